@@ -220,7 +220,9 @@ impl Database {
 
     pub(crate) fn isolation(&self, access: Access) -> &'static str {
         match (self.backend(), access) {
-            (DbBackend::Postgres, Access::ReadOnly) => isolation_name(IsolationLevel::RepeatableRead),
+            (DbBackend::Postgres, Access::ReadOnly) => {
+                isolation_name(IsolationLevel::RepeatableRead)
+            }
             (DbBackend::Postgres, Access::ReadWrite) => {
                 isolation_name(self.inner.options.writer_isolation)
             }
@@ -241,14 +243,16 @@ async fn postgres_pools(
     let base = PgConnectOptions::from_str(url)
         .map_err(|source| ConnectError::InvalidUrl { source })?
         .application_name(&options.application_name)
-        .options([
-            ("statement_timeout", options.statement_timeout),
-            (
-                "idle_in_transaction_session_timeout",
-                options.idle_in_transaction_timeout,
-            ),
-        ]
-        .map(|(name, limit)| (name, limit.as_millis().to_string())))
+        .options(
+            [
+                ("statement_timeout", options.statement_timeout),
+                (
+                    "idle_in_transaction_session_timeout",
+                    options.idle_in_transaction_timeout,
+                ),
+            ]
+            .map(|(name, limit)| (name, limit.as_millis().to_string())),
+        )
         .log_statements(log::LevelFilter::Trace)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
     // sqlx's pool takes a refused connection for a server that is starting, and goes on trying until the time is up;

@@ -46,7 +46,9 @@ pub enum ConnectError {
         source: sqlx::Error,
     },
     /// SQLite in memory has neither snapshots nor a second connection.
-    #[error("SQLite must be a file: a database in memory has no write-ahead log, hence no snapshots")]
+    #[error(
+        "SQLite must be a file: a database in memory has no write-ahead log, hence no snapshots"
+    )]
     InMemory,
     /// The first connection failed.
     #[error("the database cannot be opened")]
@@ -67,10 +69,14 @@ pub enum ConnectError {
 #[non_exhaustive]
 pub enum UnitError {
     /// The operation is over: this handle outlived it.
-    #[error("the unit of work is finished: its operation is over, and a handle that outlives it cannot be used")]
+    #[error(
+        "the unit of work is finished: its operation is over, and a handle that outlives it cannot be used"
+    )]
     Finished,
     /// An earlier statement failed or was abandoned: the unit can only be rolled back.
-    #[error("the unit of work is doomed: an earlier statement failed, and the operation will be rolled back")]
+    #[error(
+        "the unit of work is doomed: an earlier statement failed, and the operation will be rolled back"
+    )]
     Doomed,
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
@@ -134,9 +140,9 @@ impl FailureKind {
     #[must_use]
     pub fn of(error: &DbErr) -> Self {
         match error {
-            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => {
-                Self::NoConnection
-            }
+            DbErr::ConnectionAcquire(
+                ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,
+            ) => Self::NoConnection,
             error => driver_error(error).map_or(Self::Other, Self::of_driver),
         }
     }
@@ -150,9 +156,7 @@ impl FailureKind {
     pub(crate) fn of_driver(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => {
-                if let Some(error) =
-                    error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
-                {
+                if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
                     of_sqlstate(error.code())
                 } else {
                     error

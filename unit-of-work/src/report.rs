@@ -30,11 +30,19 @@ pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome) -> Value {
     );
     put(
         "isolation",
-        if begun { Value::from(unit.isolation()) } else { Value::Null },
+        if begun {
+            Value::from(unit.isolation())
+        } else {
+            Value::Null
+        },
     );
     put(
         "access",
-        if begun { Value::from(unit.access().name()) } else { Value::Null },
+        if begun {
+            Value::from(unit.access().name())
+        } else {
+            Value::Null
+        },
     );
     put("statements", Value::from(stats.statements()));
     put("milliseconds", milliseconds(stats.elapsed()));
@@ -44,7 +52,10 @@ pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome) -> Value {
 
 /// Milliseconds with three digits after the point: no clock here is better than that.
 fn milliseconds(time: std::time::Duration) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "a duration of 285 years is not met here")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a duration of 285 years is not met here"
+    )]
     let rounded = (time.as_micros() as f64) / 1_000.0;
     Value::from(rounded)
 }

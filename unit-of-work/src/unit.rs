@@ -21,9 +21,7 @@ use std::{
     time::Instant,
 };
 
-use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
