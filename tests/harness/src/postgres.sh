@@ -7,25 +7,26 @@
 set -u
 programs=$1 parent=$2
 shift 2
-unset PGDATA PGHOST PGPORT PGOPTIONS
+unset PGDATA PGHOST PGPORT PGOPTIONS user
 export LC_ALL=C
-trap '' HUP INT TERM
+trap '' HUP INT TERM PIPE
 
-folder=$(mktemp -d "$parent/daybook-postgres.XXXXXX") || { echo "no folder in $parent"; exit 1; }
-cd "$folder" || exit 1
-
-# PostgreSQL refuses to run as root.
+# PostgreSQL refuses to run as root, and whom it runs as instead must be able to enter its folder.
 as_server() { "$@"; }
 if [ "$(id -u)" = 0 ]; then
     user=postgres
     id -u "$user" >/dev/null 2>&1 || user=nobody
-    chown "$user" "$folder"
     if command -v setpriv >/dev/null; then
         as_server() { setpriv --reuid "$(id -u "$user")" --regid "$(id -g "$user")" --clear-groups -- "$@"; }
     else
         as_server() { runuser -u "$user" -- "$@"; }
     fi
+    as_server sh -c 'cd "$1"' sh "$parent" 2>/dev/null || parent=/tmp
 fi
+
+folder=$(mktemp -d "$parent/daybook-postgres.XXXXXX") || { echo "no folder in $parent"; exit 1; }
+[ -z "${user:-}" ] || chown "$user" "$folder"
+cd "$folder" || exit 1
 
 start() {
     as_server "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --no-locale \

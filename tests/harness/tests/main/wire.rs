@@ -167,18 +167,38 @@ async fn a_held_reply_leaves_the_work_done_and_the_client_waiting() {
 }
 
 #[tokio::test]
-async fn answers_before_a_held_one_pass() {
+async fn a_reply_can_be_held_behind_a_pipelined_rollback() {
     let wire = Wire::new().await;
     let mut client = wire.connect().await;
     // A dropped transaction sends its ROLLBACK together with the next flight.
     drop(client.begin().await.unwrap());
-    let gate = wire.proxy.hold_reply(|sql| sql == "SELECT 1");
-    let select = tokio::spawn(async move { raw_sql("SELECT 1").execute(&mut client).await });
+    let gate = wire.proxy.hold_reply(|sql| sql.starts_with("INSERT"));
+    let insert = tokio::spawn(async move {
+        raw_sql("INSERT INTO t VALUES (1)")
+            .execute(&mut client)
+            .await
+    });
     gate.reached().await;
-    assert_eq!(wire.database.open_transactions().await, 0);
-    assert!(!select.is_finished());
+    assert_eq!(wire.rows().await, 1);
+    assert!(!insert.is_finished());
     gate.release();
-    select.await.unwrap().unwrap();
+    insert.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_held_reply_is_reached_once_the_server_has_said_all_of_it() {
+    let wire = Wire::new().await;
+    let mut client = wire.connect().await;
+    let gate = wire.proxy.hold_reply(|sql| sql.starts_with("SELECT"));
+    let select = tokio::spawn(async move {
+        let sql = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
+        raw_sql(sql).fetch_all(&mut client).await.unwrap().len()
+    });
+    gate.reached().await;
+    // A server that still had rows to send would be in the middle of the statement's transaction.
+    assert_eq!(wire.database.open_transactions().await, 0);
+    gate.release();
+    assert_eq!(select.await.unwrap(), 20_000);
 }
 
 #[tokio::test]
