@@ -231,6 +231,10 @@ impl Database {
         }
     }
 
+    pub(crate) fn max_connections(&self) -> u32 {
+        self.inner.options.max_connections
+    }
+
     pub(crate) fn finish_timeout(&self) -> Duration {
         self.inner.options.finish_timeout
     }

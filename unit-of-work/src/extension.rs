@@ -17,10 +17,10 @@ use std::{
 };
 
 use async_graphql::{
-    Data, Response, ServerError, ServerResult, ValidationResult, Variables,
+    Data, Response, ServerError, ServerResult, ValidationResult, Value, Variables,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
-        NextPrepareRequest, NextSubscribe, NextValidation,
+        NextPrepareRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
 };
@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::{
     Access, Database, Report, Settings, UnitOfWork,
     loader::Loaders,
-    report, respond,
+    located, report, respond,
     subscription::single_root_field,
     telemetry,
     unit::{Ending, Outcome, Reason, RollBackOnDrop},
@@ -181,6 +181,15 @@ impl Extension for PerRequest {
             .boxed()
     }
 
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        next.run(ctx, info).await.map_err(located::remember)
+    }
+
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -245,20 +254,30 @@ async fn finish(
             let outcome = unit.finish(Ending::RollBack(Reason::Panic)).await;
             (response, outcome)
         }
-        Some(Ok(response)) if unit.access() == Access::ReadOnly => {
-            let outcome = unit.end_read();
-            (respond::read(response), outcome)
-        }
-        Some(Ok(response)) => {
-            let ending = if response.errors.is_empty() {
-                Ending::Commit
-            } else {
-                Ending::RollBack(Reason::Error)
-            };
-            let outcome = finish_within(unit, ending, deadline).await;
-            (respond::written(response, &outcome, unit.doom()), outcome)
+        Some(Ok(mut response)) => {
+            response.errors.iter_mut().for_each(located::restore);
+            respond_to(unit, response, deadline).await
         }
     }
+}
+
+/// Ends the unit of resolvers that came to their end.
+async fn respond_to(
+    unit: &UnitOfWork,
+    response: Response,
+    deadline: Option<Instant>,
+) -> (Response, Outcome) {
+    if unit.access() == Access::ReadOnly {
+        let outcome = unit.end_read();
+        return (respond::read(response), outcome);
+    }
+    let ending = if response.errors.is_empty() {
+        Ending::Commit
+    } else {
+        Ending::RollBack(Reason::Error)
+    };
+    let outcome = finish_within(unit, ending, deadline).await;
+    (respond::written(response, &outcome, unit.doom()), outcome)
 }
 
 /// Finishes a unit; if the deadline passes before COMMIT was decided on, it is rolled back instead. That happens when

@@ -10,6 +10,7 @@ mod effects;
 mod error;
 mod extension;
 mod loader;
+mod located;
 mod report;
 mod respond;
 mod settings;

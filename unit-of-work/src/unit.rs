@@ -166,33 +166,57 @@ impl UnitOfWork {
             State::Finished => return Err(UnitError::Finished.into()),
             State::Idle => {}
         }
+        // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
+        // taken: a restart of the database costs the pool its idle connections, and no operation its life.
+        let mut others = self.inner.database.max_connections();
+        loop {
+            let connection = self.acquire().await?;
+            let (returned, begun) = self.begin(state, connection).await?;
+            state = returned;
+            match begun {
+                Ok(()) => return Ok(state),
+                Err(error)
+                    if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
+                {
+                    others -= 1
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+    }
+
+    async fn acquire(&self) -> Result<Connection, DbErr> {
         let waited = Instant::now();
         let connection = self.inner.database.acquire(self.inner.access).await;
         self.inner.stats.waited(waited.elapsed());
-        let mut connection = connection.map_err(|error| self.failed(acquire_error(error)))?;
+        let connection = connection.map_err(|error| self.failed(acquire_error(error)))?;
         if self.inner.closing.load(Ordering::Acquire) {
             return Err(UnitError::Finished.into());
         }
+        Ok(connection)
+    }
 
-        // BEGIN must not be cut in half: it runs in a task that owns the lock, and leaves the state whole whether
-        // anybody still waits for it or not.
+    /// Begins in a task that owns the lock: BEGIN must not be cut in half, and the state is left whole whether anybody
+    /// still waits for it or not.
+    async fn begin(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+        mut connection: Connection,
+    ) -> Result<(OwnedMutexGuard<State>, Result<(), DbErr>), DbErr> {
         let unit = self.clone();
         let begun = tokio::spawn(async move {
-            unit.inner.stats.begun(unit.inner.access);
-            match connection.begin(unit.inner.access).await {
-                Ok(()) => {
-                    *state = State::Open(connection);
-                    Ok(state)
-                }
-                Err(error) => {
-                    connection.close_hard();
-                    Err(unit.failed(error))
-                }
+            let result = connection.begin(unit.inner.access).await;
+            if result.is_ok() {
+                unit.inner.stats.begun(unit.inner.access);
+                *state = State::Open(connection);
+            } else {
+                connection.close_hard();
             }
+            (state, result)
         });
         begun
             .await
-            .unwrap_or_else(|_| Err(self.failed(UnitError::Doomed.into())))
+            .map_err(|_| self.failed(UnitError::Doomed.into()))
     }
 
     /// Runs one statement on the transaction.

@@ -1,0 +1,17 @@
+//! The contract of the crate, row by row, on every engine.
+//!
+//! Each test runs GraphQL through the schema and then looks at the database over a separate connection.
+
+mod clients;
+mod commits;
+mod connect;
+mod handles;
+mod loaders;
+mod nulls;
+mod panics;
+mod queries;
+mod rollbacks;
+mod stage;
+mod subscriptions;
+mod telemetry;
+mod wire;
