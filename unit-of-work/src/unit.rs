@@ -178,7 +178,7 @@ impl UnitOfWork {
                 Err(error)
                     if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
                 {
-                    others -= 1
+                    others -= 1;
                 }
                 Err(error) => return Err(self.failed(error)),
             }
