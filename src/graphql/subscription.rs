@@ -29,7 +29,12 @@ impl SubscriptionRoot {
         >,
     ) -> Result<impl Stream<Item = Result<EntryEvent>> + use<>> {
         let accounts = accounts
-            .map(|accounts| accounts.into_iter().map(AccountRef::parse).collect::<Result<Vec<_>>>())
+            .map(|accounts| {
+                accounts
+                    .into_iter()
+                    .map(AccountRef::parse)
+                    .collect::<Result<Vec<_>>>()
+            })
             .transpose()?;
         let events = ctx.feed().subscribe().filter_map(move |announced| {
             let event = match announced {

@@ -49,7 +49,7 @@ pub struct Account(pub(in crate::graphql) account::Model);
 #[Object]
 impl Account {
     /// `acct_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Account(self.0.id))
     }
 

@@ -35,7 +35,7 @@ pub struct Entry(pub(in crate::graphql) entry::Model);
 #[Object]
 impl Entry {
     /// `entry_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Entry(self.0.id))
     }
 

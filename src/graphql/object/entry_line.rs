@@ -30,7 +30,7 @@ async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
 #[Object]
 impl EntryLine {
     /// `line_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Line {
             entry_id: self.0.entry_id,
             line_no: self.0.line_no,
