@@ -1,0 +1,3 @@
+//! What clients meet.
+
+pub mod playground;
