@@ -47,7 +47,6 @@ pub enum AccountStatus {
 }
 
 /// An account. All amounts are minor units of `currency`.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "account")]
 pub struct Model {
@@ -82,5 +81,9 @@ pub struct Model {
     /// When it was opened.
     pub created_at: DateTimeUtc,
 }
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

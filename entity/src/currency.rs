@@ -3,7 +3,6 @@
 use sea_orm::entity::prelude::*;
 
 /// A currency.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "currency")]
 pub struct Model {
@@ -13,5 +12,9 @@ pub struct Model {
     /// One unit is 10^exponent minor units; 0 to 18.
     pub exponent: i32,
 }
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

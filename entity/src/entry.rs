@@ -24,7 +24,6 @@ pub enum EntryKind {
 }
 
 /// An entry.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "entry")]
 pub struct Model {
@@ -50,5 +49,9 @@ pub struct Model {
     /// A JSON object of the caller's.
     pub metadata: Json,
 }
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

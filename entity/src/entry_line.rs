@@ -3,7 +3,6 @@
 use sea_orm::entity::prelude::*;
 
 /// A line of an entry. Balances are posted balances, signed by the account's normal side.
-#[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "entry_line")]
 pub struct Model {
@@ -30,5 +29,9 @@ pub struct Model {
     /// The credit account's balance after this line.
     pub credit_balance: i64,
 }
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,8 +1,10 @@
 //! The tables of the ledger, one SeaORM entity per file.
 //!
-//! Entities say what a row looks like and nothing more: the rules are constraints of the database (see the migrations), the
-//! verbs are functions of the domain. They have no relation fields, because the domain reads by key and by key set only; nested
-//! saves of `ActiveModelEx` would begin transactions of their own.
+//! Entities say what a row looks like and nothing more: the rules are constraints of the database (see the migrations), the verbs are
+//! functions of the domain.
+//!
+//! They are derived the classic way and not with `#[sea_orm::model]`, whose nested saves begin transactions of their own; and they
+//! have no relations, because the domain reads by key and by set of keys.
 
 pub mod account;
 pub mod currency;
