@@ -1,0 +1,56 @@
+//! The GraphQL schema: translates between clients and the ledger.
+//!
+//! A resolver parses its input, makes one call to the ledger with the operation's unit of work, and wraps the result. None
+//! begins, commits or rolls back: the unit's extension does, for every operation alike.
+//!
+//! A nullable field that can fail is written `Option<Result<T>>`, so that its failure is its own: with `Result<Option<T>>`
+//! the error would take the parent with it.
+
+mod connection;
+mod context;
+mod error;
+mod feed;
+mod input;
+mod loaders;
+mod mutation;
+mod object;
+mod query;
+mod scalars;
+mod subscription;
+
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+use unit_of_work::UnitOfWorkExtension;
+
+pub use context::Clock;
+pub use feed::Feed;
+pub use mutation::MutationRoot;
+pub use query::QueryRoot;
+pub use subscription::SubscriptionRoot;
+
+/// The ledger's schema.
+pub type LedgerSchema = Schema<QueryRoot, MutationRoot, SubscriptionRoot>;
+
+/// The schema on a database. Each operation is one unit of work.
+#[must_use]
+pub fn schema(units: UnitOfWorkExtension, clock: Clock) -> LedgerSchema {
+    builder()
+        .extension(units)
+        .data(clock)
+        .data(Feed::default())
+        .finish()
+}
+
+/// The schema in the schema definition language, sorted, so that a change shows where it is.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
+    Schema::build(QueryRoot::default(), MutationRoot::default(), SubscriptionRoot)
+}

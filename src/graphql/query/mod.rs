@@ -1,0 +1,18 @@
+//! Queries, a noun a file.
+
+mod account;
+mod entry;
+mod ledger;
+mod node;
+
+use async_graphql::MergedObject;
+
+/// What clients read. Every query reads one snapshot.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct QueryRoot(
+    node::NodeQuery,
+    account::AccountQuery,
+    entry::EntryQuery,
+    ledger::LedgerQuery,
+);
