@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Daybook: a double-entry ledger server with a GraphQL API in which every operation is one unit of work.
+
+pub mod http;
