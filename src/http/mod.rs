@@ -17,10 +17,11 @@ use axum::{
 pub use self::{
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
-    report::Report,
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
 };
+
+pub mod playground;
 
 mod graphql;
 mod health;

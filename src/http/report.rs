@@ -2,12 +2,9 @@
 
 use async_graphql::Request;
 use axum::http::{HeaderMap, HeaderName};
+use unit_of_work::Report;
 
 const HEADER: HeaderName = HeaderName::from_static("x-unit-of-work");
-
-/// In a request's data when the client asked for a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Report;
 
 /// Whether the client asks for a report. A cross-site page cannot: the header needs a preflight.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
@@ -18,5 +15,5 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 
 /// Marks a request, for the unit of work to find.
 pub(super) fn mark(request: Request) -> Request {
-    request.data(Report)
+    request.data(Report::InExtensions)
 }

@@ -1,1 +1,28 @@
-//! Placeholder.
+//! Every GraphQL operation is one unit of work: one database transaction, begun by the first statement, lent to the
+//! resolvers through the context, and finished before a byte of the response leaves.
+//!
+//! README.md beside this crate states the contract, event by event.
+
+mod connection;
+mod context;
+mod database;
+mod effects;
+mod error;
+mod extension;
+mod loader;
+mod located;
+mod report;
+mod respond;
+mod settings;
+mod subscription;
+mod telemetry;
+mod unit;
+
+pub use context::ContextExt;
+pub use database::{Access, Database, DatabaseOptions};
+pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
+pub use extension::UnitOfWorkExtension;
+pub use loader::UnitLoader;
+pub use report::Report;
+pub use settings::Settings;
+pub use unit::{Reason, UnitOfWork};

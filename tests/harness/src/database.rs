@@ -1,0 +1,159 @@
+//! A database for one test.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{Engine, Observer, WireProxy, postgres};
+
+/// A fresh, empty database that goes when this is dropped.
+#[derive(Debug)]
+pub struct TestDatabase {
+    url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    File { _folder: TempDir },
+    Server { name: String },
+}
+
+impl TestDatabase {
+    /// Makes an empty database on `engine`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made, in particular where PostgreSQL is not installed.
+    pub async fn create(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                let folder = TempDir::with_prefix("daybook-sqlite.").expect("no temporary folder");
+                let file = folder.path().join("test.db");
+                Self {
+                    url: format!("sqlite://{}?mode=rwc", file.display()),
+                    place: Place::File { _folder: folder },
+                }
+            }
+            Engine::Postgres => {
+                let server = postgres::server().await;
+                let name = format!("daybook_{}", Uuid::new_v4().simple());
+                // template0, because nobody can be connected to it: CREATE DATABASE refuses a template in use.
+                Observer::connect(Engine::Postgres, server.url())
+                    .await
+                    .execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+                    .await;
+                Self {
+                    url: server.database_url(&name),
+                    place: Place::Server { name },
+                }
+            }
+        }
+    }
+
+    /// The URL to connect to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The engine that this is a database of.
+    pub fn engine(&self) -> Engine {
+        match self.place {
+            Place::File { .. } => Engine::Sqlite,
+            Place::Server { .. } => Engine::Postgres,
+        }
+    }
+
+    /// A connection of its own that sees only what is committed.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot connect.
+    pub async fn observer(&self) -> Observer {
+        Observer::connect(self.engine(), &self.url).await
+    }
+
+    /// The number of transactions that other connections have open.
+    ///
+    /// On SQLite only a writer can be seen from outside: 1 while somebody holds the write lock, else 0.
+    ///
+    /// # Panics
+    ///
+    /// When the database cannot be asked.
+    pub async fn open_transactions(&self) -> i64 {
+        match &self.place {
+            Place::File { .. } => {
+                let observer = self.observer().await;
+                observer.lock_timeout(Duration::ZERO).await;
+                match observer.try_execute("BEGIN IMMEDIATE").await {
+                    Ok(_) => {
+                        observer.execute("ROLLBACK").await;
+                        0
+                    }
+                    Err(sqlx::Error::Database(error)) if is_busy(&*error) => 1,
+                    Err(error) => panic!("BEGIN IMMEDIATE: {error}"),
+                }
+            }
+            Place::Server { name } => {
+                // Asked from the maintenance database, so that the asker is not counted.
+                let server = postgres::server().await;
+                let observer = Observer::connect(Engine::Postgres, server.url()).await;
+                observer
+                    .i64(&format!(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' \
+                         AND backend_type = 'client backend' \
+                         AND (xact_start IS NOT NULL OR state LIKE 'idle in transaction%')"
+                    ))
+                    .await
+            }
+        }
+    }
+
+    /// Puts a proxy in front of this database's server; connect to [`WireProxy::url`].
+    ///
+    /// # Panics
+    ///
+    /// On SQLite, which has no wire.
+    pub async fn proxy(&self) -> WireProxy {
+        assert!(
+            self.engine() == Engine::Postgres,
+            "the wire proxy is for PostgreSQL"
+        );
+        WireProxy::start(&self.url).await
+    }
+}
+
+/// Whether SQLite refused a lock (its extended codes carry the primary one in the low byte).
+fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .code()
+        .and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        // A SQLite folder removes itself.
+        let Place::Server { name } = &self.place else {
+            return;
+        };
+        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        // A thread and a runtime of its own: the test's runtime may be going down.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let server = postgres::server().await;
+                let observer = Observer::connect(Engine::Postgres, server.url()).await;
+                observer
+                    .try_execute(&sql)
+                    .await
+                    .map_err(std::io::Error::other)
+            })
+        });
+        // Best effort: a private server takes what is left with it.
+        let _ = dropping.join();
+    }
+}

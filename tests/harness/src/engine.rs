@@ -1,0 +1,44 @@
+//! The engines that every test of behaviour runs on.
+
+/// A database engine that the tests run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// A file in a temporary folder of its own.
+    Sqlite,
+    /// A database of the test process's private server.
+    Postgres,
+}
+
+/// Makes each `async fn name(database: TestDatabase) { … }` two tests, `name::sqlite` and `name::postgres`, each with
+/// a fresh database.
+///
+/// Each function becomes a module that imports everything of the module around it (`use super::*`). Its attributes and
+/// doc comments go to both tests, so `#[ignore = "…"]` and `#[should_panic]` work. The using crate needs tokio's
+/// `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! on_every_engine {
+    ($(
+        $(#[$attribute:meta])*
+        async fn $name:ident($($database:ident)+ : $type:ty $(,)?) $body:block
+    )+) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "a test may need nothing of the module around it")]
+            use super::*;
+
+            #[allow(clippy::unused_async, reason = "a test may have nothing to wait for")]
+            async fn run($($database)+: $type) $body
+
+            $(#[$attribute])*
+            #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                run($crate::TestDatabase::create($crate::Engine::Sqlite).await).await;
+            }
+
+            $(#[$attribute])*
+            #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                run($crate::TestDatabase::create($crate::Engine::Postgres).await).await;
+            }
+        }
+    )+};
+}

@@ -1,0 +1,161 @@
+//! The private PostgreSQL server of this test process.
+//!
+//! It is started on first use, listens on a free port of the loopback address, and keeps its data in a temporary
+//! folder. A small shell script (`postgres.sh`) runs it and watches a pipe that this process holds: however the process
+//! ends, a SIGKILL included, the pipe closes, and the script stops the server and removes the folder.
+//!
+//! With `DAYBOOK_TEST_POSTGRES_URL` set, the tests use that server instead; its user must be allowed to create
+//! databases.
+
+use std::env;
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use url::Url;
+
+/// The environment variable that names a server to use instead of a private one.
+pub const SERVER_URL: &str = "DAYBOOK_TEST_POSTGRES_URL";
+
+const SCRIPT: &str = include_str!("postgres.sh");
+
+/// How many free ports the script is given: another process may take one before the server does.
+const PORTS: usize = 5;
+
+/// A PostgreSQL server for tests.
+#[derive(Debug)]
+pub struct PostgresServer {
+    url: Url,
+    /// The script that runs the server, with the pipe to it, which must stay open for as long as this process lives.
+    _script: Option<Child>,
+}
+
+impl PostgresServer {
+    /// The URL of the server's maintenance database.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The URL of the database `name` on this server.
+    pub(crate) fn database_url(&self, name: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_path(name);
+        url.into()
+    }
+}
+
+/// The server of this process, started when it is first asked for.
+///
+/// # Panics
+///
+/// Where PostgreSQL is not installed, or does not start.
+pub async fn server() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    let started = tokio::task::spawn_blocking(|| SERVER.get_or_init(obtain)).await;
+    started.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+fn obtain() -> PostgresServer {
+    match env::var(SERVER_URL) {
+        Ok(url) => PostgresServer {
+            url: Url::parse(&url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}")),
+            _script: None,
+        },
+        Err(_) => start(),
+    }
+}
+
+fn start() -> PostgresServer {
+    let programs = programs().expect(
+        "PostgreSQL's server programs (initdb, pg_ctl, postgres) are not installed: run `.ci/test`, which installs \
+         them, or set DAYBOOK_TEST_POSTGRES_URL",
+    );
+    let mut script = Command::new("sh")
+        .args(["-c", SCRIPT, "postgres"])
+        .arg(&programs)
+        .arg(env::temp_dir())
+        .args(free_ports().iter().map(u16::to_string))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // A signal to the tests' group, such as Ctrl-C, must leave the script alive to clean up.
+        .process_group(0)
+        .spawn()
+        .expect("no `sh`");
+    let mut answer = String::new();
+    script
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut answer)
+        .expect("the script's answer is text");
+    let Some(port) = answer.trim().strip_prefix("ready ") else {
+        panic!(
+            "PostgreSQL of {} did not start:\n{answer}",
+            programs.display()
+        );
+    };
+    PostgresServer {
+        url: Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).unwrap(),
+        _script: Some(script),
+    }
+}
+
+/// The folder of the server programs: Debian's newest, which is not in PATH, else `pg_config`'s, else PATH's.
+fn programs() -> Option<PathBuf> {
+    let mut candidates = debian_folders();
+    candidates.extend(pg_config_folder());
+    candidates.extend(
+        env::var_os("PATH")
+            .iter()
+            .flat_map(|path| env::split_paths(path).collect::<Vec<_>>()),
+    );
+    candidates
+        .into_iter()
+        .find(|folder| has_server_programs(folder))
+}
+
+fn debian_folders() -> Vec<PathBuf> {
+    let Ok(entries) = Path::new("/usr/lib/postgresql").read_dir() else {
+        return Vec::new();
+    };
+    let mut versions: Vec<(u32, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .collect();
+    versions.sort();
+    versions
+        .into_iter()
+        .rev()
+        .map(|(_, folder)| folder)
+        .collect()
+}
+
+fn pg_config_folder() -> Option<PathBuf> {
+    let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().into())
+}
+
+fn has_server_programs(folder: &Path) -> bool {
+    ["initdb", "pg_ctl", "postgres"]
+        .iter()
+        .all(|program| folder.join(program).is_file())
+}
+
+fn free_ports() -> Vec<u16> {
+    // All are bound at once, so that they differ.
+    let listeners: Vec<_> = (0..PORTS)
+        .map(|_| TcpListener::bind("127.0.0.1:0").expect("no free port on 127.0.0.1"))
+        .collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect()
+}

@@ -1,0 +1,341 @@
+//! The two pools of one database: a writer for mutations and a reader for everything else.
+//!
+//! Isolation and access mode are properties of the *sessions*, set when a connection is made, so that they cost an
+//! operation no statement:
+//!
+//! | engine | writer | reader |
+//! |---|---|---|
+//! | PostgreSQL | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
+//! | SQLite | one connection, `BEGIN IMMEDIATE` | connections opened read-only on the WAL: one snapshot per unit |
+
+use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
+
+use sea_orm::{DbBackend, IsolationLevel};
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
+    pool::PoolOptions,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::time::timeout;
+
+use crate::{
+    ConnectError, UnitError,
+    connection::Connection,
+    report::isolation_name,
+    unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
+};
+
+/// How a [`Database`] connects. The defaults suit a server with a database beside it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DatabaseOptions {
+    /// The most connections of each pool. SQLite's writer is always one. Default: 16.
+    pub max_connections: u32,
+    /// How long an operation may wait for a connection before it fails. Default: 5 seconds.
+    pub acquire_timeout: Duration,
+    /// How long the first connection may take, in [`Database::connect`]. Default: 10 seconds.
+    pub connect_timeout: Duration,
+    /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
+    pub statement_timeout: Duration,
+    /// PostgreSQL's `idle_in_transaction_session_timeout`. Default: 60 seconds.
+    pub idle_in_transaction_timeout: Duration,
+    /// SQLite's `busy_timeout`: how long to wait for another *process* that writes. Default: 5 seconds.
+    pub busy_timeout: Duration,
+    /// The longest that a COMMIT or ROLLBACK may take before the connection is given up and closed. Default: 10 seconds.
+    pub finish_timeout: Duration,
+    /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
+    pub writer_isolation: IsolationLevel,
+    /// PostgreSQL's `application_name`.
+    pub application_name: String,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            idle_in_transaction_timeout: Duration::from_secs(60),
+            busy_timeout: Duration::from_secs(5),
+            finish_timeout: Duration::from_secs(10),
+            writer_isolation: IsolationLevel::ReadCommitted,
+            application_name: "unit-of-work".to_owned(),
+        }
+    }
+}
+
+/// What a unit may do to the database. The database enforces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads on one snapshot; a write is refused by the database.
+    ReadOnly,
+    /// Reads and writes.
+    ReadWrite,
+}
+
+impl Access {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "READ ONLY",
+            Self::ReadWrite => "READ WRITE",
+        }
+    }
+}
+
+/// A database that units of work are begun on. Cheap to clone; all clones share the pools.
+#[derive(Clone, Debug)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    reader: AnyPool,
+    writer: AnyPool,
+    options: DatabaseOptions,
+}
+
+#[derive(Debug)]
+enum AnyPool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// A connection that was idle for this long is tested before it is used again; a busier one is not, which saves a
+/// round trip on the way of nearly every operation.
+const TEST_AFTER_IDLE: Duration = Duration::from_secs(30);
+
+impl Database {
+    /// Connects to `postgres://…` or `sqlite://path?mode=rwc`, and fails at once where that cannot work.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the URL is not understood, or when the first connection cannot be made in
+    /// [`DatabaseOptions::connect_timeout`].
+    pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let (reader, writer) = match scheme {
+            "postgres" | "postgresql" => postgres_pools(url, &options).await?,
+            "sqlite" => sqlite_pools(url, &options).await?,
+            other => {
+                return Err(ConnectError::UnsupportedScheme {
+                    scheme: other.to_owned(),
+                });
+            }
+        };
+        let inner = Arc::new(Inner {
+            reader,
+            writer,
+            options,
+        });
+        Ok(Self { inner })
+    }
+
+    /// The engine behind the URL.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        match self.inner.writer {
+            AnyPool::Postgres(_) => DbBackend::Postgres,
+            AnyPool::Sqlite(_) => DbBackend::Sqlite,
+        }
+    }
+
+    /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the snapshot in the background.
+    pub async fn read<T, E, F, Fut>(&self, body: F) -> Result<T, E>
+    where
+        F: FnOnce(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let unit = UnitOfWork::new(self.clone(), Access::ReadOnly, tracing::Span::current());
+        let guard = RollBackOnDrop::new(unit.clone());
+        let result = body(unit.clone()).await;
+        guard.disarm();
+        unit.end_read();
+        result
+    }
+
+    /// Runs `body` on a unit, outside any GraphQL operation: commits when it answers `Ok`, rolls back when it does not.
+    ///
+    /// # Errors
+    /// Those of `body`, and [`UnitError`] when the unit was doomed or its COMMIT failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future rolls back in the background; a COMMIT under way is allowed to finish.
+    pub async fn write<T, E, F, Fut>(&self, body: F) -> Result<T, E>
+    where
+        F: FnOnce(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<UnitError>,
+    {
+        let unit = UnitOfWork::new(self.clone(), Access::ReadWrite, tracing::Span::current());
+        let guard = RollBackOnDrop::new(unit.clone());
+        let result = body(unit.clone()).await;
+        guard.disarm();
+        let ending = if result.is_ok() {
+            Ending::Commit
+        } else {
+            Ending::RollBack(crate::Reason::Error)
+        };
+        match unit.finish(ending).await {
+            Outcome::CommitFailed(failure) if result.is_ok() => {
+                Err(UnitError::CommitFailed(failure).into())
+            }
+            Outcome::Unknown if result.is_ok() => Err(UnitError::OutcomeUnknown.into()),
+            Outcome::RolledBack(_) if result.is_ok() => Err(UnitError::Doomed.into()),
+            _ => result,
+        }
+    }
+
+    /// Closes both pools: waits for connections that are in use, refuses new units.
+    pub async fn close(&self) {
+        for pool in [&self.inner.reader, &self.inner.writer] {
+            match pool {
+                AnyPool::Postgres(pool) => pool.close().await,
+                AnyPool::Sqlite(pool) => pool.close().await,
+            }
+        }
+    }
+
+    /// Takes a connection for `access` from its pool; nothing is begun on it yet.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a connection that was on its way goes back to the pool.
+    pub(crate) async fn acquire(&self, access: Access) -> Result<Connection, sqlx::Error> {
+        let pool = match access {
+            Access::ReadOnly => &self.inner.reader,
+            Access::ReadWrite => &self.inner.writer,
+        };
+        Ok(match pool {
+            AnyPool::Postgres(pool) => Connection::postgres(pool.acquire().await?),
+            AnyPool::Sqlite(pool) => Connection::sqlite(pool.acquire().await?),
+        })
+    }
+
+    pub(crate) fn isolation(&self, access: Access) -> &'static str {
+        match (self.backend(), access) {
+            (DbBackend::Postgres, Access::ReadOnly) => {
+                isolation_name(IsolationLevel::RepeatableRead)
+            }
+            (DbBackend::Postgres, Access::ReadWrite) => {
+                isolation_name(self.inner.options.writer_isolation)
+            }
+            // SQLite knows no weaker level: writers are serial, and a reader keeps its snapshot.
+            _ => isolation_name(IsolationLevel::Serializable),
+        }
+    }
+
+    pub(crate) fn max_connections(&self) -> u32 {
+        self.inner.options.max_connections
+    }
+
+    pub(crate) fn finish_timeout(&self) -> Duration {
+        self.inner.options.finish_timeout
+    }
+}
+
+async fn postgres_pools(
+    url: &str,
+    options: &DatabaseOptions,
+) -> Result<(AnyPool, AnyPool), ConnectError> {
+    let base = PgConnectOptions::from_str(url)
+        .map_err(|source| ConnectError::InvalidUrl { source })?
+        .application_name(&options.application_name)
+        .options(
+            [
+                ("statement_timeout", options.statement_timeout),
+                (
+                    "idle_in_transaction_session_timeout",
+                    options.idle_in_transaction_timeout,
+                ),
+            ]
+            .map(|(name, limit)| (name, limit.as_millis().to_string())),
+        )
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+    // sqlx's pool takes a refused connection for a server that is starting, and goes on trying until the time is up;
+    // one connection by itself says at once what is wrong.
+    first_connection(options, async {
+        PgConnection::connect_with(&base).await?.close().await
+    })
+    .await?;
+    let reader = base.clone().options([
+        (
+            "default_transaction_isolation",
+            IsolationLevel::RepeatableRead.to_string().to_lowercase(),
+        ),
+        ("default_transaction_read_only", "on".to_owned()),
+    ]);
+    let writer = base.options([(
+        "default_transaction_isolation",
+        options.writer_isolation.to_string().to_lowercase(),
+    )]);
+    Ok((
+        AnyPool::Postgres(pool(options, options.max_connections).connect_lazy_with(reader)),
+        AnyPool::Postgres(pool(options, options.max_connections).connect_lazy_with(writer)),
+    ))
+}
+
+async fn sqlite_pools(
+    url: &str,
+    options: &DatabaseOptions,
+) -> Result<(AnyPool, AnyPool), ConnectError> {
+    let base = SqliteConnectOptions::from_str(url)
+        .map_err(|source| ConnectError::InvalidUrl { source })?
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .log_statements(log::LevelFilter::Trace)
+        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+    // A memory database has no WAL and dies with its last connection: neither snapshots nor two pools.
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(ConnectError::InMemory);
+    }
+    let writer = base
+        .clone()
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit that was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full);
+    first_connection(options, async {
+        SqliteConnection::connect_with(&writer).await?.close().await
+    })
+    .await?;
+    let reader = base.read_only(true).create_if_missing(false);
+    Ok((
+        AnyPool::Sqlite(pool(options, options.max_connections).connect_lazy_with(reader)),
+        AnyPool::Sqlite(pool(options, 1).connect_lazy_with(writer)),
+    ))
+}
+
+async fn first_connection(
+    options: &DatabaseOptions,
+    connect: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<(), ConnectError> {
+    match timeout(options.connect_timeout, connect).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(source)) => Err(ConnectError::Open { source }),
+        Err(_) => Err(ConnectError::Timeout {
+            after: options.connect_timeout,
+        }),
+    }
+}
+
+fn pool<DB: sqlx::Database>(options: &DatabaseOptions, max_connections: u32) -> PoolOptions<DB> {
+    PoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut DB::Connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TEST_AFTER_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}

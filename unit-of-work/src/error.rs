@@ -1,0 +1,223 @@
+//! Which error to use where:
+//!
+//! - [`ConnectError`]: a [`Database`](crate::Database) cannot be opened. For the program that starts.
+//! - [`UnitError`]: a unit refuses a statement, or could not be committed. A resolver meets it inside a [`DbErr`],
+//!   because that is what SeaORM's `ConnectionTrait` answers: [`UnitError::in_db_err`] finds it there.
+//! - [`FailureKind`]: what a database error means for the transaction, told by its code and never by its text.
+//! - `codes`: `extensions.code` of the errors that the extension itself adds to a response.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
+use thiserror::Error;
+
+/// `extensions.code` of the errors that this crate adds to a response.
+pub mod codes {
+    /// Something failed that the client can do nothing about; the log has the cause under the same `id`.
+    pub const INTERNAL: &str = "INTERNAL";
+    /// A resolver hid a failed statement: the operation was rolled back although no field reported an error.
+    pub const UNIT_DOOMED: &str = "UNIT_DOOMED";
+    /// The database refused COMMIT: nothing of the operation happened.
+    pub const COMMIT_FAILED: &str = "COMMIT_FAILED";
+    /// The connection was lost during COMMIT: the operation may or may not have happened.
+    pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// The operation met another one and lost; it may be run again as it is.
+    pub const CONFLICT_RETRIES_EXHAUSTED: &str = "CONFLICT_RETRIES_EXHAUSTED";
+    /// The operation took longer than its deadline, and was rolled back.
+    pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// No database connection was to be had in time.
+    pub const OVERLOADED: &str = "OVERLOADED";
+}
+
+/// A database could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL names an engine that is not supported.
+    #[error("`{scheme}` is no supported database: use postgres:// or sqlite://")]
+    UnsupportedScheme {
+        /// What stood before the colon.
+        scheme: String,
+    },
+    /// The URL has the right scheme but cannot be read.
+    #[error("the database URL is not valid")]
+    InvalidUrl {
+        /// What is wrong with it.
+        source: sqlx::Error,
+    },
+    /// SQLite in memory has neither snapshots nor a second connection.
+    #[error(
+        "SQLite must be a file: a database in memory has no write-ahead log, hence no snapshots"
+    )]
+    InMemory,
+    /// The first connection failed.
+    #[error("the database cannot be opened")]
+    Open {
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The first connection took too long.
+    #[error("the database did not answer within {after:?}")]
+    Timeout {
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
+
+/// A unit of work refuses, or could not be committed.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnitError {
+    /// The operation is over: this handle outlived it.
+    #[error(
+        "the unit of work is finished: its operation is over, and a handle that outlives it cannot be used"
+    )]
+    Finished,
+    /// An earlier statement failed or was abandoned: the unit can only be rolled back.
+    #[error(
+        "the unit of work is doomed: an earlier statement failed, and the operation will be rolled back"
+    )]
+    Doomed,
+    /// The database refused COMMIT; nothing happened.
+    #[error("COMMIT failed, and everything was rolled back")]
+    CommitFailed(CommitFailure),
+    /// The connection was lost during COMMIT.
+    #[error("the connection was lost during COMMIT: whether it happened is not known")]
+    OutcomeUnknown,
+}
+
+impl UnitError {
+    /// The unit's own refusal inside a database error, if it is one.
+    #[must_use]
+    pub fn in_db_err(error: &DbErr) -> Option<&Self> {
+        match driver_error(error)? {
+            sqlx::Error::Io(io) => io.get_ref()?.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<UnitError> for DbErr {
+    fn from(error: UnitError) -> Self {
+        // SeaORM's error has no place for another's type but this one.
+        let io = std::io::Error::other(error);
+        Self::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io))))
+    }
+}
+
+/// Why the database refused COMMIT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitFailure {
+    /// What it means for the operation.
+    pub kind: FailureKind,
+    /// The constraint that was violated, where the engine names it.
+    pub constraint: Option<String>,
+}
+
+/// What a database error means for the transaction it happened in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// A serialization failure, a deadlock, a busy database: the same operation may succeed when it runs again.
+    Conflict,
+    /// A unique, foreign-key, check or not-null constraint.
+    Constraint,
+    /// A write on a read-only unit.
+    ReadOnly,
+    /// A statement ran into `statement_timeout` or was cancelled.
+    Timeout,
+    /// No connection was to be had in time.
+    NoConnection,
+    /// The connection broke: what it was doing may or may not have happened.
+    ConnectionLost,
+    /// Anything else: a mistake in a statement, a server out of space.
+    Other,
+}
+
+impl FailureKind {
+    /// Classifies by the codes of the engines.
+    #[must_use]
+    pub fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(
+                ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,
+            ) => Self::NoConnection,
+            error => driver_error(error).map_or(Self::Other, Self::of_driver),
+        }
+    }
+
+    /// Whether the same operation may succeed when it is run again.
+    #[must_use]
+    pub fn retryable(self) -> bool {
+        matches!(self, Self::Conflict | Self::NoConnection)
+    }
+
+    pub(crate) fn of_driver(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => {
+                if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+                    of_sqlstate(error.code())
+                } else {
+                    error
+                        .code()
+                        .and_then(|code| code.parse().ok())
+                        .map_or(Self::Other, of_sqlite)
+                }
+            }
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::ConnectionLost,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn of_sqlstate(code: &str) -> FailureKind {
+    match code {
+        "40001" | "40P01" => FailureKind::Conflict,
+        "25006" => FailureKind::ReadOnly,
+        "57014" | "55P03" => FailureKind::Timeout,
+        // 40003: statement completion unknown; 57P01 to 57P05: the server ends the session.
+        "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => FailureKind::ConnectionLost,
+        code if code.starts_with("08") => FailureKind::ConnectionLost,
+        code if code.starts_with("23") => FailureKind::Constraint,
+        _ => FailureKind::Other,
+    }
+}
+
+/// <https://www.sqlite.org/rescode.html>; the low byte is the primary code.
+fn of_sqlite(code: u32) -> FailureKind {
+    match code & 0xff {
+        5 | 6 => FailureKind::Conflict,
+        8 => FailureKind::ReadOnly,
+        9 => FailureKind::Timeout,
+        19 => FailureKind::Constraint,
+        _ => FailureKind::Other,
+    }
+}
+
+/// The driver's own error inside SeaORM's.
+pub(crate) fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+impl CommitFailure {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        Self {
+            kind: FailureKind::of_driver(error),
+            constraint: error
+                .as_database_error()
+                .and_then(|error| error.constraint())
+                .map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a unit tells about itself: its span's fields, and metrics through the `metrics` facade.
+//!
+//! | metric | kind | labels | meaning |
+//! |---|---|---|---|
+//! | `unit_of_work_begun_total` | counter | `access` | transactions begun |
+//! | `unit_of_work_committed_total` | counter | | transactions committed |
+//! | `unit_of_work_read_total` | counter | | read-only transactions that ended as they should |
+//! | `unit_of_work_rolled_back_total` | counter | `reason` | transactions rolled back |
+//! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
+//! | `unit_of_work_statements_total` | counter | | statements run on units |
+//! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
+//! | `unit_of_work_held_seconds` | histogram | | from BEGIN until the connection was free again |
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tracing::{Span, field::Empty};
+
+use crate::{
+    Access,
+    unit::{Outcome, Reason},
+};
+
+/// Counts of one unit.
+pub(crate) struct Stats {
+    created: Instant,
+    begun: OnceLock<Instant>,
+    statements: AtomicU64,
+    wait_micros: AtomicU64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            created: Instant::now(),
+            begun: OnceLock::new(),
+            statements: AtomicU64::new(0),
+            wait_micros: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Stats {
+    pub(crate) fn waited(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.wait_micros.fetch_add(micros, Ordering::Relaxed);
+        metrics::histogram!("unit_of_work_wait_seconds").record(time);
+    }
+
+    pub(crate) fn begun(&self, access: Access) {
+        self.begun.get_or_init(Instant::now);
+        let access = match access {
+            Access::ReadOnly => "read_only",
+            Access::ReadWrite => "read_write",
+        };
+        metrics::counter!("unit_of_work_begun_total", "access" => access).increment(1);
+    }
+
+    pub(crate) fn statement(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("unit_of_work_statements_total").increment(1);
+    }
+
+    /// The connection is free again.
+    pub(crate) fn held(&self) {
+        if let Some(begun) = self.begun.get() {
+            metrics::histogram!("unit_of_work_held_seconds").record(begun.elapsed());
+        }
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.get().is_some()
+    }
+
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn wait(&self) -> Duration {
+        Duration::from_micros(self.wait_micros.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.created.elapsed()
+    }
+}
+
+/// One span per operation; its outcome is filled in when the unit has ended.
+pub(crate) fn operation_span(kind: &'static str, name: Option<&str>) -> Span {
+    tracing::info_span!(
+        "graphql.operation",
+        "graphql.operation.type" = kind,
+        "graphql.operation.name" = name,
+        unit.outcome = Empty,
+        unit.reason = Empty,
+        unit.statements = Empty,
+        unit.milliseconds = Empty,
+    )
+}
+
+/// Records how a unit ended in its span and in the metrics.
+pub(crate) fn record(span: &Span, stats: &Stats, outcome: &Outcome) {
+    match outcome {
+        Outcome::Untouched => {}
+        Outcome::Read => metrics::counter!("unit_of_work_read_total").increment(1),
+        Outcome::Committed => metrics::counter!("unit_of_work_committed_total").increment(1),
+        Outcome::RolledBack(reason) => rolled_back(*reason),
+        Outcome::CommitFailed(_) => rolled_back(Reason::CommitFailed),
+        Outcome::Unknown => metrics::counter!("unit_of_work_unknown_total").increment(1),
+    }
+    if span.is_disabled() {
+        return;
+    }
+    span.record("unit.outcome", outcome.name());
+    if let Some(reason) = outcome.reason() {
+        span.record("unit.reason", reason.name());
+    }
+    span.record("unit.statements", stats.statements());
+    span.record("unit.milliseconds", stats.elapsed().as_secs_f64() * 1_000.0);
+}
+
+fn rolled_back(reason: Reason) {
+    metrics::counter!("unit_of_work_rolled_back_total", "reason" => reason.name()).increment(1);
+}
+
+impl Outcome {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Untouched => "UNTOUCHED",
+            Self::Read => "READ",
+            Self::Committed => "COMMITTED",
+            Self::RolledBack(_) | Self::CommitFailed(_) => "ROLLED_BACK",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::RolledBack(reason) => Some(*reason),
+            Self::CommitFailed(_) => Some(Reason::CommitFailed),
+            _ => None,
+        }
+    }
+}
+
+impl Reason {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Error => "ERROR",
+            Self::Doomed => "DOOMED",
+            Self::Deadline => "DEADLINE",
+            Self::ClientGone => "CLIENT_GONE",
+            Self::Panic => "PANIC",
+            Self::CommitFailed => "COMMIT_FAILED",
+        }
+    }
+}

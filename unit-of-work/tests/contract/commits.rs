@@ -1,0 +1,105 @@
+//! Commit first, response after.
+
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use tokio::time::timeout;
+
+use crate::stage::{PATIENCE, Stage, codes, data, lock, outcome, report};
+
+on_every_engine! {
+    /// A mutation with no errors is in the database when its response is there.
+    async fn committed_before_the_response(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("mutation { a: mark(name: \"a\") b: mark(name: \"b\") }").await;
+        assert_eq!(stage.marks().await, ["a", "b"]);
+        assert_eq!(data(&response), serde_json::json!({ "a": "a", "b": "b" }));
+        assert_eq!(outcome(&response), "COMMITTED");
+        stage.assert_whole().await;
+    }
+
+    /// Neither a connection nor a transaction is used by an operation that needs none: it answers while the only
+    /// connections are taken.
+    async fn nothing_touched_nothing_begun(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let reader = stage.start("{ marksTwice }");
+        stage.cue.reached().await;
+        let writer = stage.start("mutation { mark(name: \"held\") meet }");
+        stage.cue.reached().await;
+        for query in [
+            "{ __typename }",
+            "{ ping }",
+            "{ __schema { queryType { name } } }",
+            "mutation { ping }",
+        ] {
+            let response = stage.run(query).await;
+            assert_eq!(outcome(&response), "UNTOUCHED", "{query}");
+            assert_eq!(report(&response)["statements"], 0);
+            assert_eq!(report(&response)["isolation"], serde_json::Value::Null);
+        }
+        for invalid in ["{ unknown }", "{ marks", "query A { marks } query B { marks }"] {
+            assert!(stage.run(invalid).await.is_err(), "{invalid}");
+        }
+        stage.cue.proceed();
+        stage.cue.proceed();
+        for operation in [reader, writer] {
+            // One permit is kept for the one that comes second.
+            stage.cue.proceed();
+            let response = timeout(PATIENCE, operation).await.expect("ends").expect("answers");
+            assert!(response.is_ok(), "{response:?}");
+        }
+    }
+
+    /// Effects run in order, after COMMIT, and a panic in one harms neither the others nor the response.
+    async fn effects_run_after_commit(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("mutation { mark(name: \"a\") effects }").await;
+        assert!(response.is_ok(), "{response:?}");
+        assert_eq!(stage.cue.effects(), ["first", "last"]);
+        stage.assert_whole().await;
+    }
+
+    /// Nothing was committed, so no effect ran.
+    async fn effects_are_dropped_with_a_rollback(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for query in [
+            "mutation { mark(name: \"a\") effects refuse }",
+            "mutation { effects orphan }",
+            "mutation { effects swallow(name: \"a\") }",
+            "mutation { effects panics }",
+        ] {
+            assert!(stage.run(query).await.is_err(), "{query}");
+            assert_eq!(stage.cue.effects(), Vec::<String>::new(), "{query}");
+        }
+        stage.assert_whole().await;
+    }
+
+    /// A COMMIT that the database refuses is an error with a code, and never phantom success.
+    async fn failed_commit_is_a_typed_error(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("mutation { header mark(name: \"a\") orphan }").await;
+        assert_eq!(data(&response), serde_json::Value::Null);
+        assert_eq!(codes(&response), ["COMMIT_FAILED"]);
+        assert_eq!(report(&response)["outcome"], "ROLLED_BACK");
+        assert_eq!(report(&response)["reason"], "COMMIT_FAILED");
+        assert!(response.http_headers.is_empty());
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+        stage.assert_whole().await;
+    }
+
+    /// Outside any operation: `write` commits, or rolls back with the error of its body.
+    async fn a_unit_outside_an_operation(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let write = async |name: &'static str, fail: bool| {
+            stage.database.write(async move |unit| {
+                crate::stage::insert_mark(&unit, name).await?;
+                if fail { Err(sea_orm::DbErr::Custom("no".to_owned())) } else { Ok(()) }
+            }).await
+        };
+        assert!(write("kept", false).await.is_ok());
+        assert_eq!(write("undone", true).await, Err(sea_orm::DbErr::Custom("no".to_owned())));
+        assert_eq!(stage.marks().await, ["kept"]);
+        let counted = stage.database.read(async |unit| crate::stage::count_marks(&unit).await).await;
+        assert_eq!(counted, Ok(1));
+        assert!(lock(&stage.cue.handle).is_none());
+        stage.assert_whole().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! Handles that outlive their operation.
+
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::time::timeout;
+use unit_of_work::{UnitError, UnitOfWork};
+
+use crate::stage::{PATIENCE, Stage, codes, count_marks, insert_mark, lock, slow_sql};
+
+fn refusal<T: std::fmt::Debug>(result: Result<T, DbErr>) -> UnitError {
+    let error = result.expect_err("is refused");
+    UnitError::in_db_err(&error)
+        .unwrap_or_else(|| panic!("{error}"))
+        .clone()
+}
+
+impl Stage {
+    /// The handle that the field `escape` let out.
+    fn escaped(&self) -> UnitOfWork {
+        lock(&self.cue.handle).take().expect("a handle has escaped")
+    }
+}
+
+on_every_engine! {
+    /// Every use of a handle after its operation is a clear error, whether the unit was touched or not, and however it
+    /// ended. It does not begin again.
+    async fn handle_outlives_its_operation(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for operation in [
+            "mutation { escape }",
+            "mutation { escape mark(name: \"a\") }",
+            "mutation { escape mark(name: \"b\") refuse }",
+            "mutation { escape swallow(name: \"b\") }",
+        ] {
+            stage.run(operation).await;
+            let escaped = stage.escaped();
+            assert_eq!(refusal(insert_mark(&escaped, "late").await), UnitError::Finished, "{operation}");
+            assert_eq!(refusal(count_marks(&escaped).await), UnitError::Finished, "{operation}");
+            assert_eq!(refusal(escaped.execute_unprepared("SELECT 1").await), UnitError::Finished, "{operation}");
+            stage.assert_whole().await;
+        }
+        assert_eq!(stage.marks().await, ["a"]);
+    }
+
+    /// A task that uses the unit while its operation still runs is part of the operation, one statement at a time.
+    async fn task_within_the_operation_takes_part(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let operation = stage.start("mutation { escape mark(name: \"a\") meet }");
+        stage.cue.reached().await;
+        let escaped = stage.escaped();
+        tokio::spawn(async move { insert_mark(&escaped, "spawned").await }).await.expect("ends").expect("inserts");
+        stage.cue.proceed();
+        assert!(timeout(PATIENCE, operation).await.expect("ends").expect("answers").is_ok());
+        assert_eq!(stage.marks().await, ["a", "spawned"]);
+    }
+
+    /// A handle that is kept does not hold up the commit, and neither do statements that queue up behind it.
+    async fn kept_handle_does_not_block_the_commit(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let operation = stage.start("mutation { escape mark(name: \"a\") meet }");
+        stage.cue.reached().await;
+        let escaped = stage.escaped();
+        // Reads for ever, until it is refused.
+        let reading = tokio::spawn(async move {
+            loop {
+                if let Err(error) = count_marks(&escaped).await {
+                    break error;
+                }
+            }
+        });
+        stage.cue.proceed();
+        assert!(timeout(PATIENCE, operation).await.expect("ends").expect("answers").is_ok());
+        let error = timeout(PATIENCE, reading).await.expect("ends").expect("answers");
+        assert_eq!(UnitError::in_db_err(&error), Some(&UnitError::Finished));
+        assert_eq!(stage.marks().await, ["a"]);
+        stage.assert_whole().await;
+    }
+
+    /// A task whose statement outlasts the deadline: the operation is answered and rolled back all the same.
+    async fn statement_of_a_task_cannot_outlast_the_deadline(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let mut options = unit_of_work::DatabaseOptions::default();
+        options.statement_timeout = std::time::Duration::from_secs(2);
+        let stage = Stage::at(test, &url, options, |extension| {
+            extension.deadline(std::time::Duration::from_millis(500))
+        }).await;
+        let operation = stage.start("mutation { escape mark(name: \"a\") meet }");
+        stage.cue.reached().await;
+        let escaped = stage.escaped();
+        let slow = tokio::spawn(async move { escaped.execute_unprepared(slow_sql(&escaped)).await.map(drop) });
+        stage.cue.proceed();
+        let response = timeout(PATIENCE, operation).await.expect("ends").expect("answers");
+        // The task's statement may come before the end of the operation, or too late.
+        if response.is_err() {
+            assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
+            assert_eq!(stage.marks().await, Vec::<String>::new());
+        }
+        let _ = timeout(PATIENCE, slow).await.expect("ends").expect("no panic");
+        stage.assert_whole().await;
+    }
+}

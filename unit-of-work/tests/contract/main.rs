@@ -1,0 +1,20 @@
+//! The contract of the crate, row by row, on every engine.
+//!
+//! Each test runs GraphQL through the schema and then looks at the database over a separate connection.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
+#![expect(unreachable_pub, reason = "nothing is reached from outside of a test")]
+
+mod clients;
+mod commits;
+mod connect;
+mod handles;
+mod loaders;
+mod nulls;
+mod panics;
+mod queries;
+mod rollbacks;
+mod stage;
+mod subscriptions;
+mod telemetry;
+mod wire;
