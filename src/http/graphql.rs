@@ -68,7 +68,8 @@ async fn answer<E: Executor>(
             let limits = &state.limits;
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
-                    let response = run(executor, *request, with_report, refuse_subscription).await?;
+                    let response =
+                        run(executor, *request, with_report, refuse_subscription).await?;
                     Ok(response::single(response, media_type))
                 }
                 Requests::Batch(requests) => {
