@@ -46,6 +46,7 @@ pub enum AccountStatus {
 /// Where money is.
 pub struct Account(pub(in crate::graphql) account::Model);
 
+/// Where money is.
 #[Object]
 impl Account {
     /// `acct_…`

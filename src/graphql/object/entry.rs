@@ -32,6 +32,7 @@ pub enum EntryKind {
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 pub struct Entry(pub(in crate::graphql) entry::Model);
 
+/// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 #[Object]
 impl Entry {
     /// `entry_…`

@@ -27,6 +27,7 @@ async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
     Ok(Account(account))
 }
 
+/// One positive amount, from a debit account to a credit account.
 #[Object]
 impl EntryLine {
     /// `line_…`
