@@ -1,1 +1,3 @@
-fn main() {}
+//! The one integration binary: what Daybook does, on every engine.
+
+mod ledger;

@@ -1,0 +1,10 @@
+//! The ledger's functions and its tables, without a server around them: each on every engine.
+
+mod accounts;
+mod book;
+mod concurrency;
+mod migrations;
+mod pages;
+mod posting;
+mod rules;
+mod verification;
