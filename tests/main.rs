@@ -1,1 +1,3 @@
-fn main() {}
+//! One binary for all integration tests: a build and a link less per file.
+
+mod http;
