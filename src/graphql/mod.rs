@@ -57,4 +57,6 @@ fn builder() -> LedgerSchemaBuilder {
         MutationRoot::default(),
         SubscriptionRoot,
     )
+    .override_output_type_description::<query::AccountConnection>("A page of accounts.")
+    .override_output_type_description::<query::EntryConnection>("A page of entries.")
 }

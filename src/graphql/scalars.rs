@@ -3,11 +3,12 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{SecondsFormat, Utc};
 
-/// A signed 64-bit integer. Written as a string, because JavaScript's numbers end at 2^53; read from a string or an
-/// integer.
+/// The scalar `Int64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Int64(pub i64);
 
+/// A signed 64-bit integer. Written as a string, because JavaScript's numbers end at 2^53; read from a string or an
+/// integer.
 #[Scalar]
 impl ScalarType for Int64 {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -28,11 +29,12 @@ impl ScalarType for Int64 {
     }
 }
 
-/// An instant, as RFC 3339 has it with an offset: `2026-01-31T12:00:00.000000Z`. Kept to the microsecond, and written in
-/// UTC.
+/// The scalar `DateTime`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
+/// An instant, as RFC 3339 has it with an offset: `2026-01-31T12:00:00.000000Z`. Kept to the microsecond, and written in
+/// UTC.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -54,10 +56,11 @@ impl ScalarType for DateTime {
     }
 }
 
-/// The code of a currency: `EUR`, `JPY`, or one of your own of 3 to 12 capital letters and digits.
+/// The scalar `CurrencyCode`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrencyCode(pub String);
 
+/// The code of a currency: `EUR`, `JPY`, or one of your own of 3 to 12 capital letters and digits.
 #[Scalar]
 impl ScalarType for CurrencyCode {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -81,10 +84,11 @@ impl ScalarType for CurrencyCode {
     }
 }
 
-/// Any JSON value.
+/// The scalar `JSON`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Json(pub serde_json::Value);
 
+/// Any JSON value.
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -54,6 +54,10 @@ pub enum OrderDirection {
     Desc,
 }
 
+/// A page of accounts.
+pub type AccountConnection =
+    ConnectionOf<Account, AccountTotal, AccountConnectionName, AccountEdgeName>;
+
 #[derive(Default)]
 pub struct AccountQuery;
 
@@ -84,7 +88,7 @@ impl AccountQuery {
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<AccountFilter>,
         #[graphql(desc = "In which order; by code by default.")] order_by: Option<AccountOrder>,
-    ) -> Result<ConnectionOf<Account, AccountTotal, AccountConnectionName, AccountEdgeName>> {
+    ) -> Result<AccountConnection> {
         let filter = filter.map(ledger::AccountFilter::from).unwrap_or_default();
         let order = order_by.map(ledger::AccountOrder::from).unwrap_or_default();
         let page = ledger::PageRequest {

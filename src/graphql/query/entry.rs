@@ -48,6 +48,9 @@ pub enum EntryOrderField {
     EffectiveAt,
 }
 
+/// A page of entries.
+pub type EntryConnection = ConnectionOf<Entry, EntryTotal, EntryConnectionName, EntryEdgeName>;
+
 #[derive(Default)]
 pub struct EntryQuery;
 
@@ -86,7 +89,7 @@ impl EntryQuery {
         #[graphql(desc = "Which ones.")] filter: Option<EntryFilter>,
         #[graphql(desc = "In which order; as recorded, oldest first, by default.")]
         order_by: Option<EntryOrder>,
-    ) -> Result<ConnectionOf<Entry, EntryTotal, EntryConnectionName, EntryEdgeName>> {
+    ) -> Result<EntryConnection> {
         let filter = filter
             .map(EntryFilter::parse)
             .transpose()?

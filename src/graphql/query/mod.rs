@@ -7,6 +7,9 @@ mod node;
 
 use async_graphql::MergedObject;
 
+pub use account::AccountConnection;
+pub use entry::EntryConnection;
+
 /// What clients read. Every query reads one snapshot.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]

@@ -1,0 +1,273 @@
+//! The `daybook` command: settings, exit codes, signals.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+fn daybook(folder: &TempDir, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+    command.current_dir(folder.path()).args(args);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DAYBOOK_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = daybook(&folder, args);
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A server that has said where it listens.
+struct Running {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    announcement: String,
+    _folder: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = daybook(&folder, args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut announcement = String::new();
+        stdout.read_line(&mut announcement).unwrap();
+        Self {
+            child,
+            stdout,
+            announcement,
+            _folder: folder,
+        }
+    }
+
+    fn base(&self) -> &str {
+        self.announcement
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .unwrap_or_else(|| panic!("{:?} names no address", self.announcement))
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// The exit code, and what was said on standard output after the announcement and on standard error.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        let mut said = String::new();
+        self.stdout.read_to_string(&mut said).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        (status.code(), said)
+    }
+}
+
+#[tokio::test]
+async fn serve_is_the_default_and_port_0_is_announced_as_the_real_one() {
+    for args in [
+        &["--listen", "127.0.0.1:0", "--no-playground"][..],
+        &["serve", "--listen", "127.0.0.1:0", "--no-playground"],
+    ] {
+        let server = Running::start(args);
+        assert_eq!(
+            server.announcement,
+            format!(
+                "Daybook is listening on {} (GraphQL at /graphql)\n",
+                server.base()
+            )
+        );
+        let ready = reqwest::get(format!("{}/readyz", server.base()))
+            .await
+            .unwrap();
+        assert_eq!(ready.status(), 200);
+        let page = reqwest::get(server.base()).await.unwrap();
+        assert_eq!(page.status(), 404);
+    }
+    let with_playground = Running::start(&["--listen", "127.0.0.1:0"]);
+    assert!(
+        with_playground
+            .announcement
+            .contains("(GraphiQL at /, GraphQL at /graphql)")
+    );
+    let page = reqwest::get(with_playground.base()).await.unwrap();
+    assert_eq!(page.status(), 200);
+}
+
+#[test]
+fn a_signal_stops_the_server_cleanly() {
+    for signal in ["TERM", "INT"] {
+        let server = Running::start(&["--listen", "127.0.0.1:0"]);
+        server.signal(signal);
+        let (code, said) = server.ended();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("stopped"), "{said}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    // The notice keeps the first from ending it.
+    let mut server = Running::start(&["--listen", "127.0.0.1:0", "--notice", "1h"]);
+    server.signal("TERM");
+    let mut log = BufReader::new(server.child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("stopping") {
+        line.clear();
+        assert_ne!(
+            log.read_line(&mut line).unwrap(),
+            0,
+            "the signal was not heard"
+        );
+    }
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(128 + 15));
+}
+
+#[test]
+fn every_wrong_setting_is_listed_at_once() {
+    let output = run(
+        &["--listen", "nonsense", "--drain", "soon"],
+        &[
+            ("DAYBOOK_DATABASE_URL", "mysql://ann:hunter2@db/x"),
+            ("DAYBOOK_MAX_CONNECTIONS", "0"),
+            ("DAYBOOK_DRAIN", "1s"),
+            ("DAYBOOK_LOG_FORMAT", "xml"),
+        ],
+    );
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for line in [
+        "daybook: 5 settings are wrong",
+        "  --listen is \"nonsense\"; expected a host and a port, such as 127.0.0.1:8000 or [::]:8000",
+        "  DAYBOOK_DATABASE_URL is wrong; expected a URL that begins with sqlite:// or postgres://",
+        "  DAYBOOK_MAX_CONNECTIONS is \"0\"; expected a number from 1 to 10000",
+        "  --drain is \"soon\"; expected a time of at most a day, such as 30s, 500ms or 2m",
+        "  DAYBOOK_LOG_FORMAT is \"xml\"; expected text or json",
+    ] {
+        assert!(
+            said.lines().any(|said| said == line),
+            "{line:?} is not in:\n{said}"
+        );
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_command_reads_its_own_settings() {
+    let output = run(&["migrate", "--database", "mysql://x", "--log", ""], &[]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("--database is wrong") && said.contains("--log is \"\""),
+        "{said}"
+    );
+    assert_eq!(
+        run(&["migrate"], &[("DAYBOOK_LISTEN", "nonsense")])
+            .status
+            .code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_mistake_of_usage_is_exit_2() {
+    assert_eq!(run(&["--no-such-flag"], &[]).status.code(), Some(2));
+    assert_eq!(run(&["frobnicate"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn help_shows_every_setting_and_no_secret() {
+    let output = run(
+        &["--help"],
+        &[("DAYBOOK_DATABASE_URL", "postgres://ann:hunter2@db/x")],
+    );
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for setting in [
+        "--listen",
+        "--database",
+        "--max-connections",
+        "--deadline",
+        "--notice",
+        "--drain",
+        "--no-migrate",
+        "--no-playground",
+        "--log",
+        "--log-format",
+        "DAYBOOK_LISTEN",
+        "DAYBOOK_DATABASE_URL",
+        "serve",
+        "migrate",
+        "schema",
+    ] {
+        assert!(help.contains(setting), "{setting} is not in:\n{help}");
+    }
+    assert!(!help.contains("hunter2"), "{help}");
+}
+
+#[test]
+fn schema_prints_the_sdl_and_nothing_else() {
+    let output = run(&["schema"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("type Query"));
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_port_in_use_is_one_line_and_exit_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--listen", &address, "--log", "error"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "daybook: cannot listen on {address}: the address is in use; choose another with --listen\n"
+        )
+    );
+}
+
+#[test]
+fn log_lines_are_json_where_that_is_asked_for() {
+    let server = Running::start(&["--listen", "127.0.0.1:0", "--log-format", "json"]);
+    server.signal("TERM");
+    let (_, said) = server.ended();
+    let lines: Vec<serde_json::Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?} is not JSON")))
+        .collect();
+    let listening = lines
+        .iter()
+        .find(|line| line["message"] == "listening")
+        .unwrap();
+    assert!(listening["address"].is_string(), "{listening}");
+}

@@ -1,0 +1,200 @@
+//! A schema that tells what happens to it, and can be held.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI32, Ordering},
+};
+
+use async_graphql::{
+    Context, Error, Executor, Object, Result, Schema, Subscription,
+    futures_util::{Stream, StreamExt, stream},
+};
+use daybook::http::{Readiness, RequestErrors};
+use tokio::sync::Semaphore;
+use unit_of_work::Report;
+
+/// What a schema and its test share.
+#[derive(Clone, Default)]
+pub(super) struct Toy(Arc<Inner>);
+
+pub(super) struct Inner {
+    /// The sum of all `add`.
+    pub(super) sum: AtomicI32,
+    /// A permit for each `hold` that has begun.
+    pub(super) holding: Semaphore,
+    /// A `hold` ends when it finds a permit here.
+    pub(super) release: Semaphore,
+    /// A permit for each `hold` that was dropped before its end.
+    pub(super) dropped: Semaphore,
+    /// A permit for each `forever` that was dropped.
+    pub(super) closed: Semaphore,
+    /// Whether the server says it is ready.
+    pub(super) not_ready: std::sync::Mutex<Option<String>>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            sum: AtomicI32::new(0),
+            holding: Semaphore::new(0),
+            release: Semaphore::new(0),
+            dropped: Semaphore::new(0),
+            closed: Semaphore::new(0),
+            not_ready: std::sync::Mutex::new(None),
+        }
+    }
+}
+
+impl std::ops::Deref for Toy {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Takes one permit for good.
+pub(super) async fn take(semaphore: &Semaphore) {
+    let permit = tokio::time::timeout(super::PATIENCE, semaphore.acquire());
+    permit
+        .await
+        .expect("nobody gave a permit")
+        .unwrap()
+        .forget();
+}
+
+impl Toy {
+    pub(super) fn schema(&self) -> impl Executor + use<> {
+        Schema::build(Query, Mutation, Events)
+            .extension(RequestErrors)
+            .data(self.clone())
+            .finish()
+    }
+
+    pub(super) fn readiness(&self) -> Readiness {
+        let toy = self.clone();
+        Arc::new(move || {
+            let outcome = match toy.not_ready.lock().unwrap().clone() {
+                Some(reason) => Err(reason),
+                None => Ok(()),
+            };
+            Box::pin(async move { outcome })
+        })
+    }
+
+    pub(super) fn sum(&self) -> i32 {
+        self.sum.load(Ordering::SeqCst)
+    }
+
+    async fn hold(&self) -> bool {
+        let mut guard = GiveOnDrop(Some((self.clone(), |toy| &toy.dropped)));
+        self.holding.add_permits(1);
+        take(&self.release).await;
+        guard.0 = None;
+        true
+    }
+}
+
+/// Gives a permit when it is dropped.
+struct GiveOnDrop(Option<(Toy, Which)>);
+
+type Which = fn(&Inner) -> &Semaphore;
+
+impl Drop for GiveOnDrop {
+    fn drop(&mut self) {
+        if let Some((toy, which)) = &self.0 {
+            which(toy).add_permits(1);
+        }
+    }
+}
+
+fn toy<'a>(ctx: &Context<'a>) -> &'a Toy {
+    ctx.data_unchecked()
+}
+
+struct Query;
+
+#[Object]
+impl Query {
+    async fn hello(&self, name: String) -> String {
+        format!("hello {name}")
+    }
+
+    async fn sum(&self, ctx: &Context<'_>) -> i32 {
+        toy(ctx).sum()
+    }
+
+    async fn fails(&self) -> Result<i32> {
+        Err(Error::new("it fails"))
+    }
+
+    async fn fails_nullably(&self) -> Option<Result<i32>> {
+        Some(Err(Error::new("it fails")))
+    }
+
+    async fn panics(&self, ctx: &Context<'_>) -> i32 {
+        let sum = toy(ctx).sum();
+        assert!(sum < 0, "a secret cause");
+        sum
+    }
+
+    async fn header(&self, ctx: &Context<'_>) -> i32 {
+        ctx.insert_http_header("x-toy", "1");
+        ctx.append_http_header("set-cookie", "a=1");
+        ctx.append_http_header("set-cookie", "b=2");
+        ctx.insert_http_header("content-length", "1");
+        ctx.insert_http_header("content-type", "text/html");
+        1
+    }
+
+    async fn is_reported(&self, ctx: &Context<'_>) -> bool {
+        matches!(ctx.data_opt(), Some(Report::InExtensions))
+    }
+
+    async fn hold(&self, ctx: &Context<'_>) -> bool {
+        toy(ctx).hold().await
+    }
+}
+
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Reads, waits and writes: two at once would lose one.
+    async fn add(&self, ctx: &Context<'_>, by: i32) -> i32 {
+        let toy = toy(ctx);
+        let sum = toy.sum();
+        tokio::task::yield_now().await;
+        toy.sum.store(sum + by, Ordering::SeqCst);
+        sum + by
+    }
+
+    async fn fails(&self) -> Result<i32> {
+        Err(Error::new("it fails"))
+    }
+
+    async fn hold(&self, ctx: &Context<'_>) -> bool {
+        toy(ctx).hold().await
+    }
+}
+
+struct Events;
+
+#[Subscription]
+impl Events {
+    async fn count(&self, to: i32) -> impl Stream<Item = i32> {
+        stream::iter(1..=to)
+    }
+
+    async fn forever(&self, ctx: &Context<'_>) -> impl Stream<Item = i32> {
+        let guard = GiveOnDrop(Some((toy(ctx).clone(), |toy| &toy.closed)));
+        stream::iter([1]).chain(stream::pending()).map(move |item| {
+            let _ = &guard;
+            item
+        })
+    }
+
+    async fn cannot_start(&self) -> Result<impl Stream<Item = i32> + use<>> {
+        Err::<stream::Empty<i32>, _>(Error::new("it cannot start"))
+    }
+}
