@@ -78,7 +78,10 @@ impl Book {
         result
     }
 
-    pub(super) async fn open(&self, command: OpenAccount) -> Result<account::Model, OpenAccountError> {
+    pub(super) async fn open(
+        &self,
+        command: OpenAccount,
+    ) -> Result<account::Model, OpenAccountError> {
         self.write(async |tx| open_account(tx, command, noon()).await)
             .await
     }

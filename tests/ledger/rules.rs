@@ -94,7 +94,7 @@ on_every_engine! {
         insert(&book, good.clone()).await.unwrap();
         let unique = |name, columns| if book.engine == Engine::Sqlite { columns } else { name };
         refused(&book, account::Model { code: good.code.clone(), ..an_account() }, unique("account_code_key", "account.code")).await;
-        refused(&book, account::Model { id: good.id, ..an_account() }, unique("account_pkey", "account.id")).await;
+        refused(&book, account::Model { id: good.id, ..an_account() }, unique("account_pkey", "account.id, account.currency")).await;
         refused(
             &book,
             account::Model { currency: "XXX".to_owned(), ..an_account() },
@@ -240,10 +240,14 @@ on_every_engine! {
             attempts.push(("TRUNCATE entry CASCADE", "entry_append_only"));
         } else {
             attempts.push(("INSERT OR REPLACE INTO entry SELECT * FROM entry", "entry_pkey"));
-            attempts.push(("INSERT OR REPLACE INTO entry_line SELECT * FROM entry_line", "entry_line_pkey"));
+            attempts.push((
+                "INSERT OR REPLACE INTO entry_line SELECT entry_id, line_no, debit_account_id, credit_account_id, currency, amount,
+                 debit_version + 1, debit_balance, credit_version + 1, credit_balance FROM entry_line",
+                "entry_line_pkey",
+            ));
             attempts.push((
                 "INSERT OR REPLACE INTO entry_line SELECT entry_id, 2, debit_account_id, credit_account_id, currency, amount,
-                 debit_version, debit_balance, credit_version, credit_balance FROM entry_line",
+                 debit_version + 1, debit_balance, credit_version, credit_balance FROM entry_line",
                 "entry_line_credit_version_key",
             ));
         }
