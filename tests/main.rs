@@ -1,3 +1,8 @@
 //! The one integration binary: what Daybook does, on every engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test, a panic is how a failure is reported"
+)]
 
 mod ledger;
