@@ -1,4 +1,11 @@
-//! Placeholder.
+//! Daybook: a double-entry ledger server with a GraphQL API in which every operation is one unit of work.
 
+pub mod config;
+pub mod database;
+pub mod graphql;
 pub mod http;
 pub mod ledger;
+pub mod serve;
+pub mod signals;
+pub mod startup;
+pub mod telemetry;

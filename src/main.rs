@@ -1,2 +1,68 @@
-//! Daybook.
-fn main() {}
+//! The `daybook` command.
+
+use std::{io::Write, process::ExitCode, time::Duration};
+
+use daybook::{
+    config::{self, Command, ConfigError, MigrateSettings},
+    database, graphql,
+    serve::serve,
+    startup::StartError,
+    telemetry,
+};
+use unit_of_work::DatabaseOptions;
+
+fn main() -> ExitCode {
+    let outcome = match config::parse(std::env::args_os()) {
+        Ok(command) => run(command),
+        Err(ConfigError::Usage(usage)) => usage.exit(),
+        Err(ConfigError::Wrong(wrong)) => Err(wrong.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; there is no one else to tell.
+            let _ = writeln!(std::io::stderr(), "daybook: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| StartError::System {
+            what: "start the runtime",
+            source,
+        })?;
+    let outcome = match command {
+        Command::Serve(settings) => {
+            telemetry::init(&settings.log);
+            runtime.block_on(serve(settings))
+        }
+        Command::Migrate(settings) => {
+            telemetry::init(&settings.log);
+            runtime.block_on(migrate(settings))
+        }
+        Command::Schema => print(&graphql::sdl()),
+    };
+    // What was cut off may still be at work; the process does not wait for it.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+async fn migrate(settings: MigrateSettings) -> Result<(), StartError> {
+    // Opened as the server does, for the same messages where it cannot be.
+    let database = database::connect(&settings.database, DatabaseOptions::default()).await?;
+    database.close().await;
+    database::migrate(&settings.database).await
+}
+
+fn print(text: &str) -> Result<(), StartError> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|source| StartError::System {
+            what: "write to standard output",
+            source,
+        })
+}

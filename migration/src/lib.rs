@@ -7,6 +7,7 @@
 //! Two servers must not migrate at the same time: whoever calls [`Migrator::up`] holds a lock (on PostgreSQL
 //! `pg_advisory_xact_lock`, on SQLite the one writer's `BEGIN IMMEDIATE`).
 
+pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
 mod dialect;

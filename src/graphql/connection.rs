@@ -1,14 +1,13 @@
 //! Relay connections (<https://relay.dev/graphql/connections.htm>) over the ledger's keyset pages.
 
 use async_graphql::{
-    OutputType, Result,
+    OutputType,
     connection::{
         Connection, ConnectionNameType, DisableNodesField, Edge, EdgeNameType, EmptyFields,
     },
 };
 
-use super::error::refuse;
-use crate::ledger::{Page, PageRequest};
+use crate::ledger::Page;
 
 macro_rules! connection_names {
     ($connection:ident, $connection_name:literal, $edge:ident, $edge_name:literal) => {
@@ -32,22 +31,22 @@ macro_rules! connection_names {
     };
 }
 
-connection_names!(AccountConnectionName, "AccountConnection", AccountEdgeName, "AccountEdge");
-connection_names!(EntryConnectionName, "EntryConnection", EntryEdgeName, "EntryEdge");
+connection_names!(
+    AccountConnectionName,
+    "AccountConnection",
+    AccountEdgeName,
+    "AccountEdge"
+);
+connection_names!(
+    EntryConnectionName,
+    "EntryConnection",
+    EntryEdgeName,
+    "EntryEdge"
+);
 
 /// A connection without the shortcut `nodes`: edges, a cursor on each, and `pageInfo`.
 pub type ConnectionOf<Node, Total, Name, EdgeName> =
     Connection<String, Node, Total, EmptyFields, Name, EdgeName, DisableNodesField>;
-
-/// The four arguments of every connection.
-pub fn page_request(
-    first: Option<i32>,
-    after: Option<String>,
-    last: Option<i32>,
-    before: Option<String>,
-) -> Result<PageRequest> {
-    PageRequest::new(first, after, last, before).map_err(refuse)
-}
 
 /// A page of the ledger as a connection.
 pub fn connection<Model, Node, Total, Name, EdgeName>(

@@ -41,7 +41,9 @@ impl Feed {
     }
 
     /// All that is announced from now on, and the end at the first loss.
-    pub(super) fn subscribe(&self) -> impl Stream<Item = Result<Arc<Announcement>, FellBehind>> + use<> {
+    pub(super) fn subscribe(
+        &self,
+    ) -> impl Stream<Item = Result<Arc<Announcement>, FellBehind>> + use<> {
         stream::unfold(Some(self.0.subscribe()), |receiver| async {
             let mut receiver = receiver?;
             match receiver.recv().await {

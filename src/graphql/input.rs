@@ -30,7 +30,10 @@ impl AccountRef {
 pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
     match id.parse::<ledger::Id>() {
         Ok(ledger::Id::Account(id)) => Ok(id),
-        Ok(_) => Err(super::error::bad_input("id", "it does not name an account (acct_…)")),
+        Ok(_) => Err(super::error::bad_input(
+            "id",
+            "it does not name an account (acct_…)",
+        )),
         Err(invalid) => Err(refuse(invalid)),
     }
 }

@@ -37,17 +37,17 @@ macro_rules! loader {
 
 loader! {
     /// Accounts by id.
-    Accounts: Uuid => account::Model, |unit, ids| ledger::accounts_by_id(unit, ids).await
+    Accounts: Uuid => account::Model, |unit, ids| ledger::accounts_by_id(unit, ids.iter().copied()).await
 }
 
 loader! {
     /// Entries by id.
-    Entries: Uuid => entry::Model, |unit, ids| ledger::entries_by_id(unit, ids).await
+    Entries: Uuid => entry::Model, |unit, ids| ledger::entries_by_id(unit, ids.iter().copied()).await
 }
 
 loader! {
     /// The lines of entries, in their order, by the entry's id.
-    Lines: Uuid => Vec<entry_line::Model>, |unit, ids| ledger::lines_by_entry_id(unit, ids).await
+    Lines: Uuid => Vec<entry_line::Model>, |unit, ids| ledger::lines_by_entry_id(unit, ids.iter().copied()).await
 }
 
 loader! {

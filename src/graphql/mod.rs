@@ -19,7 +19,6 @@ mod scalars;
 mod subscription;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
-use unit_of_work::UnitOfWorkExtension;
 
 pub use context::Clock;
 pub use feed::Feed;
@@ -27,18 +26,17 @@ pub use mutation::MutationRoot;
 pub use query::QueryRoot;
 pub use subscription::SubscriptionRoot;
 
-/// The ledger's schema.
+/// The ledger's schema, to be finished with extensions: above all, the one that makes each operation a unit of work.
+#[must_use]
+pub fn schema(clock: Clock) -> LedgerSchemaBuilder {
+    builder().data(clock).data(Feed::default())
+}
+
+/// The ledger's schema, ready to execute.
 pub type LedgerSchema = Schema<QueryRoot, MutationRoot, SubscriptionRoot>;
 
-/// The schema on a database. Each operation is one unit of work.
-#[must_use]
-pub fn schema(units: UnitOfWorkExtension, clock: Clock) -> LedgerSchema {
-    builder()
-        .extension(units)
-        .data(clock)
-        .data(Feed::default())
-        .finish()
-}
+/// What [`schema`] builds.
+pub type LedgerSchemaBuilder = SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot>;
 
 /// The schema in the schema definition language, sorted, so that a change shows where it is.
 #[must_use]
@@ -47,10 +45,16 @@ pub fn sdl() -> String {
         .sorted_fields()
         .sorted_arguments()
         .sorted_enum_items()
+        .use_space_ident()
+        .indent_width(2)
         .include_specified_by();
     builder().finish().sdl_with_options(options)
 }
 
-fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
-    Schema::build(QueryRoot::default(), MutationRoot::default(), SubscriptionRoot)
+fn builder() -> LedgerSchemaBuilder {
+    Schema::build(
+        QueryRoot::default(),
+        MutationRoot::default(),
+        SubscriptionRoot,
+    )
 }

@@ -64,7 +64,9 @@ impl ScalarType for CurrencyCode {
         match value {
             Value::String(code)
                 if (3..=12).contains(&code.len())
-                    && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) =>
+                    && code
+                        .bytes()
+                        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) =>
             {
                 Ok(Self(code))
             }

@@ -17,6 +17,7 @@ use crate::ledger;
 /// What clients are told of.
 pub struct SubscriptionRoot;
 
+/// What clients are told of, as it happens.
 #[Subscription(name = "Subscription")]
 impl SubscriptionRoot {
     /// The entries that this server commits from now on, in the order in which it learns of the commits. Nothing that was
@@ -29,7 +30,12 @@ impl SubscriptionRoot {
         >,
     ) -> Result<impl Stream<Item = Result<EntryEvent>> + use<>> {
         let accounts = accounts
-            .map(|accounts| accounts.into_iter().map(AccountRef::parse).collect::<Result<Vec<_>>>())
+            .map(|accounts| {
+                accounts
+                    .into_iter()
+                    .map(AccountRef::parse)
+                    .collect::<Result<Vec<_>>>()
+            })
             .transpose()?;
         let events = ctx.feed().subscribe().filter_map(move |announced| {
             let event = match announced {
@@ -64,6 +70,7 @@ fn fell_behind(missed: u64) -> Error {
 /// An entry was committed.
 pub struct EntryEvent(Uuid);
 
+/// An entry was committed.
 #[Object]
 impl EntryEvent {
     /// The entry, as the database has it now.

@@ -1,3 +1,135 @@
-//! What clients meet.
+//! Everything that clients meet: GraphQL over HTTP and over WebSocket, health, the playground.
+//!
+//! [`router`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
+//! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
+//! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
+//! (`graphql-transport-ws`), cited where they decide something.
+//!
+//! There is no CORS: pages of other origins have no business here, and what they can send without asking is refused
+//! ([`media`](self) type and origin rules).
+
+use async_graphql::Executor;
+use axum::{
+    Router, middleware,
+    routing::{any, get},
+};
+
+pub use self::{
+    health::Readiness,
+    lifecycle::{Lifecycle, Stop, Stopped, serve},
+    request_error::{RequestError, RequestErrors},
+    socket::SocketOptions,
+};
 
 pub mod playground;
+
+mod graphql;
+mod health;
+mod lifecycle;
+mod media;
+mod operation;
+mod origin;
+mod panic;
+mod refusal;
+mod report;
+mod request;
+mod request_error;
+mod response;
+mod socket;
+mod trace;
+
+/// What the transport takes at most.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one request body, or of one WebSocket message.
+    pub body_bytes: usize,
+    /// Operations in one batch.
+    pub batch: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            batch: 10,
+        }
+    }
+}
+
+/// What [`router`] needs beside the executor.
+#[non_exhaustive]
+pub struct Options {
+    /// What `/readyz` asks.
+    pub readiness: Readiness,
+    /// The life of the server that will serve the router.
+    pub lifecycle: Lifecycle,
+    /// What the transport takes at most.
+    pub limits: Limits,
+    /// The times and limits of a WebSocket.
+    pub socket: SocketOptions,
+    /// Pages beside the API, such as the playground.
+    pub pages: Option<Router>,
+}
+
+impl Options {
+    /// The defaults: no pages.
+    pub fn new(readiness: Readiness, lifecycle: Lifecycle) -> Self {
+        Self {
+            readiness,
+            lifecycle,
+            limits: Limits::default(),
+            socket: SocketOptions::default(),
+            pages: None,
+        }
+    }
+
+    /// Adds pages beside the API.
+    #[must_use]
+    pub fn pages(self, pages: Router) -> Self {
+        Self {
+            pages: Some(pages),
+            ..self
+        }
+    }
+}
+
+#[derive(Clone)]
+struct GraphqlState<E> {
+    executor: E,
+    limits: Limits,
+    socket: SocketOptions,
+    lifecycle: Lifecycle,
+}
+
+/// The routes: `/graphql`, `/healthz`, `/readyz` and the pages.
+///
+/// The executor's schema should have [`RequestErrors`] as its first extension.
+pub fn router<E: Executor>(executor: E, options: Options) -> Router {
+    let lifecycle = options.lifecycle;
+    let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
+        executor,
+        limits: options.limits,
+        socket: options.socket,
+        lifecycle: lifecycle.clone(),
+    });
+    let ready = get(health::ready).with_state(health::HealthState {
+        readiness: options.readiness,
+        lifecycle: lifecycle.clone(),
+    });
+    let mut router = Router::new()
+        .route("/graphql", graphql)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", ready);
+    if let Some(pages) = options.pages {
+        router = router.merge(pages);
+    }
+    // From the inside out: a panic is caught within the span that names its request.
+    router
+        .layer(middleware::from_fn(panic::catch))
+        .layer(middleware::from_fn_with_state(
+            lifecycle,
+            lifecycle::cut_off,
+        ))
+        .layer(middleware::from_fn(trace::trace))
+}

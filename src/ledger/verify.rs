@@ -9,6 +9,7 @@
 //! with "integer overflow" on SQLite.
 
 mod checks;
+mod describe;
 
 use daybook_entity::Side;
 use sea_orm::{ConnectionTrait, DbErr};

@@ -53,7 +53,11 @@ impl OpenAccountMutation {
             limit_policy: input.limit_policy.into(),
             metadata: input.metadata.map(|metadata| metadata.0),
         };
-        let account = ledger::open_account(ctx.unit(), command, now).await.map_err(refuse)?;
-        Ok(AccountPayload { account: Account(account) })
+        let account = ledger::open_account(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(AccountPayload {
+            account: Account(account),
+        })
     }
 }

@@ -52,7 +52,9 @@ impl PostEntryMutation {
     ) -> Result<EntryPayload> {
         let now = ctx.now();
         let command = input.parse(ledger::new_entry_id(now, ledger::random()))?;
-        let posted = ledger::post_entry(ctx.unit(), command, now).await.map_err(refuse)?;
+        let posted = ledger::post_entry(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
         announce(ctx, &posted);
         Ok(EntryPayload {
             entry: Entry(posted.entry),
@@ -67,9 +69,14 @@ fn announce(ctx: &Context<'_>, posted: &ledger::PostedEntry) {
     let announcement = Announcement {
         entry_id: posted.entry.id,
         account_ids: posted.accounts.iter().map(|account| account.id).collect(),
-        account_codes: posted.accounts.iter().map(|account| account.code.clone()).collect(),
+        account_codes: posted
+            .accounts
+            .iter()
+            .map(|account| account.code.clone())
+            .collect(),
     };
-    ctx.unit().after_commit(async move { feed.announce(announcement) });
+    ctx.unit()
+        .after_commit(async move { feed.announce(announcement) });
 }
 
 impl PostEntryInput {

@@ -37,6 +37,8 @@ impl SetAccountStatusMutation {
         let account = ledger::set_account_status(ctx.unit(), &account, input.status.into())
             .await
             .map_err(refuse)?;
-        Ok(AccountPayload { account: Account(account) })
+        Ok(AccountPayload {
+            account: Account(account),
+        })
     }
 }

@@ -46,10 +46,11 @@ pub enum AccountStatus {
 /// Where money is.
 pub struct Account(pub(in crate::graphql) account::Model);
 
+/// Where money is.
 #[Object]
 impl Account {
     /// `acct_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Account(self.0.id))
     }
 

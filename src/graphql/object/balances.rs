@@ -18,6 +18,7 @@ impl Balances {
     }
 }
 
+/// The balances of an account, positive on its normal side.
 #[Object]
 impl Balances {
     /// What all entries have moved.

@@ -8,6 +8,7 @@ use crate::graphql::scalars::CurrencyCode;
 /// What amounts are counted in.
 pub struct Currency(pub(in crate::graphql) currency::Model);
 
+/// What amounts are counted in.
 #[Object]
 impl Currency {
     /// ISO 4217's code, or one of your own.

@@ -32,10 +32,11 @@ pub enum EntryKind {
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 pub struct Entry(pub(in crate::graphql) entry::Model);
 
+/// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 #[Object]
 impl Entry {
     /// `entry_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Entry(self.0.id))
     }
 

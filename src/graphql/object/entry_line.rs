@@ -27,10 +27,11 @@ async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
     Ok(Account(account))
 }
 
+/// One positive amount, from a debit account to a credit account.
 #[Object]
 impl EntryLine {
     /// `line_…`
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         global_id(Id::Line {
             entry_id: self.0.entry_id,
             line_no: self.0.line_no,

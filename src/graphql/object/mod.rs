@@ -14,6 +14,6 @@ pub use balances::Balances;
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind};
 pub use entry_line::EntryLine;
-pub use ledger_check::{LedgerCheck, LedgerDifference};
+pub use ledger_check::LedgerCheck;
 pub use money::Money;
 pub use node::{Node, global_id};

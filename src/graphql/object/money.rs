@@ -18,6 +18,7 @@ pub struct Money {
     pub(super) currency: String,
 }
 
+/// An amount of one currency.
 #[Object]
 impl Money {
     /// Minor units of the currency: cents of a euro, fils of a dinar.

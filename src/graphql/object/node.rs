@@ -7,7 +7,11 @@ use crate::ledger::Id;
 
 /// Anything that has an id of its own, by which `node` finds it again.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "Unique over all types; opaque to clients."))]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Unique over all types; opaque to clients."
+))]
 pub enum Node {
     /// An account.
     Account(Account),

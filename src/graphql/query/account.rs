@@ -5,9 +5,7 @@ use unit_of_work::{ContextExt as _, UnitOfWork};
 
 use crate::{
     graphql::{
-        connection::{
-            AccountConnectionName, AccountEdgeName, ConnectionOf, connection, page_request,
-        },
+        connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
         error::refuse,
         input::AccountRef,
         object::{Account, AccountStatus},
@@ -71,11 +69,16 @@ impl AccountQuery {
     }
 
     /// Accounts, a page at a time.
-    #[expect(clippy::too_many_arguments, reason = "a connection's four, and two more")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a connection's four, and two more"
+    )]
     async fn accounts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
@@ -84,7 +87,12 @@ impl AccountQuery {
     ) -> Result<ConnectionOf<Account, AccountTotal, AccountConnectionName, AccountEdgeName>> {
         let filter = filter.map(ledger::AccountFilter::from).unwrap_or_default();
         let order = order_by.map(ledger::AccountOrder::from).unwrap_or_default();
-        let page = page_request(first, after, last, before)?;
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = ledger::page_accounts(ctx.unit(), &filter, order, &page)
             .await
             .map_err(refuse)?;
@@ -99,7 +107,9 @@ pub struct AccountTotal(ledger::AccountFilter);
 impl AccountTotal {
     /// How many accounts the filter lets through, over all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = ledger::count_accounts(ctx.unit(), &self.0).await?;
+        let count = ledger::count_accounts(ctx.unit(), &self.0)
+            .await
+            .map_err(refuse)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 }

@@ -6,7 +6,7 @@ use unit_of_work::ContextExt as _;
 use super::account::OrderDirection;
 use crate::{
     graphql::{
-        connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection, page_request},
+        connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
         error::refuse,
         input::AccountRef,
         loaders::Entries,
@@ -26,7 +26,7 @@ pub struct EntryFilter {
     /// That count from this instant, or a later one.
     pub effective_from: Option<DateTime>,
     /// That count from before this instant.
-    pub effective_before: Option<DateTime>,
+    pub effective_until: Option<DateTime>,
 }
 
 /// In which order.
@@ -63,26 +63,41 @@ impl EntryQuery {
             return None;
         };
         let entry = ctx.loader::<Entries>().load_one(id).await;
-        entry.map(|entry| entry.map(Entry)).map_err(Into::into).transpose()
+        entry
+            .map(|entry| entry.map(Entry))
+            .map_err(Into::into)
+            .transpose()
     }
 
     /// Entries, a page at a time.
-    #[expect(clippy::too_many_arguments, reason = "a connection's four, and two more")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a connection's four, and two more"
+    )]
     async fn entries(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<i32>,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
         #[graphql(desc = "Those after this cursor.")] after: Option<String>,
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<EntryFilter>,
-        #[graphql(desc = "In which order; as recorded, oldest first, by default.")] order_by: Option<
-            EntryOrder,
-        >,
+        #[graphql(desc = "In which order; as recorded, oldest first, by default.")]
+        order_by: Option<EntryOrder>,
     ) -> Result<ConnectionOf<Entry, EntryTotal, EntryConnectionName, EntryEdgeName>> {
-        let filter = filter.map(EntryFilter::parse).transpose()?.unwrap_or_default();
+        let filter = filter
+            .map(EntryFilter::parse)
+            .transpose()?
+            .unwrap_or_default();
         let order = order_by.map(ledger::EntryOrder::from).unwrap_or_default();
-        let page = page_request(first, after, last, before)?;
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
         let page = ledger::page_entries(ctx.unit(), &filter, order, &page)
             .await
             .map_err(refuse)?;
@@ -97,7 +112,9 @@ pub struct EntryTotal(ledger::EntryFilter);
 impl EntryTotal {
     /// How many entries the filter lets through, over all pages.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = ledger::count_entries(ctx.unit(), &self.0).await?;
+        let count = ledger::count_entries(ctx.unit(), &self.0)
+            .await
+            .map_err(refuse)?;
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
     }
 }
@@ -108,7 +125,7 @@ impl EntryFilter {
             kind: self.kind.map(Into::into),
             account: self.account.map(AccountRef::parse).transpose()?,
             effective_from: self.effective_from.map(|at| at.0),
-            effective_before: self.effective_before.map(|at| at.0),
+            effective_until: self.effective_until.map(|at| at.0),
         })
     }
 }

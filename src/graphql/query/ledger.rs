@@ -8,6 +8,9 @@ use crate::{
     ledger,
 };
 
+/// How many differences a check reports.
+const MOST_DIFFERENCES: usize = 100;
+
 #[derive(Default)]
 pub struct LedgerQuery;
 
@@ -21,6 +24,6 @@ impl LedgerQuery {
 
     /// Recomputes every balance from the lines, and says what is not as it must be.
     async fn verify_ledger(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
-        Ok(ledger::verify(ctx.unit()).await?.into())
+        Ok(ledger::verify(ctx.unit(), MOST_DIFFERENCES).await?.into())
     }
 }

@@ -37,7 +37,10 @@ impl NodeQuery {
         #[graphql(desc = "The ids, as they were read.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
         if ids.len() > MOST_NODES {
-            return Err(bad_input("ids", &format!("it has {} ids; at most {MOST_NODES} are taken", ids.len())));
+            return Err(bad_input(
+                "ids",
+                &format!("it has {} ids; at most {MOST_NODES} are taken", ids.len()),
+            ));
         }
         let nodes = join_all(ids.iter().map(|id| find(ctx, id))).await;
         Ok(nodes.into_iter().map(Result::transpose).collect())

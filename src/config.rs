@@ -1,0 +1,297 @@
+//! The command line and its settings.
+//!
+//! Every setting is a flag and an environment variable; the flag wins. clap would stop at the first value that is
+//! wrong, so values arrive here as text and are all read before any is missed: whoever starts the server is told of every
+//! wrong setting at once. A mistake of usage (an unknown flag) stays clap's to report.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::wrong::Reader;
+pub use self::{
+    database_url::DatabaseUrl,
+    wrong::{WrongSetting, WrongSettings},
+};
+
+mod database_url;
+mod value;
+mod wrong;
+
+/// What the process is to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve, until asked to stop.
+    Serve(ServeSettings),
+    /// Bring the database's schema up to date, and end.
+    Migrate(MigrateSettings),
+    /// Print the GraphQL schema, and end.
+    Schema,
+}
+
+/// The settings of the server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServeSettings {
+    /// Host and port to listen on. Port 0 is any free one.
+    pub listen: String,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// The most connections of each pool.
+    pub max_connections: u32,
+    /// How long one operation may take.
+    pub deadline: Duration,
+    /// How long a stopping server still accepts connections while `/readyz` says no.
+    pub notice: Duration,
+    /// How long what is under way may take to finish when the server stops.
+    pub drain: Duration,
+    /// Whether to bring the database's schema up to date first.
+    pub migrate: bool,
+    /// Whether to serve the playground.
+    pub playground: bool,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `migrate`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MigrateSettings {
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// What to log, and how.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// A filter as of tracing-subscriber's `EnvFilter`.
+    pub filter: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, for machines.
+    Json,
+}
+
+/// Why there is no command to run.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line cannot be read, or asks for help or the version: clap prints it and picks the exit code.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The command line is well-formed, and values are wrong.
+    #[error(transparent)]
+    Wrong(#[from] WrongSettings),
+}
+
+/// A double-entry ledger server with a GraphQL API.
+#[derive(Parser)]
+#[command(
+    name = "daybook",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, daybook serves. Times are written like 30s, 500ms or 2m.\n\
+        A flag wins over its environment variable."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Commands>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Commands {
+    /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
+    Serve(ServeArgs),
+    /// Bring the database's schema up to date
+    Migrate(MigrateArgs),
+    /// Print the GraphQL schema
+    Schema,
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// The address to listen on; port 0 is any free one
+    #[arg(
+        long,
+        env = "DAYBOOK_LISTEN",
+        default_value = "127.0.0.1:8000",
+        value_name = "HOST:PORT"
+    )]
+    listen: String,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// The most connections of each pool (readers, and on PostgreSQL writers)
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_CONNECTIONS",
+        default_value = "16",
+        value_name = "N"
+    )]
+    max_connections: String,
+    /// How long one operation may take before it is rolled back
+    #[arg(
+        long,
+        env = "DAYBOOK_DEADLINE",
+        default_value = "30s",
+        value_name = "TIME"
+    )]
+    deadline: String,
+    /// On a stop: how long /readyz says no before the port is closed
+    #[arg(
+        long,
+        env = "DAYBOOK_NOTICE",
+        default_value = "0s",
+        value_name = "TIME"
+    )]
+    notice: String,
+    /// On a stop: how long operations under way may take to finish
+    #[arg(
+        long,
+        env = "DAYBOOK_DRAIN",
+        default_value = "10s",
+        value_name = "TIME"
+    )]
+    drain: String,
+    /// Do not bring the database's schema up to date first
+    #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
+    no_migrate: bool,
+    /// Do not serve GraphiQL at /
+    #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
+    no_playground: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Args)]
+struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Args)]
+struct DatabaseArgs {
+    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(
+        long,
+        env = "DAYBOOK_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://daybook.db?mode=rwc",
+        value_name = "URL"
+    )]
+    database: String,
+}
+
+#[derive(Args)]
+struct LogArgs {
+    /// What to log: a level, or per module, like info,unit_of_work=debug
+    #[arg(
+        long,
+        env = "DAYBOOK_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    log: String,
+    /// The form of a log line: text or json
+    #[arg(
+        long,
+        env = "DAYBOOK_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: String,
+}
+
+/// Reads a command line, with the environment of the process behind it.
+///
+/// # Errors
+/// [`ConfigError::Usage`] where clap stops, [`ConfigError::Wrong`] with every setting that has a wrong value.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
+    let matches = Cli::command().try_get_matches_from(args)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    let matches = matches
+        .subcommand()
+        .map_or(&matches, |(_, matches)| matches);
+    Ok(match cli.command {
+        None => Command::Serve(serve_settings(&cli.serve, matches)?),
+        Some(Commands::Serve(args)) => Command::Serve(serve_settings(&args, matches)?),
+        Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
+        Some(Commands::Schema) => Command::Schema,
+    })
+}
+
+fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSettings, WrongSettings> {
+    let command = Cli::command();
+    let mut values = Reader::new(&command, matches);
+    // All are read before any is missed.
+    let (
+        Some(listen),
+        Some(database),
+        Some(max_connections),
+        Some(deadline),
+        Some(notice),
+        Some(drain),
+        Some(log),
+    ) = (
+        values.read("listen", &args.listen, value::address),
+        values.read_secret("database", &args.database.database, DatabaseUrl::parse),
+        values.read(
+            "max_connections",
+            &args.max_connections,
+            value::at_least_one,
+        ),
+        values.read("deadline", &args.deadline, value::some_time),
+        values.read("notice", &args.notice, value::time),
+        values.read("drain", &args.drain, value::time),
+        log_settings(&args.log, &mut values),
+    )
+    else {
+        return Err(values.wrong());
+    };
+    Ok(ServeSettings {
+        listen,
+        database,
+        max_connections,
+        deadline,
+        notice,
+        drain,
+        migrate: !args.no_migrate,
+        playground: !args.no_playground,
+        log,
+    })
+}
+
+fn migrate_settings(
+    args: &MigrateArgs,
+    matches: &ArgMatches,
+) -> Result<MigrateSettings, WrongSettings> {
+    let command = Cli::command();
+    let mut values = Reader::new(&command, matches);
+    let (Some(database), Some(log)) = (
+        values.read_secret("database", &args.database.database, DatabaseUrl::parse),
+        log_settings(&args.log, &mut values),
+    ) else {
+        return Err(values.wrong());
+    };
+    Ok(MigrateSettings { database, log })
+}
+
+fn log_settings(args: &LogArgs, values: &mut Reader<'_>) -> Option<LogSettings> {
+    let filter = values.read("log", &args.log, value::log_filter);
+    let format = values.read("log_format", &args.log_format, value::log_format);
+    Some(LogSettings {
+        filter: filter?,
+        format: format?,
+    })
+}

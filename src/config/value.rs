@@ -1,0 +1,119 @@
+//! Reads the values of settings. An error is what is allowed, to follow "expected".
+
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+use super::LogFormat;
+
+/// `HOST:PORT`, where the host is a name or an address.
+pub(super) fn address(text: &str) -> Result<String, String> {
+    let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
+        // An IPv6 address stands in brackets, else its end would be taken for a port.
+        let is_host = match host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+        {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => {
+                !host.is_empty()
+                    && host
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+            }
+        };
+        is_host && port.parse::<u16>().is_ok()
+    });
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err("a host and a port, such as 127.0.0.1:8000 or [::]:8000".to_owned())
+    }
+}
+
+/// A number of things of which there has to be one.
+pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(number @ 1..=10_000) => Ok(number),
+        _ => Err("a number from 1 to 10000".to_owned()),
+    }
+}
+
+/// A time, which may be none.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= MAX_TIME => Ok(time),
+        _ => Err("a time of at most a day, such as 30s, 500ms or 2m".to_owned()),
+    }
+}
+
+/// A time in which something can happen.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text) {
+        Ok(Duration::ZERO) => Err("a time greater than zero, such as 30s, 500ms or 2m".to_owned()),
+        other => other,
+    }
+}
+
+/// Keeps the sums of instants and times within what an instant can hold.
+const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A filter of log lines.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    // An empty filter would silence even errors.
+    if !text.trim().is_empty() && EnvFilter::try_new(text).is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("a level (error, warn, info, debug, trace), or one per module, such as info,unit_of_work=debug".to_owned())
+    }
+}
+
+/// The form of a log line.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("text or json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for good in [
+            "127.0.0.1:8000",
+            "localhost:0",
+            "[::1]:80",
+            "my-host.example:65535",
+        ] {
+            assert_eq!(address(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "8000",
+            ":8000",
+            "localhost",
+            "localhost:",
+            "localhost:65536",
+            "::1:80",
+            "a b:1",
+            "http://x:1",
+        ] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert!(some_time("0s").is_err());
+        for bad in ["", "30", "-1s", "soon", "2days"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The life of a server: it serves, it drains, it ends.
+//!
+//! When asked to stop: `/readyz` says no; after `notice`, in which load balancers can see that, no connection is
+//! accepted any more; what is under way may finish, for `drain` at most; what has not finished by then is cut off and
+//! rolls back, and its client is told so with 503.
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::Response,
+    serve::ListenerExt,
+};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{media::MediaType, refusal::Refusal};
+
+/// How long the answers to what was cut off may take to leave.
+const FLUSH: Duration = Duration::from_millis(500);
+
+/// Where a server is in its life. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    /// The server has been asked to stop.
+    pub(super) draining: CancellationToken,
+    /// The time to finish is over.
+    pub(super) cut: CancellationToken,
+    /// The open WebSockets: axum does not wait for a connection that was upgraded.
+    pub(super) sockets: TaskTracker,
+}
+
+impl Lifecycle {
+    /// The life of a server that has not been asked to stop.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// The times of stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// From `/readyz` saying no to the end of accepting.
+    pub notice: Duration,
+    /// From the end of accepting to cutting off what has not finished.
+    pub drain: Duration,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Everything under way had finished.
+    Clean,
+    /// Something was cut off.
+    CutOff,
+}
+
+/// Serves `app` until `shutdown` resolves, then stops within the times of `stop`. `lifecycle` is the one `app` was
+/// built with.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops accepting; connections that are open live on until the runtime ends.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    lifecycle: Lifecycle,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    stop: Stop,
+) -> Stopped {
+    // Answers are small and whole: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    let stop_accepting = CancellationToken::new();
+    let stopped_accepting = stop_accepting.clone();
+    let mut server = tokio::spawn(
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stop_accepting.clone().cancelled_owned())
+            .into_future(),
+    );
+
+    shutdown.await;
+    lifecycle.draining.cancel();
+    sleep(stop.notice).await;
+    stopped_accepting.cancel();
+    lifecycle.sockets.close();
+
+    let deadline = Instant::now() + stop.drain;
+    let finished = async {
+        let _ = (&mut server).await;
+        lifecycle.sockets.wait().await;
+    };
+    if timeout_at(deadline, finished).await.is_ok() {
+        return Stopped::Clean;
+    }
+    lifecycle.cut.cancel();
+    let _ = timeout(FLUSH, async {
+        if !server.is_finished() {
+            let _ = (&mut server).await;
+        }
+        lifecycle.sockets.wait().await;
+    })
+    .await;
+    Stopped::CutOff
+}
+
+/// Drops a request that has not finished when the time for it is over.
+pub(super) async fn cut_off(
+    State(lifecycle): State<Lifecycle>,
+    request: Request,
+    next: Next,
+) -> Response {
+    lifecycle
+        .cut
+        .run_until_cancelled(next.run(request))
+        .await
+        .unwrap_or_else(|| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server stops: the operation was ended, and what it did is rolled back",
+            )
+            .into_http(MediaType::Json)
+        })
+}

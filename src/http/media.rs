@@ -1,0 +1,172 @@
+//! Which media type a response has, and which a request body may have.
+//!
+//! *GraphQL over HTTP*, "Media Types" and "Accept": both types carry the same JSON; they differ in what the status
+//! says. Under `application/graphql-response+json` the status speaks of the GraphQL request; under the older
+//! `application/json`, well-formed requests answer 200 whatever became of them, because old clients and proxies
+//! mistake anything else for a failure of the server.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use mime::Mime;
+
+/// A media type of GraphQL responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MediaType {
+    /// `application/json`: the default.
+    Json,
+    /// `application/graphql-response+json`: given to whoever asks for it by name.
+    GraphqlResponse,
+}
+
+impl MediaType {
+    /// The type to answer with, by the `Accept` headers of the request; `None` where neither will do (406).
+    ///
+    /// Where a client names both with the same weight, the newer wins: its status codes say more.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut ranges = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .filter(|range| !range.is_empty())
+            .peekable();
+        if ranges.peek().is_none() {
+            return Some(Self::Json);
+        }
+
+        let mut json = Preference::default();
+        let mut graphql_response = Preference::default();
+        for range in ranges.filter_map(|range| range.parse::<Mime>().ok()) {
+            json.weigh(&range, "json", None);
+            graphql_response.weigh(&range, "graphql-response", Some("json"));
+        }
+        // A wildcard alone gives the default, so the newer type has to be named.
+        if graphql_response.is_named() && graphql_response.quality >= json.quality {
+            Some(Self::GraphqlResponse)
+        } else if json.quality > 0.0 {
+            Some(Self::Json)
+        } else {
+            (graphql_response.quality > 0.0).then_some(Self::GraphqlResponse)
+        }
+    }
+
+    /// The `Content-Type` of a response.
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        })
+    }
+
+    /// The status of a request error: parse, validation, coercion, an operation that cannot be told.
+    pub(super) fn request_error_status(self) -> StatusCode {
+        match self {
+            Self::Json => StatusCode::OK,
+            Self::GraphqlResponse => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// How much a client wants one media type: the weight that its most specific range gives.
+#[derive(Default)]
+struct Preference {
+    specificity: u8,
+    quality: f32,
+}
+
+impl Preference {
+    const NAMED: u8 = 3;
+
+    fn weigh(&mut self, range: &Mime, subtype: &str, suffix: Option<&str>) {
+        let matches_type = range.type_() == mime::APPLICATION;
+        let specificity = if matches_type
+            && range.subtype() == subtype
+            && range.suffix().map(|suffix| suffix.as_str()) == suffix
+            && is_utf8(range)
+        {
+            Self::NAMED
+        } else if matches_type && range.subtype() == mime::STAR {
+            2
+        } else if range.type_() == mime::STAR {
+            1
+        } else {
+            return;
+        };
+        if specificity >= self.specificity {
+            self.specificity = specificity;
+            self.quality = match range.get_param("q") {
+                Some(quality) => quality.as_str().parse().unwrap_or(0.0),
+                None => 1.0,
+            };
+        }
+    }
+
+    fn is_named(&self) -> bool {
+        self.specificity == Self::NAMED && self.quality > 0.0
+    }
+}
+
+/// Whether a request body of this `Content-Type` is taken: JSON in UTF-8.
+///
+/// This is also the rule against cross-site request forgery. A page of another site can send a form or `text/plain`
+/// without asking, but for JSON its browser asks first (a CORS preflight), and Daybook never consents.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<Mime>().ok())
+        .is_some_and(|mime| mime.essence_str() == "application/json" && is_utf8(&mime))
+}
+
+fn is_utf8(mime: &Mime) -> bool {
+    mime.get_param(mime::CHARSET)
+        .is_none_or(|charset| charset == mime::UTF_8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn negotiate(accept: &str) -> Option<MediaType> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, accept.parse().unwrap());
+        MediaType::negotiate(&headers)
+    }
+
+    #[test]
+    fn the_most_specific_range_and_the_greater_weight_win() {
+        use MediaType::{GraphqlResponse, Json};
+        let cases = [
+            ("*/*", Some(Json)),
+            ("application/*", Some(Json)),
+            ("application/json", Some(Json)),
+            ("application/graphql-response+json", Some(GraphqlResponse)),
+            (
+                "application/graphql-response+json, application/json;q=0.9",
+                Some(GraphqlResponse),
+            ),
+            (
+                "application/json, application/graphql-response+json",
+                Some(GraphqlResponse),
+            ),
+            (
+                "application/json, application/graphql-response+json;q=0.5",
+                Some(Json),
+            ),
+            (
+                "application/graphql-response+json, */*",
+                Some(GraphqlResponse),
+            ),
+            ("application/json;q=0, */*", Some(GraphqlResponse)),
+            ("application/json;charset=utf-8", Some(Json)),
+            ("application/json;charset=latin1", None),
+            ("application/json;q=0", None),
+            ("text/html", None),
+            ("text/html, */*;q=0.1", Some(Json)),
+            ("nonsense", None),
+        ];
+        for (accept, expected) in cases {
+            assert_eq!(negotiate(accept), expected, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Reads GraphQL requests out of HTTP requests.
+//!
+//! *GraphQL over HTTP*, "Request": the members are `query`, `operationName`, `variables` and `extensions`; unknown
+//! members are ignored, `null` is the same as absent. What is wrong is said in the words of the specification.
+
+use async_graphql::{Request, Value, Variables};
+use axum::{
+    extract::{FromRequest, Query, rejection::BytesRejection},
+    http::{StatusCode, Uri},
+};
+use serde_json::{Map, Value as Json};
+
+use super::refusal::Refusal;
+
+/// What one POST carries.
+#[derive(Debug)]
+pub(super) enum Requests {
+    /// One request.
+    Single(Box<Request>),
+    /// A JSON array of requests, to be answered by an array in the same order.
+    Batch(Vec<Request>),
+}
+
+/// The query parameters of a GET: the same members, those that are objects as JSON text.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+/// Reads the request of a GET from its URL.
+pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
+    let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|_| {
+        Refusal::bad_request("the query string is not URL-encoded, or names a parameter twice")
+    })?;
+    let mut members = Map::new();
+    for (name, text) in [
+        ("query", parameters.query),
+        ("operationName", parameters.operation_name),
+    ] {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            members.insert(name.to_owned(), Json::String(text));
+        }
+    }
+    for (name, text) in [
+        ("variables", parameters.variables),
+        ("extensions", parameters.extensions),
+    ] {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            let value = serde_json::from_str(&text)
+                .map_err(|_| Refusal::bad_request(format!("`{name}` is not valid JSON")))?;
+            members.insert(name.to_owned(), value);
+        }
+    }
+    from_members(members)
+}
+
+/// Reads the body of a POST, never more of it than `limit` bytes.
+pub(super) async fn from_body(
+    mut request: axum::extract::Request,
+    limit: usize,
+    max_batch: usize,
+) -> Result<Requests, Refusal> {
+    // axum's own limit counts what arrives, so it holds for chunked bodies too.
+    axum::extract::DefaultBodyLimit::max(limit).apply(&mut request);
+    let body = axum::body::Bytes::from_request(request, &())
+        .await
+        .map_err(|rejection| body_refusal(&rejection, limit))?;
+
+    let json = serde_json::from_slice(&body)
+        .map_err(|_| Refusal::bad_request("the body is not valid JSON"))?;
+    match json {
+        Json::Array(elements) => batch(elements, max_batch),
+        json => Ok(Requests::Single(Box::new(from_json(json)?))),
+    }
+}
+
+fn body_refusal(rejection: &BytesRejection, limit: usize) -> Refusal {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Refusal::too_large(limit)
+    } else {
+        Refusal::bad_request("the body ended early")
+    }
+}
+
+fn batch(elements: Vec<Json>, max_batch: usize) -> Result<Requests, Refusal> {
+    if elements.is_empty() || elements.len() > max_batch {
+        return Err(Refusal::bad_request(format!(
+            "a batch has 1 to {max_batch} operations, this one has {}",
+            elements.len()
+        )));
+    }
+    // One malformed element refuses the whole batch: nothing of it has run yet.
+    elements
+        .into_iter()
+        .map(from_json)
+        .collect::<Result<_, _>>()
+        .map(Requests::Batch)
+}
+
+/// Reads one request from its JSON.
+pub(super) fn from_json(json: Json) -> Result<Request, Refusal> {
+    match json {
+        Json::Object(members) => from_members(members),
+        _ => Err(Refusal::bad_request("a GraphQL request is a JSON object")),
+    }
+}
+
+fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
+    let query =
+        string(&mut members, "query")?.ok_or_else(|| Refusal::bad_request("`query` is missing"))?;
+    let mut request = Request::new(query);
+    request.operation_name = string(&mut members, "operationName")?;
+    if let Some(variables) = object(&mut members, "variables")? {
+        request.variables = Variables::from_value(variables);
+    }
+    if let Some(Value::Object(extensions)) = object(&mut members, "extensions")? {
+        request.extensions.extend(
+            extensions
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), value)),
+        );
+    }
+    Ok(request)
+}
+
+fn string(members: &mut Map<String, Json>, name: &str) -> Result<Option<String>, Refusal> {
+    match members.remove(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::bad_request(format!("`{name}` must be a string"))),
+    }
+}
+
+fn object(members: &mut Map<String, Json>, name: &str) -> Result<Option<Value>, Refusal> {
+    match members.remove(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(json @ Json::Object(_)) => Value::from_json(json)
+            .map(Some)
+            .map_err(|_| Refusal::bad_request(format!("`{name}` cannot be read"))),
+        Some(_) => Err(Refusal::bad_request(format!("`{name}` must be an object"))),
+    }
+}

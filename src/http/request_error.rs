@@ -1,0 +1,225 @@
+//! Tells a request error from an execution error, and gives it its code.
+//!
+//! The GraphQL specification ("Response Format") forbids the `data` entry when an error arose *before* execution began,
+//! and *GraphQL over HTTP* gives such a response another status. async-graphql's `Response` cannot say which it is:
+//! both have `data: null`. So [`RequestErrors`], an extension of the schema, follows the stages of each request and
+//! marks the errors of a request that never reached execution: a [`RequestError`] in [`ServerError::source`], which
+//! travels with the error through whatever executor lies between and never reaches the wire, and the same in
+//! `extensions.code`, which does.
+//!
+//! An error without a mark is an execution error, and keeps `data: null`; a schema without the extension is therefore
+//! answered wrongly in the harmless direction.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU8, Ordering},
+};
+
+use async_graphql::{
+    ErrorExtensionValues, Request, Response, ServerError, ServerResult, ValidationResult,
+    Variables,
+    async_trait::async_trait,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
+        NextPrepareRequest, NextRequest, NextSubscribe, NextValidation,
+    },
+    futures_util::{StreamExt, stream::BoxStream},
+    parser::types::ExecutableDocument,
+};
+
+use super::operation::select;
+
+/// Why a request did not become an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestError {
+    /// It was not well-formed, or of no use to this transport.
+    BadRequest,
+    /// The document is not GraphQL.
+    Parse,
+    /// The document does not fit the schema, or is over a limit.
+    Validation,
+    /// The variables do not fit the operation.
+    Variables,
+    /// The document does not say which operation is meant, or it could not be started.
+    OperationResolution,
+}
+
+impl RequestError {
+    /// What clients read in `extensions.code`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BadRequest => "BAD_REQUEST",
+            Self::Parse => "GRAPHQL_PARSE_FAILED",
+            Self::Validation => "GRAPHQL_VALIDATION_FAILED",
+            Self::Variables => "BAD_USER_INPUT",
+            Self::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
+        }
+    }
+
+    /// The request error that a response reports; `None` for one that was executed.
+    pub fn of(response: &Response) -> Option<Self> {
+        response
+            .errors
+            .iter()
+            .find_map(|error| error.source::<Self>().copied())
+    }
+
+    fn mark(self, error: &mut ServerError) {
+        let extensions = error
+            .extensions
+            .get_or_insert_with(ErrorExtensionValues::default);
+        // A declared code of another extension says more than the stage does.
+        if extensions.get("code").is_none() {
+            extensions.set("code", self.code());
+        }
+        error.source = Some(Arc::new(self));
+    }
+}
+
+/// The extension that marks request errors. Register it first: outermost.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RequestErrors;
+
+impl ExtensionFactory for RequestErrors {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Stages::default())
+    }
+}
+
+/// How far one request came. async-graphql makes one of these per request.
+#[derive(Default)]
+struct Stages {
+    reached: Arc<AtomicU8>,
+    operation_name: OnceLock<String>,
+    missing_variable: OnceLock<ServerError>,
+}
+
+const PREPARED: u8 = 1;
+const PARSED: u8 = 2;
+const VARIABLES: u8 = 3;
+const VALID: u8 = 4;
+const EXECUTED: u8 = 5;
+
+impl Stages {
+    fn reach(&self, stage: u8) {
+        self.reached.store(stage, Ordering::Relaxed);
+    }
+}
+
+fn mark(reached: &AtomicU8, mut response: Response) -> Response {
+    let error = match reached.load(Ordering::Relaxed) {
+        EXECUTED => return response,
+        VALID => RequestError::OperationResolution,
+        VARIABLES => RequestError::Variables,
+        PARSED => RequestError::Validation,
+        PREPARED => RequestError::Parse,
+        _ => RequestError::BadRequest,
+    };
+    for unmarked in &mut response.errors {
+        error.mark(unmarked);
+    }
+    response
+}
+
+#[async_trait]
+impl Extension for Stages {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        mark(&self.reached, next.run(ctx).await)
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let reached = self.reached.clone();
+        next.run(ctx, stream)
+            .map(move |response| mark(&reached, response))
+            .boxed()
+    }
+
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let request = next.run(ctx, request).await?;
+        if let Some(name) = &request.operation_name {
+            let _ = self.operation_name.set(name.clone());
+        }
+        self.reach(PREPARED);
+        Ok(request)
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document = next.run(ctx, query, variables).await?;
+        let name = self.operation_name.get().map(String::as_str);
+        if let Some(error) = missing_variable(&document, name, variables) {
+            let _ = self.missing_variable.set(error);
+        }
+        self.reach(PARSED);
+        Ok(document)
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let result = next.run(ctx).await?;
+        if let Some(error) = self.missing_variable.get() {
+            self.reach(VARIABLES);
+            return Err(vec![error.clone()]);
+        }
+        self.reach(VALID);
+        Ok(result)
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        self.reach(EXECUTED);
+        next.run(ctx, operation_name).await
+    }
+}
+
+/// GraphQL, "Coercing Variable Values": a variable of a non-null type without a default has to have a value.
+/// async-graphql looks at a variable only where an argument uses it, which for an absent one is during execution.
+fn missing_variable(
+    document: &ExecutableDocument,
+    operation_name: Option<&str>,
+    variables: &Variables,
+) -> Option<ServerError> {
+    let operation = select(document, operation_name)?;
+    operation
+        .variable_definitions
+        .iter()
+        .find_map(|definition| {
+            let definition_node = &definition.node;
+            let value = variables.get(&definition_node.name.node);
+            let absent = match value {
+                None => definition_node.default_value.is_none(),
+                Some(value) => *value == async_graphql::Value::Null,
+            };
+            (absent && !definition_node.var_type.node.nullable).then(|| {
+                ServerError::new(
+                    format!(
+                        "Variable \"${}\" of required type \"{}\" was not provided.",
+                        definition_node.name.node, definition_node.var_type.node
+                    ),
+                    Some(definition.pos),
+                )
+            })
+        })
+}

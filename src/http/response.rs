@@ -1,0 +1,102 @@
+//! Writes GraphQL responses into HTTP responses.
+
+use async_graphql::Response as GraphqlResponse;
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::{media::MediaType, request_error::RequestError};
+
+/// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
+/// an operation that was executed answers 200, also where its `data` is null.
+pub(super) fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
+    let status = match RequestError::of(&response) {
+        Some(_) => media_type.request_error_status(),
+        None => StatusCode::OK,
+    };
+    let headers = std::mem::take(&mut response.http_headers);
+    http_response(status, to_json(&response), vec![headers], media_type)
+}
+
+/// The response to a batch: every operation has its outcome inside, so the whole is 200.
+pub(super) fn batch(mut responses: Vec<GraphqlResponse>, media_type: MediaType) -> Response {
+    let headers = responses
+        .iter_mut()
+        .map(|response| std::mem::take(&mut response.http_headers))
+        .collect();
+    let wires: Vec<_> = responses.iter().map(Wire).collect();
+    let body = serde_json::to_string(&wires);
+    http_response(
+        StatusCode::OK,
+        body.unwrap_or_else(|error| unwritable(&error)),
+        headers,
+        media_type,
+    )
+}
+
+fn http_response(
+    status: StatusCode,
+    body: String,
+    set_by_resolvers: Vec<HeaderMap>,
+    media_type: MediaType,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // What a ledger answers is true at one moment, and for one viewer.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for mut set in set_by_resolvers {
+        // The first value of a name replaces ours; further ones, as of `Set-Cookie`, are added.
+        if let Some(cache_control) = set.remove(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, cache_control);
+        }
+        // What frames and describes the body is the handler's.
+        set.remove(header::CONTENT_LENGTH);
+        set.remove(header::TRANSFER_ENCODING);
+        let mut name = None;
+        for (next, value) in set {
+            name = next.or(name);
+            if let Some(name) = &name {
+                headers.append(name, value);
+            }
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, media_type.content_type());
+    response
+}
+
+/// The JSON text of one response.
+pub(super) fn to_json(response: &GraphqlResponse) -> String {
+    serde_json::to_string(&Wire(response)).unwrap_or_else(|error| unwritable(&error))
+}
+
+/// A value that JSON cannot hold, such as a map with keys that are no strings: a mistake in a resolver's type.
+fn unwritable(error: &serde_json::Error) -> String {
+    tracing::error!(%error, "a response cannot be written as JSON");
+    r#"{"errors":[{"message":"internal server error","extensions":{"code":"INTERNAL"}}]}"#
+        .to_owned()
+}
+
+/// A response as it is written: without `data` when it is a request error (GraphQL, "Response Format").
+pub(super) struct Wire<'a>(pub(super) &'a GraphqlResponse);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let response = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        // Errors first, as the specification advises, so that whoever reads the text sees them.
+        if !response.errors.is_empty() {
+            map.serialize_entry("errors", &response.errors)?;
+        }
+        if RequestError::of(response).is_none() {
+            map.serialize_entry("data", &response.data)?;
+        }
+        if !response.extensions.is_empty() {
+            map.serialize_entry("extensions", &response.extensions)?;
+        }
+        map.end()
+    }
+}

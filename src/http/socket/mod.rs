@@ -1,0 +1,278 @@
+//! GraphQL over WebSocket: the `graphql-transport-ws` subprotocol.
+//!
+//! The protocol is that of graphql-ws (`PROTOCOL.md`): `connection_init`, `connection_ack`, then `subscribe` for each
+//! query, mutation or subscription, answered by `next` and `complete`, or by `error` when it never began. The older
+//! dialect, subprotocol `graphql-ws`, is not spoken: its messages have the same names and another meaning.
+//!
+//! Each operation is a task of its own, so a client that does not read holds up its own output and nobody's unit of
+//! work. A peer that has gone is found by pings. When the server stops, subscriptions end, queries and mutations under
+//! way are finished and answered, and the socket is closed with 1001.
+
+use std::{collections::HashMap, ops::ControlFlow, time::Duration};
+
+use async_graphql::Executor;
+use axum::{
+    extract::{
+        WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    response::Response,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+};
+use tracing::Instrument;
+
+use self::{
+    message::{ClientMessage, Close, ServerMessage},
+    operation::{Operation, Output},
+};
+use super::{GraphqlState, refusal::Refusal, report};
+
+mod message;
+mod operation;
+
+const SUBPROTOCOL: &str = "graphql-transport-ws";
+
+/// Messages of one socket's operations that wait for the client to read.
+const OUTPUTS: usize = 16;
+
+/// The times and limits of a socket.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SocketOptions {
+    /// How long a client may take to send `connection_init` (then 4408).
+    pub init_timeout: Duration,
+    /// How often the peer is asked whether it lives; after two of these without a word it is taken for gone.
+    pub ping_interval: Duration,
+    /// How long the client may leave one message unread.
+    pub send_timeout: Duration,
+    /// Operations under way at once.
+    pub operations: usize,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            init_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(12),
+            send_timeout: Duration::from_secs(20),
+            operations: 100,
+        }
+    }
+}
+
+/// Completes the handshake. A client without the subprotocol is told so by 4406, which a plain refusal of the
+/// handshake cannot say.
+pub(super) fn accept<E: Executor>(
+    upgrade: WebSocketUpgrade,
+    state: GraphqlState<E>,
+    with_report: bool,
+) -> Response {
+    // Taken now, so that a server that is stopping waits for a socket that is just being opened.
+    let token = state.lifecycle.sockets.token();
+    let span = tracing::Span::current();
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(state.limits.body_bytes)
+        .max_frame_size(state.limits.body_bytes)
+        .on_upgrade(move |socket| {
+            let session = async move {
+                let _token = token;
+                let cut = state.lifecycle.cut.clone();
+                cut.run_until_cancelled(serve(socket, state, with_report))
+                    .await;
+            };
+            session.instrument(span)
+        })
+}
+
+async fn serve<E: Executor>(mut socket: WebSocket, state: GraphqlState<E>, with_report: bool) {
+    let send_timeout = state.socket.send_timeout;
+    let message = if socket.protocol().is_some() {
+        let (outputs, outputs_of_operations) = mpsc::channel(OUTPUTS);
+        let mut session = Session {
+            socket,
+            state,
+            with_report,
+            is_acknowledged: false,
+            operations: HashMap::new(),
+            serial: 0,
+            outputs,
+        };
+        let end = session.run(outputs_of_operations).await;
+        socket = session.socket;
+        end
+    } else {
+        End::Close(Close::subprotocol())
+    };
+    if let End::Close(close) = message {
+        let _ = timeout(send_timeout, socket.send(close.into())).await;
+    }
+}
+
+/// Why a session ended.
+enum End {
+    /// The peer closed the socket, or has gone.
+    Gone,
+    /// The server closes it.
+    Close(Close),
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+struct Session<E> {
+    socket: WebSocket,
+    state: GraphqlState<E>,
+    with_report: bool,
+    is_acknowledged: bool,
+    operations: HashMap<String, Operation>,
+    serial: u64,
+    outputs: mpsc::Sender<Output>,
+}
+
+impl<E: Executor> Session<E> {
+    async fn run(&mut self, mut outputs: mpsc::Receiver<Output>) -> End {
+        let options = self.state.socket;
+        let draining = self.state.lifecycle.draining.clone();
+        let mut is_draining = false;
+        let mut init_deadline = std::pin::pin!(sleep(options.init_timeout));
+        let mut pings = interval_at(
+            Instant::now() + options.ping_interval,
+            options.ping_interval,
+        );
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+
+        loop {
+            if is_draining && self.operations.is_empty() {
+                return Close::going_away().into();
+            }
+            let step = tokio::select! {
+                () = draining.cancelled(), if !is_draining => {
+                    is_draining = true;
+                    // Subscriptions have no end of their own; the client takes them up again elsewhere.
+                    self.operations.retain(|_, operation| !operation.is_subscription);
+                    ControlFlow::Continue(())
+                }
+                () = &mut init_deadline, if !self.is_acknowledged => {
+                    ControlFlow::Break(Close::init_timeout().into())
+                }
+                _ = pings.tick() => {
+                    if heard.elapsed() > 2 * options.ping_interval {
+                        ControlFlow::Break(End::Gone)
+                    } else {
+                        self.send(Message::Ping(axum::body::Bytes::new())).await
+                    }
+                }
+                Some(output) = outputs.recv() => self.forward(output).await,
+                message = self.socket.recv() => {
+                    heard = Instant::now();
+                    match message {
+                        Some(Ok(Message::Text(text))) => self.hear(&text, is_draining).await,
+                        Some(Ok(Message::Binary(_))) => {
+                            ControlFlow::Break(Close::bad_message("a message is text").into())
+                        }
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => ControlFlow::Continue(()),
+                        Some(Ok(Message::Close(_)) | Err(_)) | None => ControlFlow::Break(End::Gone),
+                    }
+                }
+            };
+            if let ControlFlow::Break(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn hear(&mut self, text: &str, is_draining: bool) -> ControlFlow<End> {
+        let message = match ClientMessage::parse(text) {
+            Ok(message) => message,
+            Err(close) => return ControlFlow::Break(close.into()),
+        };
+        match message {
+            ClientMessage::ConnectionInit if self.is_acknowledged => {
+                ControlFlow::Break(Close::second_init().into())
+            }
+            ClientMessage::ConnectionInit => {
+                self.is_acknowledged = true;
+                self.send(ServerMessage::ConnectionAck.to_message()).await
+            }
+            ClientMessage::Ping { payload } => {
+                let payload = payload.as_ref();
+                self.send(ServerMessage::Pong { payload }.to_message())
+                    .await
+            }
+            ClientMessage::Pong => ControlFlow::Continue(()),
+            ClientMessage::Subscribe { .. } if !self.is_acknowledged => {
+                ControlFlow::Break(Close::unauthorized().into())
+            }
+            // Unanswered: the close that follows tells the client to ask elsewhere.
+            ClientMessage::Subscribe { .. } if is_draining => ControlFlow::Continue(()),
+            ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => {
+                ControlFlow::Break(Close::id_in_use(&id).into())
+            }
+            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request).await,
+            ClientMessage::Complete { id } => {
+                self.operations.remove(&id);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    async fn subscribe(
+        &mut self,
+        id: String,
+        mut request: async_graphql::Request,
+    ) -> ControlFlow<End> {
+        if self.operations.len() >= self.state.socket.operations {
+            let limit = self.state.socket.operations;
+            let refusal =
+                Refusal::bad_request(format!("more than {limit} operations on one socket"));
+            let response = refusal.into_graphql();
+            let payload = &response.errors;
+            return self
+                .send(ServerMessage::Error { id: &id, payload }.to_message())
+                .await;
+        }
+        if self.with_report {
+            request = report::mark(request);
+        }
+        self.serial += 1;
+        let operation = Operation::start(
+            self.state.executor.clone(),
+            request,
+            id.clone(),
+            self.serial,
+            self.outputs.clone(),
+        );
+        self.operations.insert(id, operation);
+        ControlFlow::Continue(())
+    }
+
+    /// Sends what an operation has to say, unless the client has ended it meanwhile.
+    async fn forward(&mut self, output: Output) -> ControlFlow<End> {
+        let is_current = self
+            .operations
+            .get(&output.id)
+            .is_some_and(|operation| operation.serial == output.serial);
+        if !is_current {
+            return ControlFlow::Continue(());
+        }
+        if output.is_last {
+            self.operations.remove(&output.id);
+        }
+        self.send(output.message).await
+    }
+
+    async fn send(&mut self, message: Message) -> ControlFlow<End> {
+        match timeout(self.state.socket.send_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(_)) | Err(_) => ControlFlow::Break(End::Gone),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What `daybook serve` does, in order.
+
+use std::{io::Write, time::Duration};
+
+use tokio::{net::TcpListener, time::timeout};
+use unit_of_work::{Database, UnitOfWorkExtension};
+
+use crate::{
+    config::ServeSettings,
+    database,
+    graphql::{self, Clock, LedgerSchema},
+    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
+    signals,
+    startup::StartError,
+};
+
+/// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Connects, migrates, builds the schema, listens, and drains when asked to stop.
+///
+/// # Errors
+/// A [`StartError`] where one of the steps before listening fails; afterwards there is none.
+pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
+    let database = database::connect(&settings.database, database::options(&settings)).await?;
+    if settings.migrate {
+        database::migrate(&settings.database).await?;
+    }
+
+    let lifecycle = Lifecycle::new();
+    let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    if settings.playground {
+        options = options.pages(http::playground::router());
+    }
+    let router = http::router(schema(&database, settings.deadline), options);
+
+    let listener = listen(&settings.listen).await?;
+    let signal = signals::listen().map_err(|source| StartError::System {
+        what: "listen for signals",
+        source,
+    })?;
+    announce(&listener, &settings)?;
+    let stop = Stop {
+        notice: settings.notice,
+        drain: settings.drain,
+    };
+    match http::serve(listener, router, lifecycle, signal.cancelled_owned(), stop).await {
+        Stopped::Clean => tracing::info!("stopped"),
+        Stopped::CutOff => tracing::warn!(
+            drain = ?settings.drain,
+            "stopped; what had not finished in time was rolled back"
+        ),
+    }
+    if timeout(CLOSE, database.close()).await.is_err() {
+        tracing::warn!("a database connection did not close in time");
+    }
+    Ok(())
+}
+
+/// The schema as it is served: what went wrong before execution is marked, and everything inside that is a unit of work.
+#[must_use]
+pub fn schema(database: &Database, deadline: Duration) -> LedgerSchema {
+    graphql::schema(Clock::system())
+        .extension(RequestErrors)
+        .extension(UnitOfWorkExtension::new(database.clone()).deadline(deadline))
+        .finish()
+}
+
+async fn listen(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen {
+            address: address.to_owned(),
+            source,
+        })
+}
+
+/// Says where the server is: on standard output for people and scripts, and in the log.
+fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), StartError> {
+    let address = listener.local_addr().map_err(|source| StartError::System {
+        what: "find out the port",
+        source,
+    })?;
+    tracing::info!(%address, database = %settings.database, "listening");
+    let paths = if settings.playground {
+        "GraphiQL at /, GraphQL at /graphql"
+    } else {
+        "GraphQL at /graphql"
+    };
+    // Nobody may be reading, and that is no reason not to serve.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Daybook is listening on http://{address} ({paths})"
+    );
+    Ok(())
+}

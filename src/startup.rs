@@ -1,0 +1,206 @@
+//! Why the server did not start, or a command failed.
+//!
+//! Each message is one line that says what is wrong and what to do about it, and is all that is printed; no message
+//! shows a password. What the operating system or the database says is part of it where it helps.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use unit_of_work::ConnectError;
+
+use crate::config::{DatabaseUrl, WrongSettings};
+
+/// A command could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Settings have wrong values.
+    #[error(transparent)]
+    Settings(#[from] WrongSettings),
+    /// The port cannot be listened on.
+    #[error("cannot listen on {address}: {}", listen_advice(source))]
+    Listen {
+        /// Host and port, as they were given.
+        address: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Nobody answers where the database should be.
+    #[error(
+        "cannot reach the database {database}: {}; is it running, and is --database right?",
+        driver_message(source)
+    )]
+    DatabaseUnreachable {
+        /// Which.
+        database: DatabaseUrl,
+        /// What the driver says.
+        source: ConnectError,
+    },
+    /// The database does not know the user, or the password is another.
+    #[error("the database {database} refuses the user or the password; check --database")]
+    DatabaseLogin {
+        /// Which.
+        database: DatabaseUrl,
+        /// What the driver says.
+        source: ConnectError,
+    },
+    /// The database server has no database of that name.
+    #[error("there is no database {database}; create it, or name another with --database")]
+    DatabaseMissing {
+        /// Which.
+        database: DatabaseUrl,
+        /// What the driver says.
+        source: ConnectError,
+    },
+    /// The SQLite file cannot be made or written, because of the folder, the file or the disk.
+    #[error("cannot open the database {}: {problem}; choose another with --database", file.display())]
+    DatabaseFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: FileProblem,
+        /// What the driver says.
+        source: ConnectError,
+    },
+    /// Anything else that the driver says.
+    #[error("cannot open the database {database}: {}", driver_message(source))]
+    Database {
+        /// Which.
+        database: DatabaseUrl,
+        /// What the driver says.
+        source: ConnectError,
+    },
+    /// The database's schema cannot be brought up to date.
+    #[error("cannot bring the database {database} up to date: {reason}")]
+    Migrate {
+        /// Which.
+        database: DatabaseUrl,
+        /// What failed, in one line.
+        reason: String,
+    },
+    /// The operating system does not let the process set up what it needs to run.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Why an SQLite file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// The folder is not there, and SQLite makes only the file.
+    #[error("the folder {} does not exist (create it)", .0.display())]
+    NoFolder(PathBuf),
+    /// The file is not there, and the URL does not allow to make it.
+    #[error("the file does not exist (add ?mode=rwc to create it)")]
+    NoFile,
+    /// The file, its folder or the disk cannot be written.
+    #[error("the file or its folder cannot be written")]
+    NotWritable,
+    /// The file is something else.
+    #[error("the file is not an SQLite database")]
+    NotADatabase,
+}
+
+fn listen_advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the address is in use; choose another with --listen".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address; choose another with --listen".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "not permitted (ports below 1024 need a privilege); choose another with --listen"
+                .to_owned()
+        }
+        _ => format!("{error}; choose another with --listen"),
+    }
+}
+
+/// The message of the innermost cause: what wraps it only says that there is one.
+fn driver_message(error: &ConnectError) -> String {
+    match error {
+        ConnectError::InvalidUrl { source } | ConnectError::Open { source } => match source {
+            sqlx::Error::Database(error) => error.message().to_owned(),
+            sqlx::Error::Io(error) => error.to_string(),
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+impl StartError {
+    /// Tells what kept `database` from being opened, and what to do.
+    pub fn connect(database: &DatabaseUrl, source: ConnectError) -> Self {
+        let database = database.clone();
+        let cause = match &source {
+            ConnectError::Timeout { .. } => return Self::DatabaseUnreachable { database, source },
+            ConnectError::Open { source } => source,
+            _ => return Self::Database { database, source },
+        };
+        match cause {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut if database.file().is_none() => {
+                Self::DatabaseUnreachable { database, source }
+            }
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                match (database.file(), code.as_str()) {
+                    (None, "28000" | "28P01") => Self::DatabaseLogin { database, source },
+                    (None, "3D000") => Self::DatabaseMissing { database, source },
+                    // The server is there and will not serve: starting, stopping, or full.
+                    (None, "57P03" | "53300") => Self::Database { database, source },
+                    (Some(file), code) => match file_problem(file, code) {
+                        Some(problem) => Self::DatabaseFile {
+                            file: file.to_owned(),
+                            problem,
+                            source,
+                        },
+                        None => Self::Database { database, source },
+                    },
+                    (None, _) => Self::Database { database, source },
+                }
+            }
+            _ => Self::Database { database, source },
+        }
+    }
+}
+
+/// SQLite's result codes: the low byte of an extended one is the primary one.
+fn file_problem(file: &Path, code: &str) -> Option<FileProblem> {
+    const READONLY: u32 = 8;
+    const CANNOT_OPEN: u32 = 14;
+    const NOT_A_DATABASE: u32 = 26;
+    match code.parse::<u32>().ok()? & 0xff {
+        NOT_A_DATABASE => Some(FileProblem::NotADatabase),
+        READONLY => Some(FileProblem::NotWritable),
+        // The same code for all that can be wrong with a path.
+        CANNOT_OPEN => {
+            let folder = file
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            Some(match folder {
+                Some(folder) if !folder.exists() => FileProblem::NoFolder(folder.to_owned()),
+                _ if !file.exists() && is_writable(folder) => FileProblem::NoFile,
+                _ => FileProblem::NotWritable,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a file could be made there; asks the only one who knows.
+fn is_writable(folder: Option<&Path>) -> bool {
+    let probe = folder
+        .unwrap_or(Path::new("."))
+        .join(format!(".daybook-{}", uuid::Uuid::now_v7()));
+    let is_writable = std::fs::File::create_new(&probe).is_ok();
+    let _ = std::fs::remove_file(&probe);
+    is_writable
+}
