@@ -88,8 +88,8 @@ impl Dialect {
     pub(crate) fn timestamp_rule(&self, column: &str) -> String {
         match self.engine {
             DbBackend::Sqlite => format!(
-                "datetime({column}) IS NOT NULL AND length({column}) IN (25, 29, 32) AND {column} GLOB '[0-9][0-9][0-9][0-9]-*T*+00:00' \
-                 AND {column} NOT GLOB '*.000+*' AND {column} NOT GLOB '*.[0-9][0-9][0-9]000+*' OR {column} IS NULL"
+                "{column} IS NULL OR length({column}) IN (25, 29, 32) AND {column} GLOB '[0-9][0-9][0-9][0-9]-*T*+00:00' \
+                 AND {column} NOT GLOB '*.000+*' AND {column} NOT GLOB '*.[0-9][0-9][0-9]000+*' AND datetime({column}) IS NOT NULL"
             ),
             _ => "true".to_owned(),
         }

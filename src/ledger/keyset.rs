@@ -183,33 +183,27 @@ where
         }
 
         // What lies at or beyond a cursor is outside of the window on that side.
-        let outside =
-            |place: Place, following: bool| select.filter(self.beyond(&place, following).not());
-        let (has_next_page, has_previous_page) = match (backward, after, before) {
-            (false, None, None) => (more, false),
-            (true, None, None) => (false, more),
-            (false, after, before) => {
-                let previous = match after {
-                    Some(place) => outside.clone()(place, true).exists(db).await?,
-                    None => false,
-                };
-                let next = match before {
-                    Some(place) if !more => outside(place, false).exists(db).await?,
-                    _ => more,
-                };
-                (next, previous)
+        let exists = async |cursor: Option<Place>, following: bool| match cursor {
+            Some(place) => {
+                select
+                    .clone()
+                    .filter(self.beyond(&place, following).not())
+                    .exists(db)
+                    .await
             }
-            (true, after, before) => {
-                let next = match before {
-                    Some(place) => outside.clone()(place, false).exists(db).await?,
-                    None => false,
-                };
-                let previous = match after {
-                    Some(place) if !more => outside(place, true).exists(db).await?,
-                    _ => more,
-                };
-                (next, previous)
-            }
+            None => Ok(false),
+        };
+        let (near, far) = if backward {
+            (before, after)
+        } else {
+            (after, before)
+        };
+        let behind = exists(near, !backward).await?;
+        let ahead = more || exists(far, backward).await?;
+        let (has_next_page, has_previous_page) = if backward {
+            (behind, ahead)
+        } else {
+            (ahead, behind)
         };
         let edges = rows
             .into_iter()

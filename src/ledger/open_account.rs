@@ -3,7 +3,7 @@
 use super::{Code, InvalidInput, find, input};
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, TryInsertResult};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -92,32 +92,30 @@ pub async fn open_account(
         );
         return Err(InvalidInput::new("currency", problem).into());
     }
-    let row = account::ActiveModel {
-        id: Set(command.id),
-        code: Set(code.clone()),
-        name: Set(name),
-        currency: Set(command.currency),
-        normal_side: Set(command.normal_side),
-        debits_posted: Set(0),
-        debits_pending: Set(0),
-        credits_posted: Set(0),
-        credits_pending: Set(0),
-        limit_policy: Set(command.limit_policy),
-        version: Set(0),
-        status: Set(AccountStatus::Open),
-        metadata: Set(metadata),
-        created_at: Set(created_at),
+    let account = account::Model {
+        id: command.id,
+        code: code.clone(),
+        name,
+        currency: command.currency,
+        normal_side: command.normal_side,
+        debits_posted: 0,
+        debits_pending: 0,
+        credits_posted: 0,
+        credits_pending: 0,
+        limit_policy: command.limit_policy,
+        version: 0,
+        status: AccountStatus::Open,
+        metadata,
+        created_at,
     };
     // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
-    let inserted = account::Entity::insert(row)
+    let inserted = account::Entity::insert(account.clone().into_active_model())
         .on_conflict_do_nothing_on([account::Column::Code])
-        .exec_with_returning(db)
+        .exec_without_returning(db)
         .await
         .map_err(failed)?;
     match inserted {
-        TryInsertResult::Inserted(account) => Ok(account),
-        TryInsertResult::Conflicted | TryInsertResult::Empty => {
-            Err(OpenAccountError::CodeTaken { account_code: code })
-        }
+        TryInsertResult::Inserted(1..) => Ok(account),
+        _ => Err(OpenAccountError::CodeTaken { account_code: code }),
     }
 }

@@ -23,6 +23,7 @@
 mod command;
 mod error;
 mod movement;
+mod rows;
 
 use super::input;
 pub use command::{ExpectedVersion, NewLine, PostEntry};
@@ -96,7 +97,7 @@ pub async fn post_entry(
             after.insert(account.id, movement.apply(db, account, entry.id).await?);
         }
     }
-    let lines = movement::rows(entry.id, &lines, &movements, &after);
+    let lines = rows::rows(entry.id, &lines, &movements, &after);
     entry_line::Entity::insert_many(
         lines
             .iter()

@@ -3,6 +3,7 @@
 mod accounts;
 mod book;
 mod concurrency;
+mod instants;
 mod migrations;
 mod pages;
 mod posting;

@@ -10,6 +10,8 @@ use daybook_entity::{AccountStatus, LimitPolicy, Side, entry as entries_table, e
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Nothing was left behind, and what is there adds up.
 async fn nothing_posted_but(book: &Book, entries: u64) {
@@ -206,5 +208,21 @@ on_every_engine! {
         assert_eq!(posted.lines.len(), LINES_PER_ENTRY);
         assert_eq!(entry_line::Entity::find().count(&book.db).await.unwrap(), LINES_PER_ENTRY as u64);
         nothing_posted_but(&book, 1).await;
+    }
+
+    /// BEGIN and COMMIT are the caller's, and not counted.
+    async fn a_transfer_is_five_statements(database: TestDatabase) {
+        let mut book = Book::new(database).await;
+        book.account("a").await;
+        book.account("b").await;
+        let statements = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&statements);
+        book.db.set_metric_callback(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        book.transfer("a", "b", 1).await.unwrap();
+        assert_eq!(statements.swap(0, Ordering::Relaxed), 5);
+        book.post(new_entry(vec![line("a", "b", 1); 20])).await.unwrap();
+        assert_eq!(statements.load(Ordering::Relaxed), 5, "lines cost nothing, accounts do");
     }
 }

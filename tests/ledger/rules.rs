@@ -29,7 +29,7 @@ fn an_account() -> account::Model {
     }
 }
 
-fn an_entry() -> entry::Model {
+pub(super) fn an_entry() -> entry::Model {
     entry::Model {
         id: new_entry_id(noon(), random()),
         kind: EntryKind::Post,
@@ -43,7 +43,7 @@ fn an_entry() -> entry::Model {
     }
 }
 
-async fn insert<M>(book: &Book, model: M) -> Result<(), DbErr>
+pub(super) async fn insert<M>(book: &Book, model: M) -> Result<(), DbErr>
 where
     M: sea_orm::ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     <M::Entity as EntityTrait>::ActiveModel: Send,
@@ -94,7 +94,7 @@ on_every_engine! {
         insert(&book, good.clone()).await.unwrap();
         let unique = |name, columns| if book.engine == Engine::Sqlite { columns } else { name };
         refused(&book, account::Model { code: good.code.clone(), ..an_account() }, unique("account_code_key", "account.code")).await;
-        refused(&book, account::Model { id: good.id, ..an_account() }, unique("account_pkey", "account.id")).await;
+        refused(&book, account::Model { id: good.id, ..an_account() }, unique("account_pkey", "account.id, account.currency")).await;
         refused(
             &book,
             account::Model { currency: "XXX".to_owned(), ..an_account() },
@@ -240,10 +240,14 @@ on_every_engine! {
             attempts.push(("TRUNCATE entry CASCADE", "entry_append_only"));
         } else {
             attempts.push(("INSERT OR REPLACE INTO entry SELECT * FROM entry", "entry_pkey"));
-            attempts.push(("INSERT OR REPLACE INTO entry_line SELECT * FROM entry_line", "entry_line_pkey"));
+            attempts.push((
+                "INSERT OR REPLACE INTO entry_line SELECT entry_id, line_no, debit_account_id, credit_account_id, currency, amount,
+                 debit_version + 1, debit_balance, credit_version + 1, credit_balance FROM entry_line",
+                "entry_line_pkey",
+            ));
             attempts.push((
                 "INSERT OR REPLACE INTO entry_line SELECT entry_id, 2, debit_account_id, credit_account_id, currency, amount,
-                 debit_version, debit_balance, credit_version, credit_balance FROM entry_line",
+                 debit_version + 1, debit_balance, credit_version, credit_balance FROM entry_line",
                 "entry_line_credit_version_key",
             ));
         }
@@ -262,73 +266,5 @@ on_every_engine! {
             let error = book.db.execute_unprepared(sql).await.unwrap_err();
             assert_eq!(violated(&error), foreign_key(&book, "entry_line_debit_account_fkey"), "{sql}");
         }
-    }
-}
-
-/// Keyset pages sort by the text, so there must be one spelling of an instant, and it must sort as the instants do.
-#[tokio::test]
-async fn sqlite_keeps_instants_in_one_spelling_that_sorts() {
-    let book = Book::new(TestDatabase::create(Engine::Sqlite).await).await;
-    let mut instants = vec![
-        "0001-01-01T00:00:00Z",
-        "2026-11-23T11:59:59.999999Z",
-        "2026-11-23T12:00:00Z",
-        "2026-11-23T12:00:00.000001Z",
-        "2026-11-23T12:00:00.001Z",
-        "2026-11-23T12:00:00.001001Z",
-        "2026-11-23T12:00:00.010Z",
-        "2026-11-23T12:00:00.100Z",
-        "2026-11-23T12:00:00.100001Z",
-        "2026-11-23T12:00:01Z",
-        "9999-12-31T23:59:59.999999Z",
-    ];
-    instants.reverse();
-    for (index, instant) in (0..).zip(&instants) {
-        let id = Uuid::from_u128(index << 12);
-        insert(
-            &book,
-            entry::Model {
-                id,
-                effective_at: instant.parse().unwrap(),
-                ..an_entry()
-            },
-        )
-        .await
-        .unwrap();
-    }
-    use sea_orm::QueryOrder;
-    let sorted = entry::Entity::find()
-        .order_by_asc(entry::Column::EffectiveAt)
-        .all(&book.db)
-        .await
-        .unwrap();
-    let ids: Vec<u128> = sorted.iter().map(|row| row.id.as_u128() >> 12).collect();
-    assert_eq!(ids, (0..instants.len() as u128).rev().collect::<Vec<_>>());
-    for (row, instant) in sorted.iter().rev().zip(&instants) {
-        assert_eq!(
-            row.effective_at,
-            instant.parse::<chrono::DateTime<chrono::Utc>>().unwrap()
-        );
-    }
-
-    for spelling in [
-        "2026-11-23 12:00:00+00:00",
-        "2026-11-23T12:00:00Z",
-        "2026-11-23T12:00:00",
-        "2026-11-23T14:00:00+02:00",
-        "2026-11-23T12:00:00.5+00:00",
-        "2026-11-23T12:00:00.000+00:00",
-        "2026-11-23T12:00:00.500000+00:00",
-        "2026-11-23T12:00:00.000000001+00:00",
-        "2026-13-23T12:00:00+00:00",
-        "1795435200",
-        "now",
-    ] {
-        let sql = format!(
-            "INSERT INTO entry (id, kind, effective_at, recorded_at, metadata)
-             VALUES (x'000000000000000000000000ffff0000', 'POST', '{spelling}', '2026-11-23T12:00:00+00:00', '{{}}')"
-        );
-        let error = book.db.execute_unprepared(&sql).await.expect_err(spelling);
-        assert_eq!(violated(&error), "entry_effective_at_form", "{spelling}");
     }
 }
