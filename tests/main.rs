@@ -8,3 +8,4 @@
 mod graphql;
 mod http;
 mod ledger;
+mod readme;

@@ -1,7 +1,4 @@
-//! Every GraphQL operation is one unit of work: one database transaction, begun by the first statement, lent to the
-//! resolvers through the context, and finished before a byte of the response leaves.
-//!
-//! README.md beside this crate states the contract, event by event.
+#![doc = include_str!("../README.md")]
 
 mod connection;
 mod context;
