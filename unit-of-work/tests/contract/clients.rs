@@ -225,6 +225,23 @@ async fn silence_during_commit_is_unknown() {
     assert_eq!(stage.marks().await, Vec::<String>::new());
 }
 
+/// The server goes silent during ROLLBACK: its connection is given up within a bound, and does not block the pool.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_during_rollback_frees_the_pool() {
+    let mut options = DatabaseOptions::default();
+    options.finish_timeout = Duration::from_millis(500);
+    let (stage, proxy) = behind_a_proxy(options).await;
+    let gate = proxy.hold(|sql| sql == "ROLLBACK");
+    let response = stage.run("mutation { mark(name: \"a\") refuse }").await;
+    assert_eq!(codes(&response), ["REFUSED"]);
+    gate.reached().await;
+    let fresh = stage.run("mutation { mark(name: \"b\") }").await;
+    assert!(fresh.is_ok(), "{fresh:?}");
+    gate.cut();
+    stage.assert_whole().await;
+    assert_eq!(stage.marks().await, ["b"]);
+}
+
 /// The connection breaks in the middle of an operation: an error, no commit, and a fresh connection for the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connection_lost_between_statements() {
