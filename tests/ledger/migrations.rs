@@ -4,6 +4,7 @@ use super::book::Book;
 use daybook::ledger::{currencies, currency};
 use daybook_migration::Migrator;
 use daybook_test_harness::{TestDatabase, on_every_engine};
+use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
 on_every_engine! {
@@ -29,6 +30,16 @@ on_every_engine! {
             Migrator::down(&book.db, Some(1)).await.unwrap();
         }
         assert_eq!(Migrator::get_pending_migrations(&book.db).await.unwrap().len(), count);
+    }
+
+    /// As a server does it, which holds a lock in that transaction.
+    async fn migrations_run_within_a_transaction_and_go_with_it(database: TestDatabase) {
+        let book = Book::empty(database).await;
+        let undone = book.write(async |tx| Migrator::up(tx, None).await.and(Err::<(), _>(DbErr::Custom("undo".to_owned())))).await;
+        assert_eq!(undone.unwrap_err(), DbErr::Custom("undo".to_owned()));
+        assert!(!SchemaManager::new(&book.db).has_table("currency").await.unwrap());
+        book.write(async |tx| Migrator::up(tx, None).await).await.unwrap();
+        assert!(currency(&book.db, "EUR").await.unwrap().is_some());
     }
 
     async fn the_active_currencies_are_there(database: TestDatabase) {
