@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI32, AtomicUsize, Ordering},
+    atomic::{AtomicI32, Ordering},
 };
 
 use async_graphql::{
@@ -26,8 +26,7 @@ pub(super) struct Inner {
     pub(super) release: Semaphore,
     /// A permit for each `hold` that was dropped before its end.
     pub(super) dropped: Semaphore,
-    /// How many subscriptions are open.
-    pub(super) open: AtomicUsize,
+    /// A permit for each `forever` that was dropped.
     pub(super) closed: Semaphore,
     /// Whether the server says it is ready.
     pub(super) not_ready: std::sync::Mutex<Option<String>>,
@@ -40,7 +39,6 @@ impl Default for Inner {
             holding: Semaphore::new(0),
             release: Semaphore::new(0),
             dropped: Semaphore::new(0),
-            open: AtomicUsize::new(0),
             closed: Semaphore::new(0),
             not_ready: std::sync::Mutex::new(None),
         }
@@ -98,7 +96,9 @@ impl Toy {
 }
 
 /// Gives a permit when it is dropped.
-struct GiveOnDrop(Option<(Toy, fn(&Inner) -> &Semaphore)>);
+struct GiveOnDrop(Option<(Toy, Which)>);
+
+type Which = fn(&Inner) -> &Semaphore;
 
 impl Drop for GiveOnDrop {
     fn drop(&mut self) {
@@ -132,8 +132,10 @@ impl Query {
         Some(Err(Error::new("it fails")))
     }
 
-    async fn panics(&self) -> i32 {
-        panic!("a secret cause")
+    async fn panics(&self, ctx: &Context<'_>) -> i32 {
+        let sum = toy(ctx).sum();
+        assert!(sum < 0, "a secret cause");
+        sum
     }
 
     async fn header(&self, ctx: &Context<'_>) -> i32 {
@@ -186,7 +188,6 @@ impl Events {
 
     async fn forever(&self, ctx: &Context<'_>) -> impl Stream<Item = i32> {
         let guard = GiveOnDrop(Some((toy(ctx).clone(), |toy| &toy.closed)));
-        toy(ctx).open.fetch_add(1, Ordering::SeqCst);
         stream::iter([1]).chain(stream::pending()).map(move |item| {
             let _ = &guard;
             item
