@@ -1,8 +1,10 @@
 //! Daybook: a double-entry ledger server with a GraphQL API in which every operation is one unit of work.
 
-pub mod app;
 pub mod config;
+pub mod database;
+pub mod graphql;
 pub mod http;
+pub mod ledger;
 pub mod serve;
 pub mod signals;
 pub mod startup;

@@ -3,8 +3,8 @@
 use std::{io::Write, process::ExitCode, time::Duration};
 
 use daybook::{
-    app,
     config::{self, Command, ConfigError, MigrateSettings},
+    database, graphql,
     serve::serve,
     startup::StartError,
     telemetry,
@@ -44,7 +44,7 @@ fn run(command: Command) -> Result<(), StartError> {
             telemetry::init(&settings.log);
             runtime.block_on(migrate(settings))
         }
-        Command::Schema => print(&app::sdl()),
+        Command::Schema => print(&graphql::sdl()),
     };
     // What was cut off may still be at work; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -52,10 +52,10 @@ fn run(command: Command) -> Result<(), StartError> {
 }
 
 async fn migrate(settings: MigrateSettings) -> Result<(), StartError> {
-    let database = app::connect(&settings.database, DatabaseOptions::default()).await?;
-    app::migrate(&database).await?;
+    // Opened as the server does, for the same messages where it cannot be.
+    let database = database::connect(&settings.database, DatabaseOptions::default()).await?;
     database.close().await;
-    Ok(())
+    database::migrate(&settings.database).await
 }
 
 fn print(text: &str) -> Result<(), StartError> {

@@ -3,11 +3,13 @@
 use std::{io::Write, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
+use unit_of_work::{Database, UnitOfWorkExtension};
 
 use crate::{
-    app,
     config::ServeSettings,
-    http::{self, Lifecycle, Options, Stop, Stopped},
+    database,
+    graphql::{self, Clock, LedgerSchema},
+    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
     startup::StartError,
 };
@@ -20,17 +22,17 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// # Errors
 /// A [`StartError`] where one of the steps before listening fails; afterwards there is none.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
-    let database = app::connect(&settings.database, app::database_options(&settings)).await?;
+    let database = database::connect(&settings.database, database::options(&settings)).await?;
     if settings.migrate {
-        app::migrate(&database).await?;
+        database::migrate(&settings.database).await?;
     }
 
     let lifecycle = Lifecycle::new();
-    let mut options = Options::new(app::readiness(&database), lifecycle.clone());
+    let mut options = Options::new(database::readiness(&database), lifecycle.clone());
     if settings.playground {
         options = options.pages(http::playground::router());
     }
-    let router = http::router(app::executor(&database, settings.deadline), options);
+    let router = http::router(schema(&database, settings.deadline), options);
 
     let listener = listen(&settings.listen).await?;
     let signal = signals::listen().map_err(|source| StartError::System {
@@ -53,6 +55,15 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         tracing::warn!("a database connection did not close in time");
     }
     Ok(())
+}
+
+/// The schema as it is served: what went wrong before execution is marked, and everything inside that is a unit of work.
+#[must_use]
+pub fn schema(database: &Database, deadline: Duration) -> LedgerSchema {
+    graphql::schema(Clock::system())
+        .extension(RequestErrors)
+        .extension(UnitOfWorkExtension::new(database.clone()).deadline(deadline))
+        .finish()
 }
 
 async fn listen(address: &str) -> Result<TcpListener, StartError> {

@@ -1,8 +1,10 @@
-//! One binary for all integration tests: a build and a link less per file.
+//! The one integration binary: what Daybook does, on every engine.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "tests: a panic is how they report"
+    reason = "in a test, a panic is how a failure is reported"
 )]
 
+mod graphql;
 mod http;
+mod ledger;

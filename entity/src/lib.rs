@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The tables of the ledger, one SeaORM entity per file.
+//!
+//! Entities say what a row looks like and nothing more: the rules are constraints of the database (see the migrations), the verbs are
+//! functions of the domain.
+//!
+//! They are derived the classic way and not with `#[sea_orm::model]`, whose nested saves begin transactions of their own; and they
+//! have no relations, because the domain reads by key and by set of keys.
+
+pub mod account;
+pub mod currency;
+pub mod entry;
+pub mod entry_line;
+
+pub use account::{AccountStatus, LimitPolicy, Side};
+pub use entry::EntryKind;

@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The migrations of the ledger.
+//!
+//! Every rule that can be a rule of the database is one here: named, and the same on each engine. The domain refuses
+//! with a better message beforehand; the database refuses what gets past it. `entity` is never imported, because
+//! history is frozen and entities are not.
+//!
+//! Two servers must not migrate at the same time: whoever calls [`Migrator::up`] holds a lock (on PostgreSQL
+//! `pg_advisory_xact_lock`, on SQLite the one writer's `BEGIN IMMEDIATE`).
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod dialect;
+mod iso_4217;
+mod m20261123_01_create_currency;
+mod m20261123_02_create_account;
+mod m20261123_03_create_entry;
+mod m20261123_04_create_entry_line;
+
+/// All migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_01_create_currency::Migration),
+            Box::new(m20261123_02_create_account::Migration),
+            Box::new(m20261123_03_create_entry::Migration),
+            Box::new(m20261123_04_create_entry_line::Migration),
+        ]
+    }
+}

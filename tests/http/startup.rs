@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use daybook::{app, config::DatabaseUrl};
+use daybook::{config::DatabaseUrl, database};
 use daybook_test_harness::{Engine, TestDatabase};
 use unit_of_work::DatabaseOptions;
 
 async fn refused(url: &str) -> String {
     let url = DatabaseUrl::parse(url).unwrap();
-    let error = app::connect(&url, DatabaseOptions::default())
+    let error = database::connect(&url, DatabaseOptions::default())
         .await
         .map(|_| ());
     let message = error.expect_err("it connects").to_string();

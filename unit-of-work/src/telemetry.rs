@@ -122,6 +122,7 @@ pub(crate) fn record(span: &Span, stats: &Stats, outcome: &Outcome) {
     }
     span.record("unit.statements", stats.statements());
     span.record("unit.milliseconds", stats.elapsed().as_secs_f64() * 1_000.0);
+    tracing::debug!(parent: span, "the operation has ended");
 }
 
 fn rolled_back(reason: Reason) {

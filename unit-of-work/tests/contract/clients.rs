@@ -6,7 +6,7 @@ use daybook_test_harness::{Engine, TestDatabase, WireProxy, eventually, on_every
 use tokio::time::timeout;
 use unit_of_work::DatabaseOptions;
 
-use crate::stage::{PATIENCE, Stage, codes, data, report};
+use crate::stage::{PATIENCE, Stage, codes, data, lock, report};
 
 /// A stage whose connections go through a proxy.
 async fn behind_a_proxy(options: DatabaseOptions) -> (Stage, WireProxy) {
@@ -28,6 +28,18 @@ on_every_engine! {
         operation.abort();
         assert!(operation.await.expect_err("is gone").is_cancelled());
         stage.assert_whole().await;
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+    }
+
+    /// The client goes, but a clone of the handle stays: the unit does not wait for it to be dropped.
+    async fn client_gone_while_a_handle_is_kept(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let operation = stage.start("mutation { escape mark(name: \"a\") meet }");
+        stage.cue.reached().await;
+        operation.abort();
+        assert!(operation.await.expect_err("is gone").is_cancelled());
+        stage.assert_whole().await;
+        assert!(lock(&stage.cue.handle).is_some());
         assert_eq!(stage.marks().await, Vec::<String>::new());
     }
 

@@ -3,7 +3,6 @@
 //! Each test runs GraphQL through the schema and then looks at the database over a separate connection.
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
-#![expect(unreachable_pub, reason = "nothing is reached from outside of a test")]
 
 mod clients;
 mod commits;

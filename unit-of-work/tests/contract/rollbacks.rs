@@ -55,7 +55,10 @@ on_every_engine! {
 
     /// A statement that a resolver drops half way may or may not have happened: the unit is doomed.
     async fn abandoned_statement_dooms(test: TestDatabase) {
-        let stage = Stage::new(test).await;
+        let url = test.url().to_owned();
+        let mut options = unit_of_work::DatabaseOptions::default();
+        options.statement_timeout = std::time::Duration::from_millis(500);
+        let stage = Stage::at(test, &url, options, |extension| extension).await;
         let response = stage.run("mutation { mark(name: \"a\") abandon }").await;
         assert_eq!(codes(&response), ["UNIT_DOOMED"]);
         assert_eq!(stage.marks().await, Vec::<String>::new());

@@ -242,6 +242,13 @@ impl Query {
         Ok(ctx.loader::<MarkCounts>().load_one(0).await?)
     }
 
+    /// Asks the loader for the same again when it has answered.
+    async fn marks_twice_in_a_loader(&self, ctx: &Context<'_>) -> Result<Vec<Option<i64>>> {
+        let loader = ctx.loader::<MarkCounts>();
+        let before = loader.load_one(0).await?;
+        Ok(vec![before, loader.load_one(0).await?])
+    }
+
     /// A list whose items each ask the loader.
     async fn items(&self, n: i32) -> Vec<Item> {
         (0..n).map(|id| Item { id }).collect()
@@ -319,6 +326,20 @@ impl Kid {
     async fn kid(&self) -> Kid {
         Self
     }
+
+    /// Tells the test's cue, and goes into a statement that takes a while.
+    async fn reads_slowly(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        cue(ctx).reached.notify_one();
+        unit.execute_unprepared(brief_sql(unit)).await?;
+        Ok(true)
+    }
+
+    /// Fails once its sibling is in its statement.
+    async fn fails_meanwhile(&self, ctx: &Context<'_>) -> Result<bool> {
+        cue(ctx).reached().await;
+        Err(refused())
+    }
 }
 
 pub struct Mutation;
@@ -383,10 +404,10 @@ impl Mutation {
     async fn abandon(&self, ctx: &Context<'_>) -> Result<bool> {
         let unit = ctx.unit();
         count_marks(unit).await?;
-        let mut insert = Box::pin(insert_mark(unit, "abandoned"));
+        let mut slow = Box::pin(unit.execute_unprepared(slow_sql(unit)));
         // PENDING proves that the statement is on its way.
-        assert!(futures_util::poll!(&mut insert).is_pending());
-        drop(insert);
+        assert!(futures_util::poll!(&mut slow).is_pending());
+        drop(slow);
         Ok(true)
     }
 
@@ -424,6 +445,14 @@ pub fn slow_sql(unit: &UnitOfWork) -> &'static str {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT COUNT(*) FROM n"
         }
         _ => "SELECT pg_sleep(600)",
+    }
+}
+
+/// A statement that outlasts a turn of the operation.
+fn brief_sql(unit: &UnitOfWork) -> &'static str {
+    match unit.get_database_backend() {
+        sea_orm::DbBackend::Sqlite => slow_sql(unit),
+        _ => "SELECT pg_sleep(0.2)",
     }
 }
 

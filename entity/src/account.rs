@@ -1,0 +1,89 @@
+//! Where money is, with its totals beside it.
+
+use sea_orm::entity::prelude::*;
+
+/// The side of a line; the side on which an account's balance counts as positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Side {
+    /// Assets and expenses.
+    #[sea_orm(string_value = "DEBIT")]
+    Debit,
+    /// Liabilities, equity and income.
+    #[sea_orm(string_value = "CREDIT")]
+    Credit,
+}
+
+/// What an account may not do; pending amounts count as spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum LimitPolicy {
+    /// No limit.
+    #[sea_orm(string_value = "NONE")]
+    None,
+    /// Debits may not exceed credits: `debits_posted + debits_pending <= credits_posted`. For accounts that normally have a
+    /// credit balance, such as a customer's deposit.
+    #[sea_orm(string_value = "NO_DEBIT_OVERDRAFT")]
+    NoDebitOverdraft,
+    /// Credits may not exceed debits: `credits_posted + credits_pending <= debits_posted`. For accounts that normally have a
+    /// debit balance, such as cash.
+    #[sea_orm(string_value = "NO_CREDIT_OVERDRAFT")]
+    NoCreditOverdraft,
+}
+
+/// Whether lines may touch an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum AccountStatus {
+    /// They may.
+    #[sea_orm(string_value = "OPEN")]
+    Open,
+    /// They may not, until it is opened again.
+    #[sea_orm(string_value = "FROZEN")]
+    Frozen,
+    /// They may not ever again; the balance is zero.
+    #[sea_orm(string_value = "CLOSED")]
+    Closed,
+}
+
+/// An account. All amounts are minor units of `currency`.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "account")]
+pub struct Model {
+    /// UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The unique name that people and programs call it by.
+    #[sea_orm(unique)]
+    pub code: String,
+    /// What people read.
+    pub name: String,
+    /// Of every amount on it.
+    pub currency: String,
+    /// The side on which its balance counts as positive.
+    pub normal_side: Side,
+    /// The sum of all lines that debited it.
+    pub debits_posted: i64,
+    /// What holds would still debit.
+    pub debits_pending: i64,
+    /// The sum of all lines that credited it.
+    pub credits_posted: i64,
+    /// What holds would still credit.
+    pub credits_pending: i64,
+    /// What it may not do.
+    pub limit_policy: LimitPolicy,
+    /// How many lines have touched it.
+    pub version: i64,
+    /// Whether lines may touch it.
+    pub status: AccountStatus,
+    /// A JSON object of the caller's.
+    pub metadata: Json,
+    /// When it was opened.
+    pub created_at: DateTimeUtc,
+}
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,57 @@
+//! One event of the journal; append-only.
+
+use sea_orm::entity::prelude::*;
+
+/// What an entry does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum EntryKind {
+    /// Moves money.
+    #[sea_orm(string_value = "POST")]
+    Post,
+    /// Sets money aside.
+    #[sea_orm(string_value = "HOLD")]
+    Hold,
+    /// Moves money that a hold had set aside.
+    #[sea_orm(string_value = "CAPTURE")]
+    Capture,
+    /// Gives back what a hold had set aside.
+    #[sea_orm(string_value = "RELEASE")]
+    Release,
+    /// Undoes an entry.
+    #[sea_orm(string_value = "REVERSAL")]
+    Reversal,
+}
+
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "entry")]
+pub struct Model {
+    /// UUIDv7, the last twelve bits zero.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// What it does.
+    pub kind: EntryKind,
+    /// The hold that it ends.
+    #[sea_orm(unique)]
+    pub resolves_id: Option<Uuid>,
+    /// The entry that it undoes.
+    #[sea_orm(unique)]
+    pub reverses_id: Option<Uuid>,
+    /// What people read.
+    pub description: Option<String>,
+    /// When it counts from, as the caller says.
+    pub effective_at: DateTimeUtc,
+    /// When the ledger learned of it.
+    pub recorded_at: DateTimeUtc,
+    /// When a hold can no longer be captured.
+    pub expires_at: Option<DateTimeUtc>,
+    /// A JSON object of the caller's.
+    pub metadata: Json,
+}
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,158 @@
+//! What the engines spell differently, in one place.
+//!
+//! A migration writes its tables once, in SQL, and fills in these words. SQL and not the schema builder, because the
+//! builder knows neither STRICT tables, nor named CHECKs on columns, nor triggers, and a reader of a ledger wants to see its
+//! rules as the database has them.
+//!
+//! **UUID**: PostgreSQL `uuid`; SQLite 16 bytes of BLOB. Both compare byte by byte, so an order by id is the same on both.
+//!
+//! **Text** that is sorted compares byte by byte too (`COLLATE "C"`), which is SQLite's default order.
+//!
+//! **Time**: PostgreSQL `timestamptz` (microseconds); SQLite TEXT as sqlx writes it, RFC 3339 in UTC with 0, 3, 6 or 9
+//! digits of fraction, always the fewest that lose nothing. That has one spelling per instant and sorts by instant although its
+//! width varies, because what follows a shorter fraction is `+`, which sorts before `.` and before every digit. The CHECK keeps
+//! other spellings out; the domain keeps to microseconds, so both engines give back the instant that was written.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+
+/// The words of one engine.
+pub(crate) struct Dialect {
+    engine: DbBackend,
+    /// A 64-bit integer.
+    pub(crate) bigint: &'static str,
+    /// An identifier: always used through [`Dialect::uuid_rule`] too.
+    pub(crate) uuid: &'static str,
+    /// Text that sorts by its bytes.
+    pub(crate) sorted_text: &'static str,
+    /// An instant in UTC.
+    pub(crate) timestamp: &'static str,
+    /// A JSON document.
+    pub(crate) json: &'static str,
+    /// What follows the closing parenthesis of a table.
+    pub(crate) table_options: &'static str,
+}
+
+const POSTGRES: Dialect = Dialect {
+    engine: DbBackend::Postgres,
+    bigint: "bigint",
+    uuid: "uuid",
+    sorted_text: r#"text COLLATE "C""#,
+    timestamp: "timestamptz",
+    json: "jsonb",
+    table_options: "",
+};
+
+const SQLITE: Dialect = Dialect {
+    engine: DbBackend::Sqlite,
+    bigint: "INTEGER",
+    uuid: "BLOB",
+    sorted_text: "TEXT",
+    timestamp: "TEXT",
+    json: "TEXT",
+    table_options: "STRICT",
+};
+
+impl Dialect {
+    /// The dialect of the database that is being migrated.
+    ///
+    /// # Errors
+    /// When the engine is one that the ledger does not know.
+    pub(crate) fn of(manager: &SchemaManager<'_>) -> Result<Self, DbErr> {
+        match manager.get_database_backend() {
+            DbBackend::Postgres => Ok(POSTGRES),
+            DbBackend::Sqlite => Ok(SQLITE),
+            other => Err(DbErr::Migration(format!(
+                "the ledger has no dialect for {other:?}"
+            ))),
+        }
+    }
+
+    /// The condition that `column` holds a UUID (or NULL): a type on PostgreSQL, a length on SQLite.
+    pub(crate) fn uuid_rule(&self, column: &str) -> String {
+        match self.engine {
+            DbBackend::Sqlite => format!("length({column}) = 16"),
+            _ => "true".to_owned(),
+        }
+    }
+
+    /// The condition that the UUID in `column` ends in twelve zero bits, which leave room for a line's number.
+    pub(crate) fn low_bits_free(&self, column: &str) -> String {
+        match self.engine {
+            DbBackend::Sqlite => format!("substr(hex({column}), 30) = '000'"),
+            _ => format!("right({column}::text, 3) = '000'"),
+        }
+    }
+
+    /// The condition that `column` holds an instant (or NULL) in the one spelling that sorts.
+    pub(crate) fn timestamp_rule(&self, column: &str) -> String {
+        match self.engine {
+            DbBackend::Sqlite => format!(
+                "{column} IS NULL OR length({column}) IN (25, 29, 32) AND {column} GLOB '[0-9][0-9][0-9][0-9]-*T*+00:00' \
+                 AND {column} NOT GLOB '*.000+*' AND {column} NOT GLOB '*.[0-9][0-9][0-9]000+*' AND datetime({column}) IS NOT NULL"
+            ),
+            _ => "true".to_owned(),
+        }
+    }
+
+    /// The condition that `column` holds a JSON object.
+    pub(crate) fn json_object_rule(&self, column: &str) -> String {
+        match self.engine {
+            DbBackend::Sqlite => {
+                format!("json_valid({column}) AND json_type({column}) = 'object'")
+            }
+            _ => format!("jsonb_typeof({column}) = 'object'"),
+        }
+    }
+
+    /// Makes `table` append-only: UPDATE, DELETE and TRUNCATE fail with the name `<table>_append_only`.
+    ///
+    /// `INSERT OR REPLACE` deletes on SQLite without telling the DELETE trigger (unless `recursive_triggers` is on), so there
+    /// each of `unique` (a name and the condition that a row stands in the way of `NEW`) refuses an INSERT as well. That also
+    /// gives SQLite's unique violations the names that PostgreSQL's have.
+    pub(crate) fn append_only(&self, table: &str, unique: &[(&str, &str)]) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "CREATE FUNCTION refuse_{table}_change() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN
+                     RAISE EXCEPTION USING
+                         ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{table}_append_only',
+                         MESSAGE = '{table}_append_only: ' || TG_OP || ' is refused';
+                 END $$;
+                 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_{table}_change();"
+            );
+        }
+        let mut sql = String::new();
+        for event in ["UPDATE", "DELETE"] {
+            sql += &format!(
+                "CREATE TRIGGER {table}_refuse_{event} BEFORE {event} ON {table}
+                 BEGIN SELECT RAISE(ABORT, '{table}_append_only'); END;\n"
+            );
+        }
+        for (name, in_the_way) in unique {
+            sql += &format!(
+                "CREATE TRIGGER {name} BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {in_the_way})
+                 BEGIN SELECT RAISE(ABORT, '{name}'); END;\n"
+            );
+        }
+        sql
+    }
+
+    /// Undoes what [`Dialect::append_only`] leaves behind when the table is dropped.
+    pub(crate) fn drop_append_only(&self, table: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!("DROP FUNCTION refuse_{table}_change();"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Runs `sql`, which may be several statements.
+///
+/// # Errors
+/// As the database says.
+pub(crate) async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    manager.get_connection().execute_unprepared(sql).await?;
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The ledger's database: opened, brought up to date, asked whether it is.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use daybook_migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Query,
+};
+use tokio::time::timeout;
+use unit_of_work::{Database, DatabaseOptions, UnitOfWork};
+
+use crate::{
+    config::{DatabaseUrl, ServeSettings},
+    http::Readiness,
+    startup::StartError,
+};
+
+/// How long `/readyz` waits for the database.
+const READY: Duration = Duration::from_secs(2);
+
+/// Any number that no other program locks: "daybook" in ASCII.
+const MIGRATION_LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
+
+/// Connects to the database.
+///
+/// # Errors
+/// A [`StartError`] about the database.
+pub async fn connect(url: &DatabaseUrl, options: DatabaseOptions) -> Result<Database, StartError> {
+    Database::connect(url.expose(), options)
+        .await
+        .map_err(|source| StartError::connect(url, source))
+}
+
+/// The options of the server's pools.
+#[must_use]
+pub fn options(settings: &ServeSettings) -> DatabaseOptions {
+    let mut options = DatabaseOptions::default();
+    options.max_connections = settings.max_connections;
+    options.statement_timeout = settings.deadline;
+    options.application_name = "daybook".to_owned();
+    options
+}
+
+/// Brings the database's schema up to date: all of it, or nothing. Servers that start at the same time wait for each
+/// other, and the second finds nothing to do.
+///
+/// # Errors
+/// [`StartError::Migrate`].
+pub async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
+    try_migrate(url).await.map_err(|error| StartError::Migrate {
+        database: url.clone(),
+        reason: error.to_string(),
+    })
+}
+
+/// The one transaction outside of a unit of work: migrations want SeaORM's own, and a connection that is not a
+/// reader's or writer's with their time-outs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sea-orm-migration takes a DatabaseTransaction, which a unit is not"
+)]
+async fn try_migrate(url: &DatabaseUrl) -> Result<(), DbErr> {
+    let mut options = ConnectOptions::new(url.expose());
+    options.max_connections(1).sqlx_logging(false);
+    let connection = sea_orm::Database::connect(options).await?;
+    let tx = begin_alone(&connection).await?;
+    Migrator::up(&tx, None).await?;
+    tx.commit().await?;
+    connection.close().await
+}
+
+/// Begins a transaction that no other migration runs beside.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "as above: migrations want SeaORM's own transaction"
+)]
+async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let tx = connection
+        .begin_with_options(TransactionOptions {
+            // SQLite has one writer: who takes the write lock first is alone.
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        })
+        .await?;
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+        tx.execute_unprepared(&lock).await?;
+    }
+    Ok(tx)
+}
+
+/// What `/readyz` asks: whether the database answers, and has every migration of this program.
+#[must_use]
+pub fn readiness(database: &Database) -> Readiness {
+    let database = database.clone();
+    Arc::new(move || {
+        let database = database.clone();
+        Box::pin(async move {
+            match timeout(READY, database.read(missing_migrations)).await {
+                Ok(Ok(0)) => Ok(()),
+                Ok(Ok(missing)) => Err(format!(
+                    "the database lacks {missing} migrations: run `daybook migrate`"
+                )),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "not ready");
+                    Err("the database cannot be read".to_owned())
+                }
+                Err(_) => Err("the database does not answer".to_owned()),
+            }
+        })
+    })
+}
+
+/// How many migrations of this program the database has not had.
+async fn missing_migrations(unit: UnitOfWork) -> Result<usize, DbErr> {
+    let versions = Query::select()
+        .column("version")
+        .from(Migrator::migration_table_name())
+        .to_owned();
+    let mut applied = HashSet::new();
+    for row in unit.query_all(&versions).await? {
+        applied.insert(row.try_get_by_index::<String>(0)?);
+    }
+    let migrations = Migrator::migrations();
+    Ok(migrations
+        .iter()
+        .filter(|migration| !applied.contains(migration.name()))
+        .count())
+}

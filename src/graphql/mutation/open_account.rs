@@ -1,0 +1,63 @@
+//! Opens an account.
+
+use async_graphql::{Context, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::AccountPayload;
+use crate::{
+    graphql::{
+        context::LedgerContext as _,
+        error::refuse,
+        object::{Account, LimitPolicy, Side},
+        scalars::{CurrencyCode, Json},
+    },
+    ledger::{self, OpenAccount},
+};
+
+/// An account to open.
+#[derive(InputObject)]
+pub struct OpenAccountInput {
+    /// Its unique name: 1 to 64 characters.
+    code: String,
+    /// What people read: 1 to 200 characters.
+    name: String,
+    /// The currency of every amount on it.
+    currency: CurrencyCode,
+    /// The side on which its balance counts as positive.
+    normal_side: Side,
+    /// What it may not do.
+    #[graphql(default_with = "LimitPolicy::None")]
+    limit_policy: LimitPolicy,
+    /// A JSON object of your own: at most 16 KiB.
+    metadata: Option<Json>,
+}
+
+#[derive(Default)]
+pub struct OpenAccountMutation;
+
+#[Object]
+impl OpenAccountMutation {
+    /// Opens an account with nothing on it.
+    async fn open_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account.")] input: OpenAccountInput,
+    ) -> Result<AccountPayload> {
+        let now = ctx.now();
+        let command = OpenAccount {
+            id: ledger::new_account_id(now, ledger::random()),
+            code: input.code,
+            name: input.name,
+            currency: input.currency.0,
+            normal_side: input.normal_side.into(),
+            limit_policy: input.limit_policy.into(),
+            metadata: input.metadata.map(|metadata| metadata.0),
+        };
+        let account = ledger::open_account(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(AccountPayload {
+            account: Account(account),
+        })
+    }
+}

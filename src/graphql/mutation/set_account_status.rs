@@ -1,0 +1,44 @@
+//! Freezes, opens again, or closes an account.
+
+use async_graphql::{Context, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::AccountPayload;
+use crate::{
+    graphql::{
+        error::refuse,
+        input::AccountRef,
+        object::{Account, AccountStatus},
+    },
+    ledger,
+};
+
+/// An account, and the status that it is to have.
+#[derive(InputObject)]
+pub struct SetAccountStatusInput {
+    /// The account.
+    account: AccountRef,
+    /// `CLOSED` is for ever, and only for an account with nothing on it.
+    status: AccountStatus,
+}
+
+#[derive(Default)]
+pub struct SetAccountStatusMutation;
+
+#[Object]
+impl SetAccountStatusMutation {
+    /// Freezes an account, opens it again, or closes it for ever.
+    async fn set_account_status(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account, and its new status.")] input: SetAccountStatusInput,
+    ) -> Result<AccountPayload> {
+        let account = input.account.parse()?;
+        let account = ledger::set_account_status(ctx.unit(), &account, input.status.into())
+            .await
+            .map_err(refuse)?;
+        Ok(AccountPayload {
+            account: Account(account),
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! A line of an entry.
+
+use async_graphql::{Context, Error, ID, Object, Result};
+use daybook_entity::{account, entry_line};
+use unit_of_work::ContextExt as _;
+use uuid::Uuid;
+
+use super::{Account, Money, global_id};
+use crate::{graphql::loaders::Accounts, ledger::Id};
+
+/// One positive amount, from a debit account to a credit account.
+pub struct EntryLine(pub(in crate::graphql) entry_line::Model);
+
+impl EntryLine {
+    fn money(&self, minor_units: i64) -> Money {
+        Money {
+            minor_units,
+            currency: self.0.currency.clone(),
+        }
+    }
+}
+
+async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
+    let account: Option<account::Model> = ctx.loader::<Accounts>().load_one(id).await?;
+    // A foreign key holds the account there.
+    let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
+    Ok(Account(account))
+}
+
+/// One positive amount, from a debit account to a credit account.
+#[Object]
+impl EntryLine {
+    /// `line_…`
+    pub async fn id(&self) -> ID {
+        global_id(Id::Line {
+            entry_id: self.0.entry_id,
+            line_no: self.0.line_no,
+        })
+    }
+
+    /// The account that is debited.
+    async fn debit(&self, ctx: &Context<'_>) -> Result<Account> {
+        load(ctx, self.0.debit_account_id).await
+    }
+
+    /// The account that is credited.
+    async fn credit(&self, ctx: &Context<'_>) -> Result<Account> {
+        load(ctx, self.0.credit_account_id).await
+    }
+
+    /// How much is moved; positive.
+    async fn amount(&self) -> Money {
+        self.money(self.0.amount)
+    }
+
+    /// The posted balance of the debited account after this line.
+    async fn debit_balance_after(&self) -> Money {
+        self.money(self.0.debit_balance)
+    }
+
+    /// The posted balance of the credited account after this line.
+    async fn credit_balance_after(&self) -> Money {
+        self.money(self.0.credit_balance)
+    }
+}

@@ -1,0 +1,103 @@
+//! The result of recomputing the ledger.
+
+use async_graphql::{Enum, ID, SimpleObject};
+
+use super::global_id;
+use crate::{
+    graphql::scalars::Int64,
+    ledger::{self, Difference, Id},
+};
+
+/// What came of recomputing everything from the lines.
+#[derive(SimpleObject)]
+pub struct LedgerCheck {
+    /// Whether everything is as it must be.
+    ok: bool,
+    /// How many accounts were checked.
+    accounts: Int64,
+    /// How many entries were checked.
+    entries: Int64,
+    /// How many lines were checked.
+    lines: Int64,
+    /// What is not as it must be; the first hundred.
+    differences: Vec<LedgerDifference>,
+    /// Whether there are more differences than these.
+    truncated: bool,
+}
+
+/// Something that is not as it must be.
+#[derive(SimpleObject)]
+pub struct LedgerDifference {
+    /// What kind of thing.
+    kind: LedgerDifferenceKind,
+    /// What differs, for people.
+    message: String,
+    /// The account that it is about, if it is about one.
+    account_id: Option<ID>,
+    /// The line that it is about, if it is about one.
+    line_id: Option<ID>,
+}
+
+/// What can be wrong with a ledger.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerDifferenceKind {
+    /// A total of an account is not the sum of its lines.
+    Total,
+    /// An account's version is not the number of its lines.
+    Version,
+    /// The balance or version after a line is not what the lines up to it make.
+    RunningBalance,
+    /// A line is not in its account's currency.
+    Currency,
+    /// An account is beyond its limit.
+    Overdraft,
+    /// A closed account is not empty.
+    ClosedNotEmpty,
+    /// An entry moves nothing.
+    NoLines,
+}
+
+impl From<ledger::LedgerCheck> for LedgerCheck {
+    fn from(check: ledger::LedgerCheck) -> Self {
+        Self {
+            ok: check.is_sound(),
+            accounts: Int64(check.accounts),
+            entries: Int64(check.entries),
+            lines: Int64(check.lines),
+            truncated: check.truncated,
+            differences: check.differences.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Difference> for LedgerDifference {
+    fn from(difference: Difference) -> Self {
+        use LedgerDifferenceKind as Kind;
+        let (kind, account_id, line) = match &difference {
+            Difference::Total { account, .. } => (Kind::Total, Some(account.id), None),
+            Difference::Version { account, .. } => (Kind::Version, Some(account.id), None),
+            Difference::RunningBalance { account, line, .. } => {
+                (Kind::RunningBalance, Some(account.id), Some(line))
+            }
+            Difference::Currency {
+                account_id, line, ..
+            } => (Kind::Currency, Some(*account_id), Some(line)),
+            Difference::Overdraft { account, .. } => (Kind::Overdraft, Some(account.id), None),
+            Difference::ClosedNotEmpty { account } => {
+                (Kind::ClosedNotEmpty, Some(account.id), None)
+            }
+            Difference::NoLines { .. } => (Kind::NoLines, None, None),
+        };
+        Self {
+            kind,
+            message: difference.to_string(),
+            account_id: account_id.map(|id| global_id(Id::Account(id))),
+            line_id: line.map(|line| {
+                global_id(Id::Line {
+                    entry_id: line.entry_id,
+                    line_no: line.line_no,
+                })
+            }),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! An amount of money.
+
+use async_graphql::{Context, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use crate::{
+    graphql::{
+        loaders::Currencies,
+        scalars::{CurrencyCode, Int64},
+    },
+    ledger,
+};
+
+/// An amount of one currency.
+#[derive(Clone, Debug)]
+pub struct Money {
+    pub(super) minor_units: i64,
+    pub(super) currency: String,
+}
+
+/// An amount of one currency.
+#[Object]
+impl Money {
+    /// Minor units of the currency: cents of a euro, fils of a dinar.
+    async fn amount(&self) -> Int64 {
+        Int64(self.minor_units)
+    }
+
+    /// The currency that the amount is counted in.
+    async fn currency(&self) -> CurrencyCode {
+        CurrencyCode(self.currency.clone())
+    }
+
+    /// For people: `12.34`.
+    async fn decimal(&self, ctx: &Context<'_>) -> Result<String> {
+        let currencies = ctx.loader::<Currencies>();
+        let currency = currencies.load_one(self.currency.clone()).await?;
+        // The database holds every currency that an account or a line names.
+        let exponent = currency.map_or(0, |currency| currency.exponent);
+        Ok(ledger::decimal(self.minor_units, exponent))
+    }
+}

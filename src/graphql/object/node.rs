@@ -1,0 +1,28 @@
+//! Relay's global object identification (<https://relay.dev/graphql/objectidentification.htm>).
+
+use async_graphql::{ID, Interface};
+
+use super::{Account, Entry, EntryLine};
+use crate::ledger::Id;
+
+/// Anything that has an id of its own, by which `node` finds it again.
+#[derive(Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Unique over all types; opaque to clients."
+))]
+pub enum Node {
+    /// An account.
+    Account(Account),
+    /// An entry.
+    Entry(Entry),
+    /// A line of an entry.
+    EntryLine(EntryLine),
+}
+
+/// What clients know a thing by.
+#[must_use]
+pub fn global_id(id: Id) -> ID {
+    ID(id.to_string())
+}

@@ -1,0 +1,146 @@
+//! Entries.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::account::OrderDirection;
+use crate::{
+    graphql::{
+        connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
+        error::refuse,
+        input::AccountRef,
+        loaders::Entries,
+        object::{Entry, EntryKind},
+        scalars::DateTime,
+    },
+    ledger::{self, Id},
+};
+
+/// Which entries.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct EntryFilter {
+    /// Of this kind.
+    pub kind: Option<EntryKind>,
+    /// That touch this account.
+    pub account: Option<AccountRef>,
+    /// That count from this instant, or a later one.
+    pub effective_from: Option<DateTime>,
+    /// That count from before this instant.
+    pub effective_until: Option<DateTime>,
+}
+
+/// In which order.
+#[derive(InputObject, Clone, Debug)]
+pub struct EntryOrder {
+    /// What to order by.
+    pub field: EntryOrderField,
+    /// Up or down.
+    #[graphql(default)]
+    pub direction: OrderDirection,
+}
+
+/// What entries can be ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryOrderField {
+    /// When the ledger learned of it.
+    RecordedAt,
+    /// When it counts from.
+    EffectiveAt,
+}
+
+/// A page of entries.
+pub type EntryConnection = ConnectionOf<Entry, EntryTotal, EntryConnectionName, EntryEdgeName>;
+
+#[derive(Default)]
+pub struct EntryQuery;
+
+#[Object]
+impl EntryQuery {
+    /// One entry; null if there is none.
+    async fn entry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "`entry_…`")] id: ID,
+    ) -> Option<Result<Entry>> {
+        let Ok(Id::Entry(id)) = id.parse() else {
+            return None;
+        };
+        let entry = ctx.loader::<Entries>().load_one(id).await;
+        entry
+            .map(|entry| entry.map(Entry))
+            .map_err(Into::into)
+            .transpose()
+    }
+
+    /// Entries, a page at a time.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a connection's four, and two more"
+    )]
+    async fn entries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which ones.")] filter: Option<EntryFilter>,
+        #[graphql(desc = "In which order; as recorded, oldest first, by default.")]
+        order_by: Option<EntryOrder>,
+    ) -> Result<EntryConnection> {
+        let filter = filter
+            .map(EntryFilter::parse)
+            .transpose()?
+            .unwrap_or_default();
+        let order = order_by.map(ledger::EntryOrder::from).unwrap_or_default();
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
+        let page = ledger::page_entries(ctx.unit(), &filter, order, &page)
+            .await
+            .map_err(refuse)?;
+        Ok(connection(page, EntryTotal(filter), Entry))
+    }
+}
+
+/// Counts only where it is asked for.
+pub struct EntryTotal(ledger::EntryFilter);
+
+#[Object]
+impl EntryTotal {
+    /// How many entries the filter lets through, over all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = ledger::count_entries(ctx.unit(), &self.0)
+            .await
+            .map_err(refuse)?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
+
+impl EntryFilter {
+    fn parse(self) -> Result<ledger::EntryFilter> {
+        Ok(ledger::EntryFilter {
+            kind: self.kind.map(Into::into),
+            account: self.account.map(AccountRef::parse).transpose()?,
+            effective_from: self.effective_from.map(|at| at.0),
+            effective_until: self.effective_until.map(|at| at.0),
+        })
+    }
+}
+
+impl From<EntryOrder> for ledger::EntryOrder {
+    fn from(order: EntryOrder) -> Self {
+        Self {
+            field: match order.field {
+                EntryOrderField::RecordedAt => ledger::EntryOrderField::RecordedAt,
+                EntryOrderField::EffectiveAt => ledger::EntryOrderField::EffectiveAt,
+            },
+            descending: order.direction == OrderDirection::Desc,
+        }
+    }
+}

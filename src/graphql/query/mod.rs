@@ -1,0 +1,21 @@
+//! Queries, a noun a file.
+
+mod account;
+mod entry;
+mod ledger;
+mod node;
+
+use async_graphql::MergedObject;
+
+pub use account::AccountConnection;
+pub use entry::EntryConnection;
+
+/// What clients read. Every query reads one snapshot.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct QueryRoot(
+    node::NodeQuery,
+    account::AccountQuery,
+    entry::EntryQuery,
+    ledger::LedgerQuery,
+);

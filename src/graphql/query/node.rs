@@ -1,0 +1,72 @@
+//! Anything by its id.
+
+use async_graphql::{Context, ID, Object, Result};
+use futures_util::future::join_all;
+use unit_of_work::ContextExt as _;
+
+use crate::{
+    graphql::{
+        error::bad_input,
+        loaders::{Accounts, Entries, Lines},
+        object::{Account, Entry, EntryLine, Node},
+    },
+    ledger::Id,
+};
+
+/// How many ids `nodes` takes.
+const MOST_NODES: usize = 100;
+
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// What has this id; null if nothing has.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id, as it was read.")] id: ID,
+    ) -> Option<Result<Node>> {
+        find(ctx, &id).await.transpose()
+    }
+
+    /// What has each of these ids, in their order, with null for those that nothing has. At most 100.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The ids, as they were read.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node>>>> {
+        if ids.len() > MOST_NODES {
+            return Err(bad_input(
+                "ids",
+                &format!("it has {} ids; at most {MOST_NODES} are taken", ids.len()),
+            ));
+        }
+        let nodes = join_all(ids.iter().map(|id| find(ctx, id))).await;
+        Ok(nodes.into_iter().map(Result::transpose).collect())
+    }
+}
+
+async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
+    // An id that nobody could have been given is like one that nothing has.
+    let Ok(id) = id.parse::<Id>() else {
+        return Ok(None);
+    };
+    Ok(match id {
+        Id::Account(id) => {
+            let account = ctx.loader::<Accounts>().load_one(id).await?;
+            account.map(|account| Account(account).into())
+        }
+        Id::Entry(id) => {
+            let entry = ctx.loader::<Entries>().load_one(id).await?;
+            entry.map(|entry| Entry(entry).into())
+        }
+        Id::Line { entry_id, line_no } => {
+            let lines = ctx.loader::<Lines>().load_one(entry_id).await?;
+            let mut lines = lines.unwrap_or_default().into_iter();
+            lines
+                .find(|line| line.line_no == line_no)
+                .map(|line| EntryLine(line).into())
+        }
+    })
+}

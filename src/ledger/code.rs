@@ -1,0 +1,57 @@
+//! The stable names of refusals.
+
+use std::fmt;
+
+/// What kind of refusal an error is, in the words that clients switch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// An account's limit does not allow the amount.
+    InsufficientFunds,
+    /// An account is no longer at the version that the caller expected.
+    VersionConflict,
+    /// An account is frozen or closed.
+    AccountNotOpen,
+    /// No account has this id or code.
+    AccountNotFound,
+    /// Another account has this code.
+    AccountCodeTaken,
+    /// A line's currency is not that of its accounts.
+    CurrencyMismatch,
+    /// A sum would not fit.
+    AmountOutOfRange,
+    /// The input breaks a rule that it could have been checked against.
+    BadUserInput,
+    /// Other writers were faster each time.
+    ConflictRetriesExhausted,
+}
+
+impl Code {
+    /// The code as clients see it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::VersionConflict => "VERSION_CONFLICT",
+            Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
+            Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
+            Self::AccountCodeTaken => "ACCOUNT_CODE_TAKEN",
+            Self::CurrencyMismatch => "CURRENCY_MISMATCH",
+            Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::ConflictRetriesExhausted => "CONFLICT_RETRIES_EXHAUSTED",
+        }
+    }
+
+    /// Whether the same request, sent again unchanged, may well succeed.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
+        matches!(self, Self::ConflictRetriesExhausted)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,145 @@
+//! Reads by key, and by sets of keys for those who gather them (one statement per set).
+//!
+//! Absence is `Ok(None)`, or a key that the map does not have.
+
+use super::{Id, input};
+use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use std::collections::HashMap;
+use std::fmt;
+use uuid::Uuid;
+
+/// How a caller names an account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AccountRef {
+    /// By its id.
+    Id(Uuid),
+    /// By its code.
+    Code(String),
+}
+
+impl AccountRef {
+    /// The reference as it can be looked up: a code trimmed, as codes are when they are stored; `None` when no account can have it.
+    pub(super) fn normalised(&self) -> Option<Self> {
+        match self {
+            Self::Id(id) => Some(Self::Id(*id)),
+            Self::Code(code) => input::account_code("code", code).ok().map(Self::Code),
+        }
+    }
+}
+
+impl fmt::Display for AccountRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => Id::Account(*id).fmt(f),
+            Self::Code(code) => f.write_str(code),
+        }
+    }
+}
+
+/// The account that `by` names.
+///
+/// # Errors
+/// When the database fails.
+pub async fn account(
+    db: &impl ConnectionTrait,
+    by: &AccountRef,
+) -> Result<Option<account::Model>, DbErr> {
+    match by.normalised() {
+        None => Ok(None),
+        Some(AccountRef::Id(id)) => account::Entity::find_by_id(id).one(db).await,
+        Some(AccountRef::Code(code)) => {
+            account::Entity::find()
+                .filter(account::Column::Code.eq(code))
+                .one(db)
+                .await
+        }
+    }
+}
+
+/// The accounts with these ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn accounts_by_id(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, account::Model>, DbErr> {
+    let rows = account::Entity::find()
+        .filter(account::Column::Id.is_in(ids))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The entry with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn entry(
+    db: &impl ConnectionTrait,
+    id: Uuid,
+) -> Result<Option<entries_table::Model>, DbErr> {
+    entries_table::Entity::find_by_id(id).one(db).await
+}
+
+/// The entries with these ids.
+///
+/// # Errors
+/// When the database fails.
+pub async fn entries_by_id(
+    db: &impl ConnectionTrait,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, entries_table::Model>, DbErr> {
+    let rows = entries_table::Entity::find()
+        .filter(entries_table::Column::Id.is_in(ids))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The lines of these entries, each entry's in order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lines_by_entry_id(
+    db: &impl ConnectionTrait,
+    entry_ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Vec<entry_line::Model>>, DbErr> {
+    let rows = entry_line::Entity::find()
+        .filter(entry_line::Column::EntryId.is_in(entry_ids))
+        .order_by_asc(entry_line::Column::EntryId)
+        .order_by_asc(entry_line::Column::LineNo)
+        .all(db)
+        .await?;
+    let mut lines: HashMap<Uuid, Vec<entry_line::Model>> = HashMap::new();
+    for row in rows {
+        lines.entry(row.entry_id).or_default().push(row);
+    }
+    Ok(lines)
+}
+
+/// The currency with this code.
+///
+/// # Errors
+/// When the database fails.
+pub async fn currency(
+    db: &impl ConnectionTrait,
+    code: &str,
+) -> Result<Option<currencies_table::Model>, DbErr> {
+    if !input::is_currency_code(code) {
+        return Ok(None);
+    }
+    currencies_table::Entity::find_by_id(code).one(db).await
+}
+
+/// All currencies, by code.
+///
+/// # Errors
+/// When the database fails.
+pub async fn currencies(db: &impl ConnectionTrait) -> Result<Vec<currencies_table::Model>, DbErr> {
+    currencies_table::Entity::find()
+        .order_by_asc(currencies_table::Column::Code)
+        .all(db)
+        .await
+}

@@ -1,0 +1,239 @@
+//! The rules for what callers write: codes, names, descriptions, metadata, instants.
+//!
+//! Everything here is checked before a statement is sent: a text that the database cannot store (PostgreSQL refuses U+0000)
+//! would otherwise end the transaction.
+
+use super::Code;
+use chrono::{DateTime, Datelike, Utc};
+use serde_json::Value as Json;
+
+const CODE_LENGTH: usize = 64;
+const NAME_LENGTH: usize = 200;
+const DESCRIPTION_LENGTH: usize = 1000;
+const METADATA_BYTES: usize = 16 * 1024;
+const METADATA_DEPTH: usize = 8;
+
+/// Input that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {problem}")]
+pub struct InvalidInput {
+    /// Where in the input, as the caller wrote it: `lines[0].amount`.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl InvalidInput {
+    pub(super) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// What clients switch on.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        Code::BadUserInput
+    }
+}
+
+/// An account's code: trimmed, 1 to 64 characters of any script, no control characters.
+pub(super) fn account_code(field: &str, text: &str) -> Result<String, InvalidInput> {
+    one_line(field, text, CODE_LENGTH)
+}
+
+/// An account's name: trimmed, 1 to 200 characters, no control characters.
+pub(super) fn name(field: &str, text: &str) -> Result<String, InvalidInput> {
+    one_line(field, text, NAME_LENGTH)
+}
+
+/// A description: trimmed, at most 1000 characters, line breaks and tabs allowed; an empty one is none.
+pub(super) fn description(field: &str, text: Option<&str>) -> Result<Option<String>, InvalidInput> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    no_longer_than(field, text, DESCRIPTION_LENGTH)?;
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
+        return Err(InvalidInput::new(
+            field,
+            "has a control character: leave it out",
+        ));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// Metadata: a JSON object of at most 16 KiB and 8 levels, no U+0000 in it; none is the empty object.
+pub(super) fn metadata(field: &str, json: Option<Json>) -> Result<Json, InvalidInput> {
+    let json = json.unwrap_or_else(|| Json::Object(serde_json::Map::new()));
+    if !json.is_object() {
+        return Err(InvalidInput::new(field, "must be a JSON object"));
+    }
+    if deeper_than(&json, METADATA_DEPTH) {
+        return Err(InvalidInput::new(
+            field,
+            format!("is nested deeper than {METADATA_DEPTH} levels"),
+        ));
+    }
+    let bytes = json.to_string().len();
+    if bytes > METADATA_BYTES {
+        return Err(InvalidInput::new(
+            field,
+            format!("has {bytes} bytes: at most {METADATA_BYTES} are kept"),
+        ));
+    }
+    if has_nul(&json) {
+        return Err(InvalidInput::new(
+            field,
+            "has the character U+0000: leave it out",
+        ));
+    }
+    Ok(json)
+}
+
+/// An instant that every engine can store, in whole microseconds.
+pub(super) fn instant(field: &str, instant: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidInput> {
+    let instant = microseconds(instant);
+    if (1..=9999).contains(&instant.year()) {
+        Ok(instant)
+    } else {
+        Err(InvalidInput::new(field, "must be in the years 1 to 9999"))
+    }
+}
+
+/// `instant` without what is finer than a microsecond, which PostgreSQL would round away.
+pub(super) fn microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
+}
+
+/// Whether `text` could be a currency's code at all.
+pub(super) fn is_currency_code(text: &str) -> bool {
+    (3..=12).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+fn one_line(field: &str, text: &str, longest: usize) -> Result<String, InvalidInput> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(InvalidInput::new(
+            field,
+            format!("is empty: write 1 to {longest} characters"),
+        ));
+    }
+    no_longer_than(field, text, longest)?;
+    if text.chars().any(char::is_control) {
+        return Err(InvalidInput::new(
+            field,
+            "has a control character: leave it out",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn no_longer_than(field: &str, text: &str, longest: usize) -> Result<(), InvalidInput> {
+    let length = text.chars().count();
+    if length > longest {
+        return Err(InvalidInput::new(
+            field,
+            format!("has {length} characters: at most {longest} are kept"),
+        ));
+    }
+    Ok(())
+}
+
+fn deeper_than(json: &Json, levels: usize) -> bool {
+    match json {
+        Json::Array(values) => {
+            levels == 0 || values.iter().any(|value| deeper_than(value, levels - 1))
+        }
+        Json::Object(values) => {
+            levels == 0 || values.values().any(|value| deeper_than(value, levels - 1))
+        }
+        _ => false,
+    }
+}
+
+fn has_nul(json: &Json) -> bool {
+    match json {
+        Json::String(text) => text.contains('\0'),
+        Json::Array(values) => values.iter().any(has_nul),
+        Json::Object(values) => values
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn codes_are_trimmed_lines_of_any_script() {
+        for (text, code) in [
+            (" cash ", "cash"),
+            ("資産:現金", "資産:現金"),
+            ("Kasse Süd", "Kasse Süd"),
+        ] {
+            assert_eq!(account_code("code", text).as_deref(), Ok(code));
+        }
+        let longest = "ß".repeat(64);
+        assert_eq!(account_code("code", &longest), Ok(longest.clone()));
+        for text in [
+            "",
+            "  ",
+            "a\nb",
+            "a\0b",
+            "\u{85}x\u{85}y",
+            &format!("{longest}x"),
+        ] {
+            assert!(account_code("code", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn descriptions_may_have_lines_and_may_be_absent() {
+        assert_eq!(description("d", Some(" ")), Ok(None));
+        assert_eq!(
+            description("d", Some("a\n\tb ")),
+            Ok(Some("a\n\tb".to_owned()))
+        );
+        assert!(description("d", Some("a\0")).is_err());
+        assert!(description("d", Some(&"x".repeat(1001))).is_err());
+    }
+
+    #[test]
+    fn metadata_is_a_small_flat_object() {
+        assert_eq!(metadata("m", None), Ok(json!({})));
+        let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
+        assert!(metadata("m", Some(nested(8))).is_ok());
+        assert!(metadata("m", Some(nested(9))).is_err());
+        for bad in [
+            json!(null),
+            json!([]),
+            json!("x"),
+            json!({ "a": "\0" }),
+            json!({ "\0": 1 }),
+            json!({ "a": "x".repeat(16 * 1024) }),
+        ] {
+            assert!(metadata("m", Some(bad)).is_err());
+        }
+    }
+
+    #[test]
+    fn instants_are_whole_microseconds_of_four_digit_years() {
+        let fine: DateTime<Utc> = "2026-01-02T03:04:05.123456789Z".parse().unwrap();
+        assert_eq!(
+            instant("at", fine).unwrap().to_rfc3339(),
+            "2026-01-02T03:04:05.123456+00:00"
+        );
+        assert!(instant("at", DateTime::<Utc>::MAX_UTC).is_err());
+        assert!(instant("at", DateTime::<Utc>::MIN_UTC).is_err());
+    }
+}

@@ -1,0 +1,44 @@
+//! The ledger: accounts, and entries that move money between them.
+//!
+//! Free functions over a connection. They neither begin nor finish a transaction, and they read no clock and roll no dice: whoever
+//! calls them lends a transaction and passes `now` and ids in.
+//!
+//! **An error from a verb that writes means that the transaction must be rolled back** (or its savepoint): what came before
+//! the refusal stays written otherwise. Refusals come from reads and guarded statements (`UPDATE … WHERE …` that hits no row), so a
+//! refusal leaves the transaction usable; the database's own constraints are the net below, and a statement that fails
+//! there ends it.
+
+mod balance;
+mod code;
+mod find;
+mod id;
+mod input;
+mod keyset;
+mod money;
+mod open_account;
+mod page_accounts;
+mod page_entries;
+mod post_entry;
+mod set_account_status;
+mod verify;
+
+pub use balance::{available_balance, pending_balance, posted_balance};
+pub use code::Code;
+pub use find::{
+    AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,
+    lines_by_entry_id,
+};
+pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
+pub use input::InvalidInput;
+pub use keyset::{Edge, Page, PageError, PageRequest};
+pub use money::decimal;
+pub use open_account::{OpenAccount, OpenAccountError, open_account};
+pub use page_accounts::{
+    AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
+};
+pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
+pub use post_entry::{
+    ExpectedVersion, NewLine, PostEntry, PostEntryError, PostedEntry, post_entry,
+};
+pub use set_account_status::{SetAccountStatusError, set_account_status};
+pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};

@@ -1,0 +1,121 @@
+//! Opens an account, with nothing on it.
+
+use super::{Code, InvalidInput, find, input};
+use chrono::{DateTime, Utc};
+use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// The account to open.
+#[derive(Clone, Debug)]
+pub struct OpenAccount {
+    /// From [`new_account_id`](super::new_account_id).
+    pub id: Uuid,
+    /// 1 to 64 characters that no other account is called by.
+    pub code: String,
+    /// 1 to 200 characters for people.
+    pub name: String,
+    /// The code of a currency that the ledger knows.
+    pub currency: String,
+    /// The side on which its balance counts as positive.
+    pub normal_side: Side,
+    /// What it may not do.
+    pub limit_policy: LimitPolicy,
+    /// A JSON object; none is the empty one.
+    pub metadata: Option<Json>,
+}
+
+/// Why an account was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenAccountError {
+    /// The input breaks a rule.
+    #[error(transparent)]
+    Input(#[from] InvalidInput),
+    /// Codes are unique.
+    #[error(
+        "another account already has the code `{account_code}`: use that account, or choose another code"
+    )]
+    CodeTaken {
+        /// The code that was asked for.
+        account_code: String,
+    },
+    /// The database failed.
+    #[error("the database failed while the account `{account_code}` was being opened")]
+    Database {
+        /// The code that was asked for.
+        account_code: String,
+        /// How.
+        source: DbErr,
+    },
+}
+
+impl OpenAccountError {
+    /// What clients switch on; `None` when it is not the caller's doing.
+    #[must_use]
+    pub const fn code(&self) -> Option<Code> {
+        match self {
+            Self::Input(input) => Some(input.code()),
+            Self::CodeTaken { .. } => Some(Code::AccountCodeTaken),
+            Self::Database { .. } => None,
+        }
+    }
+}
+
+/// Opens an account: two statements.
+///
+/// # Errors
+/// When the input breaks a rule, names an unknown currency or a code in use, or the database fails.
+pub async fn open_account(
+    db: &impl ConnectionTrait,
+    command: OpenAccount,
+    now: DateTime<Utc>,
+) -> Result<account::Model, OpenAccountError> {
+    let code = input::account_code("code", &command.code)?;
+    let name = input::name("name", &command.name)?;
+    let metadata = input::metadata("metadata", command.metadata)?;
+    let created_at = input::instant("now", now)?;
+    let failed = |source| OpenAccountError::Database {
+        account_code: code.clone(),
+        source,
+    };
+
+    if find::currency(db, &command.currency)
+        .await
+        .map_err(failed)?
+        .is_none()
+    {
+        let problem = format!(
+            "`{}` is not a currency of this ledger: see `currencies`",
+            command.currency.escape_debug()
+        );
+        return Err(InvalidInput::new("currency", problem).into());
+    }
+    let account = account::Model {
+        id: command.id,
+        code: code.clone(),
+        name,
+        currency: command.currency,
+        normal_side: command.normal_side,
+        debits_posted: 0,
+        debits_pending: 0,
+        credits_posted: 0,
+        credits_pending: 0,
+        limit_policy: command.limit_policy,
+        version: 0,
+        status: AccountStatus::Open,
+        metadata,
+        created_at,
+    };
+    // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
+    let inserted = account::Entity::insert(account.clone().into_active_model())
+        .on_conflict_do_nothing_on([account::Column::Code])
+        .exec_without_returning(db)
+        .await
+        .map_err(failed)?;
+    match inserted {
+        TryInsertResult::Inserted(1..) => Ok(account),
+        _ => Err(OpenAccountError::CodeTaken { account_code: code }),
+    }
+}

@@ -1,0 +1,208 @@
+//! What is asked for, and which accounts it is about.
+
+use super::error::PostEntryError;
+use super::movement::Movement;
+use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY};
+use chrono::{DateTime, Utc};
+use daybook_entity::{Side, account};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// The entry to post.
+#[derive(Clone, Debug)]
+pub struct PostEntry {
+    /// From [`new_entry_id`](crate::ledger::new_entry_id).
+    pub id: Uuid,
+    /// 1 to 1000 lines; they may be of several currencies.
+    pub lines: Vec<NewLine>,
+    /// When it counts from; now, where not said.
+    pub effective_at: Option<DateTime<Utc>>,
+    /// At most 1000 characters for people.
+    pub description: Option<String>,
+    /// A JSON object; none is the empty one.
+    pub metadata: Option<Json>,
+    /// The versions that accounts (of the entry, or others) must still have; each account once.
+    pub expect: Vec<ExpectedVersion>,
+}
+
+/// A line to post.
+#[derive(Clone, Debug)]
+pub struct NewLine {
+    /// The account to debit.
+    pub debit: AccountRef,
+    /// The account to credit, another one.
+    pub credit: AccountRef,
+    /// Minor units; positive.
+    pub amount: i64,
+    /// That of both accounts.
+    pub currency: String,
+}
+
+/// A version that an account must still have before the entry.
+#[derive(Clone, Debug)]
+pub struct ExpectedVersion {
+    /// The account.
+    pub account: AccountRef,
+    /// Its version.
+    pub version: i64,
+}
+
+/// A line whose accounts are known.
+pub(super) struct ResolvedLine {
+    pub(super) debit: Uuid,
+    pub(super) credit: Uuid,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+}
+
+/// The whole command, its accounts read.
+pub(super) struct Resolved {
+    pub(super) lines: Vec<ResolvedLine>,
+    /// One for each account, by its id.
+    pub(super) movements: BTreeMap<Uuid, Movement>,
+    /// Ordered by id.
+    pub(super) accounts: Vec<account::Model>,
+}
+
+/// Checks what can be checked without the database.
+pub(super) fn check(command: &PostEntry) -> Result<(), InvalidInput> {
+    if command.lines.is_empty() {
+        return Err(InvalidInput::new(
+            "lines",
+            "is empty: an entry has at least one line",
+        ));
+    }
+    if command.lines.len() > LINES_PER_ENTRY {
+        let problem = format!(
+            "has {} lines: an entry has at most {LINES_PER_ENTRY}",
+            command.lines.len()
+        );
+        return Err(InvalidInput::new("lines", problem));
+    }
+    if command.expect.len() > LINES_PER_ENTRY {
+        return Err(InvalidInput::new(
+            "expect",
+            format!("has more than {LINES_PER_ENTRY} accounts"),
+        ));
+    }
+    for (index, line) in command.lines.iter().enumerate() {
+        if line.amount <= 0 {
+            let problem = "must be positive: to move money the other way, swap debit and credit";
+            return Err(InvalidInput::new(format!("lines[{index}].amount"), problem));
+        }
+    }
+    Ok(())
+}
+
+/// Reads all accounts in one statement, and sums up what the entry does to each.
+pub(super) async fn resolve(
+    db: &impl ConnectionTrait,
+    lines: &[NewLine],
+    expect: &[ExpectedVersion],
+) -> Result<Resolved, PostEntryError> {
+    let accounts = read(db, lines, expect).await?;
+    let by_ref: HashMap<AccountRef, &account::Model> = accounts
+        .iter()
+        .flat_map(|account| {
+            [
+                (AccountRef::Id(account.id), account),
+                (AccountRef::Code(account.code.clone()), account),
+            ]
+        })
+        .collect();
+    let find = |by: &AccountRef| {
+        by.normalised()
+            .and_then(|by| by_ref.get(&by).copied())
+            .ok_or_else(|| PostEntryError::AccountNotFound {
+                account: by.clone(),
+            })
+    };
+    let mut movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
+    let mut resolved = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        let debit = find(&line.debit)?;
+        let credit = find(&line.credit)?;
+        if debit.id == credit.id {
+            let problem =
+                "is the account that the line debits: a line moves money between two accounts";
+            return Err(InvalidInput::new(format!("lines[{index}].credit"), problem).into());
+        }
+        for (account, side) in [(debit, Side::Debit), (credit, Side::Credit)] {
+            if account.currency != line.currency {
+                return Err(PostEntryError::CurrencyMismatch {
+                    line: index,
+                    account_id: account.id,
+                    account_code: account.code.clone(),
+                    account_currency: account.currency.clone(),
+                    line_currency: line.currency.clone(),
+                });
+            }
+            movements
+                .entry(account.id)
+                .or_default()
+                .add(account, side, line.amount)?;
+        }
+        resolved.push(ResolvedLine {
+            debit: debit.id,
+            credit: credit.id,
+            amount: line.amount,
+            currency: line.currency.clone(),
+        });
+    }
+    for (index, expected) in expect.iter().enumerate() {
+        let account = find(&expected.account)?;
+        let movement = movements.entry(account.id).or_default();
+        if movement
+            .expected_version
+            .replace(expected.version)
+            .is_some()
+        {
+            let problem = "names an account a second time: expect one version of each";
+            return Err(InvalidInput::new(format!("expect[{index}].account"), problem).into());
+        }
+    }
+    Ok(Resolved {
+        lines: resolved,
+        movements,
+        accounts,
+    })
+}
+
+async fn read(
+    db: &impl ConnectionTrait,
+    lines: &[NewLine],
+    expect: &[ExpectedVersion],
+) -> Result<Vec<account::Model>, PostEntryError> {
+    let (mut ids, mut codes) = (Vec::new(), Vec::new());
+    let named = lines.iter().flat_map(|line| [&line.debit, &line.credit]);
+    for by in named.chain(expect.iter().map(|expected| &expected.account)) {
+        match by.normalised() {
+            Some(AccountRef::Id(id)) => ids.push(id),
+            Some(AccountRef::Code(code)) => codes.push(code),
+            None => {
+                return Err(PostEntryError::AccountNotFound {
+                    account: by.clone(),
+                });
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    codes.sort_unstable();
+    codes.dedup();
+    let mut wanted = Condition::any();
+    if !ids.is_empty() {
+        wanted = wanted.add(account::Column::Id.is_in(ids));
+    }
+    if !codes.is_empty() {
+        wanted = wanted.add(account::Column::Code.is_in(codes));
+    }
+    account::Entity::find()
+        .filter(wanted)
+        .order_by_asc(account::Column::Id)
+        .all(db)
+        .await
+        .map_err(|source| PostEntryError::Accounts { source })
+}

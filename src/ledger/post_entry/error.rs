@@ -1,0 +1,139 @@
+//! Why an entry was not posted.
+
+use crate::ledger::{AccountRef, Code, InvalidInput};
+use daybook_entity::AccountStatus;
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+/// Why an entry was not posted. All amounts are minor units.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostEntryError {
+    /// The input breaks a rule.
+    #[error(transparent)]
+    Input(#[from] InvalidInput),
+    /// No such account.
+    #[error("there is no account `{account}`: check its id or code, or open it first")]
+    AccountNotFound {
+        /// As the caller named it.
+        account: AccountRef,
+    },
+    /// Lines may not touch it.
+    #[error("the account `{account_code}` is {}", advice(*status))]
+    AccountNotOpen {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+        /// What it is instead.
+        status: AccountStatus,
+    },
+    /// A line has one currency, that of both accounts.
+    #[error(
+        "line {} is in {line_currency}, and the account `{account_code}` is in {account_currency}: post each currency in lines of \
+         its own, between accounts of that currency",
+        line + 1
+    )]
+    CurrencyMismatch {
+        /// The line, from 0 as in the input.
+        line: usize,
+        /// The account's id.
+        account_id: Uuid,
+        /// The account's code.
+        account_code: String,
+        /// The account's currency.
+        account_currency: String,
+        /// The line's currency.
+        line_currency: String,
+    },
+    /// The account's limit does not allow it.
+    #[error(
+        "the account `{account_code}` has {available} minor units of {currency} available, and {requested} are asked for: post less, \
+         or fund the account first"
+    )]
+    InsufficientFunds {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+        /// Its currency.
+        currency: String,
+        /// What its limit still allows to be taken, holds counted as taken.
+        available: i64,
+        /// What the whole entry would take from it.
+        requested: i64,
+    },
+    /// A total would not fit 64 bits.
+    #[error(
+        "the amounts on the account `{account_code}` would exceed {}: post less, or go on with a new account",
+        i64::MAX
+    )]
+    AmountOutOfRange {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+    },
+    /// Somebody else posted to it in the meantime.
+    #[error(
+        "the account `{account_code}` is at version {actual}, and {expected} was expected: read it again, and decide anew"
+    )]
+    VersionConflict {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+        /// What the caller expected.
+        expected: i64,
+        /// What it is.
+        actual: i64,
+    },
+    /// It was changed by others each time.
+    #[error("the account `{account_code}` is being changed by others: try again")]
+    Contended {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+    },
+    /// The database failed before anything was written.
+    #[error("the database failed while the accounts of an entry were being read")]
+    Accounts {
+        /// How.
+        source: DbErr,
+    },
+    /// The database failed.
+    #[error("the database failed while the entry {entry_id} was being posted")]
+    Database {
+        /// The id that it was to have.
+        entry_id: Uuid,
+        /// How.
+        source: DbErr,
+    },
+}
+
+impl PostEntryError {
+    /// What clients switch on; `None` when it is not the caller's doing.
+    #[must_use]
+    pub const fn code(&self) -> Option<Code> {
+        match self {
+            Self::Input(input) => Some(input.code()),
+            Self::AccountNotFound { .. } => Some(Code::AccountNotFound),
+            Self::AccountNotOpen { .. } => Some(Code::AccountNotOpen),
+            Self::CurrencyMismatch { .. } => Some(Code::CurrencyMismatch),
+            Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
+            Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
+            Self::VersionConflict { .. } => Some(Code::VersionConflict),
+            Self::Contended { .. } => Some(Code::ConflictRetriesExhausted),
+            Self::Accounts { .. } | Self::Database { .. } => None,
+        }
+    }
+}
+
+const fn advice(status: AccountStatus) -> &'static str {
+    match status {
+        AccountStatus::Open => "open",
+        AccountStatus::Frozen => "frozen: set its status to OPEN first",
+        AccountStatus::Closed => "closed: use another account",
+    }
+}

@@ -1,0 +1,178 @@
+//! Recomputes every balance from the lines, and reports what differs.
+//!
+//! The database does the sums, so memory stays bounded whatever the ledger's size; how many differences are reported is the caller's
+//! choice. Several statements make up one check, so it needs one snapshot: run it in a query's unit (REPEATABLE READ on PostgreSQL), or
+//! entries posted meanwhile look like differences.
+//!
+//! Most of what it looks for cannot be written, since the database refuses it; it looks nevertheless, because a dropped constraint, a
+//! restored file or a bug below would show nowhere else. Damage beyond 64 bits is reported on PostgreSQL, and fails the check
+//! with "integer overflow" on SQLite.
+
+mod checks;
+mod describe;
+
+use daybook_entity::Side;
+use sea_orm::{ConnectionTrait, DbErr};
+use std::fmt;
+use uuid::Uuid;
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerCheck {
+    /// How many accounts were checked.
+    pub accounts: i64,
+    /// How many entries were checked.
+    pub entries: i64,
+    /// How many lines were checked.
+    pub lines: i64,
+    /// What differs; empty when the ledger is sound.
+    pub differences: Vec<Difference>,
+    /// Whether there are more differences than were asked for.
+    pub truncated: bool,
+}
+
+impl LedgerCheck {
+    /// Whether nothing differs.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.differences.is_empty() && !self.truncated
+    }
+}
+
+/// The account that a difference is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedAccount {
+    /// Its id.
+    pub id: Uuid,
+    /// Its code.
+    pub code: String,
+}
+
+/// The line that a difference is about, and the side of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedLine {
+    /// Its entry.
+    pub entry_id: Uuid,
+    /// Its place in the entry, from 1.
+    pub line_no: i32,
+    /// Which of its accounts.
+    pub side: Side,
+}
+
+/// Which of an account's totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Total {
+    /// The sum of all lines that debited it.
+    DebitsPosted,
+    /// What holds would still debit.
+    DebitsPending,
+    /// The sum of all lines that credited it.
+    CreditsPosted,
+    /// What holds would still credit.
+    CreditsPending,
+}
+
+/// Something that does not add up. Amounts are minor units, wide enough for sums that no row could hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Difference {
+    /// A total is not the sum of the account's lines.
+    Total {
+        /// The account.
+        account: CheckedAccount,
+        /// Which total.
+        total: Total,
+        /// What the account says.
+        recorded: i64,
+        /// What the lines say.
+        recomputed: i128,
+    },
+    /// An account's version is not the number of its lines.
+    Version {
+        /// The account.
+        account: CheckedAccount,
+        /// What the account says.
+        recorded: i64,
+        /// How many lines touch it.
+        recomputed: i64,
+    },
+    /// The version or balance after a line is not what the account's lines up to it make.
+    RunningBalance {
+        /// The line.
+        line: CheckedLine,
+        /// The account.
+        account: CheckedAccount,
+        /// What the line says.
+        recorded_version: i64,
+        /// Its place among the account's lines.
+        recomputed_version: i64,
+        /// What the line says.
+        recorded_balance: i64,
+        /// The sum of the account's lines up to it.
+        recomputed_balance: i128,
+    },
+    /// A line's currency is not its account's, or its account does not exist.
+    Currency {
+        /// The line.
+        line: CheckedLine,
+        /// The account that it names.
+        account_id: Uuid,
+        /// The line's currency.
+        line_currency: String,
+        /// The account's currency.
+        account_currency: Option<String>,
+    },
+    /// An account is beyond its limit.
+    Overdraft {
+        /// The account.
+        account: CheckedAccount,
+        /// By how much, holds counted as taken.
+        by: i128,
+    },
+    /// A closed account is not empty.
+    ClosedNotEmpty {
+        /// The account.
+        account: CheckedAccount,
+    },
+    /// An entry that moves money has no line.
+    NoLines {
+        /// The entry.
+        entry_id: Uuid,
+    },
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DebitsPosted => "posted debits",
+            Self::DebitsPending => "pending debits",
+            Self::CreditsPosted => "posted credits",
+            Self::CreditsPending => "pending credits",
+        })
+    }
+}
+
+/// Checks the whole ledger in six statements, and reports at most `limit` differences.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerCheck, DbErr> {
+    let (accounts, entries, lines) = checks::counts(db).await?;
+    let mut differences = Vec::new();
+    // One more than asked for tells whether there are more.
+    let room = |found: &Vec<Difference>| limit.saturating_add(1).saturating_sub(found.len());
+    differences.extend(checks::totals(db, room(&differences)).await?);
+    differences.extend(checks::running_balances(db, room(&differences)).await?);
+    differences.extend(checks::currencies(db, room(&differences)).await?);
+    differences.extend(checks::limits(db, room(&differences)).await?);
+    differences.extend(checks::entries_without_lines(db, room(&differences)).await?);
+    let truncated = differences.len() > limit;
+    differences.truncate(limit);
+    Ok(LedgerCheck {
+        accounts,
+        entries,
+        lines,
+        differences,
+        truncated,
+    })
+}

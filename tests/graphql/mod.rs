@@ -1,0 +1,11 @@
+//! The ledger as clients meet it: GraphQL over HTTP in, database state out, read over a separate connection.
+
+mod connections;
+mod errors;
+mod examples;
+mod feed;
+mod nodes;
+mod schema;
+mod server;
+mod story;
+mod units;

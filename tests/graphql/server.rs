@@ -1,0 +1,227 @@
+//! The whole server on a fresh database, in this process, and a client for it.
+
+use std::net::SocketAddr;
+
+use daybook::{
+    config::DatabaseUrl,
+    database,
+    http::{self, Lifecycle, Options, Stop},
+    serve,
+};
+use daybook_test_harness::{Observer, TestDatabase};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use tokio_util::sync::CancellationToken;
+use unit_of_work::DatabaseOptions;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Ledger {
+    pub(super) test: TestDatabase,
+    address: SocketAddr,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Ledger {
+    pub(super) async fn serve(test: TestDatabase) -> Self {
+        let url = test.url().to_owned();
+        Self::serve_at(test, &url, DatabaseOptions::default()).await
+    }
+
+    /// Serves a database that is reached by another URL than its own (through a proxy), or in another way.
+    pub(super) async fn serve_at(test: TestDatabase, url: &str, options: DatabaseOptions) -> Self {
+        let url = DatabaseUrl::parse(url).unwrap();
+        let database = database::connect(&url, options).await.unwrap();
+        database::migrate(&url).await.unwrap();
+        let lifecycle = Lifecycle::new();
+        let options = Options::new(database::readiness(&database), lifecycle.clone());
+        let router = http::router(serve::schema(&database, Duration::from_secs(10)), options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let shutdown = stop.clone().cancelled_owned();
+        let times = Stop {
+            notice: Duration::ZERO,
+            drain: Duration::ZERO,
+        };
+        tokio::spawn(http::serve(listener, router, lifecycle, shutdown, times));
+        Self {
+            test,
+            address,
+            client: reqwest::Client::new(),
+            stop,
+        }
+    }
+
+    /// A server with the accounts `cash` (debit, no limit) and `alice` (credit, no overdraft) in euros.
+    pub(super) async fn with_accounts(test: TestDatabase) -> Self {
+        let ledger = Self::serve(test).await;
+        ledger.open("cash", "EUR", "DEBIT", "NONE").await;
+        ledger
+            .open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
+            .await;
+        ledger
+    }
+
+    pub(super) async fn observer(&self) -> Observer {
+        self.test.observer().await
+    }
+
+    /// Runs an operation over HTTP and answers the whole response.
+    pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
+        let response = self
+            .client
+            .post(format!("http://{}/graphql", self.address))
+            .header("x-unit-of-work", "report")
+            .json(&json!({ "query": query, "variables": variables }))
+            .timeout(PATIENCE)
+            .send()
+            .await
+            .unwrap();
+        response.json().await.unwrap()
+    }
+
+    /// Runs an operation that must succeed, and answers its data.
+    pub(super) async fn data(&self, query: &str, variables: Value) -> Value {
+        let mut response = self.run(query, variables).await;
+        assert_eq!(response.get("errors"), None, "{query}: {response}");
+        response["data"].take()
+    }
+
+    /// Runs an operation that must fail with one error, and answers that.
+    pub(super) async fn error(&self, query: &str, variables: Value) -> Value {
+        let mut response = self.run(query, variables).await;
+        assert_eq!(
+            response["errors"].as_array().map(Vec::len),
+            Some(1),
+            "{query}: {response}"
+        );
+        assert_eq!(response["data"], Value::Null, "{query}: {response}");
+        response["errors"][0].take()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.address);
+        let response = self.client.get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    pub(super) async fn open(&self, code: &str, currency: &str, side: &str, policy: &str) -> Value {
+        let input = json!({ "code": code, "name": code, "currency": currency, "normalSide": side, "limitPolicy": policy });
+        let query = "mutation ($input: OpenAccountInput!) { openAccount(input: $input) { account { id code } } }";
+        self.data(query, json!({ "input": input })).await["openAccount"]["account"].take()
+    }
+
+    /// Moves `amount` from a debit account to a credit account, in euros.
+    pub(super) async fn post(&self, debit: &str, credit: &str, amount: i64) -> Value {
+        let lines = json!([line(debit, credit, amount, "EUR")]);
+        self.data(POST, json!({ "input": { "lines": lines } }))
+            .await["postEntry"]
+            .take()
+    }
+
+    /// The posted balance of an account, in minor units, as the database has it.
+    pub(super) async fn balance(&self, code: &str) -> i64 {
+        let sql = format!(
+            "SELECT CASE normal_side WHEN 'DEBIT' THEN debits_posted - credits_posted \
+             ELSE credits_posted - debits_posted END FROM account WHERE code = '{code}'"
+        );
+        self.observer().await.i64(&sql).await
+    }
+
+    pub(super) async fn count(&self, table: &str) -> i64 {
+        self.observer()
+            .await
+            .i64(&format!("SELECT COUNT(*) FROM {table}"))
+            .await
+    }
+
+    /// A socket on which `query` has been subscribed to.
+    pub(super) async fn subscribe(&self, query: &str, variables: Value) -> Subscription {
+        let mut request = format!("ws://{}/graphql", self.address)
+            .into_client_request()
+            .unwrap();
+        let protocol = "graphql-transport-ws".parse().unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
+        let (socket, _) = connect_async(request).await.unwrap();
+        let mut subscription = Subscription(socket);
+        subscription
+            .send(json!({ "type": "connection_init" }))
+            .await;
+        assert_eq!(subscription.message().await["type"], "connection_ack");
+        let payload = json!({ "query": query, "variables": variables });
+        subscription
+            .send(json!({ "type": "subscribe", "id": "1", "payload": payload }))
+            .await;
+        subscription
+    }
+}
+
+/// `postEntry`, with what most tests look at.
+pub(super) const POST: &str = "mutation ($input: PostEntryInput!) {
+  postEntry(input: $input) {
+    entry { id kind description effectiveAt recordedAt lines { id amount { amount decimal currency } } }
+    accounts { id code balances { posted { amount } version } }
+  }
+}";
+
+/// A line of `postEntry`.
+pub(super) fn line(debit: &str, credit: &str, amount: i64, currency: &str) -> Value {
+    json!({ "debit": { "code": debit }, "credit": { "code": credit }, "amount": amount.to_string(), "currency": currency })
+}
+
+pub(super) struct Subscription(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Subscription {
+    async fn send(&mut self, message: Value) {
+        self.0
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
+    }
+
+    async fn message(&mut self) -> Value {
+        loop {
+            let message = timeout(PATIENCE, self.0.next())
+                .await
+                .expect("a message in time");
+            if let Message::Text(text) = message.unwrap().unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    }
+
+    /// The payload of the next event.
+    pub(super) async fn event(&mut self) -> Value {
+        let mut message = self.message().await;
+        assert_eq!(message["type"], "next", "{message}");
+        message["payload"].take()
+    }
+
+    /// Waits until the server has taken up everything that was sent on this socket, the subscription included.
+    pub(super) async fn settled(&mut self) {
+        let query = json!({ "query": "{ __typename }" });
+        self.send(json!({ "type": "subscribe", "id": "settled", "payload": query }))
+            .await;
+        assert_eq!(self.message().await["type"], "next");
+        assert_eq!(self.message().await["type"], "complete");
+    }
+}

@@ -1,0 +1,96 @@
+//! The ledger's operations as units of work: what they say of themselves, and what reaches the server.
+
+use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
+use serde_json::json;
+use unit_of_work::DatabaseOptions;
+
+use super::server::{Ledger, POST, line};
+
+on_every_engine! {
+    async fn operations_tell_of_their_unit(test: TestDatabase) {
+        let engine = test.engine();
+        let ledger = Ledger::with_accounts(test).await;
+        let unit = |response: &serde_json::Value| response["extensions"]["unitOfWork"].clone();
+        let read = unit(&ledger.run("{ account(by: { code: \"cash\" }) { id } }", json!({})).await);
+        assert_eq!((&read["outcome"], &read["access"], &read["statements"]), (&json!("READ"), &json!("READ ONLY"), &json!(1)));
+        let isolation = if engine == Engine::Postgres { "REPEATABLE READ" } else { "SERIALIZABLE" };
+        assert_eq!(read["isolation"], isolation);
+        let posted = unit(&ledger.run(POST, json!({ "input": { "lines": [line("cash", "alice", 1, "EUR")] } })).await);
+        assert_eq!((&posted["outcome"], &posted["access"]), (&json!("COMMITTED"), &json!("READ WRITE")));
+        let refused = unit(&ledger.run(POST, json!({ "input": { "lines": [line("alice", "cash", 9, "EUR")] } })).await);
+        assert_eq!((&refused["outcome"], &refused["reason"]), (&json!("ROLLED_BACK"), &json!("ERROR")));
+        let nothing = unit(&ledger.run("{ __typename }", json!({})).await);
+        assert_eq!((&nothing["outcome"], &nothing["statements"]), (&json!("UNTOUCHED"), &json!(0)));
+    }
+
+    /// Clients that post at the same time on the same two accounts: every entry that was acknowledged is there, once.
+    async fn concurrent_clients_lose_nothing(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let posts = (0..40).map(|n| {
+            // Both directions, so that locks are wanted in both orders.
+            let line = if n % 2 == 0 { line("cash", "alice", 3, "EUR") } else { line("alice", "cash", 1, "EUR") };
+            ledger.run(POST, json!({ "input": { "lines": [line] } }))
+        });
+        ledger.post("cash", "alice", 100).await;
+        let responses = futures_util::future::join_all(posts).await;
+        for response in &responses {
+            assert_eq!(response.get("errors"), None, "{response}");
+        }
+        assert_eq!(ledger.count("entry").await, 41);
+        assert_eq!((ledger.balance("alice").await, ledger.balance("cash").await), (140, 140));
+        let check = ledger.data("{ verifyLedger { ok differences { message } } }", json!({})).await;
+        assert_eq!(check["verifyLedger"], json!({ "ok": true, "differences": [] }));
+    }
+}
+
+/// What `postEntry` sends, flight by flight: no statement that the rules do not need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_post_entry_sends() {
+    let test = TestDatabase::create(Engine::Postgres).await;
+    let proxy = test.proxy().await;
+    let url = proxy.url().to_owned();
+    let mut options = DatabaseOptions::default();
+    options.max_connections = 1;
+    let ledger = Ledger::serve_at(test, &url, options).await;
+    ledger.open("cash", "EUR", "DEBIT", "NONE").await;
+    ledger.open("alice", "EUR", "CREDIT", "NONE").await;
+    let post = "mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id } } }";
+    let input = json!({ "input": { "lines": [line("cash", "alice", 1, "EUR")] } });
+    // The first one prepares the statements.
+    ledger.data(post, input.clone()).await;
+    let back = async || {
+        proxy
+            .log()
+            .ends_with(&["COMMIT".to_owned(), "PING".to_owned()])
+    };
+    eventually("the connection is back", back).await;
+    proxy.clear_log();
+    ledger.data(post, input).await;
+    eventually("the connection is back", back).await;
+    let words: Vec<String> = proxy
+        .log()
+        .iter()
+        .map(|flight| {
+            flight
+                .split_whitespace()
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace('"', "")
+        })
+        .map(|words| words.split(" (").next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        words,
+        [
+            "BEGIN",
+            "SELECT account.id, account.code,",
+            "INSERT INTO entry",
+            "UPDATE account SET",
+            "UPDATE account SET",
+            "INSERT INTO entry_line",
+            "COMMIT",
+            "PING",
+        ]
+    );
+}

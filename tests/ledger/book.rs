@@ -1,0 +1,183 @@
+//! A migrated database with a connection, and short ways to say what a test is not about.
+
+use chrono::{DateTime, Duration, Utc};
+use daybook::ledger::{
+    AccountRef, NewLine, OpenAccount, OpenAccountError, PostEntry, PostEntryError, PostedEntry,
+    new_account_id, new_entry_id, open_account, post_entry, random,
+};
+use daybook_entity::{LimitPolicy, Side, account};
+use daybook_migration::Migrator;
+use daybook_test_harness::{Engine, TestDatabase};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+/// A migrated database of a test.
+pub(super) struct Book {
+    pub(super) db: DatabaseConnection,
+    pub(super) engine: Engine,
+    _database: TestDatabase,
+}
+
+/// The instant that tests count from.
+pub(super) fn noon() -> DateTime<Utc> {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+/// `noon` and some seconds.
+pub(super) fn at(seconds: i64) -> DateTime<Utc> {
+    noon() + Duration::seconds(seconds)
+}
+
+impl Book {
+    pub(super) async fn empty(database: TestDatabase) -> Self {
+        let mut options = ConnectOptions::new(database.url());
+        options
+            .sqlx_logging(false)
+            .max_connections(if database.engine() == Engine::Sqlite {
+                1
+            } else {
+                8
+            });
+        let db = Database::connect(options).await.unwrap();
+        Self {
+            db,
+            engine: database.engine(),
+            _database: database,
+        }
+    }
+
+    pub(super) async fn new(database: TestDatabase) -> Self {
+        let book = Self::empty(database).await;
+        Migrator::up(&book.db, None).await.unwrap();
+        book
+    }
+
+    /// Runs `body` in a transaction: committed when it answers Ok, else rolled back.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the domain is tested without a unit of work around it"
+    )]
+    pub(super) async fn write<T, E>(
+        &self,
+        body: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: (self.engine == Engine::Sqlite)
+                .then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let tx = self.db.begin_with_options(options).await.unwrap();
+        let result = body(&tx).await;
+        match result {
+            Ok(_) => tx.commit().await.unwrap(),
+            Err(_) => tx.rollback().await.unwrap(),
+        }
+        result
+    }
+
+    pub(super) async fn open(
+        &self,
+        command: OpenAccount,
+    ) -> Result<account::Model, OpenAccountError> {
+        self.write(async |tx| open_account(tx, command, noon()).await)
+            .await
+    }
+
+    /// An account in EUR without a limit, whose balance counts as positive on the credit side.
+    pub(super) async fn account(&self, code: &str) -> account::Model {
+        self.open(new_account(code)).await.unwrap()
+    }
+
+    /// An account in EUR that may not be overdrawn by debits.
+    pub(super) async fn wallet(&self, code: &str) -> account::Model {
+        let command = OpenAccount {
+            limit_policy: LimitPolicy::NoDebitOverdraft,
+            ..new_account(code)
+        };
+        self.open(command).await.unwrap()
+    }
+
+    pub(super) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
+        self.write(async |tx| post_entry(tx, command, noon()).await)
+            .await
+    }
+
+    /// Moves EUR from the account that is debited to the one that is credited.
+    pub(super) async fn transfer(
+        &self,
+        debit: &str,
+        credit: &str,
+        amount: i64,
+    ) -> Result<PostedEntry, PostEntryError> {
+        self.post(new_entry(vec![line(debit, credit, amount)]))
+            .await
+    }
+
+    pub(super) async fn find(&self, code: &str) -> account::Model {
+        daybook::ledger::account(&self.db, &by(code))
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
+
+pub(super) fn by(code: &str) -> AccountRef {
+    AccountRef::Code(code.to_owned())
+}
+
+pub(super) fn new_account(code: &str) -> OpenAccount {
+    OpenAccount {
+        id: new_account_id(noon(), random()),
+        code: code.to_owned(),
+        name: format!("Account {code}"),
+        currency: "EUR".to_owned(),
+        normal_side: Side::Credit,
+        limit_policy: LimitPolicy::None,
+        metadata: None,
+    }
+}
+
+pub(super) fn line(debit: &str, credit: &str, amount: i64) -> NewLine {
+    NewLine {
+        debit: by(debit),
+        credit: by(credit),
+        amount,
+        currency: "EUR".to_owned(),
+    }
+}
+
+pub(super) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
+    PostEntry {
+        id: new_entry_id(noon(), random()),
+        lines,
+        effective_at: None,
+        description: None,
+        metadata: None,
+        expect: Vec::new(),
+    }
+}
+
+/// What the database says it is that was violated: the constraint's or trigger's name. SQLite has only columns for a unique
+/// constraint, and no name for a foreign key.
+pub(super) fn violated(error: &DbErr) -> String {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        panic!("no error of the database: {error:?}");
+    };
+    let SqlxError::Database(error) = &**error else {
+        panic!("no error of the database: {error:?}")
+    };
+    match error.constraint() {
+        Some(name) => name.to_owned(),
+        None => error
+            .message()
+            .rsplit(": ")
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Many at once on the same accounts.
+
+use super::book::{Book, by, line, new_account, new_entry, noon};
+use daybook::ledger::{
+    Code, ExpectedVersion, OpenAccountError, PostEntry, post_entry, posted_balance, verify,
+};
+use daybook_entity::account;
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use futures_util::future::join_all;
+use sea_orm::{EntityTrait, TransactionTrait};
+use std::sync::Arc;
+use tokio::sync::Barrier;
+
+on_every_engine! {
+    /// Both ways at once, and a line each way within one entry: no update is lost, and nobody deadlocks.
+    async fn postings_to_the_same_accounts_all_count(database: TestDatabase) {
+        let book = Arc::new(Book::new(database).await);
+        for code in ["a", "b", "c"] {
+            book.account(code).await;
+        }
+        let start = Arc::new(Barrier::new(8));
+        let writers = (0..8).map(|writer| {
+            let (book, start) = (Arc::clone(&book), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                for _ in 0..10 {
+                    let lines = if writer % 2 == 0 {
+                        vec![line("a", "b", 3), line("b", "c", 1)]
+                    } else {
+                        vec![line("c", "a", 2), line("b", "a", 1)]
+                    };
+                    book.post(new_entry(lines)).await.unwrap();
+                }
+            })
+        });
+        for writer in join_all(writers).await {
+            writer.unwrap();
+        }
+        // 40 of each kind, credit minus debit.
+        for (code, balance, version) in [("a", 40 * (2 + 1 - 3), 120), ("b", 40 * (3 - 1 - 1), 120), ("c", 40 * (1 - 2), 80)] {
+            let account = book.find(code).await;
+            assert_eq!((posted_balance(&account), account.version), (balance, version), "{code}");
+        }
+        let check = verify(&book.db, 10).await.unwrap();
+        assert!(check.is_sound(), "{check:?}");
+        assert_eq!((check.accounts, check.entries, check.lines), (3, 80, 160));
+    }
+
+    /// Twenty spend the same hundred, ten units each: ten succeed, whoever is first.
+    async fn a_limit_holds_against_a_crowd(database: TestDatabase) {
+        let book = Arc::new(Book::new(database).await);
+        book.account("bank").await;
+        book.wallet("wallet").await;
+        book.transfer("bank", "wallet", 100).await.unwrap();
+        let start = Arc::new(Barrier::new(20));
+        let spenders = (0..20).map(|_| {
+            let (book, start) = (Arc::clone(&book), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                book.transfer("wallet", "bank", 10).await
+            })
+        });
+        let results: Vec<_> = join_all(spenders).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 10);
+        for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert_eq!(refused.code(), Some(Code::InsufficientFunds), "{refused:?}");
+        }
+        assert_eq!(posted_balance(&book.find("wallet").await), 0);
+        assert!(verify(&book.db, 10).await.unwrap().is_sound());
+    }
+
+    async fn one_expected_version_is_met_once(database: TestDatabase) {
+        let book = Arc::new(Book::new(database).await);
+        book.account("a").await;
+        book.account("b").await;
+        let start = Arc::new(Barrier::new(8));
+        let writers = (0..8).map(|_| {
+            let (book, start) = (Arc::clone(&book), Arc::clone(&start));
+            tokio::spawn(async move {
+                let command = PostEntry {
+                    expect: vec![ExpectedVersion { account: by("a"), version: 0 }],
+                    ..new_entry(vec![line("a", "b", 1)])
+                };
+                start.wait().await;
+                book.post(command).await
+            })
+        });
+        let results: Vec<_> = join_all(writers).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert_eq!(refused.code(), Some(Code::VersionConflict), "{refused:?}");
+        }
+    }
+
+    async fn one_code_is_taken_once(database: TestDatabase) {
+        let book = Arc::new(Book::new(database).await);
+        let start = Arc::new(Barrier::new(8));
+        let openers = (0..8).map(|_| {
+            let (book, start) = (Arc::clone(&book), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                book.open(new_account("cash")).await
+            })
+        });
+        let results: Vec<_> = join_all(openers).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        for refused in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert!(matches!(refused, OpenAccountError::CodeTaken { .. }), "{refused:?}");
+        }
+        assert_eq!(account::Entity::find().all(&book.db).await.unwrap().len(), 1);
+    }
+}
+
+/// The update is guarded by the row as it is when its lock is won, not by what was read: the second spender reads the money, waits for
+/// the first to commit, and is refused with what is left, in a transaction that is still usable.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the domain is tested without a unit of work around it"
+)]
+async fn a_refusal_after_a_lost_race_says_what_is_left() {
+    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+    book.account("bank").await;
+    book.wallet("wallet").await;
+    book.transfer("bank", "wallet", 100).await.unwrap();
+
+    let first = book.db.begin().await.unwrap();
+    post_entry(&first, new_entry(vec![line("wallet", "bank", 80)]), noon())
+        .await
+        .unwrap();
+    let second = tokio::spawn({
+        let book = Arc::clone(&book);
+        async move {
+            book.write(async |tx| {
+                let refused = post_entry(tx, new_entry(vec![line("wallet", "bank", 50)]), noon())
+                    .await
+                    .unwrap_err();
+                assert!(
+                    account::Entity::find().all(tx).await.is_ok(),
+                    "the transaction is still usable"
+                );
+                Err::<(), _>(refused)
+            })
+            .await
+            .unwrap_err()
+        }
+    });
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while sea_orm::ConnectionTrait::query_one_raw(
+        &book.db,
+        sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, waiting),
+    )
+    .await
+    .unwrap()
+    .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+    first.commit().await.unwrap();
+    let refused = second.await.unwrap();
+    assert_eq!(refused.code(), Some(Code::InsufficientFunds));
+    assert!(
+        refused
+            .to_string()
+            .contains("has 20 minor units of EUR available, and 50 are asked for"),
+        "{refused}"
+    );
+}

@@ -1,0 +1,46 @@
+//! Up, down and up again.
+
+use super::book::Book;
+use daybook::ledger::{currencies, currency};
+use daybook_migration::Migrator;
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use sea_orm_migration::{MigratorTrait, SchemaManager};
+
+on_every_engine! {
+    async fn everything_that_goes_up_comes_down(database: TestDatabase) {
+        let book = Book::empty(database).await;
+        for _ in 0..2 {
+            Migrator::up(&book.db, None).await.unwrap();
+            let schema = SchemaManager::new(&book.db);
+            for table in ["currency", "account", "entry", "entry_line"] {
+                assert!(schema.has_table(table).await.unwrap(), "{table}");
+            }
+            Migrator::down(&book.db, None).await.unwrap();
+            for table in ["currency", "account", "entry", "entry_line"] {
+                assert!(!SchemaManager::new(&book.db).has_table(table).await.unwrap(), "{table}");
+            }
+        }
+    }
+
+    async fn one_step_at_a_time_comes_down_too(database: TestDatabase) {
+        let book = Book::new(database).await;
+        let count = Migrator::migrations().len();
+        for _ in 0..count {
+            Migrator::down(&book.db, Some(1)).await.unwrap();
+        }
+        assert_eq!(Migrator::get_pending_migrations(&book.db).await.unwrap().len(), count);
+    }
+
+    async fn the_active_currencies_are_there(database: TestDatabase) {
+        let book = Book::new(database).await;
+        for (code, exponent) in [("EUR", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("UYW", 4), ("XCG", 2), ("ZWG", 2)] {
+            assert_eq!(currency(&book.db, code).await.unwrap().map(|found| found.exponent), Some(exponent), "{code}");
+        }
+        for code in ["HRK", "XXX", "eur", "", "\0", "ANG"] {
+            assert_eq!(currency(&book.db, code).await.unwrap(), None, "{code:?}");
+        }
+        let all = currencies(&book.db).await.unwrap();
+        assert!(all.is_sorted_by_key(|currency| currency.code.clone()));
+        assert!(all.len() > 160, "{}", all.len());
+    }
+}

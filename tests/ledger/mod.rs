@@ -1,0 +1,11 @@
+//! The ledger's functions and its tables, without a server around them: each on every engine.
+
+mod accounts;
+mod book;
+mod concurrency;
+mod instants;
+mod migrations;
+mod pages;
+mod posting;
+mod rules;
+mod verification;
