@@ -6,14 +6,18 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use self::wrong::Reader;
+use self::{
+    args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
+    wrong::Reader,
+};
 pub use self::{
     database_url::DatabaseUrl,
     wrong::{WrongSetting, WrongSettings},
 };
 
+mod args;
 mod database_url;
 mod value;
 mod wrong;
@@ -90,127 +94,6 @@ pub enum ConfigError {
     /// The command line is well-formed, and values are wrong.
     #[error(transparent)]
     Wrong(#[from] WrongSettings),
-}
-
-/// A double-entry ledger server with a GraphQL API.
-#[derive(Parser)]
-#[command(
-    name = "daybook",
-    version,
-    args_conflicts_with_subcommands = true,
-    after_help = "Without a command, daybook serves. Times are written like 30s, 500ms or 2m.\n\
-        A flag wins over its environment variable."
-)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Commands>,
-    #[command(flatten)]
-    serve: ServeArgs,
-}
-
-#[derive(Subcommand)]
-enum Commands {
-    /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
-    Serve(ServeArgs),
-    /// Bring the database's schema up to date
-    Migrate(MigrateArgs),
-    /// Print the GraphQL schema
-    Schema,
-}
-
-#[derive(Args)]
-struct ServeArgs {
-    /// The address to listen on; port 0 is any free one
-    #[arg(
-        long,
-        env = "DAYBOOK_LISTEN",
-        default_value = "127.0.0.1:8000",
-        value_name = "HOST:PORT"
-    )]
-    listen: String,
-    #[command(flatten)]
-    database: DatabaseArgs,
-    /// The most connections of each pool (readers, and on PostgreSQL writers)
-    #[arg(
-        long,
-        env = "DAYBOOK_MAX_CONNECTIONS",
-        default_value = "16",
-        value_name = "N"
-    )]
-    max_connections: String,
-    /// How long one operation may take before it is rolled back
-    #[arg(
-        long,
-        env = "DAYBOOK_DEADLINE",
-        default_value = "30s",
-        value_name = "TIME"
-    )]
-    deadline: String,
-    /// On a stop: how long /readyz says no before the port is closed
-    #[arg(
-        long,
-        env = "DAYBOOK_NOTICE",
-        default_value = "0s",
-        value_name = "TIME"
-    )]
-    notice: String,
-    /// On a stop: how long operations under way may take to finish
-    #[arg(
-        long,
-        env = "DAYBOOK_DRAIN",
-        default_value = "10s",
-        value_name = "TIME"
-    )]
-    drain: String,
-    /// Do not bring the database's schema up to date first
-    #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
-    no_migrate: bool,
-    /// Do not serve GraphiQL at /
-    #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
-    no_playground: bool,
-    #[command(flatten)]
-    log: LogArgs,
-}
-
-#[derive(Args)]
-struct MigrateArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
-    #[command(flatten)]
-    log: LogArgs,
-}
-
-#[derive(Args)]
-struct DatabaseArgs {
-    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
-    #[arg(
-        long,
-        env = "DAYBOOK_DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite://daybook.db?mode=rwc",
-        value_name = "URL"
-    )]
-    database: String,
-}
-
-#[derive(Args)]
-struct LogArgs {
-    /// What to log: a level, or per module, like info,unit_of_work=debug
-    #[arg(
-        long,
-        env = "DAYBOOK_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    log: String,
-    /// The form of a log line: text or json
-    #[arg(
-        long,
-        env = "DAYBOOK_LOG_FORMAT",
-        default_value = "text",
-        value_name = "FORMAT"
-    )]
-    log_format: String,
 }
 
 /// Reads a command line, with the environment of the process behind it.

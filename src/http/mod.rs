@@ -5,8 +5,8 @@
 //! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
 //! (`graphql-transport-ws`), cited where they decide something.
 //!
-//! There is no CORS: pages of other origins have no business here, and what they can send without asking is refused
-//! ([`media`](self) type and origin rules).
+//! There is no CORS: pages of other origins have no business here, and what a browser lets them send without asking
+//! is refused (the content type of a POST, the `Origin` of a WebSocket).
 
 use async_graphql::Executor;
 use axum::{

@@ -33,9 +33,8 @@ struct Parameters {
 
 /// Reads the request of a GET from its URL.
 pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
-    let Query(parameters) = Query::<Parameters>::try_from_uri(uri).map_err(|_| {
-        Refusal::bad_request("the query string is not URL-encoded, or names a parameter twice")
-    })?;
+    let Query(parameters) = Query::<Parameters>::try_from_uri(uri)
+        .map_err(|_| Refusal::bad_request("the query string gives a parameter twice"))?;
     let mut members = Map::new();
     for (name, text) in [
         ("query", parameters.query),

@@ -182,8 +182,9 @@ async fn complete_ends_the_operation_and_frees_its_id() {
 async fn a_client_that_goes_ends_its_operations() {
     let server = Server::start().await;
     let mut socket = Socket::open(&server).await;
-    socket.subscribe("1", "mutation { hold }").await;
-    socket.subscribe("2", "subscription { forever }").await;
+    socket.subscribe("1", "subscription { forever }").await;
+    assert_eq!(socket.next().await, next("1", &json!({ "forever": 1 })));
+    socket.subscribe("2", "mutation { hold }").await;
     toy::take(&server.toy.holding).await;
     drop(socket);
     toy::take(&server.toy.dropped).await;
@@ -308,7 +309,7 @@ async fn too_many_operations_on_one_socket_are_refused_one_by_one() {
 
 #[tokio::test]
 async fn a_peer_that_is_silent_is_taken_for_gone() {
-    let soon = |options: &mut Options| options.socket.ping_interval = Duration::from_millis(20);
+    let soon = |options: &mut Options| options.socket.ping_interval = Duration::from_millis(200);
     let server = Server::start_with(soon, DEFAULT_STOP).await;
     let mut socket = Socket::open(&server).await;
     socket.subscribe("1", "subscription { forever }").await;

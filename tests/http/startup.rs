@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use daybook::{config::DatabaseUrl, database};
+use daybook_test_harness::{Engine, TestDatabase};
 use unit_of_work::DatabaseOptions;
 
 async fn refused(url: &str) -> String {
@@ -76,4 +77,27 @@ async fn a_database_server_that_is_not_there() {
         "{message}"
     );
     assert!(message.contains("refused"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_that_was_never_created() {
+    let database = TestDatabase::create(Engine::Postgres).await;
+    let (server, _) = database.url().rsplit_once('/').unwrap();
+    let message = refused(&format!("{server}/nowhere")).await;
+    assert!(
+        message.starts_with("there is no database postgres://"),
+        "{message}"
+    );
+    assert!(message.contains("/nowhere; create it"), "{message}");
+}
+
+#[tokio::test]
+async fn a_user_that_the_database_does_not_know() {
+    let database = TestDatabase::create(Engine::Postgres).await;
+    let (_, server) = database.url().split_once('@').unwrap();
+    let message = refused(&format!("postgres://nobody:hunter2@{server}")).await;
+    assert!(
+        message.contains("refuses the user or the password"),
+        "{message}"
+    );
 }

@@ -1,0 +1,124 @@
+//! The command line as clap sees it: names, variables, defaults and help. Values stay text.
+
+use clap::{Args, Parser, Subcommand};
+
+/// A double-entry ledger server with a GraphQL API.
+#[derive(Parser)]
+#[command(
+    name = "daybook",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, daybook serves. Times are written like 30s, 500ms or 2m.\n\
+        A flag wins over its environment variable."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Commands>,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Commands {
+    /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
+    Serve(ServeArgs),
+    /// Bring the database's schema up to date
+    Migrate(MigrateArgs),
+    /// Print the GraphQL schema
+    Schema,
+}
+
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on; port 0 is any free one
+    #[arg(
+        long,
+        env = "DAYBOOK_LISTEN",
+        default_value = "127.0.0.1:8000",
+        value_name = "HOST:PORT"
+    )]
+    pub(super) listen: String,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    /// The most connections of each pool (readers, and on PostgreSQL writers)
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_CONNECTIONS",
+        default_value = "16",
+        value_name = "N"
+    )]
+    pub(super) max_connections: String,
+    /// How long one operation may take before it is rolled back
+    #[arg(
+        long,
+        env = "DAYBOOK_DEADLINE",
+        default_value = "30s",
+        value_name = "TIME"
+    )]
+    pub(super) deadline: String,
+    /// On a stop: how long /readyz says no before the port is closed
+    #[arg(
+        long,
+        env = "DAYBOOK_NOTICE",
+        default_value = "0s",
+        value_name = "TIME"
+    )]
+    pub(super) notice: String,
+    /// On a stop: how long operations under way may take to finish
+    #[arg(
+        long,
+        env = "DAYBOOK_DRAIN",
+        default_value = "10s",
+        value_name = "TIME"
+    )]
+    pub(super) drain: String,
+    /// Do not bring the database's schema up to date first
+    #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
+    pub(super) no_migrate: bool,
+    /// Do not serve GraphiQL at /
+    #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
+    pub(super) no_playground: bool,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct DatabaseArgs {
+    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(
+        long,
+        env = "DAYBOOK_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://daybook.db?mode=rwc",
+        value_name = "URL"
+    )]
+    pub(super) database: String,
+}
+
+#[derive(Args)]
+pub(super) struct LogArgs {
+    /// What to log: a level, or per module, like info,unit_of_work=debug
+    #[arg(
+        long,
+        env = "DAYBOOK_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub(super) log: String,
+    /// The form of a log line: text or json
+    #[arg(
+        long,
+        env = "DAYBOOK_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(super) log_format: String,
+}
