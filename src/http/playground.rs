@@ -5,7 +5,7 @@
 //! and decompressed for one that does not. What is under `assets/` has a hash in its name and is cached for ever; the
 //! rest is revalidated each time.
 //!
-//! Every response carries the [`POLICY`]: workers are held to that of their own file, not to the page's. It allows no
+//! Every response carries the `POLICY`: workers are held to that of their own file, not to the page's. It allows no
 //! inline script and no `eval`. It allows inline styles, because the editor (monaco) positions its text with them.
 //!
 //! Nothing here can fail but by 404: an embedded file that cannot be decompressed fails a test.

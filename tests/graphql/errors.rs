@@ -9,7 +9,7 @@ const STATUS: &str = "mutation ($input: SetAccountStatusInput!) { setAccountStat
 const OPEN: &str =
     "mutation ($input: OpenAccountInput!) { openAccount(input: $input) { account { id } } }";
 
-fn post(lines: Value) -> Value {
+fn post(lines: &[Value]) -> Value {
     json!({ "input": { "lines": lines } })
 }
 
@@ -26,16 +26,16 @@ on_every_engine! {
         ledger.post("cash", "alice", 100).await;
         let account = |code: &str, currency: &str| json!({ "input": { "code": code, "name": "n", "currency": currency, "normalSide": "DEBIT" } });
         let cases: [(&str, Value, &str, Value); 14] = [
-            (POST, post(json!([line("alice", "cash", 101, "EUR")])), "INSUFFICIENT_FUNDS",
+            (POST, post(&[line("alice", "cash", 101, "EUR")]), "INSUFFICIENT_FUNDS",
                 json!({ "accountCode": "alice", "currency": "EUR", "available": "100", "requested": "101" })),
-            (POST, post(json!([line("cash", "nobody", 1, "EUR")])), "ACCOUNT_NOT_FOUND", json!({ "account": "nobody" })),
-            (POST, post(json!([line("cash", "frozen", 1, "EUR")])), "ACCOUNT_NOT_OPEN", json!({ "accountCode": "frozen", "status": "FROZEN" })),
-            (POST, post(json!([line("cash", "yen", 1, "EUR")])), "CURRENCY_MISMATCH", json!({ "accountCode": "yen", "accountCurrency": "JPY", "lineCurrency": "EUR" })),
-            (POST, post(json!([line("cash", "alice", i64::MAX, "EUR")])), "AMOUNT_OUT_OF_RANGE", json!({})),
-            (POST, post(json!([line("cash", "alice", 0, "EUR")])), "BAD_USER_INPUT", json!({ "field": "lines[0].amount" })),
-            (POST, post(json!([line("cash", "alice", -5, "EUR")])), "BAD_USER_INPUT", json!({ "field": "lines[0].amount" })),
-            (POST, post(json!([line("cash", "cash", 5, "EUR")])), "BAD_USER_INPUT", json!({})),
-            (POST, post(json!([])), "BAD_USER_INPUT", json!({ "field": "lines" })),
+            (POST, post(&[line("cash", "nobody", 1, "EUR")]), "ACCOUNT_NOT_FOUND", json!({ "account": "nobody" })),
+            (POST, post(&[line("cash", "frozen", 1, "EUR")]), "ACCOUNT_NOT_OPEN", json!({ "accountCode": "frozen", "status": "FROZEN" })),
+            (POST, post(&[line("cash", "yen", 1, "EUR")]), "CURRENCY_MISMATCH", json!({ "accountCode": "yen", "accountCurrency": "JPY", "lineCurrency": "EUR" })),
+            (POST, post(&[line("cash", "alice", i64::MAX, "EUR")]), "AMOUNT_OUT_OF_RANGE", json!({})),
+            (POST, post(&[line("cash", "alice", 0, "EUR")]), "BAD_USER_INPUT", json!({ "field": "lines[0].amount" })),
+            (POST, post(&[line("cash", "alice", -5, "EUR")]), "BAD_USER_INPUT", json!({ "field": "lines[0].amount" })),
+            (POST, post(&[line("cash", "cash", 5, "EUR")]), "BAD_USER_INPUT", json!({})),
+            (POST, post(&[]), "BAD_USER_INPUT", json!({ "field": "lines" })),
             (POST, json!({ "input": { "lines": [line("cash", "alice", 1, "EUR")], "expect": [{ "account": { "code": "alice" }, "version": "7" }] } }),
                 "VERSION_CONFLICT", json!({ "accountCode": "alice", "expected": "7", "actual": "1" })),
             (OPEN, account("alice", "EUR"), "ACCOUNT_CODE_TAKEN", json!({ "accountCode": "alice" })),
@@ -75,7 +75,7 @@ on_every_engine! {
         let with = |name: &str, value: Value| {
             let mut line = line("cash", "alice", 1, "EUR");
             line[name] = value;
-            post(json!([line]))
+            post(&[line])
         };
         for wrong in [
             with("amount", json!("9223372036854775808")),

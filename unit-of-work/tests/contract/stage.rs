@@ -330,6 +330,8 @@ impl Kid {
     /// Tells the test's cue, and goes into a statement that takes a while.
     async fn reads_slowly(&self, ctx: &Context<'_>) -> Result<bool> {
         let unit = ctx.unit();
+        // Begun, so that what comes next is a statement and not a BEGIN.
+        count_marks(unit).await?;
         cue(ctx).reached.notify_one();
         unit.execute_unprepared(brief_sql(unit)).await?;
         Ok(true)
