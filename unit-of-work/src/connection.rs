@@ -7,12 +7,15 @@
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{
-    AssertSqlSafe, Database, Executor, IntoArguments, Postgres, SqlSafeStr, Sqlite,
+    AssertSqlSafe, Database, Executor, IntoArguments, Postgres, Row, SqlSafeStr, Sqlite,
     pool::PoolConnection,
 };
 use sqlx_core::transaction::TransactionManager;
 
+use crate::begin::{Begin, Identity};
 use crate::database::Access;
+
+type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
 
 #[derive(Debug)]
 pub(crate) enum Connection {
@@ -32,31 +35,30 @@ macro_rules! on_lease {
 
 impl Connection {
     pub(crate) fn postgres(connection: PoolConnection<Postgres>) -> Self {
-        Self::Postgres(Lease(Some(connection)))
+        Self::Postgres(Lease::new(connection))
     }
 
     pub(crate) fn sqlite(connection: PoolConnection<Sqlite>) -> Self {
-        Self::Sqlite(Lease(Some(connection)))
+        Self::Sqlite(Lease::new(connection))
     }
 
-    /// Begins the transaction.
+    /// Begins the transaction, with all that goes with it, in one round trip.
     ///
     /// # Cancel safety
     /// **Not** cancel safe: a BEGIN that is dropped half way leaves a transaction that the pool does not know of
     /// (<https://github.com/launchbadge/sqlx/issues/4393>). Run it in a task of its own.
-    pub(crate) async fn begin(&mut self, access: Access) -> Result<(), DbErr> {
+    pub(crate) async fn begin(&mut self, begin: &Begin) -> Result<(), DbErr> {
         match self {
-            Self::Postgres(lease) => lease.begin(None).await,
-            // A deferred transaction that reads and then writes fails at once with SQLITE_BUSY, whatever the
-            // busy timeout says: whoever may write takes the write lock first.
-            Self::Sqlite(lease) => {
-                lease
-                    .begin(match access {
-                        Access::ReadOnly => None,
-                        Access::ReadWrite => Some("BEGIN IMMEDIATE"),
-                    })
-                    .await
-            }
+            Self::Postgres(lease) => lease.begin_postgres(begin).await,
+            Self::Sqlite(lease) => lease.begin_sqlite(begin).await,
+        }
+    }
+
+    /// What the server knows the transaction by, where it can be asked for it later.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::Postgres(lease) => lease.identity.clone(),
+            Self::Sqlite(_) => None,
         }
     }
 
@@ -85,13 +87,19 @@ impl Connection {
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        on_lease!(self, lease => lease.commit().await)
+        match self {
+            Self::Postgres(lease) => lease.end_postgres("COMMIT").await,
+            Self::Sqlite(lease) => lease.commit_sqlite().await,
+        }
     }
 
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        on_lease!(self, lease => lease.rollback().await)
+        match self {
+            Self::Postgres(lease) => lease.end_postgres("ROLLBACK").await,
+            Self::Sqlite(lease) => lease.rollback_sqlite().await,
+        }
     }
 
     /// Closes the connection without a word to the server, which rolls back what was open on it. For a connection
@@ -101,9 +109,107 @@ impl Connection {
     }
 }
 
-/// A connection out of its pool. Empty only while it is being closed.
+/// A connection out of its pool.
 #[derive(Debug)]
-pub(crate) struct Lease<DB: Database>(Option<PoolConnection<DB>>);
+pub(crate) struct Lease<DB: Database> {
+    /// Empty only while it is being closed.
+    connection: Option<PoolConnection<DB>>,
+    /// Whether a transaction is open, or may be.
+    open: bool,
+    identity: Option<Identity>,
+}
+
+impl<DB: Database> Lease<DB> {
+    fn new(connection: PoolConnection<DB>) -> Self {
+        Self {
+            connection: Some(connection),
+            open: false,
+            identity: None,
+        }
+    }
+
+    fn connection(&mut self) -> Result<&mut DB::Connection, sqlx::Error> {
+        match &mut self.connection {
+            Some(connection) => Ok(&mut **connection),
+            None => Err(sqlx::Error::PoolClosed),
+        }
+    }
+
+    fn close_hard(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+impl Lease<Postgres> {
+    /// sqlx's own transaction manager takes one statement and drops its rows; a simple query takes what goes with BEGIN
+    /// in the same flight.
+    async fn begin_postgres(&mut self, begin: &Begin) -> Result<(), DbErr> {
+        let sql = begin.postgres_sql()?;
+        self.open = true;
+        let connection = self.connection().map_err(query_error)?;
+        let rows = connection
+            .fetch_all(AssertSqlSafe(sql))
+            .await
+            .map_err(query_error)?;
+        if begin.identify
+            && let Some(row) = rows.last()
+        {
+            let transaction = row.try_get_unchecked(0).map_err(query_error)?;
+            let backend: String = row.try_get_unchecked(1).map_err(query_error)?;
+            self.identity = Some(Identity {
+                transaction,
+                backend,
+            });
+        }
+        Ok(())
+    }
+
+    async fn end_postgres(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        self.connection()?.execute(statement).await?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Lease<Sqlite> {
+    async fn begin_sqlite(&mut self, begin: &Begin) -> Result<(), DbErr> {
+        if !begin.settings.is_empty() {
+            return Err(DbErr::BackendNotSupported {
+                db: "SQLite",
+                ctx: "settings of a transaction",
+            });
+        }
+        // A deferred transaction that reads and then writes fails at once with SQLITE_BUSY, whatever the busy timeout
+        // says: whoever may write takes the write lock first.
+        let statement = match begin.access {
+            Access::ReadOnly => None,
+            Access::ReadWrite => Some("BEGIN IMMEDIATE".into_sql_str()),
+        };
+        self.open = true;
+        let connection = self.connection().map_err(query_error)?;
+        SqliteTransactionManager::begin(connection, statement)
+            .await
+            .map_err(query_error)
+    }
+
+    async fn commit_sqlite(&mut self) -> Result<(), sqlx::Error> {
+        SqliteTransactionManager::commit(self.connection()?).await?;
+        self.open = false;
+        Ok(())
+    }
+
+    async fn rollback_sqlite(&mut self) -> Result<(), sqlx::Error> {
+        SqliteTransactionManager::rollback(self.connection()?).await?;
+        self.open = false;
+        Ok(())
+    }
+}
 
 impl<DB> Lease<DB>
 where
@@ -113,34 +219,6 @@ where
     DB::QueryResult: Into<ExecResult>,
     DB::Row: Into<QueryResult>,
 {
-    fn connection(&mut self) -> Result<&mut DB::Connection, sqlx::Error> {
-        match &mut self.0 {
-            Some(connection) => Ok(&mut **connection),
-            None => Err(sqlx::Error::PoolClosed),
-        }
-    }
-
-    async fn begin(&mut self, statement: Option<&'static str>) -> Result<(), DbErr> {
-        let connection = self.connection().map_err(query_error)?;
-        DB::TransactionManager::begin(connection, statement.map(SqlSafeStr::into_sql_str))
-            .await
-            .map_err(query_error)
-    }
-
-    async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        DB::TransactionManager::commit(self.connection()?).await
-    }
-
-    async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        DB::TransactionManager::rollback(self.connection()?).await
-    }
-
-    fn close_hard(mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
-    }
-
     async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
         let connection = self.connection().map_err(exec_error)?;
         connection
@@ -179,13 +257,11 @@ where
 }
 
 impl<DB: Database> Drop for Lease<DB> {
-    /// The last resort, when a runtime goes down with a unit still open: the rollback is queued, and sent before the
-    /// pool gives the connection to anyone else.
+    /// The last resort, when a runtime goes down with a unit still open: a connection in a transaction never goes back to
+    /// its pool.
     fn drop(&mut self) {
-        if let Some(connection) = &mut self.0
-            && DB::TransactionManager::get_transaction_depth(connection) > 0
-        {
-            DB::TransactionManager::start_rollback(connection);
+        if self.open {
+            self.close();
         }
     }
 }

@@ -21,9 +21,9 @@ use tokio::time::timeout;
 
 use crate::{
     ConnectError, UnitError,
+    begin::Identity,
     connection::Connection,
-    report::isolation_name,
-    unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
+    unit::{Ending, Outcome, RollBackOnDrop, Scope, UnitOfWork},
 };
 
 /// How a [`Database`] connects. The defaults suit a server with a database beside it.
@@ -103,6 +103,17 @@ enum AnyPool {
     Sqlite(SqlitePool),
 }
 
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Committed,
+    Aborted,
+    Unknown,
+}
+
+/// How long to wait before a transaction that is in progress is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A connection that was idle for this long is tested before it is used again; a busier one is not, which saves a
 /// round trip on the way of nearly every operation.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(30);
@@ -153,7 +164,11 @@ impl Database {
         F: FnOnce(UnitOfWork) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let unit = UnitOfWork::new(self.clone(), Access::ReadOnly, tracing::Span::current());
+        let unit = UnitOfWork::new(
+            self.clone(),
+            Scope::of(Access::ReadOnly),
+            tracing::Span::current(),
+        );
         let guard = RollBackOnDrop::new(unit.clone());
         let result = body(unit.clone()).await;
         guard.disarm();
@@ -174,7 +189,11 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<UnitError>,
     {
-        let unit = UnitOfWork::new(self.clone(), Access::ReadWrite, tracing::Span::current());
+        let unit = UnitOfWork::new(
+            self.clone(),
+            Scope::of(Access::ReadWrite),
+            tracing::Span::current(),
+        );
         let guard = RollBackOnDrop::new(unit.clone());
         let result = body(unit.clone()).await;
         guard.disarm();
@@ -218,17 +237,69 @@ impl Database {
         })
     }
 
-    pub(crate) fn isolation(&self, access: Access) -> &'static str {
+    /// The isolation level that a unit has by itself.
+    pub(crate) fn isolation(&self, access: Access) -> IsolationLevel {
         match (self.backend(), access) {
-            (DbBackend::Postgres, Access::ReadOnly) => {
-                isolation_name(IsolationLevel::RepeatableRead)
-            }
-            (DbBackend::Postgres, Access::ReadWrite) => {
-                isolation_name(self.inner.options.writer_isolation)
-            }
+            (DbBackend::Postgres, Access::ReadOnly) => IsolationLevel::RepeatableRead,
+            (DbBackend::Postgres, Access::ReadWrite) => self.inner.options.writer_isolation,
             // SQLite knows no weaker level: writers are serial, and a reader keeps its snapshot.
-            _ => isolation_name(IsolationLevel::Serializable),
+            _ => IsolationLevel::Serializable,
         }
+    }
+
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.inner.options.statement_timeout
+    }
+
+    /// What became of a transaction whose COMMIT was not answered. Asks the database itself, on another connection.
+    ///
+    /// A server that has not noticed yet that the connection is gone still holds the transaction open: its backend is
+    /// ended, so that there is an outcome to tell.
+    pub(crate) async fn verdict(&self, identity: &Identity) -> Verdict {
+        let limit = self.finish_timeout();
+        timeout(limit, self.ask_for_verdict(identity))
+            .await
+            .unwrap_or(Verdict::Unknown)
+    }
+
+    async fn ask_for_verdict(&self, identity: &Identity) -> Verdict {
+        loop {
+            match self.transaction_status(identity).await.as_deref() {
+                Ok("committed") => return Verdict::Committed,
+                Ok("aborted") => return Verdict::Aborted,
+                Ok("in progress") => {}
+                // Too old for the server to know: it cannot be, so soon.
+                Ok(_) => return Verdict::Unknown,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot ask for the outcome of a COMMIT yet");
+                }
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    async fn transaction_status(&self, identity: &Identity) -> Result<String, sqlx::Error> {
+        let AnyPool::Postgres(pool) = &self.inner.writer else {
+            return Ok(String::new());
+        };
+        let status =
+            sqlx::query_scalar::<_, Option<String>>("SELECT pg_xact_status($1::text::xid8)")
+                .bind(&identity.transaction)
+                .fetch_one(pool)
+                .await?;
+        let status = status.unwrap_or_default();
+        if status == "in progress" {
+            // Its process id alone might be another's by now.
+            sqlx::query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE pid = $1::text::int AND backend_xid = ($2::text::xid8)::xid",
+            )
+            .bind(&identity.backend)
+            .bind(&identity.transaction)
+            .execute(pool)
+            .await?;
+        }
+        Ok(status)
     }
 
     pub(crate) fn max_connections(&self) -> u32 {

@@ -25,6 +25,8 @@ pub mod codes {
     pub const CONFLICT_RETRIES_EXHAUSTED: &str = "CONFLICT_RETRIES_EXHAUSTED";
     /// The operation took longer than its deadline, and was rolled back.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// The operation asked for its own rollback, with the reason in the message.
+    pub const ROLLBACK_ONLY: &str = "ROLLBACK_ONLY";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
 }
@@ -211,6 +213,16 @@ pub(crate) fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 }
 
 impl CommitFailure {
+    pub(crate) fn of_db_err(error: &DbErr) -> Self {
+        driver_error(error).map_or(
+            Self {
+                kind: FailureKind::Other,
+                constraint: None,
+            },
+            Self::of,
+        )
+    }
+
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         Self {
             kind: FailureKind::of_driver(error),

@@ -25,16 +25,20 @@ use async_graphql::{
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use sea_orm::IsolationLevel;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, Report, Settings, UnitOfWork,
+    Access, Database, DryRun, FailureKind, Isolation, OperationDeadline, Report, SessionSettings,
+    Settings, UnitOfWork,
+    ask::is_dry_run,
     loader::Loaders,
     located, report, respond,
-    subscription::single_root_field,
+    retry::Attempt,
+    root_fields::single_root_field,
     telemetry,
-    unit::{Ending, Outcome, Reason, RollBackOnDrop},
+    unit::{Deadline, Ending, Outcome, Reason, RollBackOnDrop, Scope, stricter},
 };
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -85,6 +89,13 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Makes every operation that selects this root field run at this isolation level, or a stricter one.
+    #[must_use]
+    pub fn field_isolation(mut self, field: impl Into<String>, level: IsolationLevel) -> Self {
+        self.settings.field_isolation.insert(field.into(), level);
+        self
+    }
+
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
@@ -97,10 +108,12 @@ impl ExtensionFactory for UnitOfWorkExtension {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(PerRequest {
             database: self.database.clone(),
-            settings: self.settings,
+            settings: self.settings.clone(),
             operation_name: OnceLock::new(),
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
+            dry_run: OnceLock::new(),
+            field_isolation: OnceLock::new(),
         })
     }
 }
@@ -113,6 +126,10 @@ struct PerRequest {
     kind: OnceLock<OperationType>,
     /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
     document_error: OnceLock<ServerError>,
+    /// Whether the request's `extensions` ask for a dry run.
+    dry_run: OnceLock<bool>,
+    /// The strictest isolation level that a root field of the operation wants.
+    field_isolation: OnceLock<IsolationLevel>,
 }
 
 #[async_trait::async_trait]
@@ -126,6 +143,7 @@ impl Extension for PerRequest {
         let request = next.run(ctx, request).await?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
+        self.dry_run.get_or_init(|| is_dry_run(&request));
         Ok(request)
     }
 
@@ -147,6 +165,9 @@ impl Extension for PerRequest {
         };
         if let Some(operation) = operation {
             self.kind.get_or_init(|| operation.node.ty);
+            if let Some(level) = self.settings.isolation_of(&document, operation) {
+                self.field_isolation.get_or_init(|| level);
+            }
             if operation.node.ty == OperationType::Subscription
                 && let Err(error) = single_root_field(&document, operation)
             {
@@ -202,14 +223,27 @@ impl Extension for PerRequest {
             OperationType::Mutation => ("mutation", Access::ReadWrite),
             OperationType::Subscription => ("subscription", Access::ReadOnly),
         };
+        let attempt = ctx.data_opt::<Arc<Attempt>>();
+        let deadline = self.deadline(ctx, attempt);
+        let dry_run = kind == OperationType::Mutation
+            && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
+        let scope = Scope {
+            access,
+            isolation: self.isolation(ctx),
+            deadline,
+            settings: ctx
+                .data_opt::<SessionSettings>()
+                .cloned()
+                .unwrap_or_default(),
+        };
+        let deadline = deadline.map(|deadline| deadline.at);
         let span = telemetry::operation_span(kind_name, operation_name);
-        let unit = UnitOfWork::new(self.database.clone(), access, span.clone());
+        let unit = UnitOfWork::new(self.database.clone(), scope, span.clone());
         let (loaders, batches) = Loaders::new(unit.clone());
         let mut data = Data::default();
         data.insert(unit.clone());
         data.insert(loaders);
 
-        let deadline = self.settings.deadline.map(|limit| Instant::now() + limit);
         let guard = RollBackOnDrop::new(unit.clone());
         let resolvers = batches.drive(next.run_with_data(ctx, operation_name, data));
         let resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
@@ -217,79 +251,141 @@ impl Extension for PerRequest {
             .await;
         guard.disarm();
 
-        let (mut response, outcome) = finish(&unit, resolved, deadline).await;
-        let report = ctx
-            .query_data
-            .and_then(|data| data.get(&std::any::TypeId::of::<Report>()))
-            .and_then(|report| report.downcast_ref())
-            .unwrap_or(&self.settings.report);
-        if *report == Report::InExtensions {
-            response
-                .extensions
-                .insert("unitOfWork".to_owned(), report::of(&unit, &outcome));
+        let finisher = Finisher {
+            unit: &unit,
+            deadline,
+            dry_run,
+        };
+        let (mut response, outcome) = finisher.finish(resolved).await;
+        if let Some(attempt) = attempt
+            && is_lost_conflict(&outcome, unit.doom())
+        {
+            attempt.lost(deadline);
+        }
+        if ctx.data_opt::<Report>().unwrap_or(&self.settings.report) == &Report::InExtensions {
+            let attempts = attempt.map_or(1, |attempt| attempt.number);
+            response.extensions.insert(
+                "unitOfWork".to_owned(),
+                report::of(&unit, &outcome, attempts),
+            );
         }
         response
     }
 }
 
+impl PerRequest {
+    /// The operation's deadline: the settings' from its first attempt, or the request's own if that is earlier.
+    fn deadline(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        attempt: Option<&Arc<Attempt>>,
+    ) -> Option<Deadline> {
+        let started = attempt.map_or_else(Instant::now, |attempt| attempt.started);
+        let settings = self.settings.deadline.map(|limit| started + limit);
+        let asked = ctx.data_opt::<OperationDeadline>().map(|asked| asked.0);
+        let at = match (settings, asked) {
+            (Some(settings), Some(asked)) => settings.min(asked),
+            (settings, asked) => settings.or(asked)?,
+        };
+        Some(Deadline {
+            at,
+            limit: at.saturating_duration_since(started),
+        })
+    }
+
+    /// The stricter of what the request and its fields want.
+    fn isolation(&self, ctx: &ExtensionContext<'_>) -> Option<IsolationLevel> {
+        let asked = ctx.data_opt::<Isolation>().map(|asked| asked.0);
+        match (asked, self.field_isolation.get().copied()) {
+            (Some(asked), Some(field)) => Some(stricter(asked, field)),
+            (asked, field) => asked.or(field),
+        }
+    }
+}
+
+/// Whether the same operation may succeed when it is run again, and surely has not happened yet.
+fn is_lost_conflict(outcome: &Outcome, doom: Option<FailureKind>) -> bool {
+    let kind = match outcome {
+        Outcome::CommitFailed(failure) => Some(failure.kind),
+        Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read => doom,
+        _ => None,
+    };
+    matches!(
+        kind,
+        Some(FailureKind::Conflict | FailureKind::ConnectionLost)
+    )
+}
+
 type Panic = Box<dyn std::any::Any + Send>;
 
-/// Ends the unit, and answers with what really happened.
-async fn finish(
-    unit: &UnitOfWork,
-    resolved: Option<Result<Response, Panic>>,
+/// Ends a unit, and answers with what really happened.
+struct Finisher<'a> {
+    unit: &'a UnitOfWork,
     deadline: Option<Instant>,
-) -> (Response, Outcome) {
-    match resolved {
-        None => {
-            // The answer does not wait for the database: it may be what is stuck.
-            unit.roll_back_in_background(Reason::Deadline);
-            (
-                respond::deadline_exceeded(),
-                Outcome::RolledBack(Reason::Deadline),
-            )
+    dry_run: bool,
+}
+
+impl Finisher<'_> {
+    async fn finish(&self, resolved: Option<Result<Response, Panic>>) -> (Response, Outcome) {
+        match resolved {
+            None => {
+                // The answer does not wait for the database: it may be what is stuck.
+                self.unit.roll_back_in_background(Reason::Deadline);
+                let outcome = Outcome::RolledBack(Reason::Deadline);
+                (respond::deadline_exceeded(), outcome)
+            }
+            Some(Err(panic)) => {
+                let response = respond::panicked(&panic);
+                let outcome = self.unit.finish(Ending::RollBack(Reason::Panic)).await;
+                (response, outcome)
+            }
+            Some(Ok(mut response)) => {
+                response.errors.iter_mut().for_each(located::restore);
+                if self.unit.access() == Access::ReadOnly {
+                    let outcome = self.unit.end_read();
+                    (respond::read(response), outcome)
+                } else {
+                    self.finish_write(response).await
+                }
+            }
         }
-        Some(Err(panic)) => {
-            let response = respond::panicked(&panic);
-            let outcome = unit.finish(Ending::RollBack(Reason::Panic)).await;
-            (response, outcome)
+    }
+
+    async fn finish_write(&self, response: Response) -> (Response, Outcome) {
+        let unit = self.unit;
+        if !response.errors.is_empty() {
+            let outcome = self.finish_within(Ending::RollBack(Reason::Error)).await;
+            return (respond::written(response, &outcome, unit), outcome);
         }
-        Some(Ok(mut response)) => {
-            response.errors.iter_mut().for_each(located::restore);
-            respond_to(unit, response, deadline).await
+        if !self.dry_run {
+            let outcome = self.finish_within(Ending::Commit).await;
+            return (respond::written(response, &outcome, unit), outcome);
         }
+        // What a commit would refuse, a dry run must not promise.
+        let refused = unit.check_deferred().await.err();
+        let would_commit = unit.doom().is_none() && unit.rollback_only().is_none();
+        let outcome = self.finish_within(Ending::RollBack(Reason::DryRun)).await;
+        let response = match refused {
+            Some(failure) => respond::written(response, &Outcome::CommitFailed(failure), unit),
+            None if would_commit => respond::dry_run(response),
+            None => respond::written(response, &Outcome::RolledBack(Reason::Doomed), unit),
+        };
+        (response, outcome)
     }
 }
 
-/// Ends the unit of resolvers that came to their end.
-async fn respond_to(
-    unit: &UnitOfWork,
-    response: Response,
-    deadline: Option<Instant>,
-) -> (Response, Outcome) {
-    if unit.access() == Access::ReadOnly {
-        let outcome = unit.end_read();
-        return (respond::read(response), outcome);
-    }
-    let ending = if response.errors.is_empty() {
-        Ending::Commit
-    } else {
-        Ending::RollBack(Reason::Error)
-    };
-    let outcome = finish_within(unit, ending, deadline).await;
-    (respond::written(response, &outcome, unit.doom()), outcome)
-}
-
-/// Finishes a unit; if the deadline passes before COMMIT was decided on, it is rolled back instead. That happens when
-/// something outside the operation holds the unit: a statement of a handle that got away.
-async fn finish_within(unit: &UnitOfWork, ending: Ending, deadline: Option<Instant>) -> Outcome {
-    let mut finishing = std::pin::pin!(unit.finish(ending));
-    if let Some(outcome) = within(deadline, finishing.as_mut()).await {
-        return outcome;
-    }
-    match unit.decide(Ending::RollBack(Reason::Deadline)) {
-        Ending::RollBack(reason) => Outcome::RolledBack(reason),
-        Ending::Commit => finishing.await,
+impl Finisher<'_> {
+    /// Finishes the unit; if the deadline passes before COMMIT was decided on, it is rolled back instead. That happens
+    /// when something outside the operation holds the unit: a statement of a handle that got away.
+    async fn finish_within(&self, ending: Ending) -> Outcome {
+        let mut finishing = std::pin::pin!(self.unit.finish(ending));
+        if let Some(outcome) = within(self.deadline, finishing.as_mut()).await {
+            return outcome;
+        }
+        match self.unit.decide(Ending::RollBack(Reason::Deadline)) {
+            Ending::RollBack(reason) => Outcome::RolledBack(reason),
+            Ending::Commit => finishing.await,
+        }
     }
 }
 

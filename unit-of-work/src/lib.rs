@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod ask;
+mod begin;
 mod connection;
 mod context;
 mod database;
@@ -10,16 +12,20 @@ mod loader;
 mod located;
 mod report;
 mod respond;
+mod retry;
+mod root_fields;
 mod settings;
-mod subscription;
 mod telemetry;
 mod unit;
 
+pub use ask::{DryRun, Isolation, OperationDeadline};
+pub use begin::SessionSettings;
 pub use context::ContextExt;
 pub use database::{Access, Database, DatabaseOptions};
 pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
 pub use extension::UnitOfWorkExtension;
 pub use loader::UnitLoader;
 pub use report::Report;
+pub use retry::{RetryPolicy, Retrying};
 pub use settings::Settings;
 pub use unit::{Reason, UnitOfWork};

@@ -16,7 +16,7 @@ pub enum Report {
     InExtensions,
 }
 
-pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome) -> Value {
+pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> Value {
     let stats = unit.stats();
     let begun = stats.has_begun();
     let mut report = IndexMap::new();
@@ -31,7 +31,7 @@ pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome) -> Value {
     put(
         "isolation",
         if begun {
-            Value::from(unit.isolation())
+            Value::from(isolation_name(unit.isolation()))
         } else {
             Value::Null
         },
@@ -44,6 +44,7 @@ pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome) -> Value {
             Value::Null
         },
     );
+    put("attempts", Value::from(attempts));
     put("statements", Value::from(stats.statements()));
     put("milliseconds", milliseconds(stats.elapsed()));
     put("waitMilliseconds", milliseconds(stats.wait()));

@@ -5,12 +5,12 @@
 
 use std::any::Any;
 
-use async_graphql::{ErrorExtensionValues, Response, ServerError};
+use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use crate::{
-    FailureKind, UnitError,
+    FailureKind, UnitError, UnitOfWork,
     error::{CommitFailure, codes},
     unit::{Outcome, Reason},
 };
@@ -22,18 +22,23 @@ pub(crate) fn read(mut response: Response) -> Response {
 }
 
 /// A mutation's response: whatever was not committed is not shown.
-pub(crate) fn written(
-    mut response: Response,
-    outcome: &Outcome,
-    doom: Option<FailureKind>,
-) -> Response {
+pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
+    let doom = unit.doom();
     let added = match outcome {
         Outcome::Untouched | Outcome::Committed | Outcome::Read => return response,
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
         Outcome::RolledBack(Reason::Deadline) => Some(deadline_error()),
-        Outcome::RolledBack(_) if response.errors.is_empty() => Some(doomed(doom)),
-        Outcome::RolledBack(_) => None,
+        // Whatever the resolvers made of it: this is why.
+        Outcome::RolledBack(_) if doom == Some(FailureKind::Conflict) => {
+            response.errors.clear();
+            Some(conflict())
+        }
+        Outcome::RolledBack(_) if !response.errors.is_empty() => None,
+        Outcome::RolledBack(_) => Some(match unit.rollback_only() {
+            Some(reason) if doom.is_none() => rollback_only(reason),
+            _ => doomed(doom),
+        }),
     };
     let mut errors = std::mem::take(&mut response.errors);
     errors.iter_mut().for_each(mask);
@@ -42,6 +47,16 @@ pub(crate) fn written(
     let mut rolled_back = Response::from_errors(errors);
     rolled_back.extensions = response.extensions;
     rolled_back
+}
+
+/// The response of a mutation that would have been committed: what it shows did not happen, so no header goes out.
+pub(crate) fn dry_run(response: Response) -> Response {
+    let mut shown = Response::new(response.data);
+    shown.extensions = response.extensions;
+    shown
+        .extensions
+        .insert("dryRun".to_owned(), Value::from(true));
+    shown
 }
 
 pub(crate) fn deadline_exceeded() -> Response {
@@ -67,6 +82,7 @@ fn mask(error: &mut ServerError) {
     let shown = match FailureKind::of(source) {
         FailureKind::Conflict => conflict(),
         FailureKind::NoConnection => overloaded(),
+        FailureKind::Timeout => deadline_error(),
         _ if UnitError::in_db_err(source) == Some(&UnitError::Doomed) => doomed(None),
         _ => {
             let id = Uuid::new_v4();
@@ -121,6 +137,13 @@ fn commit_failed(failure: &CommitFailure) -> ServerError {
     if failure.kind == FailureKind::Conflict {
         return conflict();
     }
+    if failure.kind == FailureKind::ConnectionLost {
+        return coded(
+            "The connection to the database was lost during COMMIT, and nothing of the operation happened. Run it again.",
+            codes::COMMIT_FAILED,
+            true,
+        );
+    }
     let mut error = coded(
         "The database refused to commit the operation; nothing of it happened.",
         codes::COMMIT_FAILED,
@@ -130,6 +153,10 @@ fn commit_failed(failure: &CommitFailure) -> ServerError {
         extend(&mut error, "constraint", constraint.clone());
     }
     error
+}
+
+fn rollback_only(reason: &str) -> ServerError {
+    coded(reason, codes::ROLLBACK_ONLY, false)
 }
 
 fn outcome_unknown() -> ServerError {

@@ -158,6 +158,8 @@ impl Reason {
             Self::ClientGone => "CLIENT_GONE",
             Self::Panic => "PANIC",
             Self::CommitFailed => "COMMIT_FAILED",
+            Self::RollbackOnly => "ROLLBACK_ONLY",
+            Self::DryRun => "DRY_RUN",
         }
     }
 }

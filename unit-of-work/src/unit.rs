@@ -21,13 +21,18 @@ use std::{
     time::Instant,
 };
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, RuntimeErr,
+    Statement,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
 use crate::{
-    Access, Database, FailureKind, UnitError,
+    Access, Database, FailureKind, SessionSettings, UnitError,
+    begin::{Begin, Identity},
     connection::Connection,
+    database::Verdict,
     effects::Effects,
     error::CommitFailure,
     telemetry::{self, Stats},
@@ -49,15 +54,55 @@ pub struct UnitOfWork {
 
 struct Inner {
     database: Database,
-    access: Access,
+    scope: Scope,
     state: Arc<Mutex<State>>,
     /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
     closing: AtomicBool,
     doom: OnceLock<FailureKind>,
+    rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,
     effects: Effects,
     stats: Stats,
     span: Span,
+}
+
+/// What an operation asks of its unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) access: Access,
+    pub(crate) isolation: Option<IsolationLevel>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) settings: SessionSettings,
+}
+
+impl Scope {
+    pub(crate) fn of(access: Access) -> Self {
+        Self {
+            access,
+            isolation: None,
+            deadline: None,
+            settings: SessionSettings::default(),
+        }
+    }
+}
+
+/// When an operation has to have ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: tokio::time::Instant,
+    /// How long that was when it began.
+    pub(crate) limit: std::time::Duration,
+}
+
+/// The stricter of two isolation levels.
+pub(crate) fn stricter(one: IsolationLevel, other: IsolationLevel) -> IsolationLevel {
+    let rank = |level| match level {
+        IsolationLevel::ReadUncommitted => 0,
+        IsolationLevel::ReadCommitted => 1,
+        IsolationLevel::RepeatableRead => 2,
+        IsolationLevel::Serializable => 3,
+    };
+    if rank(other) > rank(one) { other } else { one }
 }
 
 enum State {
@@ -89,6 +134,10 @@ pub enum Reason {
     Panic,
     /// The database refused COMMIT.
     CommitFailed,
+    /// [`UnitOfWork::set_rollback_only`].
+    RollbackOnly,
+    /// It was a dry run.
+    DryRun,
 }
 
 /// How a unit ended.
@@ -106,14 +155,15 @@ pub(crate) enum Outcome {
 }
 
 impl UnitOfWork {
-    pub(crate) fn new(database: Database, access: Access, span: Span) -> Self {
+    pub(crate) fn new(database: Database, scope: Scope, span: Span) -> Self {
         Self {
             inner: Arc::new(Inner {
                 database,
-                access,
+                scope,
                 state: Arc::new(Mutex::new(State::Idle)),
                 closing: AtomicBool::new(false),
                 doom: OnceLock::new(),
+                rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
                 effects: Effects::default(),
                 stats: Stats::default(),
@@ -125,7 +175,7 @@ impl UnitOfWork {
     /// What this unit may do.
     #[must_use]
     pub fn access(&self) -> Access {
-        self.inner.access
+        self.inner.scope.access
     }
 
     /// Runs `effect` once, after COMMIT has succeeded and before the client hears of it; never after a rollback.
@@ -148,8 +198,75 @@ impl UnitOfWork {
         &self.inner.stats
     }
 
-    pub(crate) fn isolation(&self) -> &'static str {
-        self.inner.database.isolation(self.inner.access)
+    pub(crate) fn isolation(&self) -> IsolationLevel {
+        let own = self.inner.database.isolation(self.inner.scope.access);
+        self.inner
+            .scope
+            .isolation
+            .map_or(own, |asked| stricter(own, asked))
+    }
+
+    /// How this unit begins. What the session does by itself is not said again.
+    fn begin_statement(&self) -> Begin {
+        let (database, scope) = (&self.inner.database, &self.inner.scope);
+        let own = database.isolation(scope.access);
+        let isolation = self.isolation();
+        let statement_timeout = scope.deadline.and_then(|deadline| {
+            (deadline.limit < database.statement_timeout()).then(|| {
+                deadline
+                    .at
+                    .saturating_duration_since(tokio::time::Instant::now())
+            })
+        });
+        Begin {
+            access: scope.access,
+            isolation: (isolation != own).then_some(isolation),
+            statement_timeout,
+            settings: scope.settings.clone(),
+            identify: scope.access == Access::ReadWrite,
+        }
+    }
+
+    /// Checks now what would be checked at COMMIT. For a dry run.
+    ///
+    /// # Errors
+    /// [`CommitFailure`], as COMMIT would answer.
+    pub(crate) async fn check_deferred(&self) -> Result<(), CommitFailure> {
+        if !self.stats().has_begun() || self.doom().is_some() {
+            return Ok(());
+        }
+        let checked = match self.get_database_backend() {
+            DbBackend::Sqlite => self.sqlite_orphan().await,
+            _ => self
+                .execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
+                .await
+                .map(|_| None),
+        };
+        match checked {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            Err(error) => Err(CommitFailure::of_db_err(&error)),
+        }
+    }
+
+    /// SQLite counts deferred violations but checks them only at COMMIT; this looks at every row that has a foreign key.
+    async fn sqlite_orphan(&self) -> Result<Option<CommitFailure>, DbErr> {
+        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+        let orphan = self.query_one_raw(check).await?;
+        Ok(orphan.map(|_| CommitFailure {
+            kind: FailureKind::Constraint,
+            constraint: None,
+        }))
+    }
+
+    /// Makes sure that the unit is rolled back, whatever the resolvers answer: the response then has no data and the
+    /// error `ROLLBACK_ONLY` with this reason, which clients see. The first reason holds.
+    pub fn set_rollback_only(&self, reason: impl Into<String>) {
+        self.inner.rollback_only.get_or_init(|| reason.into());
+    }
+
+    pub(crate) fn rollback_only(&self) -> Option<&str> {
+        self.inner.rollback_only.get().map(String::as_str)
     }
 
     /// Lends the open transaction, and begins it first where this is the first statement.
@@ -187,7 +304,7 @@ impl UnitOfWork {
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
         let waited = Instant::now();
-        let connection = self.inner.database.acquire(self.inner.access).await;
+        let connection = self.inner.database.acquire(self.inner.scope.access).await;
         self.inner.stats.waited(waited.elapsed());
         let connection = connection.map_err(|error| self.failed(acquire_error(error)))?;
         if self.inner.closing.load(Ordering::Acquire) {
@@ -205,9 +322,9 @@ impl UnitOfWork {
     ) -> Result<(OwnedMutexGuard<State>, Result<(), DbErr>), DbErr> {
         let unit = self.clone();
         let begun = tokio::spawn(async move {
-            let result = connection.begin(unit.inner.access).await;
+            let result = connection.begin(&unit.begin_statement()).await;
             if result.is_ok() {
-                unit.inner.stats.begun(unit.inner.access);
+                unit.inner.stats.begun(unit.inner.scope.access);
                 *state = State::Open(connection);
             } else {
                 connection.close_hard();
@@ -289,8 +406,11 @@ impl UnitOfWork {
 
     async fn end(self, requested: Ending) -> Outcome {
         let connection = self.take().await;
-        let requested = match (self.doom(), requested) {
-            (Some(_), Ending::Commit) => Ending::RollBack(Reason::Doomed),
+        let requested = match requested {
+            Ending::Commit if self.doom().is_some() => Ending::RollBack(Reason::Doomed),
+            Ending::Commit if self.rollback_only().is_some() => {
+                Ending::RollBack(Reason::RollbackOnly)
+            }
             _ => requested,
         };
         let ending = self.decide(requested);
@@ -319,9 +439,10 @@ impl UnitOfWork {
 
     /// A unit without a transaction: never touched, or one that could not begin.
     fn untouched(&self) -> Outcome {
-        match self.doom() {
-            Some(_) => Outcome::RolledBack(Reason::Doomed),
-            None => Outcome::Untouched,
+        match (self.doom(), self.rollback_only()) {
+            (Some(_), _) => Outcome::RolledBack(Reason::Doomed),
+            (None, Some(_)) => Outcome::RolledBack(Reason::RollbackOnly),
+            (None, None) => Outcome::Untouched,
         }
     }
 
@@ -337,43 +458,57 @@ impl UnitOfWork {
 
     async fn commit(&self, mut connection: Connection) -> Outcome {
         let limit = self.inner.database.finish_timeout();
-        let outcome = match tokio::time::timeout(limit, connection.commit()).await {
+        let answer = tokio::time::timeout(limit, connection.commit()).await;
+        let outcome = match answer {
             Ok(Ok(())) => {
                 drop(connection);
                 Outcome::Committed
             }
-            Ok(Err(error)) => {
-                tracing::warn!(parent: &self.inner.span, %error, "COMMIT failed");
-                let failure = CommitFailure::of(&error);
-                match (failure.kind, &error) {
-                    (FailureKind::ConnectionLost, _) => {
-                        connection.close_hard();
-                        Outcome::Unknown
-                    }
-                    (_, sqlx::Error::Database(_)) => {
-                        // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
-                        self.roll_back(connection).await;
-                        Outcome::CommitFailed(failure)
-                    }
-                    _ => {
-                        connection.close_hard();
-                        Outcome::Unknown
-                    }
-                }
+            Ok(Err(error)) if is_refusal(&error) => {
+                tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
+                // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
+                self.roll_back(connection).await;
+                Outcome::CommitFailed(CommitFailure::of(&error))
             }
-            Err(_) => {
+            lost => {
+                tracing::warn!(parent: &self.inner.span, ?lost, "COMMIT was not answered");
+                let identity = connection.identity();
                 connection.close_hard();
-                Outcome::Unknown
+                self.outcome_of(identity).await
             }
         };
         self.inner.stats.held();
         outcome
     }
 
+    /// Finds out what became of a COMMIT that was not answered.
+    async fn outcome_of(&self, identity: Option<Identity>) -> Outcome {
+        let Some(identity) = identity else {
+            return Outcome::Unknown;
+        };
+        let verdict = self.inner.database.verdict(&identity).await;
+        tracing::warn!(parent: &self.inner.span, ?verdict, "the database was asked for the outcome of a COMMIT");
+        match verdict {
+            Verdict::Committed => Outcome::Committed,
+            Verdict::Aborted => Outcome::CommitFailed(CommitFailure {
+                kind: FailureKind::ConnectionLost,
+                constraint: None,
+            }),
+            Verdict::Unknown => Outcome::Unknown,
+        }
+    }
+
     /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
     async fn roll_back(&self, mut connection: Connection) {
         let limit = self.inner.database.finish_timeout();
-        match tokio::time::timeout(limit, connection.rollback()).await {
+        let rollback = async {
+            match connection.rollback().await {
+                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
+                Err(error) if is_refusal(&error) => connection.rollback().await,
+                ended => ended,
+            }
+        };
+        match tokio::time::timeout(limit, rollback).await {
             Ok(Ok(())) => drop(connection),
             Ok(Err(_)) | Err(_) => connection.close_hard(),
         }
@@ -414,7 +549,7 @@ impl std::fmt::Debug for UnitOfWork {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("UnitOfWork")
-            .field("access", &self.inner.access)
+            .field("access", &self.inner.scope.access)
             .field("doom", &self.inner.doom)
             .finish_non_exhaustive()
     }
@@ -460,7 +595,7 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if self.unit.inner.access == Access::ReadWrite {
+        if self.unit.inner.scope.access == Access::ReadWrite {
             self.unit.inner.doom.get_or_init(|| FailureKind::Other);
         }
     }
@@ -485,6 +620,12 @@ impl Drop for RollBackOnDrop {
             unit.roll_back_in_background(Reason::ClientGone);
         }
     }
+}
+
+/// Whether the database has answered, and has refused: nothing happened, for certain.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }
 
 fn acquire_error(error: sqlx::Error) -> DbErr {

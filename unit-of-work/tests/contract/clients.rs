@@ -9,7 +9,7 @@ use unit_of_work::DatabaseOptions;
 use crate::stage::{PATIENCE, Stage, codes, data, lock, report};
 
 /// A stage whose connections go through a proxy.
-async fn behind_a_proxy(options: DatabaseOptions) -> (Stage, WireProxy) {
+pub async fn behind_a_proxy(options: DatabaseOptions) -> (Stage, WireProxy) {
     let test = TestDatabase::create(Engine::Postgres).await;
     let proxy = test.proxy().await;
     let stage = Stage::at(test, proxy.url(), options, |extension| extension).await;
@@ -109,7 +109,7 @@ on_every_engine! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn client_gone_during_begin() {
     let (stage, proxy) = behind_a_proxy(DatabaseOptions::default()).await;
-    let gate = proxy.hold(|sql| sql == "BEGIN");
+    let gate = proxy.hold(|sql| sql.starts_with("BEGIN"));
     let operation = stage.start("mutation { mark(name: \"a\") }");
     gate.reached().await;
     operation.abort();
@@ -183,46 +183,6 @@ async fn no_response_before_commit_is_answered() {
         .expect("answers");
     assert!(response.is_ok(), "{response:?}");
     assert_eq!(stage.cue.effects().len(), 2);
-}
-
-/// The connection is lost while COMMIT is under way: nobody knows, so nobody is told of success or of failure.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connection_lost_during_commit_is_unknown() {
-    let (stage, proxy) = behind_a_proxy(DatabaseOptions::default()).await;
-    let gate = proxy.hold_reply(|sql| sql == "COMMIT");
-    let operation = stage.start("mutation { mark(name: \"a\") effects }");
-    gate.reached().await;
-    gate.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
-    assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
-    assert_eq!(data(&response), serde_json::Value::Null);
-    assert_eq!(report(&response)["outcome"], "UNKNOWN");
-    assert_eq!(stage.cue.effects(), Vec::<String>::new());
-    stage.assert_whole().await;
-}
-
-/// The server goes silent during COMMIT: the operation ends within a bound, and the connection is not used again.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_during_commit_is_unknown() {
-    let mut options = DatabaseOptions::default();
-    options.finish_timeout = Duration::from_millis(500);
-    let (stage, proxy) = behind_a_proxy(options).await;
-    let gate = proxy.hold(|sql| sql == "COMMIT");
-    let operation = stage.start("mutation { mark(name: \"a\") }");
-    gate.reached().await;
-    proxy.blackhole();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
-    assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
-    proxy.restore();
-    gate.cut();
-    stage.assert_whole().await;
-    assert_eq!(stage.marks().await, Vec::<String>::new());
 }
 
 /// The server goes silent during ROLLBACK: its connection is given up within a bound, and does not block the pool.

@@ -4,14 +4,17 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod asks;
 mod clients;
 mod commits;
 mod connect;
 mod handles;
 mod loaders;
 mod nulls;
+mod outcomes;
 mod panics;
 mod queries;
+mod retries;
 mod rollbacks;
 mod stage;
 mod subscriptions;

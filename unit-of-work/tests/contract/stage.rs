@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,9 +16,13 @@ use async_graphql::{
 use daybook_test_harness::{Observer, TestDatabase};
 use futures_util::{Stream, StreamExt, stream};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::{Barrier, Notify},
+    time::timeout,
+};
 use unit_of_work::{
-    ContextExt, Database, DatabaseOptions, Report, UnitLoader, UnitOfWork, UnitOfWorkExtension,
+    ContextExt, Database, DatabaseOptions, Report, RetryPolicy, Retrying, UnitLoader, UnitOfWork,
+    UnitOfWorkExtension,
 };
 
 pub type TestSchema = Schema<Query, Mutation, Subscriptions>;
@@ -59,7 +66,13 @@ impl Stage {
                  REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
             )
             .await;
-        options.max_connections = 1;
+        setup
+            .execute("CREATE TABLE counter (value BIGINT NOT NULL)")
+            .await;
+        setup.execute("INSERT INTO counter VALUES (0)").await;
+        if options.max_connections == DatabaseOptions::default().max_connections {
+            options.max_connections = 1;
+        }
         let database = Database::connect(url, options).await.expect("connects");
         let cue = Arc::new(Cue::default());
         let extension = UnitOfWorkExtension::new(database.clone()).report(Report::InExtensions);
@@ -117,6 +130,20 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The schema, with conflicts retried at once.
+    pub fn retrying(&self, attempts: u32) -> Retrying<TestSchema> {
+        let mut policy = RetryPolicy::default();
+        policy.attempts = attempts;
+        policy.first_delay = Duration::from_millis(1);
+        Retrying::new(self.schema.clone()).policy(policy)
+    }
+
+    pub async fn counter(&self) -> i64 {
+        self.observer().await.i64("SELECT value FROM counter").await
+    }
+}
+
 /// Where a resolver and a test meet, and what resolvers leave behind for the test.
 #[derive(Default)]
 pub struct Cue {
@@ -124,6 +151,8 @@ pub struct Cue {
     proceed: Notify,
     pub effects: Mutex<Vec<String>>,
     pub handle: Mutex<Option<UnitOfWork>>,
+    /// How often the field `increment` was begun.
+    pub increments: AtomicU32,
 }
 
 impl Cue {
@@ -229,6 +258,21 @@ impl Query {
 
     async fn marks(&self, ctx: &Context<'_>) -> Result<i64> {
         Ok(count_marks(ctx.unit()).await?)
+    }
+
+    /// A setting of PostgreSQL, as this unit's transaction sees it.
+    async fn setting(&self, ctx: &Context<'_>, name: String) -> Result<Option<String>> {
+        let unit = ctx.unit();
+        let select = format!("SELECT current_setting('{name}', true)");
+        let row = unit.query_one_raw(statement(unit, &select)).await?;
+        Ok(row.ok_or("no row")?.try_get_by_index(0)?)
+    }
+
+    /// A statement that takes longer than any test waits.
+    async fn slow(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        unit.execute_unprepared(slow_sql(unit)).await?;
+        Ok(true)
     }
 
     /// Counts, waits for the test, and counts again.
@@ -411,6 +455,49 @@ impl Mutation {
         assert!(futures_util::poll!(&mut slow).is_pending());
         drop(slow);
         Ok(true)
+    }
+
+    /// Reads the counter, waits for the test if it says so and this is the first time, and writes one more than it has read.
+    async fn increment(&self, ctx: &Context<'_>, #[graphql(default)] meet: bool) -> Result<i64> {
+        let unit = ctx.unit();
+        let earlier = cue(ctx).increments.fetch_add(1, Ordering::SeqCst);
+        let row = unit
+            .query_one_raw(statement(unit, "SELECT value FROM counter"))
+            .await?;
+        let value: i64 = row.ok_or("no counter")?.try_get_by_index(0)?;
+        if meet && earlier == 0 {
+            cue(ctx).meet().await;
+        }
+        let update = format!("UPDATE counter SET value = {}", value + 1);
+        unit.execute_raw(statement(unit, &update)).await?;
+        Ok(value + 1)
+    }
+
+    /// As `increment`, but looks away from what the database says.
+    async fn increment_and_swallow(&self, ctx: &Context<'_>, meet: bool) -> bool {
+        let _ = self.increment(ctx, meet).await;
+        true
+    }
+
+    /// Removes a mark if there is another one. Two operations that share a barrier in their data both look before either
+    /// removes.
+    async fn remove_unless_last(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
+        let unit = ctx.unit();
+        let marks = count_marks(unit).await?;
+        if cue(ctx).increments.fetch_add(1, Ordering::SeqCst) < 2 {
+            ctx.data_unchecked::<Arc<Barrier>>().wait().await;
+        }
+        if marks > 1 {
+            let delete = format!("DELETE FROM mark WHERE name = '{name}'");
+            unit.execute_raw(statement(unit, &delete)).await?;
+        }
+        Ok(marks > 1)
+    }
+
+    /// Answers normally, and wants none of it.
+    async fn rollback_only(&self, ctx: &Context<'_>, reason: String) -> bool {
+        ctx.unit().set_rollback_only(reason);
+        true
     }
 
     /// Lets a clone of the handle out of the operation.

@@ -1,4 +1,4 @@
-//! The one rule for subscriptions that async-graphql does not check.
+//! The root fields of an operation, and the one rule about a subscription's that async-graphql does not check.
 
 use std::collections::HashSet;
 
@@ -14,14 +14,7 @@ pub(crate) fn single_root_field(
     document: &ExecutableDocument,
     operation: &Positioned<OperationDefinition>,
 ) -> Result<(), ServerError> {
-    let mut keys = Vec::new();
-    let mut fragments = HashSet::new();
-    collect(
-        document,
-        &operation.node.selection_set.node,
-        &mut keys,
-        &mut fragments,
-    );
+    let keys = root_fields(document, operation);
     let introspects = keys.iter().any(|(_, name)| name.starts_with("__"));
     let mut distinct: Vec<_> = keys.iter().map(|(key, _)| key).collect();
     distinct.sort_unstable();
@@ -35,7 +28,21 @@ pub(crate) fn single_root_field(
     ))
 }
 
-/// The response keys and names of the root fields, through fragments.
+/// The response keys and names of an operation's root fields, through fragments.
+pub(crate) fn root_fields<'a>(
+    document: &'a ExecutableDocument,
+    operation: &'a Positioned<OperationDefinition>,
+) -> Vec<(&'a str, &'a str)> {
+    let mut keys = Vec::new();
+    collect(
+        document,
+        &operation.node.selection_set.node,
+        &mut keys,
+        &mut HashSet::new(),
+    );
+    keys
+}
+
 fn collect<'a>(
     document: &'a ExecutableDocument,
     selections: &'a SelectionSet,

@@ -1,0 +1,245 @@
+//! What one request asks of its unit: a dry run, an isolation level, a deadline, settings; and a rollback.
+
+use std::time::Duration;
+
+use async_graphql::Request;
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use sea_orm::IsolationLevel;
+use tokio::time::Instant;
+use unit_of_work::{DatabaseOptions, DryRun, Isolation, OperationDeadline, SessionSettings};
+
+use crate::{
+    clients::behind_a_proxy,
+    stage::{Stage, codes, data, report},
+};
+
+on_every_engine! {
+    /// Everything runs, the response shows it, and nothing of it happens.
+    async fn dry_run_shows_and_does_nothing(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let query = "mutation { header mark(name: \"a\") effects increment }";
+        let asked = [
+            Request::new(query).data(DryRun),
+            serde_json::from_value(serde_json::json!({ "query": query, "extensions": { "dryRun": true } })).expect("a request"),
+        ];
+        for request in asked {
+            let response = stage.schema.execute(request).await;
+            assert!(response.is_ok(), "{response:?}");
+            assert_eq!(data(&response)["increment"], 1);
+            assert_eq!(response.extensions["dryRun"], async_graphql::Value::from(true));
+            assert_eq!((&report(&response)["outcome"], &report(&response)["reason"]), (&"ROLLED_BACK".into(), &"DRY_RUN".into()));
+            assert!(response.http_headers.is_empty());
+            assert_eq!(stage.cue.effects(), Vec::<String>::new());
+            assert_eq!((stage.marks().await, stage.counter().await), (Vec::new(), 0));
+        }
+        stage.assert_whole().await;
+    }
+
+    /// What only COMMIT would refuse, a dry run refuses too; and what fails, fails.
+    async fn dry_run_does_not_promise_what_commit_refuses(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for (query, code) in [
+            ("mutation { orphan }", "COMMIT_FAILED"),
+            ("mutation { mark(name: \"a\") refuse }", "REFUSED"),
+            ("mutation { swallow(name: \"a\") }", "UNIT_DOOMED"),
+            ("mutation { rollbackOnly(reason: \"no\") }", "ROLLBACK_ONLY"),
+        ] {
+            let response = stage.schema.execute(Request::new(query).data(DryRun)).await;
+            assert_eq!(codes(&response), [code], "{query}");
+            assert_eq!(data(&response), serde_json::Value::Null, "{query}");
+            assert!(!response.extensions.contains_key("dryRun"), "{query}");
+        }
+        stage.assert_whole().await;
+    }
+
+    /// A resolver that wants none of it: rolled back, and the client is told why instead of being told of success.
+    async fn rollback_only(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for query in [
+            "mutation { mark(name: \"a\") effects rollbackOnly(reason: \"closed for today\") }",
+            "mutation { effects rollbackOnly(reason: \"closed for today\") }",
+        ] {
+            let response = stage.run(query).await;
+            assert_eq!(codes(&response), ["ROLLBACK_ONLY"]);
+            assert_eq!(response.errors[0].message, "closed for today");
+            assert_eq!(data(&response), serde_json::Value::Null);
+            assert_eq!(report(&response)["reason"], "ROLLBACK_ONLY");
+            assert_eq!(stage.cue.effects(), Vec::<String>::new());
+        }
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+        stage.assert_whole().await;
+    }
+
+    /// A request may ask for less time than the settings give, not for more.
+    async fn deadline_of_one_operation(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let stage = Stage::at(test, &url, DatabaseOptions::default(), |extension| {
+            extension.deadline(Duration::from_millis(400))
+        }).await;
+        for limit in [Duration::from_millis(100), Duration::from_secs(3600)] {
+            let started = Instant::now();
+            let request = Request::new("mutation { mark(name: \"a\") meet }").data(OperationDeadline(started + limit));
+            let response = stage.schema.execute(request).await;
+            assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
+            assert!(started.elapsed() >= limit.min(Duration::from_millis(400)));
+        }
+        stage.assert_whole().await;
+    }
+}
+
+/// A stricter level is asked for by the request or by a field, through fragments too; a weaker one is ignored. It travels
+/// with BEGIN.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn isolation_of_one_operation() {
+    let test = TestDatabase::create(Engine::Postgres).await;
+    let proxy = test.proxy().await;
+    let stage = Stage::at(test, proxy.url(), DatabaseOptions::default(), |extension| {
+        extension.field_isolation("increment", IsolationLevel::RepeatableRead)
+    })
+    .await;
+    let through_a_fragment = "mutation { ...F } fragment F on Mutation { i: increment }";
+    let cases = [
+        (
+            "mutation { mark(name: \"a\") refuse }",
+            None,
+            "READ COMMITTED",
+        ),
+        ("mutation { increment }", None, "REPEATABLE READ"),
+        (through_a_fragment, None, "REPEATABLE READ"),
+        (
+            "mutation { increment }",
+            Some(IsolationLevel::Serializable),
+            "SERIALIZABLE",
+        ),
+        (
+            "mutation { increment }",
+            Some(IsolationLevel::ReadUncommitted),
+            "REPEATABLE READ",
+        ),
+        ("{ marks }", None, "REPEATABLE READ"),
+        (
+            "{ marks }",
+            Some(IsolationLevel::Serializable),
+            "SERIALIZABLE",
+        ),
+        (
+            "{ marks }",
+            Some(IsolationLevel::ReadCommitted),
+            "REPEATABLE READ",
+        ),
+    ];
+    for (query, asked, expected) in cases {
+        let mut request = Request::new(query);
+        if let Some(level) = asked {
+            request = request.data(Isolation(level));
+        }
+        let response = stage.schema.execute(request).await;
+        assert_eq!(report(&response)["isolation"], expected, "{query}");
+    }
+    let levels: Vec<_> = proxy
+        .log()
+        .into_iter()
+        .filter(|flight| flight.contains("ISOLATION LEVEL") || flight.starts_with("SET"))
+        .map(|flight| flight.split(';').next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        levels,
+        [
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL SERIALIZABLE",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        ]
+    );
+}
+
+/// The server itself ends a statement that overruns the operation's deadline, and the connection is usable at once: there is
+/// only one, and its statement would take ten minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overrunning_statement_is_cancelled_by_the_server() {
+    let (stage, proxy) = behind_a_proxy(DatabaseOptions::default()).await;
+    for query in ["mutation { slow }", "{ slow }"] {
+        let request = Request::new(query).data(OperationDeadline(
+            Instant::now() + Duration::from_millis(300),
+        ));
+        let response = stage.schema.execute(request).await;
+        assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"], "{query}");
+        stage.assert_whole().await;
+    }
+    // No connection was given up for it.
+    assert!(!proxy.log().iter().any(|flight| flight == "CONNECT"));
+}
+
+/// Settings hold for one operation's transaction alone: on a pool of one, the next does not see them. They cost no flight.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_do_not_leak() {
+    let (stage, proxy) = behind_a_proxy(DatabaseOptions::default()).await;
+    let tenant = "it's \\ 42";
+    let with = || {
+        SessionSettings::new()
+            .set("app.tenant", tenant)
+            .set("app.viewer", "7")
+    };
+    let read = "{ setting(name: \"app.tenant\") }";
+    for _ in 0..2 {
+        let response = stage.schema.execute(Request::new(read).data(with())).await;
+        assert_eq!(data(&response), serde_json::json!({ "setting": tenant }));
+        let response = stage.schema.execute(Request::new(read)).await;
+        let seen = &data(&response)["setting"];
+        assert!(seen.is_null() || seen == "", "a setting leaked: {seen}");
+    }
+    assert!(
+        !proxy
+            .log()
+            .iter()
+            .any(|flight| flight.starts_with("SELECT set_config"))
+    );
+}
+
+/// Row-level security by such a setting, on a pool of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_level_security() {
+    let stage = Stage::new(TestDatabase::create(Engine::Postgres).await).await;
+    let admin = stage.observer().await;
+    for sql in [
+        "INSERT INTO mark VALUES ('ann'), ('bob')",
+        "CREATE ROLE tenant_of_a_test",
+        "GRANT SELECT, INSERT ON mark TO tenant_of_a_test",
+        "ALTER TABLE mark ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON mark USING (name = current_setting('app.tenant', true))",
+    ] {
+        admin.execute(sql).await;
+    }
+    let count = async |tenant: Option<&str>| {
+        let mut request = Request::new("{ marks }");
+        if let Some(tenant) = tenant {
+            request = request.data(
+                SessionSettings::new()
+                    .set("role", "tenant_of_a_test")
+                    .set("app.tenant", tenant),
+            );
+        }
+        data(&stage.schema.execute(request).await)["marks"].as_i64()
+    };
+    assert_eq!(count(Some("ann")).await, Some(1));
+    assert_eq!(count(Some("nobody")).await, Some(0));
+    // Neither role nor tenant is left on the connection: this is the owner of the table.
+    assert_eq!(count(None).await, Some(2));
+    let write = Request::new("mutation { mark(name: \"bob's\") }").data(
+        SessionSettings::new()
+            .set("role", "tenant_of_a_test")
+            .set("app.tenant", "ann"),
+    );
+    assert!(stage.schema.execute(write).await.is_err());
+    assert_eq!(stage.marks().await, ["ann", "bob"]);
+}
+
+/// SQLite has no such settings, and what guards data is not dropped silently.
+#[tokio::test]
+async fn settings_are_refused_on_sqlite() {
+    let stage = Stage::new(TestDatabase::create(Engine::Sqlite).await).await;
+    let request = Request::new("{ marks }").data(SessionSettings::new().set("app.tenant", "42"));
+    assert_eq!(codes(&stage.schema.execute(request).await), ["INTERNAL"]);
+    stage.assert_whole().await;
+}
