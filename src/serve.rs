@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
-use unit_of_work::{Database, UnitOfWorkExtension};
+use unit_of_work::{Database, Retrying, UnitOfWorkExtension};
 
 use crate::{
     config::ServeSettings,
@@ -57,13 +57,15 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The schema as it is served: what went wrong before execution is marked, and everything inside that is a unit of work.
+/// The schema as it is served: what went wrong before execution is marked, everything inside that is a unit of work, and
+/// what loses a conflict is run again.
 #[must_use]
-pub fn schema(database: &Database, deadline: Duration) -> LedgerSchema {
-    graphql::schema(Clock::system())
+pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
+    let schema = graphql::schema(Clock::system())
         .extension(RequestErrors)
         .extension(UnitOfWorkExtension::new(database.clone()).deadline(deadline))
-        .finish()
+        .finish();
+    Retrying::new(schema)
 }
 
 async fn listen(address: &str) -> Result<TcpListener, StartError> {

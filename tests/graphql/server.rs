@@ -47,11 +47,12 @@ impl Ledger {
     /// Serves a database that is reached by another URL than its own (through a proxy), or in another way.
     pub(super) async fn serve_at(test: TestDatabase, url: &str, options: DatabaseOptions) -> Self {
         let url = DatabaseUrl::parse(url).unwrap();
+        let deadline = options.statement_timeout;
         let database = database::connect(&url, options).await.unwrap();
         database::migrate(&url).await.unwrap();
         let lifecycle = Lifecycle::new();
         let options = Options::new(database::readiness(&database), lifecycle.clone());
-        let router = http::router(serve::schema(&database, Duration::from_secs(10)), options);
+        let router = http::router(serve::schema(&database, deadline), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

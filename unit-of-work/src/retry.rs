@@ -44,11 +44,11 @@ pub struct Retrying<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The most attempts, the first one included. Default: 10.
+    /// The most attempts, the first one included. Default: 20.
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from one to the next. Default: 2 milliseconds.
     pub first_delay: Duration,
-    /// The longest wait. Default: 200 milliseconds.
+    /// The longest wait. Default: 500 milliseconds.
     pub longest_delay: Duration,
     /// Whether up to as much again is added to each wait, at random, so that those who met do not meet again.
     /// Default: yes.
@@ -58,9 +58,9 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
-            attempts: 10,
+            attempts: 20,
             first_delay: Duration::from_millis(2),
-            longest_delay: Duration::from_millis(200),
+            longest_delay: Duration::from_millis(500),
             jitter: true,
         }
     }

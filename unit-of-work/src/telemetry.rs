@@ -6,6 +6,7 @@
 //! | `unit_of_work_committed_total` | counter | | transactions committed |
 //! | `unit_of_work_read_total` | counter | | read-only transactions that ended as they should |
 //! | `unit_of_work_rolled_back_total` | counter | `reason` | transactions rolled back |
+//! | `unit_of_work_retries_total` | counter | | operations run again after a conflict |
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
 //! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
