@@ -11,6 +11,7 @@ mod handles;
 mod loaders;
 mod nulls;
 mod panics;
+mod properties;
 mod queries;
 mod rollbacks;
 mod stage;
