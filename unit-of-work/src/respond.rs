@@ -28,12 +28,13 @@ pub(crate) fn written(
     doom: Option<FailureKind>,
 ) -> Response {
     let added = match outcome {
-        Outcome::Untouched | Outcome::Committed | Outcome::Read => return response,
+        Outcome::Committed | Outcome::Read => return response,
+        Outcome::Untouched if response.errors.is_empty() => return response,
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
         Outcome::RolledBack(Reason::Deadline) => Some(deadline_error()),
         Outcome::RolledBack(_) if response.errors.is_empty() => Some(doomed(doom)),
-        Outcome::RolledBack(_) => None,
+        Outcome::Untouched | Outcome::RolledBack(_) => None,
     };
     let mut errors = std::mem::take(&mut response.errors);
     errors.iter_mut().for_each(mask);

@@ -365,6 +365,11 @@ impl Mutation {
         Some(Err(refused()))
     }
 
+    /// Fails with the error of some other database; the unit is not touched.
+    async fn fails_elsewhere(&self) -> Result<i32> {
+        Err(DbErr::Custom("UNIQUE constraint failed".to_owned()).into())
+    }
+
     async fn header(&self, ctx: &Context<'_>) -> bool {
         ctx.insert_http_header("x-resolver", "was here");
         true

@@ -30,6 +30,28 @@ const ROLLED_BACK: Ending = Ending {
     has_effects: false,
 };
 
+impl Ending {
+    /// The rows that are in the database afterwards, sorted.
+    pub fn rows(self, notes: &Notes) -> Vec<String> {
+        let mut rows = if self.keeps_rows {
+            notes.inserted.clone()
+        } else {
+            Vec::new()
+        };
+        rows.sort();
+        rows
+    }
+
+    /// The effects that have run, in order.
+    pub fn effects(self, notes: &Notes) -> &[String] {
+        if self.has_effects {
+            &notes.effects
+        } else {
+            &[]
+        }
+    }
+}
+
 /// The endings that the contract allows: one, unless a statement was dropped and nobody knows how far it had come.
 pub fn endings(operation: &Operation, notes: &Notes) -> Vec<Ending> {
     let begun: &[bool] = match (notes.answered, notes.started) {
