@@ -138,7 +138,7 @@ impl Theatre {
             Arc::strong_count(&run) == 1
         })
         .await;
-        let effects = run.trace.notes().effects_run;
+        let afterwards = run.trace.notes();
         let rows = self.clear().await;
 
         let endings = model::endings(operation, &notes);
@@ -154,17 +154,19 @@ impl Theatre {
             // Nobody was told: what is there has to say which it was.
             None => *endings
                 .iter()
-                .find(|ending| rows == ending.rows(&notes) && effects == ending.effects(&notes))
+                .find(|ending| {
+                    rows == ending.rows(&notes) && afterwards.effects_run == ending.effects(&notes)
+                })
                 .unwrap_or(&endings[0]),
         };
         prop_assert_eq!(&rows, &ending.rows(&notes), "rows after {:?}", ending);
         prop_assert_eq!(
-            effects,
+            &afterwards.effects_run,
             ending.effects(&notes),
             "effects after {:?}",
             ending
         );
-        prop_assert_eq!(notes.violations(), Vec::<String>::new());
+        prop_assert_eq!(afterwards.violations(), Vec::<String>::new());
         if self.runs.is_multiple_of(100) {
             eventually("no transaction is left open", async || {
                 self.stage.test.open_transactions().await == 0

@@ -436,6 +436,16 @@ impl Mutation {
         true
     }
 
+    /// Registers an effect that waits for the test.
+    async fn effect_meets(&self, ctx: &Context<'_>) -> bool {
+        let cue = Arc::clone(cue(ctx));
+        ctx.unit().after_commit(async move {
+            cue.meet().await;
+            lock(&cue.effects).push("met".to_owned());
+        });
+        true
+    }
+
     /// Reads through a loader, writes, and reads the same again.
     async fn marks_around_a_write(&self, ctx: &Context<'_>) -> Result<Vec<Option<i64>>> {
         let loader = ctx.loader::<MarkCounts>();
