@@ -25,7 +25,8 @@ pub(crate) fn read(mut response: Response) -> Response {
 pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
     let doom = unit.doom();
     let added = match outcome {
-        Outcome::Untouched | Outcome::Committed | Outcome::Read => return response,
+        Outcome::Committed | Outcome::Read => return response,
+        Outcome::Untouched if response.errors.is_empty() => return response,
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
         Outcome::RolledBack(Reason::Deadline) => Some(deadline_error()),
@@ -34,11 +35,11 @@ pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWo
             response.errors.clear();
             Some(conflict())
         }
-        Outcome::RolledBack(_) if !response.errors.is_empty() => None,
-        Outcome::RolledBack(_) => Some(match unit.rollback_only() {
+        Outcome::RolledBack(_) if response.errors.is_empty() => Some(match unit.rollback_only() {
             Some(reason) if doom.is_none() => rollback_only(reason),
             _ => doomed(doom),
         }),
+        Outcome::Untouched | Outcome::RolledBack(_) => None,
     };
     let mut errors = std::mem::take(&mut response.errors);
     errors.iter_mut().for_each(mask);

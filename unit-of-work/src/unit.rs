@@ -389,9 +389,6 @@ impl UnitOfWork {
     /// Cancel safe: the task goes on.
     pub(crate) async fn finish(&self, requested: Ending) -> Outcome {
         self.inner.closing.store(true, Ordering::Release);
-        if let Some(outcome) = self.close_untouched() {
-            return self.settle(outcome, requested).await;
-        }
         match self.detached(self.clone().end(requested)) {
             Some(task) => task.await.unwrap_or(Outcome::Unknown),
             None => Outcome::Unknown,

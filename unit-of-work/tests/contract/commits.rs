@@ -1,6 +1,6 @@
 //! Commit first, response after.
 
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use tokio::time::timeout;
 
 use crate::stage::{PATIENCE, Stage, codes, data, lock, outcome, report};
@@ -54,6 +54,21 @@ on_every_engine! {
         let response = stage.run("mutation { mark(name: \"a\") effects }").await;
         assert!(response.is_ok(), "{response:?}");
         assert_eq!(stage.cue.effects(), ["first", "last"]);
+        stage.assert_whole().await;
+    }
+
+    /// Effects that have begun go on when the client goes, also those of an operation that had nothing to commit.
+    async fn effects_outlast_their_client(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for query in ["mutation { mark(name: \"a\") effectMeets }", "mutation { effectMeets }"] {
+            let operation = stage.start(query);
+            stage.cue.reached().await;
+            operation.abort();
+            assert!(operation.await.expect_err("is gone").is_cancelled());
+            stage.cue.proceed();
+            eventually("the effect ends", async || stage.cue.effects() == ["met"]).await;
+            lock(&stage.cue.effects).clear();
+        }
         stage.assert_whole().await;
     }
 

@@ -13,6 +13,7 @@ mod loaders;
 mod nulls;
 mod outcomes;
 mod panics;
+mod properties;
 mod queries;
 mod retries;
 mod rollbacks;

@@ -36,6 +36,22 @@ on_every_engine! {
         stage.assert_whole().await;
     }
 
+    /// The same where no statement was run: there is nothing to roll back, and nothing to show either.
+    async fn error_without_a_statement_is_answered_alike(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("mutation { header ping maybe }").await;
+        assert_eq!(data(&response), serde_json::Value::Null);
+        assert_eq!(codes(&response), ["REFUSED"]);
+        assert!(response.http_headers.is_empty(), "a resolver's header survived the error");
+        assert_eq!(report(&response)["outcome"], "UNTOUCHED");
+
+        let response = stage.run("mutation { failsElsewhere }").await;
+        assert_eq!(codes(&response), ["INTERNAL"]);
+        let shown = serde_json::to_string(&response).expect("is JSON");
+        assert!(!shown.contains("UNIQUE"), "{shown}");
+        stage.assert_whole().await;
+    }
+
     /// A resolver that swallows a database error cannot make the unit commit, and later statements are refused.
     async fn swallowed_database_error_dooms(test: TestDatabase) {
         let stage = Stage::new(test).await;

@@ -73,6 +73,10 @@ impl Stage {
         if options.max_connections == DatabaseOptions::default().max_connections {
             options.max_connections = 1;
         }
+        if options.acquire_timeout == DatabaseOptions::default().acquire_timeout {
+            // The machine may be busy with other tests.
+            options.acquire_timeout = PATIENCE;
+        }
         let database = Database::connect(url, options).await.expect("connects");
         let cue = Arc::new(Cue::default());
         let extension = UnitOfWorkExtension::new(database.clone()).report(Report::InExtensions);
@@ -409,6 +413,11 @@ impl Mutation {
         Some(Err(refused()))
     }
 
+    /// Fails with the error of some other database; the unit is not touched.
+    async fn fails_elsewhere(&self) -> Result<i32> {
+        Err(DbErr::Custom("UNIQUE constraint failed".to_owned()).into())
+    }
+
     async fn header(&self, ctx: &Context<'_>) -> bool {
         ctx.insert_http_header("x-resolver", "was here");
         true
@@ -518,6 +527,16 @@ impl Mutation {
         true
     }
 
+    /// Registers an effect that waits for the test.
+    async fn effect_meets(&self, ctx: &Context<'_>) -> bool {
+        let cue = Arc::clone(cue(ctx));
+        ctx.unit().after_commit(async move {
+            cue.meet().await;
+            lock(&cue.effects).push("met".to_owned());
+        });
+        true
+    }
+
     /// Reads through a loader, writes, and reads the same again.
     async fn marks_around_a_write(&self, ctx: &Context<'_>) -> Result<Vec<Option<i64>>> {
         let loader = ctx.loader::<MarkCounts>();
@@ -531,7 +550,7 @@ impl Mutation {
 pub fn slow_sql(unit: &UnitOfWork) -> &'static str {
     match unit.get_database_backend() {
         sea_orm::DbBackend::Sqlite => {
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT COUNT(*) FROM n"
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) SELECT COUNT(*) FROM n"
         }
         _ => "SELECT pg_sleep(600)",
     }

@@ -1,0 +1,144 @@
+//! Operations as trees of fields, each with the steps of its resolver, and how to make them up.
+
+use proptest::{collection::vec, option, prelude::*};
+
+/// One GraphQL operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub kind: Kind,
+    /// The root fields: one after another in a mutation, all at once in a query.
+    pub fields: Vec<Field>,
+    /// The client goes when the operation has been polled this often and has not answered.
+    pub gone_after: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Query,
+    Mutation,
+}
+
+/// A field: its resolver takes the steps in order, and then its sub-fields run all at once.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Unique in the operation.
+    pub id: usize,
+    pub nullable: bool,
+    pub steps: Vec<Step>,
+    pub fields: Vec<Self>,
+}
+
+/// What a resolver can do.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Inserts a row of its own, and reports an error.
+    Insert,
+    /// Counts the rows, and reports an error.
+    Read,
+    /// Lets the others run.
+    Yield,
+    /// Registers an effect.
+    Effect,
+    /// Lets a clone of the handle out of the operation.
+    Escape,
+    /// Answers with an error.
+    Fail,
+    /// Panics.
+    Panic,
+    /// Inserts what is there already, and hides the error.
+    Swallow,
+    /// Polls a statement once, and drops it.
+    Abandon,
+    /// Takes these steps in a task, waits for it, and reports its error or panic.
+    Spawn(Vec<Self>),
+}
+
+impl Operation {
+    fn new(kind: Kind, mut fields: Vec<Field>, gone_after: Option<u32>) -> Self {
+        fn number(fields: &mut [Field], next: &mut usize) {
+            for field in fields {
+                field.id = *next;
+                *next += 1;
+                number(&mut field.fields, next);
+            }
+        }
+        number(&mut fields, &mut 0);
+        Self {
+            kind,
+            fields,
+            gone_after,
+        }
+    }
+
+    /// All fields, in the order of their ids.
+    pub fn all_fields(&self) -> Vec<&Field> {
+        fn add<'a>(fields: &'a [Field], all: &mut Vec<&'a Field>) {
+            for field in fields {
+                all.push(field);
+                add(&field.fields, all);
+            }
+        }
+        let mut all = Vec::new();
+        add(&self.fields, &mut all);
+        all
+    }
+
+    /// The operation in GraphQL's own words.
+    pub fn document(&self) -> String {
+        let kind = match self.kind {
+            Kind::Query => "query",
+            Kind::Mutation => "mutation",
+        };
+        let fields: String = self.fields.iter().map(Field::document).collect();
+        format!("{kind} {{{fields} }}")
+    }
+}
+
+impl Field {
+    fn document(&self) -> String {
+        let id = self.id;
+        let name = if self.nullable { "maybe" } else { "must" };
+        let fields: String = self.fields.iter().map(Self::document).collect();
+        format!(" f{id}: {name}(id: {id}) {{ __typename{fields} }}")
+    }
+}
+
+/// Operations of every kind. What ends one is rare enough that many a tree is done before it happens.
+pub fn operations() -> impl Strategy<Value = Operation> {
+    let kind = prop_oneof![3 => Just(Kind::Mutation), 1 => Just(Kind::Query)];
+    let gone_after = option::weighted(0.2, 1..30_u32);
+    (kind, vec(field(), 1..4), gone_after)
+        .prop_map(|(kind, fields, gone_after)| Operation::new(kind, fields, gone_after))
+}
+
+fn field() -> impl Strategy<Value = Field> {
+    let leaf = (any::<bool>(), vec(step(), 0..4)).prop_map(|(nullable, steps)| Field {
+        id: 0,
+        nullable,
+        steps,
+        fields: Vec::new(),
+    });
+    leaf.clone().prop_recursive(3, 8, 3, move |inner| {
+        (leaf.clone(), vec(inner, 0..4)).prop_map(|(field, fields)| Field { fields, ..field })
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> + Clone {
+    let simple = prop_oneof![
+        30 => Just(Step::Insert),
+        15 => Just(Step::Read),
+        12 => Just(Step::Yield),
+        10 => Just(Step::Effect),
+        3 => Just(Step::Escape),
+        2 => Just(Step::Fail),
+        1 => Just(Step::Panic),
+        2 => Just(Step::Swallow),
+        2 => Just(Step::Abandon),
+    ];
+    simple.prop_recursive(
+        2,
+        6,
+        3,
+        |inner| prop_oneof![9 => inner.clone(), 1 => vec(inner, 0..4).prop_map(Step::Spawn)],
+    )
+}
