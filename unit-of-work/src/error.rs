@@ -25,6 +25,12 @@ pub mod codes {
     pub const CONFLICT_RETRIES_EXHAUSTED: &str = "CONFLICT_RETRIES_EXHAUSTED";
     /// The operation took longer than its deadline, and was rolled back.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
+    /// The idempotency key was used for something else: nothing of the operation ran.
+    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
+    /// The idempotency key does not keep to the rules, or there are two: nothing of the operation ran.
+    pub const IDEMPOTENCY_KEY_INVALID: &str = "IDEMPOTENCY_KEY_INVALID";
+    /// The server does not record idempotency keys: nothing of the operation ran.
+    pub const IDEMPOTENCY_NOT_ENABLED: &str = "IDEMPOTENCY_NOT_ENABLED";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
 }

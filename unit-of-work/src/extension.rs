@@ -29,7 +29,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, Report, Settings, UnitOfWork,
+    Access, Database, IdempotencySettings, Report, Settings, UnitOfWork,
+    idempotency::Idempotency,
     loader::Loaders,
     located, report, respond,
     subscription::single_root_field,
@@ -59,6 +60,7 @@ use crate::{
 pub struct UnitOfWorkExtension {
     database: Database,
     settings: Settings,
+    idempotency: Option<Arc<IdempotencySettings>>,
 }
 
 impl UnitOfWorkExtension {
@@ -68,6 +70,7 @@ impl UnitOfWorkExtension {
         Self {
             database,
             settings: Settings::default(),
+            idempotency: None,
         }
     }
 
@@ -85,6 +88,14 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Records [idempotency keys](crate::idempotency), in a table that has to be there. Without this, a mutation with a
+    /// key is refused.
+    #[must_use]
+    pub fn idempotency(mut self, settings: IdempotencySettings) -> Self {
+        self.idempotency = Some(Arc::new(settings));
+        self
+    }
+
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
@@ -98,6 +109,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
         Arc::new(PerRequest {
             database: self.database.clone(),
             settings: self.settings,
+            idempotency: Idempotency::new(self.idempotency.clone()),
             operation_name: OnceLock::new(),
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
@@ -109,6 +121,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
 struct PerRequest {
     database: Database,
     settings: Settings,
+    idempotency: Idempotency,
     operation_name: OnceLock<Option<String>>,
     kind: OnceLock<OperationType>,
     /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
@@ -126,6 +139,7 @@ impl Extension for PerRequest {
         let request = next.run(ctx, request).await?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
+        self.idempotency.prepare(ctx, &request);
         Ok(request)
     }
 
@@ -162,6 +176,11 @@ impl Extension for PerRequest {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let result = next.run(ctx).await?;
+        if self.kind.get() == Some(&OperationType::Mutation)
+            && let Some(error) = self.idempotency.refusal()
+        {
+            return Err(vec![error]);
+        }
         match self.document_error.get() {
             Some(error) => Err(vec![error.clone()]),
             None => Ok(result),
@@ -211,7 +230,8 @@ impl Extension for PerRequest {
 
         let deadline = self.settings.deadline.map(|limit| Instant::now() + limit);
         let guard = RollBackOnDrop::new(unit.clone());
-        let resolvers = batches.drive(next.run_with_data(ctx, operation_name, data));
+        let resolvers = next.run_with_data(ctx, operation_name, data);
+        let resolvers = batches.drive(self.idempotency.run(&unit, resolvers));
         let resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
             .instrument(span)
             .await;
@@ -289,7 +309,7 @@ async fn finish_within(unit: &UnitOfWork, ending: Ending, deadline: Option<Insta
     }
     match unit.decide(Ending::RollBack(Reason::Deadline)) {
         Ending::RollBack(reason) => Outcome::RolledBack(reason),
-        Ending::Commit => finishing.await,
+        Ending::Commit | Ending::Replay => finishing.await,
     }
 }
 

@@ -28,7 +28,9 @@ pub(crate) fn written(
     doom: Option<FailureKind>,
 ) -> Response {
     let added = match outcome {
-        Outcome::Untouched | Outcome::Committed | Outcome::Read => return response,
+        Outcome::Untouched | Outcome::Committed | Outcome::Read | Outcome::Replayed => {
+            return response;
+        }
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
         Outcome::RolledBack(Reason::Deadline) => Some(deadline_error()),
@@ -148,7 +150,7 @@ fn deadline_error() -> ServerError {
     )
 }
 
-fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
+pub(crate) fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
     let mut error = ServerError::new(message, None);
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);
