@@ -25,8 +25,10 @@
 //! without [`UnitOfWorkExtension::idempotency`](crate::UnitOfWorkExtension::idempotency) is refused, because its client
 //! believes that it is protected.
 //!
-//! The table is the application's, in the database of its data: [`Migration`](migration::Migration) (feature
-//! `migration`), or [`create_table`] for other tools. [`sweep`] deletes what has expired.
+//! The table is the application's, in the database of its data: `idempotency::Migration` (feature `migration`) for its
+//! `Migrator`, or [`create_table`] for other tools. [`sweep`] deletes what has expired.
+//!
+//! A response is kept as it was sent, headers included: who can read the table can read it.
 
 use std::sync::{Arc, OnceLock};
 
