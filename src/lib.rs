@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod serve;
 pub mod signals;
 pub mod startup;
+mod sweep;
 pub mod telemetry;

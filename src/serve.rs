@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
-use unit_of_work::{Database, Retrying, UnitOfWorkExtension};
+use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension};
 
 use crate::{
     config::ServeSettings,
@@ -12,6 +12,7 @@ use crate::{
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
     startup::StartError,
+    sweep,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
@@ -40,6 +41,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         source,
     })?;
     announce(&listener, &settings)?;
+    let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
+    tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
     let stop = Stop {
         notice: settings.notice,
         drain: settings.drain,
@@ -63,7 +66,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
     let schema = graphql::schema(Clock::system())
         .extension(RequestErrors)
-        .extension(UnitOfWorkExtension::new(database.clone()).deadline(deadline))
+        .extension(
+            UnitOfWorkExtension::new(database.clone())
+                .deadline(deadline)
+                .idempotency(IdempotencySettings::default()),
+        )
         .finish();
     Retrying::new(schema)
 }

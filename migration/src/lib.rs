@@ -16,6 +16,7 @@ mod m20261123_01_create_currency;
 mod m20261123_02_create_account;
 mod m20261123_03_create_entry;
 mod m20261123_04_create_entry_line;
+mod m20261123_05_create_idempotency;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_02_create_account::Migration),
             Box::new(m20261123_03_create_entry::Migration),
             Box::new(m20261123_04_create_entry_line::Migration),
+            Box::new(m20261123_05_create_idempotency::Migration),
         ]
     }
 }

@@ -16,7 +16,7 @@ use axum::{
 };
 
 use super::{
-    GraphqlState,
+    GraphqlState, idempotency,
     media::{self, MediaType},
     operation, origin,
     refusal::Refusal,
@@ -32,7 +32,8 @@ pub(super) async fn handle<E: Executor>(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        return match origin::check(&parts) {
+        let checked = origin::check(&parts).and_then(|()| idempotency::refuse(&parts.headers));
+        return match checked {
             Ok(()) => socket::accept(upgrade, state, report::is_wanted(&parts.headers)),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
@@ -65,14 +66,16 @@ async fn answer<E: Executor>(
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
+            let headers = request.headers().clone();
             let limits = &state.limits;
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
-                    let response =
-                        run(executor, *request, with_report, refuse_subscription).await?;
+                    let request = idempotency::mark(*request, idempotency::key(&headers)?);
+                    let response = run(executor, request, with_report, refuse_subscription).await?;
                     Ok(response::single(response, media_type))
                 }
                 Requests::Batch(requests) => {
+                    idempotency::refuse(&headers)?;
                     let mut responses = Vec::with_capacity(requests.len());
                     for request in requests {
                         let outcome = run(executor, request, with_report, refuse_subscription);

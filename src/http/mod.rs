@@ -25,6 +25,7 @@ pub mod playground;
 
 mod graphql;
 mod health;
+mod idempotency;
 mod lifecycle;
 mod media;
 mod operation;

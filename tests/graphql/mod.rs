@@ -4,6 +4,7 @@ mod connections;
 mod errors;
 mod examples;
 mod feed;
+mod idempotency;
 mod nodes;
 mod schema;
 mod server;

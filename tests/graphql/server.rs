@@ -84,14 +84,19 @@ impl Ledger {
         self.test.observer().await
     }
 
+    /// A POST of this JSON to `/graphql`, to be sent.
+    pub(super) fn request(&self, body: &Value) -> reqwest::RequestBuilder {
+        self.client
+            .post(format!("http://{}/graphql", self.address))
+            .timeout(PATIENCE)
+            .json(body)
+    }
+
     /// Runs an operation over HTTP and answers the whole response.
     pub(super) async fn run(&self, query: &str, variables: Value) -> Value {
         let response = self
-            .client
-            .post(format!("http://{}/graphql", self.address))
+            .request(&json!({ "query": query, "variables": variables }))
             .header("x-unit-of-work", "report")
-            .json(&json!({ "query": query, "variables": variables }))
-            .timeout(PATIENCE)
             .send()
             .await
             .unwrap();

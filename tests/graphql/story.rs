@@ -1,5 +1,6 @@
 //! What a newcomer does in the first ten minutes.
 
+use daybook_migration::{Migrator, MigratorTrait};
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::json;
 
@@ -106,6 +107,6 @@ on_every_engine! {
             started.unwrap();
         }
         let migrations = test.observer().await.i64("SELECT COUNT(*) FROM seaql_migrations").await;
-        assert_eq!(migrations, 4);
+        assert_eq!(usize::try_from(migrations), Ok(Migrator::migrations().len()));
     }
 }

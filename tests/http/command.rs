@@ -5,6 +5,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use tempfile::TempDir;
 
 fn daybook(folder: &TempDir, args: &[&str]) -> Command {
@@ -270,4 +271,24 @@ fn log_lines_are_json_where_that_is_asked_for() {
         .find(|line| line["message"] == "listening")
         .unwrap();
     assert!(listening["address"].is_string(), "{listening}");
+}
+
+on_every_engine! {
+    /// What has expired is deleted while the server serves, and nothing else.
+    async fn expired_idempotency_keys_are_swept(test: TestDatabase) {
+        let url = daybook::config::DatabaseUrl::parse(test.url()).unwrap();
+        daybook::database::migrate(&url).await.unwrap();
+        let observer = test.observer().await;
+        observer.execute(
+            "INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, expires_at) \
+             VALUES ('', 'old', '', 1), ('', 'new', '', 9000000000000000000)",
+        ).await;
+        let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url()]);
+        eventually("the expired key is gone", async || {
+            observer.texts("SELECT idempotency_key FROM unit_of_work_idempotency").await == [Some("new".to_owned())]
+        }).await;
+        server.signal("TERM");
+        let (code, said) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+        assert_eq!(code, Some(0), "{said}");
+    }
 }

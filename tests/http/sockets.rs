@@ -341,3 +341,15 @@ async fn a_page_of_another_origin_cannot_connect() {
             .is_ok()
     );
 }
+
+/// The key would name one operation, and a socket has many.
+#[tokio::test]
+async fn an_idempotency_key_in_the_header_of_a_socket_is_refused() {
+    let server = Server::start().await;
+    let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+    let refused = Socket::try_connect(&server, &[protocol, ("idempotency-key", "k")]).await;
+    match refused.err() {
+        Some(tungstenite::Error::Http(response)) => assert_eq!(response.status(), 400),
+        other => panic!("{other:?}"),
+    }
+}

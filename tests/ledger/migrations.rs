@@ -7,17 +7,25 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
+const TABLES: [&str; 5] = [
+    "currency",
+    "account",
+    "entry",
+    "entry_line",
+    "unit_of_work_idempotency",
+];
+
 on_every_engine! {
     async fn everything_that_goes_up_comes_down(database: TestDatabase) {
         let book = Book::empty(database).await;
         for _ in 0..2 {
             Migrator::up(&book.db, None).await.unwrap();
             let schema = SchemaManager::new(&book.db);
-            for table in ["currency", "account", "entry", "entry_line"] {
+            for table in TABLES {
                 assert!(schema.has_table(table).await.unwrap(), "{table}");
             }
             Migrator::down(&book.db, None).await.unwrap();
-            for table in ["currency", "account", "entry", "entry_line"] {
+            for table in TABLES {
                 assert!(!SchemaManager::new(&book.db).has_table(table).await.unwrap(), "{table}");
             }
         }

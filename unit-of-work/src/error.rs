@@ -27,6 +27,12 @@ pub mod codes {
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
     /// The operation asked for its own rollback, with the reason in the message.
     pub const ROLLBACK_ONLY: &str = "ROLLBACK_ONLY";
+    /// The idempotency key was used for something else: nothing of the operation ran.
+    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
+    /// The idempotency key does not keep to the rules, or there are two: nothing of the operation ran.
+    pub const IDEMPOTENCY_KEY_INVALID: &str = "IDEMPOTENCY_KEY_INVALID";
+    /// The server does not record idempotency keys: nothing of the operation ran.
+    pub const IDEMPOTENCY_NOT_ENABLED: &str = "IDEMPOTENCY_NOT_ENABLED";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
 }

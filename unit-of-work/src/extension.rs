@@ -30,9 +30,10 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, DryRun, FailureKind, Isolation, OperationDeadline, Report, SessionSettings,
-    Settings, UnitOfWork,
+    Access, Database, DryRun, FailureKind, IdempotencySettings, Isolation, OperationDeadline,
+    Report, SessionSettings, Settings, UnitOfWork,
     ask::is_dry_run,
+    idempotency::Idempotency,
     loader::Loaders,
     located, report, respond,
     retry::Attempt,
@@ -63,6 +64,7 @@ use crate::{
 pub struct UnitOfWorkExtension {
     database: Database,
     settings: Settings,
+    idempotency: Option<Arc<IdempotencySettings>>,
 }
 
 impl UnitOfWorkExtension {
@@ -72,6 +74,7 @@ impl UnitOfWorkExtension {
         Self {
             database,
             settings: Settings::default(),
+            idempotency: None,
         }
     }
 
@@ -96,6 +99,14 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Records [idempotency keys](crate::idempotency), in a table that has to be there. Without this, a mutation with a
+    /// key is refused.
+    #[must_use]
+    pub fn idempotency(mut self, settings: IdempotencySettings) -> Self {
+        self.idempotency = Some(Arc::new(settings));
+        self
+    }
+
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
@@ -109,6 +120,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
         Arc::new(PerRequest {
             database: self.database.clone(),
             settings: self.settings.clone(),
+            idempotency: Idempotency::new(self.idempotency.clone()),
             operation_name: OnceLock::new(),
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
@@ -122,6 +134,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
 struct PerRequest {
     database: Database,
     settings: Settings,
+    idempotency: Idempotency,
     operation_name: OnceLock<Option<String>>,
     kind: OnceLock<OperationType>,
     /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
@@ -144,6 +157,7 @@ impl Extension for PerRequest {
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
         self.dry_run.get_or_init(|| is_dry_run(&request));
+        self.idempotency.prepare(ctx, &request);
         Ok(request)
     }
 
@@ -183,6 +197,11 @@ impl Extension for PerRequest {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let result = next.run(ctx).await?;
+        if self.kind.get() == Some(&OperationType::Mutation)
+            && let Some(error) = self.idempotency.refusal()
+        {
+            return Err(vec![error]);
+        }
         match self.document_error.get() {
             Some(error) => Err(vec![error.clone()]),
             None => Ok(result),
@@ -245,7 +264,8 @@ impl Extension for PerRequest {
         data.insert(loaders);
 
         let guard = RollBackOnDrop::new(unit.clone());
-        let resolvers = batches.drive(next.run_with_data(ctx, operation_name, data));
+        let resolvers = next.run_with_data(ctx, operation_name, data);
+        let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
         let resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
             .instrument(span)
             .await;
@@ -384,7 +404,7 @@ impl Finisher<'_> {
         }
         match self.unit.decide(Ending::RollBack(Reason::Deadline)) {
             Ending::RollBack(reason) => Outcome::RolledBack(reason),
-            Ending::Commit => finishing.await,
+            Ending::Commit | Ending::Replay => finishing.await,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn read(mut response: Response) -> Response {
 pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
     let doom = unit.doom();
     let added = match outcome {
-        Outcome::Committed | Outcome::Read => return response,
+        Outcome::Committed | Outcome::Read | Outcome::Replayed => return response,
         Outcome::Untouched if response.errors.is_empty() => return response,
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
@@ -176,7 +176,7 @@ fn deadline_error() -> ServerError {
     )
 }
 
-fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
+pub(crate) fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
     let mut error = ServerError::new(message, None);
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", code);

@@ -5,6 +5,7 @@
 //! | `unit_of_work_begun_total` | counter | `access` | transactions begun |
 //! | `unit_of_work_committed_total` | counter | | transactions committed |
 //! | `unit_of_work_read_total` | counter | | read-only transactions that ended as they should |
+//! | `unit_of_work_replayed_total` | counter | | responses of earlier operations that were given again |
 //! | `unit_of_work_rolled_back_total` | counter | `reason` | transactions rolled back |
 //! | `unit_of_work_retries_total` | counter | | operations run again after a conflict |
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
@@ -110,6 +111,7 @@ pub(crate) fn record(span: &Span, stats: &Stats, outcome: &Outcome) {
         Outcome::Untouched => {}
         Outcome::Read => metrics::counter!("unit_of_work_read_total").increment(1),
         Outcome::Committed => metrics::counter!("unit_of_work_committed_total").increment(1),
+        Outcome::Replayed => metrics::counter!("unit_of_work_replayed_total").increment(1),
         Outcome::RolledBack(reason) => rolled_back(*reason),
         Outcome::CommitFailed(_) => rolled_back(Reason::CommitFailed),
         Outcome::Unknown => metrics::counter!("unit_of_work_unknown_total").increment(1),
@@ -136,6 +138,7 @@ impl Outcome {
             Self::Untouched => "UNTOUCHED",
             Self::Read => "READ",
             Self::Committed => "COMMITTED",
+            Self::Replayed => "REPLAYED",
             Self::RolledBack(_) | Self::CommitFailed(_) => "ROLLED_BACK",
             Self::Unknown => "UNKNOWN",
         }

@@ -115,6 +115,8 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Commit,
+    /// The response is that of an earlier operation: nothing is to be committed.
+    Replay,
     RollBack(Reason),
 }
 
@@ -148,6 +150,8 @@ pub(crate) enum Outcome {
     /// A snapshot was read, and let go.
     Read,
     Committed,
+    /// The response of an earlier operation was found; nothing was written.
+    Replayed,
     RolledBack(Reason),
     CommitFailed(CommitFailure),
     /// The connection was lost during COMMIT.
@@ -416,6 +420,10 @@ impl UnitOfWork {
             (Some(connection), Ending::RollBack(reason)) => {
                 self.roll_back(connection).await;
                 Outcome::RolledBack(reason)
+            }
+            (Some(connection), Ending::Replay) => {
+                self.roll_back(connection).await;
+                Outcome::Replayed
             }
             (None, _) => self.untouched(),
         };

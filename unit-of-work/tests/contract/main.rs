@@ -9,6 +9,7 @@ mod clients;
 mod commits;
 mod connect;
 mod handles;
+mod idempotency;
 mod loaders;
 mod nulls;
 mod outcomes;

@@ -1,0 +1,92 @@
+//! What a client gives: a key, and who it is.
+
+use thiserror::Error;
+
+/// The most characters of a key.
+const LONGEST: usize = 255;
+
+/// A client's name for one operation that must happen at most once: 1 to 255 visible ASCII characters, best a UUID.
+///
+/// A transport with headers puts one into the request's data.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// A text is no idempotency key.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidIdempotencyKey {
+    /// There is nothing in it.
+    #[error("an idempotency key cannot be empty")]
+    Empty,
+    /// It is longer than 255 characters.
+    #[error("an idempotency key has at most {LONGEST} characters")]
+    TooLong,
+    /// It has a space, a control character, or one beyond ASCII.
+    #[error("an idempotency key has only visible ASCII characters")]
+    NotVisibleAscii,
+    /// It opens a quoted string that does not end, or goes on after its end.
+    #[error("an idempotency key that begins with a quote has to be one quoted string")]
+    BadQuotes,
+}
+
+impl IdempotencyKey {
+    /// The key, as it is.
+    ///
+    /// # Errors
+    /// [`InvalidIdempotencyKey`] when it does not keep to the rules.
+    pub fn new(key: impl Into<String>) -> Result<Self, InvalidIdempotencyKey> {
+        let key = key.into();
+        if key.is_empty() {
+            return Err(InvalidIdempotencyKey::Empty);
+        }
+        if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidIdempotencyKey::NotVisibleAscii);
+        }
+        if key.len() > LONGEST {
+            return Err(InvalidIdempotencyKey::TooLong);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key in a header `Idempotency-Key`: a quoted string as draft-ietf-httpapi-idempotency-key-header has it (the
+    /// String of RFC 8941), or the bare characters, which many clients send. `"a"` and `a` are the same key.
+    ///
+    /// # Errors
+    /// [`InvalidIdempotencyKey`] when it does not keep to the rules.
+    pub fn from_header(value: &[u8]) -> Result<Self, InvalidIdempotencyKey> {
+        let value =
+            std::str::from_utf8(value).map_err(|_| InvalidIdempotencyKey::NotVisibleAscii)?;
+        match value.trim_matches([' ', '\t']).strip_prefix('"') {
+            Some(quoted) => Self::new(unquoted(quoted)?),
+            None => Self::new(value.trim_matches([' ', '\t'])),
+        }
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What stands in a quoted string, after its opening quote.
+fn unquoted(quoted: &str) -> Result<String, InvalidIdempotencyKey> {
+    let mut key = String::new();
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next().ok_or(InvalidIdempotencyKey::BadQuotes)? {
+            '"' if characters.as_str().is_empty() => return Ok(key),
+            '"' => return Err(InvalidIdempotencyKey::BadQuotes),
+            '\\' => match characters.next() {
+                Some(escaped @ ('"' | '\\')) => key.push(escaped),
+                _ => return Err(InvalidIdempotencyKey::BadQuotes),
+            },
+            character => key.push(character),
+        }
+    }
+}
+
+/// The authenticated caller, as the application names it: a stable, short text. Put it into the request's data. One
+/// viewer's keys are nothing to another's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Viewer(pub String);

@@ -1,0 +1,65 @@
+//! How long keys are kept, and by whose clock.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::table::milliseconds;
+
+/// How idempotency keys are kept. See [`idempotency`](crate::idempotency).
+#[derive(Clone)]
+pub struct IdempotencySettings {
+    expires_after: Duration,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+}
+
+impl Default for IdempotencySettings {
+    /// Keys that are kept for 24 hours by the machine's clock.
+    fn default() -> Self {
+        Self {
+            expires_after: Duration::from_secs(24 * 60 * 60),
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+}
+
+impl IdempotencySettings {
+    /// How long a response can be replayed, from the beginning of its operation. Longer than any client goes on asking.
+    /// Default: 24 hours.
+    #[must_use]
+    pub fn expires_after(mut self, time: Duration) -> Self {
+        self.expires_after = time;
+        self
+    }
+
+    /// Takes the time from `now`. The clocks of servers that share a database should agree to within seconds.
+    /// Default: the machine's.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(now);
+        self
+    }
+
+    /// What the clock says.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+
+    /// When a key that is claimed now expires, in milliseconds since 1970.
+    pub(super) fn expiry(&self) -> i64 {
+        let time = i64::try_from(self.expires_after.as_millis()).unwrap_or(i64::MAX);
+        milliseconds(self.now()).saturating_add(time)
+    }
+}
+
+impl fmt::Debug for IdempotencySettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("IdempotencySettings")
+            .field("expires_after", &self.expires_after)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! A response as it is kept: everything that a client can see of it, except what tells of its unit.
+
+use std::collections::BTreeMap;
+
+use async_graphql::{CacheControl, Response, Value};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+
+/// The JSON of a response without errors. The members keep their order, so the replay is the same text.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    data: Value,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: BTreeMap<String, Value>,
+    /// Names and values. A value is bytes, kept as the characters U+0000 to U+00FF.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, String)>,
+    public: bool,
+    max_age: i32,
+}
+
+impl Stored {
+    /// The text of a response.
+    ///
+    /// # Errors
+    /// When the response has a value that JSON cannot hold.
+    pub(super) fn of(response: &Response) -> Result<String, DbErr> {
+        let headers = response.http_headers.iter();
+        let stored = Self {
+            data: response.data.clone(),
+            extensions: response.extensions.clone(),
+            headers: headers
+                .map(|(name, value)| {
+                    let value = value.as_bytes().iter().copied().map(char::from);
+                    (name.as_str().to_owned(), value.collect())
+                })
+                .collect(),
+            public: response.cache_control.public,
+            max_age: response.cache_control.max_age,
+        };
+        serde_json::to_string(&stored).map_err(|error| DbErr::Json(error.to_string()))
+    }
+
+    /// Reads what [`Stored::of`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) fn read(text: &str) -> Result<Self, DbErr> {
+        serde_json::from_str(text).map_err(|error| DbErr::Json(error.to_string()))
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = Response::new(self.data).cache_control(CacheControl {
+            public: self.public,
+            max_age: self.max_age,
+        });
+        response.extensions = self.extensions;
+        response.http_headers = headers(&self.headers);
+        response
+    }
+}
+
+fn headers(stored: &[(String, String)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in stored {
+        let value: Option<Vec<u8>> = value
+            .chars()
+            .map(|byte| u8::try_from(u32::from(byte)).ok())
+            .collect();
+        // Both were a header's before they were stored.
+        if let (Ok(name), Some(Ok(value))) = (
+            HeaderName::try_from(name),
+            value.map(|value| HeaderValue::from_bytes(&value)),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        let data = r#"{"z":1,"a":[null,0.1,2.2250738585072014e-308,18446744073709551615],"m":{"b":"\u0000é","a":true}}"#;
+        let data: Value = serde_json::from_str(data).expect("is JSON");
+        let mut response = Response::new(data).cache_control(CacheControl {
+            public: false,
+            max_age: 7,
+        });
+        response.extensions.insert(
+            "cost".to_owned(),
+            Value::from_json(json!({ "n": 1 })).expect("is a value"),
+        );
+        let latin = HeaderValue::from_bytes(b"caf\xe9").expect("is a value");
+        response.http_headers.append("x-name", latin);
+        for cookie in ["a=1", "b=2"] {
+            let cookie = HeaderValue::from_static(cookie);
+            response.http_headers.append("set-cookie", cookie);
+        }
+        let text = Stored::of(&response).expect("is stored");
+        let read = Stored::read(&text).expect("is read").into_response();
+        assert_eq!(read, response);
+        let json = |response| serde_json::to_string(response).expect("is JSON");
+        assert_eq!(json(&read), json(&response));
+        assert!(Stored::read("{").is_err());
+    }
+}
