@@ -110,4 +110,19 @@ mod tests {
         assert_eq!(json(&read), json(&response));
         assert!(Stored::read("{").is_err());
     }
+
+    #[test]
+    fn a_number_stays_the_same_number() {
+        for n in 1..5_000_u32 {
+            for number in [
+                1.0 / f64::from(n),
+                1e300 / f64::from(n),
+                f64::from(n).sqrt(),
+            ] {
+                let text = Stored::of(&Response::new(Value::from(number))).expect("is stored");
+                let read = Stored::read(&text).expect("is read").into_response();
+                assert_eq!(read.data, Value::from(number));
+            }
+        }
+    }
 }
