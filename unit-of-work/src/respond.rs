@@ -67,7 +67,13 @@ fn mask(error: &mut ServerError) {
     let shown = match FailureKind::of(source) {
         FailureKind::Conflict => conflict(),
         FailureKind::NoConnection => overloaded(),
-        _ if UnitError::in_db_err(source) == Some(&UnitError::Doomed) => doomed(None),
+        _ if matches!(
+            UnitError::in_db_err(source),
+            Some(UnitError::Doomed | UnitError::SavepointFailed)
+        ) =>
+        {
+            doomed(None)
+        }
         _ => {
             let id = Uuid::new_v4();
             tracing::error!(error.id = %id, error = %source, "a resolver met a database error");

@@ -30,6 +30,7 @@ use crate::{
     connection::Connection,
     effects::Effects,
     error::CommitFailure,
+    savepoint,
     telemetry::{self, Stats},
 };
 
@@ -60,11 +61,24 @@ struct Inner {
     span: Span,
 }
 
-enum State {
+pub(crate) enum State {
     Idle,
     Open(Connection),
     Finished,
 }
+
+impl State {
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, DbErr> {
+        match self {
+            Self::Open(connection) => Ok(connection),
+            Self::Idle | Self::Finished => Err(UnitError::Finished.into()),
+        }
+    }
+}
+
+/// Tells units apart while they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitId(usize);
 
 /// How a unit is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +148,19 @@ impl UnitOfWork {
     /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
     /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
     ///
-    /// In a read-only unit there is nothing to commit, and the effect is dropped.
+    /// In a read-only unit there is nothing to commit, and the effect is dropped. Inside a savepoint it belongs to the
+    /// savepoint, and is dropped if that is rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
-        self.inner.effects.push(Box::pin(effect));
+        let scope = savepoint::innermost(self.id());
+        self.inner.effects.push(scope, Box::pin(effect));
+    }
+
+    pub(crate) fn id(&self) -> UnitId {
+        UnitId(Arc::as_ptr(&self.inner).addr())
+    }
+
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.inner.effects
     }
 
     /// Why the unit is doomed, if it is.
@@ -152,14 +176,20 @@ impl UnitOfWork {
         self.inner.database.isolation(self.inner.access)
     }
 
-    /// Lends the open transaction, and begins it first where this is the first statement.
-    async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
-        let mut state = self.inner.state.clone().lock_owned().await;
+    /// Why the unit takes no more statements, if it does not.
+    pub(crate) fn refusal(&self) -> Option<UnitError> {
         if self.inner.closing.load(Ordering::Acquire) {
-            return Err(UnitError::Finished.into());
+            return Some(UnitError::Finished);
         }
-        if self.doom().is_some() {
-            return Err(UnitError::Doomed.into());
+        self.doom().map(|_| UnitError::Doomed)
+    }
+
+    /// Lends the open transaction, and begins it first where this is the first statement.
+    pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
+        savepoint::refuse_inside(self.id())?;
+        let mut state = self.inner.state.clone().lock_owned().await;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal.into());
         }
         match &*state {
             State::Open(_) => return Ok(state),
@@ -225,9 +255,7 @@ impl UnitOfWork {
         run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
         let mut state = self.lend().await?;
-        let State::Open(connection) = &mut *state else {
-            return Err(UnitError::Finished.into());
-        };
+        let connection = state.connection()?;
         let under_way = UnderWay { unit: self };
         let result = run(connection).await;
         under_way.ended();
@@ -236,9 +264,14 @@ impl UnitOfWork {
     }
 
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
-    fn failed(&self, error: DbErr) -> DbErr {
+    pub(crate) fn failed(&self, error: DbErr) -> DbErr {
         self.inner.doom.get_or_init(|| FailureKind::of(&error));
         error
+    }
+
+    /// Remembers that something was dropped half way: from here on the unit can only be rolled back.
+    pub(crate) fn abandoned(&self) {
+        self.inner.doom.get_or_init(|| FailureKind::Other);
     }
 
     /// Decides how the unit ends, unless that is decided already. Answers what holds.
@@ -461,7 +494,7 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if self.unit.inner.access == Access::ReadWrite {
-            self.unit.inner.doom.get_or_init(|| FailureKind::Other);
+            self.unit.abandoned();
         }
     }
 }

@@ -13,6 +13,7 @@ mod nulls;
 mod panics;
 mod queries;
 mod rollbacks;
+mod savepoints;
 mod stage;
 mod subscriptions;
 mod telemetry;
