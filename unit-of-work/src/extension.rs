@@ -30,6 +30,7 @@ use tracing::Instrument;
 
 use crate::{
     Access, Database, Report, Settings, UnitOfWork,
+    field_savepoints::FieldSavepoints,
     loader::Loaders,
     located, report, respond,
     subscription::single_root_field,
@@ -85,6 +86,13 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Sets [`Settings::field_savepoints`].
+    #[must_use]
+    pub fn field_savepoints(mut self, field_savepoints: bool) -> Self {
+        self.settings.field_savepoints = field_savepoints;
+        self
+    }
+
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
@@ -101,6 +109,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
             operation_name: OnceLock::new(),
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
+            fields: OnceLock::new(),
         })
     }
 }
@@ -113,6 +122,8 @@ struct PerRequest {
     kind: OnceLock<OperationType>,
     /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
     document_error: OnceLock<ServerError>,
+    /// The root fields of a mutation, where each is a savepoint.
+    fields: OnceLock<FieldSavepoints>,
 }
 
 #[async_trait::async_trait]
@@ -187,7 +198,11 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        next.run(ctx, info).await.map_err(located::remember)
+        let resolved = match self.fields.get() {
+            Some(fields) => fields.resolve(ctx, info, next).await,
+            None => next.run(ctx, info).await,
+        };
+        resolved.map_err(located::remember)
     }
 
     async fn execute(
@@ -209,15 +224,25 @@ impl Extension for PerRequest {
         data.insert(unit.clone());
         data.insert(loaders);
 
+        if self.settings.field_savepoints && access == Access::ReadWrite {
+            self.fields
+                .get_or_init(|| FieldSavepoints::new(unit.clone()));
+        }
+
         let deadline = self.settings.deadline.map(|limit| Instant::now() + limit);
         let guard = RollBackOnDrop::new(unit.clone());
         let resolvers = batches.drive(next.run_with_data(ctx, operation_name, data));
-        let resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
+        let mut resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
             .instrument(span)
             .await;
         guard.disarm();
 
+        let undone = match (self.fields.get(), &mut resolved) {
+            (Some(fields), Some(Ok(response))) => fields.set_aside(response),
+            _ => Vec::new(),
+        };
         let (mut response, outcome) = finish(&unit, resolved, deadline).await;
+        response.errors.extend(undone);
         let report = ctx
             .query_data
             .and_then(|data| data.get(&std::any::TypeId::of::<Report>()))

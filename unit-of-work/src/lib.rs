@@ -6,6 +6,7 @@ mod database;
 mod effects;
 mod error;
 mod extension;
+mod field_savepoints;
 mod loader;
 mod located;
 mod report;

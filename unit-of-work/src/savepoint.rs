@@ -12,7 +12,10 @@
 //! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
 //!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::task::FutureObj;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -65,6 +68,15 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    fn new(unit: UnitId, outer: Option<Arc<Scope>>) -> Self {
+        Self {
+            unit,
+            depth: outer.as_ref().map_or(1, |outer| outer.depth + 1),
+            outer,
+            failure: OnceLock::new(),
+        }
+    }
+
     /// Whether this is `other`, or inside of it.
     pub(crate) fn is_within(&self, other: &Scope) -> bool {
         std::ptr::eq(self, other)
@@ -74,9 +86,32 @@ impl Scope {
                 .is_some_and(|outer| outer.is_within(other))
     }
 
-    fn fail(&self, kind: FailureKind) {
+    pub(crate) fn fail(&self, kind: FailureKind) {
         self.failure.get_or_init(|| kind);
     }
+
+    pub(crate) fn failure(&self) -> Option<FailureKind> {
+        self.failure.get().copied()
+    }
+
+    fn open(&self) -> String {
+        format!("SAVEPOINT savepoint_{}", self.depth)
+    }
+
+    fn keep(&self) -> String {
+        format!("RELEASE SAVEPOINT savepoint_{}", self.depth)
+    }
+
+    /// ROLLBACK TO leaves the savepoint open.
+    fn undo(&self) -> String {
+        let depth = self.depth;
+        format!("ROLLBACK TO SAVEPOINT savepoint_{depth}; RELEASE SAVEPOINT savepoint_{depth}")
+    }
+}
+
+/// Whether a transaction goes on after ROLLBACK TO as if the failure had not been.
+pub(crate) fn can_mend(failure: FailureKind) -> bool {
+    !matches!(failure, FailureKind::Conflict | FailureKind::ConnectionLost)
 }
 
 /// The innermost savepoint of a unit that the running code is inside of.
@@ -157,18 +192,82 @@ impl UnitOfWork {
         E: From<DbErr>,
     {
         let lent = Lent::Unit(self.lend().await?);
-        Savepoint::new(self.clone(), lent, None).run(body).await
+        let outer = self.field_scope();
+        Savepoint::new(self.clone(), lent, outer).run(body).await
+    }
+
+    /// From here on, statements are part of a savepoint: that of a root field. The first of them opens it.
+    pub(crate) fn enter_field(&self) {
+        let scope = Arc::new(Scope::new(self.id(), None));
+        let opened = AtomicBool::new(false);
+        *self.field() = Some(Arc::new(FieldScope { scope, opened }));
+    }
+
+    /// Opens the root field's savepoint, where there is one that is not open yet.
+    pub(crate) async fn open_field(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+    ) -> Result<OwnedMutexGuard<State>, DbErr> {
+        let field = self.field().clone();
+        if let Some(field) = field
+            && !field.opened.load(Ordering::Relaxed)
+        {
+            self.control(&mut state, &field.scope.open()).await?;
+            field.opened.store(true, Ordering::Relaxed);
+        }
+        Ok(state)
+    }
+
+    /// Ends the root field's savepoint. A failure that is to be kept dooms the unit: the field has swallowed it.
+    pub(crate) async fn leave_field(&self, undo: bool) {
+        let mut state = self.hold().await;
+        let Some(field) = self.field().take() else {
+            return;
+        };
+        if undo {
+            self.effects().discard_within(&field.scope);
+        } else if let Some(kind) = field.scope.failure() {
+            self.doom_with(kind);
+        }
+        if self.refusal().is_none() && field.opened.load(Ordering::Relaxed) {
+            let sql = if undo {
+                field.scope.undo()
+            } else {
+                field.scope.keep()
+            };
+            // An error has doomed the unit, which says so when it is finished.
+            let _ = self.control(&mut state, &sql).await;
+        }
+    }
+
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, or is dropped half way, the transaction is
+    /// not what it should be, and the unit is doomed.
+    async fn control(&self, state: &mut State, sql: &str) -> Result<(), DbErr> {
+        let half_way = HalfWay(self);
+        let sent = state.connection()?.execute_unprepared(sql).await;
+        std::mem::forget(half_way);
+        sent.map(drop).map_err(|error| self.failed(error))
+    }
+}
+
+/// The savepoint of a root field.
+pub(crate) struct FieldScope {
+    pub(crate) scope: Arc<Scope>,
+    opened: AtomicBool,
+}
+
+/// Dropped, it dooms the unit.
+struct HalfWay<'a>(&'a UnitOfWork);
+
+impl Drop for HalfWay<'_> {
+    fn drop(&mut self) {
+        self.0.doom_with(FailureKind::Other);
     }
 }
 
 impl Savepoint {
     fn new(unit: UnitOfWork, lent: Lent, outer: Option<Arc<Scope>>) -> Self {
-        let scope = Scope {
-            unit: unit.id(),
-            depth: outer.as_ref().map_or(1, |outer| outer.depth + 1),
-            outer,
-            failure: OnceLock::new(),
-        };
+        let scope = Scope::new(unit.id(), outer);
         Self {
             unit,
             lent: Arc::new(Mutex::new(lent)),
@@ -208,24 +307,22 @@ impl Savepoint {
         E: From<DbErr>,
     {
         let unended = Unended(&self);
-        let name = format!("savepoint_{}", self.scope.depth);
-        self.control(&format!("SAVEPOINT {name}")).await?;
+        self.control(&self.scope.open()).await?;
         let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         inside.push(self.scope.clone());
         let result = INSIDE.scope(inside, body(&self)).await;
         if self.unit.doom().is_some() {
             return result.and(Err(DbErr::from(UnitError::Doomed).into()));
         }
-        match (result, self.scope.failure.get()) {
+        match (result, self.scope.failure()) {
             (Ok(answer), None) => {
-                self.control(&format!("RELEASE SAVEPOINT {name}")).await?;
+                self.control(&self.scope.keep()).await?;
                 unended.ended();
                 Ok(answer)
             }
             (result, _) => {
                 self.unit.effects().discard_within(&self.scope);
-                let back = format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}");
-                let back = self.control(&back).await;
+                let back = self.control(&self.scope.undo()).await;
                 if back.is_ok() {
                     unended.ended();
                 }
@@ -252,7 +349,7 @@ impl Savepoint {
         self.refuse_inside()?;
         let lent = self.lent.clone().lock_owned().await;
         let refused = self.unit.refusal().or_else(|| {
-            let failed = self.scope.failure.get();
+            let failed = self.scope.failure();
             failed.map(|_| UnitError::SavepointFailed)
         });
         match refused {
@@ -293,9 +390,10 @@ impl Savepoint {
     fn failed(&self, error: DbErr) -> DbErr {
         let kind = FailureKind::of(&error);
         self.scope.fail(kind);
-        match kind {
-            FailureKind::Conflict | FailureKind::ConnectionLost => self.unit.failed(error),
-            _ => error,
+        if can_mend(kind) {
+            error
+        } else {
+            self.unit.failed(error)
         }
     }
 }

@@ -13,6 +13,15 @@ pub struct Settings {
     pub deadline: Option<Duration>,
     /// Whether responses tell of their unit. Default: off.
     pub report: Report,
+    /// Whether every root field of a mutation is a savepoint of its own: a *nullable* one that fails is undone and
+    /// answered with null and its error, and what the others did is committed. Any other error still rolls back
+    /// everything. Default: off, any error rolls back everything.
+    ///
+    /// The resolver of such a field answers `Result<Option<T>>`. The error of an `Option<Result<T>>` is caught by
+    /// async-graphql before anybody else sees it, and rolls back everything.
+    ///
+    /// A field that uses the database costs two round trips more. Headers that an undone field has set stay.
+    pub field_savepoints: bool,
 }
 
 impl Default for Settings {
@@ -20,6 +29,7 @@ impl Default for Settings {
         Self {
             deadline: Some(Duration::from_secs(30)),
             report: Report::Off,
+            field_savepoints: false,
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     connection::Connection,
     effects::Effects,
     error::CommitFailure,
-    savepoint,
+    savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
 };
 
@@ -57,6 +57,8 @@ struct Inner {
     doom: OnceLock<FailureKind>,
     ending: OnceLock<Ending>,
     effects: Effects,
+    /// The savepoint of the root field that is being resolved, where root fields have one.
+    field: std::sync::Mutex<Option<Arc<FieldScope>>>,
     stats: Stats,
     span: Span,
 }
@@ -130,6 +132,7 @@ impl UnitOfWork {
                 doom: OnceLock::new(),
                 ending: OnceLock::new(),
                 effects: Effects::default(),
+                field: std::sync::Mutex::default(),
                 stats: Stats::default(),
                 span,
             }),
@@ -151,7 +154,7 @@ impl UnitOfWork {
     /// In a read-only unit there is nothing to commit, and the effect is dropped. Inside a savepoint it belongs to the
     /// savepoint, and is dropped if that is rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
-        let scope = savepoint::innermost(self.id());
+        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
         self.inner.effects.push(scope, Box::pin(effect));
     }
 
@@ -161,6 +164,22 @@ impl UnitOfWork {
 
     pub(crate) fn effects(&self) -> &Effects {
         &self.inner.effects
+    }
+
+    /// The savepoint of the root field that is being resolved.
+    pub(crate) fn field(&self) -> std::sync::MutexGuard<'_, Option<Arc<FieldScope>>> {
+        // Nothing can panic while the lock is held.
+        let field = self.inner.field.lock();
+        field.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn field_scope(&self) -> Option<Arc<Scope>> {
+        self.field().as_ref().map(|field| field.scope.clone())
+    }
+
+    /// Waits for the statement under way, and keeps others out.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<State> {
+        self.inner.state.clone().lock_owned().await
     }
 
     /// Why the unit is doomed, if it is.
@@ -181,18 +200,22 @@ impl UnitOfWork {
         if self.inner.closing.load(Ordering::Acquire) {
             return Some(UnitError::Finished);
         }
-        self.doom().map(|_| UnitError::Doomed)
+        if self.doom().is_some() {
+            return Some(UnitError::Doomed);
+        }
+        let field = self.field_scope()?;
+        field.failure().map(|_| UnitError::SavepointFailed)
     }
 
     /// Lends the open transaction, and begins it first where this is the first statement.
     pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
         savepoint::refuse_inside(self.id())?;
-        let mut state = self.inner.state.clone().lock_owned().await;
+        let mut state = self.hold().await;
         if let Some(refusal) = self.refusal() {
             return Err(refusal.into());
         }
         match &*state {
-            State::Open(_) => return Ok(state),
+            State::Open(_) => return self.open_field(state).await,
             State::Finished => return Err(UnitError::Finished.into()),
             State::Idle => {}
         }
@@ -204,7 +227,7 @@ impl UnitOfWork {
             let (returned, begun) = self.begin(state, connection).await?;
             state = returned;
             match begun {
-                Ok(()) => return Ok(state),
+                Ok(()) => return self.open_field(state).await,
                 Err(error)
                     if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
                 {
@@ -260,7 +283,7 @@ impl UnitOfWork {
         let result = run(connection).await;
         under_way.ended();
         self.inner.stats.statement();
-        result.map_err(|error| self.failed(error))
+        result.map_err(|error| self.statement_failed(error))
     }
 
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
@@ -269,9 +292,28 @@ impl UnitOfWork {
         error
     }
 
-    /// Remembers that something was dropped half way: from here on the unit can only be rolled back.
+    /// Remembers that a statement failed: what it was part of can only be rolled back.
+    fn statement_failed(&self, error: DbErr) -> DbErr {
+        let kind = FailureKind::of(&error);
+        match self.field_scope() {
+            Some(field) if savepoint::can_mend(kind) => {
+                field.fail(kind);
+                error
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
     pub(crate) fn abandoned(&self) {
-        self.inner.doom.get_or_init(|| FailureKind::Other);
+        match self.field_scope() {
+            Some(field) => field.fail(FailureKind::Other),
+            None => self.doom_with(FailureKind::Other),
+        }
+    }
+
+    pub(crate) fn doom_with(&self, kind: FailureKind) {
+        self.inner.doom.get_or_init(|| kind);
     }
 
     /// Decides how the unit ends, unless that is decided already. Answers what holds.

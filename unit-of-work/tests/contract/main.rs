@@ -7,6 +7,7 @@
 mod clients;
 mod commits;
 mod connect;
+mod field_savepoints;
 mod handles;
 mod loaders;
 mod nulls;
