@@ -86,11 +86,11 @@ impl FieldSavepoints {
     }
 
     /// Takes the errors of the fields that were undone out of a response, so that they do not roll back the rest of
-    /// it, and masks them. Where nothing is left to commit they stay.
+    /// it, and masks them. Those of a unit that is doomed stay: they say why.
     pub(crate) fn set_aside(&self, response: &mut Response) -> Vec<ServerError> {
         let mut errors = std::mem::take(&mut response.errors);
         errors.append(&mut lock(&self.errors));
-        if response.data == Value::Null || self.unit.doom().is_some() {
+        if self.unit.doom().is_some() {
             response.errors = errors;
             return Vec::new();
         }

@@ -10,6 +10,7 @@
 //! - *Doomed* is a fact about the unit, not a state: set once, by a statement that failed, or by one that was dropped
 //!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
 //!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
+//!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
 //! - How the unit ends is *decided* once, by whoever comes first: the operation that ends, its deadline, or a client
 //!   that went away. A COMMIT that was decided is carried through.
 
