@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use unit_of_work::{ContextExt, DatabaseOptions, Report, UnitOfWorkExtension};
 
-use crate::stage::{
-    Cue, PATIENCE, Query, Stage, codes, count_marks, data, insert_mark, lock, report, slow_sql,
+use crate::{
+    savepoints::brief_sql,
+    stage::{Cue, PATIENCE, Query, Stage, codes, count_marks, data, insert_mark, lock, report},
 };
 
 /// A stage with a schema of its own, whose root fields are savepoints.
@@ -137,12 +138,8 @@ impl Mutation {
 
     async fn abandon(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
         let unit = ctx.unit();
-        let brief = match unit.get_database_backend() {
-            sea_orm::DbBackend::Sqlite => slow_sql(unit),
-            _ => "SELECT pg_sleep(0.2)",
-        };
         insert_mark(unit, "abandoned").await?;
-        let mut slow = Box::pin(unit.execute_unprepared(brief));
+        let mut slow = Box::pin(unit.execute_unprepared(brief_sql(unit)));
         assert!(futures_util::poll!(&mut slow).is_pending());
         drop(slow);
         Err(refused())

@@ -9,12 +9,12 @@ use daybook_test_harness::{Engine, TestDatabase, WireProxy, eventually, on_every
 use sea_orm::{ConnectionTrait, DbErr, IsolationLevel};
 use tokio::{sync::Notify, time::timeout};
 use unit_of_work::{
-    ContextExt, Database, DatabaseOptions, FailureKind, Report, Savepoint, UnitError, UnitOfWork,
+    ContextExt, Database, DatabaseOptions, FailureKind, Report, UnitError, UnitOfWork,
     UnitOfWorkExtension,
 };
 
 use crate::stage::{
-    Cue, MarkCounts, PATIENCE, Stage, codes, count_marks, data, insert_mark, lock, report, slow_sql,
+    Cue, MarkCounts, PATIENCE, Stage, codes, count_marks, data, insert_mark, lock, report,
 };
 
 /// A stage with a schema of its own, whose resolvers use savepoints.
@@ -397,10 +397,12 @@ impl Mutation {
     }
 }
 
-/// A statement that outlasts a turn of the operation, and no test.
-fn brief_sql(tx: &Savepoint) -> &'static str {
-    match tx.get_database_backend() {
-        sea_orm::DbBackend::Sqlite => slow_sql(tx),
+/// A statement that outlasts a turn of the operation, and not by much.
+pub fn brief_sql(connection: &impl ConnectionTrait) -> &'static str {
+    match connection.get_database_backend() {
+        sea_orm::DbBackend::Sqlite => {
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT COUNT(*) FROM n"
+        }
         _ => "SELECT pg_sleep(0.2)",
     }
 }

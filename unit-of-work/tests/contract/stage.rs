@@ -441,7 +441,7 @@ impl Mutation {
 }
 
 /// A statement that ends only when it is made to: by the server, or not within a test.
-pub fn slow_sql(unit: &impl ConnectionTrait) -> &'static str {
+pub fn slow_sql(unit: &UnitOfWork) -> &'static str {
     match unit.get_database_backend() {
         sea_orm::DbBackend::Sqlite => {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000000) SELECT COUNT(*) FROM n"
