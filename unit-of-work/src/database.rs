@@ -23,7 +23,8 @@ use crate::{
     ConnectError, UnitError,
     begin::Identity,
     connection::Connection,
-    unit::{Ending, Outcome, RollBackOnDrop, Scope, UnitOfWork},
+    terms::Terms,
+    unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
 };
 
 /// How a [`Database`] connects. The defaults suit a server with a database beside it.
@@ -166,7 +167,7 @@ impl Database {
     {
         let unit = UnitOfWork::new(
             self.clone(),
-            Scope::of(Access::ReadOnly),
+            Terms::of(Access::ReadOnly),
             tracing::Span::current(),
         );
         let guard = RollBackOnDrop::new(unit.clone());
@@ -191,7 +192,7 @@ impl Database {
     {
         let unit = UnitOfWork::new(
             self.clone(),
-            Scope::of(Access::ReadWrite),
+            Terms::of(Access::ReadWrite),
             tracing::Span::current(),
         );
         let guard = RollBackOnDrop::new(unit.clone());

@@ -2,17 +2,38 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 
+use crate::savepoint::Scope;
+
+/// The effects in the order of their registration.
 #[derive(Default)]
-pub(crate) struct Effects(Mutex<Vec<BoxFuture<'static, ()>>>);
+pub(crate) struct Effects(Mutex<Vec<Effect>>);
+
+struct Effect {
+    /// The innermost savepoint it was registered in.
+    scope: Option<Arc<Scope>>,
+    run: BoxFuture<'static, ()>,
+}
 
 impl Effects {
-    pub(crate) fn push(&self, effect: BoxFuture<'static, ()>) {
-        self.lock().push(effect);
+    pub(crate) fn push(&self, scope: Option<Arc<Scope>>, run: BoxFuture<'static, ()>) {
+        self.lock().push(Effect { scope, run });
+    }
+
+    /// Drops those that were registered in a savepoint that is rolled back. Others may lie between them: siblings
+    /// register theirs meanwhile.
+    pub(crate) fn discard_within(&self, savepoint: &Scope) {
+        let within = |effect: &mut Effect| {
+            let scope = effect.scope.as_ref();
+            scope.is_some_and(|scope| scope.is_within(savepoint))
+        };
+        let discarded: Vec<_> = self.lock().extract_if(.., within).collect();
+        // What an effect holds may do anything when it is dropped: not while the lock is held.
+        drop(discarded);
     }
 
     pub(crate) fn discard(&self) {
@@ -22,17 +43,17 @@ impl Effects {
     /// Runs the effects one after another. A panic in one is logged; the others still run.
     pub(crate) async fn run(&self) {
         for effect in self.take() {
-            if AssertUnwindSafe(effect).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(effect.run).catch_unwind().await.is_err() {
                 tracing::error!("an after-commit effect panicked; the commit stands");
             }
         }
     }
 
-    fn take(&self) -> Vec<BoxFuture<'static, ()>> {
+    fn take(&self) -> Vec<Effect> {
         std::mem::take(&mut *self.lock())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<BoxFuture<'static, ()>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Effect>> {
         // Nothing can panic while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

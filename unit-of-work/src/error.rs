@@ -86,6 +86,16 @@ pub enum UnitError {
         "the unit of work is doomed: an earlier statement failed, and the operation will be rolled back"
     )]
     Doomed,
+    /// A statement failed or was abandoned in this savepoint: it can only be rolled back, and then its unit goes on.
+    #[error(
+        "the savepoint can only be rolled back: a statement in it failed, was abandoned or was refused"
+    )]
+    SavepointFailed,
+    /// The unit, or a savepoint, was used inside a savepoint that was made from it, and that it would have to wait for.
+    #[error(
+        "a unit of work cannot be used inside its own savepoint: use the savepoint that the body was given"
+    )]
+    InsideSavepoint,
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
     CommitFailed(CommitFailure),

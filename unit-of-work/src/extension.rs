@@ -33,13 +33,15 @@ use crate::{
     Access, Database, DryRun, FailureKind, IdempotencySettings, Isolation, OperationDeadline,
     Report, SessionSettings, Settings, UnitOfWork,
     ask::is_dry_run,
+    field_savepoints::FieldSavepoints,
     idempotency::Idempotency,
     loader::Loaders,
     located, report, respond,
     retry::Attempt,
     root_fields::single_root_field,
     telemetry,
-    unit::{Deadline, Ending, Outcome, Reason, RollBackOnDrop, Scope, stricter},
+    terms::{Deadline, Terms, stricter},
+    unit::{Ending, Outcome, Reason, RollBackOnDrop},
 };
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -107,6 +109,13 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Sets [`Settings::field_savepoints`].
+    #[must_use]
+    pub fn field_savepoints(mut self, field_savepoints: bool) -> Self {
+        self.settings.field_savepoints = field_savepoints;
+        self
+    }
+
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
@@ -126,6 +135,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
             document_error: OnceLock::new(),
             dry_run: OnceLock::new(),
             field_isolation: OnceLock::new(),
+            fields: OnceLock::new(),
         })
     }
 }
@@ -143,6 +153,8 @@ struct PerRequest {
     dry_run: OnceLock<bool>,
     /// The strictest isolation level that a root field of the operation wants.
     field_isolation: OnceLock<IsolationLevel>,
+    /// The root fields of a mutation, where each is a savepoint.
+    fields: OnceLock<FieldSavepoints>,
 }
 
 #[async_trait::async_trait]
@@ -227,7 +239,11 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        next.run(ctx, info).await.map_err(located::remember)
+        let resolved = match self.fields.get() {
+            Some(fields) => fields.resolve(ctx, info, next).await,
+            None => next.run(ctx, info).await,
+        };
+        resolved.map_err(located::remember)
     }
 
     async fn execute(
@@ -246,7 +262,7 @@ impl Extension for PerRequest {
         let deadline = self.deadline(ctx, attempt);
         let dry_run = kind == OperationType::Mutation
             && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
-        let scope = Scope {
+        let terms = Terms {
             access,
             isolation: self.isolation(ctx),
             deadline,
@@ -257,26 +273,39 @@ impl Extension for PerRequest {
         };
         let deadline = deadline.map(|deadline| deadline.at);
         let span = telemetry::operation_span(kind_name, operation_name);
-        let unit = UnitOfWork::new(self.database.clone(), scope, span.clone());
+        let unit = UnitOfWork::new(self.database.clone(), terms, span.clone());
         let (loaders, batches) = Loaders::new(unit.clone());
         let mut data = Data::default();
         data.insert(unit.clone());
         data.insert(loaders);
 
+        if self.settings.field_savepoints && access == Access::ReadWrite {
+            self.fields
+                .get_or_init(|| FieldSavepoints::new(unit.clone()));
+        }
+
         let guard = RollBackOnDrop::new(unit.clone());
         let resolvers = next.run_with_data(ctx, operation_name, data);
         let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
-        let resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
+        let mut resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
             .instrument(span)
             .await;
         guard.disarm();
 
+        // With an idempotency key there is no partial success: what is replayed is what was committed, all of it.
+        let undone = match (self.fields.get(), &mut resolved) {
+            (Some(fields), Some(Ok(response))) if !self.idempotency.has_key() => {
+                fields.set_aside(response)
+            }
+            _ => Vec::new(),
+        };
         let finisher = Finisher {
             unit: &unit,
             deadline,
             dry_run,
         };
         let (mut response, outcome) = finisher.finish(resolved).await;
+        response.errors.extend(undone);
         if let Some(attempt) = attempt
             && is_lost_conflict(&outcome, unit.doom())
         {

@@ -94,6 +94,11 @@ impl Idempotency {
         self.ticket.get_or_init(|| ticket);
     }
 
+    /// Whether the request has a key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.ticket.get().is_some()
+    }
+
     /// Why a mutation with this request's key cannot run.
     pub(crate) fn refusal(&self) -> Option<ServerError> {
         self.ticket.get()?.as_ref().err().cloned()

@@ -28,7 +28,7 @@ use futures_util::{
 };
 use tokio::sync::mpsc;
 
-use crate::{Access, UnitOfWork};
+use crate::{Access, UnitOfWork, savepoint};
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
@@ -90,7 +90,10 @@ struct BatchSpawner(mpsc::UnboundedSender<FutureObj<'static, ()>>);
 
 impl Spawn for BatchSpawner {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.0.send(batch).map_err(|_| SpawnError::shutdown())
+        // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
+        self.0
+            .send(savepoint::inherited(batch))
+            .map_err(|_| SpawnError::shutdown())
     }
 }
 

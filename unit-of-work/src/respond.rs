@@ -76,7 +76,7 @@ pub(crate) fn panicked(panic: &Box<dyn Any + Send>) -> Response {
 }
 
 /// Hides a database error behind a fixed message.
-fn mask(error: &mut ServerError) {
+pub(crate) fn mask(error: &mut ServerError) {
     let Some(source) = error.source::<DbErr>() else {
         return;
     };
@@ -85,6 +85,11 @@ fn mask(error: &mut ServerError) {
         FailureKind::NoConnection => overloaded(),
         FailureKind::Timeout => deadline_error(),
         _ if UnitError::in_db_err(source) == Some(&UnitError::Doomed) => doomed(None),
+        _ if UnitError::in_db_err(source) == Some(&UnitError::SavepointFailed) => coded(
+            "This part of the operation was undone, because a database statement in it failed or was abandoned.",
+            codes::UNIT_DOOMED,
+            false,
+        ),
         _ => {
             let id = Uuid::new_v4();
             tracing::error!(error.id = %id, error = %source, "a resolver met a database error");

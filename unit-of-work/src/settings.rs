@@ -8,7 +8,7 @@ use async_graphql::{
 };
 use sea_orm::IsolationLevel;
 
-use crate::{Report, root_fields::root_fields, unit::stricter};
+use crate::{Report, root_fields::root_fields, terms::stricter};
 
 /// Settings of the [`UnitOfWorkExtension`](crate::UnitOfWorkExtension).
 #[derive(Clone, Debug)]
@@ -21,6 +21,15 @@ pub struct Settings {
     pub report: Report,
     /// The least isolation level of operations that select a root field, by the field's name. Default: none.
     pub field_isolation: BTreeMap<String, IsolationLevel>,
+    /// Whether every root field of a mutation is a savepoint of its own: a *nullable* one that fails is undone and
+    /// answered with null and its error, and what the others did is committed. Any other error still rolls back
+    /// everything. Default: off, any error rolls back everything.
+    ///
+    /// The resolver of such a field answers `Result<Option<T>>`. The error of an `Option<Result<T>>` is caught by
+    /// async-graphql before anybody else sees it, and rolls back everything.
+    ///
+    /// A field that uses the database costs two round trips more. Headers that an undone field has set stay.
+    pub field_savepoints: bool,
 }
 
 impl Default for Settings {
@@ -29,6 +38,7 @@ impl Default for Settings {
             deadline: Some(Duration::from_secs(30)),
             report: Report::Off,
             field_isolation: BTreeMap::new(),
+            field_savepoints: false,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - *Doomed* is a fact about the unit, not a state: set once, by a statement that failed, or by one that was dropped
 //!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
 //!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
+//!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
 //! - How the unit ends is *decided* once, by whoever comes first: the operation that ends, its deadline, or a client
 //!   that went away. A COMMIT that was decided is carried through.
 
@@ -29,13 +30,15 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
 use crate::{
-    Access, Database, FailureKind, SessionSettings, UnitError,
+    Access, Database, FailureKind, UnitError,
     begin::{Begin, Identity},
     connection::Connection,
     database::Verdict,
     effects::Effects,
     error::CommitFailure,
+    savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
+    terms::{Terms, stricter},
 };
 
 /// The unit of work of one operation: SeaORM's [`ConnectionTrait`] over a transaction that begins by itself and that
@@ -54,7 +57,7 @@ pub struct UnitOfWork {
 
 struct Inner {
     database: Database,
-    scope: Scope,
+    terms: Terms,
     state: Arc<Mutex<State>>,
     /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
     closing: AtomicBool,
@@ -62,54 +65,30 @@ struct Inner {
     rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,
     effects: Effects,
+    /// The savepoint of the root field that is being resolved, where root fields have one.
+    field: std::sync::Mutex<Option<Arc<FieldScope>>>,
     stats: Stats,
     span: Span,
 }
 
-/// What an operation asks of its unit.
-#[derive(Clone, Debug)]
-pub(crate) struct Scope {
-    pub(crate) access: Access,
-    pub(crate) isolation: Option<IsolationLevel>,
-    pub(crate) deadline: Option<Deadline>,
-    pub(crate) settings: SessionSettings,
-}
-
-impl Scope {
-    pub(crate) fn of(access: Access) -> Self {
-        Self {
-            access,
-            isolation: None,
-            deadline: None,
-            settings: SessionSettings::default(),
-        }
-    }
-}
-
-/// When an operation has to have ended.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    pub(crate) at: tokio::time::Instant,
-    /// How long that was when it began.
-    pub(crate) limit: std::time::Duration,
-}
-
-/// The stricter of two isolation levels.
-pub(crate) fn stricter(one: IsolationLevel, other: IsolationLevel) -> IsolationLevel {
-    let rank = |level| match level {
-        IsolationLevel::ReadUncommitted => 0,
-        IsolationLevel::ReadCommitted => 1,
-        IsolationLevel::RepeatableRead => 2,
-        IsolationLevel::Serializable => 3,
-    };
-    if rank(other) > rank(one) { other } else { one }
-}
-
-enum State {
+pub(crate) enum State {
     Idle,
     Open(Connection),
     Finished,
 }
+
+impl State {
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, DbErr> {
+        match self {
+            Self::Open(connection) => Ok(connection),
+            Self::Idle | Self::Finished => Err(UnitError::Finished.into()),
+        }
+    }
+}
+
+/// Tells units apart while they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitId(usize);
 
 /// How a unit is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,17 +138,18 @@ pub(crate) enum Outcome {
 }
 
 impl UnitOfWork {
-    pub(crate) fn new(database: Database, scope: Scope, span: Span) -> Self {
+    pub(crate) fn new(database: Database, terms: Terms, span: Span) -> Self {
         Self {
             inner: Arc::new(Inner {
                 database,
-                scope,
+                terms,
                 state: Arc::new(Mutex::new(State::Idle)),
                 closing: AtomicBool::new(false),
                 doom: OnceLock::new(),
                 rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
                 effects: Effects::default(),
+                field: std::sync::Mutex::default(),
                 stats: Stats::default(),
                 span,
             }),
@@ -179,7 +159,7 @@ impl UnitOfWork {
     /// What this unit may do.
     #[must_use]
     pub fn access(&self) -> Access {
-        self.inner.scope.access
+        self.inner.terms.access
     }
 
     /// Runs `effect` once, after COMMIT has succeeded and before the client hears of it; never after a rollback.
@@ -188,9 +168,35 @@ impl UnitOfWork {
     /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
     /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
     ///
-    /// In a read-only unit there is nothing to commit, and the effect is dropped.
+    /// In a read-only unit there is nothing to commit, and the effect is dropped. Inside a savepoint it belongs to the
+    /// savepoint, and is dropped if that is rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
-        self.inner.effects.push(Box::pin(effect));
+        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        self.inner.effects.push(scope, Box::pin(effect));
+    }
+
+    pub(crate) fn id(&self) -> UnitId {
+        UnitId(Arc::as_ptr(&self.inner).addr())
+    }
+
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.inner.effects
+    }
+
+    /// The savepoint of the root field that is being resolved.
+    pub(crate) fn field(&self) -> std::sync::MutexGuard<'_, Option<Arc<FieldScope>>> {
+        // Nothing can panic while the lock is held.
+        let field = self.inner.field.lock();
+        field.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn field_scope(&self) -> Option<Arc<Scope>> {
+        self.field().as_ref().map(|field| field.scope.clone())
+    }
+
+    /// Waits for the statement under way, and keeps others out.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<State> {
+        self.inner.state.clone().lock_owned().await
     }
 
     /// Why the unit is doomed, if it is.
@@ -203,19 +209,19 @@ impl UnitOfWork {
     }
 
     pub(crate) fn isolation(&self) -> IsolationLevel {
-        let own = self.inner.database.isolation(self.inner.scope.access);
+        let own = self.inner.database.isolation(self.inner.terms.access);
         self.inner
-            .scope
+            .terms
             .isolation
             .map_or(own, |asked| stricter(own, asked))
     }
 
     /// How this unit begins. What the session does by itself is not said again.
     fn begin_statement(&self) -> Begin {
-        let (database, scope) = (&self.inner.database, &self.inner.scope);
-        let own = database.isolation(scope.access);
+        let (database, terms) = (&self.inner.database, &self.inner.terms);
+        let own = database.isolation(terms.access);
         let isolation = self.isolation();
-        let statement_timeout = scope.deadline.and_then(|deadline| {
+        let statement_timeout = terms.deadline.and_then(|deadline| {
             (deadline.limit < database.statement_timeout()).then(|| {
                 deadline
                     .at
@@ -223,11 +229,11 @@ impl UnitOfWork {
             })
         });
         Begin {
-            access: scope.access,
+            access: terms.access,
             isolation: (isolation != own).then_some(isolation),
             statement_timeout,
-            settings: scope.settings.clone(),
-            identify: scope.access == Access::ReadWrite,
+            settings: terms.settings.clone(),
+            identify: terms.access == Access::ReadWrite,
         }
     }
 
@@ -273,17 +279,27 @@ impl UnitOfWork {
         self.inner.rollback_only.get().map(String::as_str)
     }
 
-    /// Lends the open transaction, and begins it first where this is the first statement.
-    async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
-        let mut state = self.inner.state.clone().lock_owned().await;
+    /// Why the unit takes no more statements, if it does not.
+    pub(crate) fn refusal(&self) -> Option<UnitError> {
         if self.inner.closing.load(Ordering::Acquire) {
-            return Err(UnitError::Finished.into());
+            return Some(UnitError::Finished);
         }
         if self.doom().is_some() {
-            return Err(UnitError::Doomed.into());
+            return Some(UnitError::Doomed);
+        }
+        let field = self.field_scope()?;
+        field.failure().map(|_| UnitError::SavepointFailed)
+    }
+
+    /// Lends the open transaction, and begins it first where this is the first statement.
+    pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
+        savepoint::refuse_inside(self.id())?;
+        let mut state = self.hold().await;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal.into());
         }
         match &*state {
-            State::Open(_) => return Ok(state),
+            State::Open(_) => return self.open_field(state).await,
             State::Finished => return Err(UnitError::Finished.into()),
             State::Idle => {}
         }
@@ -295,7 +311,7 @@ impl UnitOfWork {
             let (returned, begun) = self.begin(state, connection).await?;
             state = returned;
             match begun {
-                Ok(()) => return Ok(state),
+                Ok(()) => return self.open_field(state).await,
                 Err(error)
                     if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
                 {
@@ -308,7 +324,7 @@ impl UnitOfWork {
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
         let waited = Instant::now();
-        let connection = self.inner.database.acquire(self.inner.scope.access).await;
+        let connection = self.inner.database.acquire(self.inner.terms.access).await;
         self.inner.stats.waited(waited.elapsed());
         let connection = connection.map_err(|error| self.failed(acquire_error(error)))?;
         if self.inner.closing.load(Ordering::Acquire) {
@@ -328,7 +344,7 @@ impl UnitOfWork {
         let begun = tokio::spawn(async move {
             let result = connection.begin(&unit.begin_statement()).await;
             if result.is_ok() {
-                unit.inner.stats.begun(unit.inner.scope.access);
+                unit.inner.stats.begun(unit.inner.terms.access);
                 *state = State::Open(connection);
             } else {
                 connection.close_hard();
@@ -346,20 +362,42 @@ impl UnitOfWork {
         run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
         let mut state = self.lend().await?;
-        let State::Open(connection) = &mut *state else {
-            return Err(UnitError::Finished.into());
-        };
+        let connection = state.connection()?;
         let under_way = UnderWay { unit: self };
         let result = run(connection).await;
         under_way.ended();
         self.inner.stats.statement();
-        result.map_err(|error| self.failed(error))
+        result.map_err(|error| self.statement_failed(error))
     }
 
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
-    fn failed(&self, error: DbErr) -> DbErr {
+    pub(crate) fn failed(&self, error: DbErr) -> DbErr {
         self.inner.doom.get_or_init(|| FailureKind::of(&error));
         error
+    }
+
+    /// Remembers that a statement failed: what it was part of can only be rolled back.
+    fn statement_failed(&self, error: DbErr) -> DbErr {
+        let kind = FailureKind::of(&error);
+        match self.field_scope() {
+            Some(field) if savepoint::can_mend(kind) => {
+                field.fail(kind);
+                error
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
+    pub(crate) fn abandoned(&self) {
+        match self.field_scope() {
+            Some(field) => field.fail(FailureKind::Other),
+            None => self.doom_with(FailureKind::Other),
+        }
+    }
+
+    pub(crate) fn doom_with(&self, kind: FailureKind) {
+        self.inner.doom.get_or_init(|| kind);
     }
 
     /// Decides how the unit ends, unless that is decided already. Answers what holds.
@@ -554,7 +592,7 @@ impl std::fmt::Debug for UnitOfWork {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("UnitOfWork")
-            .field("access", &self.inner.scope.access)
+            .field("access", &self.inner.terms.access)
             .field("doom", &self.inner.doom)
             .finish_non_exhaustive()
     }
@@ -600,8 +638,8 @@ impl UnderWay<'_> {
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if self.unit.inner.scope.access == Access::ReadWrite {
-            self.unit.inner.doom.get_or_init(|| FailureKind::Other);
+        if self.unit.inner.terms.access == Access::ReadWrite {
+            self.unit.abandoned();
         }
     }
 }

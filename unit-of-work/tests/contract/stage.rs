@@ -217,11 +217,11 @@ pub fn outcome(response: &Response) -> String {
         .to_owned()
 }
 
-fn statement(unit: &UnitOfWork, sql: &str) -> Statement {
+fn statement(unit: &impl ConnectionTrait, sql: &str) -> Statement {
     Statement::from_string(unit.get_database_backend(), sql)
 }
 
-pub async fn count_marks(unit: &UnitOfWork) -> Result<i64, DbErr> {
+pub async fn count_marks(unit: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let row = unit
         .query_one_raw(statement(unit, "SELECT COUNT(*) FROM mark"))
         .await?;
@@ -229,7 +229,7 @@ pub async fn count_marks(unit: &UnitOfWork) -> Result<i64, DbErr> {
         .try_get_by_index(0)
 }
 
-pub async fn insert_mark(unit: &UnitOfWork, name: &str) -> Result<(), DbErr> {
+pub async fn insert_mark(unit: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
     unit.execute_raw(statement(
         unit,
         &format!("INSERT INTO mark VALUES ('{name}')"),

@@ -1,0 +1,47 @@
+//! On what terms an operation has its unit: put together from the settings, the request and the fields.
+
+use std::time::Duration;
+
+use sea_orm::IsolationLevel;
+use tokio::time::Instant;
+
+use crate::{Access, SessionSettings};
+
+/// What an operation asks of its unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) access: Access,
+    pub(crate) isolation: Option<IsolationLevel>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) settings: SessionSettings,
+}
+
+impl Terms {
+    pub(crate) fn of(access: Access) -> Self {
+        Self {
+            access,
+            isolation: None,
+            deadline: None,
+            settings: SessionSettings::default(),
+        }
+    }
+}
+
+/// When an operation has to have ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// How long that was when it began.
+    pub(crate) limit: Duration,
+}
+
+/// The stricter of two isolation levels.
+pub(crate) fn stricter(one: IsolationLevel, other: IsolationLevel) -> IsolationLevel {
+    let rank = |level| match level {
+        IsolationLevel::ReadUncommitted => 0,
+        IsolationLevel::ReadCommitted => 1,
+        IsolationLevel::RepeatableRead => 2,
+        IsolationLevel::Serializable => 3,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
