@@ -32,7 +32,7 @@ use unit_of_work::{DatabaseOptions, UnitError};
 
 use crate::stage::{PATIENCE, Stage, codes, count_marks, data, report};
 use model::Ending;
-use operation::{Kind, Operation, operations};
+use operation::{Client, Kind, Operation, operations};
 use resolvers::{OnPurpose, Run, TAKEN, TreeSchema, schema};
 use trace::{End, Notes};
 
@@ -127,7 +127,7 @@ impl Theatre {
         self.runs += 1;
         let run = Run::new(operation, &format!("run {}", self.runs));
         let request = Request::new(operation.document()).data(Arc::clone(&run));
-        let response = within_polls(operation.gone_after, self.schema.execute(request));
+        let response = while_client_stays(operation, &run, self.schema.execute(request));
         let response = timeout(PATIENCE, response).await.map_err(fail)?;
         let notes = run.trace.notes();
         self.assert_handles_are_finished(&run).await?;
@@ -256,14 +256,25 @@ fn assert_response(
     Ok(())
 }
 
-/// The future's output, unless it is still pending after so many polls: then it is dropped.
-async fn within_polls<T>(polls: Option<u32>, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut polled = 0;
-    poll_fn(move |context| {
-        polled += 1;
-        match future.as_mut().poll(context) {
-            Poll::Pending if Some(polled) == polls => Poll::Ready(None),
+/// The answer, unless the client goes before: then the operation is dropped.
+async fn while_client_stays(
+    operation: &Operation,
+    run: &Run,
+    execution: impl Future<Output = Response>,
+) -> Option<Response> {
+    let mut execution = pin!(execution);
+    let resolvers = operation.all_fields().len();
+    let mut polls = 0;
+    poll_fn(|context| {
+        polls += 1;
+        let answer = execution.as_mut().poll(context);
+        let goes = match operation.client {
+            Client::Stays => false,
+            Client::GoesAfter(most) => polls >= most,
+            Client::GoesAtTheEnd => run.trace.notes().ends.len() == resolvers,
+        };
+        match answer {
+            Poll::Pending if goes => Poll::Ready(None),
             answer => answer.map(Some),
         }
     })
