@@ -2,17 +2,25 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-#[derive(Default)]
-pub(crate) struct Effects(Mutex<Vec<BoxFuture<'static, ()>>>);
+/// The effects of a unit, or `None` once it has ended: what is registered later would never run, and is not kept.
+pub(crate) struct Effects(Mutex<Option<Vec<BoxFuture<'static, ()>>>>);
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
 
 impl Effects {
     pub(crate) fn push(&self, effect: BoxFuture<'static, ()>) {
-        self.lock().push(effect);
+        if let Some(effects) = &mut *self.lock() {
+            effects.push(effect);
+        }
     }
 
     pub(crate) fn discard(&self) {
@@ -29,10 +37,10 @@ impl Effects {
     }
 
     fn take(&self) -> Vec<BoxFuture<'static, ()>> {
-        std::mem::take(&mut *self.lock())
+        self.lock().take().unwrap_or_default()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<BoxFuture<'static, ()>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<BoxFuture<'static, ()>>>> {
         // Nothing can panic while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -134,7 +134,8 @@ impl UnitOfWork {
     /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
     /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
     ///
-    /// In a read-only unit there is nothing to commit, and the effect is dropped.
+    /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
+    /// dropped.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         self.inner.effects.push(Box::pin(effect));
     }
