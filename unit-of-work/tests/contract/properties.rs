@@ -48,16 +48,22 @@ on_every_engine! {
         // A theatre that saw a failure is not used again: what is broken there would fail the next case too.
         let theatre = Cell::new(Some(Theatre::new(test).await));
         let seen = RefCell::new(BTreeMap::new());
+        // What has failed once is tried more often while it is made smaller: it may take some luck to fail again.
+        let tries = Cell::new(1);
         let here = Handle::current();
         let result = block_in_place(|| {
             TestRunner::new(config).run(&operations(), |operation| here.block_on(async {
-                let mut stage = match theatre.take() {
-                    Some(stage) => stage,
-                    None => Theatre::new(TestDatabase::create(engine).await).await,
-                };
-                let ending = stage.check(&operation).await?;
-                *seen.borrow_mut().entry(ending).or_insert(0) += 1;
-                theatre.set(Some(stage));
+                let attempts = tries.replace(20);
+                for _ in 0..attempts {
+                    let mut stage = match theatre.take() {
+                        Some(stage) => stage,
+                        None => Theatre::new(TestDatabase::create(engine).await).await,
+                    };
+                    let ending = stage.check(&operation).await?;
+                    *seen.borrow_mut().entry(ending).or_insert(0) += 1;
+                    theatre.set(Some(stage));
+                }
+                tries.set(attempts);
                 Ok(())
             }))
         });
@@ -131,6 +137,13 @@ impl Theatre {
         let response = timeout(PATIENCE, response).await.map_err(fail)?;
         let notes = run.trace.notes();
         self.assert_handles_are_finished(&run).await?;
+        // Before the pool is used again: that would put an end to what a dropped operation has left open.
+        if response.is_none() || self.runs.is_multiple_of(100) {
+            eventually("no transaction is left open", async || {
+                self.stage.test.open_transactions().await == 0
+            })
+            .await;
+        }
         self.assert_pool_is_whole(operation.kind).await?;
         // Tasks, effects and handles hold the run, and a task that is left over may still let a handle out.
         eventually("nothing of the operation is left", async || {
@@ -167,12 +180,6 @@ impl Theatre {
             ending
         );
         prop_assert_eq!(afterwards.violations(), Vec::<String>::new());
-        if self.runs.is_multiple_of(100) {
-            eventually("no transaction is left open", async || {
-                self.stage.test.open_transactions().await == 0
-            })
-            .await;
-        }
         Ok(match (response, ending.reason) {
             (None, _) if rows.is_empty() => "gone, nothing kept".to_owned(),
             (None, _) => "gone, rows kept".to_owned(),

@@ -120,8 +120,9 @@ pub fn operations() -> impl Strategy<Value = Operation> {
         1 => (1..20_usize).prop_map(Client::GoesAfter),
         1 => Just(Client::GoesAtTheEnd),
     ];
-    (kind, vec(field(), 1..4), client)
-        .prop_map(|(kind, fields, client)| Operation::new(kind, fields, client))
+    // In the order in which a failure is made smaller.
+    (client, kind, vec(field(), 1..4))
+        .prop_map(|(client, kind, fields)| Operation::new(kind, fields, client))
 }
 
 fn field() -> impl Strategy<Value = Field> {
