@@ -2,16 +2,16 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::savepoint::Scope;
 
-/// The effects in the order of their registration.
-#[derive(Default)]
-pub(crate) struct Effects(Mutex<Vec<Effect>>);
+/// The effects of a unit in the order of their registration, or `None` once it has ended: what is registered later would
+/// never run, and is not kept.
+pub(crate) struct Effects(Mutex<Option<Vec<Effect>>>);
 
 struct Effect {
     /// The innermost savepoint it was registered in.
@@ -19,9 +19,17 @@ struct Effect {
     run: BoxFuture<'static, ()>,
 }
 
+impl Default for Effects {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+}
+
 impl Effects {
     pub(crate) fn push(&self, scope: Option<Arc<Scope>>, run: BoxFuture<'static, ()>) {
-        self.lock().push(Effect { scope, run });
+        if let Some(effects) = &mut *self.lock() {
+            effects.push(Effect { scope, run });
+        }
     }
 
     /// Drops those that were registered in a savepoint that is rolled back. Others may lie between them: siblings
@@ -31,7 +39,10 @@ impl Effects {
             let scope = effect.scope.as_ref();
             scope.is_some_and(|scope| scope.is_within(savepoint))
         };
-        let discarded: Vec<_> = self.lock().extract_if(.., within).collect();
+        let discarded: Vec<_> = match &mut *self.lock() {
+            Some(effects) => effects.extract_if(.., within).collect(),
+            None => Vec::new(),
+        };
         // What an effect holds may do anything when it is dropped: not while the lock is held.
         drop(discarded);
     }
@@ -50,10 +61,10 @@ impl Effects {
     }
 
     fn take(&self) -> Vec<Effect> {
-        std::mem::take(&mut *self.lock())
+        self.lock().take().unwrap_or_default()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Effect>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Effect>>> {
         // Nothing can panic while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -168,8 +168,8 @@ impl UnitOfWork {
     /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
     /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
     ///
-    /// In a read-only unit there is nothing to commit, and the effect is dropped. Inside a savepoint it belongs to the
-    /// savepoint, and is dropped if that is rolled back.
+    /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
+    /// dropped. Inside a savepoint it belongs to the savepoint, and is dropped if that is rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
         self.inner.effects.push(scope, Box::pin(effect));

@@ -1,5 +1,7 @@
 //! Handles that outlive their operation.
 
+use std::sync::Arc;
+
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::timeout;
@@ -40,6 +42,19 @@ on_every_engine! {
             stage.assert_whole().await;
         }
         assert_eq!(stage.marks().await, ["a"]);
+    }
+
+    /// An effect that comes too late never runs, and is not kept either: it may hold the handle that it is registered on.
+    async fn effect_after_the_end_is_dropped(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for operation in ["mutation { escape }", "mutation { escape mark(name: \"a\") }", "mutation { escape refuse }"] {
+            stage.run(operation).await;
+            let escaped = stage.escaped();
+            let witness = Arc::new(());
+            let held = (Arc::clone(&witness), escaped.clone());
+            escaped.after_commit(async move { drop(held) });
+            assert_eq!(Arc::strong_count(&witness), 1, "{operation}");
+        }
     }
 
     /// A task that uses the unit while its operation still runs is part of the operation, one statement at a time.

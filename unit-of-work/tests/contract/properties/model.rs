@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    operation::{Field, Kind, Operation},
+    operation::{Client, Field, Kind, Operation},
     trace::{Doom, End, Notes},
 };
 
@@ -75,7 +75,7 @@ fn ending(operation: &Operation, notes: &Notes, begun: bool, doomed: bool) -> En
     let panicked = notes.ends.values().any(|end| *end == End::Panicked);
     let failed = notes.ends.values().any(|end| *end == End::Failed);
     // A client that goes before the last resolver has ended cuts the operation short; later, it changes nothing.
-    let gone = operation.gone_after.is_some() && notes.ends.len() < operation.all_fields().len();
+    let gone = operation.client != Client::Stays && notes.ends.len() < operation.all_fields().len();
     let rolled_back = |reason| Ending {
         reason: Some(reason),
         ..ROLLED_BACK

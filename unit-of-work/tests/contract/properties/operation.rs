@@ -1,6 +1,6 @@
 //! Operations as trees of fields, each with the steps of its resolver, and how to make them up.
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{collection::vec, prelude::*};
 
 /// One GraphQL operation.
 #[derive(Clone, Debug)]
@@ -8,14 +8,23 @@ pub struct Operation {
     pub kind: Kind,
     /// The root fields: one after another in a mutation, all at once in a query.
     pub fields: Vec<Field>,
-    /// The client goes when the operation has been polled this often and has not answered.
-    pub gone_after: Option<u32>,
+    pub client: Client,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Query,
     Mutation,
+}
+
+/// Whether the client waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    Stays,
+    /// It goes when the operation has been polled this often and has not answered.
+    GoesAfter(usize),
+    /// It goes when the last resolver has ended, before the answer.
+    GoesAtTheEnd,
 }
 
 /// A field: its resolver takes the steps in order, and then its sub-fields run all at once.
@@ -54,7 +63,7 @@ pub enum Step {
 }
 
 impl Operation {
-    fn new(kind: Kind, mut fields: Vec<Field>, gone_after: Option<u32>) -> Self {
+    fn new(kind: Kind, mut fields: Vec<Field>, client: Client) -> Self {
         fn number(fields: &mut [Field], next: &mut usize) {
             for field in fields {
                 field.id = *next;
@@ -66,7 +75,7 @@ impl Operation {
         Self {
             kind,
             fields,
-            gone_after,
+            client,
         }
     }
 
@@ -106,9 +115,14 @@ impl Field {
 /// Operations of every kind. What ends one is rare enough that many a tree is done before it happens.
 pub fn operations() -> impl Strategy<Value = Operation> {
     let kind = prop_oneof![3 => Just(Kind::Mutation), 1 => Just(Kind::Query)];
-    let gone_after = option::weighted(0.2, 1..30_u32);
-    (kind, vec(field(), 1..4), gone_after)
-        .prop_map(|(kind, fields, gone_after)| Operation::new(kind, fields, gone_after))
+    let client = prop_oneof![
+        6 => Just(Client::Stays),
+        1 => (1..20_usize).prop_map(Client::GoesAfter),
+        1 => Just(Client::GoesAtTheEnd),
+    ];
+    // In the order in which a failure is made smaller.
+    (client, kind, vec(field(), 1..4))
+        .prop_map(|(client, kind, fields)| Operation::new(kind, fields, client))
 }
 
 fn field() -> impl Strategy<Value = Field> {
