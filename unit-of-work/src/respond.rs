@@ -131,6 +131,7 @@ fn doomed(doom: Option<FailureKind>) -> ServerError {
     match doom {
         Some(FailureKind::Conflict) => conflict(),
         Some(FailureKind::NoConnection) => overloaded(),
+        Some(FailureKind::Timeout) => deadline_error(),
         _ => coded(
             "The operation was rolled back, because a database statement in it failed or was abandoned.",
             codes::UNIT_DOOMED,

@@ -16,6 +16,7 @@ use unit_of_work::{
 use crate::stage::{
     Cue, MarkCounts, PATIENCE, Stage, codes, count_marks, data, insert_mark, lock, report,
 };
+use crate::wire::BEGIN;
 
 /// A stage with a schema of its own, whose resolvers use savepoints.
 struct Scene {
@@ -672,7 +673,7 @@ async fn what_a_savepoint_sends() {
         log.retain(|flight| !flight.starts_with("PREPARE"));
         let insert = "INSERT INTO mark VALUES ('undone')";
         let expected = [
-            "BEGIN",
+            BEGIN,
             "SAVEPOINT savepoint_1",
             insert,
             end,

@@ -9,7 +9,7 @@ use unit_of_work::DatabaseOptions;
 use crate::stage::{PATIENCE, Stage, report};
 
 /// A writer asks for what its transaction is known by, in the flight of its BEGIN.
-const BEGIN: &str = "BEGIN; SELECT pg_current_xact_id()::text, pg_backend_pid()::text";
+pub const BEGIN: &str = "BEGIN; SELECT pg_current_xact_id()::text, pg_backend_pid()::text";
 const COUNT: &str = "SELECT COUNT(*) FROM mark";
 
 /// A stage on one warm reader and one warm writer: connected, and its statements prepared.
