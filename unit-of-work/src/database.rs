@@ -18,6 +18,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     ConnectError, UnitError,
@@ -96,6 +97,8 @@ struct Inner {
     reader: AnyPool,
     writer: AnyPool,
     options: DatabaseOptions,
+    /// The effects that run on after their response.
+    detached: TaskTracker,
 }
 
 #[derive(Debug)]
@@ -140,6 +143,7 @@ impl Database {
             reader,
             writer,
             options,
+            detached: TaskTracker::new(),
         });
         Ok(Self { inner })
     }
@@ -213,8 +217,14 @@ impl Database {
         }
     }
 
-    /// Closes both pools: waits for connections that are in use, refuses new units.
+    /// Waits for the effects that run on after their response, then closes both pools: waits for connections that are in
+    /// use, refuses new units.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what has not ended goes on.
     pub async fn close(&self) {
+        self.inner.detached.close();
+        self.inner.detached.wait().await;
         for pool in [&self.inner.reader, &self.inner.writer] {
             match pool {
                 AnyPool::Postgres(pool) => pool.close().await,
@@ -301,6 +311,10 @@ impl Database {
             .await?;
         }
         Ok(status)
+    }
+
+    pub(crate) fn detached(&self) -> &TaskTracker {
+        &self.inner.detached
     }
 
     pub(crate) fn max_connections(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! What a unit does after COMMIT, and only then.
+//! What a unit does after its end, and only then.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -6,8 +6,20 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use tokio_util::task::TaskTracker;
 
 use crate::savepoint::Scope;
+
+/// When an effect runs, and who waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// After COMMIT; the response waits for it.
+    Committed,
+    /// After COMMIT, beside the response.
+    CommittedDetached,
+    /// After ROLLBACK; the response waits for it.
+    RolledBack,
+}
 
 /// The effects of a unit in the order of their registration, or `None` once it has ended: what is registered later would
 /// never run, and is not kept.
@@ -16,6 +28,7 @@ pub(crate) struct Effects(Mutex<Option<Vec<Effect>>>);
 struct Effect {
     /// The innermost savepoint it was registered in.
     scope: Option<Arc<Scope>>,
+    when: When,
     run: BoxFuture<'static, ()>,
 }
 
@@ -26,9 +39,9 @@ impl Default for Effects {
 }
 
 impl Effects {
-    pub(crate) fn push(&self, scope: Option<Arc<Scope>>, run: BoxFuture<'static, ()>) {
+    pub(crate) fn push(&self, scope: Option<Arc<Scope>>, when: When, run: BoxFuture<'static, ()>) {
         if let Some(effects) = &mut *self.lock() {
-            effects.push(Effect { scope, run });
+            effects.push(Effect { scope, when, run });
         }
     }
 
@@ -51,11 +64,24 @@ impl Effects {
         drop(self.take());
     }
 
-    /// Runs the effects one after another. A panic in one is logged; the others still run.
-    pub(crate) async fn run(&self) {
+    /// Runs the effects of a commit one after another; those that nobody waits for become tasks of `detached`.
+    pub(crate) async fn committed(&self, detached: &TaskTracker) {
         for effect in self.take() {
-            if AssertUnwindSafe(effect.run).catch_unwind().await.is_err() {
-                tracing::error!("an after-commit effect panicked; the commit stands");
+            match effect.when {
+                When::Committed => guarded(effect.run).await,
+                When::CommittedDetached => {
+                    detached.spawn(guarded(effect.run));
+                }
+                When::RolledBack => {}
+            }
+        }
+    }
+
+    /// Runs the effects of a rollback one after another.
+    pub(crate) async fn rolled_back(&self) {
+        for effect in self.take() {
+            if effect.when == When::RolledBack {
+                guarded(effect.run).await;
             }
         }
     }
@@ -67,5 +93,12 @@ impl Effects {
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Effect>>> {
         // Nothing can panic while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A panic in an effect is logged; the others still run, and what was committed or rolled back stands.
+async fn guarded(effect: BoxFuture<'static, ()>) {
+    if AssertUnwindSafe(effect).catch_unwind().await.is_err() {
+        tracing::error!("an effect panicked; what it came after stands");
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::{
     Access, FailureKind, UnitError, UnitOfWork,
     connection::Connection,
+    effects::When,
     unit::{State, UnitId},
 };
 
@@ -298,7 +299,9 @@ impl Savepoint {
     /// rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         let scope = Some(self.scope.clone());
-        self.unit.effects().push(scope, Box::pin(effect));
+        self.unit
+            .effects()
+            .push(scope, When::Committed, Box::pin(effect));
     }
 
     async fn run<T, E, F>(self, body: F) -> Result<T, E>

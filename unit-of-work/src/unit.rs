@@ -22,6 +22,7 @@ use std::{
     time::Instant,
 };
 
+use futures_util::future::BoxFuture;
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, RuntimeErr,
     Statement,
@@ -34,7 +35,7 @@ use crate::{
     begin::{Begin, Identity},
     connection::Connection,
     database::Verdict,
-    effects::Effects,
+    effects::{Effects, When},
     error::CommitFailure,
     savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
@@ -170,9 +171,28 @@ impl UnitOfWork {
     ///
     /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
     /// dropped. Inside a savepoint it belongs to the savepoint, and is dropped if that is rolled back.
+    ///
+    /// The response waits for it. For what may take its time there is [`UnitOfWork::after_commit_detached`].
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::Committed, Box::pin(effect));
+    }
+
+    /// As [`UnitOfWork::after_commit`], but the response does not wait for it, and effects registered later do not either.
+    /// [`Database::close`] does, so that a server that stops leaves none half done.
+    pub fn after_commit_detached(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::CommittedDetached, Box::pin(effect));
+    }
+
+    /// Runs `effect` once, after the unit was rolled back, for whatever reason: to give back what was reserved elsewhere.
+    /// An operation that is run again after a conflict has rolled back once for each attempt that lost. Where the outcome
+    /// of a COMMIT is not known, neither this nor [`UnitOfWork::after_commit`] runs.
+    pub fn after_rollback(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::RolledBack, Box::pin(effect));
+    }
+
+    fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
         let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
-        self.inner.effects.push(scope, Box::pin(effect));
+        self.inner.effects.push(scope, when, effect);
     }
 
     pub(crate) fn id(&self) -> UnitId {
@@ -558,13 +578,17 @@ impl UnitOfWork {
         self.inner.stats.held();
     }
 
-    /// What follows the end: effects after a commit, and the record in span and metrics.
+    /// What follows the end: effects, and the record in span and metrics.
     async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
+        let effects = &self.inner.effects;
         match (&outcome, ending) {
             (Outcome::Committed, _) | (Outcome::Untouched, Ending::Commit) => {
-                self.inner.effects.run().await;
+                effects.committed(self.inner.database.detached()).await;
             }
-            _ => self.inner.effects.discard(),
+            (Outcome::RolledBack(_) | Outcome::CommitFailed(_), _)
+            | (Outcome::Untouched, Ending::RollBack(_)) => effects.rolled_back().await,
+            (Outcome::Unknown | Outcome::Replayed | Outcome::Read, _)
+            | (Outcome::Untouched, Ending::Replay) => effects.discard(),
         }
         self.record(&outcome);
         outcome

@@ -57,6 +57,41 @@ on_every_engine! {
         stage.assert_whole().await;
     }
 
+    /// An effect that nobody waits for holds up neither the response nor the effects after it; closing the database does
+    /// wait for it.
+    async fn detached_effects_run_on(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("mutation { mark(name: \"a\") effectsOfAllKinds }").await;
+        assert!(response.is_ok(), "{response:?}");
+        assert_eq!(stage.cue.effects(), ["committed"]);
+        stage.cue.reached().await;
+        let database = stage.database.clone();
+        let closing = tokio::spawn(async move { database.close().await });
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!closing.is_finished(), "did not wait for the effect");
+        stage.cue.proceed();
+        timeout(PATIENCE, closing).await.expect("ends").expect("no panic");
+        assert_eq!(stage.cue.effects(), ["committed", "detached"]);
+    }
+
+    /// What is to follow a rollback follows every rollback, and nothing else.
+    async fn effects_of_a_rollback(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for query in [
+            "mutation { mark(name: \"a\") effectsOfAllKinds refuse }",
+            "mutation { effectsOfAllKinds refuse }",
+            "mutation { effectsOfAllKinds orphan }",
+            "mutation { effectsOfAllKinds panics }",
+            "mutation { effectsOfAllKinds rollbackOnly(reason: \"no\") }",
+        ] {
+            assert!(stage.run(query).await.is_err(), "{query}");
+            assert_eq!(std::mem::take(&mut *lock(&stage.cue.effects)), ["rolled back"], "{query}");
+        }
+        stage.assert_whole().await;
+    }
+
     /// Effects that have begun go on when the client goes, also those of an operation that had nothing to commit.
     async fn effects_outlast_their_client(test: TestDatabase) {
         let stage = Stage::new(test).await;

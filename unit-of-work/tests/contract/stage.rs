@@ -503,6 +503,24 @@ impl Mutation {
         Ok(marks > 1)
     }
 
+    /// Registers one effect of each kind; the one that nobody waits for meets the test.
+    async fn effects_of_all_kinds(&self, ctx: &Context<'_>) -> bool {
+        let (unit, cue) = (ctx.unit(), cue(ctx));
+        let effect = |name: &'static str, meet: bool| {
+            let cue = Arc::clone(cue);
+            async move {
+                if meet {
+                    cue.meet().await;
+                }
+                lock(&cue.effects).push(name.to_owned());
+            }
+        };
+        unit.after_rollback(effect("rolled back", false));
+        unit.after_commit_detached(effect("detached", true));
+        unit.after_commit(effect("committed", false));
+        true
+    }
+
     /// Answers normally, and wants none of it.
     async fn rollback_only(&self, ctx: &Context<'_>, reason: String) -> bool {
         ctx.unit().set_rollback_only(reason);
