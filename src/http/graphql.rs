@@ -20,9 +20,9 @@ use super::{
     media::{self, MediaType},
     operation, origin,
     refusal::Refusal,
-    report,
     request::{self, Requests},
     response, socket,
+    wishes::Wishes,
 };
 
 /// Answers everything that arrives at `/graphql`.
@@ -34,7 +34,7 @@ pub(super) async fn handle<E: Executor>(
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         let checked = origin::check(&parts).and_then(|()| idempotency::refuse(&parts.headers));
         return match checked {
-            Ok(()) => socket::accept(upgrade, state, report::is_wanted(&parts.headers)),
+            Ok(()) => socket::accept(upgrade, state, Wishes::of(&parts.headers)),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
@@ -56,12 +56,12 @@ async fn answer<E: Executor>(
     request: axum::extract::Request,
     media_type: MediaType,
 ) -> Result<Response, Refusal> {
-    let with_report = report::is_wanted(request.headers());
+    let wishes = Wishes::of(request.headers());
     let executor = &state.executor;
     match *request.method() {
         Method::GET => {
             let request = request::from_uri(request.uri())?;
-            let response = run(executor, request, with_report, refuse_unless_query).await?;
+            let response = run(executor, request, wishes, refuse_unless_query).await?;
             Ok(response::single(response, media_type))
         }
         Method::POST => {
@@ -71,14 +71,14 @@ async fn answer<E: Executor>(
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
                     let request = idempotency::mark(*request, idempotency::key(&headers)?);
-                    let response = run(executor, request, with_report, refuse_subscription).await?;
+                    let response = run(executor, request, wishes, refuse_subscription).await?;
                     Ok(response::single(response, media_type))
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
                     let mut responses = Vec::with_capacity(requests.len());
                     for request in requests {
-                        let outcome = run(executor, request, with_report, refuse_subscription);
+                        let outcome = run(executor, request, wishes, refuse_subscription);
                         responses.push(outcome.await.unwrap_or_else(Refusal::into_graphql));
                     }
                     Ok(response::batch(responses, media_type))
@@ -93,7 +93,7 @@ async fn answer<E: Executor>(
 async fn run<E: Executor>(
     executor: &E,
     mut request: Request,
-    with_report: bool,
+    wishes: Wishes,
     refuse: fn(OperationType) -> Result<(), Refusal>,
 ) -> Result<GraphqlResponse, Refusal> {
     let name = request.operation_name.clone();
@@ -107,9 +107,7 @@ async fn run<E: Executor>(
     if let Some(kind) = kind {
         refuse(kind)?;
     }
-    if with_report {
-        request = report::mark(request);
-    }
+    let request = wishes.mark(request);
     Ok(executor.execute(request).await)
 }
 

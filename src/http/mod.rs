@@ -32,12 +32,12 @@ mod operation;
 mod origin;
 mod panic;
 mod refusal;
-mod report;
 mod request;
 mod request_error;
 mod response;
 mod socket;
 mod trace;
+mod wishes;
 
 /// What the transport takes at most.
 #[derive(Debug, Clone, Copy)]

@@ -103,6 +103,20 @@ impl Ledger {
         response.json().await.unwrap()
     }
 
+    /// Runs an operation as a dry run, over HTTP.
+    pub(super) async fn dry_run(&self, query: &str, variables: Value) -> Value {
+        let response = self
+            .client
+            .post(format!("http://{}/graphql", self.address))
+            .header("x-dry-run", "true")
+            .json(&json!({ "query": query, "variables": variables }))
+            .timeout(PATIENCE)
+            .send()
+            .await
+            .unwrap();
+        response.json().await.unwrap()
+    }
+
     /// Runs an operation that must succeed, and answers its data.
     pub(super) async fn data(&self, query: &str, variables: Value) -> Value {
         let mut response = self.run(query, variables).await;

@@ -23,6 +23,21 @@ on_every_engine! {
         assert_eq!((&nothing["outcome"], &nothing["statements"]), (&json!("UNTOUCHED"), &json!(0)));
     }
 
+    /// A dry run by header: the response shows what would happen, and nothing has.
+    async fn dry_run_moves_nothing(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let mut feed = ledger.subscribe("subscription { entryPosted { entry { id } } }", json!({})).await;
+        feed.settled().await;
+        let input = json!({ "input": { "lines": [line("cash", "alice", 7, "EUR")] } });
+        let response = ledger.dry_run(POST, input.clone()).await;
+        assert_eq!(response["extensions"], json!({ "dryRun": true }));
+        assert_eq!(response["data"]["postEntry"]["accounts"][0]["balances"]["posted"]["amount"], "7");
+        assert_eq!((ledger.balance("cash").await, ledger.count("entry").await), (0, 0));
+        // The feed has only what happened.
+        let posted = ledger.data(POST, input).await["postEntry"]["entry"]["id"].take();
+        assert_eq!(feed.event().await["data"]["entryPosted"]["entry"]["id"], posted);
+    }
+
     /// Clients that post at the same time on the same two accounts: every entry that was acknowledged is there, once.
     async fn concurrent_clients_lose_nothing(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;

@@ -28,7 +28,7 @@ use self::{
     message::{ClientMessage, Close, ServerMessage},
     operation::{Operation, Output},
 };
-use super::{GraphqlState, refusal::Refusal, report};
+use super::{GraphqlState, refusal::Refusal, wishes::Wishes};
 
 mod message;
 mod operation;
@@ -68,7 +68,7 @@ impl Default for SocketOptions {
 pub(super) fn accept<E: Executor>(
     upgrade: WebSocketUpgrade,
     state: GraphqlState<E>,
-    with_report: bool,
+    wishes: Wishes,
 ) -> Response {
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
@@ -81,21 +81,20 @@ pub(super) fn accept<E: Executor>(
             let session = async move {
                 let _token = token;
                 let cut = state.lifecycle.cut.clone();
-                cut.run_until_cancelled(serve(socket, state, with_report))
-                    .await;
+                cut.run_until_cancelled(serve(socket, state, wishes)).await;
             };
             session.instrument(span)
         })
 }
 
-async fn serve<E: Executor>(mut socket: WebSocket, state: GraphqlState<E>, with_report: bool) {
+async fn serve<E: Executor>(mut socket: WebSocket, state: GraphqlState<E>, wishes: Wishes) {
     let send_timeout = state.socket.send_timeout;
     let message = if socket.protocol().is_some() {
         let (outputs, outputs_of_operations) = mpsc::channel(OUTPUTS);
         let mut session = Session {
             socket,
             state,
-            with_report,
+            wishes,
             is_acknowledged: false,
             operations: HashMap::new(),
             serial: 0,
@@ -129,7 +128,7 @@ impl From<Close> for End {
 struct Session<E> {
     socket: WebSocket,
     state: GraphqlState<E>,
-    with_report: bool,
+    wishes: Wishes,
     is_acknowledged: bool,
     operations: HashMap<String, Operation>,
     serial: u64,
@@ -227,7 +226,7 @@ impl<E: Executor> Session<E> {
     async fn subscribe(
         &mut self,
         id: String,
-        mut request: async_graphql::Request,
+        request: async_graphql::Request,
     ) -> ControlFlow<End> {
         if self.operations.len() >= self.state.socket.operations {
             let limit = self.state.socket.operations;
@@ -239,9 +238,7 @@ impl<E: Executor> Session<E> {
                 .send(ServerMessage::Error { id: &id, payload }.to_message())
                 .await;
         }
-        if self.with_report {
-            request = report::mark(request);
-        }
+        let request = self.wishes.mark(request);
         self.serial += 1;
         let operation = Operation::start(
             self.state.executor.clone(),

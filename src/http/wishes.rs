@@ -1,0 +1,41 @@
+//! What a client wishes of its operations by headers of its own: `x-unit-of-work: report` to see what they did to the
+//! database, `x-dry-run: true` to see what they would do.
+//!
+//! A cross-site page cannot send them: they need a preflight. Where there are no headers (a browser's WebSocket), an
+//! operation has `extensions.dryRun`.
+
+use async_graphql::Request;
+use axum::http::HeaderMap;
+use unit_of_work::{DryRun, Report};
+
+/// The wishes of one HTTP request, or of one socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    report: bool,
+    dry_run: bool,
+}
+
+impl Wishes {
+    /// Reads them from the headers; other values than the ones above wish nothing.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let is = |name: &str, value: &str| {
+            let found = headers.get(name);
+            found.is_some_and(|found| found.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+        };
+        Self {
+            report: is("x-unit-of-work", "report"),
+            dry_run: is("x-dry-run", "true"),
+        }
+    }
+
+    /// Puts them into a request, for the unit of work to find.
+    pub(super) fn mark(self, mut request: Request) -> Request {
+        if self.report {
+            request = request.data(Report::InExtensions);
+        }
+        if self.dry_run {
+            request = request.data(DryRun);
+        }
+        request
+    }
+}
