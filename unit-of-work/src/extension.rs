@@ -287,9 +287,14 @@ impl Extension for PerRequest {
         let guard = RollBackOnDrop::new(unit.clone());
         let resolvers = next.run_with_data(ctx, operation_name, data);
         let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
-        let mut resolved = within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
-            .instrument(span)
-            .await;
+        let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            // Too late before it began: nothing runs.
+            None
+        } else {
+            within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
+                .instrument(span)
+                .await
+        };
         guard.disarm();
 
         // With an idempotency key there is no partial success: what is replayed is what was committed, all of it.

@@ -223,11 +223,7 @@ impl<E: Executor> Session<E> {
         }
     }
 
-    async fn subscribe(
-        &mut self,
-        id: String,
-        request: async_graphql::Request,
-    ) -> ControlFlow<End> {
+    async fn subscribe(&mut self, id: String, request: async_graphql::Request) -> ControlFlow<End> {
         if self.operations.len() >= self.state.socket.operations {
             let limit = self.state.socket.operations;
             let refusal =

@@ -175,7 +175,9 @@ on_every_engine! {
         assert_eq!(data(&response), serde_json::json!({ "increment": 1 }));
         assert_eq!(stage.counter().await, 0, "the dry run was forgotten");
         let late = Request::new("mutation { increment }").data(OperationDeadline(tokio::time::Instant::now()));
+        let begun = stage.cue.increments.load(Ordering::SeqCst);
         assert_eq!(codes(&ended(start(&retrying, late)).await), ["DEADLINE_EXCEEDED"]);
+        assert_eq!(stage.cue.increments.load(Ordering::SeqCst), begun, "ran after its deadline");
     }
 
     /// Operations of a batch run in order, one after the other, each with an outcome of its own; here on a pool of one.
