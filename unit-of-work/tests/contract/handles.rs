@@ -113,4 +113,17 @@ on_every_engine! {
         let _ = timeout(PATIENCE, slow).await.expect("ends").expect("no panic");
         stage.assert_whole().await;
     }
+
+    /// A resolver that asks the pool for a second unit while it holds the only connection gets an error in a bounded time,
+    /// instead of waiting for itself for ever.
+    async fn second_unit_inside_an_operation_is_an_error(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let mut options = unit_of_work::DatabaseOptions::default();
+        options.acquire_timeout = std::time::Duration::from_millis(200);
+        let stage = Stage::at(test, &url, options, |extension| extension).await;
+        let response = stage.run("mutation { asksForAnotherUnit }").await;
+        assert_eq!(codes(&response), ["OVERLOADED"]);
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+        stage.assert_whole().await;
+    }
 }

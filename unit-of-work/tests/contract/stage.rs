@@ -83,6 +83,7 @@ impl Stage {
         let schema = Schema::build(Query, Mutation, Subscriptions)
             .extension(configure(extension))
             .data(Arc::clone(&cue))
+            .data(database.clone())
             .finish();
         Self {
             test,
@@ -519,6 +520,16 @@ impl Mutation {
         unit.after_commit_detached(effect("detached", true));
         unit.after_commit(effect("committed", false));
         true
+    }
+
+    /// Asks for another unit while it holds its own.
+    async fn asks_for_another_unit(&self, ctx: &Context<'_>) -> Result<bool> {
+        insert_mark(ctx.unit(), "outer").await?;
+        let database: &Database = ctx.data_unchecked();
+        database
+            .write(async |unit| insert_mark(&unit, "inner").await)
+            .await?;
+        Ok(true)
     }
 
     /// Answers normally, and wants none of it.
