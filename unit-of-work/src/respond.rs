@@ -29,7 +29,10 @@ pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWo
         Outcome::Untouched if response.errors.is_empty() => return response,
         Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
         Outcome::Unknown => Some(outcome_unknown()),
-        Outcome::RolledBack(Reason::Deadline) => Some(deadline_error()),
+        // If the resolvers have said what failed, the deadline that passed while it was rolled back is no news.
+        Outcome::RolledBack(Reason::Deadline) if response.errors.is_empty() => {
+            Some(deadline_error())
+        }
         // Whatever the resolvers made of it: this is why.
         Outcome::RolledBack(_) if doom == Some(FailureKind::Conflict) => {
             response.errors.clear();
