@@ -47,8 +47,8 @@ on_every_engine! {
     /// A field that fails drops its siblings in the middle of their statements; fields elsewhere go on.
     async fn dropped_siblings_do_not_doom_a_query(test: TestDatabase) {
         let stage = Stage::new(test).await;
-        let response = stage.run("{ kid { readsSlowly failsMeanwhile } a: marks b: marks c: marksInALoader }").await;
-        assert_eq!(data(&response), serde_json::json!({ "kid": null, "a": 0, "b": 0, "c": 0 }));
+        let response = stage.run("{ kid { readsSlowly failsMeanwhile } marksAfter }").await;
+        assert_eq!(data(&response), serde_json::json!({ "kid": null, "marksAfter": 0 }));
         stage.assert_whole().await;
     }
 }

@@ -291,6 +291,12 @@ impl Query {
         Ok(ctx.loader::<MarkCounts>().load_one(0).await?)
     }
 
+    /// Counts when it is told to.
+    async fn marks_after(&self, ctx: &Context<'_>) -> Result<i64> {
+        cue(ctx).proceed.notified().await;
+        Ok(count_marks(ctx.unit()).await?)
+    }
+
     /// Asks the loader for the same again when it has answered.
     async fn marks_twice_in_a_loader(&self, ctx: &Context<'_>) -> Result<Vec<Option<i64>>> {
         let loader = ctx.loader::<MarkCounts>();
@@ -389,6 +395,7 @@ impl Kid {
     /// Fails once its sibling is in its statement.
     async fn fails_meanwhile(&self, ctx: &Context<'_>) -> Result<bool> {
         cue(ctx).reached().await;
+        cue(ctx).proceed();
         Err(refused())
     }
 }
