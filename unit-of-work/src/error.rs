@@ -157,6 +157,10 @@ impl FailureKind {
     /// Classifies by the codes of the engines.
     #[must_use]
     pub fn of(error: &DbErr) -> Self {
+        if UnitError::in_db_err(error).is_some() {
+            // The unit's own refusal: whatever it travels in, no connection was lost.
+            return Self::Other;
+        }
         match error {
             DbErr::ConnectionAcquire(
                 ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,

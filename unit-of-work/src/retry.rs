@@ -11,7 +11,7 @@ use std::{
 
 use async_graphql::{
     BatchRequest, BatchResponse, Data, Executor, Request, Response,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+    parser::types::{DocumentOperations, OperationType},
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::{
@@ -98,9 +98,10 @@ impl<E: Executor> Retrying<E> {
     }
 
     /// Runs a query or mutation until an attempt's end is the operation's.
-    async fn attempts(&self, template: Template) -> Response {
+    async fn attempts(&self, template: Template, first: Request) -> Response {
         let started = Instant::now();
         let mut delays = self.policy.delays();
+        let mut request = first;
         let mut number = 1;
         loop {
             let attempt = Arc::new(Attempt {
@@ -108,7 +109,7 @@ impl<E: Executor> Retrying<E> {
                 started,
                 conflict: OnceLock::new(),
             });
-            let response = template.run(&self.executor, &attempt).await;
+            let response = template.run(&self.executor, request, &attempt).await;
             let Some(conflict) = attempt.conflict.get() else {
                 return response;
             };
@@ -129,6 +130,7 @@ impl<E: Executor> Retrying<E> {
                 "the operation lost a conflict and is run again"
             );
             sleep(delay).await;
+            request = template.again();
             number += 1;
         }
     }
@@ -137,7 +139,7 @@ impl<E: Executor> Retrying<E> {
 impl<E: Executor> Executor for Retrying<E> {
     async fn execute(&self, request: Request) -> Response {
         match Template::of(request, None) {
-            Ok(template) => self.attempts(template).await,
+            Ok((template, first)) => self.attempts(template, first).await,
             Err(request) => self.executor.execute(*request).await,
         }
     }
@@ -162,9 +164,9 @@ impl<E: Executor> Executor for Retrying<E> {
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
         match Template::of(request, session.clone()) {
-            Ok(template) => {
+            Ok((template, first)) => {
                 let retrying = self.clone();
-                stream::once(async move { retrying.attempts(template).await }).boxed()
+                stream::once(async move { retrying.attempts(template, first).await }).boxed()
             }
             Err(request) => self.executor.execute_stream(*request, session),
         }
@@ -179,41 +181,49 @@ struct Template {
     extensions: async_graphql::Extensions,
     introspection_mode: async_graphql::IntrospectionMode,
     data: Arc<Data>,
-    document: ExecutableDocument,
 }
 
 impl Template {
-    /// Takes a request apart, or gives it back if it must be run as it is, once.
-    fn of(mut request: Request, session: Option<Arc<Data>>) -> Result<Self, Box<Request>> {
+    /// Notes what it takes to make the request again, and answers the first one, which keeps its parsed document; or gives
+    /// the request back if it must be run as it is, once.
+    fn of(
+        mut request: Request,
+        session: Option<Arc<Data>>,
+    ) -> Result<(Self, Request), Box<Request>> {
         let runs_once = !request.uploads.is_empty()
             || (session.is_some() && !request.data.is_empty())
             || !is_query_or_mutation(&mut request);
         if runs_once {
             return Err(Box::new(request));
         }
-        let document = match request.parsed_query() {
-            Ok(document) => document.clone(),
-            Err(_) => return Err(Box::new(request)),
-        };
-        Ok(Self {
-            data: session.unwrap_or_else(|| Arc::new(request.data)),
-            query: request.query,
-            operation_name: request.operation_name,
-            variables: request.variables,
-            extensions: request.extensions,
+        let data = std::mem::take(&mut request.data);
+        let template = Self {
+            query: request.query.clone(),
+            operation_name: request.operation_name.clone(),
+            variables: request.variables.clone(),
+            extensions: request.extensions.clone(),
             introspection_mode: request.introspection_mode,
-            document,
-        })
+            data: session.unwrap_or_else(|| Arc::new(data)),
+        };
+        Ok((template, request))
     }
 
-    async fn run(&self, executor: &impl Executor, attempt: &Arc<Attempt>) -> Response {
-        let mut request = Request::new(self.query.clone())
-            .variables(self.variables.clone())
-            .data(Arc::clone(attempt));
+    /// The request, for another attempt.
+    fn again(&self) -> Request {
+        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
         request.operation_name.clone_from(&self.operation_name);
         request.extensions.clone_from(&self.extensions);
         request.introspection_mode = self.introspection_mode;
-        request.set_parsed_query(self.document.clone());
+        request
+    }
+
+    async fn run(
+        &self,
+        executor: &impl Executor,
+        request: Request,
+        attempt: &Arc<Attempt>,
+    ) -> Response {
+        let request = request.data(Arc::clone(attempt));
         let mut responses = executor.execute_stream(request, Some(Arc::clone(&self.data)));
         // A query or mutation is a stream of one response.
         responses.next().await.unwrap_or_default()

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::timeout;
-use unit_of_work::{UnitError, UnitOfWork};
+use unit_of_work::{FailureKind, UnitError, UnitOfWork};
 
 use crate::stage::{PATIENCE, Stage, codes, count_marks, insert_mark, lock, slow_sql};
 
 fn refusal<T: std::fmt::Debug>(result: Result<T, DbErr>) -> UnitError {
     let error = result.expect_err("is refused");
+    assert_eq!(FailureKind::of(&error), FailureKind::Other);
     UnitError::in_db_err(&error)
         .unwrap_or_else(|| panic!("{error}"))
         .clone()
