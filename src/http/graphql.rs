@@ -2,13 +2,17 @@
 //!
 //! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
 //! (415), the body (400, 413), the kind of the operation; then the executor. A request that is refused has touched
-//! nothing. The operations of a batch run one after the other, each a unit of work with an outcome of its own.
+//! nothing. The operations of a batch run one after the other, each a unit of work with an outcome of its own, or all of
+//! them one unit where the client says so.
 //!
 //! # Cancel safety
 //!
 //! When the client goes away the handler's future is dropped, and with it the operation, which rolls back.
 
-use async_graphql::{Executor, Request, Response as GraphqlResponse, parser::types::OperationType};
+use async_graphql::{
+    BatchRequest, BatchResponse, Executor, Request, Response as GraphqlResponse,
+    parser::types::OperationType,
+};
 use axum::{
     extract::{FromRequestParts, State, WebSocketUpgrade},
     http::{HeaderMap, Method, StatusCode},
@@ -76,6 +80,11 @@ async fn answer<E: Executor>(
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
+                    if wishes.all_or_nothing() {
+                        let parts = requests.into_iter().map(|part| wishes.mark_part(part));
+                        let responses = run_together(executor, parts.collect()).await;
+                        return Ok(response::batch(responses, media_type));
+                    }
                     let mut responses = Vec::with_capacity(requests.len());
                     for request in requests {
                         let outcome = run(executor, request, wishes, refuse_subscription);
@@ -86,6 +95,14 @@ async fn answer<E: Executor>(
             }
         }
         ref method => Err(Refusal::method(method)),
+    }
+}
+
+/// Runs a batch that is one unit of work. What kinds may be in it, the executor knows.
+async fn run_together<E: Executor>(executor: &E, parts: Vec<Request>) -> Vec<GraphqlResponse> {
+    match executor.execute_batch(BatchRequest::Batch(parts)).await {
+        BatchResponse::Batch(responses) => responses,
+        BatchResponse::Single(response) => vec![response],
     }
 }
 

@@ -48,6 +48,20 @@ use crate::{
 /// It is a handle, cheap to clone. It does not implement `TransactionTrait`: what is inside a unit cannot begin, commit
 /// or roll back. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
 ///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::TransactionTrait::begin(unit).await; // does not compile
+/// # }
+/// ```
+///
+/// Nor does it implement `StreamTrait`: a stream that is kept open would keep the unit from everybody else.
+///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::StreamTrait::stream_raw(unit, sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "")).await;
+/// # }
+/// ```
+///
 /// # Cancel safety
 /// Dropping the future of a statement dooms a unit that may write, because nobody knows whether the statement
 /// happened. In a read-only unit it harms nothing: GraphQL drops the siblings of a field that failed.
