@@ -39,6 +39,14 @@ pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     }
 }
 
+/// The most of something.
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1_000_000_000) => Ok(number),
+        _ => Err("a number from 1 to 1000000000".to_owned()),
+    }
+}
+
 /// A time, which may be none.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {

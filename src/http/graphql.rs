@@ -1,8 +1,9 @@
 //! `/graphql`: one path for POST, GET and the WebSocket upgrade.
 //!
 //! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
-//! (415), the body (400, 413), the kind of the operation; then the executor. A request that is refused has touched
-//! nothing. The operations of a batch run one after the other, each a unit of work with an outcome of its own.
+//! (415), the body (400, 413), a free slot (503), the limits, the kind of the operation; then the executor. A request that
+//! is refused has touched nothing. The operations of a batch run one after the other, each a unit of work with an outcome
+//! of its own.
 //!
 //! # Cancel safety
 //!
@@ -16,9 +17,9 @@ use axum::{
 };
 
 use super::{
-    GraphqlState, idempotency,
+    GraphqlState, admission, idempotency,
     media::{self, MediaType},
-    operation, origin,
+    origin,
     refusal::Refusal,
     request::{self, Requests},
     response, socket,
@@ -32,9 +33,11 @@ pub(super) async fn handle<E: Executor>(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        let checked = origin::check(&parts).and_then(|()| idempotency::refuse(&parts.headers));
+        let checked = origin::check(&parts)
+            .and_then(|()| idempotency::refuse(&parts.headers))
+            .and_then(|()| Wishes::of(&parts.headers));
         return match checked {
-            Ok(()) => socket::accept(upgrade, state, Wishes::of(&parts.headers)),
+            Ok(wishes) => socket::accept(upgrade, state, wishes),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
@@ -56,29 +59,32 @@ async fn answer<E: Executor>(
     request: axum::extract::Request,
     media_type: MediaType,
 ) -> Result<Response, Refusal> {
-    let wishes = Wishes::of(request.headers());
-    let executor = &state.executor;
+    let wishes = Wishes::of(request.headers())?;
     match *request.method() {
         Method::GET => {
             let request = request::from_uri(request.uri())?;
-            let response = run(executor, request, wishes, refuse_unless_query).await?;
+            let _slot = state.slots.take()?;
+            let response = run(state, request, wishes, refuse_unless_query).await?;
             Ok(response::single(response, media_type))
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
             let headers = request.headers().clone();
             let limits = &state.limits;
+            // A slot is taken only when all of the request is here: a slow sender must not hold one.
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
                     let request = idempotency::mark(*request, idempotency::key(&headers)?);
-                    let response = run(executor, request, wishes, refuse_subscription).await?;
+                    let _slot = state.slots.take()?;
+                    let response = run(state, request, wishes, refuse_subscription).await?;
                     Ok(response::single(response, media_type))
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
+                    let _slot = state.slots.take()?;
                     let mut responses = Vec::with_capacity(requests.len());
                     for request in requests {
-                        let outcome = run(executor, request, wishes, refuse_subscription);
+                        let outcome = run(state, request, wishes, refuse_subscription);
                         responses.push(outcome.await.unwrap_or_else(Refusal::into_graphql));
                     }
                     Ok(response::batch(responses, media_type))
@@ -91,24 +97,21 @@ async fn answer<E: Executor>(
 
 /// Runs one operation, unless its kind is refused.
 async fn run<E: Executor>(
-    executor: &E,
-    mut request: Request,
+    state: &GraphqlState<E>,
+    request: Request,
     wishes: Wishes,
     refuse: fn(OperationType) -> Result<(), Refusal>,
 ) -> Result<GraphqlResponse, Refusal> {
-    let name = request.operation_name.clone();
-    // The request keeps the parsed document, so this is the one parse. What does not parse, or names no operation, is
-    // the executor's to report.
-    let kind = request
-        .parsed_query()
-        .ok()
-        .and_then(|document| operation::select(document, name.as_deref()))
-        .map(|operation| operation.ty);
-    if let Some(kind) = kind {
+    let admitted = match admission::admit(request, &state.limits) {
+        Ok(admitted) => admitted,
+        // What is wrong with a document is answered as the executor answers it.
+        Err(refusal) => return Ok(refusal.into_graphql()),
+    };
+    if let Some(kind) = admitted.kind {
         refuse(kind)?;
     }
-    let request = wishes.mark(request);
-    Ok(executor.execute(request).await)
+    let request = wishes.mark(admitted.request)?;
+    Ok(state.executor.execute(request).await)
 }
 
 fn refuse_unless_query(kind: OperationType) -> Result<(), Refusal> {

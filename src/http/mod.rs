@@ -17,16 +17,21 @@ use axum::{
 pub use self::{
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
+    limits::Limits,
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
+    tokens::NESTING,
 };
 
 pub mod playground;
 
+mod admission;
+mod document;
 mod graphql;
 mod health;
 mod idempotency;
 mod lifecycle;
+mod limits;
 mod media;
 mod operation;
 mod origin;
@@ -36,27 +41,9 @@ mod request;
 mod request_error;
 mod response;
 mod socket;
+mod tokens;
 mod trace;
 mod wishes;
-
-/// What the transport takes at most.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of one request body, or of one WebSocket message.
-    pub body_bytes: usize,
-    /// Operations in one batch.
-    pub batch: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 1024 * 1024,
-            batch: 10,
-        }
-    }
-}
 
 /// What [`router`] needs beside the executor.
 #[non_exhaustive]
@@ -65,7 +52,7 @@ pub struct Options {
     pub readiness: Readiness,
     /// The life of the server that will serve the router.
     pub lifecycle: Lifecycle,
-    /// What the transport takes at most.
+    /// What the server takes at most.
     pub limits: Limits,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
@@ -99,6 +86,7 @@ impl Options {
 struct GraphqlState<E> {
     executor: E,
     limits: Limits,
+    slots: admission::Slots,
     socket: SocketOptions,
     lifecycle: Lifecycle,
 }
@@ -111,6 +99,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
         executor,
         limits: options.limits,
+        slots: admission::Slots::new(options.limits.operations),
         socket: options.socket,
         lifecycle: lifecycle.clone(),
     });

@@ -42,6 +42,8 @@ pub enum RequestError {
     Variables,
     /// The document does not say which operation is meant, or it could not be started.
     OperationResolution,
+    /// The server has as much to do as it takes.
+    Overloaded,
 }
 
 impl RequestError {
@@ -53,6 +55,7 @@ impl RequestError {
             Self::Validation => "GRAPHQL_VALIDATION_FAILED",
             Self::Variables => "BAD_USER_INPUT",
             Self::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
+            Self::Overloaded => "OVERLOADED",
         }
     }
 

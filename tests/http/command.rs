@@ -30,7 +30,7 @@ fn stderr(output: &Output) -> String {
 }
 
 /// A server that has said where it listens.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
     announcement: String,
@@ -45,7 +45,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(args: &[&str]) -> Self {
+    pub(super) fn start(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = daybook(&folder, args)
             .stdout(Stdio::piped())
@@ -63,7 +63,7 @@ impl Running {
         }
     }
 
-    fn base(&self) -> &str {
+    pub(super) fn base(&self) -> &str {
         self.announcement
             .split_whitespace()
             .find(|word| word.starts_with("http://"))
@@ -222,6 +222,16 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--max-operations",
+        "--max-body",
+        "--max-batch",
+        "--max-tokens",
+        "--max-depth",
+        "--max-complexity",
+        "--max-aliases",
+        "--max-root-fields",
+        "--max-directives",
+        "--no-introspection",
         "--log",
         "--log-format",
         "DAYBOOK_LISTEN",

@@ -16,10 +16,12 @@ use self::toy::Toy;
 
 mod command;
 mod lifecycle;
+mod limits;
 mod requests;
 mod responses;
 mod sockets;
 mod startup;
+mod timeouts;
 mod toy;
 
 const JSON: &str = "application/json";

@@ -55,7 +55,11 @@ impl Socket {
     }
 
     pub(super) async fn subscribe(&mut self, id: &str, query: &str) {
-        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } }))
+        self.subscribe_with(id, &json!({ "query": query })).await;
+    }
+
+    pub(super) async fn subscribe_with(&mut self, id: &str, payload: &Json) {
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
     }
 
