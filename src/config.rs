@@ -8,7 +8,7 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::Limits;
+use crate::http::{Limits, PersistedOptions, TrustedDocuments};
 
 use self::{
     args::{Cli, Commands, LimitArgs, LogArgs, MigrateArgs, ServeArgs},
@@ -57,6 +57,8 @@ pub struct ServeSettings {
     pub playground: bool,
     /// What one request may ask for.
     pub limits: Limits,
+    /// How documents may be named instead of sent.
+    pub persisted: PersistedOptions,
     /// What to log.
     pub log: LogSettings,
 }
@@ -130,6 +132,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(notice),
         Some(drain),
         Some(limits),
+        Some(persisted),
         Some(log),
     ) = (
         values.read("listen", &args.listen, value::address),
@@ -143,6 +146,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
         limits(&args.limits, &mut values),
+        persisted(&args.limits, &mut values),
         log_settings(&args.log, &mut values),
     )
     else {
@@ -158,6 +162,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         migrate: !args.no_migrate,
         playground: !args.no_playground,
         limits,
+        persisted,
         log,
     })
 }
@@ -214,6 +219,24 @@ fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
         }
     }
     is_right.then_some(limits)
+}
+
+fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<PersistedOptions> {
+    let bytes = values.read("persisted_bytes", &args.persisted_bytes, value::bytes);
+    let trusted = match &args.trusted_documents {
+        Some(path) => values.read("trusted_documents", path, value::manifest),
+        None if args.only_trusted_documents => {
+            let expected = "a manifest with it: --trusted-documents";
+            values.refuse("only_trusted_documents", expected);
+            None
+        }
+        None => Some(TrustedDocuments::default()),
+    };
+    let mut options = PersistedOptions::default();
+    options.automatic_bytes = bytes?;
+    options.trusted = trusted?;
+    options.only_trusted = args.only_trusted_documents;
+    Some(options)
 }
 
 fn log_settings(args: &LogArgs, values: &mut Reader<'_>) -> Option<LogSettings> {

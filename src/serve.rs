@@ -31,6 +31,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
     options.limits = settings.limits;
+    options.persisted = settings.persisted.clone();
     if settings.playground {
         options = options.pages(http::playground::router());
     }

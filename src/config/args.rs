@@ -181,6 +181,20 @@ pub(super) struct LimitArgs {
         value_name = "N"
     )]
     pub(super) max_directives: String,
+    /// Bytes of documents kept for clients that send only their hash (APQ); 0 turns that off
+    #[arg(
+        long,
+        env = "DAYBOOK_PERSISTED_BYTES",
+        default_value = "16777216",
+        value_name = "N"
+    )]
+    pub(super) persisted_bytes: String,
+    /// A manifest of documents that clients can name: {"id": "text"}, or Apollo's
+    #[arg(long, env = "DAYBOOK_TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub(super) trusted_documents: Option<String>,
+    /// Take no documents but those of the manifest
+    #[arg(long, env = "DAYBOOK_ONLY_TRUSTED_DOCUMENTS")]
+    pub(super) only_trusted_documents: bool,
     /// Do not tell the schema to clients
     #[arg(long, env = "DAYBOOK_NO_INTROSPECTION")]
     pub(super) no_introspection: bool,

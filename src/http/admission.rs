@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{limits::Limits, operation, refusal::Refusal};
+use super::{limits::Limits, operation, persisted::Documents, refusal::Refusal};
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]
@@ -43,8 +43,13 @@ pub(super) struct Admitted {
     pub(super) kind: Option<OperationType>,
 }
 
-/// Checks a request against the limits, and tells the kind of its operation.
-pub(super) fn admit(mut request: Request, limits: &Limits) -> Result<Admitted, Refusal> {
+/// Gives a request its document where it only names one, checks it against the limits, and tells the kind of its operation.
+pub(super) fn admit(
+    mut request: Request,
+    documents: &Documents,
+    limits: &Limits,
+) -> Result<Admitted, Refusal> {
+    documents.resolve(&mut request)?;
     limits.check(&mut request)?;
     let name = request.operation_name.clone();
     // The request keeps the parsed document, so this is the one parse.

@@ -1,9 +1,9 @@
-//! `/graphql`: one path for POST, GET and the WebSocket upgrade.
+//! `/graphql`: one path for POST, GET, streams of events and the WebSocket upgrade.
 //!
 //! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
-//! (415), the body (400, 413), a free slot (503), the limits, the kind of the operation; then the executor. A request that
-//! is refused has touched nothing. The operations of a batch run one after the other, each a unit of work with an outcome
-//! of its own.
+//! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor.
+//! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
+//! with an outcome of its own.
 //!
 //! # Cancel safety
 //!
@@ -17,8 +17,8 @@ use axum::{
 };
 
 use super::{
-    GraphqlState, admission, idempotency,
-    media::{self, MediaType},
+    GraphqlState, admission, events, idempotency,
+    media::{self, Accept, MediaType},
     origin,
     refusal::Refusal,
     request::{self, Requests},
@@ -41,53 +41,45 @@ pub(super) async fn handle<E: Executor>(
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
-    let Some(media_type) = MediaType::negotiate(&parts.headers) else {
+    let Some(accept) = Accept::of(&parts.headers) else {
         return Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
-            "the response is application/json or application/graphql-response+json",
+            "the response is application/json, application/graphql-response+json or text/event-stream",
         )
         .into_http(MediaType::Json);
     };
     let request = axum::extract::Request::from_parts(parts, body);
-    answer(&state, request, media_type)
+    answer(&state, request, accept)
         .await
-        .unwrap_or_else(|refusal| refusal.into_http(media_type))
+        .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
 }
 
 async fn answer<E: Executor>(
     state: &GraphqlState<E>,
     request: axum::extract::Request,
-    media_type: MediaType,
+    accept: Accept,
 ) -> Result<Response, Refusal> {
     let wishes = Wishes::of(request.headers())?;
     match *request.method() {
         Method::GET => {
             let request = request::from_uri(request.uri())?;
-            let _slot = state.slots.take()?;
-            let response = run(state, request, wishes, refuse_unless_query).await?;
-            Ok(response::single(response, media_type))
+            single(state, request, wishes, accept, refuse_mutation).await
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
             let headers = request.headers().clone();
             let limits = &state.limits;
-            // A slot is taken only when all of the request is here: a slow sender must not hold one.
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
                     let request = idempotency::mark(*request, idempotency::key(&headers)?);
-                    let _slot = state.slots.take()?;
-                    let response = run(state, request, wishes, refuse_subscription).await?;
-                    Ok(response::single(response, media_type))
+                    single(state, request, wishes, accept, |_| Ok(())).await
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
-                    let _slot = state.slots.take()?;
-                    let mut responses = Vec::with_capacity(requests.len());
-                    for request in requests {
-                        let outcome = run(state, request, wishes, refuse_subscription);
-                        responses.push(outcome.await.unwrap_or_else(Refusal::into_graphql));
+                    if accept.only_events() {
+                        return Err(Refusal::streamed_batch());
                     }
-                    Ok(response::batch(responses, media_type))
+                    batch(state, requests, wishes, accept.json()).await
                 }
             }
         }
@@ -95,37 +87,74 @@ async fn answer<E: Executor>(
     }
 }
 
-/// Runs one operation, unless its kind is refused.
-async fn run<E: Executor>(
+/// Answers one request: a subscription by a stream of events, anything else by one response.
+async fn single<E: Executor>(
     state: &GraphqlState<E>,
     request: Request,
     wishes: Wishes,
+    accept: Accept,
     refuse: fn(OperationType) -> Result<(), Refusal>,
-) -> Result<GraphqlResponse, Refusal> {
-    let admitted = match admission::admit(request, &state.limits) {
+) -> Result<Response, Refusal> {
+    let write = |response| {
+        if accept.only_events() {
+            events::single(&response)
+        } else {
+            response::single(response, accept.json())
+        }
+    };
+    let admitted = match admission::admit(request, &state.documents, &state.limits) {
         Ok(admitted) => admitted,
         // What is wrong with a document is answered as the executor answers it.
-        Err(refusal) => return Ok(refusal.into_graphql()),
+        Err(refusal) => return Ok(write(refusal.into_graphql())),
     };
     if let Some(kind) = admitted.kind {
         refuse(kind)?;
+        if kind == OperationType::Subscription {
+            if !accept.events {
+                return Err(Refusal::subscription());
+            }
+            let request = wishes.mark(admitted.request)?;
+            let responses = state.executor.execute_stream(request, None);
+            return Ok(events::stream(responses, &state.lifecycle));
+        }
+    }
+    let _slot = state.slots.take()?;
+    let request = wishes.mark(admitted.request)?;
+    Ok(write(state.executor.execute(request).await))
+}
+
+async fn batch<E: Executor>(
+    state: &GraphqlState<E>,
+    requests: Vec<Request>,
+    wishes: Wishes,
+    media_type: MediaType,
+) -> Result<Response, Refusal> {
+    let _slot = state.slots.take()?;
+    let mut responses = Vec::with_capacity(requests.len());
+    for request in requests {
+        let outcome = element(state, request, wishes).await;
+        responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
+    }
+    Ok(response::batch(responses, media_type))
+}
+
+async fn element<E: Executor>(
+    state: &GraphqlState<E>,
+    request: Request,
+    wishes: Wishes,
+) -> Result<GraphqlResponse, Refusal> {
+    let admitted = admission::admit(request, &state.documents, &state.limits)?;
+    if admitted.kind == Some(OperationType::Subscription) {
+        return Err(Refusal::subscription());
     }
     let request = wishes.mark(admitted.request)?;
     Ok(state.executor.execute(request).await)
 }
 
-fn refuse_unless_query(kind: OperationType) -> Result<(), Refusal> {
+fn refuse_mutation(kind: OperationType) -> Result<(), Refusal> {
     match kind {
-        OperationType::Query => Ok(()),
+        OperationType::Query | OperationType::Subscription => Ok(()),
         OperationType::Mutation => Err(Refusal::mutation_over_get()),
-        OperationType::Subscription => Err(Refusal::subscription()),
-    }
-}
-
-fn refuse_subscription(kind: OperationType) -> Result<(), Refusal> {
-    match kind {
-        OperationType::Query | OperationType::Mutation => Ok(()),
-        OperationType::Subscription => Err(Refusal::subscription()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything that clients meet: GraphQL over HTTP and over WebSocket, health, the playground.
+//! Everything that clients meet: GraphQL over HTTP, server-sent events and WebSocket, health, the playground.
 //!
 //! [`router`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
 //! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
@@ -18,6 +18,7 @@ pub use self::{
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
     limits::Limits,
+    persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
     tokens::NESTING,
@@ -27,6 +28,7 @@ pub mod playground;
 
 mod admission;
 mod document;
+mod events;
 mod graphql;
 mod health;
 mod idempotency;
@@ -36,6 +38,7 @@ mod media;
 mod operation;
 mod origin;
 mod panic;
+mod persisted;
 mod refusal;
 mod request;
 mod request_error;
@@ -54,6 +57,8 @@ pub struct Options {
     pub lifecycle: Lifecycle,
     /// What the server takes at most.
     pub limits: Limits,
+    /// How documents may be named instead of sent.
+    pub persisted: PersistedOptions,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
     /// Pages beside the API, such as the playground.
@@ -67,6 +72,7 @@ impl Options {
             readiness,
             lifecycle,
             limits: Limits::default(),
+            persisted: PersistedOptions::new(),
             socket: SocketOptions::default(),
             pages: None,
         }
@@ -87,6 +93,7 @@ struct GraphqlState<E> {
     executor: E,
     limits: Limits,
     slots: admission::Slots,
+    documents: persisted::Documents,
     socket: SocketOptions,
     lifecycle: Lifecycle,
 }
@@ -100,6 +107,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         executor,
         limits: options.limits,
         slots: admission::Slots::new(options.limits.operations),
+        documents: persisted::Documents::new(options.persisted),
         socket: options.socket,
         lifecycle: lifecycle.clone(),
     });

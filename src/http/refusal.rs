@@ -46,6 +46,14 @@ impl Refusal {
         }
     }
 
+    /// The document cannot be had, or is not taken.
+    pub(super) fn document(error: RequestError, message: &str) -> Self {
+        Self {
+            error,
+            ..Self::bad_request(message)
+        }
+    }
+
     /// As many operations are under way as the server takes at once.
     pub(super) fn overloaded(limit: usize) -> Self {
         let mut details = ErrorExtensionValues::default();
@@ -93,7 +101,16 @@ impl Refusal {
     /// A subscription needs a transport with more than one answer.
     pub(super) fn subscription() -> Self {
         Self::bad_request(
-            "a subscription needs a WebSocket: connect with the graphql-transport-ws subprotocol",
+            "a subscription needs a stream: ask for text/event-stream, or connect a WebSocket with the \
+             graphql-transport-ws subprotocol",
+        )
+    }
+
+    /// The responses of a batch are one JSON text.
+    pub(super) fn streamed_batch() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "the response to a batch is application/json or application/graphql-response+json",
         )
     }
 

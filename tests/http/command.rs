@@ -183,6 +183,32 @@ fn every_wrong_setting_is_listed_at_once() {
 }
 
 #[test]
+fn trusted_documents_are_read_before_the_server_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("documents.json");
+    std::fs::write(&file, "[]").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, said) in [
+        (
+            &["--only-trusted-documents"][..],
+            "daybook: --only-trusted-documents is wrong; expected a manifest with it: --trusted-documents",
+        ),
+        (
+            &["--trusted-documents", file],
+            "expected the name of a JSON object from ids to documents, or Apollo's persisted query manifest",
+        ),
+        (
+            &["--trusted-documents", "/nowhere"],
+            "expected a file that can be read (No such file",
+        ),
+    ] {
+        let output = run(args, &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_command_reads_its_own_settings() {
     let output = run(&["migrate", "--database", "mysql://x", "--log", ""], &[]);
     let said = stderr(&output);
@@ -231,6 +257,9 @@ fn help_shows_every_setting_and_no_secret() {
         "--max-aliases",
         "--max-root-fields",
         "--max-directives",
+        "--persisted-bytes",
+        "--trusted-documents",
+        "--only-trusted-documents",
         "--no-introspection",
         "--log",
         "--log-format",

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use self::toy::Toy;
 
 mod command;
+mod events;
 mod lifecycle;
 mod limits;
+mod persisted;
 mod requests;
 mod responses;
 mod sockets;

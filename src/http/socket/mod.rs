@@ -253,7 +253,7 @@ impl<E: Executor> Session<E> {
                 "more than {limit} operations on one socket"
             )));
         }
-        let admitted = admission::admit(request, &self.state.limits)?;
+        let admitted = admission::admit(request, &self.state.documents, &self.state.limits)?;
         let request = Box::new(self.wishes.mark(admitted.request)?);
         Ok(match admitted.kind {
             Some(OperationType::Subscription) => Run::Stream(request),
