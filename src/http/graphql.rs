@@ -3,13 +3,16 @@
 //! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
 //! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor.
 //! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
-//! with an outcome of its own.
+//! with an outcome of its own, or all of them one unit where the client says so.
 //!
 //! # Cancel safety
 //!
 //! When the client goes away the handler's future is dropped, and with it the operation, which rolls back.
 
-use async_graphql::{Executor, Request, Response as GraphqlResponse, parser::types::OperationType};
+use async_graphql::{
+    BatchRequest, BatchResponse, Executor, Request, Response as GraphqlResponse,
+    parser::types::OperationType,
+};
 use axum::{
     extract::{FromRequestParts, State, WebSocketUpgrade},
     http::{HeaderMap, Method, StatusCode},
@@ -130,12 +133,33 @@ async fn batch<E: Executor>(
     media_type: MediaType,
 ) -> Result<Response, Refusal> {
     let _slot = state.slots.take()?;
+    if wishes.all_or_nothing() {
+        let responses = together(state, requests, wishes).await?;
+        return Ok(response::batch(responses, media_type));
+    }
     let mut responses = Vec::with_capacity(requests.len());
     for request in requests {
         let outcome = element(state, request, wishes).await;
         responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
     }
     Ok(response::batch(responses, media_type))
+}
+
+/// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
+async fn together<E: Executor>(
+    state: &GraphqlState<E>,
+    requests: Vec<Request>,
+    wishes: Wishes,
+) -> Result<Vec<GraphqlResponse>, Refusal> {
+    let parts = requests.into_iter().map(|request| {
+        let admitted = admission::admit(request, &state.documents, &state.limits)?;
+        wishes.mark_part(admitted.request)
+    });
+    let parts = BatchRequest::Batch(parts.collect::<Result<_, _>>()?);
+    Ok(match state.executor.execute_batch(parts).await {
+        BatchResponse::Batch(responses) => responses,
+        BatchResponse::Single(response) => vec![response],
+    })
 }
 
 async fn element<E: Executor>(

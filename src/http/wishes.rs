@@ -1,5 +1,6 @@
 //! What a client wishes of its operations by headers of its own: `x-unit-of-work: report` to see what they did to the
-//! database, `x-dry-run: true` to see what they would do, `x-timeout: 500ms` to have an answer by then.
+//! database, `x-dry-run: true` to see what they would do, `x-timeout: 500ms` to have an answer by then, `x-batch:
+//! all-or-nothing` to make a batch one unit of work.
 //!
 //! A cross-site page cannot send them: they need a preflight. Where there are no headers (a browser's WebSocket), an
 //! operation has `extensions.dryRun` and `extensions.timeout`.
@@ -9,7 +10,7 @@ use std::time::Duration;
 use async_graphql::{Request, Value};
 use axum::http::HeaderMap;
 use tokio::time::Instant;
-use unit_of_work::{DryRun, OperationDeadline, Report};
+use unit_of_work::{AllOrNothing, DryRun, OperationDeadline, Report};
 
 use super::refusal::Refusal;
 
@@ -21,6 +22,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Wishes {
     report: bool,
     dry_run: bool,
+    all_or_nothing: bool,
     timeout: Option<Duration>,
 }
 
@@ -39,6 +41,7 @@ impl Wishes {
         Ok(Self {
             report: is("x-unit-of-work", "report"),
             dry_run: is("x-dry-run", "true"),
+            all_or_nothing: is("x-batch", "all-or-nothing"),
             timeout,
         })
     }
@@ -60,6 +63,16 @@ impl Wishes {
             request = request.data(DryRun);
         }
         Ok(request)
+    }
+
+    /// Whether a batch is to be one unit of work.
+    pub(super) fn all_or_nothing(self) -> bool {
+        self.all_or_nothing
+    }
+
+    /// As [`Wishes::mark`], for a part of a batch that is one unit of work.
+    pub(super) fn mark_part(self, request: Request) -> Result<Request, Refusal> {
+        Ok(self.mark(request)?.data(AllOrNothing))
     }
 }
 

@@ -38,6 +38,29 @@ on_every_engine! {
         assert_eq!(feed.event().await["data"]["entryPosted"]["entry"]["id"], posted);
     }
 
+    /// A batch by header: the entry that can be posted is not, because the one after it is refused; without the header each
+    /// is on its own.
+    async fn batch_is_all_or_nothing(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let post = |debit, credit, amount| json!({
+            "query": POST,
+            "variables": { "input": { "lines": [line(debit, credit, amount, "EUR")] } },
+        });
+        let batch = json!([post("cash", "alice", 7), post("alice", "cash", 8), post("cash", "alice", 1)]);
+        let send = async |header: (&str, &str)| {
+            let request = ledger.request(&batch).header(header.0, header.1);
+            let answer = request.send().await.expect("answers").json::<serde_json::Value>().await.expect("is JSON");
+            let code = |response: &serde_json::Value| response["errors"][0]["extensions"]["code"].clone();
+            answer.as_array().expect("a batch").iter().map(code).collect::<Vec<_>>()
+        };
+        let codes = send(("x-batch", "all-or-nothing")).await;
+        assert_eq!(codes, ["BATCH_ROLLED_BACK", "INSUFFICIENT_FUNDS", "BATCH_ROLLED_BACK"]);
+        assert_eq!((ledger.balance("alice").await, ledger.count("entry").await), (0, 0));
+        let codes = send(("x-batch", "each")).await;
+        assert_eq!(codes, [json!(null), json!("INSUFFICIENT_FUNDS"), json!(null)]);
+        assert_eq!((ledger.balance("alice").await, ledger.count("entry").await), (8, 2));
+    }
+
     /// Clients that post at the same time on the same two accounts: every entry that was acknowledged is there, once.
     async fn concurrent_clients_lose_nothing(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;

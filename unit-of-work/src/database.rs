@@ -97,8 +97,8 @@ struct Inner {
     reader: AnyPool,
     writer: AnyPool,
     options: DatabaseOptions,
-    /// The effects that run on after their response.
-    detached: TaskTracker,
+    /// Units that are being finished, and effects.
+    tasks: TaskTracker,
 }
 
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Database {
             reader,
             writer,
             options,
-            detached: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         });
         Ok(Self { inner })
     }
@@ -217,20 +217,22 @@ impl Database {
         }
     }
 
-    /// Waits for the effects that run on after their response, then closes both pools: waits for connections that are in
-    /// use, refuses new units.
+    /// Waits for units that are being finished and for effects, those that outlast their response too; then closes both
+    /// pools: waits for connections that are in use, refuses new units.
     ///
     /// # Cancel safety
     /// Cancel safe: what has not ended goes on.
     pub async fn close(&self) {
-        self.inner.detached.close();
-        self.inner.detached.wait().await;
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
         for pool in [&self.inner.reader, &self.inner.writer] {
             match pool {
                 AnyPool::Postgres(pool) => pool.close().await,
                 AnyPool::Sqlite(pool) => pool.close().await,
             }
         }
+        // The effects of those that were in use.
+        self.inner.tasks.wait().await;
     }
 
     /// Takes a connection for `access` from its pool; nothing is begun on it yet.
@@ -313,8 +315,9 @@ impl Database {
         Ok(status)
     }
 
-    pub(crate) fn detached(&self) -> &TaskTracker {
-        &self.inner.detached
+    /// What [`Database::close`] waits for.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
     }
 
     pub(crate) fn max_connections(&self) -> u32 {

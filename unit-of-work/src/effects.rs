@@ -25,7 +25,8 @@ pub(crate) enum When {
 /// never run, and is not kept.
 pub(crate) struct Effects(Mutex<Option<Vec<Effect>>>);
 
-struct Effect {
+/// Something to do after the end of a unit.
+pub(crate) struct Effect {
     /// The innermost savepoint it was registered in.
     scope: Option<Arc<Scope>>,
     when: When,
@@ -64,35 +65,37 @@ impl Effects {
         drop(self.take());
     }
 
-    /// Runs the effects of a commit one after another; those that nobody waits for become tasks of `detached`.
-    pub(crate) async fn committed(&self, detached: &TaskTracker) {
-        for effect in self.take() {
-            match effect.when {
-                When::Committed => guarded(effect.run).await,
-                When::CommittedDetached => {
-                    detached.spawn(guarded(effect.run));
-                }
-                When::RolledBack => {}
-            }
-        }
-    }
-
-    /// Runs the effects of a rollback one after another.
-    pub(crate) async fn rolled_back(&self) {
-        for effect in self.take() {
-            if effect.when == When::RolledBack {
-                guarded(effect.run).await;
-            }
-        }
-    }
-
-    fn take(&self) -> Vec<Effect> {
+    /// Takes all of them, once; the unit has ended.
+    pub(crate) fn take(&self) -> Vec<Effect> {
         self.lock().take().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Effect>>> {
         // Nothing can panic while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the effects follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follow {
+    Commit,
+    Rollback,
+}
+
+/// Runs the effects that follow a commit, or a rollback, one after another; those that nobody waits for become `tasks`.
+pub(crate) async fn run(effects: Vec<Effect>, follow: Follow, tasks: TaskTracker) {
+    for effect in effects {
+        match (effect.when, follow) {
+            (When::Committed, Follow::Commit) | (When::RolledBack, Follow::Rollback) => {
+                guarded(effect.run).await;
+            }
+            (When::CommittedDetached, Follow::Commit) => {
+                tasks.spawn(guarded(effect.run));
+            }
+            (When::Committed | When::CommittedDetached, Follow::Rollback)
+            | (When::RolledBack, Follow::Commit) => {}
+        }
     }
 }
 

@@ -33,6 +33,10 @@ pub mod codes {
     pub const IDEMPOTENCY_KEY_INVALID: &str = "IDEMPOTENCY_KEY_INVALID";
     /// The server does not record idempotency keys: nothing of the operation ran.
     pub const IDEMPOTENCY_NOT_ENABLED: &str = "IDEMPOTENCY_NOT_ENABLED";
+    /// Another operation of a batch that is all or nothing failed: nothing of this one happened.
+    pub const BATCH_ROLLED_BACK: &str = "BATCH_ROLLED_BACK";
+    /// The batch cannot be all or nothing: nothing of it happened.
+    pub const BATCH_REFUSED: &str = "BATCH_REFUSED";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
 }

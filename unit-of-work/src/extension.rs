@@ -8,7 +8,8 @@
 //! 3. finishes the unit: a query's snapshot is let go in the background, a mutation is committed or rolled back;
 //! 4. only then answers, with what really happened.
 //!
-//! If the future is dropped in step 2, the client is gone, and the unit is rolled back in the background.
+//! If the future is dropped in step 2, the client is gone, and the unit is rolled back in the background. Operations of a
+//! batch that is all or nothing have one unit together: `batch` makes it and finishes it, instead of steps 1 and 3.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -26,14 +27,16 @@ use async_graphql::{
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use sea_orm::IsolationLevel;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, DryRun, FailureKind, IdempotencySettings, Isolation, OperationDeadline,
-    Report, SessionSettings, Settings, UnitOfWork,
+    Access, Database, DryRun, IdempotencySettings, Isolation, OperationDeadline, Report,
+    SessionSettings, Settings, UnitOfWork,
     ask::is_dry_run,
+    batch::{self, Part},
     field_savepoints::FieldSavepoints,
+    finisher::{Finisher, answer, within},
     idempotency::Idempotency,
     loader::Loaders,
     located, report, respond,
@@ -41,7 +44,7 @@ use crate::{
     root_fields::single_root_field,
     telemetry,
     terms::{Deadline, Terms, stricter},
-    unit::{Ending, Outcome, Reason, RollBackOnDrop},
+    unit::RollBackOnDrop,
 };
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -214,6 +217,9 @@ impl Extension for PerRequest {
         {
             return Err(vec![error]);
         }
+        if let Some(error) = batch::refusal(ctx, self.idempotency.has_key()) {
+            return Err(vec![error]);
+        }
         match self.document_error.get() {
             Some(error) => Err(vec![error.clone()]),
             None => Ok(result),
@@ -259,9 +265,12 @@ impl Extension for PerRequest {
             OperationType::Subscription => ("subscription", Access::ReadOnly),
         };
         let attempt = ctx.data_opt::<Arc<Attempt>>();
+        let together = attempt.and_then(|attempt| attempt.together.as_deref());
         let deadline = self.deadline(ctx, attempt);
         let dry_run = kind == OperationType::Mutation
             && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
+        let wants_report =
+            ctx.data_opt::<Report>().unwrap_or(&self.settings.report) == &Report::InExtensions;
         let terms = Terms {
             access,
             isolation: self.isolation(ctx),
@@ -273,18 +282,28 @@ impl Extension for PerRequest {
         };
         let deadline = deadline.map(|deadline| deadline.at);
         let span = telemetry::operation_span(kind_name, operation_name);
-        let unit = UnitOfWork::new(self.database.clone(), terms, span.clone());
+        let unit = match together {
+            Some(together) => match together.join(&self.database, terms) {
+                Ok(unit) => unit,
+                Err(refusal) => return Response::from_errors(vec![refusal]),
+            },
+            None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
+        };
         let (loaders, batches) = Loaders::new(unit.clone());
         let mut data = Data::default();
         data.insert(unit.clone());
         data.insert(loaders);
 
-        if self.settings.field_savepoints && access == Access::ReadWrite {
+        // What is all or nothing has no partial success.
+        let field_savepoints = self.settings.field_savepoints && together.is_none();
+        if field_savepoints && access == Access::ReadWrite {
             self.fields
                 .get_or_init(|| FieldSavepoints::new(unit.clone()));
         }
 
-        let guard = RollBackOnDrop::new(unit.clone());
+        let guard = together
+            .is_none()
+            .then(|| RollBackOnDrop::new(unit.clone()));
         let resolvers = next.run_with_data(ctx, operation_name, data);
         let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
         let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -295,7 +314,9 @@ impl Extension for PerRequest {
                 .instrument(span)
                 .await
         };
-        guard.disarm();
+        if let Some(guard) = guard {
+            guard.disarm();
+        }
 
         // With an idempotency key there is no partial success: what is replayed is what was committed, all of it.
         let undone = match (self.fields.get(), &mut resolved) {
@@ -304,24 +325,31 @@ impl Extension for PerRequest {
             }
             _ => Vec::new(),
         };
+        let (response, cut_short) = answer(resolved);
+        if let Some(together) = together {
+            // The batch finishes the unit that its operations have together.
+            together.leave(Part {
+                cut_short,
+                deadline,
+                dry_run,
+                wants_report,
+            });
+            return response;
+        }
         let finisher = Finisher {
             unit: &unit,
             deadline,
             dry_run,
         };
-        let (mut response, outcome) = finisher.finish(resolved).await;
+        let finished = finisher.finish(cut_short, response.is_ok()).await;
+        let mut response = finished.tell(response, &unit);
         response.errors.extend(undone);
-        if let Some(attempt) = attempt
-            && is_lost_conflict(&outcome, unit.doom())
-        {
-            attempt.lost(deadline);
+        if let Some(attempt) = attempt {
+            finished.tell_attempt(attempt, &unit, deadline);
         }
-        if ctx.data_opt::<Report>().unwrap_or(&self.settings.report) == &Report::InExtensions {
+        if wants_report {
             let attempts = attempt.map_or(1, |attempt| attempt.number);
-            response.extensions.insert(
-                "unitOfWork".to_owned(),
-                report::of(&unit, &outcome, attempts),
-            );
+            report::put(&mut response, &unit, &finished.outcome, attempts);
         }
         response
     }
@@ -354,99 +382,5 @@ impl PerRequest {
             (Some(asked), Some(field)) => Some(stricter(asked, field)),
             (asked, field) => asked.or(field),
         }
-    }
-}
-
-/// Whether the same operation may succeed when it is run again, and surely has not happened yet.
-fn is_lost_conflict(outcome: &Outcome, doom: Option<FailureKind>) -> bool {
-    let kind = match outcome {
-        Outcome::CommitFailed(failure) => Some(failure.kind),
-        Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read => doom,
-        _ => None,
-    };
-    matches!(
-        kind,
-        Some(FailureKind::Conflict | FailureKind::ConnectionLost)
-    )
-}
-
-type Panic = Box<dyn std::any::Any + Send>;
-
-/// Ends a unit, and answers with what really happened.
-struct Finisher<'a> {
-    unit: &'a UnitOfWork,
-    deadline: Option<Instant>,
-    dry_run: bool,
-}
-
-impl Finisher<'_> {
-    async fn finish(&self, resolved: Option<Result<Response, Panic>>) -> (Response, Outcome) {
-        match resolved {
-            None => {
-                // The answer does not wait for the database: it may be what is stuck.
-                self.unit.roll_back_in_background(Reason::Deadline);
-                let outcome = Outcome::RolledBack(Reason::Deadline);
-                (respond::deadline_exceeded(), outcome)
-            }
-            Some(Err(panic)) => {
-                let response = respond::panicked(&panic);
-                let outcome = self.unit.finish(Ending::RollBack(Reason::Panic)).await;
-                (response, outcome)
-            }
-            Some(Ok(mut response)) => {
-                response.errors.iter_mut().for_each(located::restore);
-                if self.unit.access() == Access::ReadOnly {
-                    let outcome = self.unit.end_read();
-                    (respond::read(response), outcome)
-                } else {
-                    self.finish_write(response).await
-                }
-            }
-        }
-    }
-
-    async fn finish_write(&self, response: Response) -> (Response, Outcome) {
-        let unit = self.unit;
-        if !response.errors.is_empty() {
-            let outcome = self.finish_within(Ending::RollBack(Reason::Error)).await;
-            return (respond::written(response, &outcome, unit), outcome);
-        }
-        if !self.dry_run {
-            let outcome = self.finish_within(Ending::Commit).await;
-            return (respond::written(response, &outcome, unit), outcome);
-        }
-        // What a commit would refuse, a dry run must not promise.
-        let refused = unit.check_deferred().await.err();
-        let would_commit = unit.doom().is_none() && unit.rollback_only().is_none();
-        let outcome = self.finish_within(Ending::RollBack(Reason::DryRun)).await;
-        let response = match refused {
-            Some(failure) => respond::written(response, &Outcome::CommitFailed(failure), unit),
-            None if would_commit => respond::dry_run(response),
-            None => respond::written(response, &Outcome::RolledBack(Reason::Doomed), unit),
-        };
-        (response, outcome)
-    }
-}
-
-impl Finisher<'_> {
-    /// Finishes the unit; if the deadline passes before COMMIT was decided on, it is rolled back instead. That happens
-    /// when something outside the operation holds the unit: a statement of a handle that got away.
-    async fn finish_within(&self, ending: Ending) -> Outcome {
-        let mut finishing = std::pin::pin!(self.unit.finish(ending));
-        if let Some(outcome) = within(self.deadline, finishing.as_mut()).await {
-            return outcome;
-        }
-        match self.unit.decide(Ending::RollBack(Reason::Deadline)) {
-            Ending::RollBack(reason) => Outcome::RolledBack(reason),
-            Ending::Commit | Ending::Replay => finishing.await,
-        }
-    }
-}
-
-/// The future's output, or `None` when the deadline came first.
-async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, future).await.ok(),
-        None => Some(future.await),
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ask;
+mod batch;
 mod begin;
 mod connection;
 mod context;
@@ -9,6 +10,7 @@ mod effects;
 mod error;
 mod extension;
 mod field_savepoints;
+mod finisher;
 pub mod idempotency;
 mod loader;
 mod located;
@@ -19,10 +21,12 @@ mod root_fields;
 mod savepoint;
 mod settings;
 mod telemetry;
+mod template;
 mod terms;
 mod unit;
 
 pub use ask::{DryRun, Isolation, OperationDeadline};
+pub use batch::AllOrNothing;
 pub use begin::SessionSettings;
 pub use context::ContextExt;
 pub use database::{Access, Database, DatabaseOptions};

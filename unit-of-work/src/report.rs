@@ -1,6 +1,6 @@
 //! `extensions.unitOfWork` of a response: what the operation's unit did, for people who look.
 
-use async_graphql::{Name, Value, indexmap::IndexMap};
+use async_graphql::{Name, Response, Value, indexmap::IndexMap};
 use sea_orm::IsolationLevel;
 
 use crate::unit::{Outcome, UnitOfWork};
@@ -16,7 +16,13 @@ pub enum Report {
     InExtensions,
 }
 
-pub(crate) fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> Value {
+/// Puts the report of a unit into a response.
+pub(crate) fn put(response: &mut Response, unit: &UnitOfWork, outcome: &Outcome, attempts: u32) {
+    let report = of(unit, outcome, attempts);
+    response.extensions.insert("unitOfWork".to_owned(), report);
+}
+
+fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> Value {
     let stats = unit.stats();
     let begun = stats.has_begun();
     let mut report = IndexMap::new();

@@ -9,16 +9,18 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{
-    BatchRequest, BatchResponse, Data, Executor, Request, Response,
-    parser::types::{DocumentOperations, OperationType},
-};
+use async_graphql::{BatchRequest, BatchResponse, Data, Executor, Request, Response};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
 use tokio::time::{Instant, sleep};
+
+use crate::{
+    batch::{self, Together},
+    template::Template,
+};
 
 /// Runs a schema's queries and mutations again when they lose a conflict: a serialization failure, a deadlock, a busy
 /// database, at a statement or at COMMIT; a connection that was lost before COMMIT, or in it when the database says that
@@ -99,40 +101,26 @@ impl<E: Executor> Retrying<E> {
 
     /// Runs a query or mutation until an attempt's end is the operation's.
     async fn attempts(&self, template: Template, first: Request) -> Response {
-        let started = Instant::now();
-        let mut delays = self.policy.delays();
+        let mut attempts = Attempts::new(&self.policy);
+        let mut attempt = attempts.first(None);
         let mut request = first;
-        let mut number = 1;
         loop {
-            let attempt = Arc::new(Attempt {
-                number,
-                started,
-                conflict: OnceLock::new(),
-            });
             let response = template.run(&self.executor, request, &attempt).await;
-            let Some(conflict) = attempt.conflict.get() else {
-                return response;
-            };
-            let Some(delay) = delays.next() else {
-                return response;
-            };
-            if conflict
-                .deadline
-                .is_some_and(|deadline| Instant::now() + delay >= deadline)
-            {
-                return response;
+            let name = template.operation_name.as_deref();
+            match attempts.after(&attempt, name).await {
+                Some(next) => attempt = next,
+                None => return response,
             }
-            metrics::counter!("unit_of_work_retries_total").increment(1);
-            tracing::warn!(
-                graphql.operation.name = template.operation_name.as_deref(),
-                attempt = number,
-                ?delay,
-                "the operation lost a conflict and is run again"
-            );
-            sleep(delay).await;
             request = template.again();
-            number += 1;
         }
+    }
+
+    async fn one_by_one(&self, requests: Vec<Request>) -> Vec<Response> {
+        let mut responses = Vec::with_capacity(requests.len());
+        for request in requests {
+            responses.push(self.execute(request).await);
+        }
+        responses
     }
 }
 
@@ -144,17 +132,15 @@ impl<E: Executor> Executor for Retrying<E> {
         }
     }
 
-    /// One after another: each is a unit of its own, with an outcome of its own.
+    /// In order, one after another: each a unit of its own, with an outcome of its own; or, where a request's data has
+    /// [`AllOrNothing`], all of them one unit.
     async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
         match batch {
             BatchRequest::Single(request) => BatchResponse::Single(self.execute(request).await),
-            BatchRequest::Batch(requests) => {
-                let mut responses = Vec::with_capacity(requests.len());
-                for request in requests {
-                    responses.push(self.execute(request).await);
-                }
-                BatchResponse::Batch(responses)
+            BatchRequest::Batch(requests) if requests.iter().any(batch::is_all_or_nothing) => {
+                BatchResponse::Batch(batch::run(&self.executor, &self.policy, requests).await)
             }
+            BatchRequest::Batch(requests) => BatchResponse::Batch(self.one_by_one(requests).await),
         }
     }
 
@@ -173,75 +159,54 @@ impl<E: Executor> Executor for Retrying<E> {
     }
 }
 
-/// A query or mutation that can be run again.
-struct Template {
-    query: String,
-    operation_name: Option<String>,
-    variables: async_graphql::Variables,
-    extensions: async_graphql::Extensions,
-    introspection_mode: async_graphql::IntrospectionMode,
-    data: Arc<Data>,
+/// The attempts of one operation, or of a batch that is one unit.
+pub(crate) struct Attempts {
+    started: Instant,
+    number: u32,
+    delays: Box<dyn Iterator<Item = Duration> + Send>,
 }
 
-impl Template {
-    /// Notes what it takes to make the request again, and answers the first one, which keeps its parsed document; or gives
-    /// the request back if it must be run as it is, once.
-    fn of(
-        mut request: Request,
-        session: Option<Arc<Data>>,
-    ) -> Result<(Self, Request), Box<Request>> {
-        let runs_once = !request.uploads.is_empty()
-            || (session.is_some() && !request.data.is_empty())
-            || !is_query_or_mutation(&mut request);
-        if runs_once {
-            return Err(Box::new(request));
+impl Attempts {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        Self {
+            started: Instant::now(),
+            number: 1,
+            delays: Box::new(policy.delays()),
         }
-        let data = std::mem::take(&mut request.data);
-        let template = Self {
-            query: request.query.clone(),
-            operation_name: request.operation_name.clone(),
-            variables: request.variables.clone(),
-            extensions: request.extensions.clone(),
-            introspection_mode: request.introspection_mode,
-            data: session.unwrap_or_else(|| Arc::new(data)),
-        };
-        Ok((template, request))
     }
 
-    /// The request, for another attempt.
-    fn again(&self) -> Request {
-        let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
-        request.operation_name.clone_from(&self.operation_name);
-        request.extensions.clone_from(&self.extensions);
-        request.introspection_mode = self.introspection_mode;
-        request
+    pub(crate) fn first(&self, together: Option<Arc<Together>>) -> Arc<Attempt> {
+        Arc::new(Attempt {
+            number: self.number,
+            started: self.started,
+            together,
+            conflict: OnceLock::new(),
+        })
     }
 
-    async fn run(
-        &self,
-        executor: &impl Executor,
-        request: Request,
-        attempt: &Arc<Attempt>,
-    ) -> Response {
-        let request = request.data(Arc::clone(attempt));
-        let mut responses = executor.execute_stream(request, Some(Arc::clone(&self.data)));
-        // A query or mutation is a stream of one response.
-        responses.next().await.unwrap_or_default()
+    /// Waits, and answers the next attempt; `None` where the last one's end is the end.
+    pub(crate) async fn after(
+        &mut self,
+        last: &Attempt,
+        operation_name: Option<&str>,
+    ) -> Option<Arc<Attempt>> {
+        let conflict = last.conflict.get()?;
+        let delay = self.delays.next()?;
+        let is_late = |deadline| Instant::now() + delay >= deadline;
+        if conflict.deadline.is_some_and(is_late) {
+            return None;
+        }
+        metrics::counter!("unit_of_work_retries_total").increment(1);
+        tracing::warn!(
+            graphql.operation.name = operation_name,
+            attempt = self.number,
+            ?delay,
+            "the operation lost a conflict and is run again"
+        );
+        sleep(delay).await;
+        self.number += 1;
+        Some(self.first(last.together.as_ref().map(|together| together.again())))
     }
-}
-
-/// Whether the request surely is a query or a mutation; what does not parse is the schema's to refuse.
-fn is_query_or_mutation(request: &mut Request) -> bool {
-    let name = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else {
-        return false;
-    };
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation),
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name.as_str()),
-        (DocumentOperations::Multiple(operations), None) => operations.values().next(),
-    };
-    operation.is_some_and(|operation| operation.node.ty != OperationType::Subscription)
 }
 
 /// One attempt, as the extension sees it in the request's data.
@@ -251,6 +216,8 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// When the first attempt started: the deadline counts from here.
     pub(crate) started: Instant,
+    /// The unit that the operations of a batch have together.
+    pub(crate) together: Option<Arc<Together>>,
     /// Set by the extension when the operation should be run again.
     conflict: OnceLock<Conflict>,
 }

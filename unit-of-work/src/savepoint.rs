@@ -18,7 +18,7 @@ use std::sync::{
 };
 
 use futures_util::task::FutureObj;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{
@@ -375,6 +375,10 @@ impl Savepoint {
         }
     }
 
+    fn backend(&self) -> DbBackend {
+        self.unit.backend()
+    }
+
     /// Runs one statement.
     async fn statement<T>(
         &self,
@@ -411,32 +415,7 @@ impl std::fmt::Debug for Savepoint {
     }
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for Savepoint {
-    fn get_database_backend(&self) -> DbBackend {
-        self.unit.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.statement(async |connection| connection.execute(statement).await)
-            .await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.statement(async |connection| connection.execute_unprepared(sql).await)
-            .await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.statement(async |connection| connection.query_one(statement).await)
-            .await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.statement(async |connection| connection.query_all(statement).await)
-            .await
-    }
-}
+crate::connection::lend_as_connection_trait!(Savepoint);
 
 /// A savepoint that has not ended. Dropped before it has, it leaves what it was made from unusable.
 struct Unended<'a>(&'a Savepoint);

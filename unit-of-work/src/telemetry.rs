@@ -105,6 +105,17 @@ pub(crate) fn operation_span(kind: &'static str, name: Option<&str>) -> Span {
     )
 }
 
+/// One span per batch that is one unit, around those of its operations.
+pub(crate) fn batch_span() -> Span {
+    tracing::info_span!(
+        "graphql.batch",
+        unit.outcome = Empty,
+        unit.reason = Empty,
+        unit.statements = Empty,
+        unit.milliseconds = Empty,
+    )
+}
+
 /// Records how a unit ended in its span and in the metrics.
 pub(crate) fn record(span: &Span, stats: &Stats, outcome: &Outcome) {
     match outcome {

@@ -11,8 +11,9 @@
 //!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
 //!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
 //!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
-//! - How the unit ends is *decided* once, by whoever comes first: the operation that ends, its deadline, or a client
-//!   that went away. A COMMIT that was decided is carried through.
+//! - How the unit ends is told in [`ending`].
+
+mod ending;
 
 use std::{
     sync::{
@@ -23,22 +24,21 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, ExecResult, IsolationLevel, QueryResult, RuntimeErr,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, RuntimeErr, Statement};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
+pub use ending::Reason;
+pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
+
 use crate::{
-    Access, Database, FailureKind, UnitError,
-    begin::{Begin, Identity},
+    Access, Database, FailureKind, SessionSettings, UnitError,
+    begin::Begin,
     connection::Connection,
-    database::Verdict,
     effects::{Effects, When},
     error::CommitFailure,
     savepoint::{self, FieldScope, Scope},
-    telemetry::{self, Stats},
+    telemetry::Stats,
     terms::{Terms, stricter},
 };
 
@@ -47,6 +47,20 @@ use crate::{
 ///
 /// It is a handle, cheap to clone. It does not implement `TransactionTrait`: what is inside a unit cannot begin, commit
 /// or roll back. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
+///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::TransactionTrait::begin(unit).await; // does not compile
+/// # }
+/// ```
+///
+/// Nor does it implement `StreamTrait`: a stream that is kept open would keep the unit from everybody else.
+///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::StreamTrait::stream_raw(unit, sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "")).await;
+/// # }
+/// ```
 ///
 /// # Cancel safety
 /// Dropping the future of a statement dooms a unit that may write, because nobody knows whether the statement
@@ -91,53 +105,6 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId(usize);
 
-/// How a unit is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Commit,
-    /// The response is that of an earlier operation: nothing is to be committed.
-    Replay,
-    RollBack(Reason),
-}
-
-/// Why a unit was rolled back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The response has errors.
-    Error,
-    /// A statement failed or was abandoned, and no field reported it.
-    Doomed,
-    /// The operation passed its deadline.
-    Deadline,
-    /// The operation was dropped: the client is gone.
-    ClientGone,
-    /// A resolver panicked.
-    Panic,
-    /// The database refused COMMIT.
-    CommitFailed,
-    /// [`UnitOfWork::set_rollback_only`].
-    RollbackOnly,
-    /// It was a dry run.
-    DryRun,
-}
-
-/// How a unit ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// No statement was run: nothing was begun.
-    Untouched,
-    /// A snapshot was read, and let go.
-    Read,
-    Committed,
-    /// The response of an earlier operation was found; nothing was written.
-    Replayed,
-    RolledBack(Reason),
-    CommitFailed(CommitFailure),
-    /// The connection was lost during COMMIT.
-    Unknown,
-}
-
 impl UnitOfWork {
     pub(crate) fn new(database: Database, terms: Terms, span: Span) -> Self {
         Self {
@@ -172,7 +139,8 @@ impl UnitOfWork {
     /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
     /// dropped. Inside a savepoint it belongs to the savepoint, and is dropped if that is rolled back.
     ///
-    /// The response waits for it. For what may take its time there is [`UnitOfWork::after_commit_detached`].
+    /// The response waits for it, until the operation's deadline. For what may take its time there is
+    /// [`UnitOfWork::after_commit_detached`].
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         self.register(When::Committed, Box::pin(effect));
     }
@@ -228,6 +196,10 @@ impl UnitOfWork {
         &self.inner.stats
     }
 
+    pub(crate) fn settings(&self) -> &SessionSettings {
+        &self.inner.terms.settings
+    }
+
     pub(crate) fn isolation(&self) -> IsolationLevel {
         let own = self.inner.database.isolation(self.inner.terms.access);
         self.inner
@@ -265,7 +237,7 @@ impl UnitOfWork {
         if !self.stats().has_begun() || self.doom().is_some() {
             return Ok(());
         }
-        let checked = match self.get_database_backend() {
+        let checked = match self.backend() {
             DbBackend::Sqlite => self.sqlite_orphan().await,
             _ => self
                 .execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
@@ -376,6 +348,10 @@ impl UnitOfWork {
             .map_err(|_| self.failed(UnitError::Doomed.into()))
     }
 
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.inner.database.backend()
+    }
+
     /// Runs one statement on the transaction.
     async fn statement<T>(
         &self,
@@ -419,197 +395,6 @@ impl UnitOfWork {
     pub(crate) fn doom_with(&self, kind: FailureKind) {
         self.inner.doom.get_or_init(|| kind);
     }
-
-    /// Decides how the unit ends, unless that is decided already. Answers what holds.
-    pub(crate) fn decide(&self, ending: Ending) -> Ending {
-        *self.inner.ending.get_or_init(|| ending)
-    }
-
-    /// Lets a read-only unit's snapshot go, without making anybody wait for it.
-    pub(crate) fn end_read(&self) -> Outcome {
-        self.inner.closing.store(true, Ordering::Release);
-        self.inner.effects.discard();
-        let outcome = match self.close_untouched() {
-            Some(outcome) => outcome,
-            None => {
-                let unit = self.clone();
-                self.detached(async move {
-                    if let Some(connection) = unit.take().await {
-                        unit.roll_back(connection).await;
-                    }
-                });
-                Outcome::Read
-            }
-        };
-        self.record(&outcome);
-        outcome
-    }
-
-    /// Commits or rolls back, in a task of its own, and answers when it is done.
-    ///
-    /// # Cancel safety
-    /// Cancel safe: the task goes on.
-    pub(crate) async fn finish(&self, requested: Ending) -> Outcome {
-        self.inner.closing.store(true, Ordering::Release);
-        match self.detached(self.clone().end(requested)) {
-            Some(task) => task.await.unwrap_or(Outcome::Unknown),
-            None => Outcome::Unknown,
-        }
-    }
-
-    /// Rolls back without making anybody wait for it.
-    pub(crate) fn roll_back_in_background(&self, reason: Reason) {
-        self.inner.closing.store(true, Ordering::Release);
-        self.detached(self.clone().end(Ending::RollBack(reason)));
-    }
-
-    async fn end(self, requested: Ending) -> Outcome {
-        let connection = self.take().await;
-        let requested = match requested {
-            Ending::Commit if self.doom().is_some() => Ending::RollBack(Reason::Doomed),
-            Ending::Commit if self.rollback_only().is_some() => {
-                Ending::RollBack(Reason::RollbackOnly)
-            }
-            _ => requested,
-        };
-        let ending = self.decide(requested);
-        let outcome = match (connection, ending) {
-            (Some(connection), Ending::Commit) => self.commit(connection).await,
-            (Some(connection), Ending::RollBack(reason)) => {
-                self.roll_back(connection).await;
-                Outcome::RolledBack(reason)
-            }
-            (Some(connection), Ending::Replay) => {
-                self.roll_back(connection).await;
-                Outcome::Replayed
-            }
-            (None, _) => self.untouched(),
-        };
-        self.settle(outcome, ending).await
-    }
-
-    /// Finishes a unit that never began and that nobody is using; `None` when there is more to do.
-    fn close_untouched(&self) -> Option<Outcome> {
-        let mut state = self.inner.state.try_lock().ok()?;
-        match *state {
-            State::Open(_) => None,
-            State::Idle | State::Finished => {
-                *state = State::Finished;
-                Some(self.untouched())
-            }
-        }
-    }
-
-    /// A unit without a transaction: never touched, or one that could not begin.
-    fn untouched(&self) -> Outcome {
-        match (self.doom(), self.rollback_only()) {
-            (Some(_), _) => Outcome::RolledBack(Reason::Doomed),
-            (None, Some(_)) => Outcome::RolledBack(Reason::RollbackOnly),
-            (None, None) => Outcome::Untouched,
-        }
-    }
-
-    /// Takes the transaction out of the unit, for good. Waits for the statement under way: the connection is busy
-    /// until it ends, whoever still wants its result.
-    async fn take(&self) -> Option<Connection> {
-        let mut state = self.inner.state.lock().await;
-        match std::mem::replace(&mut *state, State::Finished) {
-            State::Open(connection) => Some(connection),
-            State::Idle | State::Finished => None,
-        }
-    }
-
-    async fn commit(&self, mut connection: Connection) -> Outcome {
-        let limit = self.inner.database.finish_timeout();
-        let answer = tokio::time::timeout(limit, connection.commit()).await;
-        let outcome = match answer {
-            Ok(Ok(())) => {
-                drop(connection);
-                Outcome::Committed
-            }
-            Ok(Err(error)) if is_refusal(&error) => {
-                tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
-                // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
-                self.roll_back(connection).await;
-                Outcome::CommitFailed(CommitFailure::of(&error))
-            }
-            lost => {
-                tracing::warn!(parent: &self.inner.span, ?lost, "COMMIT was not answered");
-                let identity = connection.identity();
-                connection.close_hard();
-                self.outcome_of(identity).await
-            }
-        };
-        self.inner.stats.held();
-        outcome
-    }
-
-    /// Finds out what became of a COMMIT that was not answered.
-    async fn outcome_of(&self, identity: Option<Identity>) -> Outcome {
-        let Some(identity) = identity else {
-            return Outcome::Unknown;
-        };
-        let verdict = self.inner.database.verdict(&identity).await;
-        tracing::warn!(parent: &self.inner.span, ?verdict, "the database was asked for the outcome of a COMMIT");
-        match verdict {
-            Verdict::Committed => Outcome::Committed,
-            Verdict::Aborted => Outcome::CommitFailed(CommitFailure {
-                kind: FailureKind::ConnectionLost,
-                constraint: None,
-            }),
-            Verdict::Unknown => Outcome::Unknown,
-        }
-    }
-
-    /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
-    async fn roll_back(&self, mut connection: Connection) {
-        let limit = self.inner.database.finish_timeout();
-        let rollback = async {
-            match connection.rollback().await {
-                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
-                Err(error) if is_refusal(&error) => connection.rollback().await,
-                ended => ended,
-            }
-        };
-        match tokio::time::timeout(limit, rollback).await {
-            Ok(Ok(())) => drop(connection),
-            Ok(Err(_)) | Err(_) => connection.close_hard(),
-        }
-        self.inner.stats.held();
-    }
-
-    /// What follows the end: effects, and the record in span and metrics.
-    async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
-        let effects = &self.inner.effects;
-        match (&outcome, ending) {
-            (Outcome::Committed, _) | (Outcome::Untouched, Ending::Commit) => {
-                effects.committed(self.inner.database.detached()).await;
-            }
-            (Outcome::RolledBack(_) | Outcome::CommitFailed(_), _)
-            | (Outcome::Untouched, Ending::RollBack(_)) => effects.rolled_back().await,
-            (Outcome::Unknown | Outcome::Replayed | Outcome::Read, _)
-            | (Outcome::Untouched, Ending::Replay) => effects.discard(),
-        }
-        self.record(&outcome);
-        outcome
-    }
-
-    fn record(&self, outcome: &Outcome) {
-        telemetry::record(&self.inner.span, &self.inner.stats, outcome);
-    }
-
-    /// Spawns what must not be cancelled. Without a runtime (it is going down) the connection's own `Drop` is left to
-    /// roll back.
-    fn detached<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Option<tokio::task::JoinHandle<T>> {
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
-        Some(runtime.spawn(tracing::Instrument::instrument(
-            task,
-            self.inner.span.clone(),
-        )))
-    }
 }
 
 impl std::fmt::Debug for UnitOfWork {
@@ -622,32 +407,7 @@ impl std::fmt::Debug for UnitOfWork {
     }
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for UnitOfWork {
-    fn get_database_backend(&self) -> DbBackend {
-        self.inner.database.backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.statement(async |connection| connection.execute(statement).await)
-            .await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.statement(async |connection| connection.execute_unprepared(sql).await)
-            .await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.statement(async |connection| connection.query_one(statement).await)
-            .await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.statement(async |connection| connection.query_all(statement).await)
-            .await
-    }
-}
+crate::connection::lend_as_connection_trait!(UnitOfWork);
 
 /// A statement that is being run. Dropped before it ended, it dooms a unit that may write.
 struct UnderWay<'a> {
@@ -666,33 +426,6 @@ impl Drop for UnderWay<'_> {
             self.unit.abandoned();
         }
     }
-}
-
-/// Rolls a unit back when the operation that holds it is dropped: its client is gone.
-pub(crate) struct RollBackOnDrop(Option<UnitOfWork>);
-
-impl RollBackOnDrop {
-    pub(crate) fn new(unit: UnitOfWork) -> Self {
-        Self(Some(unit))
-    }
-
-    pub(crate) fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for RollBackOnDrop {
-    fn drop(&mut self) {
-        if let Some(unit) = &self.0 {
-            unit.roll_back_in_background(Reason::ClientGone);
-        }
-    }
-}
-
-/// Whether the database has answered, and has refused: nothing happened, for certain.
-fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_))
-        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }
 
 fn acquire_error(error: sqlx::Error) -> DbErr {

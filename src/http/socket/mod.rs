@@ -35,6 +35,9 @@ mod operation;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
+/// Where a socket's input is read to. The library's default is 128 KiB for each, which thousands of idle sockets would keep.
+const READ_BUFFER: usize = 4 * 1024;
+
 /// Messages of one socket's operations that wait for the client to read.
 const OUTPUTS: usize = 16;
 
@@ -75,6 +78,7 @@ pub(super) fn accept<E: Executor>(
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(state.limits.body_bytes)
         .max_frame_size(state.limits.body_bytes)
         .on_upgrade(move |socket| {

@@ -107,6 +107,26 @@ on_every_engine! {
         stage.assert_whole().await;
     }
 
+    /// An effect that never ends holds up its response until the deadline, and no longer; then it is waited for only by
+    /// those who close the database.
+    async fn effect_cannot_outlast_the_deadline_of_its_response(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let stage = Stage::at(test, &url, unit_of_work::DatabaseOptions::default(), |extension| {
+            extension.deadline(std::time::Duration::from_millis(500))
+        }).await;
+        for query in ["mutation { mark(name: \"a\") effectMeets }", "mutation { effectMeets }"] {
+            let response = stage.run(query).await;
+            assert!(response.is_ok(), "{response:?}");
+            assert_eq!(stage.cue.effects(), Vec::<String>::new());
+            stage.cue.reached().await;
+            stage.cue.proceed();
+            eventually("the effect ends", async || stage.cue.effects() == ["met"]).await;
+            lock(&stage.cue.effects).clear();
+        }
+        assert_eq!(stage.marks().await, ["a"]);
+        stage.assert_whole().await;
+    }
+
     /// Nothing was committed, so no effect ran.
     async fn effects_are_dropped_with_a_rollback(test: TestDatabase) {
         let stage = Stage::new(test).await;

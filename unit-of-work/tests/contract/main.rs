@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod asks;
+mod batches;
 mod clients;
 mod commits;
 mod connect;

@@ -1,7 +1,7 @@
 //! The contract holds for whatever resolvers do: random trees of them, run on every engine, against a model.
 //!
 //! An [`Operation`](operation::Operation) is a tree of fields whose resolvers insert, read, fail, panic, hide errors,
-//! drop statements, start tasks and keep handles; its client may go half way. Fields run concurrently and drop each
+//! drop statements, start tasks, keep handles and do the same inside savepoints; its client may go half way. Fields run concurrently and drop each
 //! other, so the resolvers note what they came to do ([`trace`]). From both follows what the response must say, which
 //! rows must be there and which effects must have run ([`model`]); afterwards the pool of one must be whole.
 //!
@@ -10,6 +10,7 @@
 mod model;
 mod operation;
 mod resolvers;
+mod savepoints;
 mod trace;
 
 use std::{
@@ -59,8 +60,9 @@ on_every_engine! {
                         Some(stage) => stage,
                         None => Theatre::new(TestDatabase::create(engine).await).await,
                     };
-                    let ending = stage.check(&operation).await?;
-                    *seen.borrow_mut().entry(ending).or_insert(0) += 1;
+                    for what in stage.check(&operation).await? {
+                        *seen.borrow_mut().entry(what).or_insert(0) += 1;
+                    }
                     theatre.set(Some(stage));
                 }
                 tries.set(attempts);
@@ -74,7 +76,7 @@ on_every_engine! {
         // A property that is never put to the test holds too.
         for ending in [
             "COMMITTED", "ROLLED_BACK ERROR", "ROLLED_BACK DOOMED", "ROLLED_BACK PANIC", "READ", "UNTOUCHED",
-            "gone, rows kept", "gone, nothing kept",
+            "gone, rows kept", "gone, nothing kept", "committed with a savepoint kept", "committed with a savepoint undone",
         ] {
             assert!(seen.contains_key(ending), "no operation has ended so: {ending}: {seen:?}");
         }
@@ -129,7 +131,7 @@ impl Theatre {
     }
 
     /// Runs the operation, holds it against the model, and says how it ended.
-    async fn check(&mut self, operation: &Operation) -> Result<String, TestCaseError> {
+    async fn check(&mut self, operation: &Operation) -> Result<Vec<String>, TestCaseError> {
         self.runs += 1;
         let run = Run::new(operation, &format!("run {}", self.runs));
         let request = Request::new(operation.document()).data(Arc::clone(&run));
@@ -180,12 +182,20 @@ impl Theatre {
             ending
         );
         prop_assert_eq!(afterwards.violations(), Vec::<String>::new());
-        Ok(match (response, ending.reason) {
+        let mut seen = Vec::new();
+        if ending.keeps_rows && notes.kept > 0 {
+            seen.push("committed with a savepoint kept".to_owned());
+        }
+        if ending.keeps_rows && notes.undone > 0 {
+            seen.push("committed with a savepoint undone".to_owned());
+        }
+        seen.push(match (response, ending.reason) {
             (None, _) if rows.is_empty() => "gone, nothing kept".to_owned(),
             (None, _) => "gone, rows kept".to_owned(),
             (Some(_), Some(reason)) => format!("{} {reason}", ending.outcome),
             (Some(_), None) => ending.outcome.to_owned(),
-        })
+        });
+        Ok(seen)
     }
 
     /// A handle that was kept is of no use, from the moment that the operation has ended.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{BatchRequest, Executor, Request, Response};
+use async_graphql::{Executor, Request, Response, UploadValue, Variables};
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use futures_util::{StreamExt, future::join_all};
 use sea_orm::IsolationLevel;
@@ -16,7 +16,7 @@ use crate::stage::{PATIENCE, Stage, TestSchema, codes, data, report};
 
 /// A stage on which an operation can be made to lose: on SQLite the file is busy, on PostgreSQL the row it has read was
 /// changed meanwhile.
-async fn contended(test: TestDatabase) -> Stage {
+pub async fn contended(test: TestDatabase) -> Stage {
     let url = test.url().to_owned();
     let mut options = DatabaseOptions::default();
     options.busy_timeout = Duration::from_millis(20);
@@ -180,16 +180,33 @@ on_every_engine! {
         assert_eq!(stage.cue.increments.load(Ordering::SeqCst), begun, "ran after its deadline");
     }
 
-    /// Operations of a batch run in order, one after the other, each with an outcome of its own; here on a pool of one.
-    async fn batch_runs_in_order(test: TestDatabase) {
-        let stage = Stage::new(test).await;
-        let retrying = stage.retrying(5);
-        let batch = ["mutation { increment }", "mutation { increment refuse }", "mutation { increment }"].map(Request::new);
-        let responses = retrying.execute_batch(BatchRequest::Batch(batch.into())).await;
-        let async_graphql::BatchResponse::Batch(responses) = responses else { panic!("a batch answers a batch") };
-        assert_eq!(data(&responses[0]), serde_json::json!({ "increment": 1 }));
-        assert_eq!(codes(&responses[1]), ["REFUSED"]);
-        assert_eq!(data(&responses[2]), serde_json::json!({ "increment": 2 }));
+    /// Uploads can be read only once, so an operation that has them runs once, whatever becomes of it.
+    async fn uploads_are_not_run_again(test: TestDatabase) {
+        let stage = contended(test).await;
+        let retrying = stage.retrying(1000);
+        let mut request = Request::new("mutation { increment(meet: MEET) }")
+            .variables(Variables::from_json(serde_json::json!({ "file": null })));
+        request.set_upload("variables.file", UploadValue { filename: "f".to_owned(), content_type: None, content: "text".into() });
+        let other = stage.observer().await;
+        let running = match stage.test.engine() {
+            Engine::Postgres => {
+                request.query = request.query.replace("MEET", "true");
+                let running = start(&retrying, request);
+                stage.cue.reached().await;
+                other.execute("UPDATE counter SET value = value + 10").await;
+                stage.cue.proceed();
+                running
+            }
+            Engine::Sqlite => {
+                request.query = request.query.replace("MEET", "false");
+                other.execute("BEGIN IMMEDIATE").await;
+                start(&retrying, request)
+            }
+        };
+        let response = ended(running).await;
+        assert_eq!(codes(&response), ["CONFLICT_RETRIES_EXHAUSTED"]);
+        assert_eq!(report(&response)["attempts"], 1);
+        assert_eq!(stage.cue.increments.load(Ordering::SeqCst), 1);
     }
 
     /// A subscription goes through as it is: no event is lost or doubled.

@@ -54,7 +54,7 @@ impl Ending {
 
 /// The endings that the contract allows: one, unless a statement was dropped and nobody knows how far it had come.
 pub fn endings(operation: &Operation, notes: &Notes) -> Vec<Ending> {
-    let begun: &[bool] = match (notes.answered, notes.started) {
+    let begun: &[bool] = match (notes.answered + notes.savepoints, notes.started) {
         (1.., _) => &[true],
         (0, 0) => &[false],
         (0, _) => &[true, false],

@@ -37,6 +37,22 @@ pub struct Field {
     pub fields: Vec<Self>,
 }
 
+/// What can be done inside a savepoint; as [`Step`], on the savepoint.
+#[derive(Clone, Debug)]
+pub enum Inside {
+    Insert,
+    Read,
+    Yield,
+    Effect,
+    Fail,
+    Panic,
+    Swallow,
+    Abandon,
+    /// Uses the unit, which is refused there.
+    Unit,
+    Savepoint(Vec<Self>),
+}
+
 /// What a resolver can do.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -58,6 +74,8 @@ pub enum Step {
     Swallow,
     /// Polls a statement once, and drops it.
     Abandon,
+    /// Takes steps on a savepoint, and hides that it failed.
+    Savepoint(Vec<Inside>),
     /// Takes these steps in a task, waits for it, and reports its error or panic.
     Spawn(Vec<Self>),
 }
@@ -149,10 +167,31 @@ fn step() -> impl Strategy<Value = Step> + Clone {
         2 => Just(Step::Swallow),
         2 => Just(Step::Abandon),
     ];
+    let simple = prop_oneof![9 => simple, 1 => vec(inside(), 0..4).prop_map(Step::Savepoint)];
     simple.prop_recursive(
         2,
         6,
         3,
         |inner| prop_oneof![9 => inner.clone(), 1 => vec(inner, 0..4).prop_map(Step::Spawn)],
+    )
+}
+
+fn inside() -> impl Strategy<Value = Inside> + Clone {
+    let simple = prop_oneof![
+        30 => Just(Inside::Insert),
+        10 => Just(Inside::Read),
+        6 => Just(Inside::Yield),
+        8 => Just(Inside::Effect),
+        4 => Just(Inside::Fail),
+        1 => Just(Inside::Panic),
+        3 => Just(Inside::Swallow),
+        2 => Just(Inside::Abandon),
+        2 => Just(Inside::Unit),
+    ];
+    simple.prop_recursive(
+        2,
+        6,
+        3,
+        |inner| prop_oneof![6 => inner.clone(), 1 => vec(inner, 0..4).prop_map(Inside::Savepoint)],
     )
 }

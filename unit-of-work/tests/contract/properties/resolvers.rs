@@ -86,6 +86,10 @@ impl Run {
         })
     }
 
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn take(
         self: Arc<Self>,
         unit: UnitOfWork,
@@ -116,7 +120,7 @@ impl Run {
             Step::Yield => yield_now().await,
             Step::Effect => {
                 let run = Arc::clone(self);
-                trace.effect(|name| {
+                let _ = trace.effect(|name| {
                     unit.after_commit(async move {
                         yield_now().await;
                         run.trace.effect_ran(name);
@@ -131,6 +135,7 @@ impl Run {
                 let _ = self.statement(insert_mark(unit, TAKEN)).await;
             }
             Step::Abandon => self.abandon(unit).await,
+            Step::Savepoint(steps) => self.savepoint(unit, &steps).await?,
             Step::Spawn(steps) => {
                 let part = Arc::clone(self).take(unit.clone(), steps);
                 let alive = trace.task();

@@ -48,6 +48,13 @@ pub struct Notes {
     /// Statements that the database answered, with success or with an error.
     pub answered: usize,
     in_flight: usize,
+    /// Savepoints that were begun on the unit: it has a transaction, even if it has run no statement.
+    pub savepoints: usize,
+    /// Savepoints that were kept.
+    pub kept: usize,
+    /// Savepoints that were undone by themselves.
+    pub undone: usize,
+    effects_registered: usize,
     pub doom: Doom,
     pub effects: Vec<String>,
     pub effects_run: Vec<String>,
@@ -104,11 +111,24 @@ impl Trace {
     }
 
     /// Registers an effect and notes it, in one order for both.
-    pub fn effect(&self, register: impl FnOnce(String)) {
+    pub fn effect(&self, register: impl FnOnce(String)) -> String {
         let mut notes = lock(&self.notes);
-        let name = format!("effect {}", notes.effects.len());
+        let name = format!("effect {}", notes.effects_registered);
+        notes.effects_registered += 1;
         notes.effects.push(name.clone());
-        register(name);
+        register(name.clone());
+        name
+    }
+
+    pub fn savepoint_kept(&self) {
+        lock(&self.notes).kept += 1;
+    }
+
+    /// Notes a savepoint that was undone, and forgets the effects that went with it.
+    pub fn savepoint_undone(&self, effects: &[String]) {
+        let mut notes = lock(&self.notes);
+        notes.undone += 1;
+        notes.effects.retain(|name| !effects.contains(name));
     }
 
     pub fn effect_ran(&self, name: String) {
@@ -166,12 +186,45 @@ impl Trace {
         }
     }
 
-    fn violated(&self, what: String) {
+    /// Notes a savepoint, which keeps others from the unit.
+    pub fn savepoint_starts(&self) {
+        let mut notes = lock(&self.notes);
+        notes.started += 1;
+        notes.in_flight += 1;
+    }
+
+    pub fn savepoint_ends(&self) {
+        lock(&self.notes).in_flight -= 1;
+    }
+
+    pub fn begun(&self) {
+        lock(&self.notes).savepoints += 1;
+    }
+
+    /// Notes that the database has answered a statement on a savepoint.
+    pub fn answered(&self) {
+        lock(&self.notes).answered += 1;
+    }
+
+    /// Notes that the unit refused something on a savepoint, or the savepoint.
+    pub fn refused(&self, refusal: &UnitError) {
+        lock(&self.notes).refused(refusal);
+    }
+
+    pub fn violated(&self, what: String) {
         lock(&self.notes).violations.push(what);
     }
 }
 
 impl Notes {
+    fn refused(&mut self, refusal: &UnitError) {
+        match refusal {
+            UnitError::Doomed => self.refused_as_doomed = true,
+            UnitError::Finished => self.refused_as_finished = true,
+            other => self.violations.push(format!("refused: {other}")),
+        }
+    }
+
     /// What went against the contract before the operation ended.
     pub fn violations(mut self) -> Vec<String> {
         if self.refused_as_doomed && self.doom == Doom::No {
@@ -200,9 +253,7 @@ impl Flight<'_> {
         let refusal = result.as_ref().err().map(UnitError::in_db_err);
         let mut notes = lock(&self.trace.notes);
         match refusal {
-            Some(Some(UnitError::Doomed)) => notes.refused_as_doomed = true,
-            Some(Some(UnitError::Finished)) => notes.refused_as_finished = true,
-            Some(Some(error)) => notes.violations.push(format!("refused: {error}")),
+            Some(Some(refusal)) => notes.refused(refusal),
             answered => {
                 notes.answered += 1;
                 if answered.is_some() {

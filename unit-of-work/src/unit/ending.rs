@@ -1,0 +1,305 @@
+//! How a unit ends: once, decided by whoever comes first, in a task that nobody can cancel.
+//!
+//! - The operation that has its response asks for COMMIT or ROLLBACK and waits; a client that has gone, or a deadline that
+//!   has passed, asks for ROLLBACK and does not. A COMMIT that was decided is carried through.
+//! - What was lost in the middle of COMMIT is asked of the database, on another connection.
+//! - Effects follow, then the record in span and metrics.
+
+use std::sync::atomic::Ordering;
+
+use tokio::time::timeout_at;
+use tracing::Instrument;
+
+use super::{State, UnitOfWork};
+use crate::{
+    FailureKind,
+    begin::Identity,
+    connection::Connection,
+    database::Verdict,
+    effects::{self, Follow},
+    error::CommitFailure,
+    telemetry,
+};
+
+/// How a unit is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Commit,
+    /// The response is that of an earlier operation: nothing is to be committed.
+    Replay,
+    RollBack(Reason),
+}
+
+/// Why a unit was rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The response has errors.
+    Error,
+    /// A statement failed or was abandoned, and no field reported it.
+    Doomed,
+    /// The operation passed its deadline.
+    Deadline,
+    /// The operation was dropped: the client is gone.
+    ClientGone,
+    /// A resolver panicked.
+    Panic,
+    /// The database refused COMMIT.
+    CommitFailed,
+    /// [`UnitOfWork::set_rollback_only`].
+    RollbackOnly,
+    /// It was a dry run.
+    DryRun,
+}
+
+/// How a unit ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No statement was run: nothing was begun.
+    Untouched,
+    /// A snapshot was read, and let go.
+    Read,
+    Committed,
+    /// The response of an earlier operation was found; nothing was written.
+    Replayed,
+    RolledBack(Reason),
+    CommitFailed(CommitFailure),
+    /// The connection was lost during COMMIT.
+    Unknown,
+}
+
+impl UnitOfWork {
+    /// Decides how the unit ends, unless that is decided already. Answers what holds.
+    pub(crate) fn decide(&self, ending: Ending) -> Ending {
+        *self.inner.ending.get_or_init(|| ending)
+    }
+
+    /// Lets a read-only unit's snapshot go, without making anybody wait for it.
+    pub(crate) fn end_read(&self) -> Outcome {
+        self.inner.closing.store(true, Ordering::Release);
+        self.inner.effects.discard();
+        let outcome = match self.close_untouched() {
+            Some(outcome) => outcome,
+            None => {
+                let unit = self.clone();
+                self.detached(async move {
+                    if let Some(connection) = unit.take().await {
+                        unit.roll_back(connection).await;
+                    }
+                });
+                Outcome::Read
+            }
+        };
+        self.record(&outcome);
+        outcome
+    }
+
+    /// Commits or rolls back, in a task of its own, and answers when it is done.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the task goes on.
+    pub(crate) async fn finish(&self, requested: Ending) -> Outcome {
+        self.inner.closing.store(true, Ordering::Release);
+        match self.detached(self.clone().end(requested)) {
+            Some(task) => task.await.unwrap_or(Outcome::Unknown),
+            None => Outcome::Unknown,
+        }
+    }
+
+    /// Rolls back without making anybody wait for it.
+    pub(crate) fn roll_back_in_background(&self, reason: Reason) {
+        self.inner.closing.store(true, Ordering::Release);
+        self.detached(self.clone().end(Ending::RollBack(reason)));
+    }
+
+    async fn end(self, requested: Ending) -> Outcome {
+        let connection = self.take().await;
+        let requested = match requested {
+            Ending::Commit if self.doom().is_some() => Ending::RollBack(Reason::Doomed),
+            Ending::Commit if self.rollback_only().is_some() => {
+                Ending::RollBack(Reason::RollbackOnly)
+            }
+            _ => requested,
+        };
+        let ending = self.decide(requested);
+        let outcome = match (connection, ending) {
+            (Some(connection), Ending::Commit) => self.commit(connection).await,
+            (Some(connection), Ending::RollBack(reason)) => {
+                self.roll_back(connection).await;
+                Outcome::RolledBack(reason)
+            }
+            (Some(connection), Ending::Replay) => {
+                self.roll_back(connection).await;
+                Outcome::Replayed
+            }
+            (None, _) => self.untouched(),
+        };
+        self.settle(outcome, ending).await
+    }
+
+    /// Finishes a unit that never began and that nobody is using; `None` when there is more to do.
+    fn close_untouched(&self) -> Option<Outcome> {
+        let mut state = self.inner.state.try_lock().ok()?;
+        match *state {
+            State::Open(_) => None,
+            State::Idle | State::Finished => {
+                *state = State::Finished;
+                Some(self.untouched())
+            }
+        }
+    }
+
+    /// A unit without a transaction: never touched, or one that could not begin.
+    fn untouched(&self) -> Outcome {
+        match (self.doom(), self.rollback_only()) {
+            (Some(_), _) => Outcome::RolledBack(Reason::Doomed),
+            (None, Some(_)) => Outcome::RolledBack(Reason::RollbackOnly),
+            (None, None) => Outcome::Untouched,
+        }
+    }
+
+    /// Takes the transaction out of the unit, for good. Waits for the statement under way: the connection is busy
+    /// until it ends, whoever still wants its result.
+    async fn take(&self) -> Option<Connection> {
+        let mut state = self.inner.state.lock().await;
+        match std::mem::replace(&mut *state, State::Finished) {
+            State::Open(connection) => Some(connection),
+            State::Idle | State::Finished => None,
+        }
+    }
+
+    async fn commit(&self, mut connection: Connection) -> Outcome {
+        let limit = self.inner.database.finish_timeout();
+        let answer = tokio::time::timeout(limit, connection.commit()).await;
+        let outcome = match answer {
+            Ok(Ok(())) => {
+                drop(connection);
+                Outcome::Committed
+            }
+            Ok(Err(error)) if is_refusal(&error) => {
+                tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
+                // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
+                self.roll_back(connection).await;
+                Outcome::CommitFailed(CommitFailure::of(&error))
+            }
+            lost => {
+                tracing::warn!(parent: &self.inner.span, ?lost, "COMMIT was not answered");
+                let identity = connection.identity();
+                connection.close_hard();
+                self.outcome_of(identity).await
+            }
+        };
+        self.inner.stats.held();
+        outcome
+    }
+
+    /// Finds out what became of a COMMIT that was not answered.
+    async fn outcome_of(&self, identity: Option<Identity>) -> Outcome {
+        let Some(identity) = identity else {
+            return Outcome::Unknown;
+        };
+        let verdict = self.inner.database.verdict(&identity).await;
+        tracing::warn!(parent: &self.inner.span, ?verdict, "the database was asked for the outcome of a COMMIT");
+        match verdict {
+            Verdict::Committed => Outcome::Committed,
+            Verdict::Aborted => Outcome::CommitFailed(CommitFailure {
+                kind: FailureKind::ConnectionLost,
+                constraint: None,
+            }),
+            Verdict::Unknown => Outcome::Unknown,
+        }
+    }
+
+    /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
+    async fn roll_back(&self, mut connection: Connection) {
+        let limit = self.inner.database.finish_timeout();
+        let rollback = async {
+            match connection.rollback().await {
+                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
+                Err(error) if is_refusal(&error) => connection.rollback().await,
+                ended => ended,
+            }
+        };
+        match tokio::time::timeout(limit, rollback).await {
+            Ok(Ok(())) => drop(connection),
+            Ok(Err(_)) | Err(_) => connection.close_hard(),
+        }
+        self.inner.stats.held();
+    }
+
+    /// What follows the end: effects, and the record in span and metrics.
+    async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
+        let follow = match (&outcome, ending) {
+            (Outcome::Committed, _) | (Outcome::Untouched, Ending::Commit) => Some(Follow::Commit),
+            (Outcome::RolledBack(_) | Outcome::CommitFailed(_), _)
+            | (Outcome::Untouched, Ending::RollBack(_)) => Some(Follow::Rollback),
+            (Outcome::Unknown | Outcome::Replayed | Outcome::Read, _)
+            | (Outcome::Untouched, Ending::Replay) => None,
+        };
+        let effects = self.inner.effects.take();
+        if let Some(follow) = follow
+            && !effects.is_empty()
+        {
+            let tasks = self.inner.database.tasks();
+            self.wait_for(effects::run(effects, follow, tasks.clone()))
+                .await;
+        }
+        self.record(&outcome);
+        outcome
+    }
+
+    /// Waits for the effects until the operation's deadline: those that take longer go on, and hold up nobody.
+    async fn wait_for(&self, effects: impl Future<Output = ()> + Send + 'static) {
+        let Some(deadline) = self.inner.terms.deadline else {
+            return effects.await;
+        };
+        let running = self.inner.database.tasks().spawn(effects);
+        if timeout_at(deadline.at, running).await.is_err() {
+            tracing::warn!(
+                "effects outlast the deadline of their operation: the response does not wait for them"
+            );
+        }
+    }
+
+    fn record(&self, outcome: &Outcome) {
+        telemetry::record(&self.inner.span, &self.inner.stats, outcome);
+    }
+
+    /// Spawns what must not be cancelled, and what [`Database::close`](crate::Database::close) waits for. Without a
+    /// runtime (it is going down) the connection's own `Drop` is left to roll back.
+    fn detached<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<tokio::task::JoinHandle<T>> {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let task = task.instrument(self.inner.span.clone());
+        Some(self.inner.database.tasks().spawn_on(task, &runtime))
+    }
+}
+
+/// Rolls a unit back when the operation that holds it is dropped: its client is gone.
+pub(crate) struct RollBackOnDrop(Option<UnitOfWork>);
+
+impl RollBackOnDrop {
+    pub(crate) fn new(unit: UnitOfWork) -> Self {
+        Self(Some(unit))
+    }
+
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for RollBackOnDrop {
+    fn drop(&mut self) {
+        if let Some(unit) = &self.0 {
+            unit.roll_back_in_background(Reason::ClientGone);
+        }
+    }
+}
+
+/// Whether the database has answered, and has refused: nothing happened, for certain.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
+}
