@@ -8,8 +8,10 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+use crate::http::{Limits, PersistedOptions, TrustedDocuments};
+
 use self::{
-    args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
+    args::{Cli, Commands, LimitArgs, LogArgs, MigrateArgs, ServeArgs},
     wrong::Reader,
 };
 pub use self::{
@@ -53,6 +55,10 @@ pub struct ServeSettings {
     pub migrate: bool,
     /// Whether to serve the playground.
     pub playground: bool,
+    /// What one request may ask for.
+    pub limits: Limits,
+    /// How documents may be named instead of sent.
+    pub persisted: PersistedOptions,
     /// What to log.
     pub log: LogSettings,
 }
@@ -125,6 +131,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(deadline),
         Some(notice),
         Some(drain),
+        Some(limits),
+        Some(persisted),
         Some(log),
     ) = (
         values.read("listen", &args.listen, value::address),
@@ -137,6 +145,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
+        limits(&args.limits, &mut values),
+        persisted(&args.limits, &mut values),
         log_settings(&args.log, &mut values),
     )
     else {
@@ -151,6 +161,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         drain,
         migrate: !args.no_migrate,
         playground: !args.no_playground,
+        limits,
+        persisted,
         log,
     })
 }
@@ -168,6 +180,63 @@ fn migrate_settings(
         return Err(values.wrong());
     };
     Ok(MigrateSettings { database, log })
+}
+
+fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
+    let mut limits = Limits::default();
+    limits.introspection = !args.no_introspection;
+    let mut is_right = true;
+    for (limit, id, text) in [
+        (
+            &mut limits.operations,
+            "max_operations",
+            &args.max_operations,
+        ),
+        (&mut limits.body_bytes, "max_body", &args.max_body),
+        (&mut limits.batch, "max_batch", &args.max_batch),
+        (&mut limits.tokens, "max_tokens", &args.max_tokens),
+        (&mut limits.depth, "max_depth", &args.max_depth),
+        (
+            &mut limits.complexity,
+            "max_complexity",
+            &args.max_complexity,
+        ),
+        (&mut limits.aliases, "max_aliases", &args.max_aliases),
+        (
+            &mut limits.root_fields,
+            "max_root_fields",
+            &args.max_root_fields,
+        ),
+        (
+            &mut limits.directives,
+            "max_directives",
+            &args.max_directives,
+        ),
+    ] {
+        match values.read(id, text, value::limit) {
+            Some(value) => *limit = value,
+            None => is_right = false,
+        }
+    }
+    is_right.then_some(limits)
+}
+
+fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<PersistedOptions> {
+    let bytes = values.read("persisted_bytes", &args.persisted_bytes, value::bytes);
+    let trusted = match &args.trusted_documents {
+        Some(path) => values.read("trusted_documents", path, value::manifest),
+        None if args.only_trusted_documents => {
+            let expected = "a manifest with it: --trusted-documents";
+            values.refuse("only_trusted_documents", expected);
+            None
+        }
+        None => Some(TrustedDocuments::default()),
+    };
+    let mut options = PersistedOptions::default();
+    options.automatic_bytes = bytes?;
+    options.trusted = trusted?;
+    options.only_trusted = args.only_trusted_documents;
+    Some(options)
 }
 
 fn log_settings(args: &LogArgs, values: &mut Reader<'_>) -> Option<LogSettings> {

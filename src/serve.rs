@@ -30,6 +30,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    options.limits = settings.limits;
+    options.persisted = settings.persisted.clone();
     if settings.playground {
         options = options.pages(http::playground::router());
     }
@@ -65,6 +67,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 #[must_use]
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
     let schema = graphql::schema(Clock::system())
+        // The handler's own limits come first, and name what they count.
+        .limit_recursive_depth(http::NESTING)
         .extension(RequestErrors)
         .extension(
             UnitOfWorkExtension::new(database.clone())

@@ -79,6 +79,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
     #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
     pub(super) log: LogArgs,
 }
 
@@ -101,6 +103,101 @@ pub(super) struct DatabaseArgs {
         value_name = "URL"
     )]
     pub(super) database: String,
+}
+
+/// What one request may ask for.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Operations at once, over all transports; beyond it clients get OVERLOADED
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_OPERATIONS",
+        default_value = "512",
+        value_name = "N"
+    )]
+    pub(super) max_operations: String,
+    /// Bytes of a request body, or of a WebSocket message
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_BODY",
+        default_value = "1048576",
+        value_name = "N"
+    )]
+    pub(super) max_body: String,
+    /// Operations in one JSON batch
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_BATCH",
+        default_value = "10",
+        value_name = "N"
+    )]
+    pub(super) max_batch: String,
+    /// Tokens of a document
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_TOKENS",
+        default_value = "5000",
+        value_name = "N"
+    )]
+    pub(super) max_tokens: String,
+    /// Fields inside fields
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_DEPTH",
+        default_value = "20",
+        value_name = "N"
+    )]
+    pub(super) max_depth: String,
+    /// Fields a response can have, with those below a connection once per item of the page
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_COMPLEXITY",
+        default_value = "50000",
+        value_name = "N"
+    )]
+    pub(super) max_complexity: String,
+    /// Fields with an alias
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_ALIASES",
+        default_value = "200",
+        value_name = "N"
+    )]
+    pub(super) max_aliases: String,
+    /// Fields at the top of an operation
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_ROOT_FIELDS",
+        default_value = "100",
+        value_name = "N"
+    )]
+    pub(super) max_root_fields: String,
+    /// Directives
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_DIRECTIVES",
+        default_value = "100",
+        value_name = "N"
+    )]
+    pub(super) max_directives: String,
+    /// Bytes of documents kept for clients that send only their hash (APQ); 0 turns that off
+    #[arg(
+        long,
+        env = "DAYBOOK_PERSISTED_BYTES",
+        default_value = "16777216",
+        value_name = "N"
+    )]
+    pub(super) persisted_bytes: String,
+    /// A manifest of documents that clients can name: {"id": "text"}, or Apollo's
+    #[arg(long, env = "DAYBOOK_TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub(super) trusted_documents: Option<String>,
+    /// Take no documents but those of the manifest
+    #[arg(long, env = "DAYBOOK_ONLY_TRUSTED_DOCUMENTS")]
+    pub(super) only_trusted_documents: bool,
+    /// Do not tell the schema to clients
+    #[arg(long, env = "DAYBOOK_NO_INTROSPECTION")]
+    pub(super) no_introspection: bool,
 }
 
 #[derive(Args)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 use super::LogFormat;
+use crate::http::TrustedDocuments;
 
 /// `HOST:PORT`, where the host is a name or an address.
 pub(super) fn address(text: &str) -> Result<String, String> {
@@ -37,6 +38,29 @@ pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
         Ok(number @ 1..=10_000) => Ok(number),
         _ => Err("a number from 1 to 10000".to_owned()),
     }
+}
+
+/// The most of something.
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=1_000_000_000) => Ok(number),
+        _ => Err("a number from 1 to 1000000000".to_owned()),
+    }
+}
+
+/// An amount of bytes, which may be none.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number @ 0..=1_000_000_000_000) => Ok(number),
+        _ => Err("a number from 0 to 1000000000000".to_owned()),
+    }
+}
+
+/// The name of a manifest, which is read.
+pub(super) fn manifest(path: &str) -> Result<TrustedDocuments, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("a file that can be read ({error})"))?;
+    TrustedDocuments::from_manifest(&text).map_err(|what| format!("the name of {what}"))
 }
 
 /// A time, which may be none.

@@ -84,6 +84,16 @@ impl<'a> Reader<'a> {
         self.remember(id, None, parse(text))
     }
 
+    /// Notes that a setting which is there makes no sense with the others.
+    pub(super) fn refuse(&mut self, id: &str, expected: &str) {
+        let name = self.name(id);
+        self.wrong.push(WrongSetting {
+            name,
+            value: None,
+            expected: expected.to_owned(),
+        });
+    }
+
     fn remember<T>(
         &mut self,
         id: &str,

@@ -1,9 +1,9 @@
-//! `/graphql`: one path for POST, GET and the WebSocket upgrade.
+//! `/graphql`: one path for POST, GET, streams of events and the WebSocket upgrade.
 //!
 //! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
-//! (415), the body (400, 413), the kind of the operation; then the executor. A request that is refused has touched
-//! nothing. The operations of a batch run one after the other, each a unit of work with an outcome of its own, or all of
-//! them one unit where the client says so.
+//! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor.
+//! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
+//! with an outcome of its own, or all of them one unit where the client says so.
 //!
 //! # Cancel safety
 //!
@@ -20,9 +20,9 @@ use axum::{
 };
 
 use super::{
-    GraphqlState, idempotency,
-    media::{self, MediaType},
-    operation, origin,
+    GraphqlState, admission, events, idempotency,
+    media::{self, Accept, MediaType},
+    origin,
     refusal::Refusal,
     request::{self, Requests},
     response, socket,
@@ -36,37 +36,37 @@ pub(super) async fn handle<E: Executor>(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        let checked = origin::check(&parts).and_then(|()| idempotency::refuse(&parts.headers));
+        let checked = origin::check(&parts)
+            .and_then(|()| idempotency::refuse(&parts.headers))
+            .and_then(|()| Wishes::of(&parts.headers));
         return match checked {
-            Ok(()) => socket::accept(upgrade, state, Wishes::of(&parts.headers)),
+            Ok(wishes) => socket::accept(upgrade, state, wishes),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
-    let Some(media_type) = MediaType::negotiate(&parts.headers) else {
+    let Some(accept) = Accept::of(&parts.headers) else {
         return Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
-            "the response is application/json or application/graphql-response+json",
+            "the response is application/json, application/graphql-response+json or text/event-stream",
         )
         .into_http(MediaType::Json);
     };
     let request = axum::extract::Request::from_parts(parts, body);
-    answer(&state, request, media_type)
+    answer(&state, request, accept)
         .await
-        .unwrap_or_else(|refusal| refusal.into_http(media_type))
+        .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
 }
 
 async fn answer<E: Executor>(
     state: &GraphqlState<E>,
     request: axum::extract::Request,
-    media_type: MediaType,
+    accept: Accept,
 ) -> Result<Response, Refusal> {
-    let wishes = Wishes::of(request.headers());
-    let executor = &state.executor;
+    let wishes = Wishes::of(request.headers())?;
     match *request.method() {
         Method::GET => {
             let request = request::from_uri(request.uri())?;
-            let response = run(executor, request, wishes, refuse_unless_query).await?;
-            Ok(response::single(response, media_type))
+            single(state, request, wishes, accept, refuse_mutation).await
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
@@ -75,22 +75,14 @@ async fn answer<E: Executor>(
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
                     let request = idempotency::mark(*request, idempotency::key(&headers)?);
-                    let response = run(executor, request, wishes, refuse_subscription).await?;
-                    Ok(response::single(response, media_type))
+                    single(state, request, wishes, accept, |_| Ok(())).await
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
-                    if wishes.all_or_nothing() {
-                        let parts = requests.into_iter().map(|part| wishes.mark_part(part));
-                        let responses = run_together(executor, parts.collect()).await;
-                        return Ok(response::batch(responses, media_type));
+                    if accept.only_events() {
+                        return Err(Refusal::streamed_batch());
                     }
-                    let mut responses = Vec::with_capacity(requests.len());
-                    for request in requests {
-                        let outcome = run(executor, request, wishes, refuse_subscription);
-                        responses.push(outcome.await.unwrap_or_else(Refusal::into_graphql));
-                    }
-                    Ok(response::batch(responses, media_type))
+                    batch(state, requests, wishes, accept.json()).await
                 }
             }
         }
@@ -98,48 +90,95 @@ async fn answer<E: Executor>(
     }
 }
 
-/// Runs a batch that is one unit of work. What kinds may be in it, the executor knows.
-async fn run_together<E: Executor>(executor: &E, parts: Vec<Request>) -> Vec<GraphqlResponse> {
-    match executor.execute_batch(BatchRequest::Batch(parts)).await {
+/// Answers one request: a subscription by a stream of events, anything else by one response.
+async fn single<E: Executor>(
+    state: &GraphqlState<E>,
+    request: Request,
+    wishes: Wishes,
+    accept: Accept,
+    refuse: fn(OperationType) -> Result<(), Refusal>,
+) -> Result<Response, Refusal> {
+    let write = |response| {
+        if accept.only_events() {
+            events::single(&response)
+        } else {
+            response::single(response, accept.json())
+        }
+    };
+    let admitted = match admission::admit(request, &state.documents, &state.limits) {
+        Ok(admitted) => admitted,
+        // What is wrong with a document is answered as the executor answers it.
+        Err(refusal) => return Ok(write(refusal.into_graphql())),
+    };
+    if let Some(kind) = admitted.kind {
+        refuse(kind)?;
+        if kind == OperationType::Subscription {
+            if !accept.events {
+                return Err(Refusal::subscription());
+            }
+            let request = wishes.mark(admitted.request)?;
+            let responses = state.executor.execute_stream(request, None);
+            return Ok(events::stream(responses, &state.lifecycle));
+        }
+    }
+    let _slot = state.slots.take()?;
+    let request = wishes.mark(admitted.request)?;
+    Ok(write(state.executor.execute(request).await))
+}
+
+async fn batch<E: Executor>(
+    state: &GraphqlState<E>,
+    requests: Vec<Request>,
+    wishes: Wishes,
+    media_type: MediaType,
+) -> Result<Response, Refusal> {
+    let _slot = state.slots.take()?;
+    if wishes.all_or_nothing() {
+        let responses = together(state, requests, wishes).await?;
+        return Ok(response::batch(responses, media_type));
+    }
+    let mut responses = Vec::with_capacity(requests.len());
+    for request in requests {
+        let outcome = element(state, request, wishes).await;
+        responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
+    }
+    Ok(response::batch(responses, media_type))
+}
+
+/// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
+async fn together<E: Executor>(
+    state: &GraphqlState<E>,
+    requests: Vec<Request>,
+    wishes: Wishes,
+) -> Result<Vec<GraphqlResponse>, Refusal> {
+    let parts = requests.into_iter().map(|request| {
+        let admitted = admission::admit(request, &state.documents, &state.limits)?;
+        wishes.mark_part(admitted.request)
+    });
+    let parts = BatchRequest::Batch(parts.collect::<Result<_, _>>()?);
+    Ok(match state.executor.execute_batch(parts).await {
         BatchResponse::Batch(responses) => responses,
         BatchResponse::Single(response) => vec![response],
-    }
+    })
 }
 
-/// Runs one operation, unless its kind is refused.
-async fn run<E: Executor>(
-    executor: &E,
-    mut request: Request,
+async fn element<E: Executor>(
+    state: &GraphqlState<E>,
+    request: Request,
     wishes: Wishes,
-    refuse: fn(OperationType) -> Result<(), Refusal>,
 ) -> Result<GraphqlResponse, Refusal> {
-    let name = request.operation_name.clone();
-    // The request keeps the parsed document, so this is the one parse. What does not parse, or names no operation, is
-    // the executor's to report.
-    let kind = request
-        .parsed_query()
-        .ok()
-        .and_then(|document| operation::select(document, name.as_deref()))
-        .map(|operation| operation.ty);
-    if let Some(kind) = kind {
-        refuse(kind)?;
+    let admitted = admission::admit(request, &state.documents, &state.limits)?;
+    if admitted.kind == Some(OperationType::Subscription) {
+        return Err(Refusal::subscription());
     }
-    let request = wishes.mark(request);
-    Ok(executor.execute(request).await)
+    let request = wishes.mark(admitted.request)?;
+    Ok(state.executor.execute(request).await)
 }
 
-fn refuse_unless_query(kind: OperationType) -> Result<(), Refusal> {
+fn refuse_mutation(kind: OperationType) -> Result<(), Refusal> {
     match kind {
-        OperationType::Query => Ok(()),
+        OperationType::Query | OperationType::Subscription => Ok(()),
         OperationType::Mutation => Err(Refusal::mutation_over_get()),
-        OperationType::Subscription => Err(Refusal::subscription()),
-    }
-}
-
-fn refuse_subscription(kind: OperationType) -> Result<(), Refusal> {
-    match kind {
-        OperationType::Query | OperationType::Mutation => Ok(()),
-        OperationType::Subscription => Err(Refusal::subscription()),
     }
 }
 

@@ -8,6 +8,55 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use mime::Mime;
 
+/// What a client takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accept {
+    /// The type of a response that is one JSON text; `None` where the client takes a stream of events alone.
+    json: Option<MediaType>,
+    /// Whether the client takes a stream of events.
+    pub(super) events: bool,
+}
+
+impl Accept {
+    /// By the `Accept` headers of the request; `None` where nothing will do (406).
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let accept = Self {
+            json: MediaType::negotiate(headers),
+            events: ranges(headers).any(|range| {
+                // By name alone: who takes anything does not mean a stream.
+                range.essence_str() == "text/event-stream" && quality(&range) > 0.0
+            }),
+        };
+        (accept.json.is_some() || accept.events).then_some(accept)
+    }
+
+    /// Whether even a single response has to be a stream.
+    pub(super) fn only_events(self) -> bool {
+        self.json.is_none()
+    }
+
+    /// The type of a JSON text, also where it is a refusal that the client has to take.
+    pub(super) fn json(self) -> MediaType {
+        self.json.unwrap_or(MediaType::Json)
+    }
+}
+
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Mime> {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.trim().parse().ok())
+}
+
+fn quality(range: &Mime) -> f32 {
+    match range.get_param("q") {
+        Some(quality) => quality.as_str().parse().unwrap_or(0.0),
+        None => 1.0,
+    }
+}
+
 /// A media type of GraphQL responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MediaType {
@@ -21,22 +70,15 @@ impl MediaType {
     /// The type to answer with, by the `Accept` headers of the request; `None` where neither will do (406).
     ///
     /// Where a client names both with the same weight, the newer wins: its status codes say more.
-    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|range| !range.is_empty())
-            .peekable();
-        if ranges.peek().is_none() {
+    fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let is_empty = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty();
+        if headers.get_all(header::ACCEPT).iter().all(is_empty) {
             return Some(Self::Json);
         }
 
         let mut json = Preference::default();
         let mut graphql_response = Preference::default();
-        for range in ranges.filter_map(|range| range.parse::<Mime>().ok()) {
+        for range in ranges(headers) {
             json.weigh(&range, "json", None);
             graphql_response.weigh(&range, "graphql-response", Some("json"));
         }
@@ -94,10 +136,7 @@ impl Preference {
         };
         if specificity >= self.specificity {
             self.specificity = specificity;
-            self.quality = match range.get_param("q") {
-                Some(quality) => quality.as_str().parse().unwrap_or(0.0),
-                None => 1.0,
-            };
+            self.quality = quality(range);
         }
     }
 

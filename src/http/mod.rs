@@ -1,4 +1,4 @@
-//! Everything that clients meet: GraphQL over HTTP and over WebSocket, health, the playground.
+//! Everything that clients meet: GraphQL over HTTP, server-sent events and WebSocket, health, the playground.
 //!
 //! [`router`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
 //! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
@@ -17,46 +17,36 @@ use axum::{
 pub use self::{
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
+    limits::Limits,
+    persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
+    tokens::NESTING,
 };
 
 pub mod playground;
 
+mod admission;
+mod document;
+mod events;
 mod graphql;
 mod health;
 mod idempotency;
 mod lifecycle;
+mod limits;
 mod media;
 mod operation;
 mod origin;
 mod panic;
+mod persisted;
 mod refusal;
 mod request;
 mod request_error;
 mod response;
 mod socket;
+mod tokens;
 mod trace;
 mod wishes;
-
-/// What the transport takes at most.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Bytes of one request body, or of one WebSocket message.
-    pub body_bytes: usize,
-    /// Operations in one batch.
-    pub batch: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 1024 * 1024,
-            batch: 10,
-        }
-    }
-}
 
 /// What [`router`] needs beside the executor.
 #[non_exhaustive]
@@ -65,8 +55,10 @@ pub struct Options {
     pub readiness: Readiness,
     /// The life of the server that will serve the router.
     pub lifecycle: Lifecycle,
-    /// What the transport takes at most.
+    /// What the server takes at most.
     pub limits: Limits,
+    /// How documents may be named instead of sent.
+    pub persisted: PersistedOptions,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
     /// Pages beside the API, such as the playground.
@@ -80,6 +72,7 @@ impl Options {
             readiness,
             lifecycle,
             limits: Limits::default(),
+            persisted: PersistedOptions::new(),
             socket: SocketOptions::default(),
             pages: None,
         }
@@ -99,6 +92,8 @@ impl Options {
 struct GraphqlState<E> {
     executor: E,
     limits: Limits,
+    slots: admission::Slots,
+    documents: persisted::Documents,
     socket: SocketOptions,
     lifecycle: Lifecycle,
 }
@@ -111,6 +106,8 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
         executor,
         limits: options.limits,
+        slots: admission::Slots::new(options.limits.operations),
+        documents: persisted::Documents::new(options.persisted),
         socket: options.socket,
         lifecycle: lifecycle.clone(),
     });

@@ -3,7 +3,7 @@
 use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 
@@ -17,7 +17,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
-    allow: Option<&'static str>,
+    details: ErrorExtensionValues,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
@@ -32,14 +33,53 @@ impl Refusal {
             status,
             error: RequestError::BadRequest,
             message: message.into(),
-            allow: None,
+            details: ErrorExtensionValues::default(),
+            header: None,
         }
+    }
+
+    /// The request is well-formed, and its document is not taken.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            error: RequestError::Validation,
+            ..Self::bad_request(message)
+        }
+    }
+
+    /// The document cannot be had, or is not taken.
+    pub(super) fn document(error: RequestError, message: &str) -> Self {
+        Self {
+            error,
+            ..Self::bad_request(message)
+        }
+    }
+
+    /// As many operations are under way as the server takes at once.
+    pub(super) fn overloaded(limit: usize) -> Self {
+        let mut details = ErrorExtensionValues::default();
+        details.set("limit", "operations");
+        details.set("max", limit);
+        details.set("retryable", true);
+        Self {
+            error: RequestError::Overloaded,
+            header: Some((header::RETRY_AFTER, "1")),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("{limit} operations are under way, which is the limit: try again soon"),
+            )
+        }
+        .details(details)
+    }
+
+    /// Adds what programs read beside the code.
+    pub(super) fn details(self, details: ErrorExtensionValues) -> Self {
+        Self { details, ..self }
     }
 
     /// The resource knows only GET and POST.
     pub(super) fn method(method: &Method) -> Self {
         Self {
-            allow: Some("GET, POST"),
+            header: Some((header::ALLOW, "GET, POST")),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 format!("{method} is not allowed here: use POST, or GET for queries"),
@@ -50,7 +90,7 @@ impl Refusal {
     /// *GraphQL over HTTP*, "GET": a GET must not execute a mutation.
     pub(super) fn mutation_over_get() -> Self {
         Self {
-            allow: Some("POST"),
+            header: Some((header::ALLOW, "POST")),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "a mutation is not allowed over GET: use POST",
@@ -61,7 +101,16 @@ impl Refusal {
     /// A subscription needs a transport with more than one answer.
     pub(super) fn subscription() -> Self {
         Self::bad_request(
-            "a subscription needs a WebSocket: connect with the graphql-transport-ws subprotocol",
+            "a subscription needs a stream: ask for text/event-stream, or connect a WebSocket with the \
+             graphql-transport-ws subprotocol",
+        )
+    }
+
+    /// The responses of a batch are one JSON text.
+    pub(super) fn streamed_batch() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "the response to a batch is application/json or application/graphql-response+json",
         )
     }
 
@@ -80,7 +129,7 @@ impl Refusal {
 
     /// As a GraphQL response, for a place in a batch or a message on a socket.
     pub(super) fn into_graphql(self) -> GraphqlResponse {
-        let mut extensions = ErrorExtensionValues::default();
+        let mut extensions = self.details;
         extensions.set("code", self.error.code());
         let mut error = ServerError::new(self.message, None);
         error.extensions = Some(extensions);
@@ -90,14 +139,15 @@ impl Refusal {
 
     /// As an HTTP response.
     pub(super) fn into_http(self, media_type: MediaType) -> Response {
-        let (status, allow) = (self.status, self.allow);
+        let (status, header) = (self.status, self.header.clone());
         let mut response =
             Response::new(Body::from(super::response::to_json(&self.into_graphql())));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, media_type.content_type());
-        if let Some(allow) = allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         response
     }

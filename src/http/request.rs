@@ -1,7 +1,7 @@
 //! Reads GraphQL requests out of HTTP requests.
 //!
-//! *GraphQL over HTTP*, "Request": the members are `query`, `operationName`, `variables` and `extensions`; unknown
-//! members are ignored, `null` is the same as absent. What is wrong is said in the words of the specification.
+//! *GraphQL over HTTP*, "Request": the members are `query` or `documentId`, `operationName`, `variables` and
+//! `extensions`; unknown members are ignored, `null` is the same as absent. What is wrong is said in the words of the specification.
 
 use async_graphql::{Request, Value, Variables};
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::refusal::Refusal;
+use super::{persisted::DOCUMENT_ID, refusal::Refusal};
 
 /// What one POST carries.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) enum Requests {
 #[serde(rename_all = "camelCase")]
 struct Parameters {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
@@ -38,6 +39,7 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     let mut members = Map::new();
     for (name, text) in [
         ("query", parameters.query),
+        (DOCUMENT_ID, parameters.document_id),
         ("operationName", parameters.operation_name),
     ] {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -109,9 +111,10 @@ pub(super) fn from_json(json: Json) -> Result<Request, Refusal> {
 }
 
 fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
-    let query =
-        string(&mut members, "query")?.ok_or_else(|| Refusal::bad_request("`query` is missing"))?;
-    let mut request = Request::new(query);
+    let query = string(&mut members, "query")?;
+    let document_id = string(&mut members, DOCUMENT_ID)?;
+    let has_query = query.is_some();
+    let mut request = Request::new(query.unwrap_or_default());
     request.operation_name = string(&mut members, "operationName")?;
     if let Some(variables) = object(&mut members, "variables")? {
         request.variables = Variables::from_value(variables);
@@ -122,6 +125,12 @@ fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
                 .into_iter()
                 .map(|(name, value)| (name.to_string(), value)),
         );
+    }
+    if let Some(id) = document_id {
+        let id = Value::String(id);
+        request.extensions.insert(DOCUMENT_ID.to_owned(), id);
+    } else if !has_query && !request.extensions.contains_key("persistedQuery") {
+        return Err(Refusal::bad_request("`query` is missing"));
     }
     Ok(request)
 }

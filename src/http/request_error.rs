@@ -42,6 +42,14 @@ pub enum RequestError {
     Variables,
     /// The document does not say which operation is meant, or it could not be started.
     OperationResolution,
+    /// The document was named, and nobody knows the name.
+    PersistedNotFound,
+    /// The document was named, and this server takes no names.
+    PersistedNotSupported,
+    /// The document is not one of those that alone are taken.
+    NotTrusted,
+    /// The server has as much to do as it takes.
+    Overloaded,
 }
 
 impl RequestError {
@@ -53,6 +61,10 @@ impl RequestError {
             Self::Validation => "GRAPHQL_VALIDATION_FAILED",
             Self::Variables => "BAD_USER_INPUT",
             Self::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
+            Self::PersistedNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Self::NotTrusted => "QUERY_NOT_IN_SAFELIST",
+            Self::Overloaded => "OVERLOADED",
         }
     }
 

@@ -30,7 +30,7 @@ fn stderr(output: &Output) -> String {
 }
 
 /// A server that has said where it listens.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
     announcement: String,
@@ -45,7 +45,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(args: &[&str]) -> Self {
+    pub(super) fn start(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = daybook(&folder, args)
             .stdout(Stdio::piped())
@@ -63,7 +63,7 @@ impl Running {
         }
     }
 
-    fn base(&self) -> &str {
+    pub(super) fn base(&self) -> &str {
         self.announcement
             .split_whitespace()
             .find(|word| word.starts_with("http://"))
@@ -183,6 +183,32 @@ fn every_wrong_setting_is_listed_at_once() {
 }
 
 #[test]
+fn trusted_documents_are_read_before_the_server_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("documents.json");
+    std::fs::write(&file, "[]").unwrap();
+    let file = file.to_str().unwrap();
+    for (args, said) in [
+        (
+            &["--only-trusted-documents"][..],
+            "daybook: --only-trusted-documents is wrong; expected a manifest with it: --trusted-documents",
+        ),
+        (
+            &["--trusted-documents", file],
+            "expected the name of a JSON object from ids to documents, or Apollo's persisted query manifest",
+        ),
+        (
+            &["--trusted-documents", "/nowhere"],
+            "expected a file that can be read (No such file",
+        ),
+    ] {
+        let output = run(args, &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_command_reads_its_own_settings() {
     let output = run(&["migrate", "--database", "mysql://x", "--log", ""], &[]);
     let said = stderr(&output);
@@ -222,6 +248,19 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--max-operations",
+        "--max-body",
+        "--max-batch",
+        "--max-tokens",
+        "--max-depth",
+        "--max-complexity",
+        "--max-aliases",
+        "--max-root-fields",
+        "--max-directives",
+        "--persisted-bytes",
+        "--trusted-documents",
+        "--only-trusted-documents",
+        "--no-introspection",
         "--log",
         "--log-format",
         "DAYBOOK_LISTEN",

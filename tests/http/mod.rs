@@ -15,11 +15,15 @@ use tokio_util::sync::CancellationToken;
 use self::toy::Toy;
 
 mod command;
+mod events;
 mod lifecycle;
+mod limits;
+mod persisted;
 mod requests;
 mod responses;
 mod sockets;
 mod startup;
+mod timeouts;
 mod toy;
 
 const JSON: &str = "application/json";

@@ -1,6 +1,6 @@
 //! GraphQL over WebSocket: the protocol, its close codes, and operations that do not wait for each other.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use daybook::http::Options;
 use futures_util::{SinkExt, StreamExt};
@@ -55,7 +55,11 @@ impl Socket {
     }
 
     pub(super) async fn subscribe(&mut self, id: &str, query: &str) {
-        self.send(json!({ "type": "subscribe", "id": id, "payload": { "query": query } }))
+        self.subscribe_with(id, &json!({ "query": query })).await;
+    }
+
+    pub(super) async fn subscribe_with(&mut self, id: &str, payload: &Json) {
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
     }
 
@@ -352,4 +356,47 @@ async fn an_idempotency_key_in_the_header_of_a_socket_is_refused() {
         Some(tungstenite::Error::Http(response)) => assert_eq!(response.status(), 400),
         other => panic!("{other:?}"),
     }
+}
+
+/// What a client leaves unread is bounded, and it is not waited for without end.
+#[tokio::test]
+async fn a_client_that_does_not_read_is_let_go() {
+    let soon = |options: &mut Options| options.socket.send_timeout = Duration::from_millis(200);
+    let server = Server::start_with(soon, DEFAULT_STOP).await;
+    let mut socket = Socket::open(&server).await;
+    socket.subscribe("big", "subscription { big }").await;
+    toy::take(&server.toy.closed).await;
+    // A few megabytes were in the sockets' own buffers, and sixteen messages in the channel.
+    let made = server.toy.made.load(Ordering::SeqCst);
+    assert!((17..1000).contains(&made), "{made} events were made");
+}
+
+/// An operation ends, and gives back what it holds, whether or not its answer can be sent.
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_nothing_up() {
+    let configure = |options: &mut Options| {
+        options.limits.operations = 1;
+        options.socket.send_timeout = Duration::from_secs(3600);
+    };
+    let server = Server::start_with(configure, DEFAULT_STOP).await;
+    let mut socket = Socket::open(&server).await;
+    socket.subscribe("held", "mutation { hold }").await;
+    toy::take(&server.toy.holding).await;
+    socket.subscribe("big", "subscription { big }").await;
+    while server.toy.made.load(Ordering::SeqCst) < 17 {
+        tokio::task::yield_now().await;
+    }
+    server
+        .query(super::JSON, "{ sum }")
+        .await
+        .assert_refused(503, "OVERLOADED");
+    server.toy.release.add_permits(1);
+    let answered = async {
+        while server.query(super::JSON, "{ sum }").await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, answered)
+        .await
+        .expect("the operation goes on");
 }

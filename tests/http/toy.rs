@@ -28,6 +28,8 @@ pub(super) struct Inner {
     pub(super) dropped: Semaphore,
     /// A permit for each `forever` that was dropped.
     pub(super) closed: Semaphore,
+    /// The events of `big` that were made.
+    pub(super) made: AtomicI32,
     /// Whether the server says it is ready.
     pub(super) not_ready: std::sync::Mutex<Option<String>>,
 }
@@ -40,6 +42,7 @@ impl Default for Inner {
             release: Semaphore::new(0),
             dropped: Semaphore::new(0),
             closed: Semaphore::new(0),
+            made: AtomicI32::new(0),
             not_ready: std::sync::Mutex::new(None),
         }
     }
@@ -191,6 +194,17 @@ impl Events {
         stream::iter([1]).chain(stream::pending()).map(move |item| {
             let _ = &guard;
             item
+        })
+    }
+
+    /// Events of 64 KiB, without end, as fast as they are taken.
+    async fn big(&self, ctx: &Context<'_>) -> impl Stream<Item = String> {
+        let guard = GiveOnDrop(Some((toy(ctx).clone(), |toy| &toy.closed)));
+        let toy = toy(ctx).clone();
+        stream::repeat_with(move || {
+            let _ = &guard;
+            toy.made.fetch_add(1, Ordering::SeqCst);
+            "x".repeat(64 * 1024)
         })
     }
 

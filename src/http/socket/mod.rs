@@ -10,7 +10,7 @@
 
 use std::{collections::HashMap, ops::ControlFlow, time::Duration};
 
-use async_graphql::Executor;
+use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
     extract::{
         WebSocketUpgrade,
@@ -26,14 +26,17 @@ use tracing::Instrument;
 
 use self::{
     message::{ClientMessage, Close, ServerMessage},
-    operation::{Operation, Output},
+    operation::{Operation, Output, Run},
 };
-use super::{GraphqlState, refusal::Refusal, wishes::Wishes};
+use super::{GraphqlState, admission, refusal::Refusal, wishes::Wishes};
 
 mod message;
 mod operation;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
+
+/// Where a socket's input is read to. The library's default is 128 KiB for each, which thousands of idle sockets would keep.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// Messages of one socket's operations that wait for the client to read.
 const OUTPUTS: usize = 16;
@@ -75,6 +78,7 @@ pub(super) fn accept<E: Executor>(
     let span = tracing::Span::current();
     upgrade
         .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
         .max_message_size(state.limits.body_bytes)
         .max_frame_size(state.limits.body_bytes)
         .on_upgrade(move |socket| {
@@ -224,27 +228,41 @@ impl<E: Executor> Session<E> {
     }
 
     async fn subscribe(&mut self, id: String, request: async_graphql::Request) -> ControlFlow<End> {
-        if self.operations.len() >= self.state.socket.operations {
-            let limit = self.state.socket.operations;
-            let refusal =
-                Refusal::bad_request(format!("more than {limit} operations on one socket"));
-            let response = refusal.into_graphql();
-            let payload = &response.errors;
-            return self
-                .send(ServerMessage::Error { id: &id, payload }.to_message())
-                .await;
-        }
-        let request = self.wishes.mark(request);
+        let run = match self.admit(request) {
+            Ok(run) => run,
+            Err(refusal) => {
+                let response = refusal.into_graphql();
+                let payload = &response.errors;
+                return self
+                    .send(ServerMessage::Error { id: &id, payload }.to_message())
+                    .await;
+            }
+        };
         self.serial += 1;
         let operation = Operation::start(
             self.state.executor.clone(),
-            request,
+            run,
             id.clone(),
             self.serial,
             self.outputs.clone(),
         );
         self.operations.insert(id, operation);
         ControlFlow::Continue(())
+    }
+
+    fn admit(&self, request: async_graphql::Request) -> Result<Run, Refusal> {
+        let limit = self.state.socket.operations;
+        if self.operations.len() >= limit {
+            return Err(Refusal::bad_request(format!(
+                "more than {limit} operations on one socket"
+            )));
+        }
+        let admitted = admission::admit(request, &self.state.documents, &self.state.limits)?;
+        let request = Box::new(self.wishes.mark(admitted.request)?);
+        Ok(match admitted.kind {
+            Some(OperationType::Subscription) => Run::Stream(request),
+            _ => Run::Once(request, self.state.slots.take()?),
+        })
     }
 
     /// Sends what an operation has to say, unless the client has ended it meanwhile.

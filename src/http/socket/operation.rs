@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use async_graphql::{
     Executor, Request, Response,
     futures_util::{FutureExt, StreamExt},
-    parser::types::OperationType,
 };
 use axum::extract::ws::Message;
 use tokio::sync::mpsc;
@@ -13,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::message::ServerMessage;
-use crate::http::{operation::select, panic, request_error::RequestError};
+use crate::http::{admission::Slot, panic, request_error::RequestError};
 
 /// An operation under way. Dropping it ends the operation, which rolls back.
 pub(super) struct Operation {
@@ -36,24 +35,19 @@ impl Operation {
     /// Starts an operation. When nobody reads `outputs` it waits, and nothing else does.
     pub(super) fn start<E: Executor>(
         executor: E,
-        mut request: Request,
+        run: Run,
         id: String,
         serial: u64,
         outputs: mpsc::Sender<Output>,
     ) -> Self {
-        let name = request.operation_name.clone();
-        let is_subscription = request
-            .parsed_query()
-            .ok()
-            .and_then(|document| select(document, name.as_deref()))
-            .is_some_and(|operation| operation.ty == OperationType::Subscription);
+        let is_subscription = run.is_subscription();
         let outlet = Outlet {
             id,
             serial,
             outputs,
         };
         let task = async move {
-            let run = run(executor, request, is_subscription, &outlet);
+            let run = run.to_the_end(executor, &outlet);
             if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await {
                 let response = panic::response(panic.as_ref());
                 outlet.error(&response).await;
@@ -67,24 +61,42 @@ impl Operation {
     }
 }
 
-/// Queries and mutations take the road they take over HTTP; a subscription has a stream of responses.
-async fn run<E: Executor>(executor: E, request: Request, is_subscription: bool, outlet: &Outlet) {
-    if is_subscription {
-        let mut responses = executor.execute_stream(request, None);
-        while let Some(response) = responses.next().await {
-            if RequestError::of(&response).is_some() {
-                return outlet.error(&response).await;
-            }
-            outlet.next(&response).await;
-        }
-    } else {
-        let response = executor.execute(request).await;
-        if RequestError::of(&response).is_some() {
-            return outlet.error(&response).await;
-        }
-        outlet.next(&response).await;
+/// What an operation is to do.
+pub(super) enum Run {
+    /// A query or a mutation takes the road it takes over HTTP.
+    Once(Box<Request>, Slot),
+    /// A subscription has a stream of responses. It holds no slot: most of the time it does nothing.
+    Stream(Box<Request>),
+}
+
+impl Run {
+    fn is_subscription(&self) -> bool {
+        matches!(self, Self::Stream(_))
     }
-    outlet.complete().await;
+
+    async fn to_the_end<E: Executor>(self, executor: E, outlet: &Outlet) {
+        match self {
+            Self::Stream(request) => {
+                let mut responses = executor.execute_stream(*request, None);
+                while let Some(response) = responses.next().await {
+                    if RequestError::of(&response).is_some() {
+                        return outlet.error(&response).await;
+                    }
+                    outlet.next(&response).await;
+                }
+            }
+            Self::Once(request, slot) => {
+                let response = executor.execute(*request).await;
+                // The client's reading is not the server's doing.
+                drop(slot);
+                if RequestError::of(&response).is_some() {
+                    return outlet.error(&response).await;
+                }
+                outlet.next(&response).await;
+            }
+        }
+        outlet.complete().await;
+    }
 }
 
 struct Outlet {

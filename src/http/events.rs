@@ -1,0 +1,84 @@
+//! GraphQL over server-sent events: the "distinct connections mode" of graphql-sse (`PROTOCOL.md`).
+//!
+//! One request is one stream: a `next` event for each response, then `complete`. It goes wherever HTTP goes, also
+//! through proxies that know no WebSockets. A client that asks for nothing but events gets queries and mutations as events
+//! too; one that takes JSON as well gets events for subscriptions alone.
+//!
+//! When the server stops, a subscription's stream ends without `complete`, by which a client knows that there is more to
+//! come, and takes it up elsewhere.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
+
+use async_graphql::Response as GraphqlResponse;
+use axum::{
+    http::{HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+
+use super::{lifecycle::Lifecycle, panic, request_error::RequestError, response::to_json};
+
+/// How often a stream without events shows that it lives, to proxies and to a client that has gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+/// Tells nginx, and those that listen to the same header, to pass each event on as it comes.
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The one response to a query or a mutation.
+pub(super) fn single(response: &GraphqlResponse) -> Response {
+    write(stream::iter([next(response), complete()]))
+}
+
+/// The responses of a subscription, until the client goes or the server stops.
+pub(super) fn stream(
+    responses: BoxStream<'static, GraphqlResponse>,
+    lifecycle: &Lifecycle,
+) -> Response {
+    let mut responses = AssertUnwindSafe(responses).catch_unwind();
+    // A stream is polled outside of the request that it answers; what it logs belongs to that.
+    let span = tracing::Span::current();
+    let mut is_over = false;
+    let events = stream::poll_fn(move |context| {
+        if is_over {
+            return std::task::Poll::Ready(None);
+        }
+        let _entered = span.enter();
+        responses.poll_next_unpin(context).map(|response| {
+            let response = match response? {
+                Ok(response) => response,
+                Err(panic) => panic::response(panic.as_ref()),
+            };
+            // What never began, or panicked, has nothing more to say.
+            is_over = RequestError::of(&response).is_some();
+            Some(next(&response))
+        })
+    });
+    let events = events.chain(stream::once(async { complete() }));
+    write(events.take_until(lifecycle.draining.clone().cancelled_owned().boxed()))
+}
+
+fn write(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    let mut response = Sse::new(events.map(Ok::<_, Infallible>))
+        .keep_alive(keep_alive)
+        .into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    response
+}
+
+fn next(response: &GraphqlResponse) -> Event {
+    Event::default().event("next").data(to_json(response))
+}
+
+/// A browser's `EventSource` passes over an event without a `data` line, and axum writes none for a text that is empty.
+fn complete() -> Event {
+    Event::default().event("complete").data("\n")
+}

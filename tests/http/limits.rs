@@ -1,0 +1,212 @@
+//! What one request may ask for: each limit is met, exceeded by one, and named in the refusal.
+
+use daybook::http::Limits;
+use serde_json::{Value as Json, json};
+
+use super::{Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, JSON, Server, sockets::Socket, toy};
+
+async fn limited(limit: impl FnOnce(&mut Limits)) -> Server {
+    Server::start_with(|options| limit(&mut options.limits), DEFAULT_STOP).await
+}
+
+/// `fits` is answered, and `exceeds` is refused by this limit, over HTTP and over a socket, before anything runs.
+async fn assert_limit(server: &Server, fits: &str, exceeds: &str, details: [Json; 3]) {
+    let answer = server.query(JSON, fits).await;
+    assert!(answer.json()["data"].is_object(), "{answer:?}");
+
+    let [limit, max, value] = details;
+    let answer = server.query(GRAPHQL_RESPONSE, exceeds).await;
+    answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+    let json = answer.json();
+    let error = &json["errors"][0];
+    let expected =
+        json!({ "code": "GRAPHQL_VALIDATION_FAILED", "limit": limit, "max": max, "value": value });
+    assert_eq!(error["extensions"], expected);
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains(&max.to_string()) && message.contains(&value.to_string()),
+        "{message}"
+    );
+
+    let mut socket = Socket::open(server).await;
+    socket.subscribe("1", exceeds).await;
+    let message = socket.next().await;
+    assert_eq!(message["type"], "error", "{message}");
+    assert_eq!(message["payload"][0]["extensions"], expected);
+    assert_eq!(server.toy.sum(), 0);
+}
+
+#[tokio::test]
+async fn tokens() {
+    let server = limited(|limits| limits.tokens = 4).await;
+    let details = [json!("tokens"), json!(4), json!(9)];
+    assert_limit(&server, "{ sum sum }", "mutation { add(by: 1) }", details).await;
+}
+
+#[tokio::test]
+async fn depth() {
+    let server = limited(|limits| limits.depth = 2).await;
+    let details = [json!("depth"), json!(2), json!(3)];
+    let exceeds =
+        "{ __schema { ...S } } fragment S on __Schema { ... on __Schema { types { name } } }";
+    assert_limit(
+        &server,
+        "{ __type(name: \"Query\") { name } }",
+        exceeds,
+        details,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn root_fields() {
+    let server = limited(|limits| limits.root_fields = 2).await;
+    let details = [json!("rootFields"), json!(2), json!(3)];
+    let exceeds =
+        "mutation { a: add(by: 1) ...M } fragment M on Mutation { b: add(by: 1) c: add(by: 1) }";
+    assert_limit(&server, "{ a: sum b: sum }", exceeds, details).await;
+}
+
+#[tokio::test]
+async fn aliases() {
+    let server = limited(|limits| limits.aliases = 1).await;
+    let details = [json!("aliases"), json!(1), json!(2)];
+    assert_limit(
+        &server,
+        "{ a: sum sum }",
+        "mutation { a: add(by: 1) b: add(by: 1) }",
+        details,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn directives() {
+    let server = limited(|limits| limits.directives = 1).await;
+    let details = [json!("directives"), json!(1), json!(2)];
+    let exceeds = "mutation { add(by: 1) @skip(if: false) @include(if: true) }";
+    assert_limit(&server, "{ sum @skip(if: false) }", exceeds, details).await;
+}
+
+#[tokio::test]
+async fn complexity() {
+    let server = limited(|limits| limits.complexity = 3).await;
+    let details = [json!("complexity"), json!(3), json!(4)];
+    let exceeds = "mutation { a: add(by: 1) b: add(by: 1) c: add(by: 1) d: add(by: 1) }";
+    assert_limit(&server, "{ a: sum b: sum c: sum }", exceeds, details).await;
+}
+
+/// The engine would visit 2^60 fields, which are all at the top here.
+#[tokio::test]
+async fn fragments_that_double_are_refused_at_once() {
+    let server = Server::start().await;
+    let mut document = "{ ...F0 } fragment F60 on Query { sum }".to_owned();
+    for n in 0..60 {
+        let next = n + 1;
+        document += &format!(" fragment F{n} on Query {{ ...F{next} ...F{next} }}");
+    }
+    let answer = server.query(GRAPHQL_RESPONSE, &document).await;
+    answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(
+        answer.json()["errors"][0]["extensions"]["limit"],
+        "rootFields"
+    );
+}
+
+/// The parser would descend as deep, on a stack that has an end.
+#[tokio::test]
+async fn brackets_without_end_are_refused_before_they_are_parsed() {
+    let server = limited(|limits| limits.tokens = usize::MAX).await;
+    for (open, many) in [("{a", 300_000), ("{a(b:[", 150_000), ("{a(b:{c:", 120_000)] {
+        let answer = server.query(GRAPHQL_RESPONSE, &open.repeat(many)).await;
+        answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+        assert_eq!(answer.json()["errors"][0]["extensions"]["limit"], "nesting");
+    }
+    assert_eq!(server.query(JSON, "{ sum }").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_fragment_that_spreads_itself_is_refused() {
+    let server = Server::start().await;
+    let document = "{ ...A } fragment A on Query { sum ...B } fragment B on Query { ...A }";
+    let answer = server.query(GRAPHQL_RESPONSE, document).await;
+    answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+}
+
+#[tokio::test]
+async fn introspection_can_be_turned_off() {
+    let server = Server::start().await;
+    let documents = [
+        "{ __schema { queryType { name } } }",
+        "{ ...T } fragment T on Query { __type(name: \"Query\") { name } }",
+    ];
+    for document in documents {
+        assert_eq!(server.query(GRAPHQL_RESPONSE, document).await.status, 200);
+    }
+    let server = limited(|limits| limits.introspection = false).await;
+    for document in documents {
+        let answer = server.query(GRAPHQL_RESPONSE, document).await;
+        answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+    }
+    let answer = server.query(JSON, "{ __typename }").await;
+    assert_eq!(answer.json(), json!({ "data": { "__typename": "Query" } }));
+}
+
+/// What GraphiQL and the code generators send.
+#[tokio::test]
+async fn the_defaults_let_a_whole_introspection_through() {
+    let of_type = "ofType { kind name ".repeat(9) + &"}".repeat(9);
+    let input = format!("name description defaultValue type {{ kind name {of_type} }}");
+    let document = format!(
+        "query I {{ __schema {{ types {{ kind name fields(includeDeprecated: true) {{ name args {{ {input} }} type {{ kind name {of_type} }} }} inputFields {{ {input} }} }} directives {{ name args {{ {input} }} }} }} }}"
+    );
+    let server = Server::start().await;
+    let answer = server.query(GRAPHQL_RESPONSE, &document).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.json()["data"].is_object(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn more_operations_at_once_than_the_limit_are_refused_at_once() {
+    let server = limited(|limits| limits.operations = 1).await;
+    let held = server.post(JSON, &json!({ "query": "mutation { hold }" }));
+    let held = tokio::spawn(Answer::of(held));
+    toy::take(&server.toy.holding).await;
+
+    let add = json!({ "query": "mutation { add(by: 1) }" });
+    for body in [add.clone(), json!([add, add])] {
+        for accept in [JSON, GRAPHQL_RESPONSE] {
+            let answer = Answer::of(server.post(accept, &body)).await;
+            answer.assert_refused(503, "OVERLOADED");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+        }
+    }
+    let get = Answer::of(server.client.get(server.url("/graphql?query={sum}")));
+    get.await.assert_refused(503, "OVERLOADED");
+
+    // The limit is one for all transports; a subscription is not counted.
+    let mut socket = Socket::open(&server).await;
+    socket.subscribe("1", "mutation { add(by: 1) }").await;
+    let message = socket.next().await;
+    assert_eq!(message["type"], "error", "{message}");
+    assert_eq!(message["payload"][0]["extensions"]["code"], "OVERLOADED");
+    socket.subscribe("2", "subscription { count(to: 1) }").await;
+    assert_eq!(socket.next().await["payload"]["data"]["count"], 1);
+    assert_eq!(socket.next().await["type"], "complete");
+    assert_eq!(server.toy.sum(), 0);
+
+    server.toy.release.add_permits(1);
+    assert_eq!(held.await.unwrap().status, 200);
+    socket.subscribe("3", "mutation { hold }").await;
+    toy::take(&server.toy.holding).await;
+    server
+        .query(JSON, "{ sum }")
+        .await
+        .assert_refused(503, "OVERLOADED");
+    // A client that goes gives its slot back.
+    drop(socket);
+    toy::take(&server.toy.dropped).await;
+    while server.query(JSON, "{ sum }").await.status == 503 {
+        tokio::task::yield_now().await;
+    }
+}
