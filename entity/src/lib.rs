@@ -7,9 +7,11 @@
 //! have no relations, because the domain reads by key and by set of keys.
 
 pub mod account;
+pub mod account_pending;
 pub mod currency;
 pub mod entry;
 pub mod entry_line;
 
 pub use account::{AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;
+pub use entry_line::LineEffect;

@@ -17,6 +17,7 @@ mod m20261123_02_create_account;
 mod m20261123_03_create_entry;
 mod m20261123_04_create_entry_line;
 mod m20261123_05_create_idempotency;
+mod m20261125_06_add_holds;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_03_create_entry::Migration),
             Box::new(m20261123_04_create_entry_line::Migration),
             Box::new(m20261123_05_create_idempotency::Migration),
+            Box::new(m20261125_06_add_holds::Migration),
         ]
     }
 }

@@ -51,6 +51,16 @@ loader! {
 }
 
 loader! {
+    /// The entries that resolve holds, by the hold's id.
+    Resolvers: Uuid => entry::Model, |unit, ids| ledger::resolvers_by_hold_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The entries that reverse others, by the reversed entry's id.
+    Reversals: Uuid => entry::Model, |unit, ids| ledger::reversals_by_entry_id(unit, ids.iter().copied()).await
+}
+
+loader! {
     /// Currencies by code. There are few of them: one statement reads them all.
     Currencies: String => currency::Model, |unit, codes| {
         let currencies = ledger::currencies(unit).await?;

@@ -3,7 +3,9 @@
 mod connections;
 mod errors;
 mod examples;
+mod expiry;
 mod feed;
+mod holds;
 mod idempotency;
 mod nodes;
 mod schema;

@@ -3,9 +3,11 @@
 mod accounts;
 mod book;
 mod concurrency;
+mod holds;
 mod instants;
 mod migrations;
 mod pages;
 mod posting;
+mod reversals;
 mod rules;
 mod verification;

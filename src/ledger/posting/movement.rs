@@ -2,7 +2,7 @@
 
 use super::error::PostEntryError;
 use crate::ledger::balance::room;
-use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
+use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
 use uuid::Uuid;
@@ -14,12 +14,18 @@ const TURNS: usize = 3;
 /// What an entry does to one account.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Movement {
-    /// Minor units over all lines.
+    /// Minor units over all lines; not negative.
     pub(super) debits: i64,
-    /// Minor units over all lines.
+    /// Minor units over all lines; not negative.
     pub(super) credits: i64,
+    /// Minor units over all lines; negative where a hold ends.
+    pub(super) debits_pending: i64,
+    /// Minor units over all lines; negative where a hold ends.
+    pub(super) credits_pending: i64,
     /// How many lines touch it; 0 when only its version matters.
     pub(super) lines: i64,
+    /// Whether a line does more than to free what a hold had set aside, for which the account has to be open.
+    pub(super) needs_open: bool,
     /// The version that the account must have before.
     pub(super) expected_version: Option<i64>,
 }
@@ -29,25 +35,43 @@ impl Movement {
         &mut self,
         account: &account::Model,
         side: Side,
+        effect: LineEffect,
         amount: i64,
     ) -> Result<(), PostEntryError> {
-        let total = match side {
-            Side::Debit => &mut self.debits,
-            Side::Credit => &mut self.credits,
+        let (posted, pending) = match side {
+            Side::Debit => (&mut self.debits, &mut self.debits_pending),
+            Side::Credit => (&mut self.credits, &mut self.credits_pending),
         };
-        *total = total
-            .checked_add(amount)
-            .ok_or_else(|| out_of_range(account))?;
+        let (posts, sets_aside) = change(effect, amount);
+        for (total, by) in [(posted, posts), (pending, sets_aside)] {
+            *total = total.checked_add(by).ok_or_else(|| out_of_range(account))?;
+        }
         self.lines += 1;
+        self.needs_open |= effect != LineEffect::Release;
         Ok(())
     }
 
-    /// What the entry takes from the account where its limit is concerned; negative when it gives.
+    /// What the entry takes from the account where its limit is concerned, what it sets aside included; negative when it gives.
+    ///
+    /// Clamped: an entry that posts and sets aside beyond 64 bits is refused by the range before.
     fn requested(&self, policy: LimitPolicy) -> i64 {
         match policy {
-            LimitPolicy::NoCreditOverdraft => self.credits - self.debits,
-            LimitPolicy::NoDebitOverdraft | LimitPolicy::None => self.debits - self.credits,
+            LimitPolicy::NoCreditOverdraft => self
+                .credits
+                .saturating_add(self.credits_pending)
+                .saturating_sub(self.debits),
+            LimitPolicy::NoDebitOverdraft | LimitPolicy::None => self
+                .debits
+                .saturating_add(self.debits_pending)
+                .saturating_sub(self.credits),
         }
+    }
+
+    /// How much the posted and pending totals of each side grow together; `None` where that does not fit.
+    fn growth(&self) -> Option<(i64, i64)> {
+        let debits = self.debits.checked_add(self.debits_pending)?;
+        let credits = self.credits.checked_add(self.credits_pending)?;
+        Some((debits, credits))
     }
 
     /// Why `account` as it is cannot take the movement. The same conditions stand in [`Movement::update`].
@@ -68,17 +92,21 @@ impl Movement {
         if self.lines == 0 {
             return None;
         }
-        if account.status != AccountStatus::Open {
+        if self.needs_open && account.status != AccountStatus::Open {
             return Some(PostEntryError::AccountNotOpen {
                 account_id,
                 account_code,
                 status: account.status,
             });
         }
-        if account.debits_posted > (i64::MAX - self.debits) - account.debits_pending
-            || account.credits_posted > (i64::MAX - self.credits) - account.credits_pending
-        {
-            return Some(out_of_range(account));
+        let fits = |growth: i64, posted: i64, pending: i64| {
+            growth <= 0 || posted <= (i64::MAX - growth) - pending
+        };
+        match self.growth() {
+            Some((debits, credits))
+                if fits(debits, account.debits_posted, account.debits_pending)
+                    && fits(credits, account.credits_posted, account.credits_pending) => {}
+            _ => return Some(out_of_range(account)),
         }
         let requested = self.requested(account.limit_policy);
         let available = room(account).filter(|available| requested > *available)?;
@@ -122,7 +150,7 @@ impl Movement {
     /// One relative update; `None` when the account does not fulfil its conditions.
     ///
     /// The policy was read before, and nothing changes it; were it changed, the table's CHECK would still hold. No condition
-    /// can overflow: `i64::MAX - debits` and a total are not negative, and where a limit holds, its room is not either.
+    /// can overflow: `i64::MAX - growth` and a total are not negative, and where a limit holds, its room is not either.
     async fn update(
         &self,
         db: &impl ConnectionTrait,
@@ -131,30 +159,35 @@ impl Movement {
         use account::Column;
         let col = |column: Column| Expr::col(column);
         let mut update = account::Entity::update_many()
-            .col_expr(
-                Column::DebitsPosted,
-                col(Column::DebitsPosted).add(self.debits),
-            )
-            .col_expr(
-                Column::CreditsPosted,
-                col(Column::CreditsPosted).add(self.credits),
-            )
             .col_expr(Column::Version, col(Column::Version).add(self.lines))
             .filter(Column::Id.eq(account.id));
+        for (column, by) in [
+            (Column::DebitsPosted, self.debits),
+            (Column::CreditsPosted, self.credits),
+            (Column::DebitsPending, self.debits_pending),
+            (Column::CreditsPending, self.credits_pending),
+        ] {
+            if by != 0 {
+                update = update.col_expr(column, col(column).add(by));
+            }
+        }
         if let Some(expected) = self.expected_version {
             update = update.filter(Column::Version.eq(expected));
         }
+        if self.needs_open {
+            update = update.filter(Column::Status.eq(AccountStatus::Open));
+        }
         if self.lines > 0 {
-            update = update
-                .filter(Column::Status.eq(AccountStatus::Open))
-                .filter(
-                    col(Column::DebitsPosted)
-                        .lte(Expr::val(i64::MAX - self.debits).sub(col(Column::DebitsPending))),
-                )
-                .filter(
-                    col(Column::CreditsPosted)
-                        .lte(Expr::val(i64::MAX - self.credits).sub(col(Column::CreditsPending))),
-                );
+            let (debits, credits) = self.growth().unwrap_or((i64::MAX, i64::MAX));
+            for (growth, posted, pending) in [
+                (debits, Column::DebitsPosted, Column::DebitsPending),
+                (credits, Column::CreditsPosted, Column::CreditsPending),
+            ] {
+                if growth > 0 {
+                    let most = Expr::val(i64::MAX - growth).sub(col(pending));
+                    update = update.filter(col(posted).lte(most));
+                }
+            }
             let room = match account.limit_policy {
                 LimitPolicy::None => None,
                 LimitPolicy::NoDebitOverdraft => Some(
@@ -173,6 +206,16 @@ impl Movement {
             }
         }
         Ok(update.exec_with_returning(db).await?.into_iter().next())
+    }
+}
+
+/// What a line of `amount` adds to the posted and to the pending total of each of its sides.
+pub(super) const fn change(effect: LineEffect, amount: i64) -> (i64, i64) {
+    match effect {
+        LineEffect::Post => (amount, 0),
+        LineEffect::Hold => (0, amount),
+        LineEffect::Capture => (amount, -amount),
+        LineEffect::Release => (0, -amount),
     }
 }
 
