@@ -11,6 +11,8 @@ pub mod account_pending;
 pub mod currency;
 pub mod entry;
 pub mod entry_line;
+pub mod late_line;
+pub mod late_total;
 
 pub use account::{AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;

@@ -18,6 +18,7 @@ mod m20261123_03_create_entry;
 mod m20261123_04_create_entry_line;
 mod m20261123_05_create_idempotency;
 mod m20261125_06_add_holds;
+mod m20261125_07_add_history;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_04_create_entry_line::Migration),
             Box::new(m20261123_05_create_idempotency::Migration),
             Box::new(m20261125_06_add_holds::Migration),
+            Box::new(m20261125_07_add_history::Migration),
         ]
     }
 }

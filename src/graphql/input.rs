@@ -62,6 +62,28 @@ pub(super) fn notes(
     }
 }
 
+/// A point in an account's history.
+#[derive(OneofObject, Clone, Debug)]
+pub enum PointInTime {
+    /// As it counts at this instant: with every entry that is effective by then, whenever it became known. Entries that are backdated
+    /// later change it.
+    EffectiveAt(DateTime),
+    /// As it was known at this instant: with every entry that was recorded by then. Nothing changes it any more.
+    RecordedAt(DateTime),
+    /// After so many lines: `balances.version`, or a statement line's. Nothing changes it any more.
+    Version(Int64),
+}
+
+impl From<PointInTime> for ledger::PointInTime {
+    fn from(point: PointInTime) -> Self {
+        match point {
+            PointInTime::EffectiveAt(at) => Self::EffectiveAt(at.0),
+            PointInTime::RecordedAt(at) => Self::RecordedAt(at.0),
+            PointInTime::Version(version) => Self::Version(version.0),
+        }
+    }
+}
+
 /// One positive amount to move, from a debit account to a credit account.
 #[derive(InputObject, Clone, Debug)]
 pub struct LineInput {

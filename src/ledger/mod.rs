@@ -11,6 +11,7 @@
 mod balance;
 mod code;
 mod find;
+mod history;
 mod hold;
 mod id;
 mod input;
@@ -23,6 +24,7 @@ mod post_entry;
 mod posting;
 mod reverse_entry;
 mod set_account_status;
+mod statement;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};
@@ -31,6 +33,7 @@ pub use find::{
     AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,
     lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
 };
+pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{
     CaptureHold, HoldError, PlaceHold, ReleaseHold, ResolvedBy, capture_hold, expired_holds,
     place_hold, release_expired_hold, release_hold,
@@ -48,4 +51,7 @@ pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{EntryNotes, ExpectedVersion, PostEntryError, PostedEntry};
 pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use set_account_status::{SetAccountStatusError, set_account_status};
+pub use statement::{
+    StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
+};
 pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};

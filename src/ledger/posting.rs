@@ -5,7 +5,8 @@
 //! 1. read the accounts (all of them in one statement, without locks: what is read only serves refusals),
 //! 2. insert the entry,
 //! 3. update each account's totals, in the order of their ids, `RETURNING` the row,
-//! 4. insert the lines; where they change what is pending, the pending totals after them as well.
+//! 4. insert the lines; where they change what is pending, the pending totals after them as well; and where they are late (see
+//!    [`history`](super::history)), the sums of the late lines.
 //!
 //! **Why the lines come last.** A line is append-only and carries the version and the balance that each side had after it. These
 //! are known for certain only once the account's row is ours, that is after its update. Were lines inserted first, with
@@ -21,6 +22,7 @@
 //! update is tried again, a few times.
 
 mod error;
+mod late;
 mod movement;
 mod resolve;
 mod rows;
@@ -177,14 +179,19 @@ pub(super) async fn write(
     let mut after: BTreeMap<Uuid, account::Model> = BTreeMap::new();
     for account in accounts {
         if let Some(movement) = movements.get(&account.id) {
-            after.insert(account.id, movement.apply(db, account, entry.id).await?);
+            after.insert(account.id, movement.apply(db, account, &entry).await?);
         }
     }
-    let Rows { lines, pending } = rows::rows(entry.id, &lines, &movements, &after);
+    let Rows {
+        lines,
+        pending,
+        changes,
+    } = rows::rows(entry.id, &lines, &movements, &after);
     insert(db, &lines).await.map_err(failed)?;
     if !pending.is_empty() {
         insert(db, &pending).await.map_err(failed)?;
     }
+    late::write(db, &entry, &after, &changes).await?;
 
     after.retain(|id, _| movements.get(id).is_some_and(|movement| movement.lines > 0));
     Ok(Some(PostedEntry {

@@ -10,5 +10,6 @@ mod idempotency;
 mod nodes;
 mod schema;
 mod server;
+mod statements;
 mod story;
 mod units;

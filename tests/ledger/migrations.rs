@@ -7,7 +7,9 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 8] = [
+    "late_line",
+    "late_total",
     "currency",
     "account",
     "account_pending",

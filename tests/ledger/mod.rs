@@ -3,6 +3,7 @@
 mod accounts;
 mod book;
 mod concurrency;
+mod history;
 mod holds;
 mod instants;
 mod migrations;
@@ -11,3 +12,4 @@ mod posting;
 mod reversals;
 mod rules;
 mod verification;
+mod volume;

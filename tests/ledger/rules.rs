@@ -26,6 +26,7 @@ fn an_account() -> account::Model {
         status: AccountStatus::Open,
         metadata: json!({}),
         created_at: noon(),
+        latest_effective_at: None,
     }
 }
 

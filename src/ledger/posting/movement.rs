@@ -2,10 +2,10 @@
 
 use super::error::PostEntryError;
 use crate::ledger::balance::room;
-use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
+use chrono::{DateTime, Utc};
+use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account, entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
-use uuid::Uuid;
 
 /// How often an update is tried whose refusal has no reason left when it is looked for. Each turn needs a commit by somebody else in
 /// between, so that more than one is rare.
@@ -120,16 +120,21 @@ impl Movement {
         })
     }
 
-    /// Applies the movement to the account that was read as `account`, and returns it as it is then.
+    /// Applies the movement of `entry` to the account that was read as `account`, and returns it as it is then.
     pub(super) async fn apply(
         &self,
         db: &impl ConnectionTrait,
         mut account: account::Model,
-        entry_id: Uuid,
+        entry: &entry::Model,
     ) -> Result<account::Model, PostEntryError> {
-        let failed = |source| PostEntryError::Database { entry_id, source };
+        let failed = |source| PostEntryError::Database {
+            entry_id: entry.id,
+            source,
+        };
+        let effective_at = entry.effective_at;
         for _ in 0..TURNS {
-            if let Some(updated) = self.update(db, &account).await.map_err(failed)? {
+            let updated = self.update(db, &account, effective_at).await;
+            if let Some(updated) = updated.map_err(failed)? {
                 return Ok(updated);
             }
             account = account::Entity::find_by_id(account.id)
@@ -155,6 +160,7 @@ impl Movement {
         &self,
         db: &impl ConnectionTrait,
         account: &account::Model,
+        effective_at: DateTime<Utc>,
     ) -> Result<Option<account::Model>, DbErr> {
         use account::Column;
         let col = |column: Column| Expr::col(column);
@@ -178,6 +184,12 @@ impl Movement {
             update = update.filter(Column::Status.eq(AccountStatus::Open));
         }
         if self.lines > 0 {
+            let earlier = Column::LatestEffectiveAt
+                .is_null()
+                .or(Column::LatestEffectiveAt.lt(effective_at));
+            let latest = Expr::case(earlier, Expr::val(effective_at))
+                .finally(col(Column::LatestEffectiveAt));
+            update = update.col_expr(Column::LatestEffectiveAt, latest.into());
             let (debits, credits) = self.growth().unwrap_or((i64::MAX, i64::MAX));
             for (growth, posted, pending) in [
                 (debits, Column::DebitsPosted, Column::DebitsPending),
@@ -219,7 +231,7 @@ pub(super) const fn change(effect: LineEffect, amount: i64) -> (i64, i64) {
     }
 }
 
-fn out_of_range(account: &account::Model) -> PostEntryError {
+pub(super) fn out_of_range(account: &account::Model) -> PostEntryError {
     PostEntryError::AmountOutOfRange {
         account_id: account.id,
         account_code: account.code.clone(),

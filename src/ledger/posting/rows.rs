@@ -12,6 +12,19 @@ pub(super) struct Rows {
     pub(super) lines: Vec<entry_line::Model>,
     /// The pending totals after each line that changes them.
     pub(super) pending: Vec<account_pending::Model>,
+    /// What each line adds to each of its accounts.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What one line adds to one account.
+pub(super) struct Change {
+    pub(super) account_id: Uuid,
+    /// The account's version after the line.
+    pub(super) version: i64,
+    /// Positive on the normal side.
+    pub(super) posted: i64,
+    pub(super) debits_pending: i64,
+    pub(super) credits_pending: i64,
 }
 
 /// An account on its way through the lines of an entry.
@@ -39,19 +52,24 @@ impl Running {
 
     /// One more line. Posted totals stay at or below those that the database has accepted, and so do pending ones, for an entry
     /// either adds to them or takes away.
-    fn step(&mut self, side: Side, effect: LineEffect, amount: i64) {
+    fn step(&mut self, account_id: Uuid, side: Side, effect: LineEffect, amount: i64) -> Change {
         let (posted, pending) = change(effect, amount);
-        match side {
-            Side::Debit => {
-                self.debits += posted;
-                self.debits_pending += pending;
-            }
-            Side::Credit => {
-                self.credits += posted;
-                self.credits_pending += pending;
-            }
-        }
+        let (debits, credits, debits_pending, credits_pending) = match side {
+            Side::Debit => (posted, 0, pending, 0),
+            Side::Credit => (0, posted, 0, pending),
+        };
+        self.debits += debits;
+        self.credits += credits;
+        self.debits_pending += debits_pending;
+        self.credits_pending += credits_pending;
         self.version += 1;
+        Change {
+            account_id,
+            version: self.version,
+            posted: signed(self.normal_side, debits, credits),
+            debits_pending,
+            credits_pending,
+        }
     }
 
     fn balance(&self) -> i64 {
@@ -70,7 +88,7 @@ pub(super) fn rows(
         .iter()
         .filter_map(|(id, movement)| Some((*id, Running::before(after.get(id)?, movement))))
         .collect();
-    let mut pending = Vec::new();
+    let (mut pending, mut changes) = (Vec::new(), Vec::new());
     #[expect(
         clippy::expect_used,
         reason = "every account of a line has a movement, and each of those was applied"
@@ -79,7 +97,7 @@ pub(super) fn rows(
         let account = running
             .get_mut(&account_id)
             .expect("an account of the entry");
-        account.step(side, line.effect, line.amount);
+        changes.push(account.step(account_id, side, line.effect, line.amount));
         if line.effect != LineEffect::Post {
             pending.push(account_pending::Model {
                 account_id,
@@ -108,5 +126,9 @@ pub(super) fn rows(
         }
     };
     let lines = lines.iter().zip(1..).map(row).collect();
-    Rows { lines, pending }
+    Rows {
+        lines,
+        pending,
+        changes,
+    }
 }
