@@ -53,5 +53,6 @@ pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use set_account_status::{SetAccountStatusError, set_account_status};
 pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
+    whole_statement as statement_lines_statement,
 };
 pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};

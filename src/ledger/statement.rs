@@ -10,7 +10,7 @@ use super::keyset::{Key, Place, Window};
 use super::{Edge, InvalidInput, Page, PageRequest, input};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side, account, entry_line};
-pub use read::statement_lines;
+pub use read::{statement_lines, whole_statement};
 use uuid::Uuid;
 
 /// Tells cursors of statements from others.

@@ -4,9 +4,10 @@ use super::book::{Book, at, effective, line, new_entry, noon};
 use super::volume::fill;
 use chrono::{DateTime, Utc};
 use daybook::ledger::{
-    BalancesAt, CaptureHold, PlaceHold, PointInTime, PostEntry, PostedEntry, ReleaseHold,
-    balances_at, balances_at_statement, capture_hold, new_entry_id, place_hold, post_entry, random,
-    release_hold,
+    BalancesAt, CaptureHold, PageRequest, PlaceHold, PointInTime, PostEntry, PostedEntry,
+    ReleaseHold, StatementFilter, StatementLine, StatementRequest, balances_at,
+    balances_at_statement, capture_hold, new_entry_id, place_hold, post_entry, random,
+    release_hold, statement_lines, statement_lines_statement,
 };
 use daybook_entity::{LineEffect, Side, account, late_line, late_total};
 use daybook_migration::Migrator;
@@ -186,9 +187,9 @@ async fn three_accounts(database: TestDatabase) -> Book {
     book
 }
 
-/// The plan of the statement that asks for `point`, in one text.
-async fn plan(book: &Book, account: &account::Model, point: PointInTime) -> String {
-    let Statement { sql, values, .. } = balances_at_statement(&book.db, &[account.id], point);
+/// The plan of a statement, in one text.
+async fn plan(book: &Book, statement: Statement) -> String {
+    let Statement { sql, values, .. } = statement;
     let explain = match book.engine {
         Engine::Sqlite => "EXPLAIN QUERY PLAN",
         Engine::Postgres => "EXPLAIN",
@@ -205,6 +206,23 @@ async fn plan(book: &Book, account: &account::Model, point: PointInTime) -> Stri
         .map(|row| row.try_get_by_index(column).unwrap())
         .collect();
     lines.join("\n")
+}
+
+async fn no_table_is_read_from_end_to_end(book: &Book, statement: Statement) {
+    let plan = plan(book, statement).await;
+    for table in [
+        "entry_line",
+        "entry",
+        "account_pending",
+        "late_line",
+        "late_total",
+    ] {
+        for scan in [format!("SCAN {table}"), format!("Seq Scan on {table}")] {
+            let whole =
+                |line: &str| line.trim_end().ends_with(&scan) || line.contains(&format!("{scan} "));
+            assert!(!plan.lines().any(whole), "{plan}");
+        }
+    }
 }
 
 on_every_engine! {
@@ -283,12 +301,13 @@ on_every_engine! {
                 _ => (-8_007, 8_001),
             };
             assert_eq!((said.posted, said.version), expected, "{point:?}");
-            let plan = plan(&book, &account, point).await;
-            for table in ["entry_line", "entry", "account_pending", "late_line", "late_total"] {
-                for scan in [format!("SCAN {table}"), format!("Seq Scan on {table}")] {
-                    assert!(!plan.lines().any(|line| line.trim_end().ends_with(&scan) || line.contains(&format!("{scan} "))), "{point:?}: {plan}");
-                }
-            }
+            no_table_is_read_from_end_to_end(&book, balances_at_statement(&book.db, &[account.id], point)).await;
         }
+        let newest = PageRequest { last: Some(10), ..PageRequest::default() };
+        let slices = StatementRequest::new(&account, &newest, StatementFilter::default(), false).unwrap().slices();
+        no_table_is_read_from_end_to_end(&book, statement_lines_statement(&book.db, &slices)).await;
+        let lines = &statement_lines(&book.db, &slices).await.unwrap()[&slices[0]];
+        let versions: Vec<i64> = lines.iter().map(StatementLine::version).collect();
+        assert_eq!(versions, (LINES - 8..=LINES + 1).collect::<Vec<_>>());
     }
 }

@@ -31,30 +31,7 @@ async fn whole_slices(
     if slices.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut parameters: Vec<Value> = Vec::new();
-    let mut ranges = Vec::new();
-    for slice in slices {
-        parameters.extend([
-            slice.account_id.into(),
-            slice.versions.0.into(),
-            slice.versions.1.into(),
-        ]);
-        let last = parameters.len();
-        ranges.push(format!("(${}, ${}, ${last})", last - 2, last - 1));
-    }
-    let side = |side: &str| {
-        format!(
-            "SELECT '{side}' AS side, entry_line.* FROM slice JOIN entry_line
-             ON {side}_account_id = slice.account_id AND {side}_version BETWEEN slice.first AND slice.last"
-        )
-    };
-    let sql = format!(
-        "WITH slice(account_id, first, last) AS (VALUES {}) {} UNION ALL {}",
-        ranges.join(", "),
-        side("debit"),
-        side("credit")
-    );
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = whole_statement(db, slices);
     // Slices of one account may overlap, and a line is then read more than once.
     let mut accounts: HashMap<Uuid, BTreeMap<i64, StatementLine>> = HashMap::new();
     for row in db.query_all_raw(statement).await? {
@@ -77,6 +54,39 @@ async fn whole_slices(
         .iter()
         .map(|slice| ((*slice).clone(), of_slice(slice).unwrap_or_default()))
         .collect())
+}
+
+/// The statement that reads slices without a filter.
+pub fn whole_statement<S: std::borrow::Borrow<StatementSlice>>(
+    db: &impl ConnectionTrait,
+    slices: &[S],
+) -> Statement {
+    let mut parameters: Vec<Value> = Vec::new();
+    let mut ranges = Vec::new();
+    for slice in slices {
+        let slice = slice.borrow();
+        parameters.extend([
+            slice.account_id.into(),
+            slice.versions.0.into(),
+            slice.versions.1.into(),
+        ]);
+        let last = parameters.len();
+        ranges.push(format!("(${}, ${}, ${last})", last - 2, last - 1));
+    }
+    // CROSS, because SQLite then keeps to that order; left to itself it reads all lines, and looks each up in the list of slices.
+    let side = |side: &str| {
+        format!(
+            "SELECT '{side}' AS side, entry_line.* FROM slice CROSS JOIN entry_line
+             WHERE {side}_account_id = slice.account_id AND {side}_version BETWEEN slice.first AND slice.last"
+        )
+    };
+    let sql = format!(
+        "WITH slice(account_id, first, last) AS (VALUES {}) {} UNION ALL {}",
+        ranges.join(", "),
+        side("debit"),
+        side("credit")
+    );
+    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
 }
 
 async fn searched_slices(
