@@ -7,7 +7,7 @@ use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension}
 
 use crate::{
     config::ServeSettings,
-    database,
+    database, expiry,
     graphql::{self, Clock, LedgerSchema},
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
@@ -45,6 +45,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     announce(&listener, &settings)?;
     let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
     tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
+    let expiry = expiry::forever(database.clone(), Clock::system());
+    tokio::spawn(signal.clone().run_until_cancelled_owned(expiry));
     let stop = Stop {
         notice: settings.notice,
         drain: settings.drain,

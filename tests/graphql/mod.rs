@@ -3,10 +3,13 @@
 mod connections;
 mod errors;
 mod examples;
+mod expiry;
 mod feed;
+mod holds;
 mod idempotency;
 mod nodes;
 mod schema;
 mod server;
+mod statements;
 mod story;
 mod units;
