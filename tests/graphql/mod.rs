@@ -6,6 +6,7 @@ mod examples;
 mod feed;
 mod idempotency;
 mod nodes;
+mod round_trips;
 mod schema;
 mod server;
 mod story;
