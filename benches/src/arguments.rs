@@ -74,7 +74,15 @@ pub struct Name(Workload);
 
 impl ValueEnum for Name {
     fn value_variants<'a>() -> &'a [Self] {
-        const { &[Self(Workload::N0), Self(Workload::Q1), Self(Workload::Q2), Self(Workload::M1), Self(Workload::H1)] }
+        const {
+            &[
+                Self(Workload::N0),
+                Self(Workload::Q1),
+                Self(Workload::Q2),
+                Self(Workload::M1),
+                Self(Workload::H1),
+            ]
+        }
     }
 
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {

@@ -32,7 +32,10 @@ async fn main() -> Result<()> {
         circumstances: machine::circumstances(&arguments)?,
         ..Report::default()
     };
-    eprintln!("loading {} accounts and {} lines", arguments.accounts, arguments.lines);
+    eprintln!(
+        "loading {} accounts and {} lines",
+        arguments.accounts, arguments.lines
+    );
     let mut stand = Stand::build(&arguments).await?;
     report.circumstances.extend(stand.circumstances().await?);
     println!("{}", report::HEAD);

@@ -50,7 +50,11 @@ impl Script {
                 let step = take_step(&mut steps, statement);
                 let statement = fill(statement, step.map_or(&[], |step| step.parameters))?;
                 let then = step.map_or("", |step| step.then);
-                let end = if then.starts_with("\\gset") { "\n" } else { ";\n" };
+                let end = if then.starts_with("\\gset") {
+                    "\n"
+                } else {
+                    ";\n"
+                };
                 ensure!(
                     !(pipelined && then.starts_with("\\gset")),
                     "pgbench keeps no row of a pipeline: {statement}"
@@ -130,7 +134,10 @@ impl Script {
             .arg(format!("--client={clients}"))
             .arg(format!("--jobs={}", clients.min(2)))
             .arg(format!("--time={seconds}"))
-            .arg(format!("--log-prefix={}", folder.path().join("latency").display()))
+            .arg(format!(
+                "--log-prefix={}",
+                folder.path().join("latency").display()
+            ))
             .args(["--log", &format!("--sampling-rate={SAMPLING}")]);
         let output = finish(&mut command)?;
         let answered: u64 = number(&output, "number of transactions actually processed: ")?;
@@ -259,7 +266,10 @@ fn anonymous(statement: &str, sign: char) -> String {
             .peek()
             .is_some_and(|next| next.is_ascii_alphanumeric());
         if c == sign && named && !anonymous.ends_with(sign) {
-            while characters.next_if(|c| c.is_ascii_alphanumeric() || *c == '_').is_some() {}
+            while characters
+                .next_if(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .is_some()
+            {}
             anonymous.push('?');
         } else {
             anonymous.push(c);

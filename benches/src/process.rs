@@ -91,7 +91,11 @@ pub fn processor_time(id: u32) -> Result<Duration> {
 pub fn processor_time_of_family(parent: u32) -> Result<Duration> {
     let mut total = processor_time(parent)?;
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(id) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if parent_of(id) == Some(parent) {

@@ -1,12 +1,6 @@
 //! The stand: a private PostgreSQL with a loaded ledger, the servers on it, and the rounds.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_test_harness::{WireProxy, postgres::PostgresServer};
@@ -181,7 +175,8 @@ impl Stand {
             subjects.push(daybook);
             subjects.extend(bare.map(|server| ("bare, no transaction", Subject::Server(server))));
             let transaction = self.transaction.as_ref().filter(|_| bare.is_some());
-            subjects.extend(transaction.map(|server| ("SeaORM transaction", Subject::Server(server))));
+            subjects
+                .extend(transaction.map(|server| ("SeaORM transaction", Subject::Server(server))));
         }
         let lock = arguments.lock.as_ref().map(File::create).transpose()?;
         if let Some(lock) = &lock {
@@ -193,9 +188,14 @@ impl Stand {
             for ((_, subject), samples) in subjects.iter().zip(&mut samples) {
                 runs += 1;
                 // The first round only warms up.
-                let duration = if round == 0 { Duration::from_secs(1) } else { arguments.round() };
+                let duration = if round == 0 {
+                    Duration::from_secs(1)
+                } else {
+                    arguments.round()
+                };
                 let pace = arguments.open.map_or(Pace::Closed, Pace::Open);
-                let (tally, sample) = self.round(subject, connections, duration, pace, &body, runs)?;
+                let (tally, sample) =
+                    self.round(subject, connections, duration, pace, &body, runs)?;
                 entries += tally.answered;
                 if round > 0 {
                     samples.push(sample);
@@ -240,12 +240,13 @@ impl Stand {
         };
         let before = used()?;
         let tally = tokio::task::block_in_place(|| match subject {
-            Subject::Server(server) => {
-                std::thread::scope(|scope| {
-                    let load = || http::load(server.address, PATH, connections, duration, pace, body);
-                    scope.spawn(load).join().map_err(|_| anyhow::anyhow!("the load panicked"))?
-                })
-            }
+            Subject::Server(server) => std::thread::scope(|scope| {
+                let load = || http::load(server.address, PATH, connections, duration, pace, body);
+                scope
+                    .spawn(load)
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("the load panicked"))?
+            }),
             Subject::Pgbench(script) => {
                 script.load(self.postgres.url(), self.size, run, connections, duration)
             }
@@ -326,7 +327,14 @@ impl Stand {
 }
 
 fn serve(program: &std::path::Path, url: &str, more: &[&str]) -> Result<Server> {
-    let mut arguments = vec!["--listen", "127.0.0.1:0", "--log", "error", "--database", url];
+    let mut arguments = vec![
+        "--listen",
+        "127.0.0.1:0",
+        "--log",
+        "error",
+        "--database",
+        url,
+    ];
     arguments.extend(more);
     Server::start(program, &arguments)
 }
@@ -344,5 +352,7 @@ async fn postmaster(url: &str) -> Result<u32> {
 fn percentile(sorted: &[u64], percent: usize) -> f64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-    sorted.get(at).map_or(0.0, |nanoseconds| *nanoseconds as f64 / 1000.0)
+    sorted
+        .get(at)
+        .map_or(0.0, |nanoseconds| *nanoseconds as f64 / 1000.0)
 }
