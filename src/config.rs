@@ -6,12 +6,13 @@
 
 use std::{ffi::OsString, time::Duration};
 
+use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Limits, PersistedOptions, TrustedDocuments};
+use crate::http::{Limits, PersistedOptions, Tokens, TrustedDocuments};
 
 use self::{
-    args::{Cli, Commands, LimitArgs, LogArgs, MigrateArgs, ServeArgs},
+    args::{AccessArgs, Cli, Commands, LimitArgs, LogArgs, MigrateArgs, ServeArgs},
     wrong::Reader,
 };
 pub use self::{
@@ -55,6 +56,10 @@ pub struct ServeSettings {
     pub migrate: bool,
     /// Whether to serve the playground.
     pub playground: bool,
+    /// Whose tokens are taken; without it, everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// Origins whose pages may use the API, beside its own.
+    pub origins: Vec<HeaderValue>,
     /// What one request may ask for.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -131,11 +136,12 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(deadline),
         Some(notice),
         Some(drain),
+        Some((tokens, origins)),
         Some(limits),
         Some(persisted),
         Some(log),
     ) = (
-        values.read("listen", &args.listen, value::address),
+        listen(args, &mut values),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
         values.read(
             "max_connections",
@@ -145,6 +151,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
+        access(&args.access, &mut values),
         limits(&args.limits, &mut values),
         persisted(&args.limits, &mut values),
         log_settings(&args.log, &mut values),
@@ -161,6 +168,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         drain,
         migrate: !args.no_migrate,
         playground: !args.no_playground,
+        tokens,
+        origins,
         limits,
         persisted,
         log,
@@ -180,6 +189,54 @@ fn migrate_settings(
         return Err(values.wrong());
     };
     Ok(MigrateSettings { database, log })
+}
+
+/// An address that only this machine can reach, unless there is authentication, or somebody has said that there need not be.
+fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String> {
+    let address = values.read("listen", &args.listen, value::address)?;
+    let access = &args.access;
+    let is_guarded = access.jwt_secret_file.is_some() || access.jwks.is_some();
+    if is_guarded || access.without_authentication || value::is_loopback(&address) {
+        return Some(address);
+    }
+    values.read("listen", &args.listen, |_| {
+        Err("a loopback address, authentication (--jwt-secret-file or --jwks), or --without-authentication, \
+             by which everyone who reaches the port may read and write the ledger"
+            .to_owned())
+    })
+}
+
+fn access(
+    args: &AccessArgs,
+    values: &mut Reader<'_>,
+) -> Option<(Option<Tokens>, Vec<HeaderValue>)> {
+    let origins: Option<Vec<_>> = args
+        .allow_origin
+        .iter()
+        .map(|origin| values.read("allow_origin", origin, value::origin))
+        .collect();
+    let keys = match (&args.jwt_secret_file, &args.jwks) {
+        (None, None) => return Some((None, origins?)),
+        (Some(path), None) => values.read("jwt_secret_file", path, value::secret),
+        (None, Some(path)) => values.read("jwks", path, value::key_set),
+        (Some(_), Some(_)) => {
+            values.refuse("jwks", "to stand alone, without --jwt-secret-file");
+            None
+        }
+    };
+    let mut text = |id: &str, value: &Option<String>| {
+        let text = value.clone().filter(|text| !text.is_empty());
+        if text.is_none() {
+            values.refuse(
+                id,
+                "a text: tokens are taken of one issuer, for one audience",
+            );
+        }
+        text
+    };
+    let issuer = text("jwt_issuer", &args.jwt_issuer);
+    let audience = text("jwt_audience", &args.jwt_audience);
+    Some((Some(Tokens::new(keys?, issuer?, audience?)), origins?))
 }
 
 fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {

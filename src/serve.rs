@@ -30,6 +30,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    options.tokens = settings.tokens.clone();
+    options.origins = settings.origins.clone();
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
     if settings.playground {
@@ -95,6 +97,11 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
         source,
     })?;
     tracing::info!(%address, database = %settings.database, "listening");
+    if settings.tokens.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(
+            "there is no authentication: everyone who reaches this port may read and write the ledger"
+        );
+    }
     let paths = if settings.playground {
         "GraphiQL at /, GraphQL at /graphql"
     } else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{limits::Limits, operation, persisted::Documents, refusal::Refusal};
+use super::{auth::Caller, limits::Limits, operation, persisted::Documents, refusal::Refusal};
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]
@@ -41,6 +41,19 @@ pub(super) struct Admitted {
     pub(super) request: Request,
     /// `None` where the document does not parse, or does not say which operation is meant: the executor reports it.
     pub(super) kind: Option<OperationType>,
+}
+
+impl Admitted {
+    /// The request as this caller's, if it may run it.
+    pub(super) fn of(self, caller: &Caller) -> Result<Self, Refusal> {
+        if let Some(kind) = self.kind {
+            caller.may(kind)?;
+        }
+        Ok(Self {
+            request: caller.mark(self.request),
+            kind: self.kind,
+        })
+    }
 }
 
 /// Gives a request its document where it only names one, checks it against the limits, and tells the kind of its operation.

@@ -5,16 +5,21 @@
 //! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
 //! (`graphql-transport-ws`), cited where they decide something.
 //!
-//! There is no CORS: pages of other origins have no business here, and what a browser lets them send without asking
-//! is refused (the content type of a POST, the `Origin` of a WebSocket).
+//! Pages of other origins have no business here, unless a setting names them: what a browser lets them send without asking
+//! is refused (the content type of a POST, the `Origin` of a WebSocket), and where it asks (CORS), nobody answers.
+
+use std::sync::Arc;
 
 use async_graphql::Executor;
 use axum::{
-    Router, middleware,
+    Router,
+    http::HeaderValue,
+    middleware,
     routing::{any, get},
 };
 
 pub use self::{
+    auth::{Keys, READ, Tokens, WRITE},
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
     limits::Limits,
@@ -27,6 +32,8 @@ pub use self::{
 pub mod playground;
 
 mod admission;
+mod auth;
+mod browser;
 mod document;
 mod events;
 mod graphql;
@@ -59,6 +66,10 @@ pub struct Options {
     pub limits: Limits,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
+    /// Whose tokens are taken; without it, everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// Origins whose pages may use the API, beside its own.
+    pub origins: Vec<HeaderValue>,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
     /// Pages beside the API, such as the playground.
@@ -73,6 +84,8 @@ impl Options {
             lifecycle,
             limits: Limits::default(),
             persisted: PersistedOptions::new(),
+            tokens: None,
+            origins: Vec::new(),
             socket: SocketOptions::default(),
             pages: None,
         }
@@ -94,6 +107,8 @@ struct GraphqlState<E> {
     limits: Limits,
     slots: admission::Slots,
     documents: persisted::Documents,
+    tokens: Option<Tokens>,
+    origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
     lifecycle: Lifecycle,
 }
@@ -108,6 +123,8 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         limits: options.limits,
         slots: admission::Slots::new(options.limits.operations),
         documents: persisted::Documents::new(options.persisted),
+        tokens: options.tokens,
+        origins: options.origins.clone().into(),
         socket: options.socket,
         lifecycle: lifecycle.clone(),
     });
@@ -129,5 +146,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
             lifecycle,
             lifecycle::cut_off,
         ))
+        .layer(tower::util::option_layer(browser::cors(options.origins)))
+        .layer(browser::compression())
         .layer(middleware::from_fn(trace::trace))
 }

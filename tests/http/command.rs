@@ -209,6 +209,67 @@ fn trusted_documents_are_read_before_the_server_starts() {
 }
 
 #[test]
+fn it_does_not_listen_beyond_loopback_without_authentication() {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let output = run(&["--listen", listen], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(
+            said.contains(&format!(
+                "--listen is {listen:?}; expected a loopback address, authentication"
+            )),
+            "{said}"
+        );
+    }
+    let server = Running::start(&["--listen", "0.0.0.0:0", "--without-authentication"]);
+    server.signal("TERM");
+    let (code, said) = server.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("there is no authentication"), "{said}");
+}
+
+#[test]
+fn authentication_wants_a_key_an_issuer_and_an_audience() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = folder.path().join("short");
+    std::fs::write(&short, "hunter2\n").unwrap();
+    let output = run(
+        &[
+            "--jwt-secret-file",
+            short.to_str().unwrap(),
+            "--jwt-issuer",
+            "me",
+        ],
+        &[],
+    );
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    for part in [
+        "a file with a secret of at least 32 bytes",
+        "--jwt-audience is wrong; expected a text",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    let output = run(
+        &[
+            "--jwks",
+            "/nowhere",
+            "--allow-origin",
+            "https://a.example,*",
+        ],
+        &[],
+    );
+    let said = stderr(&output);
+    for part in [
+        "--jwks is \"/nowhere\"; expected a file that can be read",
+        "--allow-origin is \"*\"; expected an origin",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn a_command_reads_its_own_settings() {
     let output = run(&["migrate", "--database", "mysql://x", "--log", ""], &[]);
     let said = stderr(&output);
@@ -248,6 +309,12 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--jwt-secret-file",
+        "--jwks",
+        "--jwt-issuer",
+        "--jwt-audience",
+        "--without-authentication",
+        "--allow-origin",
         "--max-operations",
         "--max-body",
         "--max-batch",
