@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod database;
+pub mod expiry;
 pub mod graphql;
 pub mod http;
 pub mod ledger;

@@ -7,12 +7,12 @@ use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension}
 
 use crate::{
     config::ServeSettings,
-    database,
+    database, expiry,
     graphql::{self, Clock, LedgerSchema},
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
     startup::StartError,
-    sweep,
+    sweep, telemetry,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
@@ -30,6 +30,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    options.metrics = settings.metrics.then(telemetry::metrics).flatten();
     options.tokens = settings.tokens.clone();
     options.origins = settings.origins.clone();
     options.limits = settings.limits;
@@ -47,6 +48,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     announce(&listener, &settings)?;
     let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
     tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
+    let expiry = expiry::forever(database.clone(), Clock::system());
+    tokio::spawn(signal.clone().run_until_cancelled_owned(expiry));
     let stop = Stop {
         notice: settings.notice,
         drain: settings.drain,

@@ -80,6 +80,8 @@ pub struct Model {
     pub metadata: Json,
     /// When it was opened.
     pub created_at: DateTimeUtc,
+    /// The latest instant that one of its lines counts from.
+    pub latest_effective_at: Option<DateTimeUtc>,
 }
 
 /// None: the domain reads by key.

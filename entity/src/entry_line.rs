@@ -2,6 +2,24 @@
 
 use sea_orm::entity::prelude::*;
 
+/// What a line does with its amount, to both of its accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum LineEffect {
+    /// Moves it.
+    #[sea_orm(string_value = "POST")]
+    Post,
+    /// Sets it aside.
+    #[sea_orm(string_value = "HOLD")]
+    Hold,
+    /// Moves it, and it is no longer set aside.
+    #[sea_orm(string_value = "CAPTURE")]
+    Capture,
+    /// It is no longer set aside.
+    #[sea_orm(string_value = "RELEASE")]
+    Release,
+}
+
 /// A line of an entry. Balances are posted balances, signed by the account's normal side.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "entry_line")]
@@ -28,6 +46,8 @@ pub struct Model {
     pub credit_version: i64,
     /// The credit account's balance after this line.
     pub credit_balance: i64,
+    /// What it does with the amount.
+    pub effect: LineEffect,
 }
 
 /// None: the domain reads by key.

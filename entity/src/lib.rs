@@ -7,9 +7,13 @@
 //! have no relations, because the domain reads by key and by set of keys.
 
 pub mod account;
+pub mod account_pending;
 pub mod currency;
 pub mod entry;
 pub mod entry_line;
+pub mod late_line;
+pub mod late_total;
 
 pub use account::{AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;
+pub use entry_line::LineEffect;

@@ -95,6 +95,22 @@ impl Dialect {
         }
     }
 
+    /// The instant in `column` as microseconds since the year 1.
+    pub(crate) fn microseconds(&self, column: &str) -> String {
+        match self.engine {
+            // What stands between the seconds and `+00:00` is a point and the fraction, or nothing.
+            DbBackend::Sqlite => format!(
+                "(CAST(strftime('%s', {column}) AS INTEGER) + 62135596800) * 1000000
+                 + CAST(substr(substr(replace(substr({column}, 20), '+00:00', ''), 2) || '000000', 1, 6) AS INTEGER)"
+            ),
+            // In two parts, for what the epoch has of a fraction is not exact before PostgreSQL 14.
+            _ => format!(
+                "(CAST(extract(epoch FROM date_trunc('second', {column})) AS bigint) + 62135596800) * 1000000
+                 + CAST(extract(microseconds FROM {column}) AS bigint) % 1000000"
+            ),
+        }
+    }
+
     /// The condition that `column` holds a JSON object.
     pub(crate) fn json_object_rule(&self, column: &str) -> String {
         match self.engine {

@@ -17,6 +17,8 @@ mod m20261123_02_create_account;
 mod m20261123_03_create_entry;
 mod m20261123_04_create_entry_line;
 mod m20261123_05_create_idempotency;
+mod m20261125_06_add_holds;
+mod m20261125_07_add_history;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_03_create_entry::Migration),
             Box::new(m20261123_04_create_entry_line::Migration),
             Box::new(m20261123_05_create_idempotency::Migration),
+            Box::new(m20261125_06_add_holds::Migration),
+            Box::new(m20261125_07_add_history::Migration),
         ]
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 pub(super) enum Commands {
     /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
@@ -78,6 +78,9 @@ pub(super) struct ServeArgs {
     /// Do not serve GraphiQL at /
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
+    /// Do not serve /metrics
+    #[arg(long, env = "DAYBOOK_NO_METRICS")]
+    pub(super) no_metrics: bool,
     #[command(flatten)]
     pub(super) access: AccessArgs,
     #[command(flatten)]

@@ -44,6 +44,13 @@ connection_names!(
     "EntryEdge"
 );
 
+connection_names!(
+    StatementLineConnectionName,
+    "StatementLineConnection",
+    StatementLineEdgeName,
+    "StatementLineEdge"
+);
+
 /// A connection without the shortcut `nodes`: edges, a cursor on each, and `pageInfo`.
 pub type ConnectionOf<Node, Total, Name, EdgeName> =
     Connection<String, Node, Total, EmptyFields, Name, EdgeName, DisableNodesField>;

@@ -17,6 +17,12 @@ impl Clock {
         Self(Arc::new(now))
     }
 
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0)()
+    }
+
     /// The machine's clock.
     #[must_use]
     #[expect(
@@ -39,7 +45,7 @@ pub(super) trait LedgerContext<'a> {
 
 impl<'a> LedgerContext<'a> for Context<'a> {
     fn now(&self) -> DateTime<Utc> {
-        (self.data_unchecked::<Clock>().0)()
+        self.data_unchecked::<Clock>().now()
     }
 
     fn feed(&self) -> &'a Feed {

@@ -6,12 +6,13 @@
 //!
 //! A refusal is an error, never data in a payload: data would commit.
 
-use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions};
+use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions, ScalarType as _};
 use sea_orm::DbErr;
 
+use super::{object::EntryKind, scalars::DateTime};
 use crate::ledger::{
-    Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError, PostEntryError,
-    SetAccountStatusError,
+    Code, HoldError, Id, InvalidId, InvalidInput, OpenAccountError, PageError, PostEntryError,
+    ReverseEntryError, SetAccountStatusError,
 };
 
 /// An error of the ledger, as far as this layer needs to know it.
@@ -48,6 +49,15 @@ fn coded(code: Code, message: String) -> Error {
         extensions.set("code", code.as_str());
         extensions.set("retryable", code.retryable());
     })
+}
+
+fn entry(details: &mut ErrorExtensionValues, name: &str, id: uuid::Uuid) {
+    details.set(name, Id::Entry(id).to_string());
+}
+
+fn kind(details: &mut ErrorExtensionValues, name: &str, kind: daybook_entity::EntryKind) {
+    let kind = EntryKind::from(kind);
+    details.set(name, async_graphql::resolver_utils::enum_value(kind));
 }
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -241,6 +251,79 @@ impl Refusal for PostEntryError {
     fn into_database_error(self) -> Option<DbErr> {
         match self {
             Self::Accounts { source } | Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for HoldError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Post(error) => error.details(details),
+            Self::NotFound { hold_id } => entry(details, "entryId", *hold_id),
+            Self::NotAHold { hold_id, kind: is } => {
+                details.set("field", "hold");
+                entry(details, "entryId", *hold_id);
+                kind(details, "kind", *is);
+            }
+            Self::AlreadyResolved { hold_id, by } => {
+                entry(details, "holdId", *hold_id);
+                entry(details, "resolvedBy", by.id);
+                kind(details, "resolvedByKind", by.kind);
+            }
+            Self::Expired {
+                hold_id,
+                expired_at,
+            } => {
+                entry(details, "holdId", *hold_id);
+                details.set("expiredAt", DateTime(*expired_at).to_value());
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Post(error) => error.into_database_error(),
+            Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for ReverseEntryError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Post(error) => error.details(details),
+            Self::NotFound { entry_id } => entry(details, "entryId", *entry_id),
+            Self::MovedNothing { entry_id, kind: is } => {
+                details.set("field", "entry");
+                entry(details, "entryId", *entry_id);
+                kind(details, "kind", *is);
+            }
+            Self::AlreadyReversed {
+                entry_id,
+                reversed_by,
+            } => {
+                entry(details, "entryId", *entry_id);
+                entry(details, "reversedBy", *reversed_by);
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Post(error) => error.into_database_error(),
+            Self::Database { source, .. } => Some(source),
             _ => None,
         }
     }

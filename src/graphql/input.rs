@@ -4,7 +4,7 @@ use async_graphql::{ID, InputObject, OneofObject, Result};
 
 use super::{
     error::refuse,
-    scalars::{CurrencyCode, Int64},
+    scalars::{CurrencyCode, DateTime, Int64, Json},
 };
 use crate::ledger;
 
@@ -38,6 +38,52 @@ pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
     }
 }
 
+/// The entry that an id names; an id of anything else is refused.
+pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
+    match id.parse() {
+        Ok(ledger::Id::Entry(id)) => Ok(id),
+        Ok(_) | Err(_) => Err(super::error::bad_input(
+            field,
+            "it is not the id of an entry: write entry_…, as it was read",
+        )),
+    }
+}
+
+/// What the inputs of all kinds of entries have in common.
+pub(super) fn notes(
+    effective_at: Option<DateTime>,
+    description: Option<String>,
+    metadata: Option<Json>,
+) -> ledger::EntryNotes {
+    ledger::EntryNotes {
+        effective_at: effective_at.map(|at| at.0),
+        description,
+        metadata: metadata.map(|metadata| metadata.0),
+    }
+}
+
+/// A point in an account's history.
+#[derive(OneofObject, Clone, Debug)]
+pub enum PointInTime {
+    /// As it counts at this instant: with every entry that is effective by then, whenever it became known. Entries that are backdated
+    /// later change it.
+    EffectiveAt(DateTime),
+    /// As it was known at this instant: with every entry that was recorded by then. Nothing changes it any more.
+    RecordedAt(DateTime),
+    /// After so many lines: `balances.version`, or a statement line's. Nothing changes it any more.
+    Version(Int64),
+}
+
+impl From<PointInTime> for ledger::PointInTime {
+    fn from(point: PointInTime) -> Self {
+        match point {
+            PointInTime::EffectiveAt(at) => Self::EffectiveAt(at.0),
+            PointInTime::RecordedAt(at) => Self::RecordedAt(at.0),
+            PointInTime::Version(version) => Self::Version(version.0),
+        }
+    }
+}
+
 /// One positive amount to move, from a debit account to a credit account.
 #[derive(InputObject, Clone, Debug)]
 pub struct LineInput {
@@ -51,6 +97,20 @@ pub struct LineInput {
     pub currency: CurrencyCode,
 }
 
+impl LineInput {
+    pub(super) fn parse_all(lines: Vec<Self>) -> Result<Vec<ledger::NewLine>> {
+        let lines = lines.into_iter().map(|line| {
+            Ok(ledger::NewLine {
+                debit: line.debit.parse()?,
+                credit: line.credit.parse()?,
+                amount: line.amount.0,
+                currency: line.currency.0,
+            })
+        });
+        lines.collect()
+    }
+}
+
 /// An account, and the version that it must still be at.
 #[derive(InputObject, Clone, Debug)]
 pub struct ExpectedVersion {
@@ -58,4 +118,16 @@ pub struct ExpectedVersion {
     pub account: AccountRef,
     /// `balances.version`, as it was read.
     pub version: Int64,
+}
+
+impl ExpectedVersion {
+    pub(super) fn parse_all(expected: Option<Vec<Self>>) -> Result<Vec<ledger::ExpectedVersion>> {
+        let expected = expected.unwrap_or_default().into_iter().map(|expected| {
+            Ok(ledger::ExpectedVersion {
+                account: expected.account.parse()?,
+                version: expected.version.0,
+            })
+        });
+        expected.collect()
+    }
 }

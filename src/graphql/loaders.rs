@@ -10,7 +10,7 @@ use sea_orm::DbErr;
 use unit_of_work::{UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
-use crate::ledger;
+use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
 
 macro_rules! loader {
     ($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, |$unit:ident, $keys:ident| $load:expr) => {
@@ -48,6 +48,37 @@ loader! {
 loader! {
     /// The lines of entries, in their order, by the entry's id.
     Lines: Uuid => Vec<entry_line::Model>, |unit, ids| ledger::lines_by_entry_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The entries that resolve holds, by the hold's id.
+    Resolvers: Uuid => entry::Model, |unit, ids| ledger::resolvers_by_hold_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The entries that reverse others, by the reversed entry's id.
+    Reversals: Uuid => entry::Model, |unit, ids| ledger::reversals_by_entry_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// Balances at points in time, by account and point: a statement a point.
+    History: (Uuid, PointInTime) => BalancesAt, |unit, keys| {
+        let mut points: HashMap<PointInTime, Vec<Uuid>> = HashMap::new();
+        for (id, point) in keys {
+            points.entry(*point).or_default().push(*id);
+        }
+        let mut balances = HashMap::new();
+        for (point, ids) in points {
+            let at_point = ledger::balances_at(unit, &ids, point).await?;
+            balances.extend(at_point.into_iter().map(|(id, found)| ((id, point), found)));
+        }
+        Ok(balances)
+    }
+}
+
+loader! {
+    /// Lines of statements, by slice.
+    Statements: StatementSlice => Vec<StatementLine>, |unit, slices| ledger::statement_lines(unit, slices).await
 }
 
 loader! {

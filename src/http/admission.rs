@@ -26,13 +26,21 @@ impl Slots {
         }
     }
 
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.limit - self.free.available_permits()
+    }
+
     /// Takes a slot if one is free. Nobody waits for one: a queue here would only grow, and its operations be run for
     /// clients that have given up.
     pub(super) fn take(&self) -> Result<Slot, Refusal> {
         Arc::clone(&self.free)
             .try_acquire_owned()
             .map(Slot)
-            .map_err(|_| Refusal::overloaded(self.limit))
+            .map_err(|_| {
+                metrics::counter!("graphql_overloaded_total").increment(1);
+                Refusal::overloaded(self.limit)
+            })
     }
 }
 

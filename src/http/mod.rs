@@ -23,6 +23,7 @@ pub use self::{
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
     limits::Limits,
+    metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
@@ -42,6 +43,7 @@ mod idempotency;
 mod lifecycle;
 mod limits;
 mod media;
+mod metrics;
 mod operation;
 mod origin;
 mod panic;
@@ -72,6 +74,8 @@ pub struct Options {
     pub origins: Vec<HeaderValue>,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
+    /// What `/metrics` answers, where there is one.
+    pub metrics: Option<Metrics>,
     /// Pages beside the API, such as the playground.
     pub pages: Option<Router>,
 }
@@ -87,6 +91,7 @@ impl Options {
             tokens: None,
             origins: Vec::new(),
             socket: SocketOptions::default(),
+            metrics: None,
             pages: None,
         }
     }
@@ -113,15 +118,16 @@ struct GraphqlState<E> {
     lifecycle: Lifecycle,
 }
 
-/// The routes: `/graphql`, `/healthz`, `/readyz` and the pages.
+/// The routes: `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages.
 ///
 /// The executor's schema should have [`RequestErrors`] as its first extension.
 pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let lifecycle = options.lifecycle;
+    let slots = admission::Slots::new(options.limits.operations);
     let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
         executor,
         limits: options.limits,
-        slots: admission::Slots::new(options.limits.operations),
+        slots: slots.clone(),
         documents: persisted::Documents::new(options.persisted),
         tokens: options.tokens,
         origins: options.origins.clone().into(),
@@ -136,6 +142,14 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         .route("/graphql", graphql)
         .route("/healthz", get(health::alive))
         .route("/readyz", ready);
+    if let Some(metrics) = options.metrics {
+        let metrics = get(metrics::write).with_state(metrics::MetricsState {
+            metrics,
+            slots,
+            lifecycle: lifecycle.clone(),
+        });
+        router = router.route("/metrics", metrics);
+    }
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }

@@ -16,6 +16,14 @@ pub enum Code {
     AccountNotFound,
     /// Another account has this code.
     AccountCodeTaken,
+    /// No entry has this id.
+    EntryNotFound,
+    /// The hold was captured or released before.
+    HoldAlreadyResolved,
+    /// The hold can only be released any more.
+    HoldExpired,
+    /// The entry was reversed before.
+    AlreadyReversed,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit.
@@ -36,6 +44,10 @@ impl Code {
             Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::AccountCodeTaken => "ACCOUNT_CODE_TAKEN",
+            Self::EntryNotFound => "ENTRY_NOT_FOUND",
+            Self::HoldAlreadyResolved => "HOLD_ALREADY_RESOLVED",
+            Self::HoldExpired => "HOLD_EXPIRED",
+            Self::AlreadyReversed => "ALREADY_REVERSED",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -119,6 +119,42 @@ pub async fn lines_by_entry_id(
     Ok(lines)
 }
 
+/// The entries that resolve these holds, by the hold's id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resolvers_by_hold_id(
+    db: &impl ConnectionTrait,
+    hold_ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, entries_table::Model>, DbErr> {
+    let rows = entries_table::Entity::find()
+        .filter(entries_table::Column::ResolvesId.is_in(hold_ids))
+        .all(db)
+        .await?;
+    let keyed = rows
+        .into_iter()
+        .filter_map(|row| Some((row.resolves_id?, row)));
+    Ok(keyed.collect())
+}
+
+/// The entries that reverse these, by the reversed entry's id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn reversals_by_entry_id(
+    db: &impl ConnectionTrait,
+    entry_ids: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, entries_table::Model>, DbErr> {
+    let rows = entries_table::Entity::find()
+        .filter(entries_table::Column::ReversesId.is_in(entry_ids))
+        .all(db)
+        .await?;
+    let keyed = rows
+        .into_iter()
+        .filter_map(|row| Some((row.reverses_id?, row)));
+    Ok(keyed.collect())
+}
+
 /// The currency with this code.
 ///
 /// # Errors

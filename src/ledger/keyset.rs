@@ -11,7 +11,7 @@ mod cursor;
 
 use super::{Code, InvalidInput};
 pub(super) use cursor::Key;
-use cursor::Place;
+pub(super) use cursor::Place;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
@@ -93,15 +93,15 @@ pub(super) struct Keyset<E: EntityTrait> {
 }
 
 /// The checked arguments.
-struct Window {
-    count: u64,
-    backward: bool,
-    after: Option<Place>,
-    before: Option<Place>,
+pub(super) struct Window {
+    pub(super) count: u64,
+    pub(super) backward: bool,
+    pub(super) after: Option<Place>,
+    pub(super) before: Option<Place>,
 }
 
 impl Window {
-    fn new(request: &PageRequest, tag: u8) -> Result<Self, InvalidInput> {
+    pub(super) fn new(request: &PageRequest, tag: u8) -> Result<Self, InvalidInput> {
         let count = |field: &str, count: i32| match u64::try_from(count) {
             Ok(count) if count <= MOST => Ok(count),
             _ => Err(InvalidInput::new(

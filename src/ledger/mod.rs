@@ -11,6 +11,8 @@
 mod balance;
 mod code;
 mod find;
+mod history;
+mod hold;
 mod id;
 mod input;
 mod keyset;
@@ -19,14 +21,22 @@ mod open_account;
 mod page_accounts;
 mod page_entries;
 mod post_entry;
+mod posting;
+mod reverse_entry;
 mod set_account_status;
+mod statement;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};
 pub use code::Code;
 pub use find::{
     AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,
-    lines_by_entry_id,
+    lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
+};
+pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
+pub use hold::{
+    CaptureHold, HoldError, PlaceHold, ReleaseHold, ResolvedBy, capture_hold, expired_holds,
+    place_hold, release_expired_hold, release_hold,
 };
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::InvalidInput;
@@ -37,8 +47,12 @@ pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };
 pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
-pub use post_entry::{
-    ExpectedVersion, NewLine, PostEntry, PostEntryError, PostedEntry, post_entry,
-};
+pub use post_entry::{NewLine, PostEntry, post_entry};
+pub use posting::{EntryNotes, ExpectedVersion, PostEntryError, PostedEntry};
+pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use set_account_status::{SetAccountStatusError, set_account_status};
+pub use statement::{
+    StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
+    whole_statement as statement_lines_statement,
+};
 pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};

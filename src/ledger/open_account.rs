@@ -107,6 +107,7 @@ pub async fn open_account(
         status: AccountStatus::Open,
         metadata,
         created_at,
+        latest_effective_at: None,
     };
     // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
     let inserted = account::Entity::insert(account.clone().into_active_model())

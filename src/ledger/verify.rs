@@ -134,7 +134,7 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
-    /// An entry that moves money has no line.
+    /// An entry has no line.
     NoLines {
         /// The entry.
         entry_id: Uuid,

@@ -3,10 +3,14 @@
 mod connections;
 mod errors;
 mod examples;
+mod expiry;
 mod feed;
+mod holds;
 mod idempotency;
 mod nodes;
+mod round_trips;
 mod schema;
 mod server;
+mod statements;
 mod story;
 mod units;

@@ -8,7 +8,7 @@ use daybook::{
     http::{self, Lifecycle, Options, Stop},
     serve,
 };
-use daybook_test_harness::{Observer, TestDatabase};
+use daybook_test_harness::{Engine, Observer, TestDatabase};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -78,6 +78,10 @@ impl Ledger {
             .open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
             .await;
         ledger
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        self.test.engine() == Engine::Sqlite
     }
 
     pub(super) async fn observer(&self) -> Observer {

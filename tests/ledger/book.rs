@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
-    AccountRef, NewLine, OpenAccount, OpenAccountError, PostEntry, PostEntryError, PostedEntry,
-    new_account_id, new_entry_id, open_account, post_entry, random,
+    AccountRef, CaptureHold, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
+    PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
+    ReverseEntryError, capture_hold, new_account_id, new_entry_id, open_account, place_hold,
+    post_entry, random, release_hold, reverse_entry, verify,
 };
 use daybook_entity::{LimitPolicy, Side, account};
 use daybook_migration::Migrator;
@@ -13,6 +15,7 @@ use sea_orm::{
     SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
+use uuid::Uuid;
 
 /// A migrated database of a test.
 pub(super) struct Book {
@@ -116,6 +119,62 @@ impl Book {
             .await
     }
 
+    /// Sets EUR aside.
+    pub(super) async fn hold(&self, command: PlaceHold) -> Result<PostedEntry, PostEntryError> {
+        self.write(async |tx| place_hold(tx, command, noon()).await)
+            .await
+    }
+
+    /// Captures a hold, now or later.
+    pub(super) async fn capture(
+        &self,
+        hold_id: Uuid,
+        amounts: Option<Vec<i64>>,
+        now: DateTime<Utc>,
+    ) -> Result<PostedEntry, HoldError> {
+        let command = CaptureHold {
+            id: new_entry_id(now, random()),
+            hold_id,
+            amounts,
+            notes: EntryNotes::default(),
+        };
+        self.write(async |tx| capture_hold(tx, command, now).await)
+            .await
+    }
+
+    /// Releases a hold, now or later.
+    pub(super) async fn release(
+        &self,
+        hold_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<PostedEntry, HoldError> {
+        let command = ReleaseHold {
+            id: new_entry_id(now, random()),
+            hold_id,
+            notes: EntryNotes::default(),
+        };
+        self.write(async |tx| release_hold(tx, command, now).await)
+            .await
+    }
+
+    /// Reverses an entry.
+    pub(super) async fn reverse(&self, entry_id: Uuid) -> Result<PostedEntry, ReverseEntryError> {
+        let command = ReverseEntry {
+            id: new_entry_id(noon(), random()),
+            entry_id,
+            notes: EntryNotes::default(),
+            expect: Vec::new(),
+        };
+        self.write(async |tx| reverse_entry(tx, command, noon()).await)
+            .await
+    }
+
+    /// Everything adds up.
+    pub(super) async fn is_sound(&self) {
+        let check = verify(&self.db, 10).await.unwrap();
+        assert!(check.is_sound(), "{check:?}");
+    }
+
     pub(super) async fn find(&self, code: &str) -> account::Model {
         daybook::ledger::account(&self.db, &by(code))
             .await
@@ -153,9 +212,25 @@ pub(super) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
     PostEntry {
         id: new_entry_id(noon(), random()),
         lines,
-        effective_at: None,
-        description: None,
-        metadata: None,
+        notes: EntryNotes::default(),
+        expect: Vec::new(),
+    }
+}
+
+/// The notes of an entry that counts from `instant`.
+pub(super) fn effective(instant: DateTime<Utc>) -> EntryNotes {
+    EntryNotes {
+        effective_at: Some(instant),
+        ..EntryNotes::default()
+    }
+}
+
+pub(super) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
+    PlaceHold {
+        id: new_entry_id(noon(), random()),
+        lines,
+        expires_at: None,
+        notes: EntryNotes::default(),
         expect: Vec::new(),
     }
 }

@@ -7,9 +7,12 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 8] = [
+    "late_line",
+    "late_total",
     "currency",
     "account",
+    "account_pending",
     "entry",
     "entry_line",
     "unit_of_work_idempotency",

@@ -3,9 +3,13 @@
 mod accounts;
 mod book;
 mod concurrency;
+mod history;
+mod holds;
 mod instants;
 mod migrations;
 mod pages;
 mod posting;
+mod reversals;
 mod rules;
 mod verification;
+mod volume;

@@ -1,6 +1,6 @@
 //! Pages against a model: the whole list, filtered, sorted and cut in memory.
 
-use super::book::{Book, at, by, line, new_account, new_entry};
+use super::book::{Book, at, by, effective, line, new_account, new_entry};
 use daybook::ledger::{
     AccountFilter, AccountOrder, AccountOrderField, Code, EntryFilter, EntryOrder, EntryOrderField,
     OpenAccount, Page, PageError, PageRequest, PostEntry, count_accounts, count_entries,
@@ -220,7 +220,7 @@ on_every_engine! {
         for index in 0..6 {
             let (debit, credit) = if index % 2 == 0 { ("a", "b") } else { ("c", "a") };
             // Pairs are recorded at the same instant, and effective dates go backwards.
-            let command = PostEntry { effective_at: Some(at(-10 * (index / 3))), ..new_entry(vec![line(debit, credit, 1); 2]) };
+            let command = PostEntry { notes: effective(at(-10 * (index / 3))), ..new_entry(vec![line(debit, credit, 1); 2]) };
             let posted = book.write(async |tx| post_entry(tx, command, at(index / 2)).await).await.unwrap();
             all.push(posted.entry);
         }

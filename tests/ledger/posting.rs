@@ -1,10 +1,10 @@
 //! What an entry does, and each reason to refuse one.
 
-use super::book::{Book, at, by, line, new_account, new_entry, noon};
+use super::book::{Book, at, by, effective, line, new_account, new_entry, noon};
 use daybook::ledger::{
-    AccountRef, Code, ExpectedVersion, LINES_PER_ENTRY, NewLine, OpenAccount, PostEntry,
-    PostEntryError, available_balance, entries_by_id, entry, lines_by_entry_id, posted_balance,
-    set_account_status, verify,
+    AccountRef, Code, EntryNotes, ExpectedVersion, LINES_PER_ENTRY, NewLine, OpenAccount,
+    PostEntry, PostEntryError, available_balance, entries_by_id, entry, lines_by_entry_id,
+    posted_balance, set_account_status, verify,
 };
 use daybook_entity::{AccountStatus, LimitPolicy, Side, entry as entries_table, entry_line};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -29,9 +29,11 @@ on_every_engine! {
         let cash = book.open(OpenAccount { normal_side: Side::Debit, ..new_account("cash") }).await.unwrap();
         let wallet = book.wallet("wallet").await;
         let command = PostEntry {
-            description: Some(" a deposit ".to_owned()),
-            metadata: Some(json!({ "ref": "x" })),
-            effective_at: Some(at(-60)),
+            notes: EntryNotes {
+                description: Some(" a deposit ".to_owned()),
+                metadata: Some(json!({ "ref": "x" })),
+                effective_at: Some(at(-60)),
+            },
             ..new_entry(vec![line("cash", "wallet", 700)])
         };
         let posted = book.post(command).await.unwrap();
@@ -177,16 +179,16 @@ on_every_engine! {
         let book = Book::new(database).await;
         book.account("a").await;
         book.account("b").await;
-        let good = || new_entry(vec![line("a", "b", 1)]);
+        let noted = |notes| PostEntry { notes, ..new_entry(vec![line("a", "b", 1)]) };
         for (field, command) in [
             ("lines", new_entry(vec![])),
             ("lines", new_entry(vec![line("a", "b", 1); LINES_PER_ENTRY + 1])),
             ("lines[1].amount", new_entry(vec![line("a", "b", 1), line("a", "b", 0)])),
             ("lines[0].amount", new_entry(vec![line("a", "b", i64::MIN)])),
             ("lines[0].credit", new_entry(vec![line("a", " a ", 1)])),
-            ("description", PostEntry { description: Some("\0".to_owned()), ..good() }),
-            ("metadata", PostEntry { metadata: Some(json!("x")), ..good() }),
-            ("effectiveAt", PostEntry { effective_at: Some(chrono::DateTime::<chrono::Utc>::MAX_UTC), ..good() }),
+            ("description", noted(EntryNotes { description: Some("\0".to_owned()), ..EntryNotes::default() })),
+            ("metadata", noted(EntryNotes { metadata: Some(json!("x")), ..EntryNotes::default() })),
+            ("effectiveAt", noted(effective(chrono::DateTime::<chrono::Utc>::MAX_UTC))),
         ] {
             match book.post(command).await.unwrap_err() {
                 PostEntryError::Input(input) => assert_eq!(input.field, field),

@@ -26,6 +26,7 @@ fn an_account() -> account::Model {
         status: AccountStatus::Open,
         metadata: json!({}),
         created_at: noon(),
+        latest_effective_at: None,
     }
 }
 
@@ -242,12 +243,12 @@ on_every_engine! {
             attempts.push(("INSERT OR REPLACE INTO entry SELECT * FROM entry", "entry_pkey"));
             attempts.push((
                 "INSERT OR REPLACE INTO entry_line SELECT entry_id, line_no, debit_account_id, credit_account_id, currency, amount,
-                 debit_version + 1, debit_balance, credit_version + 1, credit_balance FROM entry_line",
+                 debit_version + 1, debit_balance, credit_version + 1, credit_balance, effect FROM entry_line",
                 "entry_line_pkey",
             ));
             attempts.push((
                 "INSERT OR REPLACE INTO entry_line SELECT entry_id, 2, debit_account_id, credit_account_id, currency, amount,
-                 debit_version + 1, debit_balance, credit_version, credit_balance FROM entry_line",
+                 debit_version + 1, debit_balance, credit_version, credit_balance, effect FROM entry_line",
                 "entry_line_credit_version_key",
             ));
         }

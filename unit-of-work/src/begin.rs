@@ -69,6 +69,14 @@ impl SessionSettings {
 }
 
 impl Begin {
+    /// Whether a transaction that begins so is what the session does by itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.isolation.is_none()
+            && self.statement_timeout.is_none()
+            && self.settings.is_empty()
+            && !self.identify
+    }
+
     /// # Errors
     /// When a setting has the character U+0000.
     pub(crate) fn postgres_sql(&self) -> Result<String, DbErr> {

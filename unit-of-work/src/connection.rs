@@ -6,14 +6,12 @@
 
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{
-    AssertSqlSafe, Database, Executor, IntoArguments, Postgres, Row, SqlSafeStr, Sqlite,
-    pool::PoolConnection,
-};
+use sqlx::{AssertSqlSafe, Database, Executor, IntoArguments, Postgres, Row, SqlSafeStr, Sqlite};
 use sqlx_core::transaction::TransactionManager;
 
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
+use crate::pool::Pooled;
 
 type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
 
@@ -79,11 +77,11 @@ macro_rules! on_lease {
 }
 
 impl Connection {
-    pub(crate) fn postgres(connection: PoolConnection<Postgres>) -> Self {
+    pub(crate) fn postgres(connection: Pooled<Postgres>) -> Self {
         Self::Postgres(Lease::new(connection))
     }
 
-    pub(crate) fn sqlite(connection: PoolConnection<Sqlite>) -> Self {
+    pub(crate) fn sqlite(connection: Pooled<Sqlite>) -> Self {
         Self::Sqlite(Lease::new(connection))
     }
 
@@ -97,6 +95,16 @@ impl Connection {
             Self::Postgres(lease) => lease.begin_postgres(begin).await,
             Self::Sqlite(lease) => lease.begin_sqlite(begin).await,
         }
+    }
+
+    /// Readies the connection for one statement without a transaction.
+    pub(crate) fn begin_alone(&mut self) {
+        on_lease!(self, lease => lease.connection.in_doubt(true));
+    }
+
+    /// The one statement has been answered, with success or not: the connection can go back.
+    pub(crate) fn end_alone(mut self) {
+        on_lease!(&mut self, lease => lease.connection.in_doubt(false));
     }
 
     /// What the server knows the transaction by, where it can be asked for it later.
@@ -142,6 +150,8 @@ impl Connection {
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         match self {
+            Self::Postgres(lease) if !lease.has_begun => lease.end_abandoned().await,
+            Self::Sqlite(lease) if !lease.has_begun => lease.end_abandoned().await,
             Self::Postgres(lease) => lease.end_postgres("ROLLBACK").await,
             Self::Sqlite(lease) => lease.rollback_sqlite().await,
         }
@@ -154,40 +164,33 @@ impl Connection {
     }
 }
 
-/// A connection out of its pool.
+/// A connection out of its pool. It is in doubt from BEGIN until its transaction has ended, for certain.
 #[derive(Debug)]
 pub(crate) struct Lease<DB: Database> {
-    /// Empty only while it is being closed.
-    connection: Option<PoolConnection<DB>>,
-    /// Whether a transaction is open, or may be.
-    open: bool,
+    connection: Pooled<DB>,
+    /// Whether there is a transaction, or may be.
+    has_begun: bool,
     identity: Option<Identity>,
 }
 
 impl<DB: Database> Lease<DB> {
-    fn new(connection: PoolConnection<DB>) -> Self {
+    fn new(connection: Pooled<DB>) -> Self {
         Self {
-            connection: Some(connection),
-            open: false,
+            connection,
+            has_begun: false,
             identity: None,
         }
     }
 
-    fn connection(&mut self) -> Result<&mut DB::Connection, sqlx::Error> {
-        match &mut self.connection {
-            Some(connection) => Ok(&mut **connection),
-            None => Err(sqlx::Error::PoolClosed),
-        }
+    /// Waits until the statement that was abandoned has ended.
+    async fn end_abandoned(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::Connection::ping(&mut *self.connection).await?;
+        self.connection.in_doubt(false);
+        Ok(())
     }
 
     fn close_hard(mut self) {
-        self.close();
-    }
-
-    fn close(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(connection.detach());
-        }
+        self.connection.in_doubt(true);
     }
 }
 
@@ -196,9 +199,10 @@ impl Lease<Postgres> {
     /// in the same flight.
     async fn begin_postgres(&mut self, begin: &Begin) -> Result<(), DbErr> {
         let sql = begin.postgres_sql()?;
-        self.open = true;
-        let connection = self.connection().map_err(query_error)?;
-        let rows = connection
+        self.connection.in_doubt(true);
+        self.has_begun = true;
+        let rows = self
+            .connection
             .fetch_all(AssertSqlSafe(sql))
             .await
             .map_err(query_error)?;
@@ -216,8 +220,8 @@ impl Lease<Postgres> {
     }
 
     async fn end_postgres(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
-        self.connection()?.execute(statement).await?;
-        self.open = false;
+        self.connection.execute(statement).await?;
+        self.connection.in_doubt(false);
         Ok(())
     }
 }
@@ -236,22 +240,22 @@ impl Lease<Sqlite> {
             Access::ReadOnly => None,
             Access::ReadWrite => Some("BEGIN IMMEDIATE".into_sql_str()),
         };
-        self.open = true;
-        let connection = self.connection().map_err(query_error)?;
-        SqliteTransactionManager::begin(connection, statement)
+        self.connection.in_doubt(true);
+        self.has_begun = true;
+        SqliteTransactionManager::begin(&mut self.connection, statement)
             .await
             .map_err(query_error)
     }
 
     async fn commit_sqlite(&mut self) -> Result<(), sqlx::Error> {
-        SqliteTransactionManager::commit(self.connection()?).await?;
-        self.open = false;
+        SqliteTransactionManager::commit(&mut self.connection).await?;
+        self.connection.in_doubt(false);
         Ok(())
     }
 
     async fn rollback_sqlite(&mut self) -> Result<(), sqlx::Error> {
-        SqliteTransactionManager::rollback(self.connection()?).await?;
-        self.open = false;
+        SqliteTransactionManager::rollback(&mut self.connection).await?;
+        self.connection.in_doubt(false);
         Ok(())
     }
 }
@@ -265,8 +269,7 @@ where
     DB::Row: Into<QueryResult>,
 {
     async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let connection = self.connection().map_err(exec_error)?;
-        connection
+        self.connection
             .execute(query::<DB>(statement))
             .await
             .map(Into::into)
@@ -274,8 +277,7 @@ where
     }
 
     async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
-        let connection = self.connection().map_err(exec_error)?;
-        connection
+        self.connection
             .execute(AssertSqlSafe(sql.to_owned()))
             .await
             .map(Into::into)
@@ -283,8 +285,7 @@ where
     }
 
     async fn query_one(&mut self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let connection = self.connection().map_err(query_error)?;
-        connection
+        self.connection
             .fetch_optional(query::<DB>(statement))
             .await
             .map(|row| row.map(Into::into))
@@ -292,22 +293,12 @@ where
     }
 
     async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let connection = self.connection().map_err(query_error)?;
-        let rows = connection
+        let rows = self
+            .connection
             .fetch_all(query::<DB>(statement))
             .await
             .map_err(query_error)?;
         Ok(rows.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<DB: Database> Drop for Lease<DB> {
-    /// The last resort, when a runtime goes down with a unit still open: a connection in a transaction never goes back to
-    /// its pool.
-    fn drop(&mut self) {
-        if self.open {
-            self.close();
-        }
     }
 }
 

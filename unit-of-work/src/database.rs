@@ -12,8 +12,7 @@ use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
 
 use sea_orm::{DbBackend, IsolationLevel};
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
-    pool::PoolOptions,
+    ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -24,6 +23,7 @@ use crate::{
     ConnectError, UnitError,
     begin::Identity,
     connection::Connection,
+    pool::{AnyPool, Pool},
     terms::Terms,
     unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
 };
@@ -101,12 +101,6 @@ struct Inner {
     tasks: TaskTracker,
 }
 
-#[derive(Debug)]
-enum AnyPool {
-    Postgres(PgPool),
-    Sqlite(SqlitePool),
-}
-
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -117,10 +111,6 @@ pub(crate) enum Verdict {
 
 /// How long to wait before a transaction that is in progress is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
-
-/// A connection that was idle for this long is tested before it is used again; a busier one is not, which saves a
-/// round trip on the way of nearly every operation.
-const TEST_AFTER_IDLE: Duration = Duration::from_secs(30);
 
 impl Database {
     /// Connects to `postgres://…` or `sqlite://path?mode=rwc`, and fails at once where that cannot work.
@@ -226,10 +216,7 @@ impl Database {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         for pool in [&self.inner.reader, &self.inner.writer] {
-            match pool {
-                AnyPool::Postgres(pool) => pool.close().await,
-                AnyPool::Sqlite(pool) => pool.close().await,
-            }
+            pool.close().await;
         }
         // The effects of those that were in use.
         self.inner.tasks.wait().await;
@@ -295,10 +282,12 @@ impl Database {
         let AnyPool::Postgres(pool) = &self.inner.writer else {
             return Ok(String::new());
         };
+        let mut connection = pool.acquire().await?;
+        connection.in_doubt(true);
         let status =
             sqlx::query_scalar::<_, Option<String>>("SELECT pg_xact_status($1::text::xid8)")
                 .bind(&identity.transaction)
-                .fetch_one(pool)
+                .fetch_one(&mut *connection)
                 .await?;
         let status = status.unwrap_or_default();
         if status == "in progress" {
@@ -309,9 +298,10 @@ impl Database {
             )
             .bind(&identity.backend)
             .bind(&identity.transaction)
-            .execute(pool)
+            .execute(&mut *connection)
             .await?;
         }
+        connection.in_doubt(false);
         Ok(status)
     }
 
@@ -348,8 +338,8 @@ async fn postgres_pools(
         )
         .log_statements(log::LevelFilter::Trace)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
-    // sqlx's pool takes a refused connection for a server that is starting, and goes on trying until the time is up;
-    // one connection by itself says at once what is wrong.
+    // The pool takes a refused connection for a server that is starting, and goes on trying until the time is up; one
+    // connection by itself says at once what is wrong.
     first_connection(options, async {
         PgConnection::connect_with(&base).await?.close().await
     })
@@ -365,9 +355,10 @@ async fn postgres_pools(
         "default_transaction_isolation",
         options.writer_isolation.to_string().to_lowercase(),
     )]);
+    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
     Ok((
-        AnyPool::Postgres(pool(options, options.max_connections).connect_lazy_with(reader)),
-        AnyPool::Postgres(pool(options, options.max_connections).connect_lazy_with(writer)),
+        AnyPool::Postgres(pool(reader, options.max_connections)),
+        AnyPool::Postgres(pool(writer, options.max_connections)),
     ))
 }
 
@@ -395,9 +386,10 @@ async fn sqlite_pools(
     })
     .await?;
     let reader = base.read_only(true).create_if_missing(false);
+    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
     Ok((
-        AnyPool::Sqlite(pool(options, options.max_connections).connect_lazy_with(reader)),
-        AnyPool::Sqlite(pool(options, 1).connect_lazy_with(writer)),
+        AnyPool::Sqlite(pool(reader, options.max_connections)),
+        AnyPool::Sqlite(pool(writer, 1)),
     ))
 }
 
@@ -412,19 +404,4 @@ async fn first_connection(
             after: options.connect_timeout,
         }),
     }
-}
-
-fn pool<DB: sqlx::Database>(options: &DatabaseOptions, max_connections: u32) -> PoolOptions<DB> {
-    PoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(options.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection: &mut DB::Connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= TEST_AFTER_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
 }

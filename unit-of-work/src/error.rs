@@ -100,6 +100,9 @@ pub enum UnitError {
         "a unit of work cannot be used inside its own savepoint: use the savepoint that the body was given"
     )]
     InsideSavepoint,
+    /// A second statement of a query that was begun as if it had one. The operation runs again on a transaction.
+    #[error("the query makes more than one statement, and is run again on one snapshot")]
+    SnapshotNeeded,
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
     CommitFailed(CommitFailure),

@@ -279,6 +279,7 @@ impl Extension for PerRequest {
                 .data_opt::<SessionSettings>()
                 .cloned()
                 .unwrap_or_default(),
+            alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
         };
         let deadline = deadline.map(|deadline| deadline.at);
         let span = telemetry::operation_span(kind_name, operation_name);
@@ -316,6 +317,15 @@ impl Extension for PerRequest {
         };
         if let Some(guard) = guard {
             guard.disarm();
+        }
+
+        if let Some(attempt) = attempt
+            && unit.needs_snapshot()
+        {
+            // Whatever the resolvers made of it, nobody will see it.
+            unit.end_read();
+            attempt.snapshot_needed();
+            return Response::default();
         }
 
         // With an idempotency key there is no partial success: what is replayed is what was committed, all of it.

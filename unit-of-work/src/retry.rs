@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     batch::{self, Together},
+    snapshots::Snapshots,
     template::Template,
 };
 
@@ -40,6 +41,7 @@ use crate::{
 pub struct Retrying<E> {
     executor: E,
     policy: RetryPolicy,
+    snapshots: Arc<Snapshots>,
 }
 
 /// How often an operation is run again, and how long is waited in between.
@@ -89,6 +91,7 @@ impl<E: Executor> Retrying<E> {
         Self {
             executor,
             policy: RetryPolicy::default(),
+            snapshots: Arc::default(),
         }
     }
 
@@ -102,14 +105,26 @@ impl<E: Executor> Retrying<E> {
     /// Runs a query or mutation until an attempt's end is the operation's.
     async fn attempts(&self, template: Template, first: Request) -> Response {
         let mut attempts = Attempts::new(&self.policy);
+        let document = template.document(&self.snapshots);
+        if let Some(document) = document {
+            attempts.alone = !self.snapshots.is_needed(document);
+        }
         let mut attempt = attempts.first(None);
         let mut request = first;
         loop {
             let response = template.run(&self.executor, request, &attempt).await;
-            let name = template.operation_name.as_deref();
-            match attempts.after(&attempt, name).await {
-                Some(next) => attempt = next,
-                None => return response,
+            if let Some(document) = document
+                && attempt.needs_snapshot.get().is_some()
+            {
+                self.snapshots.remember(document);
+                attempts.alone = false;
+                attempt = attempts.first(None);
+            } else {
+                let name = template.operation_name.as_deref();
+                match attempts.after(&attempt, name).await {
+                    Some(next) => attempt = next,
+                    None => return response,
+                }
             }
             request = template.again();
         }
@@ -163,6 +178,8 @@ impl<E: Executor> Executor for Retrying<E> {
 pub(crate) struct Attempts {
     started: Instant,
     number: u32,
+    /// Whether the operation is taken to make one statement.
+    alone: bool,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
 }
 
@@ -171,6 +188,7 @@ impl Attempts {
         Self {
             started: Instant::now(),
             number: 1,
+            alone: false,
             delays: Box::new(policy.delays()),
         }
     }
@@ -180,6 +198,8 @@ impl Attempts {
             number: self.number,
             started: self.started,
             together,
+            alone: self.alone,
+            needs_snapshot: OnceLock::new(),
             conflict: OnceLock::new(),
         })
     }
@@ -205,6 +225,8 @@ impl Attempts {
         );
         sleep(delay).await;
         self.number += 1;
+        // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
+        self.alone = false;
         Some(self.first(last.together.as_ref().map(|together| together.again())))
     }
 }
@@ -218,6 +240,10 @@ pub(crate) struct Attempt {
     pub(crate) started: Instant,
     /// The unit that the operations of a batch have together.
     pub(crate) together: Option<Arc<Together>>,
+    /// Whether the operation is taken to make one statement.
+    pub(crate) alone: bool,
+    /// Set by the extension when it makes more.
+    needs_snapshot: OnceLock<()>,
     /// Set by the extension when the operation should be run again.
     conflict: OnceLock<Conflict>,
 }
@@ -228,6 +254,11 @@ struct Conflict {
 }
 
 impl Attempt {
+    /// Says that the operation makes more than one statement.
+    pub(crate) fn snapshot_needed(&self) {
+        self.needs_snapshot.get_or_init(|| ());
+    }
+
     /// Says that this attempt lost a conflict.
     pub(crate) fn lost(&self, deadline: Option<Instant>) {
         self.conflict.get_or_init(|| Conflict { deadline });

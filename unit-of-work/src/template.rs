@@ -8,10 +8,14 @@ use async_graphql::{
 };
 use futures_util::StreamExt;
 
-use crate::retry::Attempt;
+use crate::{
+    retry::Attempt,
+    snapshots::{Document, Snapshots},
+};
 
 /// A query or mutation that can be run again.
 pub(crate) struct Template {
+    kind: Option<OperationType>,
     query: String,
     pub(crate) operation_name: Option<String>,
     variables: async_graphql::Variables,
@@ -41,6 +45,7 @@ impl Template {
     pub(crate) fn new(mut request: Request, session: Option<Arc<Data>>) -> (Self, Request) {
         let data = std::mem::take(&mut request.data);
         let template = Self {
+            kind: kind_of(&mut request),
             query: request.query.clone(),
             operation_name: request.operation_name.clone(),
             variables: request.variables.clone(),
@@ -49,6 +54,12 @@ impl Template {
             data: session.unwrap_or_else(|| Arc::new(data)),
         };
         (template, request)
+    }
+
+    /// What a query's document is known by.
+    pub(crate) fn document(&self, snapshots: &Snapshots) -> Option<Document> {
+        let name = self.operation_name.as_deref();
+        (self.kind == Some(OperationType::Query)).then(|| snapshots.document(&self.query, name))
     }
 
     /// The request, for another attempt.

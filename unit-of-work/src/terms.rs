@@ -14,6 +14,8 @@ pub(crate) struct Terms {
     pub(crate) isolation: Option<IsolationLevel>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) settings: SessionSettings,
+    /// Whether the first statement may go without a transaction, as its own snapshot: there must not be a second one.
+    pub(crate) alone: bool,
 }
 
 impl Terms {
@@ -23,6 +25,7 @@ impl Terms {
             isolation: None,
             deadline: None,
             settings: SessionSettings::default(),
+            alone: false,
         }
     }
 }

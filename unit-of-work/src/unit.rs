@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! Idle ──first statement──> Open ──finish──> Finished
-//!   └──────────finish (nothing was begun)──────┘
+//!   ├──────────finish (nothing was begun)──────┤
+//!   └──statement──> Alone ──its end──> Spent ──┘
 //! ```
+//! The last line is a query that is taken to make one statement (see [`snapshots`](crate::snapshots)): a second one is
+//! refused.
 //!
-//! - One async lock guards the state. A statement holds it while it runs; so does BEGIN, which is run in a task that
-//!   owns the lock, so that dropping the operation cannot cut it in half.
+//! - One async lock guards the state. A statement holds it while it runs; so does BEGIN, which owns the lock and is
+//!   carried through, so that dropping the operation cannot cut it in half.
 //! - *Doomed* is a fact about the unit, not a state: set once, by a statement that failed, or by one that was dropped
 //!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
 //!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
@@ -34,6 +37,7 @@ pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
     begin::Begin,
+    carried::Carried,
     connection::Connection,
     effects::{Effects, When},
     error::CommitFailure,
@@ -77,6 +81,8 @@ struct Inner {
     /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
     closing: AtomicBool,
     doom: OnceLock<FailureKind>,
+    /// A second statement came where there must be one.
+    needs_snapshot: AtomicBool,
     rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,
     effects: Effects,
@@ -89,14 +95,32 @@ struct Inner {
 pub(crate) enum State {
     Idle,
     Open(Connection),
+    /// The one statement is under way, without a transaction.
+    Alone(Connection),
+    /// The one statement has ended.
+    Spent,
     Finished,
 }
 
 impl State {
     pub(crate) fn connection(&mut self) -> Result<&mut Connection, DbErr> {
         match self {
-            Self::Open(connection) => Ok(connection),
-            Self::Idle | Self::Finished => Err(UnitError::Finished.into()),
+            Self::Open(connection) | Self::Alone(connection) => Ok(connection),
+            Self::Idle | Self::Spent | Self::Finished => Err(UnitError::Finished.into()),
+        }
+    }
+
+    /// A statement has ended: one that was alone was the last.
+    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>) {
+        if matches!(self, Self::Alone(_))
+            && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
+        {
+            let failure = result.as_ref().err().map(FailureKind::of);
+            if failure == Some(FailureKind::ConnectionLost) {
+                connection.close_hard();
+            } else {
+                connection.end_alone();
+            }
         }
     }
 }
@@ -114,6 +138,7 @@ impl UnitOfWork {
                 state: Arc::new(Mutex::new(State::Idle)),
                 closing: AtomicBool::new(false),
                 doom: OnceLock::new(),
+                needs_snapshot: AtomicBool::new(false),
                 rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
                 effects: Effects::default(),
@@ -185,6 +210,11 @@ impl UnitOfWork {
     /// Waits for the statement under way, and keeps others out.
     pub(crate) async fn hold(&self) -> OwnedMutexGuard<State> {
         self.inner.state.clone().lock_owned().await
+    }
+
+    /// Whether the operation has to be run again, on a transaction: it makes more than one statement.
+    pub(crate) fn needs_snapshot(&self) -> bool {
+        self.inner.needs_snapshot.load(Ordering::Acquire)
     }
 
     /// Why the unit is doomed, if it is.
@@ -285,6 +315,10 @@ impl UnitOfWork {
 
     /// Lends the open transaction, and begins it first where this is the first statement.
     pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
+        self.lend_for(false).await
+    }
+
+    async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
         savepoint::refuse_inside(self.id())?;
         let mut state = self.hold().await;
         if let Some(refusal) = self.refusal() {
@@ -292,15 +326,27 @@ impl UnitOfWork {
         }
         match &*state {
             State::Open(_) => return self.open_field(state).await,
+            State::Alone(_) | State::Spent => {
+                self.inner.needs_snapshot.store(true, Ordering::Release);
+                return Err(self.failed(UnitError::SnapshotNeeded.into()));
+            }
             State::Finished => return Err(UnitError::Finished.into()),
             State::Idle => {}
+        }
+        let begin = self.begin_statement();
+        if one_statement && self.inner.terms.alone && begin.is_plain() {
+            let mut connection = self.acquire().await?;
+            connection.begin_alone();
+            self.inner.stats.begun(self.inner.terms.access);
+            *state = State::Alone(connection);
+            return Ok(state);
         }
         // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
         // taken: a restart of the database costs the pool its idle connections, and no operation its life.
         let mut others = self.inner.database.max_connections();
         loop {
             let connection = self.acquire().await?;
-            let (returned, begun) = self.begin(state, connection).await?;
+            let (returned, begun) = self.begin(state, connection, begin.clone()).await;
             state = returned;
             match begun {
                 Ok(()) => return self.open_field(state).await,
@@ -325,16 +371,17 @@ impl UnitOfWork {
         Ok(connection)
     }
 
-    /// Begins in a task that owns the lock: BEGIN must not be cut in half, and the state is left whole whether anybody
+    /// Begins, and owns the lock meanwhile: BEGIN must not be cut in half, and the state is left whole whether anybody
     /// still waits for it or not.
-    async fn begin(
+    fn begin(
         &self,
         mut state: OwnedMutexGuard<State>,
         mut connection: Connection,
-    ) -> Result<(OwnedMutexGuard<State>, Result<(), DbErr>), DbErr> {
+        begin: Begin,
+    ) -> Carried<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
         let unit = self.clone();
-        let begun = tokio::spawn(async move {
-            let result = connection.begin(&unit.begin_statement()).await;
+        let begun = async move {
+            let result = connection.begin(&begin).await;
             if result.is_ok() {
                 unit.inner.stats.begun(unit.inner.terms.access);
                 *state = State::Open(connection);
@@ -342,10 +389,8 @@ impl UnitOfWork {
                 connection.close_hard();
             }
             (state, result)
-        });
-        begun
-            .await
-            .map_err(|_| self.failed(UnitError::Doomed.into()))
+        };
+        Carried::new(begun, self.inner.database.tasks())
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
@@ -357,11 +402,12 @@ impl UnitOfWork {
         &self,
         run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
-        let mut state = self.lend().await?;
+        let mut state = self.lend_for(true).await?;
         let connection = state.connection()?;
         let under_way = UnderWay { unit: self };
         let result = run(connection).await;
         under_way.ended();
+        state.statement_ended(&result);
         self.inner.stats.statement();
         result.map_err(|error| self.statement_failed(error))
     }

@@ -1,12 +1,22 @@
 //! Mutations, a verb a file. Every mutation operation is one unit of work: all of its fields happen, or none.
 
+mod capture_hold;
 mod open_account;
+mod place_hold;
 mod post_entry;
+mod release_hold;
+mod reverse_entry;
 mod set_account_status;
 
-use async_graphql::{MergedObject, SimpleObject};
+use async_graphql::{Context, MergedObject, SimpleObject};
+use unit_of_work::ContextExt as _;
 
-use super::object::Account;
+use super::{
+    context::LedgerContext as _,
+    feed::Announcement,
+    object::{Account, Entry},
+};
+use crate::ledger;
 
 /// What clients do. All fields of one operation happen together, or none does.
 #[derive(MergedObject, Default)]
@@ -15,6 +25,10 @@ pub struct MutationRoot(
     open_account::OpenAccountMutation,
     set_account_status::SetAccountStatusMutation,
     post_entry::PostEntryMutation,
+    place_hold::PlaceHoldMutation,
+    capture_hold::CaptureHoldMutation,
+    release_hold::ReleaseHoldMutation,
+    reverse_entry::ReverseEntryMutation,
 );
 
 /// The account as it is now.
@@ -22,4 +36,32 @@ pub struct MutationRoot(
 pub struct AccountPayload {
     /// The account as it is now.
     account: Account,
+}
+
+/// A new entry, and what it changed.
+#[derive(SimpleObject)]
+pub struct EntryPayload {
+    /// The entry.
+    entry: Entry,
+    /// The accounts that it touched, as they are now.
+    accounts: Vec<Account>,
+}
+
+impl EntryPayload {
+    /// The payload; the subscribers are told once the entry is committed.
+    fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
+        let feed = ctx.feed().clone();
+        let accounts = posted.accounts.iter();
+        let announcement = Announcement {
+            entry_id: posted.entry.id,
+            account_ids: accounts.clone().map(|account| account.id).collect(),
+            account_codes: accounts.map(|account| account.code.clone()).collect(),
+        };
+        ctx.unit()
+            .after_commit(async move { feed.announce(announcement) });
+        Self {
+            entry: Entry(posted.entry),
+            accounts: posted.accounts.into_iter().map(Account).collect(),
+        }
+    }
 }

@@ -1,18 +1,17 @@
 //! Posts an entry.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, InputObject, Object, Result};
 use unit_of_work::ContextExt as _;
 
+use super::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
         error::refuse,
-        feed::Announcement,
-        input::{AccountRef, ExpectedVersion, LineInput},
-        object::{Account, Entry},
+        input::{ExpectedVersion, LineInput, notes},
         scalars::{DateTime, Json},
     },
-    ledger::{self, NewLine, PostEntry},
+    ledger::{self, PostEntry},
 };
 
 /// An entry to post.
@@ -30,15 +29,6 @@ pub struct PostEntryInput {
     expect: Option<Vec<ExpectedVersion>>,
 }
 
-/// A posted entry, and what it changed.
-#[derive(SimpleObject)]
-pub struct EntryPayload {
-    /// The entry.
-    entry: Entry,
-    /// The accounts that it touched, as they are now.
-    accounts: Vec<Account>,
-}
-
 #[derive(Default)]
 pub struct PostEntryMutation;
 
@@ -51,57 +41,15 @@ impl PostEntryMutation {
         #[graphql(desc = "The entry.")] input: PostEntryInput,
     ) -> Result<EntryPayload> {
         let now = ctx.now();
-        let command = input.parse(ledger::new_entry_id(now, ledger::random()))?;
+        let command = PostEntry {
+            id: ledger::new_entry_id(now, ledger::random()),
+            lines: LineInput::parse_all(input.lines)?,
+            notes: notes(input.effective_at, input.description, input.metadata),
+            expect: ExpectedVersion::parse_all(input.expect)?,
+        };
         let posted = ledger::post_entry(ctx.unit(), command, now)
             .await
             .map_err(refuse)?;
-        announce(ctx, &posted);
-        Ok(EntryPayload {
-            entry: Entry(posted.entry),
-            accounts: posted.accounts.into_iter().map(Account).collect(),
-        })
-    }
-}
-
-/// Tells the subscribers, once the entry is committed.
-fn announce(ctx: &Context<'_>, posted: &ledger::PostedEntry) {
-    let feed = ctx.feed().clone();
-    let announcement = Announcement {
-        entry_id: posted.entry.id,
-        account_ids: posted.accounts.iter().map(|account| account.id).collect(),
-        account_codes: posted
-            .accounts
-            .iter()
-            .map(|account| account.code.clone())
-            .collect(),
-    };
-    ctx.unit()
-        .after_commit(async move { feed.announce(announcement) });
-}
-
-impl PostEntryInput {
-    fn parse(self, id: uuid::Uuid) -> Result<PostEntry> {
-        let lines = self.lines.into_iter().map(|line| {
-            Ok(NewLine {
-                debit: line.debit.parse()?,
-                credit: line.credit.parse()?,
-                amount: line.amount.0,
-                currency: line.currency.0,
-            })
-        });
-        let expect = self.expect.unwrap_or_default().into_iter().map(|expected| {
-            Ok(ledger::ExpectedVersion {
-                account: AccountRef::parse(expected.account)?,
-                version: expected.version.0,
-            })
-        });
-        Ok(PostEntry {
-            id,
-            lines: lines.collect::<Result<_>>()?,
-            effective_at: self.effective_at.map(|at| at.0),
-            description: self.description,
-            metadata: self.metadata.map(|metadata| metadata.0),
-            expect: expect.collect::<Result<_>>()?,
-        })
+        Ok(EntryPayload::of(ctx, posted))
     }
 }

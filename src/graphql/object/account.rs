@@ -1,12 +1,23 @@
 //! An account.
 
-use async_graphql::{Enum, ID, Object};
+use async_graphql::{Context, Enum, Error, ID, Object, Result, connection::EmptyFields};
 use daybook_entity::account;
+use unit_of_work::ContextExt as _;
 
-use super::{Balances, global_id};
+use super::{
+    Balances, StatementLineConnection, global_id,
+    statement::{StatementFilter, StatementLine},
+};
 use crate::{
-    graphql::scalars::{CurrencyCode, DateTime, Json},
-    ledger::Id,
+    graphql::{
+        connection::connection,
+        error::refuse,
+        input::PointInTime,
+        loaders::{History, Statements},
+        query::OrderDirection,
+        scalars::{CurrencyCode, DateTime, Json},
+    },
+    ledger::{self, Id, StatementRequest},
 };
 
 /// The side of a line; the side on which an account's balance counts as positive.
@@ -94,8 +105,60 @@ impl Account {
         DateTime(self.0.created_at)
     }
 
-    /// What is on it.
-    async fn balances(&self) -> Balances {
-        Balances(self.0.clone())
+    /// What is on it, or was at some point.
+    async fn balances(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "When; now by default.")] at: Option<PointInTime>,
+    ) -> Result<Balances> {
+        let Some(at) = at else {
+            return Ok(Balances::now(&self.0));
+        };
+        let point = ledger::PointInTime::from(at)
+            .check(&self.0)
+            .map_err(refuse)?;
+        let balances = ctx.loader::<History>().load_one((self.0.id, point)).await?;
+        let balances = balances.ok_or_else(|| Error::new("an account has no history"))?;
+        Ok(Balances::then(&self.0, &balances))
+    }
+
+    /// Its lines in the order in which they were posted, with the balance after each, a page at a time.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a connection's four, and two more"
+    )]
+    async fn statement(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Those before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which ones.")] filter: Option<StatementFilter>,
+        #[graphql(desc = "Oldest first, or newest first.", default)] direction: OrderDirection,
+    ) -> Result<StatementLineConnection> {
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
+        let filter = filter.map(Into::into).unwrap_or_default();
+        let newest_first = direction == OrderDirection::Desc;
+        let request =
+            StatementRequest::new(&self.0, &page, filter, newest_first).map_err(refuse)?;
+        let slices = request.slices();
+        let mut read = ctx.loader::<Statements>().load_many(slices.clone()).await?;
+        let read = slices
+            .iter()
+            .map(|slice| read.remove(slice).unwrap_or_default());
+        let normal_side = self.0.normal_side;
+        Ok(connection(
+            request.page(read.collect()),
+            EmptyFields,
+            |line| StatementLine { line, normal_side },
+        ))
     }
 }

@@ -1,13 +1,15 @@
 //! An entry.
 
-use async_graphql::{Context, Enum, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use daybook_entity::entry;
 use unit_of_work::ContextExt as _;
+use uuid::Uuid;
 
 use super::{EntryLine, global_id};
 use crate::{
     graphql::{
-        loaders::Lines,
+        context::LedgerContext as _,
+        loaders::{Entries, Lines, Resolvers, Reversals},
         scalars::{DateTime, Json},
     },
     ledger::Id,
@@ -27,6 +29,36 @@ pub enum EntryKind {
     Release,
     /// Undoes an entry.
     Reversal,
+}
+
+/// What has become of a hold.
+#[derive(SimpleObject)]
+pub struct HoldState {
+    /// Where it stands.
+    status: HoldStatus,
+    /// From when on it can no longer be captured; null for never.
+    expires_at: Option<DateTime>,
+}
+
+/// Where a hold stands.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldStatus {
+    /// It can be captured or released.
+    Open,
+    /// It has expired: it can only be released, and counts against limits until it is.
+    Expired,
+    /// It was captured, in whole or in part.
+    Captured,
+    /// It was released.
+    Released,
+}
+
+async fn load(ctx: &Context<'_>, id: Uuid) -> Option<Result<Entry>> {
+    let entry = ctx.loader::<Entries>().load_one(id).await;
+    entry
+        .map(|entry| entry.map(Entry))
+        .map_err(Into::into)
+        .transpose()
 }
 
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
@@ -50,6 +82,57 @@ impl Entry {
         let lines = ctx.loader::<Lines>().load_one(self.0.id).await?;
         let lines = lines.unwrap_or_default();
         Ok(lines.into_iter().map(EntryLine).collect())
+    }
+
+    /// What has become of the hold; null for an entry that is none.
+    async fn hold(&self, ctx: &Context<'_>) -> Option<Result<HoldState>> {
+        if self.0.kind != daybook_entity::EntryKind::Hold {
+            return None;
+        }
+        let resolver = ctx.loader::<Resolvers>().load_one(self.0.id).await;
+        let status = resolver.map(|resolver| match resolver {
+            Some(entry) if entry.kind == daybook_entity::EntryKind::Capture => HoldStatus::Captured,
+            Some(_) => HoldStatus::Released,
+            None if self.0.expires_at.is_some_and(|at| at <= ctx.now()) => HoldStatus::Expired,
+            None => HoldStatus::Open,
+        });
+        let expires_at = self.0.expires_at.map(DateTime);
+        Some(
+            status
+                .map(|status| HoldState { status, expires_at })
+                .map_err(Into::into),
+        )
+    }
+
+    /// The hold that this entry ends, by capturing or releasing it.
+    async fn resolves(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
+        load(ctx, self.0.resolves_id?).await
+    }
+
+    /// The capture or the release that has ended this hold.
+    async fn resolved_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
+        if self.0.kind != daybook_entity::EntryKind::Hold {
+            return None;
+        }
+        let entry = ctx.loader::<Resolvers>().load_one(self.0.id).await;
+        entry
+            .map(|entry| entry.map(Entry))
+            .map_err(Into::into)
+            .transpose()
+    }
+
+    /// The entry that this one undoes.
+    async fn reverses(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
+        load(ctx, self.0.reverses_id?).await
+    }
+
+    /// The reversal that has undone this entry.
+    async fn reversed_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
+        let entry = ctx.loader::<Reversals>().load_one(self.0.id).await;
+        entry
+            .map(|entry| entry.map(Entry))
+            .map_err(Into::into)
+            .transpose()
     }
 
     /// When it counts from, as whoever posted it says.

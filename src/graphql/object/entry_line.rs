@@ -1,12 +1,26 @@
 //! A line of an entry.
 
-use async_graphql::{Context, Error, ID, Object, Result};
+use async_graphql::{Context, Enum, Error, ID, Object, Result};
 use daybook_entity::{account, entry_line};
 use unit_of_work::ContextExt as _;
 use uuid::Uuid;
 
 use super::{Account, Money, global_id};
 use crate::{graphql::loaders::Accounts, ledger::Id};
+
+/// What a line does with its amount, to both of its accounts.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "daybook_entity::LineEffect")]
+pub enum LineEffect {
+    /// Moves it.
+    Post,
+    /// Sets it aside.
+    Hold,
+    /// Moves it, and it is no longer set aside.
+    Capture,
+    /// It is no longer set aside.
+    Release,
+}
 
 /// One positive amount, from a debit account to a credit account.
 pub struct EntryLine(pub(in crate::graphql) entry_line::Model);
@@ -48,7 +62,12 @@ impl EntryLine {
         load(ctx, self.0.credit_account_id).await
     }
 
-    /// How much is moved; positive.
+    /// What the line does with its amount.
+    async fn effect(&self) -> LineEffect {
+        self.0.effect.into()
+    }
+
+    /// How much; positive.
     async fn amount(&self) -> Money {
         self.money(self.0.amount)
     }

@@ -8,6 +8,7 @@ mod entry_line;
 mod ledger_check;
 mod money;
 mod node;
+mod statement;
 
 pub use account::{Account, AccountStatus, LimitPolicy, Side};
 pub use balances::Balances;
@@ -17,3 +18,4 @@ pub use entry_line::EntryLine;
 pub use ledger_check::LedgerCheck;
 pub use money::Money;
 pub use node::{Node, global_id};
+pub use statement::StatementLineConnection;

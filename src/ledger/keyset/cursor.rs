@@ -1,6 +1,7 @@
 //! Cursors: a place in an order, in URL-safe base64. Opaque to clients, so its form may change; an old one is then refused.
 //!
-//! One byte of the order's tag, sixteen of the id, then the key: text as it is, an instant as microseconds since 1970.
+//! One byte of the order's tag, sixteen of the id, then the key: text as it is, an instant as microseconds since 1970, a
+//! version as it is.
 
 use crate::ledger::{InvalidInput, input};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 const TEXT: u8 = 0;
 const INSTANT: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The value that rows are ordered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(in crate::ledger) enum Key {
     Text(String),
     /// An instant in whole microseconds.
     Instant(DateTime<Utc>),
+    /// An account's version.
+    Version(i64),
 }
 
 impl Key {
@@ -25,19 +29,20 @@ impl Key {
         match self {
             Self::Text(text) => text.clone().into(),
             Self::Instant(instant) => (*instant).into(),
+            Self::Version(version) => (*version).into(),
         }
     }
 }
 
 /// A row's place in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) key: Key,
-    pub(super) id: Uuid,
+pub(in crate::ledger) struct Place {
+    pub(in crate::ledger) key: Key,
+    pub(in crate::ledger) id: Uuid,
 }
 
 impl Place {
-    pub(super) fn encode(&self, tag: u8) -> String {
+    pub(in crate::ledger) fn encode(&self, tag: u8) -> String {
         let mut bytes = vec![tag];
         bytes.extend(self.id.as_bytes());
         match &self.key {
@@ -48,6 +53,10 @@ impl Place {
             Key::Instant(instant) => {
                 bytes.push(INSTANT);
                 bytes.extend(instant.timestamp_micros().to_be_bytes());
+            }
+            Key::Version(version) => {
+                bytes.push(VERSION);
+                bytes.extend(version.to_be_bytes());
             }
         }
         URL_SAFE_NO_PAD.encode(bytes)
@@ -66,6 +75,7 @@ impl Place {
                     let instant = DateTime::from_timestamp_micros(microseconds)?;
                     Key::Instant(input::instant(field, instant).ok()?)
                 }
+                VERSION => Key::Version(i64::from_be_bytes(key.try_into().ok()?)),
                 _ => return None,
             };
             (for_tag == tag).then(|| Self {
@@ -89,6 +99,7 @@ mod tests {
             Key::Text("資産 A".to_owned()),
             Key::Instant("2026-11-23T01:02:03.000004Z".parse().unwrap()),
             Key::Instant("0001-01-01T00:00:00Z".parse().unwrap()),
+            Key::Version(i64::MAX),
         ] {
             let place = Place {
                 key,

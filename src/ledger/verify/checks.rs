@@ -7,14 +7,20 @@ use daybook_entity::{AccountStatus, Side};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 use uuid::Uuid;
 
-/// Every line twice, once for each of its accounts.
-const TOUCHED: &str = "touched AS (
-    SELECT debit_account_id AS account_id, entry_id, line_no, 'DEBIT' AS side, currency, amount AS debit, 0 AS credit,
+/// Every line twice, once for each of its accounts, with what it adds to that side's posted and pending totals.
+const TOUCHED: &str = "effects AS (
+    SELECT entry_line.*,
+           CASE WHEN effect IN ('POST', 'CAPTURE') THEN amount ELSE 0 END AS posted,
+           CASE effect WHEN 'HOLD' THEN amount WHEN 'POST' THEN 0 ELSE -amount END AS pending
+    FROM entry_line
+), touched AS (
+    SELECT debit_account_id AS account_id, entry_id, line_no, 'DEBIT' AS side, currency, effect,
+           posted AS debit, 0 AS credit, pending AS debit_pending, 0 AS credit_pending,
            debit_version AS version, debit_balance AS balance
-    FROM entry_line
+    FROM effects
     UNION ALL
-    SELECT credit_account_id, entry_id, line_no, 'CREDIT', currency, 0, amount, credit_version, credit_balance
-    FROM entry_line
+    SELECT credit_account_id, entry_id, line_no, 'CREDIT', currency, effect, 0, posted, 0, pending, credit_version, credit_balance
+    FROM effects
 )";
 
 pub(super) async fn counts(db: &impl ConnectionTrait) -> Result<(i64, i64, i64), DbErr> {
@@ -32,7 +38,7 @@ pub(super) async fn counts(db: &impl ConnectionTrait) -> Result<(i64, i64, i64),
         .map_or((0, 0, 0), |row| (row.accounts, row.entries, row.line_count)))
 }
 
-/// Totals and versions of accounts against their lines. Nothing is pending while no hold can be placed.
+/// Totals and versions of accounts against their lines.
 pub(super) async fn totals(
     db: &impl ConnectionTrait,
     limit: usize,
@@ -48,18 +54,23 @@ pub(super) async fn totals(
         version: i64,
         debits: String,
         credits: String,
+        debits_held: String,
+        credits_held: String,
         line_count: i64,
     }
     let sql = format!(
         "WITH {TOUCHED}, sums AS (
-            SELECT account_id, SUM(debit) AS debits, SUM(credit) AS credits, COUNT(*) AS line_count FROM touched GROUP BY account_id
+            SELECT account_id, SUM(debit) AS debits, SUM(credit) AS credits,
+                   SUM(debit_pending) AS debits_held, SUM(credit_pending) AS credits_held, COUNT(*) AS line_count
+            FROM touched GROUP BY account_id
         )
         SELECT account.id, account.code, debits_posted, debits_pending, credits_posted, credits_pending, version,
                CAST(COALESCE(debits, 0) AS text) AS debits, CAST(COALESCE(credits, 0) AS text) AS credits,
+               CAST(COALESCE(debits_held, 0) AS text) AS debits_held, CAST(COALESCE(credits_held, 0) AS text) AS credits_held,
                COALESCE(line_count, 0) AS line_count
         FROM account LEFT JOIN sums ON sums.account_id = account.id
         WHERE debits_posted <> COALESCE(debits, 0) OR credits_posted <> COALESCE(credits, 0)
-           OR debits_pending <> 0 OR credits_pending <> 0 OR version <> COALESCE(line_count, 0)
+           OR debits_pending <> COALESCE(debits_held, 0) OR credits_pending <> COALESCE(credits_held, 0) OR version <> COALESCE(line_count, 0)
         ORDER BY account.id"
     );
     let mut differences = Vec::new();
@@ -71,8 +82,16 @@ pub(super) async fn totals(
         for (total, recorded, recomputed) in [
             (Total::DebitsPosted, row.debits_posted, sum(&row.debits)?),
             (Total::CreditsPosted, row.credits_posted, sum(&row.credits)?),
-            (Total::DebitsPending, row.debits_pending, 0),
-            (Total::CreditsPending, row.credits_pending, 0),
+            (
+                Total::DebitsPending,
+                row.debits_pending,
+                sum(&row.debits_held)?,
+            ),
+            (
+                Total::CreditsPending,
+                row.credits_pending,
+                sum(&row.credits_held)?,
+            ),
         ] {
             if i128::from(recorded) != recomputed {
                 differences.push(Difference::Total {
@@ -241,7 +260,7 @@ pub(super) async fn limits(
     Ok(differences)
 }
 
-/// Entries that move money, and have no line.
+/// Entries that have no line.
 pub(super) async fn entries_without_lines(
     db: &impl ConnectionTrait,
     limit: usize,
@@ -251,7 +270,7 @@ pub(super) async fn entries_without_lines(
         id: Uuid,
     }
     let sql = "SELECT id FROM entry
-        WHERE kind <> 'RELEASE' AND NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)
+        WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)
         ORDER BY id";
     Ok(rows::<Row>(db, sql, limit)
         .await?

@@ -22,6 +22,14 @@ pub const SERVER_URL: &str = "DAYBOOK_TEST_POSTGRES_URL";
 
 const SCRIPT: &str = include_str!("postgres.sh");
 
+/// What tests want of a server: speed, and deadlocks found at once. What it stores need not survive a power cut.
+const TEST_SETTINGS: &[(&str, &str)] = &[
+    ("fsync", "off"),
+    ("full_page_writes", "off"),
+    ("max_connections", "200"),
+    ("deadlock_timeout", "100ms"),
+];
+
 /// How many free ports the script is given: another process may take one before the server does.
 const PORTS: usize = 5;
 
@@ -34,13 +42,23 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
+    /// Starts a server of its own with these settings, which goes when this is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Where PostgreSQL is not installed, or does not start, and where a setting has a character that a shell would take
+    /// for more than itself.
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        start(settings)
+    }
+
     /// The URL of the server's maintenance database.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
     /// The URL of the database `name` on this server.
-    pub(crate) fn database_url(&self, name: &str) -> String {
+    pub fn database_url(&self, name: &str) -> String {
         let mut url = self.url.clone();
         url.set_path(name);
         url.into()
@@ -64,11 +82,22 @@ fn obtain() -> PostgresServer {
             url: Url::parse(&url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}")),
             _script: None,
         },
-        Err(_) => start(),
+        Err(_) => start(TEST_SETTINGS),
     }
 }
 
-fn start() -> PostgresServer {
+fn start(settings: &[(&str, &str)]) -> PostgresServer {
+    let settings: Vec<String> = settings
+        .iter()
+        .map(|(name, value)| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+            assert!(
+                name.chars().chain(value.chars()).all(plain),
+                "{name}={value} is not a plain setting"
+            );
+            format!("-c {name}={value}")
+        })
+        .collect();
     let programs = programs().expect(
         "PostgreSQL's server programs (initdb, pg_ctl, postgres) are not installed: run `.ci/test`, which installs \
          them, or set DAYBOOK_TEST_POSTGRES_URL",
@@ -77,6 +106,7 @@ fn start() -> PostgresServer {
         .args(["-c", SCRIPT, "postgres"])
         .arg(&programs)
         .arg(env::temp_dir())
+        .arg(settings.join(" "))
         .args(free_ports().iter().map(u16::to_string))
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -106,7 +136,9 @@ fn start() -> PostgresServer {
 }
 
 /// The folder of the server programs: Debian's newest, which is not in PATH, else `pg_config`'s, else PATH's.
-fn programs() -> Option<PathBuf> {
+///
+/// Debian's server package has `pgbench` there too.
+pub fn programs() -> Option<PathBuf> {
     let mut candidates = debian_folders();
     candidates.extend(pg_config_folder());
     candidates.extend(

@@ -1,12 +1,13 @@
 # Runs a private PostgreSQL server for as long as stdin stays open, then removes every trace of it.
 #
-#     sh -c "$script" postgres PROGRAMS PARENT PORT...
+#     sh -c "$script" postgres PROGRAMS PARENT SETTINGS PORT...
 #
+# SETTINGS are options of the server, such as "-c fsync=off".
 # Says "ready PORT" on stdout, or what went wrong, and closes stdout. The one that holds the other end of stdin need do
 # nothing to end it: the kernel closes a pipe however a process dies.
 set -u
-programs=$1 parent=$2
-shift 2
+programs=$1 parent=$2 settings=$3
+shift 3
 unset PGDATA PGHOST PGPORT PGOPTIONS user
 export LC_ALL=C
 trap '' HUP INT TERM PIPE
@@ -33,8 +34,7 @@ start() {
         --no-sync || return 1
     for port; do
         as_server "$programs/pg_ctl" --pgdata="$folder/data" --log="$folder/server.log" --wait --timeout=60 start -o "\
-            -c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' \
-            -c fsync=off -c full_page_writes=off -c max_connections=200 -c deadlock_timeout=100ms" && return 0
+            -c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' $settings" && return 0
     done
     return 1
 }

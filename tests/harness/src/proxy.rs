@@ -68,7 +68,11 @@ struct State {
 
 impl WireProxy {
     /// Listens on a free loopback port in front of the server that `url` names.
-    pub(crate) async fn start(url: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When `url` is not a PostgreSQL URL, or no port is free.
+    pub async fn start(url: &str) -> Self {
         let mut url = Url::parse(url).expect("a PostgreSQL URL");
         let host = url.host_str().expect("a URL with a host");
         let road = Arc::new(Road {

@@ -1,19 +1,21 @@
-//! How a unit ends: once, decided by whoever comes first, in a task that nobody can cancel.
+//! How a unit ends: once, decided by whoever comes first, and carried through.
 //!
 //! - The operation that has its response asks for COMMIT or ROLLBACK and waits; a client that has gone, or a deadline that
 //!   has passed, asks for ROLLBACK and does not. A COMMIT that was decided is carried through.
 //! - What was lost in the middle of COMMIT is asked of the database, on another connection.
 //! - Effects follow, then the record in span and metrics.
 
-use std::sync::atomic::Ordering;
+use std::{panic::AssertUnwindSafe, sync::atomic::Ordering};
 
-use tokio::time::timeout_at;
+use futures_util::FutureExt;
+use tokio::{runtime::Handle, time::timeout_at};
 use tracing::Instrument;
 
 use super::{State, UnitOfWork};
 use crate::{
     FailureKind,
     begin::Identity,
+    carried::Carried,
     connection::Connection,
     database::Verdict,
     effects::{self, Follow},
@@ -94,16 +96,16 @@ impl UnitOfWork {
         outcome
     }
 
-    /// Commits or rolls back, in a task of its own, and answers when it is done.
+    /// Commits or rolls back, and answers when it is done.
     ///
     /// # Cancel safety
-    /// Cancel safe: the task goes on.
-    pub(crate) async fn finish(&self, requested: Ending) -> Outcome {
+    /// Cancel safe: it is carried through.
+    pub(crate) fn finish(&self, requested: Ending) -> impl Future<Output = Outcome> + use<> {
         self.inner.closing.store(true, Ordering::Release);
-        match self.detached(self.clone().end(requested)) {
-            Some(task) => task.await.unwrap_or(Outcome::Unknown),
-            None => Outcome::Unknown,
-        }
+        let end = AssertUnwindSafe(self.clone().end(requested)).catch_unwind();
+        let end = end.map(|outcome| outcome.unwrap_or(Outcome::Unknown));
+        let end = end.instrument(self.inner.span.clone());
+        Carried::new(end, self.inner.database.tasks())
     }
 
     /// Rolls back without making anybody wait for it.
@@ -137,16 +139,16 @@ impl UnitOfWork {
         self.settle(outcome, ending).await
     }
 
-    /// Finishes a unit that never began and that nobody is using; `None` when there is more to do.
+    /// Finishes a unit that has no connection and that nobody is using; `None` when there is more to do.
     fn close_untouched(&self) -> Option<Outcome> {
         let mut state = self.inner.state.try_lock().ok()?;
-        match *state {
-            State::Open(_) => None,
-            State::Idle | State::Finished => {
-                *state = State::Finished;
-                Some(self.untouched())
-            }
-        }
+        let outcome = match *state {
+            State::Open(_) | State::Alone(_) => return None,
+            State::Idle | State::Finished => self.untouched(),
+            State::Spent => Outcome::Read,
+        };
+        *state = State::Finished;
+        Some(outcome)
     }
 
     /// A unit without a transaction: never touched, or one that could not begin.
@@ -163,8 +165,8 @@ impl UnitOfWork {
     async fn take(&self) -> Option<Connection> {
         let mut state = self.inner.state.lock().await;
         match std::mem::replace(&mut *state, State::Finished) {
-            State::Open(connection) => Some(connection),
-            State::Idle | State::Finished => None,
+            State::Open(connection) | State::Alone(connection) => Some(connection),
+            State::Idle | State::Spent | State::Finished => None,
         }
     }
 
@@ -267,13 +269,11 @@ impl UnitOfWork {
 
     /// Spawns what must not be cancelled, and what [`Database::close`](crate::Database::close) waits for. Without a
     /// runtime (it is going down) the connection's own `Drop` is left to roll back.
-    fn detached<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Option<tokio::task::JoinHandle<T>> {
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
-        let task = task.instrument(self.inner.span.clone());
-        Some(self.inner.database.tasks().spawn_on(task, &runtime))
+    fn detached<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
+        if let Ok(runtime) = Handle::try_current() {
+            let task = task.instrument(self.inner.span.clone());
+            self.inner.database.tasks().spawn_on(task, &runtime);
+        }
     }
 }
 

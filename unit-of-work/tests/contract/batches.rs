@@ -94,7 +94,9 @@ on_every_engine! {
                 assert_eq!(data(response), serde_json::Value::Null, "{failing}");
                 assert!(response.http_headers.is_empty(), "{failing}");
             }
+            let reason = if failing.contains("panics") { "PANIC" } else { "ERROR" };
             assert_eq!(report(&responses[0])["outcome"], "ROLLED_BACK");
+            assert_eq!(report(&responses[0])["reason"], reason, "{failing}");
             assert_eq!(stage.cue.increments.load(Ordering::SeqCst), before, "ran after {failing}");
             assert_eq!(stage.cue.effects(), Vec::<String>::new(), "{failing}");
             assert_eq!(stage.marks().await, Vec::<String>::new(), "{failing}");
@@ -303,7 +305,7 @@ async fn isolation_of_a_batch() {
         let sent: Vec<_> = proxy
             .log()
             .into_iter()
-            .filter(|sql| sql != "PING" && !sql.starts_with("PREPARE"))
+            .filter(|sql| !sql.starts_with("PREPARE"))
             .collect();
         assert_eq!(sent, expected.collect::<Vec<_>>());
         assert_eq!(report(&responses[0])["attempts"], 1);

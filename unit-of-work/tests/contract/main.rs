@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod alone;
 mod asks;
 mod batches;
 mod clients;

@@ -79,18 +79,21 @@ impl Stage {
         }
         let database = Database::connect(url, options).await.expect("connects");
         let cue = Arc::new(Cue::default());
-        let extension = UnitOfWorkExtension::new(database.clone()).report(Report::InExtensions);
-        let schema = Schema::build(Query, Mutation, Subscriptions)
-            .extension(configure(extension))
-            .data(Arc::clone(&cue))
-            .data(database.clone())
-            .finish();
+        let schema = schema(&database, &cue, configure);
         Self {
             test,
             database,
             schema,
             cue,
         }
+    }
+
+    /// Another schema on the same database.
+    pub fn schema_with(
+        &self,
+        configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
+    ) -> TestSchema {
+        schema(&self.database, &self.cue, configure)
     }
 
     pub async fn run(&self, query: &str) -> Response {
@@ -133,6 +136,19 @@ impl Stage {
         })
         .await;
     }
+}
+
+fn schema(
+    database: &Database,
+    cue: &Arc<Cue>,
+    configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
+) -> TestSchema {
+    let extension = UnitOfWorkExtension::new(database.clone()).report(Report::InExtensions);
+    Schema::build(Query, Mutation, Subscriptions)
+        .extension(configure(extension))
+        .data(Arc::clone(cue))
+        .data(database.clone())
+        .finish()
 }
 
 impl Stage {
@@ -287,6 +303,13 @@ impl Query {
         Ok(vec![before, count_marks(ctx.unit()).await?])
     }
 
+    /// Counts once, and meets the test.
+    async fn marks_and_meet(&self, ctx: &Context<'_>) -> Result<i64> {
+        let marks = count_marks(ctx.unit()).await?;
+        cue(ctx).meet().await;
+        Ok(marks)
+    }
+
     async fn marks_in_a_loader(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
         Ok(ctx.loader::<MarkCounts>().load_one(0).await?)
     }
@@ -424,6 +447,11 @@ impl Mutation {
     /// Fails with the error of some other database; the unit is not touched.
     async fn fails_elsewhere(&self) -> Result<i32> {
         Err(DbErr::Custom("UNIQUE constraint failed".to_owned()).into())
+    }
+
+    /// As the query's field.
+    async fn setting(&self, ctx: &Context<'_>, name: String) -> Result<Option<String>> {
+        Query.setting(ctx, name).await
     }
 
     async fn header(&self, ctx: &Context<'_>) -> bool {

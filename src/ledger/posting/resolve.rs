@@ -1,53 +1,13 @@
-//! What is asked for, and which accounts it is about.
+//! Which accounts an entry is about, and what it does to each.
 
 use super::error::PostEntryError;
 use super::movement::Movement;
+use super::{DraftLine, ExpectedVersion};
 use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY};
-use chrono::{DateTime, Utc};
-use daybook_entity::{Side, account};
+use daybook_entity::{LineEffect, Side, account};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
-use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
-
-/// The entry to post.
-#[derive(Clone, Debug)]
-pub struct PostEntry {
-    /// From [`new_entry_id`](crate::ledger::new_entry_id).
-    pub id: Uuid,
-    /// 1 to 1000 lines; they may be of several currencies.
-    pub lines: Vec<NewLine>,
-    /// When it counts from; now, where not said.
-    pub effective_at: Option<DateTime<Utc>>,
-    /// At most 1000 characters for people.
-    pub description: Option<String>,
-    /// A JSON object; none is the empty one.
-    pub metadata: Option<Json>,
-    /// The versions that accounts (of the entry, or others) must still have; each account once.
-    pub expect: Vec<ExpectedVersion>,
-}
-
-/// A line to post.
-#[derive(Clone, Debug)]
-pub struct NewLine {
-    /// The account to debit.
-    pub debit: AccountRef,
-    /// The account to credit, another one.
-    pub credit: AccountRef,
-    /// Minor units; positive.
-    pub amount: i64,
-    /// That of both accounts.
-    pub currency: String,
-}
-
-/// A version that an account must still have before the entry.
-#[derive(Clone, Debug)]
-pub struct ExpectedVersion {
-    /// The account.
-    pub account: AccountRef,
-    /// Its version.
-    pub version: i64,
-}
 
 /// A line whose accounts are known.
 pub(super) struct ResolvedLine {
@@ -55,9 +15,10 @@ pub(super) struct ResolvedLine {
     pub(super) credit: Uuid,
     pub(super) amount: i64,
     pub(super) currency: String,
+    pub(super) effect: LineEffect,
 }
 
-/// The whole command, its accounts read.
+/// The whole entry, its accounts read.
 pub(super) struct Resolved {
     pub(super) lines: Vec<ResolvedLine>,
     /// One for each account, by its id.
@@ -67,27 +28,27 @@ pub(super) struct Resolved {
 }
 
 /// Checks what can be checked without the database.
-pub(super) fn check(command: &PostEntry) -> Result<(), InvalidInput> {
-    if command.lines.is_empty() {
+pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(), InvalidInput> {
+    if lines.is_empty() {
         return Err(InvalidInput::new(
             "lines",
             "is empty: an entry has at least one line",
         ));
     }
-    if command.lines.len() > LINES_PER_ENTRY {
+    if lines.len() > LINES_PER_ENTRY {
         let problem = format!(
             "has {} lines: an entry has at most {LINES_PER_ENTRY}",
-            command.lines.len()
+            lines.len()
         );
         return Err(InvalidInput::new("lines", problem));
     }
-    if command.expect.len() > LINES_PER_ENTRY {
+    if expect.len() > LINES_PER_ENTRY {
         return Err(InvalidInput::new(
             "expect",
             format!("has more than {LINES_PER_ENTRY} accounts"),
         ));
     }
-    for (index, line) in command.lines.iter().enumerate() {
+    for (index, line) in lines.iter().enumerate() {
         if line.amount <= 0 {
             let problem = "must be positive: to move money the other way, swap debit and credit";
             return Err(InvalidInput::new(format!("lines[{index}].amount"), problem));
@@ -99,7 +60,7 @@ pub(super) fn check(command: &PostEntry) -> Result<(), InvalidInput> {
 /// Reads all accounts in one statement, and sums up what the entry does to each.
 pub(super) async fn resolve(
     db: &impl ConnectionTrait,
-    lines: &[NewLine],
+    lines: &[DraftLine],
     expect: &[ExpectedVersion],
 ) -> Result<Resolved, PostEntryError> {
     let accounts = read(db, lines, expect).await?;
@@ -139,16 +100,19 @@ pub(super) async fn resolve(
                     line_currency: line.currency.clone(),
                 });
             }
-            movements
-                .entry(account.id)
-                .or_default()
-                .add(account, side, line.amount)?;
+            movements.entry(account.id).or_default().add(
+                account,
+                side,
+                line.effect,
+                line.amount,
+            )?;
         }
         resolved.push(ResolvedLine {
             debit: debit.id,
             credit: credit.id,
             amount: line.amount,
             currency: line.currency.clone(),
+            effect: line.effect,
         });
     }
     for (index, expected) in expect.iter().enumerate() {
@@ -172,7 +136,7 @@ pub(super) async fn resolve(
 
 async fn read(
     db: &impl ConnectionTrait,
-    lines: &[NewLine],
+    lines: &[DraftLine],
     expect: &[ExpectedVersion],
 ) -> Result<Vec<account::Model>, PostEntryError> {
     let (mut ids, mut codes) = (Vec::new(), Vec::new());

@@ -1,0 +1,91 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::workload::Workload;
+
+/// Measures what an operation of Daybook costs, as ratios to pgbench and to a bare server.
+#[derive(Debug, Parser)]
+#[command(name = "daybook-bench", version)]
+pub struct Arguments {
+    /// What to measure, separated by commas; everything by default
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pub only: Vec<Name>,
+    /// On how many connections, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "16", value_name = "N")]
+    connections: Vec<usize>,
+    /// How many rounds; the median counts
+    #[arg(long, default_value = "5", value_name = "N")]
+    pub rounds: usize,
+    /// How long a round of each subject is
+    #[arg(long, default_value = "2", value_name = "SECONDS")]
+    pub seconds: u64,
+    /// How many accounts to load
+    #[arg(long, default_value = "100000", value_name = "N")]
+    pub accounts: u64,
+    /// How many lines to load
+    #[arg(long, default_value = "1000000", value_name = "N")]
+    pub lines: u64,
+    /// Load at this many operations a second, and look at the latency
+    #[arg(long, value_name = "RATE")]
+    pub open: Option<f64>,
+    /// Leave out the servers without a unit of work
+    #[arg(long)]
+    pub without_bare: bool,
+    /// Where to write the results, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Results of an earlier run to compare with
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Take this file's lock while measuring, so that what else the machine does can be made to wait
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+    /// The server; the one beside this program by default
+    #[arg(long, value_name = "FILE")]
+    pub server: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// What to measure.
+    pub fn workloads(&self) -> Vec<Workload> {
+        let wanted = |workload: &Workload| {
+            self.only.is_empty() || self.only.iter().any(|name| name.0 == *workload)
+        };
+        Workload::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// On how many connections.
+    pub fn connections(&self) -> Vec<usize> {
+        self.connections.clone()
+    }
+
+    /// How long a round is.
+    pub fn round(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// The name of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Name(Workload);
+
+impl ValueEnum for Name {
+    fn value_variants<'a>() -> &'a [Self] {
+        const {
+            &[
+                Self(Workload::N0),
+                Self(Workload::Q1),
+                Self(Workload::Q2),
+                Self(Workload::M1),
+                Self(Workload::H1),
+            ]
+        }
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.name()).help(self.0.what()))
+    }
+}

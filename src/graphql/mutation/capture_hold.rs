@@ -1,0 +1,57 @@
+//! Moves what a hold has set aside.
+
+use async_graphql::{Context, ID, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::EntryPayload;
+use crate::{
+    graphql::{
+        context::LedgerContext as _,
+        error::refuse,
+        input::{entry_id, notes},
+        scalars::{DateTime, Int64, Json},
+    },
+    ledger::{self, CaptureHold},
+};
+
+/// A hold to capture.
+#[derive(InputObject)]
+pub struct CaptureHoldInput {
+    /// The hold: `entry_…`
+    hold: ID,
+    /// How much of each of its lines to move, in their order: minor units, 0 to what it has set aside. Everything by default; what is
+    /// not moved is freed. For a hold of one line, `amounts: "500"` is enough.
+    amounts: Option<Vec<Int64>>,
+    /// When the capture counts from; now by default, and not before the hold.
+    effective_at: Option<DateTime>,
+    /// What people read: at most 1000 characters.
+    description: Option<String>,
+    /// A JSON object of your own: at most 16 KiB.
+    metadata: Option<Json>,
+}
+
+#[derive(Default)]
+pub struct CaptureHoldMutation;
+
+#[Object]
+impl CaptureHoldMutation {
+    /// Moves what a hold has set aside, all of it or a part, and frees the rest. A hold is captured or released once.
+    async fn capture_hold(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The hold, and how much of it.")] input: CaptureHoldInput,
+    ) -> Result<EntryPayload> {
+        let now = ctx.now();
+        let amounts = input.amounts;
+        let command = CaptureHold {
+            id: ledger::new_entry_id(now, ledger::random()),
+            hold_id: entry_id("hold", &input.hold)?,
+            amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
+            notes: notes(input.effective_at, input.description, input.metadata),
+        };
+        let posted = ledger::capture_hold(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(EntryPayload::of(ctx, posted))
+    }
+}

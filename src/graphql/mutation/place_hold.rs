@@ -1,0 +1,58 @@
+//! Sets money aside.
+
+use async_graphql::{Context, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::EntryPayload;
+use crate::{
+    graphql::{
+        context::LedgerContext as _,
+        error::refuse,
+        input::{ExpectedVersion, LineInput, notes},
+        scalars::{DateTime, Json},
+    },
+    ledger::{self, PlaceHold},
+};
+
+/// Money to set aside.
+#[derive(InputObject)]
+pub struct PlaceHoldInput {
+    /// What to set aside, in order; at least one. Each line says from where to where a capture will move it.
+    lines: Vec<LineInput>,
+    /// From when on the hold can no longer be captured; never by default. It is then released by the server.
+    expires_at: Option<DateTime>,
+    /// When it counts from; now by default.
+    effective_at: Option<DateTime>,
+    /// What people read: at most 1000 characters.
+    description: Option<String>,
+    /// A JSON object of your own: at most 16 KiB.
+    metadata: Option<Json>,
+    /// Optimistic lock: refuse unless these accounts are still at these versions.
+    expect: Option<Vec<ExpectedVersion>>,
+}
+
+#[derive(Default)]
+pub struct PlaceHoldMutation;
+
+#[Object]
+impl PlaceHoldMutation {
+    /// Sets money aside: it stays where it is, counts against limits at once, and is later captured or released.
+    async fn place_hold(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The hold.")] input: PlaceHoldInput,
+    ) -> Result<EntryPayload> {
+        let now = ctx.now();
+        let command = PlaceHold {
+            id: ledger::new_entry_id(now, ledger::random()),
+            lines: LineInput::parse_all(input.lines)?,
+            expires_at: input.expires_at.map(|at| at.0),
+            notes: notes(input.effective_at, input.description, input.metadata),
+            expect: ExpectedVersion::parse_all(input.expect)?,
+        };
+        let posted = ledger::place_hold(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(EntryPayload::of(ctx, posted))
+    }
+}

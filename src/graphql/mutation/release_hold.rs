@@ -1,0 +1,52 @@
+//! Frees what a hold has set aside.
+
+use async_graphql::{Context, ID, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::EntryPayload;
+use crate::{
+    graphql::{
+        context::LedgerContext as _,
+        error::refuse,
+        input::{entry_id, notes},
+        scalars::{DateTime, Json},
+    },
+    ledger::{self, ReleaseHold},
+};
+
+/// A hold to release.
+#[derive(InputObject)]
+pub struct ReleaseHoldInput {
+    /// The hold: `entry_…`
+    hold: ID,
+    /// When the release counts from; now by default, and not before the hold.
+    effective_at: Option<DateTime>,
+    /// What people read: at most 1000 characters.
+    description: Option<String>,
+    /// A JSON object of your own: at most 16 KiB.
+    metadata: Option<Json>,
+}
+
+#[derive(Default)]
+pub struct ReleaseHoldMutation;
+
+#[Object]
+impl ReleaseHoldMutation {
+    /// Frees what a hold has set aside, expired or not, on frozen accounts too. A hold is captured or released once.
+    async fn release_hold(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The hold.")] input: ReleaseHoldInput,
+    ) -> Result<EntryPayload> {
+        let now = ctx.now();
+        let command = ReleaseHold {
+            id: ledger::new_entry_id(now, ledger::random()),
+            hold_id: entry_id("hold", &input.hold)?,
+            notes: notes(input.effective_at, input.description, input.metadata),
+        };
+        let posted = ledger::release_hold(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(EntryPayload::of(ctx, posted))
+    }
+}

@@ -1,0 +1,55 @@
+//! Undoes an entry.
+
+use async_graphql::{Context, ID, InputObject, Object, Result};
+use unit_of_work::ContextExt as _;
+
+use super::EntryPayload;
+use crate::{
+    graphql::{
+        context::LedgerContext as _,
+        error::refuse,
+        input::{ExpectedVersion, entry_id, notes},
+        scalars::{DateTime, Json},
+    },
+    ledger::{self, ReverseEntry},
+};
+
+/// An entry to reverse.
+#[derive(InputObject)]
+pub struct ReverseEntryInput {
+    /// The entry: `entry_…`
+    entry: ID,
+    /// When the reversal counts from; now by default, and not before the entry.
+    effective_at: Option<DateTime>,
+    /// What people read: at most 1000 characters.
+    description: Option<String>,
+    /// A JSON object of your own: at most 16 KiB.
+    metadata: Option<Json>,
+    /// Optimistic lock: refuse unless these accounts are still at these versions.
+    expect: Option<Vec<ExpectedVersion>>,
+}
+
+#[derive(Default)]
+pub struct ReverseEntryMutation;
+
+#[Object]
+impl ReverseEntryMutation {
+    /// Writes the mirror image of an entry: what it has moved is moved back. Once for each entry; limits hold for it too.
+    async fn reverse_entry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The entry.")] input: ReverseEntryInput,
+    ) -> Result<EntryPayload> {
+        let now = ctx.now();
+        let command = ReverseEntry {
+            id: ledger::new_entry_id(now, ledger::random()),
+            entry_id: entry_id("entry", &input.entry)?,
+            notes: notes(input.effective_at, input.description, input.metadata),
+            expect: ExpectedVersion::parse_all(input.expect)?,
+        };
+        let posted = ledger::reverse_entry(ctx.unit(), command, now)
+            .await
+            .map_err(refuse)?;
+        Ok(EntryPayload::of(ctx, posted))
+    }
+}

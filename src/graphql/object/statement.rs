@@ -1,0 +1,110 @@
+//! A line of an account's statement.
+
+use async_graphql::{Context, Error, InputObject, Object, Result};
+use daybook_entity as entity;
+use unit_of_work::ContextExt as _;
+
+use super::{Account, Entry, EntryLine, Money, Side, entry_line::LineEffect};
+use crate::{
+    graphql::{
+        connection::{ConnectionOf, StatementLineConnectionName, StatementLineEdgeName},
+        loaders::{Accounts, Entries},
+        scalars::{DateTime, Int64},
+    },
+    ledger,
+};
+
+/// A page of a statement.
+pub type StatementLineConnection = ConnectionOf<
+    StatementLine,
+    async_graphql::connection::EmptyFields,
+    StatementLineConnectionName,
+    StatementLineEdgeName,
+>;
+
+/// Which lines of a statement.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct StatementFilter {
+    /// That do one of these: `[POST, CAPTURE]` for what has moved money.
+    pub effects: Option<Vec<LineEffect>>,
+    /// On which the account is on this side.
+    pub side: Option<Side>,
+    /// That count from this instant, or a later one.
+    pub effective_from: Option<DateTime>,
+    /// That count from before this instant.
+    pub effective_until: Option<DateTime>,
+}
+
+impl From<StatementFilter> for ledger::StatementFilter {
+    fn from(filter: StatementFilter) -> Self {
+        let effects = filter.effects;
+        Self {
+            effects: effects.map(|effects| effects.into_iter().map(Into::into).collect()),
+            side: filter.side.map(Into::into),
+            effective_from: filter.effective_from.map(|at| at.0),
+            effective_until: filter.effective_until.map(|at| at.0),
+        }
+    }
+}
+
+/// A line as one of its accounts sees it.
+pub struct StatementLine {
+    pub(super) line: ledger::StatementLine,
+    pub(super) normal_side: entity::Side,
+}
+
+impl StatementLine {
+    fn money(&self, minor_units: i64) -> Money {
+        Money {
+            minor_units,
+            currency: self.line.line.currency.clone(),
+        }
+    }
+}
+
+/// A line as one of its accounts sees it.
+#[Object]
+impl StatementLine {
+    /// The line.
+    async fn line(&self) -> EntryLine {
+        EntryLine(self.line.line.clone())
+    }
+
+    /// The entry that it belongs to.
+    async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
+        let entries = ctx.loader::<Entries>();
+        let entry = entries.load_one(self.line.line.entry_id).await?;
+        // A foreign key holds the entry there.
+        let entry = entry.ok_or_else(|| Error::new("the entry of a line is missing"))?;
+        Ok(Entry(entry))
+    }
+
+    /// The account's side of the line.
+    async fn side(&self) -> Side {
+        self.line.side.into()
+    }
+
+    /// The account on the other side.
+    async fn counterparty(&self, ctx: &Context<'_>) -> Result<Account> {
+        let accounts = ctx.loader::<Accounts>();
+        let account = accounts.load_one(self.line.counterparty_id()).await?;
+        // So does another the account.
+        let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
+        Ok(Account(account))
+    }
+
+    /// What the line adds to the posted balance: negative where it lowers it, zero where it only sets aside or frees.
+    async fn change(&self) -> Money {
+        self.money(self.line.change(self.normal_side))
+    }
+
+    /// The posted balance after the line, in the order in which lines were posted.
+    async fn balance_after(&self) -> Money {
+        self.money(self.line.balance_after())
+    }
+
+    /// The account's version after the line; `balances(at: { version })` has all balances after it.
+    async fn version(&self) -> Int64 {
+        Int64(self.line.version())
+    }
+}

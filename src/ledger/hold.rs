@@ -1,0 +1,264 @@
+//! Holds: money set aside now, and moved later, in whole or in part, or given back.
+//!
+//! A hold is an entry whose lines add to the pending totals of their accounts. It counts against limits at once, so that what was
+//! set aside is still there when it is captured. Exactly one entry resolves it: a CAPTURE moves some or all of it and frees the rest, a
+//! RELEASE frees all. That there is only one is a unique constraint; of two clients at the same instant one waits for the other and
+//! is refused.
+//!
+//! An expired hold cannot be captured any more. It still counts until it is released, by whoever does: time alone changes no
+//! balance, for a balance that changed without an entry could not be recomputed.
+
+mod error;
+mod expired;
+
+use super::posting::{self, Draft, DraftLine, EntryNotes, entry_row};
+use super::{
+    AccountRef, ExpectedVersion, InvalidInput, NewLine, PostEntryError, PostedEntry, input,
+};
+use super::{find, post_entry};
+use chrono::{DateTime, Utc};
+use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
+pub(super) use error::with_article;
+pub use error::{HoldError, ResolvedBy};
+pub use expired::{expired_holds, release_expired_hold};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+/// The hold to place.
+#[derive(Clone, Debug)]
+pub struct PlaceHold {
+    /// From [`new_entry_id`](super::new_entry_id).
+    pub id: Uuid,
+    /// 1 to 1000 lines; they may be of several currencies.
+    pub lines: Vec<NewLine>,
+    /// From when on it can no longer be captured; never, where not said.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it counts from, and what people and programs read.
+    pub notes: EntryNotes,
+    /// The versions that accounts (of the hold, or others) must still have; each account once.
+    pub expect: Vec<ExpectedVersion>,
+}
+
+/// The hold to capture.
+#[derive(Clone, Debug)]
+pub struct CaptureHold {
+    /// From [`new_entry_id`](super::new_entry_id).
+    pub id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+    /// How much of each of its lines, in their order; everything, where not said. What is not captured is freed.
+    pub amounts: Option<Vec<i64>>,
+    /// When the capture counts from, and what people and programs read.
+    pub notes: EntryNotes,
+}
+
+/// The hold to release.
+#[derive(Clone, Debug)]
+pub struct ReleaseHold {
+    /// From [`new_entry_id`](super::new_entry_id).
+    pub id: Uuid,
+    /// The hold.
+    pub hold_id: Uuid,
+    /// When the release counts from, and what people and programs read.
+    pub notes: EntryNotes,
+}
+
+/// Sets money aside: as many statements as posting it takes, and one.
+///
+/// # Errors
+/// Those of [`post_entry`](super::post_entry()), and when it would expire at once. The transaction must then be rolled back.
+pub async fn place_hold(
+    db: &impl ConnectionTrait,
+    command: PlaceHold,
+    now: DateTime<Utc>,
+) -> Result<PostedEntry, PostEntryError> {
+    let mut entry = entry_row(command.id, EntryKind::Hold, command.notes, now)?;
+    if let Some(expires_at) = command.expires_at {
+        let expires_at = input::instant("expiresAt", expires_at)?;
+        if expires_at <= entry.recorded_at {
+            let problem = "is not in the future: a hold that has expired cannot be captured";
+            return Err(InvalidInput::new("expiresAt", problem).into());
+        }
+        entry.expires_at = Some(expires_at);
+    }
+    let lines = command.lines.into_iter();
+    let draft = Draft {
+        entry,
+        lines: lines.map(|line| line.draft(LineEffect::Hold)).collect(),
+        expect: command.expect,
+    };
+    post_entry::written(draft.entry.id, posting::write(db, draft).await)
+}
+
+/// Moves what a hold has set aside, all of it or a part, and frees the rest: two statements more than the hold took.
+///
+/// # Errors
+/// When there is no such hold, when it is resolved or has expired, when more is asked for than it holds, when an account is not open, or
+/// when the database fails. The transaction must then be rolled back.
+pub async fn capture_hold(
+    db: &impl ConnectionTrait,
+    command: CaptureHold,
+    now: DateTime<Utc>,
+) -> Result<PostedEntry, HoldError> {
+    let hold = open_hold(db, command.hold_id).await?;
+    if let Some(expired_at) = hold.expires_at.filter(|expires_at| *expires_at <= now) {
+        return Err(HoldError::Expired {
+            hold_id: hold.id,
+            expired_at,
+        });
+    }
+    let held = lines(db, hold.id).await?;
+    let amounts = match command.amounts {
+        Some(amounts) => captured(&held, amounts)?,
+        None => held.iter().map(|line| line.amount).collect(),
+    };
+    let part = |line: &entry_line::Model, effect, amount| {
+        (amount > 0).then(|| DraftLine {
+            debit: AccountRef::Id(line.debit_account_id),
+            credit: AccountRef::Id(line.credit_account_id),
+            amount,
+            currency: line.currency.clone(),
+            effect,
+        })
+    };
+    let captures = held.iter().zip(&amounts);
+    let captures = captures.map(|(line, amount)| part(line, LineEffect::Capture, *amount));
+    let rests = held.iter().zip(&amounts);
+    let rests = rests.map(|(line, amount)| part(line, LineEffect::Release, line.amount - amount));
+    let lines = captures.chain(rests).flatten().collect();
+    let kind = EntryKind::Capture;
+    resolve(db, &hold, (command.id, kind), command.notes, lines, now).await
+}
+
+/// Frees what a hold has set aside, expired or not, on frozen accounts too: two statements more than the hold took.
+///
+/// # Errors
+/// When there is no such hold, when it is resolved, or when the database fails. The transaction must then be rolled back.
+pub async fn release_hold(
+    db: &impl ConnectionTrait,
+    command: ReleaseHold,
+    now: DateTime<Utc>,
+) -> Result<PostedEntry, HoldError> {
+    let hold = open_hold(db, command.hold_id).await?;
+    let lines = lines(db, hold.id).await?.into_iter().map(|line| DraftLine {
+        debit: AccountRef::Id(line.debit_account_id),
+        credit: AccountRef::Id(line.credit_account_id),
+        amount: line.amount,
+        currency: line.currency,
+        effect: LineEffect::Release,
+    });
+    let kind = EntryKind::Release;
+    let lines = lines.collect();
+    resolve(db, &hold, (command.id, kind), command.notes, lines, now).await
+}
+
+/// What to capture of each line.
+fn captured(held: &[entry_line::Model], amounts: Vec<i64>) -> Result<Vec<i64>, InvalidInput> {
+    if amounts.len() != held.len() {
+        let problem = format!(
+            "has {} amounts, and the hold has {} lines: give one for each, in their order; 0 frees a line",
+            amounts.len(),
+            held.len()
+        );
+        return Err(InvalidInput::new("amounts", problem));
+    }
+    for (index, (line, amount)) in held.iter().zip(&amounts).enumerate() {
+        if !(0..=line.amount).contains(amount) {
+            let problem = format!(
+                "is {amount}, and the hold has set {} aside: capture 0 to {0}, and post what is beyond",
+                line.amount
+            );
+            return Err(InvalidInput::new(format!("amounts[{index}]"), problem));
+        }
+    }
+    if amounts.iter().all(|amount| *amount == 0) {
+        let problem = "are all 0: to capture nothing, release the hold";
+        return Err(InvalidInput::new("amounts", problem));
+    }
+    Ok(amounts)
+}
+
+/// The hold, when nothing has resolved it yet: one statement.
+async fn open_hold(db: &impl ConnectionTrait, hold_id: Uuid) -> Result<entry::Model, HoldError> {
+    let found = entry::Entity::find()
+        .filter(
+            Condition::any()
+                .add(entry::Column::Id.eq(hold_id))
+                .add(entry::Column::ResolvesId.eq(hold_id)),
+        )
+        .all(db)
+        .await
+        .map_err(|source| HoldError::Database { hold_id, source })?;
+    let (mut hold, mut resolver) = (None, None);
+    for entry in found {
+        if entry.id == hold_id {
+            hold = Some(entry);
+        } else {
+            resolver = Some(entry);
+        }
+    }
+    let hold = hold.ok_or(HoldError::NotFound { hold_id })?;
+    if hold.kind != EntryKind::Hold {
+        let kind = hold.kind;
+        return Err(HoldError::NotAHold { hold_id, kind });
+    }
+    match resolver {
+        Some(resolver) => Err(already_resolved(hold_id, &resolver)),
+        None => Ok(hold),
+    }
+}
+
+async fn lines(
+    db: &impl ConnectionTrait,
+    hold_id: Uuid,
+) -> Result<Vec<entry_line::Model>, HoldError> {
+    let mut lines = find::lines_by_entry_id(db, [hold_id])
+        .await
+        .map_err(|source| HoldError::Database { hold_id, source })?;
+    Ok(lines.remove(&hold_id).unwrap_or_default())
+}
+
+/// Writes the entry that resolves `hold`.
+async fn resolve(
+    db: &impl ConnectionTrait,
+    hold: &entry::Model,
+    (id, kind): (Uuid, EntryKind),
+    notes: EntryNotes,
+    lines: Vec<DraftLine>,
+    now: DateTime<Utc>,
+) -> Result<PostedEntry, HoldError> {
+    let notes = notes.not_before(hold, now)?;
+    let entry = entry::Model {
+        resolves_id: Some(hold.id),
+        ..entry_row(id, kind, notes, now)?
+    };
+    let draft = Draft {
+        entry,
+        lines,
+        expect: Vec::new(),
+    };
+    if let Some(posted) = posting::write(db, draft).await? {
+        return Ok(posted);
+    }
+    let failed = |source| HoldError::Database {
+        hold_id: hold.id,
+        source,
+    };
+    let resolver = entry::Entity::find()
+        .filter(entry::Column::ResolvesId.eq(hold.id))
+        .one(db)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| failed(DbErr::RecordNotInserted))?;
+    Err(already_resolved(hold.id, &resolver))
+}
+
+fn already_resolved(hold_id: Uuid, resolver: &entry::Model) -> HoldError {
+    HoldError::AlreadyResolved {
+        hold_id,
+        by: ResolvedBy {
+            id: resolver.id,
+            kind: resolver.kind,
+        },
+    }
+}

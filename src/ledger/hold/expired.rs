@@ -1,0 +1,73 @@
+//! Holds that have expired, and that nobody has released.
+
+use super::{HoldError, ReleaseHold, release_hold};
+use crate::ledger::{EntryNotes, PostedEntry, new_entry_id, random};
+use chrono::{DateTime, Utc};
+use daybook_entity::{EntryKind, entry};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+/// At most `limit` holds that expired from `since` to `now` and are not resolved, the oldest first: one statement, by index.
+///
+/// # Errors
+/// When the database fails.
+pub async fn expired_holds(
+    db: &impl ConnectionTrait,
+    since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Uuid>, DbErr> {
+    let resolver = Alias::new("resolver");
+    let resolved = Query::select()
+        .expr(Expr::val(1))
+        .from_as(entry::Entity, resolver.clone())
+        .and_where(
+            Expr::col((resolver, entry::Column::ResolvesId))
+                .eq(Expr::col((entry::Entity, entry::Column::Id))),
+        )
+        .to_owned();
+    let mut expired = entry::Entity::find()
+        .select_only()
+        .column(entry::Column::Id)
+        .filter(entry::Column::Kind.eq(EntryKind::Hold))
+        .filter(entry::Column::ExpiresAt.is_not_null())
+        .filter(entry::Column::ExpiresAt.lte(now))
+        .filter(Expr::exists(resolved).not());
+    if let Some(since) = since {
+        expired = expired.filter(entry::Column::ExpiresAt.gte(since));
+    }
+    expired
+        .order_by_asc(entry::Column::ExpiresAt)
+        .order_by_asc(entry::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// Releases a hold because it has expired; `None` when somebody else was faster.
+///
+/// # Errors
+/// When the database fails. The transaction must then be rolled back.
+pub async fn release_expired_hold(
+    db: &impl ConnectionTrait,
+    hold_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<PostedEntry>, HoldError> {
+    let command = ReleaseHold {
+        id: new_entry_id(now, random()),
+        hold_id,
+        notes: EntryNotes {
+            description: Some("The hold has expired".to_owned()),
+            ..EntryNotes::default()
+        },
+    };
+    match release_hold(db, command, now).await {
+        Ok(posted) => Ok(Some(posted)),
+        Err(HoldError::AlreadyResolved { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

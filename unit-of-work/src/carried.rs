@@ -1,0 +1,59 @@
+//! Futures that end whether anybody waits for them or not.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    thread,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+/// A future that is polled by whoever awaits it, and is carried through by a task if that one goes: what must not be cut in
+/// half (BEGIN, COMMIT), without the price of a task where nobody goes.
+///
+/// Without a runtime, because it is going down, there is nobody left to carry it.
+#[must_use]
+pub(crate) struct Carried<T: Send + 'static> {
+    /// Empty once it has ended.
+    future: Option<BoxFuture<'static, T>>,
+    tasks: TaskTracker,
+}
+
+impl<T: Send + 'static> Carried<T> {
+    pub(crate) fn new(
+        future: impl Future<Output = T> + Send + 'static,
+        tasks: &TaskTracker,
+    ) -> Self {
+        Self {
+            future: Some(Box::pin(future)),
+            tasks: tasks.clone(),
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Carried<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let Some(future) = &mut self.future else {
+            return Poll::Pending;
+        };
+        let output = std::task::ready!(future.as_mut().poll(context));
+        self.future = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<T: Send + 'static> Drop for Carried<T> {
+    fn drop(&mut self) {
+        // One that has panicked cannot go on.
+        if let Some(future) = self.future.take()
+            && !thread::panicking()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.tasks.spawn_on(future, &runtime);
+        }
+    }
+}
