@@ -6,12 +6,13 @@
 
 use std::{ffi::OsString, time::Duration};
 
+use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Limits, PersistedOptions, TrustedDocuments};
+use crate::http::{Limits, PersistedOptions, Tokens};
 
 use self::{
-    args::{Cli, Commands, LimitArgs, LogArgs, MigrateArgs, ServeArgs},
+    args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
     wrong::Reader,
 };
 pub use self::{
@@ -19,8 +20,10 @@ pub use self::{
     wrong::{WrongSetting, WrongSettings},
 };
 
+mod access;
 mod args;
 mod database_url;
+mod limits;
 mod value;
 mod wrong;
 
@@ -28,7 +31,7 @@ mod wrong;
 #[derive(Debug)]
 pub enum Command {
     /// Serve, until asked to stop.
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
     /// Bring the database's schema up to date, and end.
     Migrate(MigrateSettings),
     /// Print the GraphQL schema, and end.
@@ -55,6 +58,12 @@ pub struct ServeSettings {
     pub migrate: bool,
     /// Whether to serve the playground.
     pub playground: bool,
+    /// Whether to serve `/metrics`.
+    pub metrics: bool,
+    /// Whose tokens are taken; without it, everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// Origins whose pages may use the API, beside its own.
+    pub origins: Vec<HeaderValue>,
     /// What one request may ask for.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -113,8 +122,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         .subcommand()
         .map_or(&matches, |(_, matches)| matches);
     Ok(match cli.command {
-        None => Command::Serve(serve_settings(&cli.serve, matches)?),
-        Some(Commands::Serve(args)) => Command::Serve(serve_settings(&args, matches)?),
+        None => Command::Serve(Box::new(serve_settings(&cli.serve, matches)?)),
+        Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
         Some(Commands::Schema) => Command::Schema,
     })
@@ -131,11 +140,12 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(deadline),
         Some(notice),
         Some(drain),
+        Some((tokens, origins)),
         Some(limits),
         Some(persisted),
         Some(log),
     ) = (
-        values.read("listen", &args.listen, value::address),
+        access::listen(args, &mut values),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
         values.read(
             "max_connections",
@@ -145,8 +155,9 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
-        limits(&args.limits, &mut values),
-        persisted(&args.limits, &mut values),
+        access::access(&args.access, &mut values),
+        limits::limits(&args.limits, &mut values),
+        limits::persisted(&args.limits, &mut values),
         log_settings(&args.log, &mut values),
     )
     else {
@@ -161,6 +172,9 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         drain,
         migrate: !args.no_migrate,
         playground: !args.no_playground,
+        metrics: !args.no_metrics,
+        tokens,
+        origins,
         limits,
         persisted,
         log,
@@ -180,63 +194,6 @@ fn migrate_settings(
         return Err(values.wrong());
     };
     Ok(MigrateSettings { database, log })
-}
-
-fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
-    let mut limits = Limits::default();
-    limits.introspection = !args.no_introspection;
-    let mut is_right = true;
-    for (limit, id, text) in [
-        (
-            &mut limits.operations,
-            "max_operations",
-            &args.max_operations,
-        ),
-        (&mut limits.body_bytes, "max_body", &args.max_body),
-        (&mut limits.batch, "max_batch", &args.max_batch),
-        (&mut limits.tokens, "max_tokens", &args.max_tokens),
-        (&mut limits.depth, "max_depth", &args.max_depth),
-        (
-            &mut limits.complexity,
-            "max_complexity",
-            &args.max_complexity,
-        ),
-        (&mut limits.aliases, "max_aliases", &args.max_aliases),
-        (
-            &mut limits.root_fields,
-            "max_root_fields",
-            &args.max_root_fields,
-        ),
-        (
-            &mut limits.directives,
-            "max_directives",
-            &args.max_directives,
-        ),
-    ] {
-        match values.read(id, text, value::limit) {
-            Some(value) => *limit = value,
-            None => is_right = false,
-        }
-    }
-    is_right.then_some(limits)
-}
-
-fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<PersistedOptions> {
-    let bytes = values.read("persisted_bytes", &args.persisted_bytes, value::bytes);
-    let trusted = match &args.trusted_documents {
-        Some(path) => values.read("trusted_documents", path, value::manifest),
-        None if args.only_trusted_documents => {
-            let expected = "a manifest with it: --trusted-documents";
-            values.refuse("only_trusted_documents", expected);
-            None
-        }
-        None => Some(TrustedDocuments::default()),
-    };
-    let mut options = PersistedOptions::default();
-    options.automatic_bytes = bytes?;
-    options.trusted = trusted?;
-    options.only_trusted = args.only_trusted_documents;
-    Some(options)
 }
 
 fn log_settings(args: &LogArgs, values: &mut Reader<'_>) -> Option<LogSettings> {

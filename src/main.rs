@@ -38,7 +38,7 @@ fn run(command: Command) -> Result<(), StartError> {
     let outcome = match command {
         Command::Serve(settings) => {
             telemetry::init(&settings.log);
-            runtime.block_on(serve(settings))
+            runtime.block_on(serve(*settings))
         }
         Command::Migrate(settings) => {
             telemetry::init(&settings.log);

@@ -12,7 +12,7 @@ use crate::{
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
     startup::StartError,
-    sweep,
+    sweep, telemetry,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
@@ -30,6 +30,9 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    options.metrics = settings.metrics.then(telemetry::metrics).flatten();
+    options.tokens = settings.tokens.clone();
+    options.origins = settings.origins.clone();
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
     if settings.playground {
@@ -97,6 +100,11 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
         source,
     })?;
     tracing::info!(%address, database = %settings.database, "listening");
+    if settings.tokens.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(
+            "there is no authentication: everyone who reaches this port may read and write the ledger"
+        );
+    }
     let paths = if settings.playground {
         "GraphiQL at /, GraphQL at /graphql"
     } else {

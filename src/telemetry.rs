@@ -1,13 +1,46 @@
-//! Log lines: for people or as JSON, always to standard error, so that standard output stays what a command answers.
+//! Log lines: for people or as JSON, always to standard error, so that standard output stays what a command answers. And
+//! what is counted, for Prometheus.
 
 use std::{
     io::{self, IsTerminal},
     panic::PanicHookInfo,
+    sync::Arc,
+    time::Duration,
 };
 
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{LogFormat, LogSettings};
+use crate::{
+    config::{LogFormat, LogSettings},
+    http::Metrics,
+};
+
+/// In seconds: from what one statement takes to what a client waits for.
+const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
+
+/// How often what was measured is put into its buckets, also where nobody asks.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Begins to count, for the whole process; `None` where something counts already. Within a Tokio runtime.
+#[must_use]
+pub fn metrics() -> Option<Metrics> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .inspect_err(|error| tracing::warn!(%error, "there are no metrics"))
+        .ok()?;
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Some(Arc::new(move || handle.render()))
+}
 
 /// Begins to log. A second call in one process changes nothing.
 pub fn init(settings: &LogSettings) {

@@ -21,7 +21,7 @@ pub(super) struct Cli {
 #[derive(Subcommand)]
 pub(super) enum Commands {
     /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date
     Migrate(MigrateArgs),
     /// Print the GraphQL schema
@@ -78,6 +78,11 @@ pub(super) struct ServeArgs {
     /// Do not serve GraphiQL at /
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
+    /// Do not serve /metrics
+    #[arg(long, env = "DAYBOOK_NO_METRICS")]
+    pub(super) no_metrics: bool,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
@@ -103,6 +108,35 @@ pub(super) struct DatabaseArgs {
         value_name = "URL"
     )]
     pub(super) database: String,
+}
+
+/// Who may do what.
+#[derive(Args)]
+#[command(next_help_heading = "Access")]
+pub(super) struct AccessArgs {
+    /// Take JWTs signed with the secret in this file (HS256)
+    #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE")]
+    pub(super) jwt_secret_file: Option<String>,
+    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA)
+    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE")]
+    pub(super) jwks: Option<String>,
+    /// Who has to have issued a JWT (iss)
+    #[arg(long, env = "DAYBOOK_JWT_ISSUER", value_name = "TEXT")]
+    pub(super) jwt_issuer: Option<String>,
+    /// For whom a JWT has to be (aud)
+    #[arg(long, env = "DAYBOOK_JWT_AUDIENCE", value_name = "TEXT")]
+    pub(super) jwt_audience: Option<String>,
+    /// Listen beyond loopback although everyone who reaches the port may read and write the ledger
+    #[arg(long, env = "DAYBOOK_WITHOUT_AUTHENTICATION")]
+    pub(super) without_authentication: bool,
+    /// An origin whose pages may use the API, such as https://app.example; can be given again, or with commas
+    #[arg(
+        long,
+        env = "DAYBOOK_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub(super) allow_origin: Vec<String>,
 }
 
 /// What one request may ask for.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use axum::http::{HeaderValue, Uri};
 use tracing_subscriber::EnvFilter;
 
 use super::LogFormat;
-use crate::http::TrustedDocuments;
+use crate::http::{Keys, TrustedDocuments};
 
 /// `HOST:PORT`, where the host is a name or an address.
 pub(super) fn address(text: &str) -> Result<String, String> {
@@ -58,9 +59,49 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 
 /// The name of a manifest, which is read.
 pub(super) fn manifest(path: &str) -> Result<TrustedDocuments, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("a file that can be read ({error})"))?;
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
     TrustedDocuments::from_manifest(&text).map_err(|what| format!("the name of {what}"))
+}
+
+/// The name of a file with a secret, which is read; a line's end after it is not part of it.
+pub(super) fn secret(path: &str) -> Result<Keys, String> {
+    let secret = std::fs::read(path).map_err(|error| unreadable(&error))?;
+    Keys::from_secret(secret.trim_ascii_end())
+        .map_err(|what| format!("the name of a file with {what}"))
+}
+
+/// The name of a file with public keys, which is read.
+pub(super) fn key_set(path: &str) -> Result<Keys, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
+    Keys::from_jwks(&text).map_err(|what| format!("the name of {what}"))
+}
+
+/// Scheme, host and port, as browsers write them.
+pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
+    let is_origin = text.parse::<Uri>().is_ok_and(|uri| {
+        // A path or a user would never be equal to what a browser sends.
+        let parts = (uri.scheme_str(), uri.authority());
+        matches!(parts, (Some("http" | "https"), Some(host)) if text.ends_with(&format!("://{host}")))
+            && !text.contains('@')
+    });
+    match HeaderValue::from_str(text) {
+        Ok(value) if is_origin && text == text.to_ascii_lowercase() => Ok(value),
+        _ => Err("an origin, such as https://app.example".to_owned()),
+    }
+}
+
+/// Whether only this machine can reach an address.
+pub(super) fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("a file that can be read ({error})")
 }
 
 /// A time, which may be none.
@@ -127,6 +168,47 @@ mod tests {
             "http://x:1",
         ] {
             assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for inside in [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "localhost:1",
+            "LOCALHOST:0",
+        ] {
+            assert!(is_loopback(inside), "{inside}");
+        }
+        for beyond in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "10.0.0.1:1",
+            "daybook.example:1",
+            "localhost.example:1",
+        ] {
+            assert!(!is_loopback(beyond), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for good in ["https://app.example", "http://localhost:3000"] {
+            assert_eq!(origin(good).unwrap(), good);
+        }
+        for bad in [
+            "",
+            "*",
+            "null",
+            "app.example",
+            "https://app.example/",
+            "https://a@app.example",
+            "https://APP.example",
+            "ftp://x",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
         }
     }
 

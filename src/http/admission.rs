@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{limits::Limits, operation, persisted::Documents, refusal::Refusal};
+use super::{auth::Caller, limits::Limits, operation, persisted::Documents, refusal::Refusal};
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]
@@ -26,13 +26,21 @@ impl Slots {
         }
     }
 
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.limit - self.free.available_permits()
+    }
+
     /// Takes a slot if one is free. Nobody waits for one: a queue here would only grow, and its operations be run for
     /// clients that have given up.
     pub(super) fn take(&self) -> Result<Slot, Refusal> {
         Arc::clone(&self.free)
             .try_acquire_owned()
             .map(Slot)
-            .map_err(|_| Refusal::overloaded(self.limit))
+            .map_err(|_| {
+                metrics::counter!("graphql_overloaded_total").increment(1);
+                Refusal::overloaded(self.limit)
+            })
     }
 }
 
@@ -41,6 +49,19 @@ pub(super) struct Admitted {
     pub(super) request: Request,
     /// `None` where the document does not parse, or does not say which operation is meant: the executor reports it.
     pub(super) kind: Option<OperationType>,
+}
+
+impl Admitted {
+    /// The request as this caller's, if it may run it.
+    pub(super) fn of(self, caller: &Caller) -> Result<Self, Refusal> {
+        if let Some(kind) = self.kind {
+            caller.may(kind)?;
+        }
+        Ok(Self {
+            request: caller.mark(self.request),
+            kind: self.kind,
+        })
+    }
 }
 
 /// Gives a request its document where it only names one, checks it against the limits, and tells the kind of its operation.

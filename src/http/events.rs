@@ -21,8 +21,11 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
+use tokio::time::Instant;
 
-use super::{lifecycle::Lifecycle, panic, request_error::RequestError, response::to_json};
+use super::{
+    auth::until, lifecycle::Lifecycle, panic, request_error::RequestError, response::to_json,
+};
 
 /// How often a stream without events shows that it lives, to proxies and to a client that has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
@@ -35,10 +38,11 @@ pub(super) fn single(response: &GraphqlResponse) -> Response {
     write(stream::iter([next(response), complete()]))
 }
 
-/// The responses of a subscription, until the client goes or the server stops.
+/// The responses of a subscription, until the client goes, its token expires or the server stops.
 pub(super) fn stream(
     responses: BoxStream<'static, GraphqlResponse>,
     lifecycle: &Lifecycle,
+    expires: Option<Instant>,
 ) -> Response {
     let mut responses = AssertUnwindSafe(responses).catch_unwind();
     // A stream is polled outside of the request that it answers; what it logs belongs to that.
@@ -60,7 +64,14 @@ pub(super) fn stream(
         })
     });
     let events = events.chain(stream::once(async { complete() }));
-    write(events.take_until(lifecycle.draining.clone().cancelled_owned().boxed()))
+    let draining = lifecycle.draining.clone();
+    let end = async move {
+        tokio::select! {
+            () = draining.cancelled() => {}
+            () = until(expires) => {}
+        }
+    };
+    write(events.take_until(end.boxed()))
 }
 
 fn write(events: impl Stream<Item = Event> + Send + 'static) -> Response {

@@ -1,6 +1,6 @@
 //! `/graphql`: one path for POST, GET, streams of events and the WebSocket upgrade.
 //!
-//! The steps, each of which may refuse: a media type that both sides know (406), the method (405), the content type
+//! The steps, each of which may refuse: a media type that both sides know (406), the caller (401), the method (405), the content type
 //! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor.
 //! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
 //! with an outcome of its own, or all of them one unit where the client says so.
@@ -15,12 +15,14 @@ use async_graphql::{
 };
 use axum::{
     extract::{FromRequestParts, State, WebSocketUpgrade},
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, Method, StatusCode, request::Parts},
     response::Response,
 };
 
 use super::{
-    GraphqlState, admission, events, idempotency,
+    GraphqlState, admission,
+    auth::Caller,
+    events, idempotency,
     media::{self, Accept, MediaType},
     origin,
     refusal::Refusal,
@@ -36,11 +38,8 @@ pub(super) async fn handle<E: Executor>(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        let checked = origin::check(&parts)
-            .and_then(|()| idempotency::refuse(&parts.headers))
-            .and_then(|()| Wishes::of(&parts.headers));
-        return match checked {
-            Ok(wishes) => socket::accept(upgrade, state, wishes),
+        return match handshake(&state, &parts) {
+            Ok((wishes, caller)) => socket::accept(upgrade, state, wishes, caller),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
@@ -57,16 +56,37 @@ pub(super) async fn handle<E: Executor>(
         .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
 }
 
+fn handshake<E>(
+    state: &GraphqlState<E>,
+    parts: &Parts,
+) -> Result<(Wishes, Option<Caller>), Refusal> {
+    origin::check(parts, &state.origins)?;
+    idempotency::refuse(&parts.headers)?;
+    let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers)?;
+    Ok((Wishes::of(&parts.headers)?, caller))
+}
+
+/// Who asks, how, and for what form of an answer.
+struct Asked {
+    caller: Caller,
+    wishes: Wishes,
+    accept: Accept,
+}
+
 async fn answer<E: Executor>(
     state: &GraphqlState<E>,
     request: axum::extract::Request,
     accept: Accept,
 ) -> Result<Response, Refusal> {
-    let wishes = Wishes::of(request.headers())?;
+    let asked = Asked {
+        caller: Caller::of(state.tokens.as_ref(), request.headers())?,
+        wishes: Wishes::of(request.headers())?,
+        accept,
+    };
     match *request.method() {
         Method::GET => {
             let request = request::from_uri(request.uri())?;
-            single(state, request, wishes, accept, refuse_mutation).await
+            single(state, request, &asked, refuse_mutation).await
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
@@ -75,14 +95,14 @@ async fn answer<E: Executor>(
             match request::from_body(request, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
                     let request = idempotency::mark(*request, idempotency::key(&headers)?);
-                    single(state, request, wishes, accept, |_| Ok(())).await
+                    single(state, request, &asked, |_| Ok(())).await
                 }
                 Requests::Batch(requests) => {
                     idempotency::refuse(&headers)?;
                     if accept.only_events() {
                         return Err(Refusal::streamed_batch());
                     }
-                    batch(state, requests, wishes, accept.json()).await
+                    batch(state, requests, &asked).await
                 }
             }
         }
@@ -94,10 +114,10 @@ async fn answer<E: Executor>(
 async fn single<E: Executor>(
     state: &GraphqlState<E>,
     request: Request,
-    wishes: Wishes,
-    accept: Accept,
+    asked: &Asked,
     refuse: fn(OperationType) -> Result<(), Refusal>,
 ) -> Result<Response, Refusal> {
+    let accept = asked.accept;
     let write = |response| {
         if accept.only_events() {
             events::single(&response)
@@ -110,36 +130,38 @@ async fn single<E: Executor>(
         // What is wrong with a document is answered as the executor answers it.
         Err(refusal) => return Ok(write(refusal.into_graphql())),
     };
+    let admitted = admitted.of(&asked.caller)?;
     if let Some(kind) = admitted.kind {
         refuse(kind)?;
         if kind == OperationType::Subscription {
             if !accept.events {
                 return Err(Refusal::subscription());
             }
-            let request = wishes.mark(admitted.request)?;
+            let request = asked.wishes.mark(admitted.request)?;
             let responses = state.executor.execute_stream(request, None);
-            return Ok(events::stream(responses, &state.lifecycle));
+            let expires = asked.caller.expires;
+            return Ok(events::stream(responses, &state.lifecycle, expires));
         }
     }
     let _slot = state.slots.take()?;
-    let request = wishes.mark(admitted.request)?;
+    let request = asked.wishes.mark(admitted.request)?;
     Ok(write(state.executor.execute(request).await))
 }
 
 async fn batch<E: Executor>(
     state: &GraphqlState<E>,
     requests: Vec<Request>,
-    wishes: Wishes,
-    media_type: MediaType,
+    asked: &Asked,
 ) -> Result<Response, Refusal> {
     let _slot = state.slots.take()?;
-    if wishes.all_or_nothing() {
-        let responses = together(state, requests, wishes).await?;
+    let media_type = asked.accept.json();
+    if asked.wishes.all_or_nothing() {
+        let responses = together(state, requests, asked).await?;
         return Ok(response::batch(responses, media_type));
     }
     let mut responses = Vec::with_capacity(requests.len());
     for request in requests {
-        let outcome = element(state, request, wishes).await;
+        let outcome = element(state, request, asked).await;
         responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
     }
     Ok(response::batch(responses, media_type))
@@ -149,11 +171,12 @@ async fn batch<E: Executor>(
 async fn together<E: Executor>(
     state: &GraphqlState<E>,
     requests: Vec<Request>,
-    wishes: Wishes,
+    asked: &Asked,
 ) -> Result<Vec<GraphqlResponse>, Refusal> {
     let parts = requests.into_iter().map(|request| {
         let admitted = admission::admit(request, &state.documents, &state.limits)?;
-        wishes.mark_part(admitted.request)
+        let admitted = admitted.of(&asked.caller)?;
+        asked.wishes.mark_part(admitted.request)
     });
     let parts = BatchRequest::Batch(parts.collect::<Result<_, _>>()?);
     Ok(match state.executor.execute_batch(parts).await {
@@ -165,13 +188,14 @@ async fn together<E: Executor>(
 async fn element<E: Executor>(
     state: &GraphqlState<E>,
     request: Request,
-    wishes: Wishes,
+    asked: &Asked,
 ) -> Result<GraphqlResponse, Refusal> {
     let admitted = admission::admit(request, &state.documents, &state.limits)?;
+    let admitted = admitted.of(&asked.caller)?;
     if admitted.kind == Some(OperationType::Subscription) {
         return Err(Refusal::subscription());
     }
-    let request = wishes.mark(admitted.request)?;
+    let request = asked.wishes.mark(admitted.request)?;
     Ok(state.executor.execute(request).await)
 }
 

@@ -5,19 +5,25 @@
 //! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
 //! (`graphql-transport-ws`), cited where they decide something.
 //!
-//! There is no CORS: pages of other origins have no business here, and what a browser lets them send without asking
-//! is refused (the content type of a POST, the `Origin` of a WebSocket).
+//! Pages of other origins have no business here, unless a setting names them: what a browser lets them send without asking
+//! is refused (the content type of a POST, the `Origin` of a WebSocket), and where it asks (CORS), nobody answers.
+
+use std::sync::Arc;
 
 use async_graphql::Executor;
 use axum::{
-    Router, middleware,
+    Router,
+    http::HeaderValue,
+    middleware,
     routing::{any, get},
 };
 
 pub use self::{
+    auth::{Keys, READ, Tokens, WRITE},
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, serve},
     limits::Limits,
+    metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
@@ -27,6 +33,8 @@ pub use self::{
 pub mod playground;
 
 mod admission;
+mod auth;
+mod browser;
 mod document;
 mod events;
 mod graphql;
@@ -35,6 +43,7 @@ mod idempotency;
 mod lifecycle;
 mod limits;
 mod media;
+mod metrics;
 mod operation;
 mod origin;
 mod panic;
@@ -59,8 +68,14 @@ pub struct Options {
     pub limits: Limits,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
+    /// Whose tokens are taken; without it, everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// Origins whose pages may use the API, beside its own.
+    pub origins: Vec<HeaderValue>,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
+    /// What `/metrics` answers, where there is one.
+    pub metrics: Option<Metrics>,
     /// Pages beside the API, such as the playground.
     pub pages: Option<Router>,
 }
@@ -73,7 +88,10 @@ impl Options {
             lifecycle,
             limits: Limits::default(),
             persisted: PersistedOptions::new(),
+            tokens: None,
+            origins: Vec::new(),
             socket: SocketOptions::default(),
+            metrics: None,
             pages: None,
         }
     }
@@ -94,20 +112,25 @@ struct GraphqlState<E> {
     limits: Limits,
     slots: admission::Slots,
     documents: persisted::Documents,
+    tokens: Option<Tokens>,
+    origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
     lifecycle: Lifecycle,
 }
 
-/// The routes: `/graphql`, `/healthz`, `/readyz` and the pages.
+/// The routes: `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages.
 ///
 /// The executor's schema should have [`RequestErrors`] as its first extension.
 pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let lifecycle = options.lifecycle;
+    let slots = admission::Slots::new(options.limits.operations);
     let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
         executor,
         limits: options.limits,
-        slots: admission::Slots::new(options.limits.operations),
+        slots: slots.clone(),
         documents: persisted::Documents::new(options.persisted),
+        tokens: options.tokens,
+        origins: options.origins.clone().into(),
         socket: options.socket,
         lifecycle: lifecycle.clone(),
     });
@@ -119,6 +142,14 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         .route("/graphql", graphql)
         .route("/healthz", get(health::alive))
         .route("/readyz", ready);
+    if let Some(metrics) = options.metrics {
+        let metrics = get(metrics::write).with_state(metrics::MetricsState {
+            metrics,
+            slots,
+            lifecycle: lifecycle.clone(),
+        });
+        router = router.route("/metrics", metrics);
+    }
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }
@@ -129,5 +160,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
             lifecycle,
             lifecycle::cut_off,
         ))
+        .layer(tower::util::option_layer(browser::cors(options.origins)))
+        .layer(browser::compression())
         .layer(middleware::from_fn(trace::trace))
 }

@@ -5,15 +5,19 @@
 //! section 10.2). HTTP needs no such check: a POST has to be JSON, which a browser does not send across sites without
 //! asking first, and a GET changes nothing.
 
-use axum::http::{StatusCode, Uri, header, request::Parts, uri::Authority};
+use axum::http::{HeaderValue, StatusCode, Uri, header, request::Parts, uri::Authority};
 
 use super::refusal::Refusal;
 
 /// Refuses a handshake from a page of another origin. Without an `Origin` it is no browser, and nobody's cookies.
-pub(super) fn check(parts: &Parts) -> Result<(), Refusal> {
+/// `allowed` are the other origins that may.
+pub(super) fn check(parts: &Parts, allowed: &[HeaderValue]) -> Result<(), Refusal> {
     let Some(origin) = parts.headers.get(header::ORIGIN) else {
         return Ok(());
     };
+    if allowed.contains(origin) {
+        return Ok(());
+    }
     // HTTP/2 has the host in `:authority`, HTTP/1.1 in `Host`.
     let host = parts.uri.authority().cloned().or_else(|| {
         let host = parts.headers.get(header::HOST)?.to_str().ok()?;

@@ -54,6 +54,34 @@ impl Refusal {
         }
     }
 
+    /// Nobody knows who this is.
+    pub(super) fn unauthenticated(message: &str) -> Self {
+        Self {
+            error: RequestError::Unauthenticated,
+            header: Some((header::WWW_AUTHENTICATE, "Bearer")),
+            ..Self::new(StatusCode::UNAUTHORIZED, message)
+        }
+    }
+
+    /// As [`Refusal::unauthenticated`], where no token was shown.
+    pub(super) fn unknown_caller() -> Self {
+        Self::unauthenticated("a token is missing")
+    }
+
+    /// It is known who this is, and not theirs to do.
+    pub(super) fn forbidden(scope: &'static str) -> Self {
+        let mut details = ErrorExtensionValues::default();
+        details.set("scope", scope);
+        Self {
+            error: RequestError::Forbidden,
+            ..Self::new(
+                StatusCode::FORBIDDEN,
+                format!("the token does not have the scope `{scope}`"),
+            )
+        }
+        .details(details)
+    }
+
     /// As many operations are under way as the server takes at once.
     pub(super) fn overloaded(limit: usize) -> Self {
         let mut details = ErrorExtensionValues::default();

@@ -48,6 +48,10 @@ pub enum RequestError {
     PersistedNotSupported,
     /// The document is not one of those that alone are taken.
     NotTrusted,
+    /// It is not known who asks.
+    Unauthenticated,
+    /// Who asks may not do this.
+    Forbidden,
     /// The server has as much to do as it takes.
     Overloaded,
 }
@@ -64,6 +68,8 @@ impl RequestError {
             Self::PersistedNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::PersistedNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Self::NotTrusted => "QUERY_NOT_IN_SAFELIST",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
             Self::Overloaded => "OVERLOADED",
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use serde_json::Value as Json;
 use tempfile::TempDir;
 
 fn daybook(folder: &TempDir, args: &[&str]) -> Command {
@@ -209,6 +210,68 @@ fn trusted_documents_are_read_before_the_server_starts() {
 }
 
 #[test]
+fn it_does_not_listen_beyond_loopback_without_authentication() {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let output = run(&["--listen", listen], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(
+            said.contains(&format!(
+                "--listen is {listen:?}; expected a loopback address, authentication"
+            )),
+            "{said}"
+        );
+    }
+    let server = Running::start(&["--listen", "0.0.0.0:0", "--without-authentication"]);
+    server.signal("TERM");
+    let (code, said) = server.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("there is no authentication"), "{said}");
+}
+
+#[test]
+fn authentication_wants_a_key_an_issuer_and_an_audience() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = folder.path().join("short");
+    std::fs::write(&short, "hunter2\n").unwrap();
+    let output = run(
+        &[
+            "--no-metrics",
+            "--jwt-secret-file",
+            short.to_str().unwrap(),
+            "--jwt-issuer",
+            "me",
+        ],
+        &[],
+    );
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    for part in [
+        "a file with a secret of at least 32 bytes",
+        "--jwt-audience is wrong; expected a text",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    let output = run(
+        &[
+            "--jwks",
+            "/nowhere",
+            "--allow-origin",
+            "https://a.example,*",
+        ],
+        &[],
+    );
+    let said = stderr(&output);
+    for part in [
+        "--jwks is \"/nowhere\"; expected a file that can be read",
+        "--allow-origin is \"*\"; expected an origin",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn a_command_reads_its_own_settings() {
     let output = run(&["migrate", "--database", "mysql://x", "--log", ""], &[]);
     let said = stderr(&output);
@@ -248,6 +311,12 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--jwt-secret-file",
+        "--jwks",
+        "--jwt-issuer",
+        "--jwt-audience",
+        "--without-authentication",
+        "--allow-origin",
         "--max-operations",
         "--max-body",
         "--max-batch",
@@ -310,6 +379,97 @@ fn log_lines_are_json_where_that_is_asked_for() {
         .find(|line| line["message"] == "listening")
         .unwrap();
     assert!(listening["address"].is_string(), "{listening}");
+}
+
+/// The ledger's own accounts, and an entry that moves a cent to the second.
+const ACCOUNTS: &str = r#"mutation {
+  a: openAccount(input: { code: "a", name: "A", currency: "EUR", normalSide: DEBIT }) { account { id } }
+  b: openAccount(input: { code: "b", name: "B", currency: "EUR", normalSide: CREDIT }) { account { id } }
+}"#;
+const POST: &str = r#"mutation { postEntry(input: { lines: [
+  { debit: { code: "a" }, credit: { code: "b" }, amount: "1", currency: "EUR" }
+] }) { entry { id } } }"#;
+
+async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Result<Json> {
+    let body = serde_json::json!({ "query": query });
+    let response = client
+        .post(format!("{base}/graphql"))
+        .json(&body)
+        .send()
+        .await?;
+    response.json().await
+}
+
+#[tokio::test]
+async fn what_is_counted_is_told_to_prometheus() {
+    let server = Running::start(&["--listen", "127.0.0.1:0"]);
+    let client = reqwest::Client::new();
+    let body = serde_json::json!({ "query": ACCOUNTS, "extensions": { "idempotencyKey": "once" } });
+    for _ in 0..2 {
+        let request = client
+            .post(format!("{}/graphql", server.base()))
+            .json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let metrics = reqwest::get(format!("{}/metrics", server.base()))
+        .await
+        .unwrap();
+    assert!(
+        metrics.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/plain")
+    );
+    let text = metrics.text().await.unwrap();
+    for line in [
+        "unit_of_work_replayed_total 1",
+        "graphql_operations_in_flight 0",
+        "graphql_sockets_open 0",
+    ] {
+        assert!(
+            text.lines().any(|said| said == line),
+            "{line} is not in:\n{text}"
+        );
+    }
+    assert!(text.contains("unit_of_work_held_seconds_bucket"), "{text}");
+
+    let without = Running::start(&["--listen", "127.0.0.1:0", "--no-metrics"]);
+    let metrics = reqwest::get(format!("{}/metrics", without.base()))
+        .await
+        .unwrap();
+    assert_eq!(metrics.status(), 404);
+}
+
+on_every_engine! {
+    /// Clients that post all the while a server is asked to stop: what it answered is there, and what is there it answered.
+    async fn a_drain_under_load_loses_no_committed_response(test: TestDatabase) {
+        let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url(), "--log", "warn"]);
+        let client = reqwest::Client::new();
+        post(&client, server.base(), ACCOUNTS).await.unwrap();
+        let posting = (0..8).map(|_| {
+            let (client, base) = (client.clone(), server.base().to_owned());
+            tokio::spawn(async move {
+                let mut answered = 0;
+                // Bounded, and ended by the server that goes.
+                while answered < 10_000 && let Ok(response) = post(&client, &base, POST).await {
+                    assert_eq!(response.get("errors"), None, "{response}");
+                    answered += 1;
+                }
+                answered
+            })
+        });
+        let posting: Vec<_> = posting.collect();
+        let observer = test.observer().await;
+        eventually("the load is on", async || observer.i64("SELECT COUNT(*) FROM entry").await > 20).await;
+        server.signal("TERM");
+        let (code, said) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+        assert_eq!(code, Some(0), "{said}");
+        let mut answered: i64 = 0;
+        for client in posting {
+            answered += i64::from(client.await.unwrap());
+        }
+        assert_eq!(observer.i64("SELECT COUNT(*) FROM entry").await, answered);
+    }
 }
 
 on_every_engine! {

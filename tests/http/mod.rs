@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::toy::Toy;
 
+mod access;
 mod command;
 mod events;
 mod lifecycle;

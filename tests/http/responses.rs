@@ -178,3 +178,32 @@ async fn the_playground_is_a_page_beside_the_api() {
     let without = Server::start().await;
     assert_eq!(without.get("/").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_trace_is_taken_up_where_it_is_valid() {
+    let server = Server::start().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let ask = |parent: String| {
+        let request = server.client.get(server.url("/healthz"));
+        Answer::of(request.header("traceparent", parent))
+    };
+    let answer = ask(format!("00-{trace}-b7ad6b7169203331-01")).await;
+    let parent = answer.header("traceparent").unwrap();
+    assert!(
+        parent.starts_with(&format!("00-{trace}-")) && !parent.contains("b7ad6b7169203331"),
+        "{parent}"
+    );
+    let later = ask(format!("01-{trace}-b7ad6b7169203331-01-more")).await;
+    assert!(later.header("traceparent").is_some());
+    for invalid in [
+        format!("00-{trace}-b7ad6b7169203331-01-more"),
+        format!("ff-{trace}-b7ad6b7169203331-01"),
+        format!("00-{trace}-0000000000000000-01"),
+        format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
+        format!("00-{}-b7ad6b7169203331-01", trace.to_uppercase()),
+        "nonsense".to_owned(),
+    ] {
+        let answer = ask(invalid.clone()).await;
+        assert_eq!(answer.header("traceparent"), None, "{invalid}");
+    }
+}

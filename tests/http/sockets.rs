@@ -25,7 +25,7 @@ impl Socket {
         .unwrap()
     }
 
-    async fn try_connect(
+    pub(super) async fn try_connect(
         server: &Server,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
@@ -46,7 +46,7 @@ impl Socket {
         socket
     }
 
-    async fn send(&mut self, message: Json) {
+    pub(super) async fn send(&mut self, message: Json) {
         self.send_text(&message.to_string()).await;
     }
 

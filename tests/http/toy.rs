@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use daybook::http::{Readiness, RequestErrors};
 use tokio::sync::Semaphore;
-use unit_of_work::Report;
+use unit_of_work::{Report, Viewer};
 
 /// What a schema and its test share.
 #[derive(Clone, Default)]
@@ -156,6 +156,11 @@ impl Query {
 
     async fn hold(&self, ctx: &Context<'_>) -> bool {
         toy(ctx).hold().await
+    }
+
+    /// Whom the unit of work would take the request for.
+    async fn viewer(&self, ctx: &Context<'_>) -> Option<String> {
+        ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone())
     }
 }
 

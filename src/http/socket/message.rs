@@ -10,8 +10,8 @@ use crate::http::{request, response::Wire};
 /// What a client says.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
-    ConnectionInit,
-    Ping { payload: Option<Json> },
+    ConnectionInit { payload: Option<Map<String, Json>> },
+    Ping { payload: Option<Map<String, Json>> },
     Pong,
     Subscribe { id: String, request: Box<Request> },
     Complete { id: String },
@@ -27,7 +27,9 @@ impl ClientMessage {
             return Err(Close::bad_message("a message has a `type`"));
         };
         match kind.as_str() {
-            "connection_init" => payload(&mut message).map(|_| Self::ConnectionInit),
+            "connection_init" => {
+                payload(&mut message).map(|payload| Self::ConnectionInit { payload })
+            }
             "ping" => payload(&mut message).map(|payload| Self::Ping { payload }),
             "pong" => payload(&mut message).map(|_| Self::Pong),
             "subscribe" => {
@@ -53,10 +55,10 @@ fn id(message: &mut Map<String, Json>) -> Result<String, Close> {
     }
 }
 
-fn payload(message: &mut Map<String, Json>) -> Result<Option<Json>, Close> {
+fn payload(message: &mut Map<String, Json>) -> Result<Option<Map<String, Json>>, Close> {
     match message.remove("payload") {
         None | Some(Json::Null) => Ok(None),
-        Some(payload @ Json::Object(_)) => Ok(Some(payload)),
+        Some(Json::Object(payload)) => Ok(Some(payload)),
         Some(_) => Err(Close::bad_message("`payload` is an object")),
     }
 }
@@ -68,7 +70,7 @@ pub(super) enum ServerMessage<'a> {
     ConnectionAck,
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
-        payload: Option<&'a Json>,
+        payload: Option<&'a Map<String, Json>>,
     },
     Next {
         id: &'a str,
@@ -131,6 +133,15 @@ impl Close {
 
     pub(super) fn unauthorized() -> Self {
         Self::new(4401, "Unauthorized")
+    }
+
+    /// Clients may try again with another token, unlike after 4401.
+    pub(super) fn forbidden() -> Self {
+        Self::new(4403, "Forbidden")
+    }
+
+    pub(super) fn expired() -> Self {
+        Self::new(4403, "Token expired")
     }
 
     pub(super) fn subprotocol() -> Self {

@@ -28,7 +28,12 @@ use self::{
     message::{ClientMessage, Close, ServerMessage},
     operation::{Operation, Output, Run},
 };
-use super::{GraphqlState, admission, refusal::Refusal, wishes::Wishes};
+use super::{
+    GraphqlState, admission,
+    auth::{Caller, until},
+    refusal::Refusal,
+    wishes::Wishes,
+};
 
 mod message;
 mod operation;
@@ -72,6 +77,7 @@ pub(super) fn accept<E: Executor>(
     upgrade: WebSocketUpgrade,
     state: GraphqlState<E>,
     wishes: Wishes,
+    caller: Option<Caller>,
 ) -> Response {
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
@@ -85,13 +91,19 @@ pub(super) fn accept<E: Executor>(
             let session = async move {
                 let _token = token;
                 let cut = state.lifecycle.cut.clone();
-                cut.run_until_cancelled(serve(socket, state, wishes)).await;
+                cut.run_until_cancelled(serve(socket, state, wishes, caller))
+                    .await;
             };
             session.instrument(span)
         })
 }
 
-async fn serve<E: Executor>(mut socket: WebSocket, state: GraphqlState<E>, wishes: Wishes) {
+async fn serve<E: Executor>(
+    mut socket: WebSocket,
+    state: GraphqlState<E>,
+    wishes: Wishes,
+    caller: Option<Caller>,
+) {
     let send_timeout = state.socket.send_timeout;
     let message = if socket.protocol().is_some() {
         let (outputs, outputs_of_operations) = mpsc::channel(OUTPUTS);
@@ -99,6 +111,7 @@ async fn serve<E: Executor>(mut socket: WebSocket, state: GraphqlState<E>, wishe
             socket,
             state,
             wishes,
+            caller,
             is_acknowledged: false,
             operations: HashMap::new(),
             serial: 0,
@@ -133,6 +146,8 @@ struct Session<E> {
     socket: WebSocket,
     state: GraphqlState<E>,
     wishes: Wishes,
+    /// Who opened the socket, once that is known.
+    caller: Option<Caller>,
     is_acknowledged: bool,
     operations: HashMap<String, Operation>,
     serial: u64,
@@ -156,6 +171,7 @@ impl<E: Executor> Session<E> {
             if is_draining && self.operations.is_empty() {
                 return Close::going_away().into();
             }
+            let expires = self.caller.as_ref().and_then(|caller| caller.expires);
             let step = tokio::select! {
                 () = draining.cancelled(), if !is_draining => {
                     is_draining = true;
@@ -166,6 +182,7 @@ impl<E: Executor> Session<E> {
                 () = &mut init_deadline, if !self.is_acknowledged => {
                     ControlFlow::Break(Close::init_timeout().into())
                 }
+                () = until(expires) => ControlFlow::Break(Close::expired().into()),
                 _ = pings.tick() => {
                     if heard.elapsed() > 2 * options.ping_interval {
                         ControlFlow::Break(End::Gone)
@@ -198,10 +215,17 @@ impl<E: Executor> Session<E> {
             Err(close) => return ControlFlow::Break(close.into()),
         };
         match message {
-            ClientMessage::ConnectionInit if self.is_acknowledged => {
+            ClientMessage::ConnectionInit { .. } if self.is_acknowledged => {
                 ControlFlow::Break(Close::second_init().into())
             }
-            ClientMessage::ConnectionInit => {
+            ClientMessage::ConnectionInit { payload } => {
+                if let Some(caller) = Caller::of_init(self.state.tokens.as_ref(), payload.as_ref())
+                {
+                    self.caller = caller;
+                }
+                if self.caller.is_none() {
+                    return ControlFlow::Break(Close::forbidden().into());
+                }
                 self.is_acknowledged = true;
                 self.send(ServerMessage::ConnectionAck.to_message()).await
             }
@@ -258,6 +282,8 @@ impl<E: Executor> Session<E> {
             )));
         }
         let admitted = admission::admit(request, &self.state.documents, &self.state.limits)?;
+        let caller = self.caller.as_ref();
+        let admitted = admitted.of(caller.ok_or_else(Refusal::unknown_caller)?)?;
         let request = Box::new(self.wishes.mark(admitted.request)?);
         Ok(match admitted.kind {
             Some(OperationType::Subscription) => Run::Stream(request),

@@ -47,7 +47,7 @@ impl Operation {
             outputs,
         };
         let task = async move {
-            let run = run.to_the_end(executor, &outlet);
+            let run = run.drive(executor, &outlet);
             if let Err(panic) = AssertUnwindSafe(run).catch_unwind().await {
                 let response = panic::response(panic.as_ref());
                 outlet.error(&response).await;
@@ -74,7 +74,7 @@ impl Run {
         matches!(self, Self::Stream(_))
     }
 
-    async fn to_the_end<E: Executor>(self, executor: E, outlet: &Outlet) {
+    async fn drive<E: Executor>(self, executor: E, outlet: &Outlet) {
         match self {
             Self::Stream(request) => {
                 let mut responses = executor.execute_stream(*request, None);

@@ -1,0 +1,58 @@
+//! Who may do what, and from where: settings that only make sense together.
+
+use axum::http::HeaderValue;
+
+use super::{
+    args::{AccessArgs, ServeArgs},
+    value,
+    wrong::Reader,
+};
+use crate::http::Tokens;
+
+/// An address that only this machine can reach, unless there is authentication, or somebody has said that there need not be.
+pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String> {
+    let address = values.read("listen", &args.listen, value::address)?;
+    let access = &args.access;
+    let is_guarded = access.jwt_secret_file.is_some() || access.jwks.is_some();
+    if is_guarded || access.without_authentication || value::is_loopback(&address) {
+        return Some(address);
+    }
+    values.read("listen", &args.listen, |_| {
+        Err("a loopback address, authentication (--jwt-secret-file or --jwks), or --without-authentication, \
+             by which everyone who reaches the port may read and write the ledger"
+            .to_owned())
+    })
+}
+
+pub(super) fn access(
+    args: &AccessArgs,
+    values: &mut Reader<'_>,
+) -> Option<(Option<Tokens>, Vec<HeaderValue>)> {
+    let origins: Option<Vec<_>> = args
+        .allow_origin
+        .iter()
+        .map(|origin| values.read("allow_origin", origin, value::origin))
+        .collect();
+    let keys = match (&args.jwt_secret_file, &args.jwks) {
+        (None, None) => return Some((None, origins?)),
+        (Some(path), None) => values.read("jwt_secret_file", path, value::secret),
+        (None, Some(path)) => values.read("jwks", path, value::key_set),
+        (Some(_), Some(_)) => {
+            values.refuse("jwks", "to stand alone, without --jwt-secret-file");
+            None
+        }
+    };
+    let mut text = |id: &str, value: &Option<String>| {
+        let text = value.clone().filter(|text| !text.is_empty());
+        if text.is_none() {
+            values.refuse(
+                id,
+                "a text: tokens are taken of one issuer, for one audience",
+            );
+        }
+        text
+    };
+    let issuer = text("jwt_issuer", &args.jwt_issuer);
+    let audience = text("jwt_audience", &args.jwt_audience);
+    Some((Some(Tokens::new(keys?, issuer?, audience?)), origins?))
+}

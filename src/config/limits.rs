@@ -1,0 +1,65 @@
+//! What one request may ask for.
+
+use super::{args::LimitArgs, value, wrong::Reader};
+use crate::http::{Limits, PersistedOptions, TrustedDocuments};
+
+/// What one request may ask for.
+pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
+    let mut limits = Limits {
+        introspection: !args.no_introspection,
+        ..Limits::default()
+    };
+    let mut is_right = true;
+    for (limit, id, text) in [
+        (
+            &mut limits.operations,
+            "max_operations",
+            &args.max_operations,
+        ),
+        (&mut limits.body_bytes, "max_body", &args.max_body),
+        (&mut limits.batch, "max_batch", &args.max_batch),
+        (&mut limits.tokens, "max_tokens", &args.max_tokens),
+        (&mut limits.depth, "max_depth", &args.max_depth),
+        (
+            &mut limits.complexity,
+            "max_complexity",
+            &args.max_complexity,
+        ),
+        (&mut limits.aliases, "max_aliases", &args.max_aliases),
+        (
+            &mut limits.root_fields,
+            "max_root_fields",
+            &args.max_root_fields,
+        ),
+        (
+            &mut limits.directives,
+            "max_directives",
+            &args.max_directives,
+        ),
+    ] {
+        match values.read(id, text, value::limit) {
+            Some(value) => *limit = value,
+            None => is_right = false,
+        }
+    }
+    is_right.then_some(limits)
+}
+
+/// How documents may be named instead of sent.
+pub(super) fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<PersistedOptions> {
+    let bytes = values.read("persisted_bytes", &args.persisted_bytes, value::bytes);
+    let trusted = match &args.trusted_documents {
+        Some(path) => values.read("trusted_documents", path, value::manifest),
+        None if args.only_trusted_documents => {
+            let expected = "a manifest with it: --trusted-documents";
+            values.refuse("only_trusted_documents", expected);
+            None
+        }
+        None => Some(TrustedDocuments::default()),
+    };
+    Some(PersistedOptions {
+        automatic_bytes: bytes?,
+        trusted: trusted?,
+        only_trusted: args.only_trusted_documents,
+    })
+}
