@@ -8,6 +8,7 @@ mod feed;
 mod holds;
 mod idempotency;
 mod nodes;
+mod process;
 mod round_trips;
 mod schema;
 mod server;
