@@ -57,4 +57,6 @@ pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
     whole_statement as statement_lines_statement,
 };
-pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};
+pub use verify::{
+    CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,
+};

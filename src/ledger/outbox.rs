@@ -52,11 +52,11 @@ impl Horizon {
 
     /// Moves on to what a new sighting, later than those before, settles.
     pub fn see(&mut self, sighting: Sighting) {
-        if let Some((newest, fence)) = self.awaited {
-            if sighting.oldest_running >= fence {
-                self.settled = newest;
-                self.awaited = None;
-            }
+        if let Some((newest, fence)) = self.awaited
+            && sighting.oldest_running >= fence
+        {
+            self.settled = newest;
+            self.awaited = None;
         }
         if self.awaited.is_none() && sighting.newest > self.settled {
             if sighting.oldest_running >= sighting.next {

@@ -135,7 +135,7 @@ on_every_engine! {
         const ENTRIES: usize = 30;
         const ALL: usize = WRITERS * ENTRIES;
         let url = test.url().to_owned();
-        let mut servers = vec![Process::start(&url), Process::start(&url)];
+        let mut servers = [Process::start(&url), Process::start(&url)];
         let addresses = Arc::new(RwLock::new(servers.iter().map(|server| server.address.clone()).collect::<Vec<_>>()));
         let client = reqwest::Client::new();
         let observer = test.observer().await;

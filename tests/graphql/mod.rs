@@ -15,3 +15,4 @@ mod server;
 mod statements;
 mod story;
 mod units;
+mod verify;
