@@ -34,6 +34,8 @@ pub enum Command {
     Serve(Box<ServeSettings>),
     /// Bring the database's schema up to date, and end.
     Migrate(MigrateSettings),
+    /// Recompute the ledger from its lines, say what differs, and end.
+    Verify(MigrateSettings),
     /// Print the GraphQL schema, and end.
     Schema,
 }
@@ -72,7 +74,7 @@ pub struct ServeSettings {
     pub log: LogSettings,
 }
 
-/// The settings of `migrate`.
+/// The settings of `migrate` and `verify`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MigrateSettings {
@@ -125,6 +127,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         None => Command::Serve(Box::new(serve_settings(&cli.serve, matches)?)),
         Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
+        Some(Commands::Verify(args)) => Command::Verify(migrate_settings(&args, matches)?),
         Some(Commands::Schema) => Command::Schema,
     })
 }

@@ -11,3 +11,4 @@ pub mod signals;
 pub mod startup;
 mod sweep;
 pub mod telemetry;
+mod wake;

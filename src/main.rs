@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use daybook::{
     config::{self, Command, ConfigError, MigrateSettings},
-    database, graphql,
+    database, graphql, ledger,
     serve::serve,
     startup::StartError,
     telemetry,
@@ -44,6 +44,10 @@ fn run(command: Command) -> Result<(), StartError> {
             telemetry::init(&settings.log);
             runtime.block_on(migrate(settings))
         }
+        Command::Verify(settings) => {
+            telemetry::init(&settings.log);
+            runtime.block_on(verify(settings))
+        }
         Command::Schema => print(&graphql::sdl()),
     };
     // What was cut off may still be at work; the process does not wait for it.
@@ -56,6 +60,37 @@ async fn migrate(settings: MigrateSettings) -> Result<(), StartError> {
     let database = database::connect(&settings.database, DatabaseOptions::default()).await?;
     database.close().await;
     database::migrate(&settings.database).await
+}
+
+/// Prints every difference, and what was checked; fails where something differs.
+async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
+    const MOST_DIFFERENCES: usize = 1000;
+    let mut options = DatabaseOptions::default();
+    // It reads everything, and nobody waits for it.
+    options.statement_timeout = Duration::from_secs(60 * 60);
+    let database = database::connect(&settings.database, options).await?;
+    let check = database
+        .read(async |unit| ledger::verify(&unit, MOST_DIFFERENCES).await)
+        .await
+        .map_err(|source| StartError::Verify {
+            database: settings.database.clone(),
+            reason: source.to_string(),
+        })?;
+    database.close().await;
+    for difference in &check.differences {
+        print(&format!("{difference}\n"))?;
+    }
+    print(&format!(
+        "checked {} accounts, {} entries and {} lines\n",
+        check.accounts, check.entries, check.lines
+    ))?;
+    if check.is_sound() {
+        return Ok(());
+    }
+    let more = if check.truncated { " and more" } else { "" };
+    Err(StartError::Unsound {
+        differences: format!("{}{more}", check.differences.len()),
+    })
 }
 
 fn print(text: &str) -> Result<(), StartError> {

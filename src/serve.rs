@@ -8,11 +8,11 @@ use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension}
 use crate::{
     config::ServeSettings,
     database, expiry,
-    graphql::{self, Clock, LedgerSchema},
+    graphql::{self, Clock, Feed, LedgerSchema},
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
     signals,
     startup::StartError,
-    sweep, telemetry,
+    sweep, telemetry, wake,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
@@ -38,7 +38,9 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     if settings.playground {
         options = options.pages(http::playground::router());
     }
-    let router = http::router(schema(&database, settings.deadline), options);
+    let feed = Feed::new(database.clone());
+    let schema = schema_with_feed(&database, feed.clone(), settings.deadline);
+    let router = http::router(schema, options);
 
     let listener = listen(&settings.listen).await?;
     let signal = signals::listen().map_err(|source| StartError::System {
@@ -50,6 +52,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
     let expiry = expiry::forever(database.clone(), Clock::system());
     tokio::spawn(signal.clone().run_until_cancelled_owned(expiry));
+    let wake = wake::forever(settings.database.clone(), database.clone(), feed);
+    tokio::spawn(signal.clone().run_until_cancelled_owned(wake));
     let stop = Stop {
         notice: settings.notice,
         drain: settings.drain,
@@ -71,9 +75,15 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 /// what loses a conflict is run again.
 #[must_use]
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
+    schema_with_feed(database, Feed::new(database.clone()), deadline)
+}
+
+/// The same, around a feed that others know too.
+fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retrying<LedgerSchema> {
     let schema = graphql::schema(Clock::system())
         // The handler's own limits come first, and name what they count.
         .limit_recursive_depth(http::NESTING)
+        .data(feed)
         .extension(RequestErrors)
         .extension(
             UnitOfWorkExtension::new(database.clone())

@@ -80,6 +80,20 @@ pub enum StartError {
         /// What failed, in one line.
         reason: String,
     },
+    /// The ledger cannot be checked.
+    #[error("cannot check the ledger in {database}: {reason}; is it up to date? (daybook migrate)")]
+    Verify {
+        /// Which.
+        database: DatabaseUrl,
+        /// What failed, in one line.
+        reason: String,
+    },
+    /// The ledger is not what its lines make.
+    #[error("the ledger is not sound; what differs is listed above ({differences})")]
+    Unsound {
+        /// How many.
+        differences: String,
+    },
     /// The operating system does not let the process set up what it needs to run.
     #[error("cannot {what}: {source}")]
     System {

@@ -27,6 +27,8 @@ pub(crate) struct Dialect {
     pub(crate) sorted_text: &'static str,
     /// An instant in UTC.
     pub(crate) timestamp: &'static str,
+    /// A 64-bit integer that the database counts up: as a primary key.
+    pub(crate) numbered: &'static str,
     /// A JSON document.
     pub(crate) json: &'static str,
     /// What follows the closing parenthesis of a table.
@@ -39,6 +41,7 @@ const POSTGRES: Dialect = Dialect {
     uuid: "uuid",
     sorted_text: r#"text COLLATE "C""#,
     timestamp: "timestamptz",
+    numbered: "bigint NOT NULL GENERATED ALWAYS AS IDENTITY",
     json: "jsonb",
     table_options: "",
 };
@@ -49,6 +52,7 @@ const SQLITE: Dialect = Dialect {
     uuid: "BLOB",
     sorted_text: "TEXT",
     timestamp: "TEXT",
+    numbered: "INTEGER",
     json: "TEXT",
     table_options: "STRICT",
 };
@@ -118,6 +122,33 @@ impl Dialect {
                 format!("json_valid({column}) AND json_type({column}) = 'object'")
             }
             _ => format!("jsonb_typeof({column}) = 'object'"),
+        }
+    }
+
+    /// Runs `sql`, which ends in a semicolon, after the insert of each row of `table` that fulfils `condition`.
+    pub(crate) fn after_insert(
+        &self,
+        table: &str,
+        name: &str,
+        condition: &str,
+        sql: &str,
+    ) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {sql} RETURN NULL; END $$;
+                 CREATE TRIGGER {name} AFTER INSERT ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}();"
+            ),
+            _ => format!("CREATE TRIGGER {name} AFTER INSERT ON {table} WHEN {condition} BEGIN {sql} END;"),
+        }
+    }
+
+    /// Undoes [`Dialect::after_insert`].
+    pub(crate) fn drop_after_insert(&self, table: &str, name: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => {
+                format!("DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();")
+            }
+            _ => format!("DROP TRIGGER {name};"),
         }
     }
 

@@ -19,6 +19,7 @@ mod m20261123_04_create_entry_line;
 mod m20261123_05_create_idempotency;
 mod m20261125_06_add_holds;
 mod m20261125_07_add_history;
+mod m20261125_08_create_outbox;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_05_create_idempotency::Migration),
             Box::new(m20261125_06_add_holds::Migration),
             Box::new(m20261125_07_add_history::Migration),
+            Box::new(m20261125_08_create_outbox::Migration),
         ]
     }
 }

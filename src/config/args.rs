@@ -24,6 +24,8 @@ pub(super) enum Commands {
     Serve(Box<ServeArgs>),
     /// Bring the database's schema up to date
     Migrate(MigrateArgs),
+    /// Recompute the whole ledger from its lines, and list what differs
+    Verify(MigrateArgs),
     /// Print the GraphQL schema
     Schema,
 }

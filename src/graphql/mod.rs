@@ -26,10 +26,11 @@ pub use mutation::MutationRoot;
 pub use query::QueryRoot;
 pub use subscription::SubscriptionRoot;
 
-/// The ledger's schema, to be finished with extensions: above all, the one that makes each operation a unit of work.
+/// The ledger's schema, to be finished with a [`Feed`] as data, and with extensions: above all, the one that makes each operation a unit
+/// of work.
 #[must_use]
 pub fn schema(clock: Clock) -> LedgerSchemaBuilder {
-    builder().data(clock).data(Feed::default())
+    builder().data(clock)
 }
 
 /// The ledger's schema, ready to execute.

@@ -1,18 +1,16 @@
 //! Subscriptions: committed entries, as they come.
 
-use async_graphql::{Context, Error, ErrorExtensions, Object, Result, Subscription};
+use async_graphql::{Context, Error, Object, Result, Subscription};
 use futures_util::{Stream, StreamExt};
 use unit_of_work::ContextExt as _;
-use uuid::Uuid;
 
 use super::{
-    context::LedgerContext as _,
-    feed::{Announcement, FellBehind},
-    input::AccountRef,
-    loaders::Entries,
-    object::Entry,
+    context::LedgerContext as _, error::bad_input, feed::FeedEvent, input::AccountRef,
+    loaders::Entries, object::Entry, scalars::Int64,
 };
-use crate::ledger;
+
+/// How many accounts a subscription can choose.
+const MOST_ACCOUNTS: usize = 100;
 
 /// What clients are told of.
 pub struct SubscriptionRoot;
@@ -20,14 +18,18 @@ pub struct SubscriptionRoot;
 /// What clients are told of, as it happens.
 #[Subscription(name = "Subscription")]
 impl SubscriptionRoot {
-    /// The entries that this server commits from now on, in the order in which it learns of the commits. Nothing that was
-    /// rolled back is ever here.
+    /// Committed entries, each once, whichever server posted them: in the order of their commits wherever they touch a common account.
+    /// Nothing that was rolled back is ever here. To go on after an interruption, at any server, give the last cursor that arrived in
+    /// `after`: there is no gap and no repeat.
     async fn entry_posted(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only entries that touch one of these accounts.")] accounts: Option<
-            Vec<AccountRef>,
-        >,
+        #[graphql(desc = "Only entries that touch one of these accounts; at most 100.")]
+        accounts: Option<Vec<AccountRef>>,
+        #[graphql(
+            desc = "Those after this cursor; \"0\" is the beginning. From now on by default."
+        )]
+        after: Option<String>,
     ) -> Result<impl Stream<Item = Result<EntryEvent>> + use<>> {
         let accounts = accounts
             .map(|accounts| {
@@ -37,45 +39,54 @@ impl SubscriptionRoot {
                     .collect::<Result<Vec<_>>>()
             })
             .transpose()?;
-        let events = ctx.feed().subscribe().filter_map(move |announced| {
-            let event = match announced {
-                Ok(announced) => wanted(accounts.as_deref(), &announced)
-                    .then_some(Ok(EntryEvent(announced.entry_id))),
-                Err(FellBehind { missed }) => Some(Err(fell_behind(missed))),
-            };
-            async { event }
-        });
-        Ok(events)
+        if accounts
+            .as_ref()
+            .is_some_and(|accounts| accounts.len() > MOST_ACCOUNTS)
+        {
+            return Err(bad_input(
+                "accounts",
+                "it has more than 100 accounts: subscribe to all, and choose",
+            ));
+        }
+        let after = after.map(|cursor| parse(&cursor)).transpose()?;
+        let events = ctx.feed().subscribe(after, accounts).await?;
+        Ok(events.map(|event| event.map(EntryEvent)))
     }
 }
 
-fn wanted(accounts: Option<&[ledger::AccountRef]>, announced: &Announcement) -> bool {
-    accounts.is_none_or(|accounts| {
-        accounts.iter().any(|account| match account {
-            ledger::AccountRef::Id(id) => announced.account_ids.contains(id),
-            ledger::AccountRef::Code(code) => announced.account_codes.contains(code),
-        })
+fn parse(cursor: &str) -> Result<i64> {
+    let number = cursor.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| {
+        bad_input(
+            "after",
+            "it is not a cursor: give one as it arrived in an event, or \"0\" for the beginning",
+        )
     })
 }
 
-fn fell_behind(missed: u64) -> Error {
-    Error::new("This subscription was too slow and has missed entries. Read `entries`, then subscribe again.")
-        .extend_with(|_, extensions| {
-            extensions.set("code", "FELL_BEHIND");
-            extensions.set("retryable", true);
-            extensions.set("missed", missed.to_string());
-        })
-}
-
 /// An entry was committed.
-pub struct EntryEvent(Uuid);
+pub struct EntryEvent(FeedEvent);
 
 /// An entry was committed.
 #[Object]
 impl EntryEvent {
+    /// For `after`: where to go on.
+    async fn cursor(&self) -> String {
+        self.0.event.seq.to_string()
+    }
+
+    /// How many entries, of all accounts, had been committed after this one when it was sent, at most. A number that grows means that the
+    /// client takes events more slowly than they come; none is lost by that.
+    async fn behind(&self) -> Int64 {
+        Int64(self.0.behind)
+    }
+
     /// The entry, as the database has it now.
     async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
-        let entry = ctx.loader::<Entries>().load_one(self.0).await?;
+        let entry = ctx
+            .loader::<Entries>()
+            .load_one(self.0.event.entry_id)
+            .await?;
         // Entries are append-only, and this one was committed before it was announced.
         let entry = entry.ok_or_else(|| Error::new("a committed entry is missing"))?;
         Ok(Entry(entry))

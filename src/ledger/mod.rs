@@ -18,6 +18,7 @@ mod input;
 mod keyset;
 mod money;
 mod open_account;
+mod outbox;
 mod page_accounts;
 mod page_entries;
 mod post_entry;
@@ -43,6 +44,7 @@ pub use input::InvalidInput;
 pub use keyset::{Edge, Page, PageError, PageRequest};
 pub use money::decimal;
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
+pub use outbox::{Horizon, OutboxEvent, Sighting, read_outbox, sight_outbox};
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };
@@ -55,4 +57,6 @@ pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
     whole_statement as statement_lines_statement,
 };
-pub use verify::{CheckedAccount, CheckedLine, Difference, LedgerCheck, Total, verify};
+pub use verify::{
+    CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,
+};

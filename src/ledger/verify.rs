@@ -10,6 +10,8 @@
 
 mod checks;
 mod describe;
+mod entries;
+mod history;
 
 use daybook_entity::Side;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -134,11 +136,55 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
-    /// An entry has no line.
-    NoLines {
+    /// What was pending after a version is not what the account's lines up to it make.
+    Pending {
+        /// The account.
+        account: CheckedAccount,
+        /// The version.
+        version: i64,
+        /// The pending debits and credits that are kept, if any are.
+        recorded: Option<(i64, i64)>,
+        /// Those that the lines make; none where the line leaves them as they were, and nothing should be kept.
+        recomputed: Option<(i128, i128)>,
+    },
+    /// The sums by which history finds balances at an instant are not those of the account's lines.
+    History {
+        /// The account.
+        account: CheckedAccount,
+    },
+    /// An entry is not what its kind, or its relation to another entry, makes it.
+    Entry {
         /// The entry.
         entry_id: Uuid,
+        /// What is wrong with it.
+        problem: EntryProblem,
     },
+}
+
+/// What can be wrong with an entry as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryProblem {
+    /// It has no line.
+    NoLines,
+    /// Lines name it, and it does not exist.
+    Missing,
+    /// A line moves nothing, or moves it to where it is from.
+    Amount,
+    /// A line does what an entry of this kind does not do.
+    Effect,
+    /// It ends an entry that is no hold.
+    ResolvesNoHold,
+    /// It is a hold that more than one entry has ended.
+    ResolvedTwice,
+    /// It is a hold, and what was captured and freed is not what it had set aside.
+    ResolvedInPart,
+    /// More than one entry has reversed it.
+    ReversedTwice,
+    /// It was reversed, and the reversal is not its mirror image.
+    ReversedInPart,
+    /// The outbox does not have it exactly once.
+    Outbox,
 }
 
 impl fmt::Display for Total {
@@ -152,7 +198,7 @@ impl fmt::Display for Total {
     }
 }
 
-/// Checks the whole ledger in six statements, and reports at most `limit` differences.
+/// Checks the whole ledger in eight statements, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -165,7 +211,9 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(checks::running_balances(db, room(&differences)).await?);
     differences.extend(checks::currencies(db, room(&differences)).await?);
     differences.extend(checks::limits(db, room(&differences)).await?);
-    differences.extend(checks::entries_without_lines(db, room(&differences)).await?);
+    differences.extend(history::pending(db, room(&differences)).await?);
+    differences.extend(history::late(db, room(&differences)).await?);
+    differences.extend(entries::entries(db, room(&differences)).await?);
     let truncated = differences.len() > limit;
     differences.truncate(limit);
     Ok(LedgerCheck {

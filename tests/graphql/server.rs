@@ -178,24 +178,10 @@ impl Ledger {
 
     /// A socket on which `query` has been subscribed to.
     pub(super) async fn subscribe(&self, query: &str, variables: Value) -> Subscription {
-        let mut request = format!("ws://{}/graphql", self.address)
-            .into_client_request()
-            .unwrap();
-        let protocol = "graphql-transport-ws".parse().unwrap();
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
-        let (socket, _) = connect_async(request).await.unwrap();
-        let mut subscription = Subscription(socket);
-        subscription
-            .send(json!({ "type": "connection_init" }))
-            .await;
-        assert_eq!(subscription.message().await["type"], "connection_ack");
-        let payload = json!({ "query": query, "variables": variables });
-        subscription
-            .send(json!({ "type": "subscribe", "id": "1", "payload": payload }))
-            .await;
-        subscription
+        let address = self.address.to_string();
+        Subscription::open(&address, query, variables)
+            .await
+            .unwrap()
     }
 }
 
@@ -215,29 +201,65 @@ pub(super) fn line(debit: &str, credit: &str, amount: i64, currency: &str) -> Va
 pub(super) struct Subscription(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Subscription {
-    async fn send(&mut self, message: Value) {
-        self.0
-            .send(Message::text(message.to_string()))
-            .await
+    /// Connects and subscribes; `None` when the server goes meanwhile, or is not there.
+    pub(super) async fn open(address: &str, query: &str, variables: Value) -> Option<Self> {
+        let mut request = format!("ws://{address}/graphql")
+            .into_client_request()
             .unwrap();
+        let protocol = "graphql-transport-ws".parse().unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
+        let (socket, _) = connect_async(request).await.ok()?;
+        let mut subscription = Self(socket);
+        subscription
+            .try_send(json!({ "type": "connection_init" }))
+            .await?;
+        assert_eq!(subscription.try_message().await?["type"], "connection_ack");
+        let payload = json!({ "query": query, "variables": variables });
+        subscription
+            .try_send(json!({ "type": "subscribe", "id": "1", "payload": payload }))
+            .await?;
+        Some(subscription)
     }
 
-    async fn message(&mut self) -> Value {
-        loop {
-            let message = timeout(PATIENCE, self.0.next())
-                .await
-                .expect("a message in time");
-            if let Message::Text(text) = message.unwrap().unwrap() {
-                return serde_json::from_str(&text).unwrap();
+    async fn try_send(&mut self, message: Value) -> Option<()> {
+        self.0.send(Message::text(message.to_string())).await.ok()
+    }
+
+    async fn try_message(&mut self) -> Option<Value> {
+        // Around the whole loop: the server's pings are no messages.
+        timeout(PATIENCE, async {
+            loop {
+                match self.0.next().await?.ok()? {
+                    Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
+                    Message::Close(_) => return None,
+                    _ => {}
+                }
             }
-        }
+        })
+        .await
+        .expect("a message in time")
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.try_send(message).await.unwrap();
+    }
+
+    pub(super) async fn message(&mut self) -> Value {
+        self.try_message().await.unwrap()
+    }
+
+    /// The payload of the next event; `None` when the server has gone.
+    pub(super) async fn try_event(&mut self) -> Option<Value> {
+        let mut message = self.try_message().await?;
+        assert_eq!(message["type"], "next", "{message}");
+        Some(message["payload"].take())
     }
 
     /// The payload of the next event.
     pub(super) async fn event(&mut self) -> Value {
-        let mut message = self.message().await;
-        assert_eq!(message["type"], "next", "{message}");
-        message["payload"].take()
+        self.try_event().await.unwrap()
     }
 
     /// Waits until the server has taken up everything that was sent on this socket, the subscription included.

@@ -9,6 +9,7 @@ mod instants;
 mod migrations;
 mod pages;
 mod posting;
+mod properties;
 mod reversals;
 mod rules;
 mod verification;

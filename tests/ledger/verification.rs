@@ -1,9 +1,9 @@
 //! `verify` finds what was damaged behind the ledger's back.
 
-use super::book::{Book, line, new_entry};
-use daybook::ledger::{Difference, Total, verify};
+use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
+use daybook::ledger::{Difference, EntryProblem, PostEntry, Total, verify};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbErr};
 
 /// Runs `sql` with the database's own rules out of the way, as a restored or edited file would have it.
 async fn damage(book: &Book, sql: &str) {
@@ -51,7 +51,128 @@ async fn differences(book: &Book) -> Vec<Difference> {
     check.differences
 }
 
+/// Whether a difference is the one that is looked for.
+type Tells = Box<dyn Fn(&Difference) -> bool>;
+
+/// Entries of every kind: a hold that was captured in part, one that was released, one that is open; a reversal; a late entry.
+async fn a_varied_book(database: TestDatabase) -> Book {
+    let book = a_sound_book(database).await;
+    let hold = async |amount| {
+        let hold = new_hold(vec![line("w1", "w2", amount), line("w1", "bank", 1)]);
+        book.hold(hold).await.unwrap().entry.id
+    };
+    let (captured, released) = (hold(5).await, hold(7).await);
+    hold(9).await;
+    book.capture(captured, Some(vec![3, 1]), noon())
+        .await
+        .unwrap();
+    book.release(released, noon()).await.unwrap();
+    let mistake = book.transfer("w1", "w2", 2).await.unwrap();
+    book.reverse(mistake.entry.id).await.unwrap();
+    let late = PostEntry {
+        notes: effective(at(-60)),
+        ..new_entry(vec![line("w1", "w2", 1)])
+    };
+    book.post(late).await.unwrap();
+    book.is_sound().await;
+    book
+}
+
+/// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
+async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
+    let lift = match book.engine {
+        Engine::Sqlite => {
+            book.db
+                .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+                .await
+                .unwrap();
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox"];
+            let drops = tables.map(|table| {
+                format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
+            });
+            drops.concat()
+        }
+        Engine::Postgres => "SET LOCAL session_replication_role = replica;
+            ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
+            ALTER TABLE entry DROP CONSTRAINT entry_resolved_once, DROP CONSTRAINT entry_reversed_once;"
+            .to_owned(),
+    };
+    let mut found = Vec::new();
+    let undone = book
+        .write(async |tx| {
+            tx.execute_unprepared(&lift).await?;
+            tx.execute_unprepared(sql).await?;
+            found = verify(tx, 100).await?.differences;
+            Err::<(), _>(DbErr::Custom("undone".to_owned()))
+        })
+        .await;
+    assert_eq!(undone, Err(DbErr::Custom("undone".to_owned())), "{sql}");
+    found
+}
+
 on_every_engine! {
+    /// Each way to damage what is beside the accounts' totals, and the difference that tells of it.
+    async fn each_damage_is_found_as_what_it_is(database: TestDatabase) {
+        use EntryProblem as Problem;
+        let book = a_varied_book(database).await;
+        let of = |kind: &str| format!("(SELECT id FROM entry WHERE kind = '{kind}')");
+        let problem = |problem: EntryProblem| move |found: &Difference| matches!(found, Difference::Entry { problem: is, .. } if *is == problem);
+        let pending = |found: &Difference| matches!(found, Difference::Pending { recorded: Some(_), recomputed: Some(_), .. });
+        let lost = |found: &Difference| matches!(found, Difference::Pending { recorded: None, recomputed: Some(_), .. });
+        let spurious = |found: &Difference| matches!(found, Difference::Pending { recorded: Some(_), recomputed: None, .. });
+        let history = |found: &Difference| matches!(found, Difference::History { .. });
+        let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
+        let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
+        let nobody = match book.engine {
+            Engine::Sqlite => "x'018f0000000070008000000000000000'",
+            Engine::Postgres => "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
+        };
+        let columns = "kind, reverses_id, description, effective_at, recorded_at, expires_at, metadata";
+        let mut damages: Vec<(String, Tells)> = vec![
+            ("UPDATE account_pending SET debits_pending = debits_pending + 1 WHERE debits_pending = 23".to_owned(), Box::new(pending)),
+            ("UPDATE account_pending SET credits_pending = credits_pending + 1".to_owned(), Box::new(pending)),
+            ("DELETE FROM account_pending WHERE debits_pending = 23".to_owned(), Box::new(lost)),
+            ("INSERT INTO account_pending SELECT id, 1, 0, 0 FROM account WHERE code = 'w1'".to_owned(), Box::new(spurious)),
+            ("UPDATE late_line SET posted = posted + 1".to_owned(), Box::new(history)),
+            ("UPDATE late_line SET latest_effective_at = (SELECT MIN(effective_at) FROM entry)".to_owned(), Box::new(history)),
+            ("DELETE FROM late_line".to_owned(), Box::new(history)),
+            ("INSERT INTO late_line SELECT account_id, 1, latest_effective_at, 1, 0, 0, 0, 0 FROM late_line".to_owned(), Box::new(history)),
+            ("UPDATE late_total SET posted = posted + 1 WHERE level = 4".to_owned(), Box::new(history)),
+            ("UPDATE late_total SET bucket = bucket + 1 WHERE level = 0".to_owned(), Box::new(history)),
+            ("DELETE FROM late_total WHERE level = 9".to_owned(), Box::new(history)),
+            ("UPDATE account SET latest_effective_at = NULL WHERE code = 'w1'".to_owned(), Box::new(history)),
+            ("UPDATE account SET latest_effective_at = (SELECT MIN(effective_at) FROM entry) WHERE code = 'w1'".to_owned(), Box::new(history)),
+            (format!("DELETE FROM entry_line WHERE entry_id = {release}"), Box::new(problem(Problem::NoLines))),
+            (format!("DELETE FROM entry WHERE id = {release}"), Box::new(problem(Problem::Missing))),
+            (format!("UPDATE entry_line SET amount = 0 WHERE entry_id = {release}"), Box::new(problem(Problem::Amount))),
+            (format!("UPDATE entry_line SET amount = -amount WHERE entry_id = {release}"), Box::new(problem(Problem::Amount))),
+            (format!("UPDATE entry_line SET effect = 'POST' WHERE entry_id = {release}"), Box::new(problem(Problem::Effect))),
+            (format!("UPDATE entry_line SET effect = 'HOLD' WHERE entry_id = {reversal}"), Box::new(problem(Problem::Effect))),
+            (format!("UPDATE entry SET kind = 'POST' WHERE id = {captured}"), Box::new(problem(Problem::ResolvesNoHold))),
+            (format!("UPDATE entry_line SET amount = amount + 1 WHERE entry_id = {capture}"), Box::new(problem(Problem::ResolvedInPart))),
+            (format!("DELETE FROM entry_line WHERE entry_id = {capture} AND effect = 'RELEASE'"), Box::new(problem(Problem::ResolvedInPart))),
+            (format!("UPDATE entry_line SET amount = amount + 1 WHERE entry_id = {reversal}"), Box::new(problem(Problem::ReversedInPart))),
+            (format!("DELETE FROM outbox WHERE entry_id = {reversal}"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id) SELECT {reversal}"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id) SELECT {nobody}"), Box::new(problem(Problem::Missing))),
+        ];
+        // SQLite cannot drop a unique constraint.
+        if book.engine == Engine::Postgres {
+            let twice = format!("INSERT INTO entry (id, resolves_id, {columns}) SELECT {nobody}, resolves_id, {columns} FROM entry WHERE kind = 'CAPTURE'");
+            damages.push((twice, Box::new(problem(Problem::ResolvedTwice))));
+            let twice = format!("INSERT INTO entry (id, resolves_id, {columns}) SELECT {nobody}, resolves_id, {columns} FROM entry WHERE kind = 'REVERSAL'");
+            damages.push((twice, Box::new(problem(Problem::ReversedTwice))));
+        }
+        for (sql, tells) in damages {
+            let found = found_after(&book, &sql).await;
+            assert!(found.iter().any(tells), "{sql}: {found:#?}");
+            for difference in &found {
+                assert!(difference.to_string().len() > 20, "{difference:?}");
+            }
+        }
+        book.is_sound().await;
+    }
+
     async fn an_empty_ledger_is_sound(database: TestDatabase) {
         let book = Book::new(database).await;
         assert!(verify(&book.db, 0).await.unwrap().is_sound());
@@ -94,7 +215,8 @@ on_every_engine! {
         let book = a_sound_book(database).await;
         damage(&book, "DELETE FROM entry_line WHERE debit_version = 3").await;
         let found = differences(&book).await;
-        assert!(found.iter().any(|found| matches!(found, Difference::NoLines { .. })), "{found:?}");
+        let empty = |found: &Difference| matches!(found, Difference::Entry { problem: EntryProblem::NoLines, .. });
+        assert!(found.iter().any(empty), "{found:?}");
         assert!(found.iter().any(|found| matches!(found, Difference::Version { .. })), "{found:?}");
         assert!(found.iter().any(|found| matches!(found, Difference::RunningBalance { .. })), "{found:?}");
     }

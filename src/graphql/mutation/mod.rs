@@ -13,7 +13,6 @@ use unit_of_work::ContextExt as _;
 
 use super::{
     context::LedgerContext as _,
-    feed::Announcement,
     object::{Account, Entry},
 };
 use crate::ledger;
@@ -48,17 +47,10 @@ pub struct EntryPayload {
 }
 
 impl EntryPayload {
-    /// The payload; the subscribers are told once the entry is committed.
+    /// The payload; the feed is woken once the entry is committed.
     fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
         let feed = ctx.feed().clone();
-        let accounts = posted.accounts.iter();
-        let announcement = Announcement {
-            entry_id: posted.entry.id,
-            account_ids: accounts.clone().map(|account| account.id).collect(),
-            account_codes: accounts.map(|account| account.code.clone()).collect(),
-        };
-        ctx.unit()
-            .after_commit(async move { feed.announce(announcement) });
+        ctx.unit().after_commit(async move { feed.commit() });
         Self {
             entry: Entry(posted.entry),
             accounts: posted.accounts.into_iter().map(Account).collect(),

@@ -5,7 +5,7 @@ use async_graphql::{Enum, ID, SimpleObject};
 use super::global_id;
 use crate::{
     graphql::scalars::Int64,
-    ledger::{self, Difference, Id},
+    ledger::{self, Difference, EntryProblem, Id},
 };
 
 /// What came of recomputing everything from the lines.
@@ -34,6 +34,8 @@ pub struct LedgerDifference {
     message: String,
     /// The account that it is about, if it is about one.
     account_id: Option<ID>,
+    /// The entry that it is about, if it is about one.
+    entry_id: Option<ID>,
     /// The line that it is about, if it is about one.
     line_id: Option<ID>,
 }
@@ -53,8 +55,20 @@ pub enum LedgerDifferenceKind {
     Overdraft,
     /// A closed account is not empty.
     ClosedNotEmpty,
-    /// An entry moves nothing.
-    NoLines,
+    /// What was pending after a line is not what the lines up to it make.
+    Pending,
+    /// What is kept so that balances at an instant can be found is not what the lines make.
+    History,
+    /// An entry has no line, or lines name an entry that does not exist.
+    EntryLines,
+    /// A line has no positive amount, or one account on both sides, or does what its entry's kind does not do.
+    Line,
+    /// A hold was ended more than once or not as a whole, or what was ended is no hold.
+    Hold,
+    /// An entry was reversed more than once or not as a whole.
+    Reversal,
+    /// The feed does not have an entry exactly once.
+    Feed,
 }
 
 impl From<ledger::LedgerCheck> for LedgerCheck {
@@ -73,6 +87,7 @@ impl From<ledger::LedgerCheck> for LedgerCheck {
 impl From<Difference> for LedgerDifference {
     fn from(difference: Difference) -> Self {
         use LedgerDifferenceKind as Kind;
+        let mut entry_id = None;
         let (kind, account_id, line) = match &difference {
             Difference::Total { account, .. } => (Kind::Total, Some(account.id), None),
             Difference::Version { account, .. } => (Kind::Version, Some(account.id), None),
@@ -86,12 +101,30 @@ impl From<Difference> for LedgerDifference {
             Difference::ClosedNotEmpty { account } => {
                 (Kind::ClosedNotEmpty, Some(account.id), None)
             }
-            Difference::NoLines { .. } => (Kind::NoLines, None, None),
+            Difference::Pending { account, .. } => (Kind::Pending, Some(account.id), None),
+            Difference::History { account } => (Kind::History, Some(account.id), None),
+            Difference::Entry {
+                entry_id: id,
+                problem,
+            } => {
+                entry_id = Some(global_id(Id::Entry(*id)));
+                let kind = match problem {
+                    EntryProblem::NoLines | EntryProblem::Missing => Kind::EntryLines,
+                    EntryProblem::Amount | EntryProblem::Effect => Kind::Line,
+                    EntryProblem::ResolvesNoHold
+                    | EntryProblem::ResolvedTwice
+                    | EntryProblem::ResolvedInPart => Kind::Hold,
+                    EntryProblem::ReversedTwice | EntryProblem::ReversedInPart => Kind::Reversal,
+                    EntryProblem::Outbox => Kind::Feed,
+                };
+                (kind, None, None)
+            }
         };
         Self {
             kind,
             message: difference.to_string(),
             account_id: account_id.map(|id| global_id(Id::Account(id))),
+            entry_id,
             line_id: line.map(|line| {
                 global_id(Id::Line {
                     entry_id: line.entry_id,

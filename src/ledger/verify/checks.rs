@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 use uuid::Uuid;
 
 /// Every line twice, once for each of its accounts, with what it adds to that side's posted and pending totals.
-const TOUCHED: &str = "effects AS (
+pub(super) const TOUCHED: &str = "effects AS (
     SELECT entry_line.*,
            CASE WHEN effect IN ('POST', 'CAPTURE') THEN amount ELSE 0 END AS posted,
            CASE effect WHEN 'HOLD' THEN amount WHEN 'POST' THEN 0 ELSE -amount END AS pending
@@ -260,26 +260,7 @@ pub(super) async fn limits(
     Ok(differences)
 }
 
-/// Entries that have no line.
-pub(super) async fn entries_without_lines(
-    db: &impl ConnectionTrait,
-    limit: usize,
-) -> Result<Vec<Difference>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: Uuid,
-    }
-    let sql = "SELECT id FROM entry
-        WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)
-        ORDER BY id";
-    Ok(rows::<Row>(db, sql, limit)
-        .await?
-        .into_iter()
-        .map(|row| Difference::NoLines { entry_id: row.id })
-        .collect())
-}
-
-async fn rows<R: FromQueryResult>(
+pub(super) async fn rows<R: FromQueryResult>(
     db: &impl ConnectionTrait,
     sql: &str,
     limit: usize,
@@ -293,7 +274,7 @@ async fn rows<R: FromQueryResult>(
         .collect()
 }
 
-fn sum(text: &str) -> Result<i128, DbErr> {
+pub(super) fn sum(text: &str) -> Result<i128, DbErr> {
     text.parse()
         .map_err(|_| DbErr::Type(format!("`{text}` is not a sum of integers")))
 }

@@ -1,6 +1,6 @@
 //! Differences in words.
 
-use super::{CheckedLine, Difference};
+use super::{CheckedLine, Difference, EntryProblem};
 use crate::ledger::Id;
 use daybook_entity::Side;
 use std::fmt;
@@ -82,8 +82,73 @@ impl fmt::Display for Difference {
             Self::ClosedNotEmpty { account } => {
                 write!(f, "the account `{}` is closed and not empty", account.code)
             }
-            Self::NoLines { entry_id } => {
-                write!(f, "the entry {} has no line", Id::Entry(*entry_id))
+            Self::Pending {
+                account,
+                version,
+                recorded,
+                recomputed,
+            } => {
+                let pending =
+                    |f: &mut fmt::Formatter<'_>, totals: Option<(i128, i128)>| match totals {
+                        Some((debits, credits)) => {
+                            write!(f, "{debits} debits and {credits} credits")
+                        }
+                        None => write!(f, "nothing"),
+                    };
+                write!(
+                    f,
+                    "for version {version} of the account `{}` ",
+                    account.code
+                )?;
+                pending(
+                    f,
+                    recorded.map(|(debits, credits)| (debits.into(), credits.into())),
+                )?;
+                write!(f, " are kept as pending, and its lines make ")?;
+                pending(f, *recomputed)
+            }
+            Self::History { account } => write!(
+                f,
+                "what is kept for the account `{}` so that its balance at an instant can be found is not what its lines make",
+                account.code
+            ),
+            Self::Entry { entry_id, problem } => {
+                let entry = Id::Entry(*entry_id);
+                match problem {
+                    EntryProblem::NoLines => write!(f, "the entry {entry} has no line"),
+                    EntryProblem::Missing => write!(
+                        f,
+                        "the entry {entry} does not exist, and lines or the outbox name it"
+                    ),
+                    EntryProblem::Amount => write!(
+                        f,
+                        "a line of the entry {entry} has no positive amount, or one account on both sides"
+                    ),
+                    EntryProblem::Effect => write!(
+                        f,
+                        "a line of the entry {entry} does what its kind does not do"
+                    ),
+                    EntryProblem::ResolvesNoHold => {
+                        write!(f, "the entry {entry} ends an entry that is no hold")
+                    }
+                    EntryProblem::ResolvedTwice => {
+                        write!(f, "the hold {entry} was ended more than once")
+                    }
+                    EntryProblem::ResolvedInPart => write!(
+                        f,
+                        "what was captured and freed of the hold {entry} is not what it had set aside"
+                    ),
+                    EntryProblem::ReversedTwice => {
+                        write!(f, "the entry {entry} was reversed more than once")
+                    }
+                    EntryProblem::ReversedInPart => write!(
+                        f,
+                        "the reversal of the entry {entry} is not its mirror image"
+                    ),
+                    EntryProblem::Outbox => {
+                        write!(f, "the outbox does not have the entry {entry} exactly once")
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,103 @@
+//! Entries as wholes: their kinds, what they end and undo, and that the outbox has them.
+
+use super::checks::rows;
+use super::{Difference, EntryProblem};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use uuid::Uuid;
+
+/// Each problem, and the statement that finds the ids of the entries that have it.
+const CHECKS: [(EntryProblem, &str); 11] = [
+    (
+        EntryProblem::NoLines,
+        "SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)",
+    ),
+    (
+        EntryProblem::Missing,
+        "SELECT DISTINCT entry_id AS id FROM entry_line WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = entry_line.entry_id)",
+    ),
+    (
+        EntryProblem::Amount,
+        "SELECT DISTINCT entry_id AS id FROM entry_line WHERE amount <= 0 OR debit_account_id = credit_account_id",
+    ),
+    (
+        EntryProblem::Effect,
+        "SELECT DISTINCT entry.id FROM entry JOIN entry_line ON entry_line.entry_id = entry.id
+         WHERE CASE kind WHEN 'REVERSAL' THEN effect <> 'POST' WHEN 'CAPTURE' THEN effect NOT IN ('CAPTURE', 'RELEASE')
+               ELSE effect <> kind END",
+    ),
+    (
+        EntryProblem::ResolvesNoHold,
+        "SELECT entry.id FROM entry LEFT JOIN entry hold ON hold.id = entry.resolves_id
+         WHERE entry.kind IN ('CAPTURE', 'RELEASE') AND (hold.id IS NULL OR hold.kind <> 'HOLD')",
+    ),
+    (
+        EntryProblem::ResolvedTwice,
+        "SELECT resolves_id AS id FROM entry WHERE resolves_id IS NOT NULL GROUP BY resolves_id HAVING COUNT(*) > 1",
+    ),
+    (
+        EntryProblem::ResolvedInPart,
+        "SELECT DISTINCT id FROM (
+            SELECT id, debit_account_id, credit_account_id, SUM(aside) AS aside FROM (
+                SELECT entry_id AS id, debit_account_id, credit_account_id, amount AS aside FROM entry_line
+                WHERE effect = 'HOLD' AND entry_id IN (SELECT resolves_id FROM entry WHERE resolves_id IS NOT NULL)
+                UNION ALL
+                SELECT resolves_id, debit_account_id, credit_account_id, -amount FROM entry_line JOIN entry ON entry.id = entry_id
+                WHERE resolves_id IS NOT NULL AND effect IN ('CAPTURE', 'RELEASE')
+            ) AS parts GROUP BY id, debit_account_id, credit_account_id
+         ) AS sums WHERE aside <> 0",
+    ),
+    (
+        EntryProblem::ReversedTwice,
+        "SELECT reverses_id AS id FROM entry WHERE reverses_id IS NOT NULL GROUP BY reverses_id HAVING COUNT(*) > 1",
+    ),
+    (
+        EntryProblem::ReversedInPart,
+        "SELECT DISTINCT id FROM (
+            SELECT id, debit_account_id, credit_account_id, SUM(moved) AS moved FROM (
+                SELECT entry_id AS id, debit_account_id, credit_account_id, amount AS moved FROM entry_line
+                WHERE effect IN ('POST', 'CAPTURE') AND entry_id IN (SELECT reverses_id FROM entry WHERE reverses_id IS NOT NULL)
+                UNION ALL
+                SELECT reverses_id, credit_account_id, debit_account_id, -amount FROM entry_line JOIN entry ON entry.id = entry_id
+                WHERE reverses_id IS NOT NULL
+            ) AS parts GROUP BY id, debit_account_id, credit_account_id
+         ) AS sums WHERE moved <> 0",
+    ),
+    (
+        EntryProblem::Outbox,
+        "SELECT id FROM entry LEFT JOIN (SELECT entry_id, COUNT(*) AS times FROM outbox GROUP BY entry_id) AS told ON told.entry_id = entry.id
+         WHERE COALESCE(times, 0) <> 1",
+    ),
+    (
+        EntryProblem::Missing,
+        "SELECT entry_id AS id FROM outbox WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
+    ),
+];
+
+/// Every problem of every entry.
+pub(super) async fn entries(
+    db: &impl ConnectionTrait,
+    limit: usize,
+) -> Result<Vec<Difference>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        problem: i32,
+    }
+    let checks = CHECKS.iter().zip(0..).map(|((_, sql), number)| {
+        format!("SELECT id, {number} AS problem FROM ({sql}) AS found_{number}")
+    });
+    let checks: Vec<String> = checks.collect();
+    let sql = format!(
+        "SELECT id, problem FROM ({}) AS found ORDER BY problem, id",
+        checks.join(" UNION ALL ")
+    );
+    let rows = rows::<Row>(db, &sql, limit).await?;
+    let difference = |row: Row| {
+        let (problem, _) = CHECKS.get(usize::try_from(row.problem).ok()?)?;
+        Some(Difference::Entry {
+            entry_id: row.id,
+            problem: *problem,
+        })
+    };
+    Ok(rows.into_iter().filter_map(difference).collect())
+}

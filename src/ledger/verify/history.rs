@@ -1,0 +1,129 @@
+//! What is kept so that history need not be added up, against what adding it up makes.
+
+use super::checks::{TOUCHED, rows, sum};
+use super::{CheckedAccount, Difference};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use uuid::Uuid;
+
+/// The pending totals after each line that changes them.
+pub(super) async fn pending(
+    db: &impl ConnectionTrait,
+    limit: usize,
+) -> Result<Vec<Difference>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        code: String,
+        version: i64,
+        recorded_debits: Option<i64>,
+        recorded_credits: Option<i64>,
+        debits: Option<String>,
+        credits: Option<String>,
+    }
+    let sql = format!(
+        "WITH {TOUCHED}, running AS (
+            SELECT account_id, version, effect, SUM(debit_pending) OVER so_far AS debits, SUM(credit_pending) OVER so_far AS credits
+            FROM touched
+            WINDOW so_far AS (PARTITION BY account_id ORDER BY version, entry_id, line_no, side ROWS UNBOUNDED PRECEDING)
+        ), changed AS (SELECT * FROM running WHERE effect <> 'POST')
+        SELECT account.id, account.code, COALESCE(changed.version, kept.version) AS version,
+               kept.debits_pending AS recorded_debits, kept.credits_pending AS recorded_credits,
+               CAST(changed.debits AS text) AS debits, CAST(changed.credits AS text) AS credits
+        FROM changed
+        FULL JOIN account_pending kept ON kept.account_id = changed.account_id AND kept.version = changed.version
+        JOIN account ON account.id = COALESCE(changed.account_id, kept.account_id)
+        WHERE changed.version IS NULL OR kept.version IS NULL
+           OR kept.debits_pending <> changed.debits OR kept.credits_pending <> changed.credits
+        ORDER BY account.id, COALESCE(changed.version, kept.version)"
+    );
+    let difference = |row: Row| {
+        let recomputed = match (&row.debits, &row.credits) {
+            (Some(debits), Some(credits)) => Some((sum(debits)?, sum(credits)?)),
+            _ => None,
+        };
+        Ok(Difference::Pending {
+            account: CheckedAccount {
+                id: row.id,
+                code: row.code,
+            },
+            version: row.version,
+            recorded: row.recorded_debits.zip(row.recorded_credits),
+            recomputed,
+        })
+    };
+    let rows = rows::<Row>(db, &sql, limit).await?;
+    rows.into_iter().map(difference).collect()
+}
+
+/// The latest instant of each account, its late lines, and their sums by time.
+pub(super) async fn late(
+    db: &impl ConnectionTrait,
+    limit: usize,
+) -> Result<Vec<Difference>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        code: String,
+    }
+    let microseconds = microseconds(db.get_database_backend());
+    let sql = format!(
+        "WITH {TOUCHED}, dated AS (
+            SELECT account_id, touched.version, effective_at, debit_pending, credit_pending,
+                   CASE normal_side WHEN 'DEBIT' THEN debit - credit ELSE credit - debit END AS posted,
+                   MAX(effective_at) OVER (PARTITION BY account_id ORDER BY touched.version ROWS UNBOUNDED PRECEDING) AS latest
+            FROM touched JOIN entry ON entry.id = touched.entry_id JOIN account ON account.id = touched.account_id
+        ), late AS (
+            SELECT * FROM dated WHERE effective_at < latest
+        ), running AS (
+            SELECT account_id, version, latest, COUNT(*) OVER so_far AS lines, SUM(posted) OVER so_far AS posted,
+                   SUM(debit_pending) OVER so_far AS debits_pending, SUM(credit_pending) OVER so_far AS credits_pending,
+                   SUM(abs(debit_pending) + abs(credit_pending)) OVER so_far AS held
+            FROM late WINDOW so_far AS (PARTITION BY account_id ORDER BY version ROWS UNBOUNDED PRECEDING)
+        ), sizes(level) AS (
+            VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)
+        ), totals AS (
+            SELECT account_id, level, ({microseconds}) >> (6 * level) AS bucket, COUNT(*) AS lines, SUM(posted) AS posted,
+                   SUM(debit_pending) AS debits_pending, SUM(credit_pending) AS credits_pending
+            FROM late CROSS JOIN sizes GROUP BY account_id, level, ({microseconds}) >> (6 * level)
+        ), wrong AS (
+            SELECT COALESCE(running.account_id, kept.account_id) AS account_id FROM running
+            FULL JOIN late_line kept ON kept.account_id = running.account_id AND kept.version = running.version
+            WHERE running.version IS NULL OR kept.version IS NULL OR kept.latest_effective_at <> running.latest
+               OR kept.lines <> running.lines OR kept.posted <> running.posted OR kept.held <> running.held
+               OR kept.debits_pending <> running.debits_pending OR kept.credits_pending <> running.credits_pending
+            UNION
+            SELECT COALESCE(totals.account_id, kept.account_id) FROM totals
+            FULL JOIN late_total kept ON kept.account_id = totals.account_id AND kept.level = totals.level AND kept.bucket = totals.bucket
+            WHERE totals.level IS NULL OR kept.level IS NULL OR kept.lines <> totals.lines OR kept.posted <> totals.posted
+               OR kept.debits_pending <> totals.debits_pending OR kept.credits_pending <> totals.credits_pending
+            UNION
+            SELECT account.id FROM account
+            LEFT JOIN (SELECT account_id, MAX(effective_at) AS latest FROM dated GROUP BY account_id) AS newest ON newest.account_id = account.id
+            WHERE account.latest_effective_at <> newest.latest
+               OR (account.latest_effective_at IS NULL) <> (newest.latest IS NULL)
+        )
+        SELECT account.id, account.code FROM account JOIN wrong ON wrong.account_id = account.id ORDER BY account.id"
+    );
+    let rows = rows::<Row>(db, &sql, limit).await?;
+    let difference = |row: Row| Difference::History {
+        account: CheckedAccount {
+            id: row.id,
+            code: row.code,
+        },
+    };
+    Ok(rows.into_iter().map(difference).collect())
+}
+
+/// `effective_at` as microseconds since the year 1: what the engines spell differently.
+fn microseconds(engine: DbBackend) -> &'static str {
+    match engine {
+        DbBackend::Postgres => {
+            "(CAST(extract(epoch FROM date_trunc('second', effective_at)) AS bigint) + 62135596800) * 1000000
+             + CAST(extract(microseconds FROM effective_at) AS bigint) % 1000000"
+        }
+        _ => {
+            "(CAST(strftime('%s', effective_at) AS INTEGER) + 62135596800) * 1000000
+             + CAST(substr(substr(replace(substr(effective_at, 20), '+00:00', ''), 2) || '000000', 1, 6) AS INTEGER)"
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `daybook verify`: what a person or a cron job runs.
+
+use std::process::{Command, Output};
+
+use daybook_test_harness::{TestDatabase, on_every_engine};
+
+use super::server::Ledger;
+
+fn verify(database: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
+    command
+        .args(["verify", "--log", "off", "--database", database])
+        .output()
+        .unwrap()
+}
+
+on_every_engine! {
+    async fn the_command_lists_every_difference_and_fails(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let ledger = Ledger::with_accounts(test).await;
+        ledger.post("cash", "alice", 5).await;
+        let sound = verify(&url);
+        assert_eq!(sound.status.code(), Some(0), "{sound:?}");
+        assert_eq!(String::from_utf8_lossy(&sound.stdout), "checked 2 accounts, 1 entries and 1 lines\n");
+
+        ledger.observer().await.execute("UPDATE account SET credits_posted = 6 WHERE code = 'alice'").await;
+        let unsound = verify(&url);
+        assert_eq!(unsound.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8_lossy(&unsound.stdout),
+            "the posted credits of the account `alice` are 6, and its lines make 5\nchecked 2 accounts, 1 entries and 1 lines\n"
+        );
+        let said = String::from_utf8_lossy(&unsound.stderr).into_owned();
+        assert_eq!(said, "daybook: the ledger is not sound; what differs is listed above (1)\n");
+    }
+}

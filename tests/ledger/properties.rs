@@ -1,0 +1,417 @@
+//! Random operations on the ledger and on a small model of it: each is refused by both, for a reason that the model knows, or changes both
+//! alike; and after each, everything adds up.
+
+use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
+use daybook::ledger::{Code, NewLine, OpenAccount, set_account_status};
+use daybook_entity::{AccountStatus, LimitPolicy, Side};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+const MAX: i128 = i64::MAX as i128;
+
+/// From, to, amount; accounts by their number.
+type Lines = Vec<(usize, usize, i64)>;
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Post(Lines),
+    Hold(Lines),
+    /// Of the holds that there are, which one; quarters of each line to capture, or everything.
+    Capture(usize, Option<Vec<i64>>),
+    Release(usize),
+    /// Of the entries that there are, which one.
+    Reverse(usize),
+    Status(usize, AccountStatus),
+}
+
+fn lines() -> impl Strategy<Value = Lines> {
+    let amount = prop_oneof![
+        12 => 1..200_i64,
+        2 => Just(i64::MAX / 2),
+        1 => Just(i64::MAX),
+        1 => Just(i64::MAX - 100),
+        1 => -1..=0_i64,
+    ];
+    prop::collection::vec((0..4_usize, 0..4_usize, amount), 1..4)
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let status = prop_oneof![
+        4 => Just(AccountStatus::Open),
+        2 => Just(AccountStatus::Frozen),
+        1 => Just(AccountStatus::Closed),
+    ];
+    prop_oneof![
+        6 => lines().prop_map(Operation::Post),
+        5 => lines().prop_map(Operation::Hold),
+        4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
+            .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
+        2 => any::<usize>().prop_map(Operation::Release),
+        3 => any::<usize>().prop_map(Operation::Reverse),
+        2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
+    ]
+}
+
+/// What a line adds, times its amount, to posted and pending totals.
+#[derive(Clone, Copy, PartialEq)]
+enum Effect {
+    Post,
+    Hold,
+    Capture,
+    Release,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Account {
+    policy: LimitPolicy,
+    status: AccountStatus,
+    /// Debits posted and pending, credits posted and pending.
+    totals: [i128; 4],
+    version: i64,
+}
+
+#[derive(Clone)]
+struct Entry {
+    id: Uuid,
+    is_hold: bool,
+    /// What it has moved, or set aside.
+    lines: Lines,
+    moves: bool,
+    is_resolved: bool,
+    is_reversed: bool,
+}
+
+#[derive(Clone)]
+struct Model {
+    accounts: Vec<Account>,
+    entries: Vec<Entry>,
+}
+
+impl Model {
+    fn new() -> Self {
+        let account = |policy| Account {
+            policy,
+            status: AccountStatus::Open,
+            totals: [0; 4],
+            version: 0,
+        };
+        let policies = [
+            LimitPolicy::None,
+            LimitPolicy::NoDebitOverdraft,
+            LimitPolicy::NoCreditOverdraft,
+            LimitPolicy::None,
+        ];
+        Self {
+            accounts: policies.map(account).to_vec(),
+            entries: Vec::new(),
+        }
+    }
+
+    fn holds(&self) -> Vec<usize> {
+        let holds = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.is_hold);
+        holds.map(|(index, _)| index).collect()
+    }
+
+    /// Applies lines, or says all the reasons that there are to refuse them.
+    fn apply(
+        &mut self,
+        lines: &[(usize, usize, i64, Effect)],
+    ) -> Result<(), BTreeSet<&'static str>> {
+        let mut reasons = BTreeSet::new();
+        let mut changes = vec![[0_i128; 4]; self.accounts.len()];
+        let (mut touched, mut opens) = (
+            vec![0; self.accounts.len()],
+            vec![false; self.accounts.len()],
+        );
+        for &(from, to, amount, effect) in lines {
+            if amount <= 0 || from == to {
+                reasons.insert(Code::BadUserInput.as_str());
+            }
+            let (posted, pending) = match effect {
+                Effect::Post => (1, 0),
+                Effect::Hold => (0, 1),
+                Effect::Capture => (1, -1),
+                Effect::Release => (0, -1),
+            };
+            for (account, side) in [(from, 0), (to, 2)] {
+                changes[account][side] += posted * i128::from(amount);
+                changes[account][side + 1] += pending * i128::from(amount);
+                touched[account] += 1;
+                opens[account] |= effect != Effect::Release;
+            }
+        }
+        let mut after = self.accounts.clone();
+        for (index, account) in after.iter_mut().enumerate() {
+            for (total, change) in account.totals.iter_mut().zip(changes[index]) {
+                *total += change;
+                if change > MAX {
+                    reasons.insert(Code::AmountOutOfRange.as_str());
+                }
+            }
+            let [debits, debits_pending, credits, credits_pending] = account.totals;
+            if debits + debits_pending > MAX || credits + credits_pending > MAX {
+                reasons.insert(Code::AmountOutOfRange.as_str());
+            }
+            if opens[index] && account.status != AccountStatus::Open {
+                reasons.insert(Code::AccountNotOpen.as_str());
+            }
+            let beyond = match account.policy {
+                LimitPolicy::None => false,
+                LimitPolicy::NoDebitOverdraft => debits + debits_pending > credits,
+                LimitPolicy::NoCreditOverdraft => credits + credits_pending > debits,
+            };
+            if beyond {
+                reasons.insert(Code::InsufficientFunds.as_str());
+            }
+            account.version += touched[index];
+        }
+        if reasons.is_empty() {
+            self.accounts = after;
+            Ok(())
+        } else {
+            Err(reasons)
+        }
+    }
+}
+
+fn with_effect(lines: &Lines, effect: Effect) -> Vec<(usize, usize, i64, Effect)> {
+    lines
+        .iter()
+        .map(|&(from, to, amount)| (from, to, amount, effect))
+        .collect()
+}
+
+/// Runs one operation on both.
+async fn step(
+    book: &Book,
+    codes: &[String],
+    model: &mut Model,
+    operation: Operation,
+) -> Result<(), String> {
+    let code_only = |code: &'static str| Err(BTreeSet::from([code]));
+    let new_lines = |lines: &Lines| -> Vec<NewLine> {
+        lines
+            .iter()
+            .map(|&(from, to, amount)| line(&codes[from], &codes[to], amount))
+            .collect()
+    };
+    let entry = |id, is_hold, moves, lines| Entry {
+        id,
+        is_hold,
+        lines,
+        moves,
+        is_resolved: false,
+        is_reversed: false,
+    };
+    let (said, expected) = match operation {
+        Operation::Post(lines) => {
+            let said = book
+                .post(new_entry(new_lines(&lines)))
+                .await
+                .map_err(|error| error.code());
+            let expected = model.apply(&with_effect(&lines, Effect::Post));
+            if let Ok(posted) = &said {
+                model
+                    .entries
+                    .push(entry(posted.entry.id, false, true, lines));
+            }
+            (said.map(drop), expected)
+        }
+        Operation::Hold(lines) => {
+            let said = book
+                .hold(new_hold(new_lines(&lines)))
+                .await
+                .map_err(|error| error.code());
+            let expected = model.apply(&with_effect(&lines, Effect::Hold));
+            if let Ok(posted) = &said {
+                model
+                    .entries
+                    .push(entry(posted.entry.id, true, false, lines));
+            }
+            (said.map(drop), expected)
+        }
+        Operation::Capture(which, quarters) => {
+            let holds = model.holds();
+            let Some(&index) = holds.get(which % holds.len().max(1)) else {
+                return Ok(());
+            };
+            let hold = model.entries[index].clone();
+            let amounts: Option<Vec<i64>> = quarters.map(|quarters| {
+                hold.lines
+                    .iter()
+                    .zip(quarters)
+                    .map(|((_, _, amount), quarters)| amount / 4 * quarters)
+                    .collect()
+            });
+            let said = book
+                .capture(hold.id, amounts.clone(), noon())
+                .await
+                .map_err(|error| error.code());
+            let amounts = amounts.unwrap_or_else(|| hold.lines.iter().map(|line| line.2).collect());
+            let part = |effect, amount_of: &dyn Fn(usize, i64) -> i64| -> Vec<_> {
+                let lines = hold.lines.iter().enumerate();
+                lines
+                    .map(|(index, &(from, to, held))| (from, to, amount_of(index, held), effect))
+                    .filter(|line| line.2 > 0)
+                    .collect()
+            };
+            let captured = part(Effect::Capture, &|index, _| amounts[index]);
+            let freed = part(Effect::Release, &|index, held| held - amounts[index]);
+            let expected = if hold.is_resolved {
+                code_only(Code::HoldAlreadyResolved.as_str())
+            } else if captured.is_empty() {
+                code_only(Code::BadUserInput.as_str())
+            } else {
+                model.apply(&[captured.clone(), freed].concat())
+            };
+            if let Ok(posted) = &said {
+                model.entries[index].is_resolved = true;
+                let lines = captured
+                    .into_iter()
+                    .map(|(from, to, amount, _)| (from, to, amount))
+                    .collect();
+                model
+                    .entries
+                    .push(entry(posted.entry.id, false, true, lines));
+            }
+            (said.map(drop), expected)
+        }
+        Operation::Release(which) => {
+            let holds = model.holds();
+            let Some(&index) = holds.get(which % holds.len().max(1)) else {
+                return Ok(());
+            };
+            let hold = model.entries[index].clone();
+            let said = book
+                .release(hold.id, noon())
+                .await
+                .map_err(|error| error.code());
+            let expected = if hold.is_resolved {
+                code_only(Code::HoldAlreadyResolved.as_str())
+            } else {
+                model.apply(&with_effect(&hold.lines, Effect::Release))
+            };
+            if let Ok(posted) = &said {
+                model.entries[index].is_resolved = true;
+                model
+                    .entries
+                    .push(entry(posted.entry.id, false, false, Vec::new()));
+            }
+            (said.map(drop), expected)
+        }
+        Operation::Reverse(which) => {
+            let index = which % model.entries.len().max(1);
+            let Some(reversed) = model.entries.get(index).cloned() else {
+                return Ok(());
+            };
+            let said = book
+                .reverse(reversed.id)
+                .await
+                .map_err(|error| error.code());
+            let mirror: Lines = reversed
+                .lines
+                .iter()
+                .map(|&(from, to, amount)| (to, from, amount))
+                .collect();
+            let expected = if !reversed.moves {
+                code_only(Code::BadUserInput.as_str())
+            } else if reversed.is_reversed {
+                code_only(Code::AlreadyReversed.as_str())
+            } else {
+                model.apply(&with_effect(&mirror, Effect::Post))
+            };
+            if let Ok(posted) = &said {
+                model.entries[index].is_reversed = true;
+                model
+                    .entries
+                    .push(entry(posted.entry.id, false, true, mirror));
+            }
+            (said.map(drop), expected)
+        }
+        Operation::Status(index, status) => {
+            let account = by(&codes[index]);
+            let said = book
+                .write(async |tx| set_account_status(tx, &account, status).await)
+                .await
+                .map_err(|error| error.code());
+            let account = &mut model.accounts[index];
+            let [debits, debits_pending, credits, credits_pending] = account.totals;
+            let is_empty = debits == credits && debits_pending == 0 && credits_pending == 0;
+            let expected = if account.status == status {
+                Ok(())
+            } else if account.status == AccountStatus::Closed {
+                code_only(Code::AccountNotOpen.as_str())
+            } else if status == AccountStatus::Closed && !is_empty {
+                code_only(Code::BadUserInput.as_str())
+            } else {
+                account.status = status;
+                Ok(())
+            };
+            (said.map(drop), expected)
+        }
+    };
+    match (&said, &expected) {
+        (Ok(()), Ok(())) => {}
+        (Err(Some(code)), Err(reasons)) if reasons.contains(code.as_str()) => {}
+        _ => return Err(format!("the ledger says {said:?}, the model {expected:?}")),
+    }
+    for (code, expected) in codes.iter().zip(&model.accounts) {
+        let account = book.find(code).await;
+        let totals = [
+            account.debits_posted,
+            account.debits_pending,
+            account.credits_posted,
+            account.credits_pending,
+        ];
+        let found = Account {
+            policy: account.limit_policy,
+            status: account.status,
+            totals: totals.map(i128::from),
+            version: account.version,
+        };
+        if found != *expected {
+            return Err(format!("{code} is {found:?}, in the model {expected:?}"));
+        }
+    }
+    book.is_sound().await;
+    Ok(())
+}
+
+on_every_engine! {
+    async fn the_ledger_does_what_a_small_model_of_it_does(database: TestDatabase) {
+        let cases = if database.engine() == Engine::Sqlite { 40 } else { 10 };
+        let runtime = tokio::runtime::Handle::current();
+        // Proptest is not asynchronous: it runs on this thread, and the operations on the others.
+        tokio::task::block_in_place(|| {
+            let book = runtime.block_on(Book::new(database));
+            let mut runner = TestRunner::new(Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });
+            let operations = prop::collection::vec(operation(), 1..25);
+            let result = runner.run(&operations, |operations| {
+                runtime.block_on(async {
+                    // Accounts of its own for each case, in one database.
+                    let case = Uuid::new_v4().simple().to_string();
+                    let codes: Vec<String> = (0..4).map(|number| format!("{case} {number}")).collect();
+                    let mut model = Model::new();
+                    for (index, (code, account)) in codes.iter().zip(&model.accounts).enumerate() {
+                        let normal_side = if index % 2 == 0 { Side::Debit } else { Side::Credit };
+                        let command = OpenAccount { limit_policy: account.policy, normal_side, ..new_account(code) };
+                        book.open(command).await.unwrap();
+                    }
+                    for operation in operations {
+                        let described = format!("{operation:?}");
+                        step(&book, &codes, &mut model, operation).await.map_err(|problem| TestCaseError::fail(format!("{described}: {problem}")))?;
+                    }
+                    Ok(())
+                })
+            });
+            result.unwrap_or_else(|failure| panic!("{failure}"));
+        });
+    }
+}
