@@ -18,9 +18,18 @@ pub fn circumstances(arguments: &Arguments) -> Result<BTreeMap<String, String>> 
     note("processor", field("/proc/cpuinfo", "model name"));
     note("memory", field("/proc/meminfo", "MemTotal"));
     note("kernel", line_of(Command::new("uname").arg("-sr")));
-    note("pgbench", line_of(Command::new(pgbench::program()?).arg("--version")));
-    note("commit", line_of(Command::new("git").args(["describe", "--always", "--dirty"])));
-    note("date", line_of(Command::new("date").args(["--utc", "+%Y-%m-%d"])));
+    note(
+        "pgbench",
+        line_of(Command::new(pgbench::program()?).arg("--version")),
+    );
+    note(
+        "commit",
+        line_of(Command::new("git").args(["describe", "--always", "--dirty"])),
+    );
+    note(
+        "date",
+        line_of(Command::new("date").args(["--utc", "+%Y-%m-%d"])),
+    );
     note("accounts", arguments.accounts.to_string());
     note("lines", arguments.lines.to_string());
     note("rounds", arguments.rounds.to_string());
@@ -38,6 +47,9 @@ fn field(file: &str, name: &str) -> String {
 
 /// What a command says, or nothing: these are notes, and no reason to fail.
 fn line_of(command: &mut Command) -> String {
-    let output = command.output().map(|output| output.stdout).unwrap_or_default();
+    let output = command
+        .output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
     String::from_utf8_lossy(&output).trim().to_owned()
 }

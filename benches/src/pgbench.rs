@@ -18,7 +18,7 @@ use crate::{
     workload::{self, Step, Workload},
 };
 
-/// One transaction in a hundred leaves its latency in a log, so that the log costs next to nothing.
+/// One transaction in ten leaves its latency in a log, so that the log costs next to nothing.
 const SAMPLING: f64 = 0.1;
 
 /// A script for `pgbench`, and how its sessions are set.
@@ -50,7 +50,11 @@ impl Script {
                 let step = take_step(&mut steps, statement);
                 let statement = fill(statement, step.map_or(&[], |step| step.parameters))?;
                 let then = step.map_or("", |step| step.then);
-                let end = if then.starts_with("\\gset") { "\n" } else { ";\n" };
+                let end = if then.starts_with("\\gset") {
+                    "\n"
+                } else {
+                    ";\n"
+                };
                 ensure!(
                     !(pipelined && then.starts_with("\\gset")),
                     "pgbench keeps no row of a pipeline: {statement}"
@@ -123,6 +127,7 @@ impl Script {
         run: u64,
         clients: usize,
         duration: Duration,
+        rate: Option<f64>,
     ) -> Result<Tally> {
         let (mut command, folder) = self.command(url, size, run)?;
         let seconds = duration.as_secs().max(1);
@@ -130,8 +135,14 @@ impl Script {
             .arg(format!("--client={clients}"))
             .arg(format!("--jobs={}", clients.min(2)))
             .arg(format!("--time={seconds}"))
-            .arg(format!("--log-prefix={}", folder.path().join("latency").display()))
+            .arg(format!(
+                "--log-prefix={}",
+                folder.path().join("latency").display()
+            ))
             .args(["--log", &format!("--sampling-rate={SAMPLING}")]);
+        if let Some(rate) = rate {
+            command.arg(format!("--rate={rate}"));
+        }
         let output = finish(&mut command)?;
         let answered: u64 = number(&output, "number of transactions actually processed: ")?;
         let failed: u64 = number(&output, "number of failed transactions: ")?;
@@ -257,9 +268,12 @@ fn anonymous(statement: &str, sign: char) -> String {
     while let Some(c) = characters.next() {
         let named = characters
             .peek()
-            .is_some_and(|next| next.is_ascii_alphanumeric());
+            .is_some_and(char::is_ascii_alphanumeric);
         if c == sign && named && !anonymous.ends_with(sign) {
-            while characters.next_if(|c| c.is_ascii_alphanumeric() || *c == '_').is_some() {}
+            while characters
+                .next_if(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .is_some()
+            {}
             anonymous.push('?');
         } else {
             anonymous.push(c);

@@ -28,10 +28,23 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(program, arguments, Stdio::inherit())
+    }
+
+    /// Starts one whose standard error goes into a file.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_logging(program: &Path, arguments: &[&str], log: fs::File) -> Result<Self> {
+        Self::start_with(program, arguments, log.into())
+    }
+
+    fn start_with(program: &Path, arguments: &[&str], log: Stdio) -> Result<Self> {
         let begun = Instant::now();
         let mut child = Command::new(program)
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("no standard output")?;
@@ -91,7 +104,11 @@ pub fn processor_time(id: u32) -> Result<Duration> {
 pub fn processor_time_of_family(parent: u32) -> Result<Duration> {
     let mut total = processor_time(parent)?;
     for entry in fs::read_dir("/proc")?.flatten() {
-        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(id) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         if parent_of(id) == Some(parent) {

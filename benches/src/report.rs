@@ -69,7 +69,11 @@ impl Figures {
             self::median(pairs.map(|(one, other)| one.rate / other.rate).collect())
         });
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-        let memory = samples.iter().map(|sample| sample.memory as f64).fold(0.0, f64::max) / 1e6;
+        let memory = samples
+            .iter()
+            .map(|sample| sample.memory as f64)
+            .fold(0.0, f64::max)
+            / 1e6;
         Ok(Self {
             workload: workload.to_owned(),
             connections,
@@ -101,7 +105,9 @@ impl Figures {
             memory,
             ..
         } = self;
-        let ratio = self.ratio.map_or("1".to_owned(), |ratio| format!("{ratio:.2}"));
+        let ratio = self
+            .ratio
+            .map_or("1".to_owned(), |ratio| format!("{ratio:.2}"));
         let memory = if *memory > 0.0 {
             format!("{memory:.1}")
         } else {

@@ -129,7 +129,8 @@ impl Workload {
 
     /// What `pgbench` does before the first statement; `:accounts` and `:customers` are how many there are, `:n` counts.
     pub fn prelude(self, size: Size) -> String {
-        let customer = |name: &str, which: &str| format!("\\set {name} {} + 2 * {which}\n", FIRST_ID + 1);
+        let customer =
+            |name: &str, which: &str| format!("\\set {name} {} + 2 * {which}\n", FIRST_ID + 1);
         match self {
             Self::N0 => String::new(),
             Self::Q1 => format!("\\set account {FIRST_ID} + random(0, :accounts - 1)\n"),
@@ -185,7 +186,7 @@ impl Workload {
 
 /// The number among the customers of the one that everybody pays: in the middle, so that it is as often the first to be
 /// locked as the second.
-fn hot(size: Size) -> u64 {
+pub fn hot(size: Size) -> u64 {
     size.accounts / 4
 }
 
@@ -281,7 +282,10 @@ pub fn constants(size: Size, run: u64) -> Vec<(&'static str, String)> {
         ("accounts", size.accounts.to_string()),
         ("customers", (size.accounts / 2).to_string()),
         // Sixteen digits, which each client makes nineteen of; no two runs share one.
-        ("n", (1_000_000_000_000_000 + run * 1_000_000_000).to_string()),
+        (
+            "n",
+            (1_000_000_000_000_000 + run * 1_000_000_000).to_string(),
+        ),
         ("one", "1".to_owned()),
         ("limit", "21".to_owned()),
         ("kind", "POST".to_owned()),

@@ -40,7 +40,11 @@ fn budgets() -> Vec<Budget> {
         variables: json!({}),
         with_a_key: false,
         waits_for,
-        after: if waits_for.is_empty() { &[] } else { READ_AFTER },
+        after: if waits_for.is_empty() {
+            &[]
+        } else {
+            READ_AFTER
+        },
     };
     let write = |what, query, input, waits_for| Budget {
         what,
@@ -51,7 +55,8 @@ fn budgets() -> Vec<Budget> {
         after: WRITTEN_AFTER,
     };
     let one = || json!({ "lines": [line("cash", "alice", 1, "EUR")] });
-    let two = || json!({ "lines": [line("cash", "alice", 1, "EUR"), line("alice", "bob", 1, "EUR")] });
+    let two =
+        || json!({ "lines": [line("cash", "alice", 1, "EUR"), line("alice", "bob", 1, "EUR")] });
     vec![
         read("nothing", "{ __typename }", &[]),
         read(
