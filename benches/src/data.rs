@@ -105,6 +105,8 @@ pub const SQLITE: Dialect = Dialect {
 pub fn sql(size: Size, dialect: &Dialect) -> String {
     let Size { accounts, lines } = size;
     let rounds = size.rounds();
+    // Of the last round.
+    let shift = ((rounds - 1) * 15838 + 1) % accounts;
     let account_id = |number: &str| {
         let head = ID_HEAD.replace('-', "");
         (dialect.uuid)(&format!("'{head}' || CAST({FIRST_ID} + {number} AS text)"))
@@ -119,13 +121,13 @@ pub fn sql(size: Size, dialect: &Dialect) -> String {
     };
     format!(
         "INSERT INTO account (id, code, name, currency, normal_side, debits_posted, credits_posted, limit_policy,
-                              version, status, metadata, created_at)
+                              version, status, metadata, created_at, latest_effective_at)
          {numbers}
          SELECT {id}, CAST({FIRST_CODE} + n AS text), 'Account ' || n, 'EUR', CASE n % 2 WHEN 0 THEN 'DEBIT' ELSE 'CREDIT' END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 10000 ELSE 3000 END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 3000 ELSE 10000 END,
                 CASE n % 2 WHEN 0 THEN 'NONE' ELSE 'NO_DEBIT_OVERDRAFT' END,
-                2 * {rounds}, 'OPEN', '{{}}', {opened}
+                2 * {rounds}, 'OPEN', '{{}}', {opened}, {latest}
          FROM series;
          INSERT INTO entry (id, kind, effective_at, recorded_at, metadata)
          {indices} SELECT {entry_id}, 'POST', {posted}, {posted}, '{{}}' FROM series;
@@ -142,6 +144,9 @@ pub fn sql(size: Size, dialect: &Dialect) -> String {
         indices = series("i", lines),
         id = account_id("n"),
         opened = (dialect.moment)("n"),
+        latest = (dialect.moment)(&format!(
+            "1000000 + {lines} - {accounts} + CASE WHEN n < {shift} THEN n + {accounts} - {shift} ELSE n END"
+        )),
         posted = (dialect.moment)("1000000 + i"),
         debit_id = account_id("debit"),
         credit_id = account_id("credit"),

@@ -64,7 +64,9 @@ async fn on_postgres(
     for workload in arguments.workloads() {
         let flights = stand.flights(workload).await?;
         let scripts = stand.scripts(workload, &flights).await?;
-        report.flights.insert(workload.name().to_owned(), flights);
+        report
+            .flights
+            .insert(workload.name().to_owned(), flights.concat());
         for connections in arguments.connections() {
             let outcome = tokio::task::block_in_place(|| {
                 stand.measure(workload, &scripts, connections, arguments)

@@ -12,14 +12,15 @@ use serde_json::Value as Json;
 use crate::{
     data::{FIRST_CODE, FIRST_ID, ID_HEAD, SQLITE, Size, sql},
     http::Tally,
-    workload::{Step, Workload, hot},
+    workload::{ACCOUNTS, LINES, Order, Workload, instant, prefixes},
 };
 
 /// What one operation runs, with what stands for the parameters.
 pub struct Script {
     workload: Workload,
     size: Size,
-    statements: Vec<(String, Vec<Parameter>)>,
+    /// In each of the workload's orders.
+    orders: Vec<Vec<(String, Vec<Parameter>)>>,
 }
 
 enum Parameter {
@@ -29,12 +30,18 @@ enum Parameter {
     Code(fn(&Operation) -> i64),
     Number(fn(&Operation) -> i64),
     Account(fn(&Operation) -> i64),
+    /// The account that is so many places after the first of a page.
+    AccountOfPage(i64),
     Entry,
+    Now,
 }
 
 /// The numbers that one operation works with.
 #[derive(Default)]
 struct Operation {
+    now: String,
+    /// The highest version that every account has.
+    last: i64,
     account: i64,
     prefix: i64,
     entry: i64,
@@ -46,58 +53,56 @@ struct Operation {
 }
 
 impl Operation {
-    /// 1 where the account with the lower id is the one that is debited.
-    fn low_debits(&self) -> i64 {
-        i64::from(self.debit < self.credit)
-    }
-
-    fn low_credits(&self) -> i64 {
-        1 - self.low_debits()
+    fn debit_is_first(&self) -> bool {
+        self.debit < self.credit
     }
 }
 
 impl Parameter {
     /// From what stands for it in a script of `pgbench`.
-    fn parse(text: &'static str) -> Result<Self> {
+    fn parse(text: &str) -> Result<Self> {
         if text == "NULL" {
             return Ok(Self::Null);
         }
-        if text.contains(":entry") {
-            return Ok(Self::Entry);
-        }
+        let is_account = text.contains(ID_HEAD);
         let (_, name) = text
-            .split_once(" :")
+            .rsplit_once(" :")
             .or(text.split_once(':'))
-            .context(text)?;
-        let name = name.split(')').next().unwrap_or_default();
+            .context(text.to_owned())?;
+        let name = name.split([')', ' ']).next().unwrap_or_default();
+        if let Some(place) = name.strip_prefix('a').filter(|_| is_account)
+            && let Ok(place) = place.parse()
+        {
+            return Ok(Self::AccountOfPage(place));
+        }
         let number: fn(&Operation) -> i64 = match name {
             "kind" => return Ok(Self::Text("POST")),
             "open" => return Ok(Self::Text("OPEN")),
             "currency" => return Ok(Self::Text("EUR")),
             "metadata" => return Ok(Self::Text("{}")),
-            "now" => return Ok(Self::Text("2026-06-01T00:00:00+00:00")),
+            "now" => return Ok(Self::Now),
+            "entry" => return Ok(Self::Entry),
             "prefix" => return Ok(Self::Code(|one| one.prefix)),
             "after" => return Ok(Self::Code(|one| one.prefix + 1)),
             "one" => |_| 1,
-            "limit" => |_| 21,
+            "limit" => |_| ACCOUNTS as i64 + 1,
+            "first" => |one| one.last - LINES as i64 + 1,
+            "last" => |one| one.last,
+            "most" => |_| i64::MAX - 1,
             "account" => |one| one.account,
             "debit" => |one| one.debit,
             "credit" => |one| one.credit,
             "low" => |one| one.debit.min(one.credit),
             "high" => |one| one.debit.max(one.credit),
-            "low_debits" => Operation::low_debits,
-            "low_credits" => Operation::low_credits,
-            "low_debits_most" => |one| i64::MAX - one.low_debits(),
-            "low_credits_most" => |one| i64::MAX - one.low_credits(),
-            "low_asked" => |one| one.low_debits() - one.low_credits(),
-            "high_asked" => |one| one.low_credits() - one.low_debits(),
+            "low_asked" => |one| if one.debit_is_first() { 1 } else { -1 },
+            "high_asked" => |one| if one.debit_is_first() { -1 } else { 1 },
             "debit_version" => |one| one.debited.0,
             "debit_balance" => |one| one.debited.1,
             "credit_version" => |one| one.credited.0,
             "credit_balance" => |one| one.credited.1,
             other => bail!("SQLite's half does not know :{other}"),
         };
-        Ok(if text.contains(ID_HEAD) {
+        Ok(if is_account {
             Self::Account(number)
         } else {
             Self::Number(number)
@@ -110,43 +115,46 @@ impl Parameter {
             Self::Text(text) => Value::Text((*text).to_owned()),
             Self::Code(number) => Value::Text(number(one).to_string()),
             Self::Number(number) => Value::Integer(number(one)),
-            Self::Account(number) => Value::Blob(bytes(&format!(
-                "{}{}",
-                ID_HEAD.replace('-', ""),
-                number(one)
-            ))),
+            Self::Account(number) => account_id(number(one)),
+            Self::AccountOfPage(place) => {
+                let first = 100 * one.prefix - FIRST_CODE as i64;
+                account_id(FIRST_ID as i64 + first + place)
+            }
             Self::Entry => Value::Blob(bytes(&format!("f199000000{}000", one.entry))),
+            Self::Now => Value::Text(one.now.clone()),
         }
     }
 }
 
+fn account_id(number: i64) -> Value {
+    Value::Blob(bytes(&format!("{}{number}", ID_HEAD.replace('-', ""))))
+}
+
 impl Script {
-    /// The script that runs these statements.
+    /// The script that runs these statements, of each of the workload's [orders](Workload::orders).
     ///
     /// # Errors
     /// When a statement's parameters are not those of [`Workload::steps`].
-    pub fn new(workload: Workload, size: Size, statements: &[String]) -> Result<Self> {
-        let mut steps: Vec<Step> = workload.steps().to_vec();
-        let mut script = Vec::new();
-        for statement in statements {
-            let at = steps
-                .iter()
-                .position(|step| statement.starts_with(step.begins));
-            let step = at.map(|at| steps.remove(at));
-            let step = step.with_context(|| format!("nothing is known of {statement}"))?;
-            ensure!(
-                statement.matches('?').count() == step.parameters.len(),
-                "{} parameters are known of {statement}",
-                step.parameters.len()
-            );
-            let parameters = step.parameters.iter().map(|text| Parameter::parse(text));
-            script.push((statement.clone(), parameters.collect::<Result<_>>()?));
-        }
-        ensure!(steps.is_empty(), "the server sent too few statements");
+    pub fn new(workload: Workload, size: Size, orders: &[Vec<String>]) -> Result<Self> {
+        let half = |statements: &Vec<String>| {
+            let mut steps = workload.steps();
+            let mut script = Vec::new();
+            for statement in statements {
+                let at = steps
+                    .iter()
+                    .position(|step| statement.starts_with(step.begins))
+                    .with_context(|| format!("nothing is known of {statement}"))?;
+                let step = steps.remove(at);
+                let parameters = step.parameters.iter().map(|text| Parameter::parse(text));
+                script.push((statement.clone(), parameters.collect::<Result<_>>()?));
+            }
+            ensure!(steps.is_empty(), "the server sent too few statements");
+            Ok(script)
+        };
         Ok(Self {
             workload,
             size,
-            statements: script,
+            orders: orders.iter().map(half).collect::<Result<_>>()?,
         })
     }
 
@@ -183,11 +191,13 @@ impl Script {
 
     fn thread(&self, file: &Path, run: u64, end: Instant) -> Result<Vec<u64>> {
         let connection = open(file)?;
-        let (begin, finish) = if self.workload.posts() {
-            ("BEGIN IMMEDIATE", "COMMIT")
+        let ends = if self.workload.posts() {
+            Some(("BEGIN IMMEDIATE", "COMMIT"))
         } else {
-            ("BEGIN", "ROLLBACK")
+            // A statement by itself is its own snapshot.
+            (self.orders[0].len() > 1).then_some(("BEGIN", "ROLLBACK"))
         };
+        let now = instant(std::time::SystemTime::now().into());
         let mut random = fastrand::Rng::new();
         let mut latencies = Vec::new();
         let mut n = 1_000_000_000_000_000 + run * 1_000_000_000;
@@ -197,11 +207,19 @@ impl Script {
                 return Ok(latencies);
             }
             n += 1;
-            let mut one = self.operation(&mut random, n)?;
-            connection.prepare_cached(begin)?.execute([])?;
+            let mut one = self.operation(&mut random, n, &now)?;
+            let order = usize::from(self.orders.len() > 1 && !one.debit_is_first());
+            if let Some((begin, _)) = ends {
+                connection.prepare_cached(begin)?.execute([])?;
+            }
             let mut updated = 0;
-            for (statement, parameters) in &self.statements {
+            for (statement, parameters) in &self.orders[order] {
                 let mut prepared = connection.prepare_cached(statement)?;
+                ensure!(
+                    prepared.parameter_count() == parameters.len(),
+                    "{} parameters are known of {statement}",
+                    parameters.len()
+                );
                 let returns = statement.starts_with("UPDATE");
                 let column = |name| prepared.column_index(name);
                 let columns = if returns {
@@ -223,7 +241,7 @@ impl Script {
                             columns.map(|column| row.get::<_, i64>(column));
                         let after = (version?, credits? - debits?);
                         // In the order of the ids.
-                        if (one.low_debits() == 1) == (updated == 0) {
+                        if one.debit_is_first() == (updated == 0) {
                             one.debited = after;
                         } else {
                             one.credited = after;
@@ -236,24 +254,21 @@ impl Script {
                     "no row: {statement}"
                 );
             }
-            connection.prepare_cached(finish)?.execute([])?;
+            if let Some((_, end)) = ends {
+                connection.prepare_cached(end)?.execute([])?;
+            }
             latencies.push(u64::try_from(sent.elapsed().as_nanos())?);
         }
     }
 
     /// What `pgbench` does before the first statement.
-    fn operation(&self, random: &mut fastrand::Rng, n: u64) -> Result<Operation> {
-        let size = self.size;
-        let customers = size.accounts / 2;
-        let credit = match self.workload {
-            Workload::H1 => hot(size),
-            _ => random.u64(0..customers),
-        };
-        let debit = (credit + random.u64(1..customers)) % customers;
-        let prefix = random.u64(FIRST_CODE / 100..(FIRST_CODE + size.accounts) / 100);
+    fn operation(&self, random: &mut fastrand::Rng, n: u64, now: &str) -> Result<Operation> {
+        let (debit, credit) = self.workload.draw(self.size, Order::Any, random);
         Ok(Operation {
-            account: i64::try_from(FIRST_ID + random.u64(0..size.accounts))?,
-            prefix: i64::try_from(prefix)?,
+            now: now.to_owned(),
+            last: i64::try_from(2 * self.size.rounds())?,
+            account: i64::try_from(FIRST_ID + random.u64(0..self.size.accounts))?,
+            prefix: i64::try_from(random.u64(prefixes(self.size)))?,
             entry: i64::try_from(n * 1000)?,
             debit: i64::try_from(FIRST_ID + 1 + 2 * debit)?,
             credit: i64::try_from(FIRST_ID + 1 + 2 * credit)?,

@@ -15,7 +15,7 @@ use crate::{
     pgbench::Script,
     process::{self, Server},
     rounds::{self, Outcome, Subject},
-    workload::Workload,
+    workload::{Order, Workload},
 };
 
 /// Durable, as a ledger wants it, and without a checkpoint in the middle of a round.
@@ -110,29 +110,35 @@ impl PostgresStand {
         verify(&self.program, self.postgres.url(), self.size, self.entries).await
     }
 
-    /// What the server sends to PostgreSQL for one operation, flight by flight, once it is warm.
+    /// What the server sends to PostgreSQL for one operation, flight by flight, once it is warm: in each of the
+    /// workload's orders.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn flights(&mut self, workload: Workload) -> Result<Vec<String>> {
-        let body = workload.body(self.size, &self.ids);
+    pub async fn flights(&mut self, workload: Workload) -> Result<Vec<Vec<String>>> {
         let proxy = WireProxy::start(self.postgres.url()).await;
         let server = serve(&self.program, proxy.url(), &["--max-connections", "1"])?;
-        let mut flights = Vec::new();
-        for _ in 0..2 {
-            let mut request = Vec::new();
-            body(&mut fastrand::Rng::new(), &mut request);
-            let request = String::from_utf8(request)?;
-            flights = capture::flights(&proxy, async || {
-                http::ask(server.address, PATH, &request).await?;
-                Ok(())
-            })
-            .await?;
-            if workload.posts() {
-                self.entries += 1;
+        let mut all = Vec::new();
+        for order in workload.orders() {
+            let body = workload.body(self.size, &self.ids, *order);
+            let mut flights = Vec::new();
+            // The first time prepares the statements, and may find out what kind of operation it is.
+            for _ in 0..3 {
+                let mut request = Vec::new();
+                body(&mut fastrand::Rng::new(), &mut request);
+                let request = String::from_utf8(request)?;
+                flights = capture::flights(&proxy, async || {
+                    http::ask(server.address, PATH, &request).await?;
+                    Ok(())
+                })
+                .await?;
+                if workload.posts() {
+                    self.entries += 1;
+                }
             }
+            all.push(flights);
         }
-        Ok(flights)
+        Ok(all)
     }
 
     /// What `pgbench` runs instead of these flights. The first is what everybody is compared with.
@@ -142,27 +148,35 @@ impl PostgresStand {
     pub async fn scripts(
         &mut self,
         workload: Workload,
-        flights: &[String],
+        flights: &[Vec<String>],
     ) -> Result<Vec<(&'static str, Script)>> {
-        let statements = capture::statements(flights);
+        let statements: Vec<_> = flights.iter().map(|one| capture::statements(one)).collect();
         let mut scripts = Vec::new();
-        if statements.is_empty() {
+        if statements.iter().all(Vec::is_empty) {
             return Ok(scripts);
         }
-        if workload.reads() {
-            let selects = |statement: &&String| statement.starts_with("SELECT");
-            let reads: Vec<String> = statements.iter().filter(selects).cloned().collect();
+        let same = Script::of_flights(workload, self.size, &statements)?;
+        if let Some((name, statement)) = workload.yardstick() {
+            scripts.push((name, Script::of_statement(workload, self.size, &statement)));
+        } else if workload.reads() {
+            let reads = |flights: &Vec<String>| {
+                let mut flights = flights.clone();
+                flights.retain(|flight| flight.starts_with("SELECT"));
+                flights
+            };
+            let reads: Vec<_> = statements.iter().map(reads).collect();
             let script = Script::of_flights(workload, self.size, &reads)?;
-            scripts.push(("pgbench, autocommit", script));
+            if !script.sends_as(&same) {
+                scripts.push(("pgbench, autocommit", script));
+            }
         }
-        let script = Script::of_flights(workload, self.size, &statements)?;
-        scripts.push(("pgbench, same statements", script));
+        scripts.push(("pgbench, same statements", same));
         let proxy = WireProxy::start(self.postgres.url()).await;
         for (_, script) in &scripts {
             self.runs += 1;
-            script.check(&proxy, self.size, self.runs).await?;
+            let times = script.check(&proxy, self.size, self.runs).await?;
             if workload.posts() {
-                self.entries += 1;
+                self.entries += times;
             }
         }
         Ok(scripts)
@@ -179,7 +193,7 @@ impl PostgresStand {
         connections: usize,
         arguments: &Arguments,
     ) -> Result<Outcome> {
-        let body = workload.body(self.size, &self.ids);
+        let body = workload.body(self.size, &self.ids, Order::Any);
         let pace = arguments.pace();
         let server = |name, server| served(name, server, pace, &body);
         let mut subjects: Vec<Subject<'_>> = scripts

@@ -13,7 +13,7 @@ use crate::{
     process::Server,
     rounds::{self, Outcome, Subject},
     sqlite::{self, Script},
-    workload::Workload,
+    workload::{Order, Workload},
 };
 
 /// A SQLite file with a loaded ledger, and the server on it.
@@ -69,42 +69,47 @@ impl SqliteStand {
         verify(&self.program, &self.url(), self.size, self.entries).await
     }
 
-    /// The statements that the server runs for one operation, from its own log, between BEGIN and its end.
+    /// The statements that the server runs for one operation, from its own log (which leaves BEGIN and COMMIT out), in
+    /// each of the workload's orders.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn statements(&mut self, workload: Workload) -> Result<Vec<String>> {
-        let body = workload.body(self.size, &self.ids);
+    pub async fn statements(&mut self, workload: Workload) -> Result<Vec<Vec<String>>> {
         let log = self.folder.path().join("log");
-        let options = [
-            "--log",
-            "sqlx=trace",
-            "--log-format",
-            "json",
-            "--no-migrate",
-        ];
+        let url = self.url();
         let server = Server::start_logging(
             &self.program,
             &[
-                &["--listen", "127.0.0.1:0", "--database", &self.url()],
-                &options[..],
-            ]
-            .concat(),
+                "--listen",
+                "127.0.0.1:0",
+                "--database",
+                &url,
+                "--log",
+                "sqlx=trace",
+                "--log-format",
+                "json",
+                "--no-migrate",
+            ],
             File::create(&log)?,
         )?;
-        let mut statements = Vec::new();
-        for _ in 0..2 {
-            let before = sqlite::logged(&log)?.len();
-            let mut request = Vec::new();
-            body(&mut fastrand::Rng::new(), &mut request);
-            http::ask(server.address, PATH, &String::from_utf8(request)?).await?;
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            statements = sqlite::logged(&log)?.split_off(before);
-            if workload.posts() {
-                self.entries += 1;
+        let mut all = Vec::new();
+        for order in workload.orders() {
+            let body = workload.body(self.size, &self.ids, *order);
+            let mut statements = Vec::new();
+            for _ in 0..3 {
+                let before = sqlite::logged(&log)?.len();
+                let mut request = Vec::new();
+                body(&mut fastrand::Rng::new(), &mut request);
+                http::ask(server.address, PATH, &String::from_utf8(request)?).await?;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                statements = sqlite::logged(&log)?.split_off(before);
+                if workload.posts() {
+                    self.entries += 1;
+                }
             }
+            all.push(statements);
         }
-        Ok(statements)
+        Ok(all)
     }
 
     /// Measures one workload.
@@ -114,11 +119,11 @@ impl SqliteStand {
     pub fn measure(
         &mut self,
         workload: Workload,
-        statements: &[String],
+        statements: &[Vec<String>],
         connections: usize,
         arguments: &Arguments,
     ) -> Result<Outcome> {
-        let body = workload.body(self.size, &self.ids);
+        let body = workload.body(self.size, &self.ids, Order::Any);
         let script = Script::new(workload, self.size, statements)?;
         let file = self.file();
         let direct = Subject {
