@@ -16,7 +16,7 @@ use async_graphql::{
 use async_graphql_axum::GraphQL;
 use axum::{Router, routing::post_service, serve::ListenerExt as _};
 use chrono::Utc;
-use daybook::ledger::{self, AccountRef, Id, NewLine, PostEntry};
+use daybook::ledger::{self, AccountRef, EntryNotes, Id, NewLine, PostEntry};
 use daybook_entity::{Side, account};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait as _};
 
@@ -150,9 +150,7 @@ impl Mutation {
         let command = PostEntry {
             id: ledger::new_entry_id(now, ledger::random()),
             lines: input.lines.into_iter().map(line).collect::<Result<_>>()?,
-            effective_at: None,
-            description: None,
-            metadata: None,
+            notes: EntryNotes::default(),
             expect: Vec::new(),
         };
         let posted = match ctx.data::<Scope>()? {

@@ -1,10 +1,12 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
+
+use anyhow::Result;
 
 use clap::{Parser, ValueEnum};
 
-use crate::workload::Workload;
+use crate::{data::Size, http::Pace, workload::Workload};
 
 /// Measures what an operation of Daybook costs, as ratios to pgbench and to a bare server.
 #[derive(Debug, Parser)]
@@ -13,6 +15,9 @@ pub struct Arguments {
     /// What to measure, separated by commas; everything by default
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<Name>,
+    /// On which engine; on both by default
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Engine>,
     /// On how many connections, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "16", value_name = "N")]
     connections: Vec<usize>,
@@ -28,7 +33,8 @@ pub struct Arguments {
     /// How many lines to load
     #[arg(long, default_value = "1000000", value_name = "N")]
     pub lines: u64,
-    /// Load at this many operations a second, and look at the latency
+    /// Let operations arrive at this rate a second, whether or not those before are answered (latency counts from when an
+    /// operation was due)
     #[arg(long, value_name = "RATE")]
     pub open: Option<f64>,
     /// Leave out the servers without a unit of work
@@ -62,10 +68,48 @@ impl Arguments {
         self.connections.clone()
     }
 
+    /// Whether to measure on PostgreSQL.
+    pub fn postgres(&self) -> bool {
+        self.engine != Some(Engine::Sqlite)
+    }
+
+    /// Whether to measure on SQLite.
+    pub fn sqlite(&self) -> bool {
+        self.engine != Some(Engine::Postgres)
+    }
+
+    /// How much to load.
+    ///
+    /// # Errors
+    /// When the formula cannot make so much.
+    pub fn size(&self) -> Result<Size> {
+        Size::new(self.accounts, self.lines)
+    }
+
+    /// How operations arrive.
+    pub fn pace(&self) -> Pace {
+        self.open.map_or(Pace::Closed, Pace::Open)
+    }
+
     /// How long a round is.
     pub fn round(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }
+}
+
+impl fmt::Display for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} accounts and {} lines", self.accounts, self.lines)
+    }
+}
+
+/// What the ledger is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// A private server.
+    Postgres,
+    /// A file.
+    Sqlite,
 }
 
 /// The name of a workload.

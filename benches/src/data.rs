@@ -68,48 +68,88 @@ impl Size {
 pub async fn load_postgres(url: &str, size: Size) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     // Right by construction, and checked as a whole afterwards: the foreign keys need not be looked up one by one.
-    let sql = [
-        "SET session_replication_role = replica;",
-        "SET synchronous_commit = off;",
-        &postgres_sql(size),
-    ];
-    for sql in [&sql.join("\n"), "VACUUM ANALYZE", "CHECKPOINT"] {
+    let settings = "SET session_replication_role = replica; SET synchronous_commit = off;";
+    let load = format!("{settings} {}", sql(size, &POSTGRES));
+    for sql in [load.as_str(), "VACUUM ANALYZE", "CHECKPOINT"] {
         raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     }
     connection.close().await?;
     Ok(())
 }
 
-fn postgres_sql(size: Size) -> String {
+/// How an engine writes what the formula makes.
+pub struct Dialect {
+    /// A UUID, from an expression that is its 32 digits.
+    uuid: fn(&str) -> String,
+    /// The moment that is this many seconds after the beginning of 2026.
+    moment: fn(&str) -> String,
+}
+
+/// PostgreSQL's.
+pub const POSTGRES: Dialect = Dialect {
+    uuid: |digits| format!("({digits})::uuid"),
+    moment: |seconds| {
+        format!("timestamptz '2026-01-01 00:00:00+00' + {seconds} * interval '1 second'")
+    },
+};
+
+/// SQLite's.
+pub const SQLITE: Dialect = Dialect {
+    uuid: |digits| format!("unhex({digits})"),
+    moment: |seconds| {
+        format!("strftime('%Y-%m-%dT%H:%M:%S+00:00', '2026-01-01', ({seconds}) || ' seconds')")
+    },
+};
+
+/// The statements that load an empty ledger.
+pub fn sql(size: Size, dialect: &Dialect) -> String {
     let Size { accounts, lines } = size;
     let rounds = size.rounds();
-    let account_id = |number: &str| format!("('{ID_HEAD}' || ({FIRST_ID} + {number}))::uuid");
-    let entry_id = "('0190' || lpad(i::text, 25, '0') || '000')::uuid";
+    // Of the last round.
+    let shift = ((rounds - 1) * 15838 + 1) % accounts;
+    let account_id = |number: &str| {
+        let head = ID_HEAD.replace('-', "");
+        (dialect.uuid)(&format!("'{head}' || CAST({FIRST_ID} + {number} AS text)"))
+    };
+    // They sort by their number, and end in the three zeros that an entry's id ends in.
+    let entry_id =
+        (dialect.uuid)("'0190' || '0000000000000' || CAST(100000000000 + i AS text) || '000'");
+    let series = |name: &str, count: u64| {
+        format!(
+            "WITH RECURSIVE series ({name}) AS (SELECT 0 UNION ALL SELECT {name} + 1 FROM series WHERE {name} < {count} - 1)"
+        )
+    };
     format!(
         "INSERT INTO account (id, code, name, currency, normal_side, debits_posted, credits_posted, limit_policy,
-                              version, status, metadata, created_at)
-         SELECT {id}, ({FIRST_CODE} + n)::text, 'Account ' || n, 'EUR', CASE n % 2 WHEN 0 THEN 'DEBIT' ELSE 'CREDIT' END,
+                              version, status, metadata, created_at, latest_effective_at)
+         {numbers}
+         SELECT {id}, CAST({FIRST_CODE} + n AS text), 'Account ' || n, 'EUR', CASE n % 2 WHEN 0 THEN 'DEBIT' ELSE 'CREDIT' END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 10000 ELSE 3000 END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 3000 ELSE 10000 END,
                 CASE n % 2 WHEN 0 THEN 'NONE' ELSE 'NO_DEBIT_OVERDRAFT' END,
-                2 * {rounds}, 'OPEN', '{{}}', timestamptz '2026-01-01 00:00:00+00' + n * interval '1 millisecond'
-         FROM generate_series(0, {accounts} - 1) AS n;
+                2 * {rounds}, 'OPEN', '{{}}', {opened}, {latest}
+         FROM series;
          INSERT INTO entry (id, kind, effective_at, recorded_at, metadata)
-         SELECT {entry_id}, 'POST', at, at, '{{}}'
-         FROM generate_series(0::bigint, {lines} - 1) AS i,
-              LATERAL (SELECT timestamptz '2026-01-02 00:00:00+00' + i * interval '2 milliseconds' AS at) AS moment;
+         {indices} SELECT {entry_id}, 'POST', {posted}, {posted}, '{{}}' FROM series;
          INSERT INTO entry_line (entry_id, line_no, debit_account_id, credit_account_id, currency, amount,
                                  debit_version, debit_balance, credit_version, credit_balance)
+         {indices}
          SELECT {entry_id}, 1, {debit_id}, {credit_id}, 'EUR', CASE debit % 2 WHEN 0 THEN 10000 ELSE 3000 END,
-                {columns}
-         FROM generate_series(0::bigint, {lines} - 1) AS i,
-              LATERAL (SELECT i / {accounts} AS round, i % {accounts} AS debit) AS place,
-              LATERAL (SELECT (round * 15838 + 1) % {accounts} AS shift) AS shifted,
-              LATERAL (SELECT (debit + shift) % {accounts} AS credit) AS other;",
+                {LINE_COLUMNS}
+         FROM (SELECT i, round, debit, shift, (debit + shift) % {accounts} AS credit
+               FROM (SELECT i, i / {accounts} AS round, i % {accounts} AS debit,
+                            (i / {accounts} * 15838 + 1) % {accounts} AS shift
+                     FROM series) AS place) AS line;",
+        numbers = series("n", accounts),
+        indices = series("i", lines),
         id = account_id("n"),
+        opened = (dialect.moment)("n"),
+        latest = (dialect.moment)(&format!(
+            "1000000 + {lines} - {accounts} + CASE WHEN n < {shift} THEN n + {accounts} - {shift} ELSE n END"
+        )),
+        posted = (dialect.moment)("1000000 + i"),
         debit_id = account_id("debit"),
         credit_id = account_id("credit"),
-        columns = LINE_COLUMNS,
     )
 }
 

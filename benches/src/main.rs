@@ -1,8 +1,12 @@
-//! What an operation of Daybook costs, beside what PostgreSQL can do and what a server without a unit of work does.
+//! What an operation of Daybook costs, beside what the database can do and what a server without a unit of work does.
 //!
 //! `.ci/bench` builds and runs it. Everything is measured in one run, on one machine, in rounds that take turns, because
 //! absolute figures drift with the machine while ratios hold.
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the table is what it is for"
+)]
 
 mod arguments;
 mod capture;
@@ -12,6 +16,8 @@ mod machine;
 mod pgbench;
 mod process;
 mod report;
+mod rounds;
+mod sqlite;
 mod stand;
 mod workload;
 
@@ -20,8 +26,10 @@ use clap::Parser as _;
 
 use crate::{
     arguments::Arguments,
-    report::{Figures, Report},
-    stand::Stand,
+    report::{HEAD, Report},
+    rounds::Outcome,
+    stand::{PostgresStand, SqliteStand},
+    workload::Workload,
 };
 
 #[tokio::main]
@@ -32,29 +40,70 @@ async fn main() -> Result<()> {
         circumstances: machine::circumstances(&arguments)?,
         ..Report::default()
     };
-    eprintln!(
-        "loading {} accounts and {} lines",
-        arguments.accounts, arguments.lines
-    );
-    let mut stand = Stand::build(&arguments).await?;
-    report.circumstances.extend(stand.circumstances().await?);
-    println!("{}", report::HEAD);
-    for workload in arguments.workloads() {
-        for connections in arguments.connections() {
-            let measured = stand.measure(workload, connections, &arguments).await?;
-            report
-                .flights
-                .insert(workload.name().to_owned(), measured.flights);
-            for figures in measured.figures {
-                let earlier = earlier.as_ref().and_then(|report| report.find(&figures));
-                println!("{}", Figures::line(&figures, earlier));
-                report.figures.push(figures);
-            }
-        }
+    if arguments.postgres() {
+        on_postgres(&arguments, &mut report, earlier.as_ref()).await?;
     }
-    stand.verify().await?;
+    if arguments.sqlite() {
+        on_sqlite(&arguments, &mut report, earlier.as_ref()).await?;
+    }
     if let Some(file) = &arguments.out {
         report.write(file)?;
     }
     Ok(())
+}
+
+async fn on_postgres(
+    arguments: &Arguments,
+    report: &mut Report,
+    earlier: Option<&Report>,
+) -> Result<()> {
+    eprintln!("PostgreSQL: loading and verifying {arguments}");
+    let mut stand = PostgresStand::build(arguments).await?;
+    report.circumstances.extend(stand.circumstances().await?);
+    println!("{HEAD}");
+    for workload in arguments.workloads() {
+        let flights = stand.flights(workload).await?;
+        let scripts = stand.scripts(workload, &flights).await?;
+        report
+            .flights
+            .insert(workload.name().to_owned(), flights.concat());
+        for connections in arguments.connections() {
+            let outcome = tokio::task::block_in_place(|| {
+                stand.measure(workload, &scripts, connections, arguments)
+            })?;
+            take(outcome, report, earlier);
+        }
+    }
+    stand.verify().await
+}
+
+async fn on_sqlite(
+    arguments: &Arguments,
+    report: &mut Report,
+    earlier: Option<&Report>,
+) -> Result<()> {
+    eprintln!("SQLite: loading and verifying {arguments}");
+    let mut stand = SqliteStand::build(arguments).await?;
+    println!("{HEAD}");
+    for workload in arguments.workloads() {
+        if workload == Workload::N0 {
+            continue;
+        }
+        let statements = stand.statements(workload).await?;
+        for connections in arguments.connections() {
+            let outcome = tokio::task::block_in_place(|| {
+                stand.measure(workload, &statements, connections, arguments)
+            })?;
+            take(outcome, report, earlier);
+        }
+    }
+    stand.verify().await
+}
+
+fn take(outcome: Outcome, report: &mut Report, earlier: Option<&Report>) {
+    for figures in outcome.figures {
+        let earlier = earlier.and_then(|report| report.find(&figures));
+        println!("{}", figures.line(earlier));
+        report.figures.push(figures);
+    }
 }

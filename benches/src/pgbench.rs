@@ -18,88 +18,71 @@ use crate::{
     workload::{self, Step, Workload},
 };
 
-/// One transaction in a hundred leaves its latency in a log, so that the log costs next to nothing.
+/// One transaction in ten leaves its latency in a log, so that the log costs next to nothing.
 const SAMPLING: f64 = 0.1;
 
 /// A script for `pgbench`, and how its sessions are set.
 #[derive(Debug)]
 pub struct Script {
     text: String,
-    /// What one run of it sends, each parameter a `?`.
-    sends: Vec<String>,
+    /// What one run of it sends, each parameter a `?`: one of these.
+    sends: Vec<Vec<String>>,
     read_only: bool,
 }
 
 impl Script {
-    /// The script that sends these flights: several statements in one are a pipeline.
+    /// The script that sends these flights, of each of the workload's [orders](Workload::orders).
     ///
     /// # Errors
     /// When a statement's parameters are not those of [`Workload::steps`].
-    pub fn of_flights(workload: Workload, size: Size, flights: &[String]) -> Result<Self> {
-        let mut steps = workload.steps().to_vec();
-        let mut text = workload.prelude(size);
-        let mut sends = Vec::new();
-        for flight in flights {
-            let statements: Vec<&str> = flight.split("; ").collect();
-            let pipelined = statements.len() > 1;
-            if pipelined {
-                text.push_str("\\startpipeline\n");
+    pub fn of_flights(workload: Workload, size: Size, flights: &[Vec<String>]) -> Result<Self> {
+        let orders: Vec<_> = flights
+            .iter()
+            .map(|flights| half(workload, flights))
+            .collect::<Result<_>>()?;
+        let prelude = workload.prelude(size);
+        let text = match orders.as_slice() {
+            [(text, _)] => format!("{prelude}{text}"),
+            [(debit_first, _), (credit_first, _)] => {
+                format!(
+                    "{prelude}\\if :debit_is_first\n{debit_first}\\else\n{credit_first}\\endif\n"
+                )
             }
-            let mut filled = Vec::new();
-            for statement in statements {
-                let step = take_step(&mut steps, statement);
-                let statement = fill(statement, step.map_or(&[], |step| step.parameters))?;
-                let then = step.map_or("", |step| step.then);
-                let end = if then.starts_with("\\gset") {
-                    "\n"
-                } else {
-                    ";\n"
-                };
-                ensure!(
-                    !(pipelined && then.starts_with("\\gset")),
-                    "pgbench keeps no row of a pipeline: {statement}"
-                );
-                text.push_str(&statement);
-                text.push_str(end);
-                text.push_str(then);
-                filled.push(anonymous(&statement, ':'));
-            }
-            if pipelined {
-                text.push_str("\\endpipeline\n");
-            }
-            sends.push(filled.join("; "));
-        }
-        ensure!(
-            steps.is_empty(),
-            "{}: the server sent nothing that begins with {}",
-            workload.name(),
-            steps[0].begins
-        );
+            _ => bail!("{}: one order, or two", workload.name()),
+        };
         Ok(Self {
             text,
-            sends,
+            sends: orders.into_iter().map(|(_, sends)| sends).collect(),
             read_only: workload.reads(),
         })
     }
 
-    /// A script that sends this one statement, on its own.
+    /// A script that sends this one statement.
     pub fn of_statement(workload: Workload, size: Size, statement: &str) -> Self {
         Self {
             text: format!("{}{statement};\n", workload.prelude(size)),
-            sends: vec![anonymous(statement, ':')],
+            sends: vec![vec![anonymous(statement, ':')]],
             read_only: false,
         }
     }
 
-    /// Runs it once in sight of a proxy, and compares what arrives with what the server sent.
+    /// Whether it sends the same as another.
+    pub fn sends_as(&self, other: &Self) -> bool {
+        self.sends == other.sends
+    }
+
+    /// Runs it in sight of a proxy, compares what arrives with what the server sent, and answers how often it ran.
     ///
     /// # Errors
     /// When it is not the same.
-    pub async fn check(&self, proxy: &WireProxy, size: Size, run: u64) -> Result<()> {
+    pub async fn check(&self, proxy: &WireProxy, size: Size, run: u64) -> Result<u64> {
+        const TIMES: u64 = 20;
         let url = proxy.url().to_owned();
         let flights = capture::flights(proxy, async || {
             let mut command = self.command(&url, size, run)?;
-            command.0.args(["--client=1", "--transactions=1"]);
+            command
+                .0
+                .args(["--client=1", &format!("--transactions={TIMES}")]);
             tokio::task::spawn_blocking(move || finish(&mut command.0)).await??;
             Ok(())
         })
@@ -108,12 +91,17 @@ impl Script {
             .iter()
             .map(|flight| anonymous(flight.trim_end_matches(';'), '$').replace(";; ", "; "))
             .collect();
+        let (mut rest, mut times) = (sent.as_slice(), 0);
+        while let Some(sends) = self.sends.iter().find(|sends| rest.starts_with(sends)) {
+            rest = &rest[sends.len()..];
+            times += 1;
+        }
         ensure!(
-            sent == self.sends,
-            "pgbench does not send what the server sends:\n{sent:#?}\ninstead of\n{:#?}",
+            rest.is_empty() && times == TIMES,
+            "pgbench does not send what the server sends:\n{rest:#?}\ninstead of\n{:#?}",
             self.sends
         );
-        Ok(())
+        Ok(times)
     }
 
     /// Loads the server with it.
@@ -127,6 +115,7 @@ impl Script {
         run: u64,
         clients: usize,
         duration: Duration,
+        rate: Option<f64>,
     ) -> Result<Tally> {
         let (mut command, folder) = self.command(url, size, run)?;
         let seconds = duration.as_secs().max(1);
@@ -139,6 +128,9 @@ impl Script {
                 folder.path().join("latency").display()
             ))
             .args(["--log", &format!("--sampling-rate={SAMPLING}")]);
+        if let Some(rate) = rate {
+            command.arg(format!("--rate={rate}"));
+        }
         let output = finish(&mut command)?;
         let answered: u64 = number(&output, "number of transactions actually processed: ")?;
         let failed: u64 = number(&output, "number of failed transactions: ")?;
@@ -223,6 +215,49 @@ fn number<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     Ok(rest[..end].parse()?)
 }
 
+/// The part of a script that sends these flights (several statements in one are a pipeline), and what it sends.
+fn half(workload: Workload, flights: &[String]) -> Result<(String, Vec<String>)> {
+    let mut steps = workload.steps();
+    let (mut text, mut sends) = (String::new(), Vec::new());
+    for flight in flights {
+        let statements: Vec<&str> = flight.split("; ").collect();
+        let pipelined = statements.len() > 1;
+        if pipelined {
+            text.push_str("\\startpipeline\n");
+        }
+        let mut filled = Vec::new();
+        for statement in statements {
+            let step = take_step(&mut steps, statement);
+            let (parameters, then) = match &step {
+                Some(step) => (step.parameters.as_slice(), step.then),
+                None => (&[][..], ""),
+            };
+            let statement = fill(statement, parameters)?;
+            let keeps_row = then.starts_with("\\gset");
+            ensure!(
+                !(pipelined && keeps_row),
+                "pgbench keeps no row of a pipeline: {statement}"
+            );
+            text.push_str(&statement);
+            text.push_str(if keeps_row { "\n" } else { ";\n" });
+            text.push_str(then);
+            filled.push(anonymous(&statement, ':'));
+        }
+        if pipelined {
+            text.push_str("\\endpipeline\n");
+        }
+        sends.push(filled.join("; "));
+    }
+    if let Some(step) = steps.first() {
+        bail!(
+            "{}: the server sent nothing that begins with {}",
+            workload.name(),
+            step.begins
+        );
+    }
+    Ok((text, sends))
+}
+
 fn take_step(steps: &mut Vec<Step>, statement: &str) -> Option<Step> {
     let at = steps
         .iter()
@@ -231,7 +266,7 @@ fn take_step(steps: &mut Vec<Step>, statement: &str) -> Option<Step> {
 }
 
 /// The statement with something for each of its parameters.
-fn fill(statement: &str, parameters: &[&str]) -> Result<String> {
+fn fill(statement: &str, parameters: &[String]) -> Result<String> {
     let mut filled = String::new();
     let mut rest = statement;
     let mut most = 0;
@@ -262,9 +297,7 @@ fn anonymous(statement: &str, sign: char) -> String {
     let mut anonymous = String::new();
     let mut characters = statement.chars().peekable();
     while let Some(c) = characters.next() {
-        let named = characters
-            .peek()
-            .is_some_and(|next| next.is_ascii_alphanumeric());
+        let named = characters.peek().is_some_and(char::is_ascii_alphanumeric);
         if c == sign && named && !anonymous.ends_with(sign) {
             while characters
                 .next_if(|c| c.is_ascii_alphanumeric() || *c == '_')

@@ -28,10 +28,23 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(program, arguments, Stdio::inherit())
+    }
+
+    /// Starts one whose standard error goes into a file.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_logging(program: &Path, arguments: &[&str], log: fs::File) -> Result<Self> {
+        Self::start_with(program, arguments, log.into())
+    }
+
+    fn start_with(program: &Path, arguments: &[&str], log: Stdio) -> Result<Self> {
         let begun = Instant::now();
         let mut child = Command::new(program)
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("no standard output")?;

@@ -1,15 +1,16 @@
 //! What is measured: the operations, as a client sends them, and what `pgbench` puts for their parameters.
 //!
-//! The statements themselves stand nowhere here. They are taken from what the server sends; this file only says, for each of
-//! them in turn, how `pgbench` makes the values. Where a statement changes its parameters, the benchmark stops and says
-//! which.
+//! The statements themselves stand nowhere here (but for Q2's yardstick). They are taken from what the server sends; this
+//! file only says, for each of them in turn, where the values come from. Where a statement changes its parameters, the
+//! benchmark stops and says which.
 
 use std::{io::Write as _, sync::Arc};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use crate::{
-    data::{FIRST_CODE, FIRST_ID, Size},
+    data::{FIRST_CODE, FIRST_ID, ID_HEAD, Size},
     http::Body,
 };
 
@@ -20,7 +21,7 @@ pub enum Workload {
     N0,
     /// One account by its id, with its balance.
     Q1,
-    /// Twenty accounts.
+    /// Twenty accounts, each with the last ten lines of its statement.
     Q2,
     /// An entry of one line between two accounts, any two.
     M1,
@@ -28,25 +29,44 @@ pub enum Workload {
     H1,
 }
 
-/// How `pgbench` goes on after a statement of the server's.
-#[derive(Clone, Copy, Debug)]
+/// Which of an entry's accounts has the lower id: its statements differ with that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Either.
+    Any,
+    /// The one that is debited.
+    DebitFirst,
+    /// The one that is credited.
+    CreditFirst,
+}
+
+/// What is known of a statement of the server's.
+#[derive(Clone, Debug)]
 pub struct Step {
-    /// How the statement begins.
+    /// How it begins.
     pub begins: &'static str,
-    /// What stands for `$1`, `$2`, …: variables and NULL, and expressions where a variable of pgbench's (a number) is
-    /// no UUID.
-    pub parameters: &'static [&'static str],
-    /// What follows it: the row it returned is kept, and what comes next is worked out.
+    /// What stands for its parameters: variables of `pgbench`'s, NULL, and expressions where a variable, which is a
+    /// number, is no UUID.
+    pub parameters: Vec<String>,
+    /// What follows it in a script: the row it returned is kept, and what comes next is worked out.
     pub then: &'static str,
 }
+
+/// How many accounts Q2 reads.
+pub const ACCOUNTS: u64 = 20;
+/// How many lines of each.
+pub const LINES: u64 = 10;
 
 const Q1: &str = "query ($id: ID!) {
   account(by: { id: $id }) { id name balances { posted { amount currency } version } }
 }";
 const Q2: &str = "query ($prefix: String!) {
-  accounts(first: 20, filter: { codePrefix: $prefix }) { edges { node { id code balances { posted { amount } } } } }
+  accounts(first: 20, filter: { codePrefix: $prefix }) { edges { node {
+    id code
+    statement(last: 10) { edges { node { line { id } side change { amount } balanceAfter { amount } } } }
+  } } }
 }";
-const M1: &str = "mutation ($debit: ID!, $credit: ID!) {
+const POST: &str = "mutation ($debit: ID!, $credit: ID!) {
   postEntry(input: { lines: [{ debit: { id: $debit }, credit: { id: $credit }, amount: \"1\", currency: \"EUR\" }] }) {
     entry { id }
     accounts { id balances { posted { amount } version } }
@@ -73,7 +93,7 @@ impl Workload {
         match self {
             Self::N0 => "{ __typename }",
             Self::Q1 => "one account by id, with its balance",
-            Self::Q2 => "20 accounts (without their statements so far)",
+            Self::Q2 => "20 accounts, each with its last 10 statement lines",
             Self::M1 => "postEntry, one line between random accounts",
             Self::H1 => "postEntry, one line onto one hot account",
         }
@@ -84,21 +104,49 @@ impl Workload {
         matches!(self, Self::M1 | Self::H1)
     }
 
-    /// Whether its statements run in a read-only snapshot.
+    /// Whether it reads.
     pub fn reads(self) -> bool {
         matches!(self, Self::Q1 | Self::Q2)
     }
 
-    /// Writes the bodies of its requests.
-    pub fn body(self, size: Size, ids: &Arc<Vec<String>>) -> Body {
-        let ids = Arc::clone(ids);
+    /// The orders in which its statements differ.
+    pub fn orders(self) -> &'static [Order] {
+        if self.posts() {
+            &[Order::DebitFirst, Order::CreditFirst]
+        } else {
+            &[Order::Any]
+        }
+    }
+
+    /// Draws the numbers of the customers that an entry debits and credits.
+    pub fn draw(self, size: Size, order: Order, random: &mut fastrand::Rng) -> (u64, u64) {
         let customers = size.accounts / 2;
+        loop {
+            let credit = match self {
+                Self::H1 => hot(size),
+                _ => random.u64(0..customers),
+            };
+            let debit = (credit + random.u64(1..customers)) % customers;
+            let is_wanted = match order {
+                Order::Any => true,
+                Order::DebitFirst => debit < credit,
+                Order::CreditFirst => credit < debit,
+            };
+            if is_wanted {
+                return (debit, credit);
+            }
+        }
+    }
+
+    /// Writes the bodies of its requests.
+    pub fn body(self, size: Size, ids: &Arc<Vec<String>>, order: Order) -> Body {
+        let ids = Arc::clone(ids);
         let id = move |number: u64| ids[usize::try_from(number).unwrap_or_default()].clone();
         let document = match self {
             Self::N0 => "{ __typename }",
             Self::Q1 => Q1,
             Self::Q2 => Q2,
-            Self::M1 | Self::H1 => M1,
+            Self::M1 | Self::H1 => POST,
         };
         let head = format!("{{\"query\":{},\"variables\":", json!(document));
         Arc::new(move |random, out| {
@@ -111,15 +159,11 @@ impl Workload {
                     write!(out, "{{\"id\":\"{id}\"}}}}")
                 }
                 Self::Q2 => {
-                    let prefix = random.u64(FIRST_CODE / 100..(FIRST_CODE + size.accounts) / 100);
+                    let prefix = random.u64(prefixes(size));
                     write!(out, "{{\"prefix\":\"{prefix}\"}}}}")
                 }
                 Self::M1 | Self::H1 => {
-                    let credit = match self {
-                        Self::M1 => random.u64(0..customers),
-                        _ => hot(size),
-                    };
-                    let debit = (credit + random.u64(1..customers)) % customers;
+                    let (debit, credit) = self.draw(size, order, random);
                     let (debit, credit) = (id(2 * debit + 1), id(2 * credit + 1));
                     write!(out, "{{\"debit\":\"{debit}\",\"credit\":\"{credit}\"}}}}")
                 }
@@ -127,60 +171,92 @@ impl Workload {
         })
     }
 
-    /// What `pgbench` does before the first statement; `:accounts` and `:customers` are how many there are, `:n` counts.
+    /// What `pgbench` does before the first statement.
     pub fn prelude(self, size: Size) -> String {
-        let customer =
-            |name: &str, which: &str| format!("\\set {name} {} + 2 * {which}\n", FIRST_ID + 1);
         match self {
             Self::N0 => String::new(),
-            Self::Q1 => format!("\\set account {FIRST_ID} + random(0, :accounts - 1)\n"),
-            Self::Q2 => format!(
-                "\\set prefix random({}, {})\n\\set after :prefix + 1\n",
-                FIRST_CODE / 100,
-                (FIRST_CODE + size.accounts) / 100 - 1
+            Self::Q1 => format!(
+                "\\set account random({FIRST_ID}, {})\n",
+                FIRST_ID + size.accounts - 1
             ),
+            Self::Q2 => {
+                let prefixes = prefixes(size);
+                let accounts =
+                    (0..ACCOUNTS).map(|place| format!("\\set a{place} :base + {place}\n"));
+                format!(
+                    "\\set prefix random({}, {})\n\
+                     \\set after :prefix + 1\n\
+                     \\set base {FIRST_ID} - {FIRST_CODE} + 100 * :prefix\n\
+                     {}",
+                    prefixes.start,
+                    prefixes.end - 1,
+                    accounts.collect::<String>()
+                )
+            }
             Self::M1 | Self::H1 => {
+                let customers = size.accounts / 2;
                 let credit = match self {
-                    Self::M1 => "random(0, :customers - 1)".to_owned(),
-                    _ => hot(size).to_string(),
+                    Self::H1 => hot(size).to_string(),
+                    _ => format!("random(0, {customers} - 1)"),
                 };
                 format!(
-                    "\\set c {credit}\n\
-                     \\set d (:c + random(1, :customers - 1)) % :customers\n\
-                     {}{}\
+                    "\\set credit_number {credit}\n\
+                     \\set debit_number (:credit_number + random(1, {customers} - 1)) % {customers}\n\
+                     \\set debit {FIRST_ID} + 1 + 2 * :debit_number\n\
+                     \\set credit {FIRST_ID} + 1 + 2 * :credit_number\n\
                      \\set low least(:debit, :credit)\n\
                      \\set high greatest(:debit, :credit)\n\
-                     \\set low_debits case when :debit = :low then 1 else 0 end\n\
-                     \\set low_credits 1 - :low_debits\n\
-                     \\set low_debits_most 9223372036854775807 - :low_debits\n\
-                     \\set low_credits_most 9223372036854775807 - :low_credits\n\
-                     \\set low_asked :low_debits - :low_credits\n\
+                     \\set debit_is_first :debit < :credit\n\
+                     \\set low_asked case when :debit_is_first then 1 else -1 end\n\
                      \\set high_asked - :low_asked\n\
                      \\set n :n + 1\n\
-                     \\set entry :n * 1000 + :client_id\n",
-                    customer("debit", ":d"),
-                    customer("credit", ":c"),
+                     \\set entry :n * 1000 + :client_id\n"
                 )
             }
         }
     }
 
-    /// What `pgbench` puts for the parameters of each statement.
-    pub fn steps(self) -> &'static [Step] {
+    /// What is known of the statements that the server sends.
+    pub fn steps(self) -> Vec<Step> {
         match self {
-            Self::N0 => &[],
-            Self::Q1 => &[Step {
-                begins: "SELECT \"account\"",
-                parameters: &[ACCOUNT, ":one"],
-                then: "",
-            }],
-            Self::Q2 => &[Step {
-                begins: "SELECT \"account\"",
-                parameters: &[":prefix", ":after", ":limit"],
-                then: "",
-            }],
-            Self::M1 | Self::H1 => &POST_ENTRY,
+            Self::N0 => Vec::new(),
+            Self::Q1 => vec![step(SELECT_ACCOUNT, [account("account"), one()], "")],
+            Self::Q2 => {
+                let page = [":prefix", ":after", ":limit"].map(str::to_owned);
+                let slice = |place| {
+                    [
+                        account(&format!("a{place}")),
+                        ":first".to_owned(),
+                        ":last".to_owned(),
+                    ]
+                };
+                vec![
+                    step(SELECT_ACCOUNT, page, ""),
+                    step("WITH slice", (0..ACCOUNTS).flat_map(slice), ""),
+                ]
+            }
+            Self::M1 | Self::H1 => post_entry(),
         }
+    }
+
+    /// One statement that answers the same question, where that is possible and not what the server sends.
+    pub fn yardstick(self) -> Option<(&'static str, String)> {
+        let side = |side: &str| {
+            format!(
+                "SELECT '{side}' AS side, {side}_version AS version, {side}_balance AS balance, amount, entry_id, line_no \
+                 FROM entry_line WHERE {side}_account_id = account.id"
+            )
+        };
+        let lateral = || {
+            format!(
+                "SELECT * FROM (SELECT * FROM account WHERE code >= :prefix AND code < :after ORDER BY code LIMIT {ACCOUNTS}) \
+                 AS account CROSS JOIN LATERAL (SELECT * FROM ({} UNION ALL {}) AS sides ORDER BY version DESC LIMIT {LINES}) \
+                 AS line ORDER BY code, line.version",
+                side("debit"),
+                side("credit")
+            )
+        };
+        (self == Self::Q2).then(|| ("pgbench, one LATERAL", lateral()))
     }
 }
 
@@ -190,108 +266,107 @@ fn hot(size: Size) -> u64 {
     size.accounts / 4
 }
 
-macro_rules! account {
-    ($name:literal) => {
-        concat!("('01900000-0000-7000-8000-' || :", $name, ")::uuid")
-    };
+/// The beginnings that a hundred codes share.
+pub fn prefixes(size: Size) -> std::ops::Range<u64> {
+    FIRST_CODE / 100..(FIRST_CODE + size.accounts) / 100
 }
 
-macro_rules! entry {
-    () => {
-        "('f199000000' || :entry || '000')::uuid"
-    };
+const SELECT_ACCOUNT: &str = "SELECT \"account\"";
+
+fn step(
+    begins: &'static str,
+    parameters: impl IntoIterator<Item = String>,
+    then: &'static str,
+) -> Step {
+    Step {
+        begins,
+        parameters: parameters.into_iter().collect(),
+        then,
+    }
 }
 
-const ACCOUNT: &str = account!("account");
+fn one() -> String {
+    ":one".to_owned()
+}
 
-const POST_ENTRY: [Step; 5] = [
-    Step {
-        begins: "SELECT \"account\"",
-        parameters: &[account!("low"), account!("high")],
-        then: "",
-    },
-    Step {
-        begins: "INSERT INTO \"entry\" ",
-        parameters: &[
-            entry!(),
-            ":kind",
-            "NULL",
-            "NULL",
-            "NULL",
-            ":now",
-            ":now",
-            "NULL",
-            ":metadata",
-        ],
-        then: "",
-    },
-    Step {
-        begins: "UPDATE \"account\"",
-        parameters: &[
-            ":low_debits",
-            ":low_credits",
-            ":one",
-            account!("low"),
-            ":open",
-            ":low_debits_most",
-            ":low_credits_most",
-            ":low_asked",
-        ],
-        then: "\\gset low_\n\\set low_balance :low_credits_posted - :low_debits_posted\n",
-    },
-    Step {
-        begins: "UPDATE \"account\"",
-        parameters: &[
-            ":low_credits",
-            ":low_debits",
-            ":one",
-            account!("high"),
-            ":open",
-            ":low_credits_most",
-            ":low_debits_most",
-            ":high_asked",
-        ],
-        then: "\\gset high_\n\
-               \\set high_balance :high_credits_posted - :high_debits_posted\n\
-               \\set debit_version case when :debit = :low then :low_version else :high_version end\n\
-               \\set debit_balance case when :debit = :low then :low_balance else :high_balance end\n\
-               \\set credit_version case when :debit = :low then :high_version else :low_version end\n\
-               \\set credit_balance case when :debit = :low then :high_balance else :low_balance end\n",
-    },
-    Step {
-        begins: "INSERT INTO \"entry_line\" ",
-        parameters: &[
-            entry!(),
-            ":one",
-            account!("debit"),
-            account!("credit"),
-            ":currency",
-            ":one",
-            ":debit_version",
-            ":debit_balance",
-            ":credit_version",
-            ":credit_balance",
-        ],
-        then: "",
-    },
-];
+/// The id of the account with the number in a variable.
+fn account(variable: &str) -> String {
+    format!("('{ID_HEAD}' || :{variable})::uuid")
+}
 
-/// The variables of `pgbench` that never change.
-pub fn constants(size: Size, run: u64) -> Vec<(&'static str, String)> {
+fn post_entry() -> Vec<Step> {
+    // Above all that the server makes, as its own are above all that were loaded: both append to their indexes.
+    let entry = "('f199000000' || :entry || '000')::uuid";
+    let list = |text: &str| -> Vec<String> {
+        text.split(", ")
+            .map(|word| match word {
+                "entry" => entry.to_owned(),
+                "low" | "high" | "debit" | "credit" => account(word),
+                other => other.to_owned(),
+            })
+            .collect()
+    };
     vec![
-        ("accounts", size.accounts.to_string()),
-        ("customers", (size.accounts / 2).to_string()),
+        step(SELECT_ACCOUNT, list("low, high"), ""),
+        step(
+            "INSERT INTO \"entry\" ",
+            list("entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata"),
+            "",
+        ),
+        step(
+            "UPDATE \"account\"",
+            list(":one, :one, :now, :now, low, :open, :most, :low_asked"),
+            "\\gset low_\n\
+             \\set low_balance :low_credits_posted - :low_debits_posted\n",
+        ),
+        step(
+            "UPDATE \"account\"",
+            list(":one, :one, :now, :now, high, :open, :most, :high_asked"),
+            "\\gset high_\n\
+             \\set high_balance :high_credits_posted - :high_debits_posted\n\
+             \\set debit_version case when :debit_is_first then :low_version else :high_version end\n\
+             \\set debit_balance case when :debit_is_first then :low_balance else :high_balance end\n\
+             \\set credit_version case when :debit_is_first then :high_version else :low_version end\n\
+             \\set credit_balance case when :debit_is_first then :high_balance else :low_balance end\n",
+        ),
+        step(
+            "INSERT INTO \"entry_line\" ",
+            list(
+                "entry, :one, debit, credit, :currency, :one, :debit_version, :debit_balance, :credit_version, \
+                 :credit_balance, :kind",
+            ),
+            "",
+        ),
+    ]
+}
+
+/// The variables that are the same for a whole run. Entries of later runs count from later instants, and none is late.
+pub fn constants(size: Size, run: u64) -> Vec<(&'static str, String)> {
+    let now: DateTime<Utc> = std::time::SystemTime::now().into();
+    let last = 2 * size.rounds();
+    vec![
         // Sixteen digits, which each client makes nineteen of; no two runs share one.
         (
             "n",
             (1_000_000_000_000_000 + run * 1_000_000_000).to_string(),
         ),
         ("one", "1".to_owned()),
-        ("limit", "21".to_owned()),
+        ("limit", (ACCOUNTS + 1).to_string()),
+        ("first", (last - LINES + 1).to_string()),
+        ("last", last.to_string()),
+        ("most", (i64::MAX - 1).to_string()),
         ("kind", "POST".to_owned()),
         ("open", "OPEN".to_owned()),
         ("currency", "EUR".to_owned()),
         ("metadata", "{}".to_owned()),
-        ("now", "2026-06-01 00:00:00+00".to_owned()),
+        ("now", instant(now)),
     ]
+}
+
+/// As both engines read it, to the microsecond.
+pub fn instant(instant: DateTime<Utc>) -> String {
+    let microseconds = instant.timestamp_micros();
+    DateTime::<Utc>::from_timestamp_micros(microseconds)
+        .unwrap_or(instant)
+        .to_rfc3339_opts(SecondsFormat::AutoSi, false)
 }

@@ -26,7 +26,7 @@ fn of_line(from: &str, version: &str, column: impl Fn(&str) -> String) -> [Strin
     })
 }
 
-/// The statement that [`balances_at`] sends.
+/// The statement that `balances_at` sends.
 #[must_use]
 pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointInTime) -> Statement {
     let mut parameters = Parameters::default();

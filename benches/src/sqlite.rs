@@ -1,0 +1,337 @@
+//! SQLite, straight through its C library, with the server's own statements.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rusqlite::{Connection, params_from_iter, types::Value};
+use serde_json::Value as Json;
+
+use crate::{
+    data::{FIRST_CODE, FIRST_ID, ID_HEAD, SQLITE, Size, sql},
+    http::Tally,
+    workload::{ACCOUNTS, LINES, Order, Workload, instant, prefixes},
+};
+
+/// What one operation runs, with what stands for the parameters.
+pub struct Script {
+    workload: Workload,
+    size: Size,
+    /// In each of the workload's orders.
+    orders: Vec<Vec<(String, Vec<Parameter>)>>,
+}
+
+enum Parameter {
+    Null,
+    Text(&'static str),
+    /// A number that SQLite has as text.
+    Code(fn(&Operation) -> i64),
+    Number(fn(&Operation) -> i64),
+    Account(fn(&Operation) -> i64),
+    /// The account that is so many places after the first of a page.
+    AccountOfPage(i64),
+    Entry,
+    Now,
+}
+
+/// The numbers that one operation works with.
+#[derive(Default)]
+struct Operation {
+    now: String,
+    /// The highest version that every account has.
+    last: i64,
+    account: i64,
+    prefix: i64,
+    entry: i64,
+    debit: i64,
+    credit: i64,
+    /// What the accounts have become: version and balance.
+    debited: (i64, i64),
+    credited: (i64, i64),
+}
+
+impl Operation {
+    fn debit_is_first(&self) -> bool {
+        self.debit < self.credit
+    }
+}
+
+impl Parameter {
+    /// From what stands for it in a script of `pgbench`.
+    fn parse(text: &str) -> Result<Self> {
+        if text == "NULL" {
+            return Ok(Self::Null);
+        }
+        let is_account = text.contains(ID_HEAD);
+        let (_, name) = text
+            .rsplit_once(" :")
+            .or(text.split_once(':'))
+            .context(text.to_owned())?;
+        let name = name.split([')', ' ']).next().unwrap_or_default();
+        if let Some(place) = name.strip_prefix('a').filter(|_| is_account)
+            && let Ok(place) = place.parse()
+        {
+            return Ok(Self::AccountOfPage(place));
+        }
+        let number: fn(&Operation) -> i64 = match name {
+            "kind" => return Ok(Self::Text("POST")),
+            "open" => return Ok(Self::Text("OPEN")),
+            "currency" => return Ok(Self::Text("EUR")),
+            "metadata" => return Ok(Self::Text("{}")),
+            "now" => return Ok(Self::Now),
+            "entry" => return Ok(Self::Entry),
+            "prefix" => return Ok(Self::Code(|one| one.prefix)),
+            "after" => return Ok(Self::Code(|one| one.prefix + 1)),
+            "one" => |_| 1,
+            "limit" => |_| ACCOUNTS as i64 + 1,
+            "first" => |one| one.last - LINES as i64 + 1,
+            "last" => |one| one.last,
+            "most" => |_| i64::MAX - 1,
+            "account" => |one| one.account,
+            "debit" => |one| one.debit,
+            "credit" => |one| one.credit,
+            "low" => |one| one.debit.min(one.credit),
+            "high" => |one| one.debit.max(one.credit),
+            "low_asked" => |one| if one.debit_is_first() { 1 } else { -1 },
+            "high_asked" => |one| if one.debit_is_first() { -1 } else { 1 },
+            "debit_version" => |one| one.debited.0,
+            "debit_balance" => |one| one.debited.1,
+            "credit_version" => |one| one.credited.0,
+            "credit_balance" => |one| one.credited.1,
+            other => bail!("SQLite's half does not know :{other}"),
+        };
+        Ok(if is_account {
+            Self::Account(number)
+        } else {
+            Self::Number(number)
+        })
+    }
+
+    fn value(&self, one: &Operation) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Text(text) => Value::Text((*text).to_owned()),
+            Self::Code(number) => Value::Text(number(one).to_string()),
+            Self::Number(number) => Value::Integer(number(one)),
+            Self::Account(number) => account_id(number(one)),
+            Self::AccountOfPage(place) => {
+                let first = 100 * one.prefix - FIRST_CODE as i64;
+                account_id(FIRST_ID as i64 + first + place)
+            }
+            Self::Entry => Value::Blob(bytes(&format!("f199000000{}000", one.entry))),
+            Self::Now => Value::Text(one.now.clone()),
+        }
+    }
+}
+
+fn account_id(number: i64) -> Value {
+    Value::Blob(bytes(&format!("{}{number}", ID_HEAD.replace('-', ""))))
+}
+
+impl Script {
+    /// The script that runs these statements, of each of the workload's [orders](Workload::orders).
+    ///
+    /// # Errors
+    /// When a statement's parameters are not those of [`Workload::steps`].
+    pub fn new(workload: Workload, size: Size, orders: &[Vec<String>]) -> Result<Self> {
+        let half = |statements: &Vec<String>| {
+            let mut steps = workload.steps();
+            let mut script = Vec::new();
+            for statement in statements {
+                let at = steps
+                    .iter()
+                    .position(|step| statement.starts_with(step.begins))
+                    .with_context(|| format!("nothing is known of {statement}"))?;
+                let step = steps.remove(at);
+                let parameters = step.parameters.iter().map(|text| Parameter::parse(text));
+                script.push((statement.clone(), parameters.collect::<Result<_>>()?));
+            }
+            ensure!(steps.is_empty(), "the server sent too few statements");
+            Ok(script)
+        };
+        Ok(Self {
+            workload,
+            size,
+            orders: orders.iter().map(half).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Runs it for a while: one thread where it writes, because SQLite has one writer, else one a core.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn load(&self, file: &Path, run: u64, duration: Duration) -> Result<Tally> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if self.workload.posts() { 1 } else { cores };
+        let start = Instant::now();
+        let latencies = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads)
+                .map(|_| scope.spawn(|| self.thread(file, run, start + duration)))
+                .collect();
+            let mut latencies = Vec::new();
+            for thread in threads {
+                let own = thread
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a thread panicked"))?;
+                latencies.extend(own?);
+            }
+            anyhow::Ok(latencies)
+        });
+        let mut tally = Tally {
+            latencies: latencies?,
+            elapsed: start.elapsed(),
+            answered: 0,
+        };
+        tally.answered = tally.latencies.len() as u64;
+        tally.latencies.sort_unstable();
+        Ok(tally)
+    }
+
+    fn thread(&self, file: &Path, run: u64, end: Instant) -> Result<Vec<u64>> {
+        let connection = open(file)?;
+        let ends = if self.workload.posts() {
+            Some(("BEGIN IMMEDIATE", "COMMIT"))
+        } else {
+            // A statement by itself is its own snapshot.
+            (self.orders[0].len() > 1).then_some(("BEGIN", "ROLLBACK"))
+        };
+        let now = instant(std::time::SystemTime::now().into());
+        let mut random = fastrand::Rng::new();
+        let mut latencies = Vec::new();
+        let mut n = 1_000_000_000_000_000 + run * 1_000_000_000;
+        loop {
+            let sent = Instant::now();
+            if sent >= end {
+                return Ok(latencies);
+            }
+            n += 1;
+            let mut one = self.operation(&mut random, n, &now)?;
+            let order = usize::from(self.orders.len() > 1 && !one.debit_is_first());
+            if let Some((begin, _)) = ends {
+                connection.prepare_cached(begin)?.execute([])?;
+            }
+            let mut updated = 0;
+            for (statement, parameters) in &self.orders[order] {
+                let mut prepared = connection.prepare_cached(statement)?;
+                ensure!(
+                    prepared.parameter_count() == parameters.len(),
+                    "{} parameters are known of {statement}",
+                    parameters.len()
+                );
+                let returns = statement.starts_with("UPDATE");
+                let column = |name| prepared.column_index(name);
+                let columns = if returns {
+                    [
+                        column("version")?,
+                        column("credits_posted")?,
+                        column("debits_posted")?,
+                    ]
+                } else {
+                    [0; 3]
+                };
+                let values = parameters.iter().map(|parameter| parameter.value(&one));
+                let mut rows = prepared.query(params_from_iter(values))?;
+                let mut seen = 0;
+                while let Some(row) = rows.next()? {
+                    seen += 1;
+                    if returns {
+                        let [version, credits, debits] =
+                            columns.map(|column| row.get::<_, i64>(column));
+                        let after = (version?, credits? - debits?);
+                        // In the order of the ids.
+                        if one.debit_is_first() == (updated == 0) {
+                            one.debited = after;
+                        } else {
+                            one.credited = after;
+                        }
+                        updated += 1;
+                    }
+                }
+                ensure!(
+                    seen > 0 || statement.starts_with("INSERT"),
+                    "no row: {statement}"
+                );
+            }
+            if let Some((_, end)) = ends {
+                connection.prepare_cached(end)?.execute([])?;
+            }
+            latencies.push(u64::try_from(sent.elapsed().as_nanos())?);
+        }
+    }
+
+    /// What `pgbench` does before the first statement.
+    fn operation(&self, random: &mut fastrand::Rng, n: u64, now: &str) -> Result<Operation> {
+        let (debit, credit) = self.workload.draw(self.size, Order::Any, random);
+        Ok(Operation {
+            now: now.to_owned(),
+            last: i64::try_from(2 * self.size.rounds())?,
+            account: i64::try_from(FIRST_ID + random.u64(0..self.size.accounts))?,
+            prefix: i64::try_from(random.u64(prefixes(self.size)))?,
+            entry: i64::try_from(n * 1000)?,
+            debit: i64::try_from(FIRST_ID + 1 + 2 * debit)?,
+            credit: i64::try_from(FIRST_ID + 1 + 2 * credit)?,
+            ..Operation::default()
+        })
+    }
+}
+
+/// A UUID from its digits.
+fn bytes(digits: &str) -> Vec<u8> {
+    let digit = |c: &u8| match c {
+        b'0'..=b'9' => c - b'0',
+        _ => c - b'a' + 10,
+    };
+    let pairs = digits.as_bytes().chunks_exact(2);
+    pairs
+        .map(|pair| digit(&pair[0]) << 4 | digit(&pair[1]))
+        .collect()
+}
+
+/// A connection with the settings that the server's own have.
+fn open(file: &Path) -> Result<Connection> {
+    let connection = Connection::open(file)?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;",
+    )?;
+    Ok(connection)
+}
+
+/// Loads a migrated, empty database.
+///
+/// # Errors
+/// When SQLite refuses.
+pub fn load(file: &Path, size: Size) -> Result<()> {
+    let connection = Connection::open(file)?;
+    // Right by construction, and checked as a whole afterwards.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF;",
+    )?;
+    connection.execute_batch(&format!(
+        "BEGIN; {} COMMIT; ANALYZE; PRAGMA wal_checkpoint(TRUNCATE);",
+        sql(size, &SQLITE)
+    ))?;
+    Ok(())
+}
+
+/// The statements that the server has logged (`--log sqlx=trace --log-format json`).
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn logged(log: &Path) -> Result<Vec<String>> {
+    let mut statements = Vec::new();
+    for line in std::fs::read_to_string(log)?.lines() {
+        let line: Json = serde_json::from_str(line)?;
+        if line["target"] == "sqlx::query"
+            && let Some(sql) = line["db.statement"].as_str().or(line["summary"].as_str())
+        {
+            let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+            // Settings of a connection that is made.
+            if !sql.starts_with("PRAGMA") {
+                statements.push(sql);
+            }
+        }
+    }
+    Ok(statements)
+}
