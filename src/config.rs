@@ -36,6 +36,8 @@ pub enum Command {
     Migrate(MigrateSettings),
     /// Print the GraphQL schema, and end.
     Schema,
+    /// Say what the schema changes of the one in this file, and end.
+    CheckSchema(std::path::PathBuf),
 }
 
 /// The settings of the server.
@@ -125,7 +127,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         None => Command::Serve(Box::new(serve_settings(&cli.serve, matches)?)),
         Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
-        Some(Commands::Schema) => Command::Schema,
+        Some(Commands::Schema(args)) => match args.check {
+            Some(file) => Command::CheckSchema(file),
+            None => Command::Schema,
+        },
     })
 }
 
