@@ -68,7 +68,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct UnitOfWorkExtension {
     database: Database,
-    settings: Settings,
+    settings: Arc<Settings>,
     idempotency: Option<Arc<IdempotencySettings>>,
 }
 
@@ -78,7 +78,7 @@ impl UnitOfWorkExtension {
     pub fn new(database: Database) -> Self {
         Self {
             database,
-            settings: Settings::default(),
+            settings: Arc::default(),
             idempotency: None,
         }
     }
@@ -86,21 +86,22 @@ impl UnitOfWorkExtension {
     /// Replaces the [`Settings`].
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        self.settings = Arc::new(settings);
         self
     }
 
     /// Sets [`Settings::deadline`].
     #[must_use]
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
-        self.settings.deadline = deadline.into();
+        Arc::make_mut(&mut self.settings).deadline = deadline.into();
         self
     }
 
     /// Makes every operation that selects this root field run at this isolation level, or a stricter one.
     #[must_use]
     pub fn field_isolation(mut self, field: impl Into<String>, level: IsolationLevel) -> Self {
-        self.settings.field_isolation.insert(field.into(), level);
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.field_isolation.insert(field.into(), level);
         self
     }
 
@@ -115,14 +116,14 @@ impl UnitOfWorkExtension {
     /// Sets [`Settings::field_savepoints`].
     #[must_use]
     pub fn field_savepoints(mut self, field_savepoints: bool) -> Self {
-        self.settings.field_savepoints = field_savepoints;
+        Arc::make_mut(&mut self.settings).field_savepoints = field_savepoints;
         self
     }
 
     /// Sets [`Settings::report`].
     #[must_use]
     pub fn report(mut self, report: Report) -> Self {
-        self.settings.report = report;
+        Arc::make_mut(&mut self.settings).report = report;
         self
     }
 }
@@ -146,7 +147,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
 /// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
 struct PerRequest {
     database: Database,
-    settings: Settings,
+    settings: Arc<Settings>,
     idempotency: Idempotency,
     operation_name: OnceLock<Option<String>>,
     kind: OnceLock<OperationType>,

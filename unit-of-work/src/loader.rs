@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -24,9 +24,8 @@ use futures_util::{
     FutureExt, Stream,
     future::BoxFuture,
     stream::FuturesUnordered,
-    task::{FutureObj, Spawn, SpawnError},
+    task::{AtomicWaker, FutureObj, Spawn, SpawnError},
 };
-use tokio::sync::mpsc;
 
 use crate::{Access, UnitOfWork, savepoint};
 
@@ -46,17 +45,13 @@ pub(crate) struct Loaders {
 
 impl Loaders {
     pub(crate) fn new(unit: UnitOfWork) -> (Self, Batches) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let queue = Arc::new(Queue::default());
         let loaders = Self {
             unit,
-            batches: BatchSpawner(sender),
+            batches: BatchSpawner(Arc::clone(&queue)),
             made: Mutex::default(),
         };
-        let batches = Batches {
-            receiver,
-            running: FuturesUnordered::new(),
-        };
-        (loaders, batches)
+        (loaders, Batches(queue))
     }
 
     pub(crate) fn get<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>> {
@@ -84,16 +79,51 @@ impl Loaders {
     }
 }
 
+/// The batches that wait for their operation's next turn. Most operations have none, and pay for none.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    operation: AtomicWaker,
+}
+
+enum Waiting {
+    Batches(Vec<FutureObj<'static, ()>>),
+    Ended,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self::Batches(Vec::new())
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing can panic while the lock is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<FutureObj<'static, ()>> {
+        match &mut *self.waiting() {
+            Waiting::Batches(batches) => std::mem::take(batches),
+            Waiting::Ended => Vec::new(),
+        }
+    }
+}
+
 /// Sends batches to the operation, instead of to the runtime.
 #[derive(Clone)]
-struct BatchSpawner(mpsc::UnboundedSender<FutureObj<'static, ()>>);
+struct BatchSpawner(Arc<Queue>);
 
 impl Spawn for BatchSpawner {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
-        self.0
-            .send(savepoint::inherited(batch))
-            .map_err(|_| SpawnError::shutdown())
+        match &mut *self.0.waiting() {
+            // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
+            Waiting::Batches(batches) => batches.push(savepoint::inherited(batch)),
+            Waiting::Ended => return Err(SpawnError::shutdown()),
+        }
+        self.0.operation.wake();
+        Ok(())
     }
 }
 
@@ -115,32 +145,43 @@ impl Timer for NextTurn {
     }
 }
 
-/// The batches under way of one operation.
-pub(crate) struct Batches {
-    receiver: mpsc::UnboundedReceiver<FutureObj<'static, ()>>,
-    running: FuturesUnordered<FutureObj<'static, ()>>,
-}
+/// The batches of one operation.
+pub(crate) struct Batches(Arc<Queue>);
 
 impl Batches {
     /// Drives `operation` to its end, and the batches beside it; batches that are left over are dropped with it.
-    pub(crate) async fn drive<T>(mut self, operation: impl Future<Output = T>) -> T {
+    pub(crate) async fn drive<T>(self, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
+        let mut running: Option<FuturesUnordered<FutureObj<'static, ()>>> = None;
         poll_fn(move |context| {
+            self.0.operation.register(context.waker());
             // The operation first: all of its fields ask for their keys before a batch starts.
             if let Poll::Ready(response) = operation.as_mut().poll(context) {
                 return Poll::Ready(response);
             }
             loop {
-                while let Poll::Ready(Some(batch)) = self.receiver.poll_recv(context) {
-                    self.running.push(batch);
+                let batches = self.0.take();
+                if !batches.is_empty() {
+                    running.get_or_insert_default().extend(batches);
                 }
+                let Some(running) = &mut running else {
+                    return Poll::Pending;
+                };
                 // A batch that is done has woken the fields that wait for it, and with them this task.
-                match Pin::new(&mut self.running).poll_next(context) {
+                match Pin::new(running).poll_next(context) {
                     Poll::Ready(Some(())) => {}
                     Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                 }
             }
         })
         .await
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        let left = std::mem::replace(&mut *self.0.waiting(), Waiting::Ended);
+        // What a batch holds may do anything when it is dropped: not while the lock is held.
+        drop(left);
     }
 }
