@@ -38,6 +38,8 @@ pub enum Command {
     Verify(MigrateSettings),
     /// Print the GraphQL schema, and end.
     Schema,
+    /// Say what the schema changes of the one in this file, and end.
+    CheckSchema(std::path::PathBuf),
 }
 
 /// The settings of the server.
@@ -128,7 +130,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
         Some(Commands::Verify(args)) => Command::Verify(migrate_settings(&args, matches)?),
-        Some(Commands::Schema) => Command::Schema,
+        Some(Commands::Schema(args)) => match args.check {
+            Some(file) => Command::CheckSchema(file),
+            None => Command::Schema,
+        },
     })
 }
 

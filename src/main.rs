@@ -1,10 +1,11 @@
 //! The `daybook` command.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use daybook::{
     config::{self, Command, ConfigError, MigrateSettings},
     database, graphql, ledger,
+    schema_check::{self, Change, Severity},
     serve::serve,
     startup::StartError,
     telemetry,
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<(), StartError> {
             runtime.block_on(verify(settings))
         }
         Command::Schema => print(&graphql::sdl()),
+        Command::CheckSchema(file) => check_schema(file),
     };
     // What was cut off may still be at work; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -91,6 +93,22 @@ async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
     Err(StartError::Unsound {
         differences: format!("{}{more}", check.differences.len()),
     })
+}
+
+/// Says what changed, worst first.
+fn check_schema(file: PathBuf) -> Result<(), StartError> {
+    let before = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+    let changes = before.and_then(|before| {
+        schema_check::compare(&before, &graphql::sdl()).map_err(|error| error.to_string())
+    });
+    let changes = changes.map_err(|problem| StartError::SchemaFile { file, problem })?;
+    let text: String = changes.iter().map(|change| format!("{change}\n")).collect();
+    print(&text)?;
+    let breaking = |change: &&Change| change.severity == Severity::Breaking;
+    match changes.iter().filter(breaking).count() {
+        0 => Ok(()),
+        count => Err(StartError::SchemaBreaks(count)),
+    }
 }
 
 fn print(text: &str) -> Result<(), StartError> {

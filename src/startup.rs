@@ -16,6 +16,17 @@ use crate::config::{DatabaseUrl, WrongSettings};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The schema is not what clients were made for.
+    #[error("{0} of the changes break clients")]
+    SchemaBreaks(usize),
+    /// The file to compare the schema with is none.
+    #[error("cannot compare the schema with {}: {problem}", file.display())]
+    SchemaFile {
+        /// Which.
+        file: PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// Settings have wrong values.
     #[error(transparent)]
     Settings(#[from] WrongSettings),

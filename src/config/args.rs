@@ -26,8 +26,8 @@ pub(super) enum Commands {
     Migrate(MigrateArgs),
     /// Recompute the whole ledger from its lines, and list what differs
     Verify(MigrateArgs),
-    /// Print the GraphQL schema
-    Schema,
+    /// Print the GraphQL schema, or say what changed since a file of it
+    Schema(SchemaArgs),
 }
 
 #[derive(Args)]
@@ -89,6 +89,13 @@ pub(super) struct ServeArgs {
     pub(super) limits: LimitArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Say what the schema changes of this one, and exit with 1 where a change breaks clients
+    #[arg(long, value_name = "FILE")]
+    pub(super) check: Option<std::path::PathBuf>,
 }
 
 #[derive(Args)]

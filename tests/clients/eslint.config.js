@@ -15,12 +15,13 @@ export default [
         {
           exceptions: {
             suffixes: ["Connection", "Edge", "Event", "Payload"],
-            types: ["Balances", "Currency", "LedgerCheck", "LedgerDifference", "Money", "PageInfo"],
+            types: ["Balances", "Currency", "HoldState", "LedgerCheck", "LedgerDifference", "Money", "PageInfo", "StatementLine"],
           },
         },
       ],
-      // The lines of an entry are few, and read whole: not every list is a connection.
-      "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
+      // The lines of an entry are few, and read whole: not every list is a connection. A line of a statement is on a page,
+      // and nothing that can be asked for by itself: not every item of a connection is a node.
+      "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false, shouldImplementNode: false }],
     },
   },
 ];

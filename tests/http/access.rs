@@ -274,7 +274,7 @@ async fn a_socket_shows_its_token_when_it_is_opened_or_initialised() {
     let refused = Socket::try_connect(&server, &[PROTOCOL, ("authorization", "Bearer x")]).await;
     match refused.err() {
         Some(tokio_tungstenite::tungstenite::Error::Http(response)) => {
-            assert_eq!(response.status(), 401)
+            assert_eq!(response.status(), 401);
         }
         other => panic!("{other:?}"),
     }

@@ -352,6 +352,37 @@ fn schema_prints_the_sdl_and_nothing_else() {
 }
 
 #[test]
+fn schema_check_says_what_changed_and_whether_it_breaks() {
+    let check = |text: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("schema.graphql");
+        std::fs::write(&file, text).unwrap();
+        let output = run(&["schema", "--check", file.to_str().unwrap()], &[]);
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        (output.status.code(), said, stderr(&output))
+    };
+    let schema = daybook::graphql::sdl();
+    assert_eq!(check(&schema), (Some(0), String::new(), String::new()));
+    let before = schema.replacen("scalar CurrencyCode", "scalar CurrencyCode\nscalar Old", 1);
+    let before = before.replacen("type Currency {", "type Currency {\n  old: Int", 1);
+    assert_eq!(
+        check(&before),
+        (
+            Some(1),
+            "breaking: Currency.old: the field was removed\nbreaking: Old: the type was removed\n"
+                .to_owned(),
+            "daybook: 2 of the changes break clients\n".to_owned(),
+        )
+    );
+    let (code, _, said) = check("type {");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.starts_with("daybook: cannot compare the schema with "),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_port_in_use_is_one_line_and_exit_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

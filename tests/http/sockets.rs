@@ -82,7 +82,11 @@ impl Socket {
     }
 
     pub(super) async fn closed(&mut self) -> u16 {
-        match self.message().await {
+        // All of it within the time: the server's pings would begin it anew.
+        match timeout(PATIENCE, self.message())
+            .await
+            .expect("it is not closed")
+        {
             Some(Message::Close(Some(frame))) => frame.code.into(),
             other => panic!("{other:?} is no close frame"),
         }

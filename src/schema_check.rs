@@ -1,0 +1,389 @@
+//! What changed between two schemas, and what that means for clients, by the rules of graphql-inspector.
+//!
+//! Breaking: an operation that was valid is not any more, or a response has another shape. Dangerous: every operation is as valid
+//! as before, and a client may meet what it has never met, such as a new value of an enum. Descriptions are not compared.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
+
+use async_graphql::{
+    Name, Positioned,
+    parser::{
+        self, parse_schema,
+        types::{
+            BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind,
+            TypeSystemDefinition,
+        },
+    },
+};
+
+/// What a change means for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// What worked may not work any more.
+    Breaking,
+    /// A client may meet what it has never met.
+    Dangerous,
+    /// No client can tell.
+    Safe,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// What it means for clients.
+    pub severity: Severity,
+    /// Where, as `Type.field(argument)`, and what.
+    pub what: String,
+}
+
+impl Display for Change {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Breaking => "breaking",
+            Severity::Dangerous => "dangerous",
+            Severity::Safe => "safe",
+        };
+        write!(f, "{severity}: {}", self.what)
+    }
+}
+
+/// The changes from one schema to another, both in the schema definition language; the worst come first.
+///
+/// # Errors
+/// Where one of them is no schema.
+pub fn compare(before: &str, after: &str) -> Result<Vec<Change>, parser::Error> {
+    let (before, after) = (types(before)?, types(after)?);
+    let mut changes = Changes::default();
+    pair_up(&before, &after, |name, pair| match pair {
+        Pair::Removed(_) => changes.breaking(format!("{name}: the type was removed")),
+        Pair::Added(_) => changes.safe(format!("{name}: the type was added")),
+        Pair::Both(before, after) => changes.of_type(name, before, after),
+    });
+    changes.0.sort();
+    Ok(changes.0)
+}
+
+fn types(text: &str) -> Result<BTreeMap<String, TypeDefinition>, parser::Error> {
+    let document = parse_schema(text)?;
+    let definitions = document.definitions.into_iter();
+    Ok(definitions
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => Some(definition.node),
+            _ => None,
+        })
+        .map(|definition| (definition.name.node.to_string(), definition))
+        .collect())
+}
+
+enum Pair<'a, T> {
+    Removed(&'a T),
+    Added(&'a T),
+    Both(&'a T, &'a T),
+}
+
+/// Goes through what has the same name before and after, in the order of the names.
+fn pair_up<T>(
+    before: &BTreeMap<String, T>,
+    after: &BTreeMap<String, T>,
+    mut each: impl FnMut(&str, Pair<'_, T>),
+) {
+    for (name, item) in before {
+        match after.get(name) {
+            Some(other) => each(name, Pair::Both(item, other)),
+            None => each(name, Pair::Removed(item)),
+        }
+    }
+    for (name, item) in after {
+        if !before.contains_key(name) {
+            each(name, Pair::Added(item));
+        }
+    }
+}
+
+fn by_name<'a, T>(
+    items: &'a [Positioned<T>],
+    name: impl Fn(&'a T) -> &'a Name,
+) -> BTreeMap<String, &'a T> {
+    items
+        .iter()
+        .map(|item| (name(&item.node).to_string(), &item.node))
+        .collect()
+}
+
+#[derive(Default)]
+struct Changes(Vec<Change>);
+
+impl Changes {
+    fn note(&mut self, severity: Severity, what: String) {
+        self.0.push(Change { severity, what });
+    }
+
+    fn breaking(&mut self, what: String) {
+        self.note(Severity::Breaking, what);
+    }
+
+    fn dangerous(&mut self, what: String) {
+        self.note(Severity::Dangerous, what);
+    }
+
+    fn safe(&mut self, what: String) {
+        self.note(Severity::Safe, what);
+    }
+
+    fn of_type(&mut self, name: &str, before: &TypeDefinition, after: &TypeDefinition) {
+        match (&before.kind, &after.kind) {
+            (TypeKind::Scalar, TypeKind::Scalar) => {}
+            (TypeKind::Object(before), TypeKind::Object(after)) => {
+                self.of_names(name, "interface", &before.implements, &after.implements);
+                self.of_fields(name, &before.fields, &after.fields);
+            }
+            (TypeKind::Interface(before), TypeKind::Interface(after)) => {
+                self.of_names(name, "interface", &before.implements, &after.implements);
+                self.of_fields(name, &before.fields, &after.fields);
+            }
+            (TypeKind::Union(before), TypeKind::Union(after)) => {
+                self.of_names(name, "member", &before.members, &after.members);
+            }
+            (TypeKind::Enum(before), TypeKind::Enum(after)) => {
+                let values = |values: &'_ [Positioned<parser::types::EnumValueDefinition>]| {
+                    values
+                        .iter()
+                        .map(|value| value.node.value.clone())
+                        .collect::<Vec<_>>()
+                };
+                self.of_names(
+                    name,
+                    "value",
+                    &values(&before.values),
+                    &values(&after.values),
+                );
+            }
+            (TypeKind::InputObject(before), TypeKind::InputObject(after)) => {
+                let inside = |field: &str| format!("{name}.{field}");
+                self.of_inputs(&before.fields, &after.fields, inside);
+            }
+            _ => self.breaking(format!("{name}: the kind of the type changed")),
+        }
+    }
+
+    /// What a type is made of by name alone: to lose one breaks, and a new one is what clients have never met.
+    fn of_names(
+        &mut self,
+        owner: &str,
+        what: &str,
+        before: &[Positioned<Name>],
+        after: &[Positioned<Name>],
+    ) {
+        let set = |names: &[Positioned<Name>]| -> BTreeMap<String, ()> {
+            names
+                .iter()
+                .map(|name| (name.node.to_string(), ()))
+                .collect()
+        };
+        pair_up(&set(before), &set(after), |name, pair| match pair {
+            Pair::Removed(()) => self.breaking(format!("{owner}: the {what} {name} was removed")),
+            Pair::Added(()) => self.dangerous(format!("{owner}: the {what} {name} was added")),
+            Pair::Both((), ()) => {}
+        });
+    }
+
+    fn of_fields(
+        &mut self,
+        owner: &str,
+        before: &[Positioned<FieldDefinition>],
+        after: &[Positioned<FieldDefinition>],
+    ) {
+        let before = by_name(before, |field| &field.name.node);
+        let after = by_name(after, |field| &field.name.node);
+        pair_up(&before, &after, |name, pair| match pair {
+            Pair::Removed(_) => self.breaking(format!("{owner}.{name}: the field was removed")),
+            Pair::Added(_) => self.safe(format!("{owner}.{name}: the field was added")),
+            Pair::Both(before, after) => {
+                let (old, new) = (&before.ty.node, &after.ty.node);
+                if old != new {
+                    // An answer may say more than was promised.
+                    let severity = if is_narrower(new, old) {
+                        Severity::Safe
+                    } else {
+                        Severity::Breaking
+                    };
+                    let what = format!("{owner}.{name}: the type changed from {old} to {new}");
+                    self.note(severity, what);
+                }
+                let inside = |argument: &str| format!("{owner}.{name}({argument})");
+                self.of_inputs(&before.arguments, &after.arguments, inside);
+            }
+        });
+    }
+
+    /// Arguments, and fields of input objects.
+    fn of_inputs(
+        &mut self,
+        before: &[Positioned<InputValueDefinition>],
+        after: &[Positioned<InputValueDefinition>],
+        place: impl Fn(&str) -> String,
+    ) {
+        let before = by_name(before, |input| &input.name.node);
+        let after = by_name(after, |input| &input.name.node);
+        pair_up(&before, &after, |name, pair| {
+            let place = place(name);
+            match pair {
+                Pair::Removed(_) => self.breaking(format!("{place} was removed")),
+                Pair::Added(input) if !input.ty.node.nullable && input.default_value.is_none() => {
+                    self.breaking(format!("{place} was added, and has to be given"));
+                }
+                Pair::Added(_) => self.dangerous(format!("{place} was added, and may be given")),
+                Pair::Both(before, after) => {
+                    let (old, new) = (&before.ty.node, &after.ty.node);
+                    if old != new {
+                        // An input may take more than it did.
+                        let severity = if is_narrower(old, new) {
+                            Severity::Safe
+                        } else {
+                            Severity::Breaking
+                        };
+                        let what = format!("{place}: the type changed from {old} to {new}");
+                        self.note(severity, what);
+                    }
+                    let default = |input: &InputValueDefinition| {
+                        input.default_value.as_ref().map(|value| value.node.clone())
+                    };
+                    if default(before) != default(after) {
+                        self.dangerous(format!("{place}: the default changed"));
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Whether everything of the first type is of the second: the same, without null somewhere.
+fn is_narrower(one: &Type, other: &Type) -> bool {
+    let base = match (&one.base, &other.base) {
+        (BaseType::Named(one), BaseType::Named(other)) => one == other,
+        (BaseType::List(one), BaseType::List(other)) => is_narrower(one, other),
+        _ => false,
+    };
+    base && (other.nullable || !one.nullable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = "
+        type Query implements Node { id: ID! a(x: Int = 1, y: [Int!]): String b: [Int] c: U }
+        interface Node { id: ID! }
+        union U = Query | Other
+        type Other { id: ID! }
+        enum E { ONE TWO }
+        input I { a: Int! b: Int }
+        scalar S
+    ";
+
+    /// The changes when `from` is replaced by `to` in the schema.
+    fn after(from: &str, to: &str) -> Vec<String> {
+        assert!(BEFORE.contains(from), "{from}");
+        let after = BEFORE.replacen(from, to, 1);
+        let changes = compare(BEFORE, &after).unwrap();
+        changes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_change_means_what_graphql_inspector_says() {
+        for (from, to, expected) in [
+            ("scalar S", "", "breaking: S: the type was removed"),
+            (
+                "scalar S",
+                "scalar S scalar T",
+                "safe: T: the type was added",
+            ),
+            (
+                "scalar S",
+                "type S { a: Int }",
+                "breaking: S: the kind of the type changed",
+            ),
+            (" b: [Int]", "", "breaking: Query.b: the field was removed"),
+            ("c: U", "c: U d: Int", "safe: Query.d: the field was added"),
+            (
+                "b: [Int]",
+                "b: [Int!]!",
+                "safe: Query.b: the type changed from [Int] to [Int!]!",
+            ),
+            (
+                "b: [Int]",
+                "b: Int",
+                "breaking: Query.b: the type changed from [Int] to Int",
+            ),
+            (
+                "interface Node { id: ID!",
+                "interface Node { id: ID",
+                "breaking: Node.id: the type changed from ID! to ID",
+            ),
+            (", y: [Int!]", "", "breaking: Query.a(y) was removed"),
+            (
+                "y: [Int!]",
+                "y: [Int!], z: Int!",
+                "breaking: Query.a(z) was added, and has to be given",
+            ),
+            (
+                "y: [Int!]",
+                "y: [Int!], z: Int! = 1",
+                "dangerous: Query.a(z) was added, and may be given",
+            ),
+            (
+                "y: [Int!]",
+                "y: [Int]",
+                "safe: Query.a(y): the type changed from [Int!] to [Int]",
+            ),
+            (
+                "y: [Int!]",
+                "y: [Int!]!",
+                "breaking: Query.a(y): the type changed from [Int!] to [Int!]!",
+            ),
+            (
+                "x: Int = 1",
+                "x: Int = 2",
+                "dangerous: Query.a(x): the default changed",
+            ),
+            (
+                " implements Node",
+                "",
+                "breaking: Query: the interface Node was removed",
+            ),
+            (
+                "type Other",
+                "type Other implements Node",
+                "dangerous: Other: the interface Node was added",
+            ),
+            (" | Other", "", "breaking: U: the member Other was removed"),
+            ("ONE TWO", "ONE", "breaking: E: the value TWO was removed"),
+            (
+                "ONE TWO",
+                "ONE TWO THREE",
+                "dangerous: E: the value THREE was added",
+            ),
+            (
+                "b: Int }",
+                "b: Int c: Int }",
+                "dangerous: I.c was added, and may be given",
+            ),
+            (
+                "b: Int }",
+                "b: Int c: Int! }",
+                "breaking: I.c was added, and has to be given",
+            ),
+            (
+                "a: Int! b",
+                "a: Int b",
+                "safe: I.a: the type changed from Int! to Int",
+            ),
+        ] {
+            assert_eq!(after(from, to), [expected], "{from} to {to}");
+        }
+        assert_eq!(after("scalar S", "\"described\" scalar S"), [""; 0]);
+    }
+}
