@@ -15,7 +15,7 @@ use crate::{config::DatabaseUrl, graphql::Feed};
 const CHANNEL: &str = "daybook_entry_posted";
 
 /// How long commits are gathered before others are told of them.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// How long to wait after a failure.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -146,7 +146,10 @@ impl Feed {
             match self.sight().await {
                 Ok(sighting) => horizon.see(sighting),
                 // Subscribers that read meet the same error, and say so to their clients.
-                Err(error) => tracing::warn!(%error, "the outbox cannot be looked at"),
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox cannot be looked at");
+                    sleep(LOOK_ANYWAY).await;
+                }
             }
             self.0.settled.send_if_modified(|settled| {
                 let moved = horizon.settled() > *settled;

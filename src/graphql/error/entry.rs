@@ -1,0 +1,169 @@
+//! Errors of the verbs that write entries.
+
+use async_graphql::{ErrorExtensionValues, ScalarType as _};
+use sea_orm::DbErr;
+
+use super::{Refusal, account, int64};
+use crate::{
+    graphql::{
+        object::{AccountStatus, EntryKind},
+        scalars::DateTime,
+    },
+    ledger::{Code, HoldError, Id, PostEntryError, ReverseEntryError},
+};
+
+fn entry(details: &mut ErrorExtensionValues, name: &str, id: uuid::Uuid) {
+    details.set(name, Id::Entry(id).to_string());
+}
+
+fn kind(details: &mut ErrorExtensionValues, name: &str, kind: daybook_entity::EntryKind) {
+    let kind = EntryKind::from(kind);
+    details.set(name, async_graphql::resolver_utils::enum_value(kind));
+}
+
+impl Refusal for PostEntryError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::AccountNotFound { account } => details.set("account", account.to_string()),
+            Self::AccountNotOpen {
+                account_id,
+                account_code,
+                status,
+            } => {
+                account(details, *account_id, account_code);
+                let status = AccountStatus::from(*status);
+                details.set("status", async_graphql::resolver_utils::enum_value(status));
+            }
+            Self::CurrencyMismatch {
+                line,
+                account_id,
+                account_code,
+                account_currency,
+                line_currency,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("field", format!("lines[{line}].currency"));
+                details.set("accountCurrency", account_currency.as_str());
+                details.set("lineCurrency", line_currency.as_str());
+            }
+            Self::InsufficientFunds {
+                account_id,
+                account_code,
+                currency,
+                available,
+                requested,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("currency", currency.as_str());
+                int64(details, "available", *available);
+                int64(details, "requested", *requested);
+            }
+            Self::VersionConflict {
+                account_id,
+                account_code,
+                expected,
+                actual,
+            } => {
+                account(details, *account_id, account_code);
+                int64(details, "expected", *expected);
+                int64(details, "actual", *actual);
+            }
+            Self::AmountOutOfRange {
+                account_id,
+                account_code,
+            }
+            | Self::Contended {
+                account_id,
+                account_code,
+            } => {
+                account(details, *account_id, account_code);
+            }
+            Self::Accounts { .. } | Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Accounts { source } | Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for HoldError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Post(error) => error.details(details),
+            Self::NotFound { hold_id } => entry(details, "entryId", *hold_id),
+            Self::NotAHold { hold_id, kind: is } => {
+                details.set("field", "hold");
+                entry(details, "entryId", *hold_id);
+                kind(details, "kind", *is);
+            }
+            Self::AlreadyResolved { hold_id, by } => {
+                entry(details, "holdId", *hold_id);
+                entry(details, "resolvedBy", by.id);
+                kind(details, "resolvedByKind", by.kind);
+            }
+            Self::Expired {
+                hold_id,
+                expired_at,
+            } => {
+                entry(details, "holdId", *hold_id);
+                details.set("expiredAt", DateTime(*expired_at).to_value());
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Post(error) => error.into_database_error(),
+            Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for ReverseEntryError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Post(error) => error.details(details),
+            Self::NotFound { entry_id } => entry(details, "entryId", *entry_id),
+            Self::MovedNothing { entry_id, kind: is } => {
+                details.set("field", "entry");
+                entry(details, "entryId", *entry_id);
+                kind(details, "kind", *is);
+            }
+            Self::AlreadyReversed {
+                entry_id,
+                reversed_by,
+            } => {
+                entry(details, "entryId", *entry_id);
+                entry(details, "reversedBy", *reversed_by);
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Post(error) => error.into_database_error(),
+            Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
