@@ -89,7 +89,7 @@ pub struct Dialect {
 pub const POSTGRES: Dialect = Dialect {
     uuid: |digits| format!("({digits})::uuid"),
     moment: |seconds| {
-        format!("timestamptz '2026-01-01 00:00:00+00' + {seconds} * interval '1 second'")
+        format!("timestamptz '2026-01-01 00:00:00+00' + ({seconds}) * interval '1 second'")
     },
 };
 
