@@ -148,7 +148,7 @@ impl<E: Executor> Executor for Retrying<E> {
     }
 
     /// In order, one after another: each a unit of its own, with an outcome of its own; or, where a request's data has
-    /// [`AllOrNothing`], all of them one unit.
+    /// [`AllOrNothing`](crate::AllOrNothing), all of them one unit.
     async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
         match batch {
             BatchRequest::Single(request) => BatchResponse::Single(self.execute(request).await),

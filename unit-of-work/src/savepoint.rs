@@ -33,7 +33,7 @@ tokio::task_local! {
     static INSIDE: Vec<Arc<Scope>>;
 }
 
-/// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`] over a savepoint of the unit's
+/// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the unit's
 /// transaction. [`UnitOfWork::savepoint`] makes one and ends it.
 ///
 /// # Cancel safety
