@@ -69,7 +69,9 @@ pub async fn load_postgres(url: &str, size: Size) -> Result<()> {
     let mut connection = PgConnection::connect(url).await?;
     // Right by construction, and checked as a whole afterwards: the foreign keys need not be looked up one by one.
     let settings = "SET session_replication_role = replica; SET synchronous_commit = off;";
-    let load = format!("{settings} {}", sql(size, &POSTGRES));
+    // In that role no trigger fires either.
+    let outbox = "INSERT INTO outbox (entry_id) SELECT id FROM entry ORDER BY id;";
+    let load = format!("{settings} {} {outbox}", sql(size, &POSTGRES));
     for sql in [load.as_str(), "VACUUM ANALYZE", "CHECKPOINT"] {
         raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     }

@@ -69,7 +69,7 @@ impl Parameter {
             .rsplit_once(" :")
             .or(text.split_once(':'))
             .context(text.to_owned())?;
-        let name = name.split([')', ' ']).next().unwrap_or_default();
+        let name = name.split([')', ' ', ':']).next().unwrap_or_default();
         if let Some(place) = name.strip_prefix('a').filter(|_| is_account)
             && let Ok(place) = place.parse()
         {

@@ -226,8 +226,8 @@ impl Workload {
                 let slice = |place| {
                     [
                         account(&format!("a{place}")),
-                        ":first".to_owned(),
-                        ":last".to_owned(),
+                        ":first::bigint".to_owned(),
+                        ":last::bigint".to_owned(),
                     ]
                 };
                 vec![
