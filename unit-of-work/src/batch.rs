@@ -21,11 +21,12 @@ use tokio::time::Instant;
 use crate::{
     Access, Database, RetryPolicy, UnitOfWork, codes,
     finisher::Finisher,
+    operation::kind_of,
     report,
     respond::coded,
     retry::{Attempt, Attempts},
     telemetry,
-    template::{Template, kind_of},
+    template::Template,
     terms::{Terms, stricter},
     unit::{Ending, Reason},
 };
@@ -56,6 +57,8 @@ use crate::{
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AllOrNothing;
+
+const ONE_KIND: &str = "A batch that is all or nothing has mutations only, or queries only.";
 
 pub(crate) fn is_all_or_nothing(request: &Request) -> bool {
     let marker = std::any::TypeId::of::<AllOrNothing>();
@@ -93,41 +96,41 @@ pub(crate) async fn run<E: Executor>(
         }
     };
     let mut attempts = Attempts::new(policy);
-    let mut attempt = attempts.first(Some(Together::new(None)));
-    while let Some(together) = attempt.together.clone() {
-        let responses = together.run(executor, &templates, requests, &attempt).await;
-        match responses {
-            Ok(responses) => match attempts.after(&attempt, None).await {
-                Some(next) => attempt = next,
-                None => return responses,
-            },
+    let mut isolation = None;
+    loop {
+        let together = Together::new(isolation);
+        let attempt = attempts.next(Some(Arc::clone(&together)));
+        let ran = together.run(executor, &templates, requests, &attempt);
+        match ran.await {
+            Ok(responses) => {
+                if !attempts.go_on(&attempt, None).await {
+                    return responses;
+                }
+            }
             // Not an attempt that was lost: it began at a level that turned out to be too weak.
-            Err(wanted) => attempt = attempts.first(Some(Together::new(Some(wanted)))),
+            Err(wanted) => isolation = Some(wanted),
         }
         requests = templates.iter().map(Template::again).collect();
     }
-    unreachable!("the attempts of a batch have a unit together")
 }
 
 /// Looks at the batch before anything of it runs.
 fn prepare(mut requests: Vec<Request>) -> Result<(Vec<Template>, Vec<Request>), ServerError> {
     // What does not parse fails when its turn comes.
-    let kinds = requests.iter_mut().filter_map(kind_of);
-    let mut kinds: Vec<OperationType> = kinds.collect();
-    kinds.dedup();
-    if kinds.len() > 1 || kinds.contains(&OperationType::Subscription) {
-        return Err(refused(
-            "A batch that is all or nothing has mutations only, or queries only.",
-        ));
+    let kinds: Vec<_> = requests.iter_mut().map(kind_of).collect();
+    let mut known: Vec<_> = kinds.iter().flatten().collect();
+    known.dedup();
+    if known.len() > 1 || known.contains(&&OperationType::Subscription) {
+        return Err(refused(ONE_KIND));
     }
     if requests.iter().any(|request| !request.uploads.is_empty()) {
         return Err(refused(
             "An operation of a batch that is all or nothing cannot have uploads.",
         ));
     }
+    let requests = requests.into_iter().zip(kinds);
     Ok(requests
-        .into_iter()
-        .map(|request| Template::new(request, None))
+        .map(|(request, kind)| Template::new(request, kind, None))
         .unzip())
 }
 
@@ -164,11 +167,6 @@ impl Together {
         })
     }
 
-    /// The same, for another attempt.
-    pub(crate) fn again(&self) -> Arc<Self> {
-        Self::new(self.isolation)
-    }
-
     /// The unit, for an operation that comes with these terms.
     ///
     /// # Errors
@@ -189,9 +187,7 @@ impl Together {
             return Ok(unit);
         };
         if unit.access() != terms.access {
-            return Err(refused(
-                "A batch that is all or nothing has mutations only, or queries only.",
-            ));
+            return Err(refused(ONE_KIND));
         }
         if unit.settings() != &terms.settings {
             return Err(refused(

@@ -23,7 +23,7 @@ use async_graphql::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
         NextPrepareRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+    parser::types::{ExecutableDocument, OperationType},
 };
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use sea_orm::IsolationLevel;
@@ -39,7 +39,9 @@ use crate::{
     finisher::{Finisher, answer, within},
     idempotency::Idempotency,
     loader::Loaders,
-    located, report, respond,
+    located,
+    operation::select,
+    report, respond,
     retry::Attempt,
     root_fields::single_root_field,
     telemetry,
@@ -186,13 +188,7 @@ impl Extension for PerRequest {
     ) -> ServerResult<ExecutableDocument> {
         let document = next.run(ctx, query, variables).await?;
         let name = self.operation_name.get().and_then(Option::as_deref);
-        let operation = match &document.operations {
-            DocumentOperations::Single(operation) => Some(operation),
-            DocumentOperations::Multiple(operations) => match name {
-                Some(name) => operations.get(name),
-                None => operations.values().next(),
-            },
-        };
+        let operation = select(&document, name);
         if let Some(operation) = operation {
             self.kind.get_or_init(|| operation.node.ty);
             if let Some(level) = self.settings.isolation_of(&document, operation) {

@@ -15,6 +15,7 @@ mod finisher;
 pub mod idempotency;
 mod loader;
 mod located;
+mod operation;
 mod pool;
 mod report;
 mod respond;

@@ -109,7 +109,7 @@ impl<E: Executor> Retrying<E> {
         if let Some(document) = document {
             attempts.alone = !self.snapshots.is_needed(document);
         }
-        let mut attempt = attempts.first(None);
+        let mut attempt = attempts.next(None);
         let mut request = first;
         loop {
             let response = template.run(&self.executor, request, &attempt).await;
@@ -118,14 +118,13 @@ impl<E: Executor> Retrying<E> {
             {
                 self.snapshots.remember(document);
                 attempts.alone = false;
-                attempt = attempts.first(None);
             } else {
                 let name = template.operation_name.as_deref();
-                match attempts.after(&attempt, name).await {
-                    Some(next) => attempt = next,
-                    None => return response,
+                if !attempts.go_on(&attempt, name).await {
+                    return response;
                 }
             }
+            attempt = attempts.next(None);
             request = template.again();
         }
     }
@@ -193,7 +192,8 @@ impl Attempts {
         }
     }
 
-    pub(crate) fn first(&self, together: Option<Arc<Together>>) -> Arc<Attempt> {
+    /// The attempt that is to be made now.
+    pub(crate) fn next(&self, together: Option<Arc<Together>>) -> Arc<Attempt> {
         Arc::new(Attempt {
             number: self.number,
             started: self.started,
@@ -204,17 +204,17 @@ impl Attempts {
         })
     }
 
-    /// Waits, and answers the next attempt; `None` where the last one's end is the end.
-    pub(crate) async fn after(
-        &mut self,
-        last: &Attempt,
-        operation_name: Option<&str>,
-    ) -> Option<Arc<Attempt>> {
-        let conflict = last.conflict.get()?;
-        let delay = self.delays.next()?;
+    /// Whether there is to be another attempt after this one; waits until it may be made.
+    pub(crate) async fn go_on(&mut self, last: &Attempt, operation_name: Option<&str>) -> bool {
+        let Some(conflict) = last.conflict.get() else {
+            return false;
+        };
+        let Some(delay) = self.delays.next() else {
+            return false;
+        };
         let is_late = |deadline| Instant::now() + delay >= deadline;
         if conflict.deadline.is_some_and(is_late) {
-            return None;
+            return false;
         }
         metrics::counter!("unit_of_work_retries_total").increment(1);
         tracing::warn!(
@@ -227,7 +227,7 @@ impl Attempts {
         self.number += 1;
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.alone = false;
-        Some(self.first(last.together.as_ref().map(|together| together.again())))
+        true
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{
-    Data, Executor, Request, Response,
-    parser::types::{DocumentOperations, OperationType},
-};
+use async_graphql::{Data, Executor, Request, Response, parser::types::OperationType};
 use futures_util::StreamExt;
 
 use crate::{
+    operation::kind_of,
     retry::Attempt,
     snapshots::{Document, Snapshots},
 };
@@ -31,21 +29,26 @@ impl Template {
         mut request: Request,
         session: Option<Arc<Data>>,
     ) -> Result<(Self, Request), Box<Request>> {
-        let runs_once = !request.uploads.is_empty()
-            || (session.is_some() && !request.data.is_empty())
-            // What does not parse is the schema's to refuse.
-            || matches!(kind_of(&mut request), None | Some(OperationType::Subscription));
-        if runs_once {
+        // What does not parse is the schema's to refuse.
+        let kind = match kind_of(&mut request) {
+            Some(OperationType::Subscription) | None => return Err(Box::new(request)),
+            kind => kind,
+        };
+        if !request.uploads.is_empty() || (session.is_some() && !request.data.is_empty()) {
             return Err(Box::new(request));
         }
-        Ok(Self::new(request, session))
+        Ok(Self::new(request, kind, session))
     }
 
     /// The same, for what surely can be made again.
-    pub(crate) fn new(mut request: Request, session: Option<Arc<Data>>) -> (Self, Request) {
+    pub(crate) fn new(
+        mut request: Request,
+        kind: Option<OperationType>,
+        session: Option<Arc<Data>>,
+    ) -> (Self, Request) {
         let data = std::mem::take(&mut request.data);
         let template = Self {
-            kind: kind_of(&mut request),
+            kind,
             query: request.query.clone(),
             operation_name: request.operation_name.clone(),
             variables: request.variables.clone(),
@@ -82,16 +85,4 @@ impl Template {
         // A query or mutation is a stream of one response.
         responses.next().await.unwrap_or_default()
     }
-}
-
-/// What kind of operation the request surely is, if it is one.
-pub(crate) fn kind_of(request: &mut Request) -> Option<OperationType> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query().ok()?;
-    let operation = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation),
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name.as_str()),
-        (DocumentOperations::Multiple(operations), None) => operations.values().next(),
-    };
-    operation.map(|operation| operation.node.ty)
 }
