@@ -5,9 +5,9 @@
 //! **A version**: the line that made it has the posted balance after it; the last row of `account_pending` up to it has the
 //! pending totals.
 //!
-//! **As it was known at an instant**: the last version that was recorded by then. Versions are numbered without a gap and are recorded in
-//! their order, so a binary search finds it, one line a step. (A line is recorded by the clock of the server that posts it: where
-//! clocks differ, so does this, by as much.)
+//! **As it was known at an instant**: the last version that was recorded by then. Versions are numbered without a gap and are recorded
+//! nearly in their order, so a binary search finds it, one line a step. (A line is recorded by the clock of the server that posts it,
+//! read before it waits for the account: by the time of that wait, and by the difference between clocks, this may be off.)
 //!
 //! **As it counts at an instant**: whatever has come to be known since. Let M(v) be the latest instant that a line up to version v
 //! counts from; it never falls, so a binary search finds the last v with M(v) up to the instant. All lines up to v count. Of those after it
