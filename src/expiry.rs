@@ -10,10 +10,7 @@ use sea_orm::DbErr;
 use tokio::time::{MissedTickBehavior, interval};
 use unit_of_work::{Database, UnitError};
 
-use crate::{
-    graphql::Clock,
-    ledger::{self, HoldError},
-};
+use crate::ledger::{self, Clock, HoldError};
 
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +47,7 @@ pub(crate) async fn forever(database: Database, clock: Clock) {
     loop {
         ticks.tick().await;
         let now = clock.now();
-        match release(&database, since, now).await {
+        match release(&database, since, &clock).await {
             Ok(0) => {}
             Ok(released) => tracing::debug!(released, "expired holds are released"),
             Err(error) => {
@@ -62,15 +59,16 @@ pub(crate) async fn forever(database: Database, clock: Clock) {
     }
 }
 
-/// Releases every hold that expired from `since` to `now`, and says how many.
+/// Releases every hold that expired from `since` until now, and says how many.
 ///
 /// # Errors
 /// [`ExpiryError`] at the first that cannot be; those before it are released.
 pub async fn release(
     database: &Database,
     since: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<u64, ExpiryError> {
+    let now = clock.now();
     let mut released = 0;
     loop {
         let expired = database
@@ -78,7 +76,7 @@ pub async fn release(
             .await?;
         for hold_id in &expired {
             let release = async |unit| {
-                let entry = ledger::release_expired_hold(&unit, *hold_id, now).await?;
+                let entry = ledger::release_expired_hold(&unit, *hold_id, clock).await?;
                 Ok::<_, ExpiryError>(entry)
             };
             if database.write(release).await?.is_some() {

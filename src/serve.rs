@@ -8,8 +8,9 @@ use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension}
 use crate::{
     config::ServeSettings,
     database, expiry,
-    graphql::{self, Clock, Feed, LedgerSchema},
+    graphql::{self, Feed, LedgerSchema},
     http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
+    ledger::Clock,
     signals,
     startup::StartError,
     sweep, telemetry, wake,

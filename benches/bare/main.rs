@@ -15,8 +15,7 @@ use async_graphql::{
 };
 use async_graphql_axum::GraphQL;
 use axum::{Router, routing::post_service, serve::ListenerExt as _};
-use chrono::Utc;
-use daybook::ledger::{self, AccountRef, EntryNotes, Id, NewLine, PostEntry};
+use daybook::ledger::{self, AccountRef, Clock, EntryNotes, Id, NewLine, PostEntry};
 use daybook_entity::{Side, account};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait as _};
 
@@ -138,7 +137,7 @@ struct Mutation;
 impl Mutation {
     async fn post_entry(&self, ctx: &Context<'_>, input: PostEntryInput) -> Result<EntryPayload> {
         let db = ctx.data::<DatabaseConnection>()?;
-        let now = Utc::now();
+        let clock = Clock::system();
         let line = |line: LineInput| {
             Ok(NewLine {
                 debit: line.debit.parse()?,
@@ -148,16 +147,16 @@ impl Mutation {
             })
         };
         let command = PostEntry {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(clock.now(), ledger::random()),
             lines: input.lines.into_iter().map(line).collect::<Result<_>>()?,
             notes: EntryNotes::default(),
             expect: Vec::new(),
         };
         let posted = match ctx.data::<Scope>()? {
-            Scope::None => ledger::post_entry(db, command, now).await?,
+            Scope::None => ledger::post_entry(db, command, &clock).await?,
             Scope::Transaction => {
                 let tx = db.begin().await?;
-                let posted = ledger::post_entry(&tx, command, now).await?;
+                let posted = ledger::post_entry(&tx, command, &clock).await?;
                 tx.commit().await?;
                 posted
             }

@@ -64,9 +64,7 @@ async fn on_postgres(
     for workload in arguments.workloads() {
         let flights = stand.flights(workload).await?;
         let scripts = stand.scripts(workload, &flights).await?;
-        report
-            .flights
-            .insert(workload.name().to_owned(), flights.concat());
+        report.flights.insert(workload.name().to_owned(), flights);
         for connections in arguments.connections() {
             let outcome = tokio::task::block_in_place(|| {
                 stand.measure(workload, &scripts, connections, arguments)

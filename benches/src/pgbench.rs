@@ -25,34 +25,21 @@ const SAMPLING: f64 = 0.1;
 #[derive(Debug)]
 pub struct Script {
     text: String,
-    /// What one run of it sends, each parameter a `?`: one of these.
-    sends: Vec<Vec<String>>,
+    /// What one run of it sends, each parameter a `?`.
+    sends: Vec<String>,
     read_only: bool,
 }
 
 impl Script {
-    /// The script that sends these flights, of each of the workload's [orders](Workload::orders).
+    /// The script that sends these flights.
     ///
     /// # Errors
-    /// When a statement's parameters are not those of [`Workload::steps`].
-    pub fn of_flights(workload: Workload, size: Size, flights: &[Vec<String>]) -> Result<Self> {
-        let orders: Vec<_> = flights
-            .iter()
-            .map(|flights| half(workload, flights))
-            .collect::<Result<_>>()?;
-        let prelude = workload.prelude(size);
-        let text = match orders.as_slice() {
-            [(text, _)] => format!("{prelude}{text}"),
-            [(debit_first, _), (credit_first, _)] => {
-                format!(
-                    "{prelude}\\if :debit_is_first\n{debit_first}\\else\n{credit_first}\\endif\n"
-                )
-            }
-            _ => bail!("{}: one order, or two", workload.name()),
-        };
+    /// When a statement's parameters are not those of [`Workload::steps_on_postgres`].
+    pub fn of_flights(workload: Workload, size: Size, flights: &[String]) -> Result<Self> {
+        let (text, sends) = parts(workload, flights)?;
         Ok(Self {
-            text,
-            sends: orders.into_iter().map(|(_, sends)| sends).collect(),
+            text: format!("{}{text}", workload.prelude(size)),
+            sends,
             read_only: workload.reads(),
         })
     }
@@ -61,7 +48,7 @@ impl Script {
     pub fn of_statement(workload: Workload, size: Size, statement: &str) -> Self {
         Self {
             text: format!("{}{statement};\n", workload.prelude(size)),
-            sends: vec![vec![anonymous(statement, ':')]],
+            sends: vec![anonymous(statement, ':')],
             read_only: false,
         }
     }
@@ -92,8 +79,8 @@ impl Script {
             .map(|flight| anonymous(flight.trim_end_matches(';'), '$').replace(";; ", "; "))
             .collect();
         let (mut rest, mut times) = (sent.as_slice(), 0);
-        while let Some(sends) = self.sends.iter().find(|sends| rest.starts_with(sends)) {
-            rest = &rest[sends.len()..];
+        while let Some(after) = rest.strip_prefix(self.sends.as_slice()) {
+            rest = after;
             times += 1;
         }
         ensure!(
@@ -216,8 +203,8 @@ fn number<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
 }
 
 /// The part of a script that sends these flights (several statements in one are a pipeline), and what it sends.
-fn half(workload: Workload, flights: &[String]) -> Result<(String, Vec<String>)> {
-    let mut steps = workload.steps();
+fn parts(workload: Workload, flights: &[String]) -> Result<(String, Vec<String>)> {
+    let mut steps = workload.steps_on_postgres();
     let (mut text, mut sends) = (String::new(), Vec::new());
     for flight in flights {
         let statements: Vec<&str> = flight.split("; ").collect();
@@ -228,19 +215,10 @@ fn half(workload: Workload, flights: &[String]) -> Result<(String, Vec<String>)>
         let mut filled = Vec::new();
         for statement in statements {
             let step = take_step(&mut steps, statement);
-            let (parameters, then) = match &step {
-                Some(step) => (step.parameters.as_slice(), step.then),
-                None => (&[][..], ""),
-            };
-            let statement = fill(statement, parameters)?;
-            let keeps_row = then.starts_with("\\gset");
-            ensure!(
-                !(pipelined && keeps_row),
-                "pgbench keeps no row of a pipeline: {statement}"
-            );
+            let parameters = step.map(|step| step.parameters).unwrap_or_default();
+            let statement = fill(statement, &parameters)?;
             text.push_str(&statement);
-            text.push_str(if keeps_row { "\n" } else { ";\n" });
-            text.push_str(then);
+            text.push_str(";\n");
             filled.push(anonymous(&statement, ':'));
         }
         if pipelined {

@@ -25,8 +25,8 @@ pub struct Subject<'a> {
 pub struct Outcome {
     /// One for each subject.
     pub figures: Vec<Figures>,
-    /// How many operations were answered, by all and in all, the warming-up included.
-    pub answered: u64,
+    /// How many operations each has answered, the warming-up included.
+    pub answered: Vec<u64>,
 }
 
 /// Measures the subjects; the first one is what the others are compared with.
@@ -46,9 +46,9 @@ pub fn measure(
         lock.lock()?;
     }
     let mut samples: Vec<Vec<Sample>> = subjects.iter().map(|_| Vec::new()).collect();
-    let mut answered = 0;
+    let mut answered = vec![0; subjects.len()];
     for round in 0..=arguments.rounds {
-        for (subject, samples) in subjects.iter().zip(&mut samples) {
+        for ((subject, samples), answered) in subjects.iter().zip(&mut samples).zip(&mut answered) {
             *runs += 1;
             // The first round only warms up.
             let duration = match round {
@@ -56,7 +56,7 @@ pub fn measure(
                 _ => arguments.round(),
             };
             let (count, sample) = once(subject, connections, duration, *runs, postmaster)?;
-            answered += count;
+            *answered += count;
             if round > 0 {
                 samples.push(sample);
             }

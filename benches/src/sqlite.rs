@@ -12,15 +12,14 @@ use serde_json::Value as Json;
 use crate::{
     data::{FIRST_CODE, FIRST_ID, ID_HEAD, SQLITE, Size, sql},
     http::Tally,
-    workload::{ACCOUNTS, LINES, Order, Workload, instant, prefixes},
+    workload::{ACCOUNTS, LINES, Workload, instant, prefixes},
 };
 
 /// What one operation runs, with what stands for the parameters.
 pub struct Script {
     workload: Workload,
     size: Size,
-    /// In each of the workload's orders.
-    orders: Vec<Vec<(String, Vec<Parameter>)>>,
+    statements: Vec<(String, Vec<Parameter>)>,
 }
 
 enum Parameter {
@@ -53,8 +52,14 @@ struct Operation {
 }
 
 impl Operation {
-    fn debit_is_first(&self) -> bool {
-        self.debit < self.credit
+    /// Keeps what the accounts, whose rows come in the order of their ids, will have become.
+    fn take(&mut self, row: usize, [version, credits, debits]: [i64; 3]) {
+        let balance = credits - debits;
+        if (self.debit < self.credit) == (row == 0) {
+            self.debited = (version + 1, balance - 1);
+        } else {
+            self.credited = (version + 1, balance + 1);
+        }
     }
 }
 
@@ -77,7 +82,6 @@ impl Parameter {
         }
         let number: fn(&Operation) -> i64 = match name {
             "kind" => return Ok(Self::Text("POST")),
-            "open" => return Ok(Self::Text("OPEN")),
             "currency" => return Ok(Self::Text("EUR")),
             "metadata" => return Ok(Self::Text("{}")),
             "now" => return Ok(Self::Now),
@@ -88,14 +92,13 @@ impl Parameter {
             "limit" => |_| ACCOUNTS as i64 + 1,
             "first" => |one| one.last - LINES as i64 + 1,
             "last" => |one| one.last,
-            "most" => |_| i64::MAX - 1,
             "account" => |one| one.account,
             "debit" => |one| one.debit,
             "credit" => |one| one.credit,
             "low" => |one| one.debit.min(one.credit),
             "high" => |one| one.debit.max(one.credit),
-            "low_asked" => |one| if one.debit_is_first() { 1 } else { -1 },
-            "high_asked" => |one| if one.debit_is_first() { -1 } else { 1 },
+            "low_debits" => |one| i64::from(one.debit < one.credit),
+            "high_debits" => |one| i64::from(one.credit < one.debit),
             "debit_version" => |one| one.debited.0,
             "debit_balance" => |one| one.debited.1,
             "credit_version" => |one| one.credited.0,
@@ -131,30 +134,27 @@ fn account_id(number: i64) -> Value {
 }
 
 impl Script {
-    /// The script that runs these statements, of each of the workload's [orders](Workload::orders).
+    /// The script that runs these statements.
     ///
     /// # Errors
     /// When a statement's parameters are not those of [`Workload::steps`].
-    pub fn new(workload: Workload, size: Size, orders: &[Vec<String>]) -> Result<Self> {
-        let half = |statements: &Vec<String>| {
-            let mut steps = workload.steps();
-            let mut script = Vec::new();
-            for statement in statements {
-                let at = steps
-                    .iter()
-                    .position(|step| statement.starts_with(step.begins))
-                    .with_context(|| format!("nothing is known of {statement}"))?;
-                let step = steps.remove(at);
-                let parameters = step.parameters.iter().map(|text| Parameter::parse(text));
-                script.push((statement.clone(), parameters.collect::<Result<_>>()?));
-            }
-            ensure!(steps.is_empty(), "the server sent too few statements");
-            Ok(script)
-        };
+    pub fn new(workload: Workload, size: Size, statements: &[String]) -> Result<Self> {
+        let mut steps = workload.steps();
+        let mut script = Vec::new();
+        for statement in statements {
+            let at = steps
+                .iter()
+                .position(|step| statement.starts_with(step.begins))
+                .with_context(|| format!("nothing is known of {statement}"))?;
+            let step = steps.remove(at);
+            let parameters = step.parameters.iter().map(|text| Parameter::parse(text));
+            script.push((statement.clone(), parameters.collect::<Result<_>>()?));
+        }
+        ensure!(steps.is_empty(), "the server sent too few statements");
         Ok(Self {
             workload,
             size,
-            orders: orders.iter().map(half).collect::<Result<_>>()?,
+            statements: script,
         })
     }
 
@@ -195,7 +195,7 @@ impl Script {
             Some(("BEGIN IMMEDIATE", "COMMIT"))
         } else {
             // A statement by itself is its own snapshot.
-            (self.orders[0].len() > 1).then_some(("BEGIN", "ROLLBACK"))
+            (self.statements.len() > 1).then_some(("BEGIN", "ROLLBACK"))
         };
         let now = instant(std::time::SystemTime::now().into());
         let mut random = fastrand::Rng::new();
@@ -208,21 +208,19 @@ impl Script {
             }
             n += 1;
             let mut one = self.operation(&mut random, n, &now)?;
-            let order = usize::from(self.orders.len() > 1 && !one.debit_is_first());
             if let Some((begin, _)) = ends {
                 connection.prepare_cached(begin)?.execute([])?;
             }
-            let mut updated = 0;
-            for (statement, parameters) in &self.orders[order] {
+            for (statement, parameters) in &self.statements {
                 let mut prepared = connection.prepare_cached(statement)?;
                 ensure!(
                     prepared.parameter_count() == parameters.len(),
                     "{} parameters are known of {statement}",
                     parameters.len()
                 );
-                let returns = statement.starts_with("UPDATE");
                 let column = |name| prepared.column_index(name);
-                let columns = if returns {
+                let keeps = self.workload.posts() && statement.starts_with("SELECT");
+                let columns = if keeps {
                     [
                         column("version")?,
                         column("credits_posted")?,
@@ -235,22 +233,14 @@ impl Script {
                 let mut rows = prepared.query(params_from_iter(values))?;
                 let mut seen = 0;
                 while let Some(row) = rows.next()? {
-                    seen += 1;
-                    if returns {
-                        let [version, credits, debits] =
-                            columns.map(|column| row.get::<_, i64>(column));
-                        let after = (version?, credits? - debits?);
-                        // In the order of the ids.
-                        if one.debit_is_first() == (updated == 0) {
-                            one.debited = after;
-                        } else {
-                            one.credited = after;
-                        }
-                        updated += 1;
+                    if keeps {
+                        let [version, credits, debits] = columns.map(|column| row.get(column));
+                        one.take(seen, [version?, credits?, debits?]);
                     }
+                    seen += 1;
                 }
                 ensure!(
-                    seen > 0 || statement.starts_with("INSERT"),
+                    seen > 0 || !statement.starts_with("SELECT"),
                     "no row: {statement}"
                 );
             }
@@ -263,7 +253,7 @@ impl Script {
 
     /// What `pgbench` does before the first statement.
     fn operation(&self, random: &mut fastrand::Rng, n: u64, now: &str) -> Result<Operation> {
-        let (debit, credit) = self.workload.draw(self.size, Order::Any, random);
+        let (debit, credit) = self.workload.draw(self.size, random);
         Ok(Operation {
             now: now.to_owned(),
             last: i64::try_from(2 * self.size.rounds())?,

@@ -2,7 +2,7 @@
 //!
 //! On most accounts lines come in the order of the instants that they count from, and then the balance after a line is the balance
 //! from its instant on: a search among an account's lines finds it. A *late* line counts from an earlier instant than a line before
-//! it; one that was overtaken while it waited for the account is late too. Late lines are kept apart, with running sums in the order of versions (`late_line`), and with sums over buckets of time of ten
+//! it. Late lines are kept apart, with running sums in the order of versions (`late_line`), and with sums over buckets of time of ten
 //! sizes, each 64 times as long as the one before (`late_total`), so that the sum up to any instant is one over at most ten ranges of
 //! 63 buckets. `src/ledger/history.rs` puts them together.
 

@@ -20,7 +20,8 @@ mod subscription;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
-pub use context::Clock;
+use crate::ledger::Clock;
+
 pub use feed::Feed;
 pub use mutation::MutationRoot;
 pub use query::QueryRoot;

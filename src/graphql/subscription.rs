@@ -89,6 +89,6 @@ impl EntryEvent {
             .await?;
         // Entries are append-only, and this one was committed before it was announced.
         let entry = entry.ok_or_else(|| Error::new("a committed entry is missing"))?;
-        Ok(Entry(entry))
+        Ok(Entry::new(entry))
     }
 }

@@ -6,8 +6,8 @@
 //! pending totals.
 //!
 //! **As it was known at an instant**: the last version that was recorded by then. Versions are numbered without a gap and are recorded
-//! nearly in their order, so a binary search finds it, one line a step. (A line is recorded by the clock of the server that posts it,
-//! read before it waits for the account: by the time of that wait, and by the difference between clocks, this may be off.)
+//! in their order, for the clock is read when the account is locked; so a binary search finds it, one line a step. (Where several
+//! servers post, this is off by as much as their clocks are apart.)
 //!
 //! **As it counts at an instant**: whatever has come to be known since. Let M(v) be the latest instant that a line up to version v
 //! counts from; it never falls, so a binary search finds the last v with M(v) up to the instant. All lines up to v count. Of those after it

@@ -11,9 +11,9 @@
 mod error;
 mod expired;
 
-use super::posting::{self, Draft, DraftLine, EntryNotes, entry_row};
+use super::posting::{self, Draft, DraftLine, EntryNotes};
 use super::{
-    AccountRef, ExpectedVersion, InvalidInput, NewLine, PostEntryError, PostedEntry, input,
+    AccountRef, Clock, ExpectedVersion, InvalidInput, NewLine, PostEntryError, PostedEntry, input,
 };
 use super::{find, post_entry};
 use chrono::{DateTime, Utc};
@@ -70,24 +70,21 @@ pub struct ReleaseHold {
 pub async fn place_hold(
     db: &impl ConnectionTrait,
     command: PlaceHold,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<PostedEntry, PostEntryError> {
-    let mut entry = entry_row(command.id, EntryKind::Hold, command.notes, now)?;
+    let lines = command.lines.into_iter();
+    let lines = lines.map(|line| line.draft(LineEffect::Hold)).collect();
+    let mut draft = Draft::new(command.id, EntryKind::Hold, command.notes, lines)?;
+    draft.expect = command.expect;
     if let Some(expires_at) = command.expires_at {
         let expires_at = input::instant("expiresAt", expires_at)?;
-        if expires_at <= entry.recorded_at {
+        if expires_at <= clock.now() {
             let problem = "is not in the future: a hold that has expired cannot be captured";
             return Err(InvalidInput::new("expiresAt", problem).into());
         }
-        entry.expires_at = Some(expires_at);
+        draft.expires_at = Some(expires_at);
     }
-    let lines = command.lines.into_iter();
-    let draft = Draft {
-        entry,
-        lines: lines.map(|line| line.draft(LineEffect::Hold)).collect(),
-        expect: command.expect,
-    };
-    post_entry::written(draft.entry.id, posting::write(db, draft).await)
+    post_entry::written(draft.id, posting::write(db, draft, clock).await)
 }
 
 /// Moves what a hold has set aside, all of it or a part, and frees the rest: two statements more than the hold took.
@@ -98,9 +95,10 @@ pub async fn place_hold(
 pub async fn capture_hold(
     db: &impl ConnectionTrait,
     command: CaptureHold,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
     let hold = open_hold(db, command.hold_id).await?;
+    let now = clock.now();
     if let Some(expired_at) = hold.expires_at.filter(|expires_at| *expires_at <= now) {
         return Err(HoldError::Expired {
             hold_id: hold.id,
@@ -126,8 +124,8 @@ pub async fn capture_hold(
     let rests = held.iter().zip(&amounts);
     let rests = rests.map(|(line, amount)| part(line, LineEffect::Release, line.amount - amount));
     let lines = captures.chain(rests).flatten().collect();
-    let kind = EntryKind::Capture;
-    resolve(db, &hold, (command.id, kind), command.notes, lines, now).await
+    let draft = Draft::new(command.id, EntryKind::Capture, command.notes, lines)?;
+    resolve(db, &hold, draft, clock).await
 }
 
 /// Frees what a hold has set aside, expired or not, on frozen accounts too: two statements more than the hold took.
@@ -137,7 +135,7 @@ pub async fn capture_hold(
 pub async fn release_hold(
     db: &impl ConnectionTrait,
     command: ReleaseHold,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
     let hold = open_hold(db, command.hold_id).await?;
     let lines = lines(db, hold.id).await?.into_iter().map(|line| DraftLine {
@@ -147,9 +145,9 @@ pub async fn release_hold(
         currency: line.currency,
         effect: LineEffect::Release,
     });
-    let kind = EntryKind::Release;
     let lines = lines.collect();
-    resolve(db, &hold, (command.id, kind), command.notes, lines, now).await
+    let draft = Draft::new(command.id, EntryKind::Release, command.notes, lines)?;
+    resolve(db, &hold, draft, clock).await
 }
 
 /// What to capture of each line.
@@ -222,22 +220,12 @@ async fn lines(
 async fn resolve(
     db: &impl ConnectionTrait,
     hold: &entry::Model,
-    (id, kind): (Uuid, EntryKind),
-    notes: EntryNotes,
-    lines: Vec<DraftLine>,
-    now: DateTime<Utc>,
+    draft: Draft,
+    clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
-    let notes = notes.not_before(hold, now)?;
-    let entry = entry::Model {
-        resolves_id: Some(hold.id),
-        ..entry_row(id, kind, notes, now)?
-    };
-    let draft = Draft {
-        entry,
-        lines,
-        expect: Vec::new(),
-    };
-    if let Some(posted) = posting::write(db, draft).await? {
+    let mut draft = draft.not_before(hold)?;
+    draft.resolves_id = Some(hold.id);
+    if let Some(posted) = posting::write(db, draft, clock).await? {
         return Ok(posted);
     }
     let failed = |source| HoldError::Database {

@@ -1,7 +1,7 @@
 //! The ledger: accounts, and entries that move money between them.
 //!
 //! Free functions over a connection. They neither begin nor finish a transaction, and they read no clock and roll no dice: whoever
-//! calls them lends a transaction and passes `now` and ids in.
+//! calls them lends a transaction, and passes ids and the time in: as an instant, or as a [`Clock`] where it counts when a lock was won.
 //!
 //! **An error from a verb that writes means that the transaction must be rolled back** (or its savepoint): what came before
 //! the refusal stays written otherwise. Refusals come from reads and guarded statements (`UPDATE … WHERE …` that hits no row), so a
@@ -9,6 +9,7 @@
 //! there ends it.
 
 mod balance;
+mod clock;
 mod code;
 mod find;
 mod history;
@@ -29,6 +30,7 @@ mod statement;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};
+pub use clock::Clock;
 pub use code::Code;
 pub use find::{
     AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,

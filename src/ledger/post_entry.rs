@@ -1,8 +1,7 @@
 //! Posts an entry: money moves now, or not at all.
 
-use super::posting::{self, Draft, DraftLine, EntryNotes, entry_row};
-use super::{AccountRef, ExpectedVersion, PostEntryError, PostedEntry};
-use chrono::{DateTime, Utc};
+use super::posting::{self, Draft, DraftLine, EntryNotes};
+use super::{AccountRef, Clock, ExpectedVersion, PostEntryError, PostedEntry};
 use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
@@ -45,7 +44,7 @@ impl NewLine {
     }
 }
 
-/// Posts an entry: three statements, and one for each account in it.
+/// Posts an entry: two statements on PostgreSQL, four on SQLite.
 ///
 /// # Errors
 /// When the input breaks a rule, an account is missing, not open, of another currency, at another version or short of funds,
@@ -53,16 +52,13 @@ impl NewLine {
 pub async fn post_entry(
     db: &impl ConnectionTrait,
     command: PostEntry,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<PostedEntry, PostEntryError> {
-    let entry = entry_row(command.id, EntryKind::Post, command.notes, now)?;
     let lines = command.lines.into_iter();
-    let draft = Draft {
-        entry,
-        lines: lines.map(|line| line.draft(LineEffect::Post)).collect(),
-        expect: command.expect,
-    };
-    written(draft.entry.id, posting::write(db, draft).await)
+    let lines = lines.map(|line| line.draft(LineEffect::Post)).collect();
+    let mut draft = Draft::new(command.id, EntryKind::Post, command.notes, lines)?;
+    draft.expect = command.expect;
+    written(draft.id, posting::write(db, draft, clock).await)
 }
 
 /// An entry that resolves and reverses nothing has no second to be in its way.

@@ -1,33 +1,33 @@
 //! Writes an entry of any kind: all of its lines, or none.
 //!
-//! In the good case three statements and one per account that is touched:
+//! In the good case two statements on PostgreSQL, whatever the number of accounts and lines, and four on SQLite:
 //!
-//! 1. read the accounts (all of them in one statement, without locks: what is read only serves refusals),
-//! 2. insert the entry,
-//! 3. update each account's totals, in the order of their ids, `RETURNING` the row,
-//! 4. insert the lines; where they change what is pending, the pending totals after them as well; and where they are late (see
-//!    [`history`](super::history)), the sums of the late lines.
+//! 1. read the accounts and lock them, all of them in one statement, in the order of their ids (`FOR NO KEY UPDATE`; on SQLite the
+//!    transaction has the write lock already),
+//! 2. write the entry, the accounts' totals and the lines (where they change what is pending, the pending totals after them as
+//!    well): in one statement where the engine can ([`together`]), one after the other elsewhere.
 //!
-//! **Why the lines come last.** A line is append-only and carries the version and the balance that each side had after it. These
-//! are known for certain only once the account's row is ours, that is after its update. Were lines inserted first, with
-//! versions guessed from the read, every race for an account would end in a unique violation and run the operation again. So accounts
-//! are locked for the length of one insert and the COMMIT; all else comes before.
+//! Lines that are late (see [`history`](super::history)) bring their sums in statements of their own.
 //!
-//! **Why no update is lost.** Updates are relative (`credits_posted = credits_posted + ?`), and their conditions (open, version,
-//! limit, range) stand in their WHERE: under READ COMMITTED they are checked against the row as it is when the lock is won. Locks are
-//! taken in one global order, so entries cannot deadlock each other.
+//! **Why the accounts are locked first.** A line carries the version and the balance that each side had after it, and the entry the
+//! instant from which it counts. All are known for certain only once the accounts are ours: were they taken from an unlocked
+//! read, entries that race for an account would violate its versions, and would overtake each other in time. From the lock on there is
+//! one statement and the COMMIT to wait for. Accounts are locked in one global order, so entries cannot deadlock each other.
 //!
-//! **How it fails.** An update that hits no row is followed by a read of that account that says why: a refusal that leaves the
-//! transaction usable, though it must be rolled back (see the module above). If that read shows nothing in the way any more, the
-//! update is tried again, a few times.
+//! **Why no update is lost.** Updates are relative (`credits_posted = credits_posted + ?`), the table's CHECKs hold its limits, and
+//! a version of an account can be written once only: should whoever calls this hold no lock after all, the database refuses.
+//!
+//! **How it fails.** A refusal comes from what was read under the lock, before anything is written, and leaves the transaction usable,
+//! though it must be rolled back (see the module above).
 
 mod error;
 mod late;
 mod movement;
 mod resolve;
 mod rows;
+mod together;
 
-use super::{AccountRef, InvalidInput, input};
+use super::{AccountRef, Clock, InvalidInput, input};
 pub use error::PostEntryError;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -70,41 +70,26 @@ pub struct EntryNotes {
     pub metadata: Option<Json>,
 }
 
-impl EntryNotes {
-    /// The notes of an entry that ends or undoes `earlier`: it counts from now, or, where `earlier` counts from a later instant only,
-    /// from then.
-    ///
-    /// Counting from before it would leave history with a hold that ended before it began.
-    pub(super) fn not_before(
-        self,
-        earlier: &entry::Model,
-        now: DateTime<Utc>,
-    ) -> Result<Self, InvalidInput> {
-        if self
-            .effective_at
-            .is_some_and(|at| at < earlier.effective_at)
-        {
-            let problem = format!(
-                "is before {}, from when on the entry that it ends or undoes counts: choose that instant or a later one",
-                earlier
-                    .effective_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            );
-            return Err(InvalidInput::new("effectiveAt", problem));
-        }
-        let effective_at = self.effective_at.unwrap_or(now.max(earlier.effective_at));
-        Ok(Self {
-            effective_at: Some(effective_at),
-            ..self
-        })
-    }
-}
-
 /// An entry to write.
 pub(super) struct Draft {
-    pub(super) entry: entry::Model,
+    pub(super) id: Uuid,
+    pub(super) kind: EntryKind,
+    pub(super) resolves_id: Option<Uuid>,
+    pub(super) reverses_id: Option<Uuid>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) lines: Vec<DraftLine>,
     pub(super) expect: Vec<ExpectedVersion>,
+    description: Option<String>,
+    metadata: Json,
+    counts_from: CountsFrom,
+}
+
+/// From when on an entry counts.
+enum CountsFrom {
+    /// From when the caller says.
+    Instant(DateTime<Utc>),
+    /// From when it is recorded, or from this instant, if that is later.
+    Recording(Option<DateTime<Utc>>),
 }
 
 /// A line to write.
@@ -116,84 +101,132 @@ pub(super) struct DraftLine {
     pub(super) effect: LineEffect,
 }
 
-/// An entry's row from what the caller says, with nothing that only some kinds have.
-pub(super) fn entry_row(
-    id: Uuid,
-    kind: EntryKind,
-    notes: EntryNotes,
-    now: DateTime<Utc>,
-) -> Result<entry::Model, InvalidInput> {
-    let recorded_at = input::instant("now", now)?;
-    Ok(entry::Model {
-        id,
-        kind,
-        resolves_id: None,
-        reverses_id: None,
-        description: input::description("description", notes.description.as_deref())?,
-        effective_at: input::instant("effectiveAt", notes.effective_at.unwrap_or(recorded_at))?,
-        recorded_at,
-        expires_at: None,
-        metadata: input::metadata("metadata", notes.metadata)?,
-    })
+impl Draft {
+    /// An entry of these lines, with nothing that only some kinds have.
+    pub(super) fn new(
+        id: Uuid,
+        kind: EntryKind,
+        notes: EntryNotes,
+        lines: Vec<DraftLine>,
+    ) -> Result<Self, InvalidInput> {
+        let effective_at = notes.effective_at;
+        let effective_at = effective_at.map(|at| input::instant("effectiveAt", at));
+        Ok(Self {
+            id,
+            kind,
+            resolves_id: None,
+            reverses_id: None,
+            expires_at: None,
+            lines,
+            expect: Vec::new(),
+            description: input::description("description", notes.description.as_deref())?,
+            metadata: input::metadata("metadata", notes.metadata)?,
+            counts_from: match effective_at.transpose()? {
+                Some(instant) => CountsFrom::Instant(instant),
+                None => CountsFrom::Recording(None),
+            },
+        })
+    }
+
+    /// The draft of an entry that ends or undoes `earlier`, and counts from no instant before it.
+    ///
+    /// Counting from before it would leave history with a hold that ended before it began.
+    pub(super) fn not_before(mut self, earlier: &entry::Model) -> Result<Self, InvalidInput> {
+        match self.counts_from {
+            CountsFrom::Instant(instant) if instant < earlier.effective_at => {
+                let earliest = earlier
+                    .effective_at
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let problem = format!(
+                    "is before {earliest}, from when on the entry that it ends or undoes counts: choose that instant or a later one"
+                );
+                return Err(InvalidInput::new("effectiveAt", problem));
+            }
+            CountsFrom::Instant(_) => {}
+            CountsFrom::Recording(_) => {
+                self.counts_from = CountsFrom::Recording(Some(earlier.effective_at));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Of two that resolve or reverse the same entry, only one is written.
+    const fn has_rival(&self) -> bool {
+        self.resolves_id.is_some() || self.reverses_id.is_some()
+    }
+
+    /// The entry's row, when it is recorded at this instant.
+    fn recorded_at(self, recorded_at: DateTime<Utc>) -> entry::Model {
+        entry::Model {
+            id: self.id,
+            kind: self.kind,
+            resolves_id: self.resolves_id,
+            reverses_id: self.reverses_id,
+            description: self.description,
+            effective_at: match self.counts_from {
+                CountsFrom::Instant(instant) => instant,
+                CountsFrom::Recording(None) => recorded_at,
+                CountsFrom::Recording(Some(earliest)) => recorded_at.max(earliest),
+            },
+            recorded_at,
+            expires_at: self.expires_at,
+            metadata: self.metadata,
+        }
+    }
 }
 
 /// Writes the entry and all that it changes; `None`, and nothing written, when another entry resolves or reverses the same one.
 pub(super) async fn write(
     db: &impl ConnectionTrait,
     draft: Draft,
+    clock: &Clock,
 ) -> Result<Option<PostedEntry>, PostEntryError> {
-    let Draft {
-        entry,
-        lines,
-        expect,
-    } = draft;
     // What resolves a hold has up to two lines for each of the hold's, and none that a caller wrote.
-    if entry.resolves_id.is_none() {
-        resolve::check(&lines, &expect)?;
+    if draft.resolves_id.is_none() {
+        resolve::check(&draft.lines, &draft.expect)?;
     }
     let Resolved {
         lines,
         movements,
         accounts,
-    } = resolve::resolve(db, &lines, &expect).await?;
-    let refusal = || {
-        let refused = |account: &account::Model| movements.get(&account.id)?.refusal(account);
-        accounts.iter().find_map(refused)
-    };
+    } = resolve::resolve(db, &draft.lines, &draft.expect).await?;
+    let has_rival = draft.has_rival();
+    // The accounts are ours from here on. Whoever has them next records later, and counts from later where nobody says otherwise.
+    let entry = draft.recorded_at(input::instant("now", clock.now())?);
     let failed = |source| PostEntryError::Database {
         entry_id: entry.id,
         source,
     };
-    // Of two that resolve or reverse the same entry, the second may read what the first has done to the accounts. It is to hear of
-    // the first, and not of its traces: so it is refused by what it read only after the insert, which knows of the first.
-    let has_rival = entry.resolves_id.is_some() || entry.reverses_id.is_some();
-    if let (false, Some(refusal)) = (has_rival, refusal()) {
-        return Err(refusal);
-    }
-    if !insert_entry(db, &entry).await.map_err(failed)? {
+    // The second of two rivals may read what the first has done to the accounts. It is to hear of the first, and not of its traces: so
+    // it is refused by what it read only after the insert, which knows of the first.
+    if has_rival && !insert_once(db, &entry).await.map_err(failed)? {
         return Ok(None);
     }
-    if let (true, Some(refusal)) = (has_rival, refusal()) {
+    let refused = |account: &account::Model| movements.get(&account.id)?.refusal(account);
+    if let Some(refusal) = accounts.iter().find_map(refused) {
         return Err(refusal);
     }
-    let mut after: BTreeMap<Uuid, account::Model> = BTreeMap::new();
-    for account in accounts {
-        if let Some(movement) = movements.get(&account.id) {
-            after.insert(account.id, movement.apply(db, account, &entry).await?);
-        }
-    }
+    let moved = |account: account::Model| {
+        let movement = movements.get(&account.id).filter(|it| it.lines > 0)?;
+        Some((account.id, movement.applied(account, entry.effective_at)))
+    };
+    let after: BTreeMap<Uuid, account::Model> = accounts.into_iter().filter_map(moved).collect();
     let Rows {
         lines,
         pending,
         changes,
     } = rows::rows(entry.id, &lines, &movements, &after);
-    insert(db, &lines).await.map_err(failed)?;
-    if !pending.is_empty() {
-        insert(db, &pending).await.map_err(failed)?;
+
+    let mut statements = Vec::new();
+    if !has_rival {
+        statements.extend(together::inserts(std::slice::from_ref(&entry)));
     }
+    statements.push(movement::update(&movements, entry.effective_at));
+    statements.extend(together::inserts(&pending));
+    statements.extend(together::inserts(&lines));
+    together::execute(db, statements).await.map_err(failed)?;
     late::write(db, &entry, &after, &changes).await?;
 
-    after.retain(|id, _| movements.get(id).is_some_and(|movement| movement.lines > 0));
     Ok(Some(PostedEntry {
         entry,
         lines,
@@ -203,35 +236,16 @@ pub(super) async fn write(
 
 /// Inserts the entry. `false` when it would be the second to resolve or reverse an entry: a race with another operation, which only
 /// a database with concurrent writers can have, and which this waits out. The caller has read before what was there already.
-async fn insert_entry(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<bool, DbErr> {
-    let insert = entry::Entity::insert(entry.clone().into_active_model());
+async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<bool, DbErr> {
     let once = if entry.resolves_id.is_some() {
         entry::Column::ResolvesId
-    } else if entry.reverses_id.is_some() {
-        entry::Column::ReversesId
     } else {
-        insert.exec_without_returning(db).await?;
-        return Ok(true);
+        entry::Column::ReversesId
     };
     // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
-    let inserted = insert
+    let inserted = entry::Entity::insert(entry.clone().into_active_model())
         .on_conflict_do_nothing_on([once])
         .exec_without_returning(db)
         .await?;
     Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
-}
-
-async fn insert<M>(db: &impl ConnectionTrait, rows: &[M]) -> Result<(), DbErr>
-where
-    M: sea_orm::ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-    <M::Entity as EntityTrait>::ActiveModel: Send,
-{
-    // Within every engine's number of parameters.
-    for rows in rows.chunks(1000) {
-        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        M::Entity::insert_many(rows)
-            .exec_without_returning(db)
-            .await?;
-    }
-    Ok(())
 }

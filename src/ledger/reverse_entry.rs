@@ -5,11 +5,10 @@
 //! is no longer there cannot be taken back.
 
 use super::hold::with_article;
-use super::posting::{self, Draft, DraftLine, EntryNotes, entry_row};
+use super::posting::{self, Draft, DraftLine, EntryNotes};
 use super::{
-    AccountRef, Code, ExpectedVersion, Id, InvalidInput, PostEntryError, PostedEntry, find,
+    AccountRef, Clock, Code, ExpectedVersion, Id, InvalidInput, PostEntryError, PostedEntry, find,
 };
-use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
@@ -103,7 +102,7 @@ impl ReverseEntryError {
 pub async fn reverse_entry(
     db: &impl ConnectionTrait,
     command: ReverseEntry,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<PostedEntry, ReverseEntryError> {
     let entry_id = command.entry_id;
     let failed = |source| ReverseEntryError::Database { entry_id, source };
@@ -111,17 +110,12 @@ pub async fn reverse_entry(
     let lines = find::lines_by_entry_id(db, [entry_id])
         .await
         .map_err(failed)?;
-    let notes = command.notes.not_before(&reversed, now)?;
-    let entry = entry::Model {
-        reverses_id: Some(entry_id),
-        ..entry_row(command.id, EntryKind::Reversal, notes, now)?
-    };
-    let draft = Draft {
-        entry,
-        lines: lines.into_values().flatten().filter_map(mirror).collect(),
-        expect: command.expect,
-    };
-    if let Some(posted) = posting::write(db, draft).await? {
+    let lines = lines.into_values().flatten().filter_map(mirror).collect();
+    let draft = Draft::new(command.id, EntryKind::Reversal, command.notes, lines)?;
+    let mut draft = draft.not_before(&reversed)?;
+    draft.reverses_id = Some(entry_id);
+    draft.expect = command.expect;
+    if let Some(posted) = posting::write(db, draft, clock).await? {
         return Ok(posted);
     }
     let reversal = entry::Entity::find()

@@ -1,6 +1,6 @@
 //! Expired holds are released by the server, once.
 
-use daybook::{config::DatabaseUrl, database, expiry, graphql::Clock};
+use daybook::{config::DatabaseUrl, database, expiry, ledger::Clock};
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::json;
 use tokio::join;
@@ -24,10 +24,10 @@ on_every_engine! {
         }
         let first = database::connect(&url, DatabaseOptions::default()).await.unwrap();
         let second = database::connect(&url, DatabaseOptions::default()).await.unwrap();
-        let later = now + chrono::TimeDelta::minutes(30);
-        let (one, two) = join!(expiry::release(&first, None, later), expiry::release(&second, None, later));
+        let later = Clock::at(now + chrono::TimeDelta::minutes(30));
+        let (one, two) = join!(expiry::release(&first, None, &later), expiry::release(&second, None, &later));
         assert_eq!(one.unwrap() + two.unwrap(), 3);
-        assert_eq!(expiry::release(&first, Some(now), later).await.unwrap(), 0);
+        assert_eq!(expiry::release(&first, Some(now), &later).await.unwrap(), 0);
         let query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Entry { hold { status } } } account(by: { code: \"alice\" }) { balances { available { amount } } } }";
         let data = ledger.data(query, json!({ "ids": ids })).await;
         let statuses = ["RELEASED", "RELEASED", "RELEASED", "OPEN"].map(|status| json!({ "hold": { "status": status } }));

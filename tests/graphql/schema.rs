@@ -1,6 +1,6 @@
 //! The schema's face: `schema.graphql` is what the code makes, and everything in it is described.
 
-use daybook::graphql::{self, Clock};
+use daybook::{graphql, ledger::Clock};
 use serde_json::Value;
 
 /// `schema.graphql` is the schema. When this fails after a wanted change, write the file anew:

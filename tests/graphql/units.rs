@@ -143,10 +143,7 @@ async fn what_post_entry_sends() {
         [
             "BEGIN; SELECT pg_current_xact_id()::text,",
             "SELECT account.id, account.code,",
-            "INSERT INTO entry",
-            "UPDATE account SET",
-            "UPDATE account SET",
-            "INSERT INTO entry_line",
+            "WITH part_1 AS",
             "COMMIT",
         ]
     );

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
-    AccountRef, CaptureHold, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
+    AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
     PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
     ReverseEntryError, capture_hold, new_account_id, new_entry_id, open_account, place_hold,
     post_entry, random, release_hold, reverse_entry, verify,
@@ -104,7 +104,7 @@ impl Book {
     }
 
     pub(super) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
-        self.write(async |tx| post_entry(tx, command, noon()).await)
+        self.write(async |tx| post_entry(tx, command, &Clock::at(noon())).await)
             .await
     }
 
@@ -121,7 +121,7 @@ impl Book {
 
     /// Sets EUR aside.
     pub(super) async fn hold(&self, command: PlaceHold) -> Result<PostedEntry, PostEntryError> {
-        self.write(async |tx| place_hold(tx, command, noon()).await)
+        self.write(async |tx| place_hold(tx, command, &Clock::at(noon())).await)
             .await
     }
 
@@ -138,7 +138,7 @@ impl Book {
             amounts,
             notes: EntryNotes::default(),
         };
-        self.write(async |tx| capture_hold(tx, command, now).await)
+        self.write(async |tx| capture_hold(tx, command, &Clock::at(now)).await)
             .await
     }
 
@@ -153,7 +153,7 @@ impl Book {
             hold_id,
             notes: EntryNotes::default(),
         };
-        self.write(async |tx| release_hold(tx, command, now).await)
+        self.write(async |tx| release_hold(tx, command, &Clock::at(now)).await)
             .await
     }
 
@@ -165,7 +165,7 @@ impl Book {
             notes: EntryNotes::default(),
             expect: Vec::new(),
         };
-        self.write(async |tx| reverse_entry(tx, command, noon()).await)
+        self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
     }
 

@@ -1,14 +1,15 @@
 //! Many at once on the same accounts.
 
-use super::book::{Book, by, line, new_account, new_entry, noon};
+use super::book::{Book, at, by, line, new_account, new_entry, noon};
 use daybook::ledger::{
-    Code, ExpectedVersion, OpenAccountError, PostEntry, post_entry, posted_balance, verify,
+    Clock, Code, ExpectedVersion, OpenAccountError, PostEntry, post_entry, posted_balance, verify,
 };
-use daybook_entity::account;
+use daybook_entity::{account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use futures_util::future::join_all;
-use sea_orm::{EntityTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Barrier;
 
 on_every_engine! {
@@ -111,8 +112,8 @@ on_every_engine! {
     }
 }
 
-/// The update is guarded by the row as it is when its lock is won, not by what was read: the second spender reads the money, waits for
-/// the first to commit, and is refused with what is left, in a transaction that is still usable.
+/// Refusals are decided under the lock: the second spender waits for the first to commit, and is refused with what is left, in a
+/// transaction that is still usable.
 #[tokio::test]
 #[expect(
     clippy::disallowed_methods,
@@ -125,16 +126,14 @@ async fn a_refusal_after_a_lost_race_says_what_is_left() {
     book.transfer("bank", "wallet", 100).await.unwrap();
 
     let first = book.db.begin().await.unwrap();
-    post_entry(&first, new_entry(vec![line("wallet", "bank", 80)]), noon())
-        .await
-        .unwrap();
+    let spend = new_entry(vec![line("wallet", "bank", 80)]);
+    post_entry(&first, spend, &Clock::at(noon())).await.unwrap();
     let second = tokio::spawn({
         let book = Arc::clone(&book);
         async move {
             book.write(async |tx| {
-                let refused = post_entry(tx, new_entry(vec![line("wallet", "bank", 50)]), noon())
-                    .await
-                    .unwrap_err();
+                let spend = new_entry(vec![line("wallet", "bank", 50)]);
+                let refused = post_entry(tx, spend, &Clock::at(noon())).await.unwrap_err();
                 assert!(
                     account::Entity::find().all(tx).await.is_ok(),
                     "the transaction is still usable"
@@ -145,17 +144,7 @@ async fn a_refusal_after_a_lost_race_says_what_is_left() {
             .unwrap_err()
         }
     });
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while sea_orm::ConnectionTrait::query_one_raw(
-        &book.db,
-        sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, waiting),
-    )
-    .await
-    .unwrap()
-    .is_none()
-    {
-        tokio::task::yield_now().await;
-    }
+    somebody_waits_for_a_lock(&book).await;
     first.commit().await.unwrap();
     let refused = second.await.unwrap();
     assert_eq!(refused.code(), Some(Code::InsufficientFunds));
@@ -165,4 +154,60 @@ async fn a_refusal_after_a_lost_race_says_what_is_left() {
             .contains("has 20 minor units of EUR available, and 50 are asked for"),
         "{refused}"
     );
+}
+
+/// An entry that waits for an account is recorded, and counts where nobody says otherwise, from when its turn comes: in the order of the
+/// account's versions, so that it is not late.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the domain is tested without a unit of work around it"
+)]
+async fn an_entry_that_waited_for_an_account_counts_from_its_turn() {
+    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+    book.account("a").await;
+    book.account("b").await;
+    let seconds = Arc::new(AtomicI64::new(1));
+    let clock = Clock::new({
+        let seconds = Arc::clone(&seconds);
+        move || at(seconds.load(Ordering::SeqCst))
+    });
+
+    let first = book.db.begin().await.unwrap();
+    let second = tokio::spawn({
+        let (book, clock) = (Arc::clone(&book), clock.clone());
+        // It comes to the accounts after the first one, at an earlier time.
+        post_entry(
+            &first,
+            new_entry(vec![line("a", "b", 1)]),
+            &Clock::at(at(2)),
+        )
+        .await
+        .unwrap();
+        async move {
+            book.write(async |tx| post_entry(tx, new_entry(vec![line("b", "a", 1)]), &clock).await)
+                .await
+        }
+    });
+    somebody_waits_for_a_lock(&book).await;
+    seconds.store(3, Ordering::SeqCst);
+    first.commit().await.unwrap();
+    let entry = second.await.unwrap().unwrap().entry;
+    assert_eq!((entry.effective_at, entry.recorded_at), (at(3), at(3)));
+    assert_eq!(late_line::Entity::find().all(&book.db).await.unwrap(), []);
+    book.is_sound().await;
+}
+
+async fn somebody_waits_for_a_lock(book: &Book) {
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+    while book
+        .db
+        .query_one_raw(waiting.clone())
+        .await
+        .unwrap()
+        .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
 }

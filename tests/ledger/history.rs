@@ -4,7 +4,7 @@ use super::book::{Book, at, effective, line, new_entry, noon};
 use super::volume::fill;
 use chrono::{DateTime, Utc};
 use daybook::ledger::{
-    BalancesAt, CaptureHold, PageRequest, PlaceHold, PointInTime, PostEntry, PostedEntry,
+    BalancesAt, CaptureHold, Clock, PageRequest, PlaceHold, PointInTime, PostEntry, PostedEntry,
     ReleaseHold, StatementFilter, StatementLine, StatementRequest, balances_at,
     balances_at_statement, capture_hold, new_entry_id, place_hold, post_entry, random,
     release_hold, statement_lines, statement_lines_statement,
@@ -135,7 +135,7 @@ async fn post_many(
                     expect: Vec::new(),
                 };
                 let hold = book
-                    .write(async |tx| place_hold(tx, command, now).await)
+                    .write(async |tx| place_hold(tx, command, &Clock::at(now)).await)
                     .await
                     .unwrap();
                 holds.push((hold.entry.id, hold.entry.effective_at));
@@ -153,11 +153,11 @@ async fn post_many(
                         amounts: None,
                         notes,
                     };
-                    book.write(async |tx| capture_hold(tx, command, now).await)
+                    book.write(async |tx| capture_hold(tx, command, &Clock::at(now)).await)
                         .await
                 } else {
                     let command = ReleaseHold { id, hold_id, notes };
-                    book.write(async |tx| release_hold(tx, command, now).await)
+                    book.write(async |tx| release_hold(tx, command, &Clock::at(now)).await)
                         .await
                 };
                 resolved.unwrap()
@@ -169,7 +169,7 @@ async fn post_many(
                     notes,
                     expect: Vec::new(),
                 };
-                book.write(async |tx| post_entry(tx, command, now).await)
+                book.write(async |tx| post_entry(tx, command, &Clock::at(now)).await)
                     .await
                     .unwrap()
             }

@@ -2,9 +2,9 @@
 
 use super::book::{Book, at, by, effective, line, new_entry, new_hold, noon};
 use daybook::ledger::{
-    CaptureHold, Code, HoldError, PlaceHold, PostEntryError, available_balance, capture_hold,
-    expired_holds, new_entry_id, pending_balance, posted_balance, random, release_expired_hold,
-    set_account_status,
+    CaptureHold, Clock, Code, HoldError, PlaceHold, PostEntryError, available_balance,
+    capture_hold, expired_holds, new_entry_id, pending_balance, posted_balance, random,
+    release_expired_hold, set_account_status,
 };
 use daybook_entity::{AccountStatus, EntryKind, LineEffect, account_pending};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -188,7 +188,7 @@ on_every_engine! {
         assert_eq!(expired(None, at(30), 10).await, [holds[1], holds[0]]);
         assert_eq!(expired(None, at(30), 1).await, [holds[1]]);
         assert_eq!(expired(Some(at(11)), at(30), 10).await, [holds[0]]);
-        let release = async |hold| book.write(async |tx| release_expired_hold(tx, hold, at(40)).await).await.unwrap();
+        let release = async |hold| book.write(async |tx| release_expired_hold(tx, hold, &Clock::at(at(40))).await).await.unwrap();
         assert!(release(holds[1]).await.is_some());
         assert!(release(holds[1]).await.is_none());
         assert_eq!(expired(None, at(30), 10).await, [holds[0]]);
@@ -242,7 +242,7 @@ on_every_engine! {
         let future = PlaceHold { notes: effective(at(3600)), ..new_hold(vec![line("wallet", "shop", 10)]) };
         let hold = book.hold(future).await.unwrap().entry.id;
         let early = CaptureHold { id: new_entry_id(noon(), random()), hold_id: hold, amounts: None, notes: effective(at(3599)) };
-        let refused = book.write(async |tx| capture_hold(tx, early, noon()).await).await.unwrap_err();
+        let refused = book.write(async |tx| capture_hold(tx, early, &Clock::at(noon())).await).await.unwrap_err();
         assert!(matches!(&refused, HoldError::Post(PostEntryError::Input(input)) if input.field == "effectiveAt"), "{refused:?}");
         let captured = book.capture(hold, None, noon()).await.unwrap();
         assert_eq!((captured.entry.effective_at, captured.entry.recorded_at), (at(3600), noon()));

@@ -2,9 +2,9 @@
 
 use super::book::{Book, at, by, effective, line, new_account, new_entry};
 use daybook::ledger::{
-    AccountFilter, AccountOrder, AccountOrderField, Code, EntryFilter, EntryOrder, EntryOrderField,
-    OpenAccount, Page, PageError, PageRequest, PostEntry, count_accounts, count_entries,
-    open_account, page_accounts, page_entries, post_entry, set_account_status,
+    AccountFilter, AccountOrder, AccountOrderField, Clock, Code, EntryFilter, EntryOrder,
+    EntryOrderField, OpenAccount, Page, PageError, PageRequest, PostEntry, count_accounts,
+    count_entries, open_account, page_accounts, page_entries, post_entry, set_account_status,
 };
 use daybook_entity::{AccountStatus, EntryKind, account, entry};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -221,7 +221,7 @@ on_every_engine! {
             let (debit, credit) = if index % 2 == 0 { ("a", "b") } else { ("c", "a") };
             // Pairs are recorded at the same instant, and effective dates go backwards.
             let command = PostEntry { notes: effective(at(-10 * (index / 3))), ..new_entry(vec![line(debit, credit, 1); 2]) };
-            let posted = book.write(async |tx| post_entry(tx, command, at(index / 2)).await).await.unwrap();
+            let posted = book.write(async |tx| post_entry(tx, command, &Clock::at(at(index / 2))).await).await.unwrap();
             all.push(posted.entry);
         }
         for field in [EntryOrderField::RecordedAt, EntryOrderField::EffectiveAt] {

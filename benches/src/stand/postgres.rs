@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use daybook_test_harness::{WireProxy, postgres::PostgresServer};
 use sqlx::{Connection as _, PgConnection};
 
@@ -15,7 +15,7 @@ use crate::{
     pgbench::Script,
     process::{self, Server},
     rounds::{self, Outcome, Subject},
-    workload::{Order, Workload},
+    workload::Workload,
 };
 
 /// Durable, as a ledger wants it, and without a checkpoint in the middle of a round.
@@ -39,8 +39,12 @@ pub struct PostgresStand {
     program: PathBuf,
     size: Size,
     ids: Arc<Vec<String>>,
+    /// The copy of the ledger in which `pgbench` posts: it cannot keep a ledger's books, only send the same statements.
+    copy: String,
     /// Entries that the ledger should have.
     entries: u64,
+    /// Entries that the copy should have.
+    copied: u64,
     /// Runs so far: each has entry ids of its own.
     runs: u64,
 }
@@ -59,6 +63,7 @@ impl PostgresStand {
         let postmaster = postmaster(url).await?;
         migrate(&program, url)?;
         data::load_postgres(url, size).await?;
+        let copy = copy(&postgres).await?;
         let bare = |scope| {
             let wanted = !arguments.without_bare;
             wanted
@@ -74,6 +79,8 @@ impl PostgresStand {
             size,
             ids: Arc::new(size.public_ids()?),
             entries: size.lines,
+            copied: size.lines,
+            copy,
             runs: 0,
             postgres,
         };
@@ -102,43 +109,56 @@ impl PostgresStand {
         ]))
     }
 
-    /// Recomputes the ledger, and counts what should be there.
+    /// Recomputes the ledger, and counts what should be there: in the copy too.
     ///
     /// # Errors
     /// When it does not add up.
     pub async fn verify(&self) -> Result<()> {
-        verify(&self.program, self.postgres.url(), self.size, self.entries).await
+        verify(&self.program, self.postgres.url(), self.size, self.entries).await?;
+        let mut connection = PgConnection::connect(&self.copy).await?;
+        let count = "SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM entry_line)";
+        let counted: (i64, i64) = sqlx::query_as(count).fetch_one(&mut connection).await?;
+        let copied = i64::try_from(self.copied)?;
+        ensure!(
+            counted == (copied, copied),
+            "pgbench should have {copied} entries and lines, and has {counted:?}"
+        );
+        Ok(())
     }
 
-    /// What the server sends to PostgreSQL for one operation, flight by flight, once it is warm: in each of the
-    /// workload's orders.
+    /// Where `pgbench` does a workload.
+    fn pgbench_url(&self, workload: Workload) -> &str {
+        if workload.posts() {
+            &self.copy
+        } else {
+            self.postgres.url()
+        }
+    }
+
+    /// What the server sends to PostgreSQL for one operation, flight by flight, once it is warm.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn flights(&mut self, workload: Workload) -> Result<Vec<Vec<String>>> {
+    pub async fn flights(&mut self, workload: Workload) -> Result<Vec<String>> {
         let proxy = WireProxy::start(self.postgres.url()).await;
         let server = serve(&self.program, proxy.url(), &["--max-connections", "1"])?;
-        let mut all = Vec::new();
-        for order in workload.orders() {
-            let body = workload.body(self.size, &self.ids, *order);
-            let mut flights = Vec::new();
-            // The first time prepares the statements, and may find out what kind of operation it is.
-            for _ in 0..3 {
-                let mut request = Vec::new();
-                body(&mut fastrand::Rng::new(), &mut request);
-                let request = String::from_utf8(request)?;
-                flights = capture::flights(&proxy, async || {
-                    http::ask(server.address, PATH, &request).await?;
-                    Ok(())
-                })
-                .await?;
-                if workload.posts() {
-                    self.entries += 1;
-                }
+        let body = workload.body(self.size, &self.ids);
+        let mut flights = Vec::new();
+        // The first time prepares the statements, and may find out what kind of operation it is.
+        for _ in 0..3 {
+            let mut request = Vec::new();
+            body(&mut fastrand::Rng::new(), &mut request);
+            let request = String::from_utf8(request)?;
+            flights = capture::flights(&proxy, async || {
+                http::ask(server.address, PATH, &request).await?;
+                Ok(())
+            })
+            .await?;
+            if workload.posts() {
+                self.entries += 1;
             }
-            all.push(flights);
         }
-        Ok(all)
+        Ok(flights)
     }
 
     /// What `pgbench` runs instead of these flights. The first is what everybody is compared with.
@@ -148,35 +168,31 @@ impl PostgresStand {
     pub async fn scripts(
         &mut self,
         workload: Workload,
-        flights: &[Vec<String>],
+        flights: &[String],
     ) -> Result<Vec<(&'static str, Script)>> {
-        let statements: Vec<_> = flights.iter().map(|one| capture::statements(one)).collect();
+        let statements = capture::statements(flights);
         let mut scripts = Vec::new();
-        if statements.iter().all(Vec::is_empty) {
+        if statements.is_empty() {
             return Ok(scripts);
         }
         let same = Script::of_flights(workload, self.size, &statements)?;
         if let Some((name, statement)) = workload.yardstick() {
             scripts.push((name, Script::of_statement(workload, self.size, &statement)));
         } else if workload.reads() {
-            let reads = |flights: &Vec<String>| {
-                let mut flights = flights.clone();
-                flights.retain(|flight| flight.starts_with("SELECT"));
-                flights
-            };
-            let reads: Vec<_> = statements.iter().map(reads).collect();
+            let mut reads = statements.clone();
+            reads.retain(|flight| flight.starts_with("SELECT"));
             let script = Script::of_flights(workload, self.size, &reads)?;
             if !script.sends_as(&same) {
                 scripts.push(("pgbench, autocommit", script));
             }
         }
         scripts.push(("pgbench, same statements", same));
-        let proxy = WireProxy::start(self.postgres.url()).await;
+        let proxy = WireProxy::start(self.pgbench_url(workload)).await;
         for (_, script) in &scripts {
             self.runs += 1;
             let times = script.check(&proxy, self.size, self.runs).await?;
             if workload.posts() {
-                self.entries += times;
+                self.copied += times;
             }
         }
         Ok(scripts)
@@ -193,7 +209,7 @@ impl PostgresStand {
         connections: usize,
         arguments: &Arguments,
     ) -> Result<Outcome> {
-        let body = workload.body(self.size, &self.ids, Order::Any);
+        let body = workload.body(self.size, &self.ids);
         let pace = arguments.pace();
         let server = |name, server| served(name, server, pace, &body);
         let mut subjects: Vec<Subject<'_>> = scripts
@@ -203,7 +219,7 @@ impl PostgresStand {
                 server: None,
                 load: Box::new(|connections, duration, run| {
                     script.load(
-                        self.postgres.url(),
+                        self.pgbench_url(workload),
                         self.size,
                         run,
                         connections,
@@ -220,7 +236,9 @@ impl PostgresStand {
             subjects.push(daybook);
         } else {
             subjects.push(daybook);
-            subjects.extend(bare.map(|bare| server("bare, no transaction", bare)));
+            // Without a transaction nobody can lock what an entry is about to change.
+            let bare_alone = bare.filter(|_| !workload.posts());
+            subjects.extend(bare_alone.map(|bare| server("bare, no transaction", bare)));
             let transaction = self.transaction.as_ref().filter(|_| bare.is_some());
             subjects.extend(transaction.map(|one| server("bare, SeaORM transaction", one)));
         }
@@ -236,7 +254,9 @@ impl PostgresStand {
         drop(subjects);
         self.runs = runs;
         if workload.posts() {
-            self.entries += outcome.answered;
+            let (by_pgbench, by_servers) = outcome.answered.split_at(scripts.len());
+            self.copied += by_pgbench.iter().sum::<u64>();
+            self.entries += by_servers.iter().sum::<u64>();
         }
         Ok(outcome)
     }
@@ -256,6 +276,14 @@ pub fn served<'a>(
             http::load(server.address, PATH, connections, duration, pace, body)
         }),
     }
+}
+
+/// Copies the loaded ledger.
+async fn copy(postgres: &PostgresServer) -> Result<String> {
+    let mut connection = PgConnection::connect(&postgres.database_url("template1")).await?;
+    let copy = "CREATE DATABASE pgbench TEMPLATE postgres STRATEGY FILE_COPY";
+    sqlx::query(copy).execute(&mut connection).await?;
+    Ok(postgres.database_url("pgbench"))
 }
 
 /// The process that all of PostgreSQL's are children of.

@@ -13,7 +13,7 @@ use crate::{
     process::Server,
     rounds::{self, Outcome, Subject},
     sqlite::{self, Script},
-    workload::{Order, Workload},
+    workload::Workload,
 };
 
 /// A SQLite file with a loaded ledger, and the server on it.
@@ -69,12 +69,11 @@ impl SqliteStand {
         verify(&self.program, &self.url(), self.size, self.entries).await
     }
 
-    /// The statements that the server runs for one operation, from its own log (which leaves BEGIN and COMMIT out), in
-    /// each of the workload's orders.
+    /// The statements that the server runs for one operation, from its own log (which leaves BEGIN and COMMIT out).
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn statements(&mut self, workload: Workload) -> Result<Vec<Vec<String>>> {
+    pub async fn statements(&mut self, workload: Workload) -> Result<Vec<String>> {
         let log = self.folder.path().join("log");
         let url = self.url();
         let server = Server::start_logging(
@@ -92,24 +91,21 @@ impl SqliteStand {
             ],
             File::create(&log)?,
         )?;
-        let mut all = Vec::new();
-        for order in workload.orders() {
-            let body = workload.body(self.size, &self.ids, *order);
-            let mut statements = Vec::new();
-            for _ in 0..3 {
-                let before = sqlite::logged(&log)?.len();
-                let mut request = Vec::new();
-                body(&mut fastrand::Rng::new(), &mut request);
-                http::ask(server.address, PATH, &String::from_utf8(request)?).await?;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                statements = sqlite::logged(&log)?.split_off(before);
-                if workload.posts() {
-                    self.entries += 1;
-                }
+        let body = workload.body(self.size, &self.ids);
+        let mut statements = Vec::new();
+        // The first time prepares the statements, and may find out what kind of operation it is.
+        for _ in 0..3 {
+            let before = sqlite::logged(&log)?.len();
+            let mut request = Vec::new();
+            body(&mut fastrand::Rng::new(), &mut request);
+            http::ask(server.address, PATH, &String::from_utf8(request)?).await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            statements = sqlite::logged(&log)?.split_off(before);
+            if workload.posts() {
+                self.entries += 1;
             }
-            all.push(statements);
         }
-        Ok(all)
+        Ok(statements)
     }
 
     /// Measures one workload.
@@ -119,11 +115,11 @@ impl SqliteStand {
     pub fn measure(
         &mut self,
         workload: Workload,
-        statements: &[Vec<String>],
+        statements: &[String],
         connections: usize,
         arguments: &Arguments,
     ) -> Result<Outcome> {
-        let body = workload.body(self.size, &self.ids, Order::Any);
+        let body = workload.body(self.size, &self.ids);
         let script = Script::new(workload, self.size, statements)?;
         let file = self.file();
         let direct = Subject {
@@ -144,7 +140,7 @@ impl SqliteStand {
         )?;
         self.runs = runs;
         if workload.posts() {
-            self.entries += outcome.answered;
+            self.entries += outcome.answered.iter().sum::<u64>();
         }
         Ok(outcome)
     }

@@ -76,10 +76,6 @@ impl Refusal for PostEntryError {
             Self::AmountOutOfRange {
                 account_id,
                 account_code,
-            }
-            | Self::Contended {
-                account_id,
-                account_code,
             } => {
                 account(details, *account_id, account_code);
             }

@@ -41,15 +41,14 @@ impl CaptureHoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The hold, and how much of it.")] input: CaptureHoldInput,
     ) -> Result<EntryPayload> {
-        let now = ctx.now();
         let amounts = input.amounts;
         let command = CaptureHold {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
             amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
             notes: notes(input.effective_at, input.description, input.metadata),
         };
-        let posted = ledger::capture_hold(ctx.unit(), command, now)
+        let posted = ledger::capture_hold(ctx.unit(), command, ctx.clock())
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -52,7 +52,7 @@ impl EntryPayload {
         let feed = ctx.feed().clone();
         ctx.unit().after_commit(async move { feed.commit() });
         Self {
-            entry: Entry(posted.entry),
+            entry: Entry::with_lines(posted.entry, posted.lines),
             accounts: posted.accounts.into_iter().map(Account).collect(),
         }
     }

@@ -42,15 +42,14 @@ impl PlaceHoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The hold.")] input: PlaceHoldInput,
     ) -> Result<EntryPayload> {
-        let now = ctx.now();
         let command = PlaceHold {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
             lines: LineInput::parse_all(input.lines)?,
             expires_at: input.expires_at.map(|at| at.0),
             notes: notes(input.effective_at, input.description, input.metadata),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
-        let posted = ledger::place_hold(ctx.unit(), command, now)
+        let posted = ledger::place_hold(ctx.unit(), command, ctx.clock())
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -40,14 +40,13 @@ impl PostEntryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The entry.")] input: PostEntryInput,
     ) -> Result<EntryPayload> {
-        let now = ctx.now();
         let command = PostEntry {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
             lines: LineInput::parse_all(input.lines)?,
             notes: notes(input.effective_at, input.description, input.metadata),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
-        let posted = ledger::post_entry(ctx.unit(), command, now)
+        let posted = ledger::post_entry(ctx.unit(), command, ctx.clock())
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -38,13 +38,12 @@ impl ReleaseHoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The hold.")] input: ReleaseHoldInput,
     ) -> Result<EntryPayload> {
-        let now = ctx.now();
         let command = ReleaseHold {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
             notes: notes(input.effective_at, input.description, input.metadata),
         };
-        let posted = ledger::release_hold(ctx.unit(), command, now)
+        let posted = ledger::release_hold(ctx.unit(), command, ctx.clock())
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

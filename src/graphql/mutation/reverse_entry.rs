@@ -40,14 +40,13 @@ impl ReverseEntryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The entry.")] input: ReverseEntryInput,
     ) -> Result<EntryPayload> {
-        let now = ctx.now();
         let command = ReverseEntry {
-            id: ledger::new_entry_id(now, ledger::random()),
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
             entry_id: entry_id("entry", &input.entry)?,
             notes: notes(input.effective_at, input.description, input.metadata),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
-        let posted = ledger::reverse_entry(ctx.unit(), command, now)
+        let posted = ledger::reverse_entry(ctx.unit(), command, ctx.clock())
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -1,7 +1,7 @@
 //! An entry.
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
-use daybook_entity::entry;
+use daybook_entity::{entry, entry_line};
 use unit_of_work::ContextExt as _;
 use uuid::Uuid;
 
@@ -56,47 +56,72 @@ pub enum HoldStatus {
 async fn load(ctx: &Context<'_>, id: Uuid) -> Option<Result<Entry>> {
     let entry = ctx.loader::<Entries>().load_one(id).await;
     entry
-        .map(|entry| entry.map(Entry))
+        .map(|entry| entry.map(Entry::new))
         .map_err(Into::into)
         .transpose()
 }
 
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
-pub struct Entry(pub(in crate::graphql) entry::Model);
+pub struct Entry {
+    row: entry::Model,
+    /// Where they are known already, as those of an entry that this operation has posted.
+    lines: Option<Vec<entry_line::Model>>,
+}
+
+impl Entry {
+    pub(in crate::graphql) const fn new(row: entry::Model) -> Self {
+        Self { row, lines: None }
+    }
+
+    pub(in crate::graphql) const fn with_lines(
+        row: entry::Model,
+        lines: Vec<entry_line::Model>,
+    ) -> Self {
+        Self {
+            row,
+            lines: Some(lines),
+        }
+    }
+}
 
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 #[Object]
 impl Entry {
     /// `entry_…`
     pub async fn id(&self) -> ID {
-        global_id(Id::Entry(self.0.id))
+        global_id(Id::Entry(self.row.id))
     }
 
     /// What it does.
     async fn kind(&self) -> EntryKind {
-        self.0.kind.into()
+        self.row.kind.into()
     }
 
     /// What it moves, in the order in which it was written down.
     async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<EntryLine>> {
-        let lines = ctx.loader::<Lines>().load_one(self.0.id).await?;
-        let lines = lines.unwrap_or_default();
+        let lines = match &self.lines {
+            Some(lines) => lines.clone(),
+            None => {
+                let lines = ctx.loader::<Lines>().load_one(self.row.id).await?;
+                lines.unwrap_or_default()
+            }
+        };
         Ok(lines.into_iter().map(EntryLine).collect())
     }
 
     /// What has become of the hold; null for an entry that is none.
     async fn hold(&self, ctx: &Context<'_>) -> Option<Result<HoldState>> {
-        if self.0.kind != daybook_entity::EntryKind::Hold {
+        if self.row.kind != daybook_entity::EntryKind::Hold {
             return None;
         }
-        let resolver = ctx.loader::<Resolvers>().load_one(self.0.id).await;
+        let resolver = ctx.loader::<Resolvers>().load_one(self.row.id).await;
         let status = resolver.map(|resolver| match resolver {
             Some(entry) if entry.kind == daybook_entity::EntryKind::Capture => HoldStatus::Captured,
             Some(_) => HoldStatus::Released,
-            None if self.0.expires_at.is_some_and(|at| at <= ctx.now()) => HoldStatus::Expired,
+            None if self.row.expires_at.is_some_and(|at| at <= ctx.now()) => HoldStatus::Expired,
             None => HoldStatus::Open,
         });
-        let expires_at = self.0.expires_at.map(DateTime);
+        let expires_at = self.row.expires_at.map(DateTime);
         Some(
             status
                 .map(|status| HoldState { status, expires_at })
@@ -106,52 +131,52 @@ impl Entry {
 
     /// The hold that this entry ends, by capturing or releasing it.
     async fn resolves(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        load(ctx, self.0.resolves_id?).await
+        load(ctx, self.row.resolves_id?).await
     }
 
     /// The capture or the release that has ended this hold.
     async fn resolved_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        if self.0.kind != daybook_entity::EntryKind::Hold {
+        if self.row.kind != daybook_entity::EntryKind::Hold {
             return None;
         }
-        let entry = ctx.loader::<Resolvers>().load_one(self.0.id).await;
+        let entry = ctx.loader::<Resolvers>().load_one(self.row.id).await;
         entry
-            .map(|entry| entry.map(Entry))
+            .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)
             .transpose()
     }
 
     /// The entry that this one undoes.
     async fn reverses(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        load(ctx, self.0.reverses_id?).await
+        load(ctx, self.row.reverses_id?).await
     }
 
     /// The reversal that has undone this entry.
     async fn reversed_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        let entry = ctx.loader::<Reversals>().load_one(self.0.id).await;
+        let entry = ctx.loader::<Reversals>().load_one(self.row.id).await;
         entry
-            .map(|entry| entry.map(Entry))
+            .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)
             .transpose()
     }
 
     /// When it counts from, as whoever posted it says.
     async fn effective_at(&self) -> DateTime {
-        DateTime(self.0.effective_at)
+        DateTime(self.row.effective_at)
     }
 
     /// When the ledger learned of it.
     async fn recorded_at(&self) -> DateTime {
-        DateTime(self.0.recorded_at)
+        DateTime(self.row.recorded_at)
     }
 
     /// What people read.
     async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+        self.row.description.as_deref()
     }
 
     /// A JSON object of your own.
     async fn metadata(&self) -> Json {
-        Json(self.0.metadata.clone())
+        Json(self.row.metadata.clone())
     }
 }

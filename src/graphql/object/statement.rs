@@ -76,7 +76,7 @@ impl StatementLine {
         let entry = entries.load_one(self.line.line.entry_id).await?;
         // A foreign key holds the entry there.
         let entry = entry.ok_or_else(|| Error::new("the entry of a line is missing"))?;
-        Ok(Entry(entry))
+        Ok(Entry::new(entry))
     }
 
     /// The account's side of the line.

@@ -67,7 +67,7 @@ impl EntryQuery {
         };
         let entry = ctx.loader::<Entries>().load_one(id).await;
         entry
-            .map(|entry| entry.map(Entry))
+            .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)
             .transpose()
     }
@@ -104,7 +104,7 @@ impl EntryQuery {
         let page = ledger::page_entries(ctx.unit(), &filter, order, &page)
             .await
             .map_err(refuse)?;
-        Ok(connection(page, EntryTotal(filter), Entry))
+        Ok(connection(page, EntryTotal(filter), Entry::new))
     }
 }
 

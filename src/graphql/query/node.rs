@@ -59,7 +59,7 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         }
         Id::Entry(id) => {
             let entry = ctx.loader::<Entries>().load_one(id).await?;
-            entry.map(|entry| Entry(entry).into())
+            entry.map(|entry| Entry::new(entry).into())
         }
         Id::Line { entry_id, line_no } => {
             let lines = ctx.loader::<Lines>().load_one(entry_id).await?;

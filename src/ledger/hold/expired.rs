@@ -1,7 +1,7 @@
 //! Holds that have expired, and that nobody has released.
 
 use super::{HoldError, ReleaseHold, release_hold};
-use crate::ledger::{EntryNotes, PostedEntry, new_entry_id, random};
+use crate::ledger::{Clock, EntryNotes, PostedEntry, new_entry_id, random};
 use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, entry};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
@@ -55,17 +55,17 @@ pub async fn expired_holds(
 pub async fn release_expired_hold(
     db: &impl ConnectionTrait,
     hold_id: Uuid,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> Result<Option<PostedEntry>, HoldError> {
     let command = ReleaseHold {
-        id: new_entry_id(now, random()),
+        id: new_entry_id(clock.now(), random()),
         hold_id,
         notes: EntryNotes {
             description: Some("The hold has expired".to_owned()),
             ..EntryNotes::default()
         },
     };
-    match release_hold(db, command, now).await {
+    match release_hold(db, command, clock).await {
         Ok(posted) => Ok(Some(posted)),
         Err(HoldError::AlreadyResolved { .. }) => Ok(None),
         Err(error) => Err(error),

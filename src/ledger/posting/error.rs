@@ -88,16 +88,8 @@ pub enum PostEntryError {
         /// What it is.
         actual: i64,
     },
-    /// It was changed by others each time.
-    #[error("the account `{account_code}` is being changed by others: try again")]
-    Contended {
-        /// Its id.
-        account_id: Uuid,
-        /// Its code.
-        account_code: String,
-    },
     /// The database failed before anything was written.
-    #[error("the database failed while the accounts of an entry were being read")]
+    #[error("the database failed while the accounts of an entry were being locked")]
     Accounts {
         /// How.
         source: DbErr,
@@ -124,7 +116,6 @@ impl PostEntryError {
             Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
             Self::VersionConflict { .. } => Some(Code::VersionConflict),
-            Self::Contended { .. } => Some(Code::ConflictRetriesExhausted),
             Self::Accounts { .. } | Self::Database { .. } => None,
         }
     }

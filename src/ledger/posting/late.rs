@@ -3,9 +3,9 @@
 //! The account's row is locked by then, so what is read here does not change, and the buckets are nobody else's.
 
 use super::error::PostEntryError;
-use super::insert;
 use super::movement::out_of_range;
 use super::rows::Change;
+use super::together;
 use crate::ledger::history::buckets;
 use daybook_entity::{account, entry, late_line, late_total};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict};
@@ -76,7 +76,8 @@ pub(super) async fn write(
     if lines.is_empty() {
         return Ok(());
     }
-    insert(db, &lines).await.map_err(failed)?;
+    let inserts = together::inserts(&lines).collect();
+    together::execute(db, inserts).await.map_err(failed)?;
     add_to_totals(db, totals).await.map_err(failed)
 }
 

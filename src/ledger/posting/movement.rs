@@ -3,13 +3,13 @@
 use super::error::PostEntryError;
 use crate::ledger::balance::room;
 use chrono::{DateTime, Utc};
-use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account, entry};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
-
-/// How often an update is tried whose refusal has no reason left when it is looked for. Each turn needs a commit by somebody else in
-/// between, so that more than one is rare.
-const TURNS: usize = 3;
+use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
+use sea_orm::sea_query::{
+    Alias, Expr, IntoIden, Query, SubQueryStatement, TableRef, UpdateStatement, Value, ValueTuple,
+};
+use sea_orm::{ColumnTrait, ExprTrait};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// What an entry does to one account.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +74,7 @@ impl Movement {
         Some((debits, credits))
     }
 
-    /// Why `account` as it is cannot take the movement. The same conditions stand in [`Movement::update`].
+    /// Why `account` as it is cannot take the movement.
     pub(super) fn refusal(&self, account: &account::Model) -> Option<PostEntryError> {
         let (account_id, account_code) = (account.id, account.code.clone());
         if let Some(expected) = self
@@ -120,105 +120,77 @@ impl Movement {
         })
     }
 
-    /// Applies the movement of `entry` to the account that was read as `account`, and returns it as it is then.
-    pub(super) async fn apply(
+    /// The account after the movement of an entry that counts from `effective_at`. The movement is one that `account` does not
+    /// [refuse](Self::refusal), so that every sum fits.
+    pub(super) fn applied(
         &self,
-        db: &impl ConnectionTrait,
-        mut account: account::Model,
-        entry: &entry::Model,
-    ) -> Result<account::Model, PostEntryError> {
-        let failed = |source| PostEntryError::Database {
-            entry_id: entry.id,
-            source,
-        };
-        let effective_at = entry.effective_at;
-        for _ in 0..TURNS {
-            let updated = self.update(db, &account, effective_at).await;
-            if let Some(updated) = updated.map_err(failed)? {
-                return Ok(updated);
-            }
-            account = account::Entity::find_by_id(account.id)
-                .one(db)
-                .await
-                .map_err(failed)?
-                .ok_or_else(|| failed(DbErr::RecordNotFound(format!("account {}", account.id))))?;
-            if let Some(refusal) = self.refusal(&account) {
-                return Err(refusal);
-            }
-        }
-        Err(PostEntryError::Contended {
-            account_id: account.id,
-            account_code: account.code,
-        })
-    }
-
-    /// One relative update; `None` when the account does not fulfil its conditions.
-    ///
-    /// The policy was read before, and nothing changes it; were it changed, the table's CHECK would still hold. No condition
-    /// can overflow: `i64::MAX - growth` and a total are not negative, and where a limit holds, its room is not either.
-    async fn update(
-        &self,
-        db: &impl ConnectionTrait,
-        account: &account::Model,
+        account: account::Model,
         effective_at: DateTime<Utc>,
-    ) -> Result<Option<account::Model>, DbErr> {
-        use account::Column;
-        let col = |column: Column| Expr::col(column);
-        let mut update = account::Entity::update_many()
-            .col_expr(Column::Version, col(Column::Version).add(self.lines))
-            .filter(Column::Id.eq(account.id));
-        for (column, by) in [
-            (Column::DebitsPosted, self.debits),
-            (Column::CreditsPosted, self.credits),
-            (Column::DebitsPending, self.debits_pending),
-            (Column::CreditsPending, self.credits_pending),
-        ] {
-            if by != 0 {
-                update = update.col_expr(column, col(column).add(by));
-            }
+    ) -> account::Model {
+        account::Model {
+            debits_posted: account.debits_posted + self.debits,
+            credits_posted: account.credits_posted + self.credits,
+            debits_pending: account.debits_pending + self.debits_pending,
+            credits_pending: account.credits_pending + self.credits_pending,
+            version: account.version + self.lines,
+            latest_effective_at: Ord::max(account.latest_effective_at, Some(effective_at)),
+            ..account
         }
-        if let Some(expected) = self.expected_version {
-            update = update.filter(Column::Version.eq(expected));
-        }
-        if self.needs_open {
-            update = update.filter(Column::Status.eq(AccountStatus::Open));
-        }
-        if self.lines > 0 {
-            let earlier = Column::LatestEffectiveAt
-                .is_null()
-                .or(Column::LatestEffectiveAt.lt(effective_at));
-            let latest = Expr::case(earlier, Expr::val(effective_at))
-                .finally(col(Column::LatestEffectiveAt));
-            update = update.col_expr(Column::LatestEffectiveAt, latest.into());
-            let (debits, credits) = self.growth().unwrap_or((i64::MAX, i64::MAX));
-            for (growth, posted, pending) in [
-                (debits, Column::DebitsPosted, Column::DebitsPending),
-                (credits, Column::CreditsPosted, Column::CreditsPending),
-            ] {
-                if growth > 0 {
-                    let most = Expr::val(i64::MAX - growth).sub(col(pending));
-                    update = update.filter(col(posted).lte(most));
-                }
-            }
-            let room = match account.limit_policy {
-                LimitPolicy::None => None,
-                LimitPolicy::NoDebitOverdraft => Some(
-                    col(Column::CreditsPosted)
-                        .sub(col(Column::DebitsPending))
-                        .sub(col(Column::DebitsPosted)),
-                ),
-                LimitPolicy::NoCreditOverdraft => Some(
-                    col(Column::DebitsPosted)
-                        .sub(col(Column::CreditsPending))
-                        .sub(col(Column::CreditsPosted)),
-                ),
-            };
-            if let Some(room) = room {
-                update = update.filter(room.gte(self.requested(account.limit_policy)));
-            }
-        }
-        Ok(update.exec_with_returning(db).await?.into_iter().next())
     }
+}
+
+/// The statement that applies the movements of an entry, which counts from `effective_at`, to their accounts.
+pub(super) fn update(
+    movements: &BTreeMap<Uuid, Movement>,
+    effective_at: DateTime<Utc>,
+) -> SubQueryStatement {
+    use account::Column;
+    let pending = movements
+        .values()
+        .any(|movement| movement.debits_pending != 0 || movement.credits_pending != 0);
+    let mut columns = vec![Column::Version, Column::DebitsPosted, Column::CreditsPosted];
+    if pending {
+        columns.extend([Column::DebitsPending, Column::CreditsPending]);
+    }
+    let moved = movements.iter().filter(|(_, movement)| movement.lines > 0);
+    let rows = moved.map(|(id, movement)| {
+        let mut row: Vec<Value> = vec![
+            (*id).into(),
+            movement.lines.into(),
+            movement.debits.into(),
+            movement.credits.into(),
+        ];
+        if pending {
+            row.extend([
+                movement.debits_pending.into(),
+                movement.credits_pending.into(),
+            ]);
+        }
+        ValueTuple::Many(row)
+    });
+    let movement = Alias::new("movement");
+    // What both engines call the columns of VALUES.
+    let by = |number: usize| Expr::col((movement.clone(), Alias::new(format!("column{number}"))));
+    let col = |column: Column| Expr::col((account::Entity, column));
+
+    let mut update: UpdateStatement = Query::update();
+    update
+        .table(account::Entity)
+        .from(TableRef::ValuesList(
+            rows.collect(),
+            movement.clone().into_iden(),
+        ))
+        .and_where(col(Column::Id).eq(by(1)));
+    for (column, number) in columns.into_iter().zip(2..) {
+        update.value(column, col(column).add(by(number)));
+    }
+    let earlier = Column::LatestEffectiveAt
+        .is_null()
+        .or(Column::LatestEffectiveAt.lt(effective_at));
+    let latest =
+        Expr::case(earlier, Expr::val(effective_at)).finally(col(Column::LatestEffectiveAt));
+    update.value(Column::LatestEffectiveAt, latest);
+    update.into()
 }
 
 /// What a line of `amount` adds to the posted and to the pending total of each of its sides.

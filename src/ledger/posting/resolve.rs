@@ -5,7 +5,10 @@ use super::movement::Movement;
 use super::{DraftLine, ExpectedVersion};
 use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY};
 use daybook_entity::{LineEffect, Side, account};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -18,7 +21,7 @@ pub(super) struct ResolvedLine {
     pub(super) effect: LineEffect,
 }
 
-/// The whole entry, its accounts read.
+/// The whole entry, its accounts locked.
 pub(super) struct Resolved {
     pub(super) lines: Vec<ResolvedLine>,
     /// One for each account, by its id.
@@ -57,13 +60,13 @@ pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(
     Ok(())
 }
 
-/// Reads all accounts in one statement, and sums up what the entry does to each.
+/// Locks and reads all accounts in one statement, and sums up what the entry does to each.
 pub(super) async fn resolve(
     db: &impl ConnectionTrait,
     lines: &[DraftLine],
     expect: &[ExpectedVersion],
 ) -> Result<Resolved, PostEntryError> {
-    let accounts = read(db, lines, expect).await?;
+    let accounts = lock(db, lines, expect).await?;
     let by_ref: HashMap<AccountRef, &account::Model> = accounts
         .iter()
         .flat_map(|account| {
@@ -134,7 +137,7 @@ pub(super) async fn resolve(
     })
 }
 
-async fn read(
+async fn lock(
     db: &impl ConnectionTrait,
     lines: &[DraftLine],
     expect: &[ExpectedVersion],
@@ -166,6 +169,8 @@ async fn read(
     account::Entity::find()
         .filter(wanted)
         .order_by_asc(account::Column::Id)
+        // In that order, whatever the plan; and as what an UPDATE of totals takes, which lets foreign keys look at the account.
+        .lock(LockType::NoKeyUpdate)
         .all(db)
         .await
         .map_err(|source| PostEntryError::Accounts { source })
