@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::OperationType};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{auth::Caller, limits::Limits, operation, persisted::Documents, refusal::Refusal};
+use super::{
+    auth::Caller, limits::Limits, operation, parsed::Parsed, persisted::Documents, refusal::Refusal,
+};
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]
@@ -68,9 +70,15 @@ impl Admitted {
 pub(super) fn admit(
     mut request: Request,
     documents: &Documents,
+    parsed: &Parsed,
     limits: &Limits,
 ) -> Result<Admitted, Refusal> {
     documents.resolve(&mut request)?;
+    // What was parsed before was short enough to be.
+    if !parsed.find(&mut request) {
+        limits.check_text(&request.query)?;
+        parsed.keep(&mut request);
+    }
     limits.check(&mut request)?;
     let name = request.operation_name.clone();
     // The request keeps the parsed document, so this is the one parse.

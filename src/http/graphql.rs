@@ -125,7 +125,7 @@ async fn single<E: Executor>(
             response::single(response, accept.json())
         }
     };
-    let admitted = match admission::admit(request, &state.documents, &state.limits) {
+    let admitted = match admission::admit(request, &state.documents, &state.parsed, &state.limits) {
         Ok(admitted) => admitted,
         // What is wrong with a document is answered as the executor answers it.
         Err(refusal) => return Ok(write(refusal.into_graphql())),
@@ -174,7 +174,7 @@ async fn together<E: Executor>(
     asked: &Asked,
 ) -> Result<Vec<GraphqlResponse>, Refusal> {
     let parts = requests.into_iter().map(|request| {
-        let admitted = admission::admit(request, &state.documents, &state.limits)?;
+        let admitted = admission::admit(request, &state.documents, &state.parsed, &state.limits)?;
         let admitted = admitted.of(&asked.caller)?;
         asked.wishes.mark_part(admitted.request)
     });
@@ -190,7 +190,7 @@ async fn element<E: Executor>(
     request: Request,
     asked: &Asked,
 ) -> Result<GraphqlResponse, Refusal> {
-    let admitted = admission::admit(request, &state.documents, &state.limits)?;
+    let admitted = admission::admit(request, &state.documents, &state.parsed, &state.limits)?;
     let admitted = admitted.of(&asked.caller)?;
     if admitted.kind == Some(OperationType::Subscription) {
         return Err(Refusal::subscription());

@@ -60,13 +60,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses a request whose document is over a limit. What does not parse is the executor's to report.
-    pub(super) fn check(&self, request: &mut Request) -> Result<(), Refusal> {
-        let tokens = Tokens::of(&request.query);
+    /// Refuses a text that is not to be parsed.
+    pub(super) fn check_text(&self, text: &str) -> Result<(), Refusal> {
+        let tokens = Tokens::of(text);
         refuse_over("tokens", tokens.count, self.tokens)?;
         // The parser is recursive: it must not see what is nested without end.
-        refuse_over("nesting", tokens.nesting, NESTING)?;
+        refuse_over("nesting", tokens.nesting, NESTING)
+    }
 
+    /// Refuses a request whose document is over a limit. What does not parse is the executor's to report.
+    pub(super) fn check(&self, request: &mut Request) -> Result<(), Refusal> {
         // The document is borrowed from the request while its variables are read.
         let variables = std::mem::take(&mut request.variables);
         let measure = request

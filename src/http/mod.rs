@@ -47,6 +47,7 @@ mod metrics;
 mod operation;
 mod origin;
 mod panic;
+mod parsed;
 mod persisted;
 mod refusal;
 mod request;
@@ -112,6 +113,7 @@ struct GraphqlState<E> {
     limits: Limits,
     slots: admission::Slots,
     documents: persisted::Documents,
+    parsed: parsed::Parsed,
     tokens: Option<Tokens>,
     origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
@@ -129,6 +131,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         limits: options.limits,
         slots: slots.clone(),
         documents: persisted::Documents::new(options.persisted),
+        parsed: parsed::Parsed::new(),
         tokens: options.tokens,
         origins: options.origins.clone().into(),
         socket: options.socket,

@@ -22,7 +22,7 @@ const LINE: &str = "line";
 /// The random part of a new id.
 pub type Random = [u8; 10];
 
-/// The random part of a new id, from the operating system.
+/// The random part of a new id, from a cryptographic generator that the operating system seeds.
 #[must_use]
 pub fn random() -> Random {
     let [_, _, _, _, _, _, tail @ ..] = Uuid::new_v4().into_bytes();
