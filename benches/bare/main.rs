@@ -1,7 +1,7 @@
 //! The same operations on a bare server, for comparison: async-graphql's own axum handler, SeaORM's own pool with its
 //! defaults, the ledger's own functions, and no unit of work.
 //!
-//! `daybook-bench-bare URL none` gives the resolvers the pool: each statement commits by itself. `… URL transaction` begins
+//! `daybook-bench-bare URL none` gives queries the pool: each statement commits by itself. `… URL transaction` begins
 //! and commits one of SeaORM's transactions in each resolver, as an ordinary server would.
 #![expect(
     clippy::disallowed_methods,
@@ -152,15 +152,10 @@ impl Mutation {
             notes: EntryNotes::default(),
             expect: Vec::new(),
         };
-        let posted = match ctx.data::<Scope>()? {
-            Scope::None => ledger::post_entry(db, command, &clock).await?,
-            Scope::Transaction => {
-                let tx = db.begin().await?;
-                let posted = ledger::post_entry(&tx, command, &clock).await?;
-                tx.commit().await?;
-                posted
-            }
-        };
+        // Without a transaction it could not lock what it is about to change.
+        let tx = db.begin().await?;
+        let posted = ledger::post_entry(&tx, command, &clock).await?;
+        tx.commit().await?;
         Ok(EntryPayload {
             entry: Entry {
                 id: ID(Id::Entry(posted.entry.id).to_string()),

@@ -75,11 +75,13 @@ pub(super) fn admit(
 ) -> Result<Admitted, Refusal> {
     documents.resolve(&mut request)?;
     // What was parsed before was short enough to be.
-    if !parsed.find(&mut request) {
-        limits.check_text(&request.query)?;
-        parsed.keep(&mut request);
+    if parsed.find(&mut request) {
+        limits.check(&mut request)?;
+    } else {
+        let tokens = limits.check_text(&request.query)?;
+        limits.check(&mut request)?;
+        parsed.keep(&mut request, tokens);
     }
-    limits.check(&mut request)?;
     let name = request.operation_name.clone();
     // The request keeps the parsed document, so this is the one parse.
     let kind = request

@@ -60,12 +60,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses a text that is not to be parsed.
-    pub(super) fn check_text(&self, text: &str) -> Result<(), Refusal> {
+    /// Refuses a text that is not to be parsed, and counts its tokens.
+    pub(super) fn check_text(&self, text: &str) -> Result<usize, Refusal> {
         let tokens = Tokens::of(text);
         refuse_over("tokens", tokens.count, self.tokens)?;
         // The parser is recursive: it must not see what is nested without end.
-        refuse_over("nesting", tokens.nesting, NESTING)
+        refuse_over("nesting", tokens.nesting, NESTING)?;
+        Ok(tokens.count)
     }
 
     /// Refuses a request whose document is over a limit. What does not parse is the executor's to report.

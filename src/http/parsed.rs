@@ -8,37 +8,72 @@ use std::sync::Arc;
 use async_graphql::{Request, parser::types::ExecutableDocument};
 use moka::sync::Cache;
 
-/// The bytes of text whose documents are kept; a document takes several times its text.
-const TEXT: u64 = 1024 * 1024;
+/// The tokens of all documents that are kept together. A parsed token takes some hundred bytes, so this is some ten megabytes.
+const TOKENS: u64 = 50_000;
 
 /// Documents by their text. Clones share them.
 #[derive(Clone)]
-pub(super) struct Parsed(Cache<Box<str>, Arc<ExecutableDocument>>);
+pub(super) struct Parsed(Cache<Box<str>, Known>);
+
+#[derive(Clone)]
+struct Known {
+    document: Arc<ExecutableDocument>,
+    tokens: usize,
+}
 
 impl Parsed {
     pub(super) fn new() -> Self {
         Self(
             Cache::builder()
-                .max_capacity(TEXT)
-                .weigher(|text: &Box<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+                .max_capacity(TOKENS)
+                .weigher(|_, known: &Known| u32::try_from(known.tokens).unwrap_or(u32::MAX))
                 .build(),
         )
     }
 
     /// Gives a request its document, if it is known.
     pub(super) fn find(&self, request: &mut Request) -> bool {
-        let Some(document) = self.0.get(request.query.as_str()) else {
+        let Some(known) = self.0.get(request.query.as_str()) else {
             return false;
         };
-        request.set_parsed_query(ExecutableDocument::clone(&document));
+        request.set_parsed_query(ExecutableDocument::clone(&known.document));
         true
     }
 
-    /// Keeps the document of a request, if it is one.
-    pub(super) fn keep(&self, request: &mut Request) {
+    /// Keeps the document of a request, if it is one, of so many tokens.
+    pub(super) fn keep(&self, request: &mut Request, tokens: usize) {
         if let Ok(document) = request.parsed_query() {
             let document = Arc::new(document.clone());
-            self.0.insert(request.query.as_str().into(), document);
+            let known = Known { document, tokens };
+            self.0.insert(request.query.as_str().into(), known);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_by_its_tokens() {
+        let parsed = Parsed::new();
+        for n in 0..100 {
+            let mut request = Request::new(format!("{{ a{n} }}"));
+            parsed.keep(&mut request, 1000);
+            // Left to itself the cache sees to its bound later.
+            parsed.0.run_pending_tasks();
+            assert!(parsed.0.weighted_size() <= TOKENS);
+        }
+        assert_eq!(parsed.0.weighted_size(), TOKENS);
+    }
+
+    #[test]
+    fn a_document_is_found_by_its_text() {
+        let parsed = Parsed::new();
+        parsed.keep(&mut Request::new("{ a }"), 3);
+        parsed.keep(&mut Request::new("{ b"), 2);
+        assert!(parsed.find(&mut Request::new("{ a }")));
+        assert!(!parsed.find(&mut Request::new("{ a b }")));
+        assert!(!parsed.find(&mut Request::new("{ b")));
     }
 }

@@ -63,7 +63,7 @@ pub struct ReleaseHold {
     pub notes: EntryNotes,
 }
 
-/// Sets money aside: as many statements as posting it takes, and one.
+/// Sets money aside: two statements on PostgreSQL, as posting it takes, and five on SQLite.
 ///
 /// # Errors
 /// Those of [`post_entry`](super::post_entry()), and when it would expire at once. The transaction must then be rolled back.
@@ -78,16 +78,20 @@ pub async fn place_hold(
     draft.expect = command.expect;
     if let Some(expires_at) = command.expires_at {
         let expires_at = input::instant("expiresAt", expires_at)?;
-        if expires_at <= clock.now() {
-            let problem = "is not in the future: a hold that has expired cannot be captured";
-            return Err(InvalidInput::new("expiresAt", problem).into());
-        }
         draft.expires_at = Some(expires_at);
     }
-    post_entry::written(draft.id, posting::write(db, draft, clock).await)
+    let placed = post_entry::written(draft.id, posting::write(db, draft, clock).await)?;
+    // As of when it is recorded: it may have waited for the accounts.
+    let recorded_at = placed.entry.recorded_at;
+    if placed.entry.expires_at.is_some_and(|at| at <= recorded_at) {
+        let problem = "is not in the future: a hold that has expired cannot be captured";
+        return Err(InvalidInput::new("expiresAt", problem).into());
+    }
+    Ok(placed)
 }
 
-/// Moves what a hold has set aside, all of it or a part, and frees the rest: two statements more than the hold took.
+/// Moves what a hold has set aside, all of it or a part, and frees the rest: the hold and its lines are
+/// read, and the entry is inserted by itself, so five statements on PostgreSQL and seven on SQLite.
 ///
 /// # Errors
 /// When there is no such hold, when it is resolved or has expired, when more is asked for than it holds, when an account is not open, or
@@ -98,13 +102,7 @@ pub async fn capture_hold(
     clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
     let hold = open_hold(db, command.hold_id).await?;
-    let now = clock.now();
-    if let Some(expired_at) = hold.expires_at.filter(|expires_at| *expires_at <= now) {
-        return Err(HoldError::Expired {
-            hold_id: hold.id,
-            expired_at,
-        });
-    }
+    refuse_expired(&hold, clock.now())?;
     let held = lines(db, hold.id).await?;
     let amounts = match command.amounts {
         Some(amounts) => captured(&held, amounts)?,
@@ -125,10 +123,13 @@ pub async fn capture_hold(
     let rests = rests.map(|(line, amount)| part(line, LineEffect::Release, line.amount - amount));
     let lines = captures.chain(rests).flatten().collect();
     let draft = Draft::new(command.id, EntryKind::Capture, command.notes, lines)?;
-    resolve(db, &hold, draft, clock).await
+    let captured = resolve(db, &hold, draft, clock).await?;
+    // It may have expired while this waited for the accounts.
+    refuse_expired(&hold, captured.entry.recorded_at)?;
+    Ok(captured)
 }
 
-/// Frees what a hold has set aside, expired or not, on frozen accounts too: two statements more than the hold took.
+/// Frees what a hold has set aside, expired or not, on frozen accounts too: as many statements as capturing it.
 ///
 /// # Errors
 /// When there is no such hold, when it is resolved, or when the database fails. The transaction must then be rolled back.
@@ -148,6 +149,16 @@ pub async fn release_hold(
     let lines = lines.collect();
     let draft = Draft::new(command.id, EntryKind::Release, command.notes, lines)?;
     resolve(db, &hold, draft, clock).await
+}
+
+fn refuse_expired(hold: &entry::Model, now: DateTime<Utc>) -> Result<(), HoldError> {
+    match hold.expires_at {
+        Some(expired_at) if expired_at <= now => Err(HoldError::Expired {
+            hold_id: hold.id,
+            expired_at,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// What to capture of each line.

@@ -7,7 +7,9 @@
 //! 2. write the entry, the accounts' totals and the lines (where they change what is pending, the pending totals after them as
 //!    well): in one statement where the engine can ([`together`]), one after the other elsewhere.
 //!
-//! Lines that are late (see [`history`](super::history)) bring their sums in statements of their own.
+//! Lines that are late (see [`history`](super::history)) bring their sums in statements of their own: they can have more parameters than
+//! one statement takes. What ends or undoes an entry is inserted by itself before the rest, for only the database knows whether it is the
+//! first to.
 //!
 //! **Why the accounts are locked first.** A line carries the version and the balance that each side had after it, and the entry the
 //! instant from which it counts. All are known for certain only once the accounts are ours: were they taken from an unlocked
@@ -15,7 +17,8 @@
 //! one statement and the COMMIT to wait for. Accounts are locked in one global order, so entries cannot deadlock each other.
 //!
 //! **Why no update is lost.** Updates are relative (`credits_posted = credits_posted + ?`), the table's CHECKs hold its limits, and
-//! a version of an account can be written once only: should whoever calls this hold no lock after all, the database refuses.
+//! a version of an account can be written once only: should the caller's connection be in no transaction, and so hold no lock, the
+//! database refuses the second of two that race.
 //!
 //! **How it fails.** A refusal comes from what was read under the lock, before anything is written, and leaves the transaction usable,
 //! though it must be rolled back (see the module above).

@@ -96,6 +96,24 @@ async fn complexity() {
     assert_limit(&server, "{ a: sum b: sum c: sum }", exceeds, details).await;
 }
 
+/// What was parsed before is looked at again, with the variables that come with it this time.
+#[tokio::test]
+async fn variables_count_in_a_document_that_was_sent_before() {
+    let server = Server::start().await;
+    let document = "query ($n: Int) { sum(first: $n) { edges } }";
+    for (n, limit) in [
+        (1, Json::Null),
+        (60_000, json!("complexity")),
+        (1, Json::Null),
+    ] {
+        let body = json!({ "query": document, "variables": { "n": n } });
+        let answer = Answer::of(server.post(GRAPHQL_RESPONSE, &body)).await;
+        // There is no such argument, which only those hear who keep within the limits.
+        answer.assert_refused(400, "GRAPHQL_VALIDATION_FAILED");
+        assert_eq!(answer.json()["errors"][0]["extensions"]["limit"], limit);
+    }
+}
+
 /// The engine would visit 2^60 fields, which are all at the top here.
 #[tokio::test]
 async fn fragments_that_double_are_refused_at_once() {

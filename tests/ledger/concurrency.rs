@@ -1,8 +1,9 @@
 //! Many at once on the same accounts.
 
-use super::book::{Book, at, by, line, new_account, new_entry, noon};
+use super::book::{Book, at, by, line, new_account, new_entry, new_hold, noon};
 use daybook::ledger::{
-    Clock, Code, ExpectedVersion, OpenAccountError, PostEntry, post_entry, posted_balance, verify,
+    CaptureHold, Clock, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry,
+    capture_hold, new_entry_id, post_entry, posted_balance, random, verify,
 };
 use daybook_entity::{account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
@@ -174,18 +175,14 @@ async fn an_entry_that_waited_for_an_account_counts_from_its_turn() {
     });
 
     let first = book.db.begin().await.unwrap();
+    let there = new_entry(vec![line("a", "b", 1)]);
+    post_entry(&first, there, &Clock::at(at(2))).await.unwrap();
+    // It comes to the accounts after the first one, at an earlier time.
     let second = tokio::spawn({
-        let (book, clock) = (Arc::clone(&book), clock.clone());
-        // It comes to the accounts after the first one, at an earlier time.
-        post_entry(
-            &first,
-            new_entry(vec![line("a", "b", 1)]),
-            &Clock::at(at(2)),
-        )
-        .await
-        .unwrap();
+        let book = Arc::clone(&book);
         async move {
-            book.write(async |tx| post_entry(tx, new_entry(vec![line("b", "a", 1)]), &clock).await)
+            let back = new_entry(vec![line("b", "a", 1)]);
+            book.write(async |tx| post_entry(tx, back, &clock).await)
                 .await
         }
     });
@@ -195,6 +192,51 @@ async fn an_entry_that_waited_for_an_account_counts_from_its_turn() {
     let entry = second.await.unwrap().unwrap().entry;
     assert_eq!((entry.effective_at, entry.recorded_at), (at(3), at(3)));
     assert_eq!(late_line::Entity::find().all(&book.db).await.unwrap(), []);
+    book.is_sound().await;
+}
+
+/// A hold that expires while its capture waits for an account has expired.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the domain is tested without a unit of work around it"
+)]
+async fn a_capture_that_waited_past_the_expiry_is_refused() {
+    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+    book.account("a").await;
+    book.account("b").await;
+    let hold = PlaceHold {
+        expires_at: Some(at(10)),
+        ..new_hold(vec![line("a", "b", 1)])
+    };
+    let hold_id = book.hold(hold).await.unwrap().entry.id;
+    let seconds = Arc::new(AtomicI64::new(9));
+    let clock = Clock::new({
+        let seconds = Arc::clone(&seconds);
+        move || at(seconds.load(Ordering::SeqCst))
+    });
+    let capture = CaptureHold {
+        id: new_entry_id(noon(), random()),
+        hold_id,
+        amounts: None,
+        notes: EntryNotes::default(),
+    };
+
+    let first = book.db.begin().await.unwrap();
+    let transfer = new_entry(vec![line("a", "b", 1)]);
+    post_entry(&first, transfer, &clock).await.unwrap();
+    let second = tokio::spawn({
+        let book = Arc::clone(&book);
+        async move {
+            book.write(async |tx| capture_hold(tx, capture, &clock).await)
+                .await
+        }
+    });
+    somebody_waits_for_a_lock(&book).await;
+    seconds.store(10, Ordering::SeqCst);
+    first.commit().await.unwrap();
+    let refused = second.await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Some(Code::HoldExpired));
     book.is_sound().await;
 }
 
