@@ -12,10 +12,6 @@ use daybook::{
 };
 use unit_of_work::DatabaseOptions;
 
-/// Next to the kernel, memory costs most of what an operation costs outside the database.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let outcome = match config::parse(std::env::args_os()) {
         Ok(command) => run(command),
