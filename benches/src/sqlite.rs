@@ -89,6 +89,7 @@ impl Parameter {
             "prefix" => return Ok(Self::Code(|one| one.prefix)),
             "after" => return Ok(Self::Code(|one| one.prefix + 1)),
             "one" => |_| 1,
+            "zero" => |_| 0,
             "limit" => |_| ACCOUNTS as i64 + 1,
             "first" => |one| one.last - LINES as i64 + 1,
             "last" => |one| one.last,

@@ -189,7 +189,19 @@ impl Workload {
     pub fn steps_on_postgres(self) -> Vec<Step> {
         let mut steps = self.steps();
         if self.posts() {
-            let writes = steps.split_off(1);
+            let mut writes = steps.split_off(1);
+            let moved = [
+                ("low", "low_debits", "high_debits"),
+                ("high", "high_debits", "low_debits"),
+            ];
+            let row = |(id, debits, credits)| {
+                let by =
+                    ["one", debits, credits, "zero", "zero"].map(|by| format!(":{by}::bigint"));
+                std::iter::once(account(id)).chain(by)
+            };
+            let now = [":now", ":now"].map(str::to_owned).into_iter();
+            // Its update is one of both accounts.
+            writes.splice(1..3, [step("", now.chain(moved.into_iter().flat_map(row)))]);
             let parameters = writes.into_iter().flat_map(|step| step.parameters);
             steps.push(step("WITH \"part_1\"", parameters));
         }
@@ -281,19 +293,19 @@ fn post_entry() -> Vec<Step> {
             })
             .collect()
     };
+    let update = |account, debits, credits| {
+        let parameters = format!(":one, {debits}, {credits}, :zero, :zero, :now, :now, {account}");
+        step("UPDATE \"account\"", list(&parameters))
+    };
     vec![
         step(SELECT_ACCOUNT, list("low, high")),
         step(
             "INSERT INTO \"entry\" ",
             list("entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata"),
         ),
-        step(
-            "UPDATE \"account\"",
-            list(
-                ":now, :now, low, :one::bigint, :low_debits::bigint, :high_debits::bigint, \
-                 high, :one::bigint, :high_debits::bigint, :low_debits::bigint",
-            ),
-        ),
+        // SQLite's two, in the order of the ids.
+        update("low", ":low_debits", ":high_debits"),
+        update("high", ":high_debits", ":low_debits"),
         step(
             "INSERT INTO \"entry_line\" ",
             list(
@@ -316,6 +328,7 @@ pub fn constants(size: Size, run: u64) -> Vec<(&'static str, String)> {
         ),
         ("one", "1".to_owned()),
         // pgbench cannot keep both of the rows that it has locked, so the lines in its copy of the ledger have no balances.
+        ("zero", "0".to_owned()),
         ("debit_balance", "0".to_owned()),
         ("credit_balance", "0".to_owned()),
         ("limit", (ACCOUNTS + 1).to_string()),

@@ -63,7 +63,7 @@ pub struct ReleaseHold {
     pub notes: EntryNotes,
 }
 
-/// Sets money aside: two statements on PostgreSQL, as posting it takes, and five on SQLite.
+/// Sets money aside: two statements on PostgreSQL, as posting it takes, and on SQLite one more than that.
 ///
 /// # Errors
 /// Those of [`post_entry`](super::post_entry()), and when it would expire at once. The transaction must then be rolled back.
@@ -91,7 +91,7 @@ pub async fn place_hold(
 }
 
 /// Moves what a hold has set aside, all of it or a part, and frees the rest: the hold and its lines are
-/// read, and the entry is inserted by itself, so five statements on PostgreSQL and seven on SQLite.
+/// read, and the entry is inserted by itself, so five statements on PostgreSQL, and two more than the hold took on SQLite.
 ///
 /// # Errors
 /// When there is no such hold, when it is resolved or has expired, when more is asked for than it holds, when an account is not open, or

@@ -44,7 +44,7 @@ impl NewLine {
     }
 }
 
-/// Posts an entry: two statements on PostgreSQL, four on SQLite.
+/// Posts an entry: two statements on PostgreSQL; on SQLite three, and one for each account in it.
 ///
 /// # Errors
 /// When the input breaks a rule, an account is missing, not open, of another currency, at another version or short of funds,

@@ -1,6 +1,6 @@
 //! Writes an entry of any kind: all of its lines, or none.
 //!
-//! In the good case two statements on PostgreSQL, whatever the number of accounts and lines, and four on SQLite:
+//! In the good case two statements on PostgreSQL, whatever the number of accounts and lines; on SQLite three and one an account:
 //!
 //! 1. read the accounts and lock them, all of them in one statement, in the order of their ids (`FOR NO KEY UPDATE`; on SQLite the
 //!    transaction has the write lock already),
@@ -224,7 +224,8 @@ pub(super) async fn write(
     if !has_rival {
         statements.extend(together::inserts(std::slice::from_ref(&entry)));
     }
-    statements.push(movement::update(&movements, entry.effective_at));
+    let engine = db.get_database_backend();
+    statements.extend(movement::updates(engine, &movements, entry.effective_at));
     statements.extend(together::inserts(&pending));
     statements.extend(together::inserts(&lines));
     together::execute(db, statements).await.map_err(failed)?;

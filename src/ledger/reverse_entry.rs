@@ -94,8 +94,8 @@ impl ReverseEntryError {
     }
 }
 
-/// Reverses an entry: the entry and its lines are read, and the mirror entry is inserted by itself, so five statements on PostgreSQL and
-/// six on SQLite.
+/// Reverses an entry: the entry and its lines are read, and the mirror entry is inserted by itself, so five statements on PostgreSQL,
+/// and two more than posting it took on SQLite.
 ///
 /// # Errors
 /// When there is no such entry, when it has moved nothing or is reversed, when the mirror entry is refused, or when the database fails.

@@ -11,8 +11,8 @@ use daybook_entity::{LimitPolicy, Side, account};
 use daybook_migration::Migrator;
 use daybook_test_harness::{Engine, TestDatabase};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
+    RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
@@ -167,6 +167,26 @@ impl Book {
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
+    }
+
+    /// The plan of a statement, in one text.
+    pub(super) async fn plan(&self, statement: Statement) -> String {
+        let Statement { sql, values, .. } = statement;
+        let (explain, column) = match self.engine {
+            Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+            Engine::Postgres => ("EXPLAIN", 0),
+        };
+        let statement = Statement::from_sql_and_values(
+            self.db.get_database_backend(),
+            format!("{explain} {sql}"),
+            values.unwrap(),
+        );
+        let rows = self.db.query_all_raw(statement).await.unwrap();
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get_by_index(column).unwrap())
+            .collect();
+        lines.join("\n")
     }
 
     /// Everything adds up.

@@ -11,8 +11,8 @@ use daybook::ledger::{
 };
 use daybook_entity::{LineEffect, Side, account, late_line, late_total};
 use daybook_migration::Migrator;
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder, Statement};
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use sea_orm::{EntityTrait, QueryOrder, Statement};
 use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
@@ -187,29 +187,8 @@ async fn three_accounts(database: TestDatabase) -> Book {
     book
 }
 
-/// The plan of a statement, in one text.
-async fn plan(book: &Book, statement: Statement) -> String {
-    let Statement { sql, values, .. } = statement;
-    let explain = match book.engine {
-        Engine::Sqlite => "EXPLAIN QUERY PLAN",
-        Engine::Postgres => "EXPLAIN",
-    };
-    let statement = Statement::from_sql_and_values(
-        book.db.get_database_backend(),
-        format!("{explain} {sql}"),
-        values.unwrap(),
-    );
-    let column = if book.engine == Engine::Sqlite { 3 } else { 0 };
-    let rows = book.db.query_all_raw(statement).await.unwrap();
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|row| row.try_get_by_index(column).unwrap())
-        .collect();
-    lines.join("\n")
-}
-
 async fn no_table_is_read_from_end_to_end(book: &Book, statement: Statement) {
-    let plan = plan(book, statement).await;
+    let plan = book.plan(statement).await;
     for table in [
         "entry_line",
         "entry",

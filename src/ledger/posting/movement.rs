@@ -7,7 +7,7 @@ use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
 use sea_orm::sea_query::{
     Alias, Expr, IntoIden, Query, SubQueryStatement, TableRef, UpdateStatement, Value, ValueTuple,
 };
-use sea_orm::{ColumnTrait, ExprTrait};
+use sea_orm::{ColumnTrait, DbBackend, ExprTrait};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -137,52 +137,73 @@ impl Movement {
             ..account
         }
     }
+
+    /// What it adds to each column of the account.
+    const fn by_column(&self) -> [(account::Column, i64); 5] {
+        use account::Column;
+        [
+            (Column::Version, self.lines),
+            (Column::DebitsPosted, self.debits),
+            (Column::CreditsPosted, self.credits),
+            (Column::DebitsPending, self.debits_pending),
+            (Column::CreditsPending, self.credits_pending),
+        ]
+    }
 }
 
-/// The statement that applies the movements of an entry, which counts from `effective_at`, to their accounts.
-pub(super) fn update(
+/// The statements that apply the movements of an entry, which counts from `effective_at`, to their accounts: one on PostgreSQL; one an
+/// account elsewhere, where statements cost no round trip, and where SQLite would read all accounts to find those of a list.
+pub(super) fn updates(
+    engine: DbBackend,
     movements: &BTreeMap<Uuid, Movement>,
     effective_at: DateTime<Utc>,
-) -> SubQueryStatement {
-    use account::Column;
-    let pending = movements
-        .values()
-        .any(|movement| movement.debits_pending != 0 || movement.credits_pending != 0);
-    let mut columns = vec![Column::Version, Column::DebitsPosted, Column::CreditsPosted];
-    if pending {
-        columns.extend([Column::DebitsPending, Column::CreditsPending]);
-    }
+) -> Vec<SubQueryStatement> {
     let moved = movements.iter().filter(|(_, movement)| movement.lines > 0);
-    let rows = moved.map(|(id, movement)| {
-        let mut row: Vec<Value> = vec![
-            (*id).into(),
-            movement.lines.into(),
-            movement.debits.into(),
-            movement.credits.into(),
-        ];
-        if pending {
-            row.extend([
-                movement.debits_pending.into(),
-                movement.credits_pending.into(),
-            ]);
-        }
-        ValueTuple::Many(row)
-    });
-    let movement = Alias::new("movement");
-    // What both engines call the columns of VALUES.
-    let by = |number: usize| Expr::col((movement.clone(), Alias::new(format!("column{number}"))));
-    let col = |column: Column| Expr::col((account::Entity, column));
+    if engine == DbBackend::Postgres {
+        let moved: Vec<_> = moved.collect();
+        return vec![update_all(&moved, effective_at)];
+    }
+    moved
+        .map(|(id, movement)| {
+            let by = movement.by_column().map(|(column, by)| (column, by.into()));
+            let mut update = update(by, effective_at);
+            update.and_where(col(account::Column::Id).eq(*id));
+            update.into()
+        })
+        .collect()
+}
 
-    let mut update: UpdateStatement = Query::update();
+fn update_all(moved: &[(&Uuid, &Movement)], effective_at: DateTime<Utc>) -> SubQueryStatement {
+    let row = |(id, movement): &(&Uuid, &Movement)| {
+        let by = movement.by_column().map(|(_, by)| Value::from(by));
+        ValueTuple::Many([Value::from(**id)].into_iter().chain(by).collect())
+    };
+    let rows = moved.iter().map(row).collect();
+    let movement = Alias::new("movement");
+    // What the engine calls the columns of VALUES.
+    let from = |number: usize| Expr::col((movement.clone(), Alias::new(format!("column{number}"))));
+    let by = Movement::default().by_column().map(|(column, _)| column);
+    let by = by
+        .into_iter()
+        .zip(2..)
+        .map(|(column, number)| (column, from(number)));
+    let mut update = update(by, effective_at);
     update
-        .table(account::Entity)
-        .from(TableRef::ValuesList(
-            rows.collect(),
-            movement.clone().into_iden(),
-        ))
-        .and_where(col(Column::Id).eq(by(1)));
-    for (column, number) in columns.into_iter().zip(2..) {
-        update.value(column, col(column).add(by(number)));
+        .from(TableRef::ValuesList(rows, movement.clone().into_iden()))
+        .and_where(col(account::Column::Id).eq(from(1)));
+    update.into()
+}
+
+/// Adds to the columns, and moves the account's latest instant on.
+fn update(
+    by_column: impl IntoIterator<Item = (account::Column, Expr)>,
+    effective_at: DateTime<Utc>,
+) -> UpdateStatement {
+    use account::Column;
+    let mut update: UpdateStatement = Query::update();
+    update.table(account::Entity);
+    for (column, by) in by_column {
+        update.value(column, col(column).add(by));
     }
     let earlier = Column::LatestEffectiveAt
         .is_null()
@@ -190,7 +211,11 @@ pub(super) fn update(
     let latest =
         Expr::case(earlier, Expr::val(effective_at)).finally(col(Column::LatestEffectiveAt));
     update.value(Column::LatestEffectiveAt, latest);
-    update.into()
+    update
+}
+
+fn col(column: account::Column) -> Expr {
+    Expr::col((account::Entity, column))
 }
 
 /// What a line of `amount` adds to the posted and to the pending total of each of its sides.
