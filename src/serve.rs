@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
-use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension};
+use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
 use crate::{
     config::ServeSettings,
@@ -38,6 +38,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     options.persisted = settings.persisted.clone();
     if settings.playground {
         options = options.pages(http::playground::router());
+        // Its panel draws them.
+        options.most_told = Report::Timeline;
     }
     let feed = Feed::new(database.clone());
     let schema = schema_with_feed(&database, feed.clone(), settings.deadline);

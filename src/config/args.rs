@@ -77,7 +77,7 @@ pub(super) struct ServeArgs {
     /// Do not bring the database's schema up to date first
     #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
     pub(super) no_migrate: bool,
-    /// Do not serve GraphiQL at /
+    /// Do not serve GraphiQL at /, and tell no client of the statements of its operations
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
     /// Do not serve /metrics

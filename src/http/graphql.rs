@@ -63,7 +63,8 @@ fn handshake<E>(
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
     let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers)?;
-    Ok((Wishes::of(&parts.headers)?, caller))
+    let wishes = Wishes::of(&parts.headers, state.most_told)?;
+    Ok((wishes, caller))
 }
 
 /// Who asks, how, and for what form of an answer.
@@ -80,7 +81,7 @@ async fn answer<E: Executor>(
 ) -> Result<Response, Refusal> {
     let asked = Asked {
         caller: Caller::of(state.tokens.as_ref(), request.headers())?,
-        wishes: Wishes::of(request.headers())?,
+        wishes: Wishes::of(request.headers(), state.most_told)?,
         accept,
     };
     match *request.method() {

@@ -17,6 +17,7 @@ use axum::{
     middleware,
     routing::{any, get},
 };
+use unit_of_work::Report;
 
 pub use self::{
     auth::{Keys, READ, Tokens, WRITE},
@@ -77,6 +78,8 @@ pub struct Options {
     pub socket: SocketOptions,
     /// What `/metrics` answers, where there is one.
     pub metrics: Option<Metrics>,
+    /// The most that responses tell of their unit of work, to those who ask. By default no statement.
+    pub most_told: Report,
     /// Pages beside the API, such as the playground.
     pub pages: Option<Router>,
 }
@@ -93,6 +96,7 @@ impl Options {
             origins: Vec::new(),
             socket: SocketOptions::default(),
             metrics: None,
+            most_told: Report::InExtensions,
             pages: None,
         }
     }
@@ -117,6 +121,7 @@ struct GraphqlState<E> {
     tokens: Option<Tokens>,
     origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
+    most_told: Report,
     lifecycle: Lifecycle,
 }
 
@@ -135,6 +140,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         tokens: options.tokens,
         origins: options.origins.clone().into(),
         socket: options.socket,
+        most_told: options.most_told,
         lifecycle: lifecycle.clone(),
     });
     let ready = get(health::ready).with_state(health::HealthState {

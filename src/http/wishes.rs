@@ -1,9 +1,9 @@
 //! What a client wishes of its operations by headers of its own: `x-unit-of-work: report` to see what they did to the
-//! database, `x-dry-run: true` to see what they would do, `x-timeout: 500ms` to have an answer by then, `x-batch:
-//! all-or-nothing` to make a batch one unit of work.
+//! database (or `timeline`, to see it step by step), `x-dry-run: true` to see what they would do, `x-timeout: 500ms` to
+//! have an answer by then, `x-batch: all-or-nothing` to make a batch one unit of work.
 //!
 //! A cross-site page cannot send them: they need a preflight. Where there are no headers (a browser's WebSocket), an
-//! operation has `extensions.dryRun` and `extensions.timeout`.
+//! operation has `extensions.unitOfWork`, `extensions.dryRun` and `extensions.timeout`.
 
 use std::time::Duration;
 
@@ -20,7 +20,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The wishes of one HTTP request, or of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
-    report: bool,
+    report: Report,
+    /// The most that this server tells of a unit.
+    most: Report,
     dry_run: bool,
     all_or_nothing: bool,
     timeout: Option<Duration>,
@@ -28,18 +30,19 @@ pub(super) struct Wishes {
 
 impl Wishes {
     /// Reads them from the headers; other values of the first two wish nothing, while a time that cannot be read is
-    /// refused: the client counts on it.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    /// refused: the client counts on it. No unit is told of beyond `most`.
+    pub(super) fn of(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let is = |name: &str, value: &str| {
-            let found = headers.get(name);
-            found.is_some_and(|found| found.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+            text(name).is_some_and(|found| found.eq_ignore_ascii_case(value))
         };
         let timeout = headers
             .get("x-timeout")
             .map(|value| timeout(value.to_str().unwrap_or_default(), "x-timeout"))
             .transpose()?;
         Ok(Self {
-            report: is("x-unit-of-work", "report"),
+            report: text("x-unit-of-work").map(report).unwrap_or_default(),
+            most,
             dry_run: is("x-dry-run", "true"),
             all_or_nothing: is("x-batch", "all-or-nothing"),
             timeout,
@@ -56,8 +59,13 @@ impl Wishes {
         if let Some(timeout) = own.or(self.timeout) {
             request = request.data(OperationDeadline(Instant::now() + timeout));
         }
-        if self.report {
-            request = request.data(Report::InExtensions);
+        let own = match request.extensions.get("unitOfWork") {
+            Some(Value::String(text)) => report(text),
+            _ => Report::Off,
+        };
+        let report = own.max(self.report).min(self.most);
+        if report != Report::Off {
+            request = request.data(report);
         }
         if self.dry_run {
             request = request.data(DryRun);
@@ -73,6 +81,14 @@ impl Wishes {
     /// As [`Wishes::mark`], for a part of a batch that is one unit of work.
     pub(super) fn mark_part(self, request: Request) -> Result<Request, Refusal> {
         Ok(self.mark(request)?.data(AllOrNothing))
+    }
+}
+
+fn report(text: &str) -> Report {
+    match text.to_ascii_lowercase().as_str() {
+        "report" => Report::InExtensions,
+        "timeline" => Report::Timeline,
+        _ => Report::Off,
     }
 }
 

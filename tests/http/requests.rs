@@ -2,8 +2,9 @@
 
 use reqwest::{Method, header};
 use serde_json::json;
+use unit_of_work::Report;
 
-use super::{Answer, GRAPHQL_RESPONSE, JSON, Server};
+use super::{Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, JSON, Server};
 
 #[tokio::test]
 async fn the_answer_has_the_media_type_that_was_asked_for() {
@@ -219,15 +220,27 @@ async fn a_body_over_the_limit_is_413_chunked_or_not() {
     assert!(answer.contains(r#""code":"BAD_REQUEST""#), "{answer}");
 }
 
+/// By header or, where there are none, by extension; never more than the server tells.
 #[tokio::test]
-async fn a_report_is_asked_for_by_a_header() {
-    let server = Server::start().await;
-    let body = json!({ "query": "{ isReported }" });
-    let with = server.post(JSON, &body).header("x-unit-of-work", "report");
-    assert_eq!(Answer::of(with).await.json()["data"]["isReported"], true);
-    let without = server.post(JSON, &body);
-    assert_eq!(
-        Answer::of(without).await.json()["data"]["isReported"],
-        false
-    );
+async fn what_is_told_of_the_unit_is_for_those_who_ask() {
+    for most in [Report::InExtensions, Report::Timeline] {
+        let server = Server::start_with(|options| options.most_told = most, DEFAULT_STOP).await;
+        let most = format!("{most:?}");
+        for (asked, told) in [
+            ("", "Off"),
+            ("other", "Off"),
+            ("report", "InExtensions"),
+            ("REPORT", "InExtensions"),
+            ("timeline", &most),
+        ] {
+            let query = json!({ "query": "{ told }" });
+            let by_header = server.post("*/*", &query).header("x-unit-of-work", asked);
+            let mut query = query.clone();
+            query["extensions"] = json!({ "unitOfWork": asked });
+            for request in [by_header, server.post("*/*", &query)] {
+                let answer = Answer::of(request).await.json();
+                assert_eq!(answer["data"]["told"], told, "{asked}, at most {most}");
+            }
+        }
+    }
 }

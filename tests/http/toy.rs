@@ -150,8 +150,12 @@ impl Query {
         1
     }
 
-    async fn is_reported(&self, ctx: &Context<'_>) -> bool {
-        matches!(ctx.data_opt(), Some(Report::InExtensions))
+    /// What the response is to tell of its unit.
+    async fn told(&self, ctx: &Context<'_>) -> String {
+        format!(
+            "{:?}",
+            ctx.data_opt::<Report>().copied().unwrap_or_default()
+        )
     }
 
     async fn hold(&self, ctx: &Context<'_>) -> bool {

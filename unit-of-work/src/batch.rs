@@ -19,7 +19,7 @@ use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
 use crate::{
-    Access, Database, RetryPolicy, UnitOfWork, codes,
+    Access, Database, Report, RetryPolicy, UnitOfWork, codes,
     finisher::Finisher,
     operation::kind_of,
     report,
@@ -156,7 +156,7 @@ pub(crate) struct Part {
     pub(crate) cut_short: Option<Reason>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) dry_run: bool,
-    pub(crate) wants_report: bool,
+    pub(crate) wanted: Report,
 }
 
 impl Together {
@@ -259,11 +259,17 @@ impl Together {
         let cut_short = parts.iter().find_map(|part| part.cut_short);
         let finished = finisher.finish(cut_short, !failed).await;
         finished.tell_attempt(attempt, unit, deadline);
+        let wanted = parts.iter().map(|part| part.wanted).max();
+        let wanted = wanted.unwrap_or_default();
         let tell = |response| {
             let mut response = finished.tell(response, unit);
-            if parts.iter().any(|part| part.wants_report) {
-                report::put(&mut response, unit, &finished.outcome, attempt.number);
-            }
+            report::put(
+                &mut response,
+                unit,
+                &finished.outcome,
+                attempt.number,
+                wanted,
+            );
             response
         };
         responses.into_iter().map(tell).collect()

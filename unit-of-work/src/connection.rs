@@ -9,14 +9,25 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Database, Executor, IntoArguments, Postgres, Row, SqlSafeStr, Sqlite};
 use sqlx_core::transaction::TransactionManager;
 
+use std::sync::Arc;
+
+use crate::FailureKind;
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
 use crate::pool::Pooled;
+use crate::timeline::{Step, Timeline, UnderWay};
 
 type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
 
 #[derive(Debug)]
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    engine: Engine,
+    /// Where what is done is written, if anybody looks.
+    timeline: Option<Arc<Timeline>>,
+}
+
+#[derive(Debug)]
+enum Engine {
     Postgres(Lease<Postgres>),
     Sqlite(Lease<Sqlite>),
 }
@@ -70,19 +81,38 @@ pub(crate) use lend_as_connection_trait;
 macro_rules! on_lease {
     ($connection:expr, $lease:ident => $body:expr) => {
         match $connection {
-            Connection::Postgres($lease) => $body,
-            Connection::Sqlite($lease) => $body,
+            Engine::Postgres($lease) => $body,
+            Engine::Sqlite($lease) => $body,
         }
     };
 }
 
 impl Connection {
     pub(crate) fn postgres(connection: Pooled<Postgres>) -> Self {
-        Self::Postgres(Lease::new(connection))
+        Self::new(Engine::Postgres(Lease::new(connection)))
     }
 
     pub(crate) fn sqlite(connection: Pooled<Sqlite>) -> Self {
-        Self::Sqlite(Lease::new(connection))
+        Self::new(Engine::Sqlite(Lease::new(connection)))
+    }
+
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            timeline: None,
+        }
+    }
+
+    /// From here on, writes what it does into a timeline.
+    pub(crate) fn watched(self, timeline: Option<Arc<Timeline>>) -> Self {
+        Self { timeline, ..self }
+    }
+
+    fn step(&self, step: Step, sql: Option<&str>) -> UnderWay {
+        match &self.timeline {
+            Some(timeline) => timeline.begin(step, sql),
+            None => UnderWay::UNSEEN,
+        }
     }
 
     /// Begins the transaction, with all that goes with it, in one round trip.
@@ -91,76 +121,98 @@ impl Connection {
     /// **Not** cancel safe: a BEGIN that is dropped half way leaves a transaction that the pool does not know of
     /// (<https://github.com/launchbadge/sqlx/issues/4393>). Run it in a task of its own.
     pub(crate) async fn begin(&mut self, begin: &Begin) -> Result<(), DbErr> {
-        match self {
-            Self::Postgres(lease) => lease.begin_postgres(begin).await,
-            Self::Sqlite(lease) => lease.begin_sqlite(begin).await,
-        }
+        let step = self.step(Step::Begin, None);
+        let done = match &mut self.engine {
+            Engine::Postgres(lease) => lease.begin_postgres(begin).await,
+            Engine::Sqlite(lease) => lease.begin_sqlite(begin).await,
+        };
+        step.ended(done, FailureKind::of)
     }
 
     /// Readies the connection for one statement without a transaction.
     pub(crate) fn begin_alone(&mut self) {
-        on_lease!(self, lease => lease.connection.in_doubt(true));
+        on_lease!(&mut self.engine, lease => lease.connection.in_doubt(true));
     }
 
     /// The one statement has been answered, with success or not: the connection can go back.
     pub(crate) fn end_alone(mut self) {
-        on_lease!(&mut self, lease => lease.connection.in_doubt(false));
+        on_lease!(&mut self.engine, lease => lease.connection.in_doubt(false));
     }
 
     /// What the server knows the transaction by, where it can be asked for it later.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Postgres(lease) => lease.identity.clone(),
-            Self::Sqlite(_) => None,
+        match &self.engine {
+            Engine::Postgres(lease) => lease.identity.clone(),
+            Engine::Sqlite(_) => None,
         }
     }
 
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
-        on_lease!(self, lease => lease.execute(statement).await)
+        let step = self.step(Step::Statement, Some(&statement.sql));
+        let done = on_lease!(&mut self.engine, lease => lease.execute(statement).await);
+        step.ended(done, FailureKind::of)
     }
 
     pub(crate) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
-        on_lease!(self, lease => lease.execute_unprepared(sql).await)
+        let step = self.step(Step::Statement, Some(sql));
+        let done = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
+        step.ended(done, FailureKind::of)
+    }
+
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO.
+    pub(crate) async fn control(&mut self, sql: &str) -> Result<(), DbErr> {
+        let step = self.step(Step::Savepoint, Some(sql));
+        let sent = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
+        step.ended(sent.map(drop), FailureKind::of)
     }
 
     pub(crate) async fn query_one(
         &mut self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        on_lease!(self, lease => lease.query_one(statement).await)
+        let step = self.step(Step::Statement, Some(&statement.sql));
+        let done = on_lease!(&mut self.engine, lease => lease.query_one(statement).await);
+        step.ended(done, FailureKind::of)
     }
 
     pub(crate) async fn query_all(
         &mut self,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        on_lease!(self, lease => lease.query_all(statement).await)
+        let step = self.step(Step::Statement, Some(&statement.sql));
+        let done = on_lease!(&mut self.engine, lease => lease.query_all(statement).await);
+        step.ended(done, FailureKind::of)
     }
 
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(lease) => lease.end_postgres("COMMIT").await,
-            Self::Sqlite(lease) => lease.commit_sqlite().await,
-        }
+        let step = self.step(Step::Commit, None);
+        let done = match &mut self.engine {
+            Engine::Postgres(lease) => lease.end_postgres("COMMIT").await,
+            Engine::Sqlite(lease) => lease.commit_sqlite().await,
+        };
+        step.ended(done, FailureKind::of_driver)
     }
 
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Postgres(lease) if !lease.has_begun => lease.end_abandoned().await,
-            Self::Sqlite(lease) if !lease.has_begun => lease.end_abandoned().await,
-            Self::Postgres(lease) => lease.end_postgres("ROLLBACK").await,
-            Self::Sqlite(lease) => lease.rollback_sqlite().await,
-        }
+        let step = self.step(Step::Rollback, None);
+        let done = match &mut self.engine {
+            Engine::Postgres(lease) if !lease.has_begun => lease.end_abandoned().await,
+            Engine::Sqlite(lease) if !lease.has_begun => lease.end_abandoned().await,
+            Engine::Postgres(lease) => lease.end_postgres("ROLLBACK").await,
+            Engine::Sqlite(lease) => lease.rollback_sqlite().await,
+        };
+        step.ended(done, FailureKind::of_driver)
     }
 
     /// Closes the connection without a word to the server, which rolls back what was open on it. For a connection
     /// whose state is in doubt: it must not be used again.
     pub(crate) fn close_hard(self) {
-        on_lease!(self, lease => lease.close_hard());
+        self.step(Step::Close, None).done();
+        on_lease!(self.engine, lease => lease.close_hard());
     }
 }
 

@@ -182,6 +182,18 @@ impl FailureKind {
         matches!(self, Self::Conflict | Self::NoConnection)
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Conflict => "CONFLICT",
+            Self::Constraint => "CONSTRAINT",
+            Self::ReadOnly => "READ_ONLY",
+            Self::Timeout => "TIMEOUT",
+            Self::NoConnection => "NO_CONNECTION",
+            Self::ConnectionLost => "CONNECTION_LOST",
+            Self::Other => "OTHER",
+        }
+    }
+
     pub(crate) fn of_driver(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(error) => {

@@ -46,6 +46,7 @@ use crate::{
     root_fields::single_root_field,
     telemetry,
     terms::{Deadline, Terms, stricter},
+    timeline::{self, Timeline},
     unit::RollBackOnDrop,
 };
 
@@ -142,6 +143,7 @@ impl ExtensionFactory for UnitOfWorkExtension {
             dry_run: OnceLock::new(),
             field_isolation: OnceLock::new(),
             fields: OnceLock::new(),
+            is_watched: OnceLock::new(),
         })
     }
 }
@@ -161,6 +163,8 @@ struct PerRequest {
     field_isolation: OnceLock<IsolationLevel>,
     /// The root fields of a mutation, where each is a savepoint.
     fields: OnceLock<FieldSavepoints>,
+    /// Set where there is a timeline to be written.
+    is_watched: OnceLock<()>,
 }
 
 #[async_trait::async_trait]
@@ -242,9 +246,16 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        let resolved = match self.fields.get() {
-            Some(fields) => fields.resolve(ctx, info, next).await,
-            None => next.run(ctx, info).await,
+        let path = self.is_watched.get().map(|()| info.path_node);
+        let resolve = async {
+            match self.fields.get() {
+                Some(fields) => fields.resolve(ctx, info, next).await,
+                None => next.run(ctx, info).await,
+            }
+        };
+        let resolved = match path {
+            Some(path) => timeline::in_field(path, resolve).await,
+            None => resolve.await,
         };
         resolved.map_err(located::remember)
     }
@@ -266,8 +277,7 @@ impl Extension for PerRequest {
         let deadline = self.deadline(ctx, attempt);
         let dry_run = kind == OperationType::Mutation
             && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
-        let wants_report =
-            ctx.data_opt::<Report>().unwrap_or(&self.settings.report) == &Report::InExtensions;
+        let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
         let terms = Terms {
             access,
             isolation: self.isolation(ctx),
@@ -277,6 +287,7 @@ impl Extension for PerRequest {
                 .cloned()
                 .unwrap_or_default(),
             alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
+            timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
         };
         let deadline = deadline.map(|deadline| deadline.at);
         let span = telemetry::operation_span(kind_name, operation_name);
@@ -339,7 +350,7 @@ impl Extension for PerRequest {
                 cut_short,
                 deadline,
                 dry_run,
-                wants_report,
+                wanted,
             });
             return response;
         }
@@ -354,10 +365,8 @@ impl Extension for PerRequest {
         if let Some(attempt) = attempt {
             finished.tell_attempt(attempt, &unit, deadline);
         }
-        if wants_report {
-            let attempts = attempt.map_or(1, |attempt| attempt.number);
-            report::put(&mut response, &unit, &finished.outcome, attempts);
-        }
+        let attempts = attempt.map_or(1, |attempt| attempt.number);
+        report::put(&mut response, &unit, &finished.outcome, attempts, wanted);
         response
     }
 }
@@ -380,6 +389,15 @@ impl PerRequest {
             at,
             limit: at.saturating_duration_since(started),
         })
+    }
+
+    /// Where this attempt's steps are written: with those of the attempts before it.
+    fn timeline(&self, attempt: Option<&Arc<Attempt>>) -> Arc<Timeline> {
+        self.is_watched.get_or_init(|| ());
+        match attempt {
+            Some(attempt) => attempt.timeline(),
+            None => Timeline::new(1),
+        }
     }
 
     /// The stricter of what the request and its fields want.

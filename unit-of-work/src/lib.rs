@@ -27,6 +27,7 @@ mod snapshots;
 mod telemetry;
 mod template;
 mod terms;
+mod timeline;
 mod unit;
 
 pub use ask::{DryRun, Isolation, OperationDeadline};

@@ -27,7 +27,7 @@ use futures_util::{
     task::{AtomicWaker, FutureObj, Spawn, SpawnError},
 };
 
-use crate::{Access, UnitOfWork, savepoint};
+use crate::{Access, UnitOfWork, savepoint, timeline};
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
@@ -119,7 +119,9 @@ impl Spawn for BatchSpawner {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         match &mut *self.0.waiting() {
             // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
-            Waiting::Batches(batches) => batches.push(savepoint::inherited(batch)),
+            Waiting::Batches(batches) => {
+                batches.push(timeline::inherited(savepoint::inherited(batch)));
+            }
             Waiting::Ended => return Err(SpawnError::shutdown()),
         }
         self.0.operation.wake();

@@ -6,23 +6,49 @@ use sea_orm::IsolationLevel;
 use crate::unit::{Outcome, UnitOfWork};
 
 /// Whether a response tells of its unit in `extensions.unitOfWork`. Put it into a request's data to override the
-/// setting of the extension for that request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// setting of the extension for that request. They are ordered by how much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Report {
     /// The response says nothing of it.
     #[default]
     Off,
     /// Outcome, isolation, statements and milliseconds are in `extensions.unitOfWork`.
     InExtensions,
+    /// As [`Report::InExtensions`], with a `timeline` of what was said to the database by all attempts, and what was
+    /// waited for: the text of each statement as it was sent, without its parameters, the field that it was for, when
+    /// it began and how long it took.
+    ///
+    /// It shows how the database is laid out, and literals in statements that were not prepared: it is for developers,
+    /// not for clients in production.
+    Timeline,
 }
 
 /// Puts the report of a unit into a response.
-pub(crate) fn put(response: &mut Response, unit: &UnitOfWork, outcome: &Outcome, attempts: u32) {
-    let report = of(unit, outcome, attempts);
+pub(crate) fn put(
+    response: &mut Response,
+    unit: &UnitOfWork,
+    outcome: &Outcome,
+    attempts: u32,
+    wanted: Report,
+) {
+    if wanted == Report::Off {
+        return;
+    }
+    let mut report = of(unit, outcome, attempts);
+    if wanted == Report::Timeline
+        && let Some(timeline) = unit.timeline()
+    {
+        let (steps, left_out) = timeline.tell();
+        report.insert(Name::new("timeline"), steps);
+        if left_out > 0 {
+            report.insert(Name::new("stepsLeftOut"), Value::from(left_out));
+        }
+    }
+    let report = Value::Object(report);
     response.extensions.insert("unitOfWork".to_owned(), report);
 }
 
-fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> Value {
+fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> IndexMap<Name, Value> {
     let stats = unit.stats();
     let begun = stats.has_begun();
     let mut report = IndexMap::new();
@@ -54,11 +80,11 @@ fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> Value {
     put("statements", Value::from(stats.statements()));
     put("milliseconds", milliseconds(stats.elapsed()));
     put("waitMilliseconds", milliseconds(stats.wait()));
-    Value::Object(report)
+    report
 }
 
 /// Milliseconds with three digits after the point: no clock here is better than that.
-fn milliseconds(time: std::time::Duration) -> Value {
+pub(crate) fn milliseconds(time: std::time::Duration) -> Value {
     #[expect(
         clippy::cast_precision_loss,
         reason = "a duration of 285 years is not met here"

@@ -21,6 +21,7 @@ use crate::{
     batch::{self, Together},
     snapshots::Snapshots,
     template::Template,
+    timeline::{Step, Timeline, UnderWay},
 };
 
 /// Runs a schema's queries and mutations again when they lose a conflict: a serialization failure, a deadlock, a busy
@@ -117,7 +118,7 @@ impl<E: Executor> Retrying<E> {
                 && attempt.needs_snapshot.get().is_some()
             {
                 self.snapshots.remember(document);
-                attempts.alone = false;
+                attempts.go_on_with_snapshot(&attempt);
             } else {
                 let name = template.operation_name.as_deref();
                 if !attempts.go_on(&attempt, name).await {
@@ -179,6 +180,8 @@ pub(crate) struct Attempts {
     number: u32,
     /// Whether the operation is taken to make one statement.
     alone: bool,
+    /// What they did, if anybody looks.
+    timeline: Option<Arc<Timeline>>,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
 }
 
@@ -188,6 +191,7 @@ impl Attempts {
             started: Instant::now(),
             number: 1,
             alone: false,
+            timeline: None,
             delays: Box::new(policy.delays()),
         }
     }
@@ -199,9 +203,27 @@ impl Attempts {
             started: self.started,
             together,
             alone: self.alone,
+            timeline: self
+                .timeline
+                .clone()
+                .map_or_else(OnceLock::new, OnceLock::from),
             needs_snapshot: OnceLock::new(),
             conflict: OnceLock::new(),
         })
+    }
+
+    /// The attempt turned out to make more than one statement, so it was none: it is made on a transaction.
+    fn go_on_with_snapshot(&mut self, last: &Attempt) {
+        self.step_after(last, Step::Snapshot).done();
+        self.alone = false;
+    }
+
+    fn step_after(&mut self, last: &Attempt, step: Step) -> UnderWay {
+        self.timeline = last.timeline.get().cloned();
+        match &self.timeline {
+            Some(timeline) => timeline.begin(step, None),
+            None => UnderWay::UNSEEN,
+        }
     }
 
     /// Whether there is to be another attempt after this one; waits until it may be made.
@@ -223,7 +245,9 @@ impl Attempts {
             ?delay,
             "the operation lost a conflict and is run again"
         );
+        let step = self.step_after(last, Step::RunAgain);
         sleep(delay).await;
+        step.done();
         self.number += 1;
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.alone = false;
@@ -242,6 +266,8 @@ pub(crate) struct Attempt {
     pub(crate) together: Option<Arc<Together>>,
     /// Whether the operation is taken to make one statement.
     pub(crate) alone: bool,
+    /// Made by the extension, where somebody looks.
+    timeline: OnceLock<Arc<Timeline>>,
     /// Set by the extension when it makes more.
     needs_snapshot: OnceLock<()>,
     /// Set by the extension when the operation should be run again.
@@ -254,6 +280,13 @@ struct Conflict {
 }
 
 impl Attempt {
+    /// Where this attempt's steps are written: with those of the attempts before it.
+    pub(crate) fn timeline(&self) -> Arc<Timeline> {
+        let timeline = self.timeline.get_or_init(|| Timeline::new(self.number));
+        timeline.attempt(self.number);
+        Arc::clone(timeline)
+    }
+
     /// Says that the operation makes more than one statement.
     pub(crate) fn snapshot_needed(&self) {
         self.needs_snapshot.get_or_init(|| ());

@@ -245,9 +245,9 @@ impl UnitOfWork {
     /// not what it should be, and the unit is doomed.
     async fn control(&self, state: &mut State, sql: &str) -> Result<(), DbErr> {
         let half_way = HalfWay(self);
-        let sent = state.connection()?.execute_unprepared(sql).await;
+        let sent = state.connection()?.control(sql).await;
         std::mem::forget(half_way);
-        sent.map(drop).map_err(|error| self.failed(error))
+        sent.map_err(|error| self.failed(error))
     }
 }
 
@@ -343,8 +343,8 @@ impl Savepoint {
     /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, the transaction is not what it should be.
     async fn control(&self, sql: &str) -> Result<(), DbErr> {
         let mut lent = self.lent.lock().await;
-        let sent = lent.connection()?.execute_unprepared(sql).await;
-        sent.map(drop).map_err(|error| self.unit.failed(error))
+        let sent = lent.connection()?.control(sql).await;
+        sent.map_err(|error| self.unit.failed(error))
     }
 
     /// Lends the connection to one statement, or to a savepoint inside this one.

@@ -1,11 +1,11 @@
 //! On what terms an operation has its unit: put together from the settings, the request and the fields.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
-use crate::{Access, SessionSettings};
+use crate::{Access, SessionSettings, timeline::Timeline};
 
 /// What an operation asks of its unit.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     pub(crate) settings: SessionSettings,
     /// Whether the first statement may go without a transaction, as its own snapshot: there must not be a second one.
     pub(crate) alone: bool,
+    /// Where what is done is written, if anybody looks.
+    pub(crate) timeline: Option<Arc<Timeline>>,
 }
 
 impl Terms {
@@ -26,6 +28,7 @@ impl Terms {
             deadline: None,
             settings: SessionSettings::default(),
             alone: false,
+            timeline: None,
         }
     }
 }

@@ -44,6 +44,7 @@ use crate::{
     savepoint::{self, FieldScope, Scope},
     telemetry::Stats,
     terms::{Terms, stricter},
+    timeline::{self, Step, Timeline},
 };
 
 /// The unit of work of one operation: SeaORM's [`ConnectionTrait`] over a transaction that begins by itself and that
@@ -226,6 +227,10 @@ impl UnitOfWork {
         &self.inner.stats
     }
 
+    pub(crate) fn timeline(&self) -> Option<&Arc<Timeline>> {
+        self.inner.terms.timeline.as_ref()
+    }
+
     pub(crate) fn settings(&self) -> &SessionSettings {
         &self.inner.terms.settings
     }
@@ -361,10 +366,16 @@ impl UnitOfWork {
     }
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
+        let timeline = self.timeline();
+        let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
+            timeline.begin(Step::Wait, None)
+        });
         let waited = Instant::now();
         let connection = self.inner.database.acquire(self.inner.terms.access).await;
         self.inner.stats.waited(waited.elapsed());
-        let connection = connection.map_err(|error| self.failed(acquire_error(error)))?;
+        let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
+        let connection = connection.map_err(|error| self.failed(error))?;
+        let connection = connection.watched(timeline.cloned());
         if self.inner.closing.load(Ordering::Acquire) {
             return Err(UnitError::Finished.into());
         }

@@ -25,4 +25,5 @@ mod savepoints;
 mod stage;
 mod subscriptions;
 mod telemetry;
+mod timeline;
 mod wire;

@@ -30,7 +30,7 @@ fn start(retrying: &Retrying<TestSchema>, request: impl Into<Request>) -> JoinHa
     tokio::spawn(async move { retrying.execute(request).await })
 }
 
-async fn ended(operation: JoinHandle<Response>) -> Response {
+pub async fn ended(operation: JoinHandle<Response>) -> Response {
     timeout(PATIENCE, operation)
         .await
         .expect("ends")
@@ -39,7 +39,7 @@ async fn ended(operation: JoinHandle<Response>) -> Response {
 
 impl Stage {
     /// Starts `operation`, which increments the counter with `meet: MEET`, and makes its first attempt lose.
-    async fn loses_once(
+    pub async fn loses_once(
         &self,
         retrying: &Retrying<TestSchema>,
         operation: &str,

@@ -10,10 +10,20 @@ import marketplaceVariables from '../../../../examples/marketplace.variables.jso
 import wallet from '../../../../examples/wallet.graphql?raw';
 import walletVariables from '../../../../examples/wallet.variables.json?raw';
 
+/** Headers that are worth knowing, to be taken out of their comments. */
+export const headers = `{
+  // With a key, it happens once, however often it is sent:
+  // "idempotency-key": "\\"payment-1\\"",
+
+  // Shows what would happen, and rolls back:
+  // "x-dry-run": "true",
+}
+`;
+
 /** The tabs of a first visit, in the order in which they are worth running. */
 export const examples = [
   ...[openAccounts, postEntry, balances, secondFails, feed].map((query) => ({ query })),
   { query: wallet, variables: walletVariables },
   { query: marketplace, variables: marketplaceVariables },
   { query: exchange, variables: exchangeVariables },
-];
+].map((tab) => ({ ...tab, headers }));

@@ -3,7 +3,7 @@ import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { GraphiQL } from 'graphiql';
 import './workers';
 import './style.css';
-import { examples } from './examples';
+import { examples, headers } from './examples';
 import { fetcher } from './fetcher';
 import { UNIT_OF_WORK } from './unit-of-work';
 
@@ -16,7 +16,14 @@ if (!root) {
 const plugins = [HISTORY_PLUGIN, UNIT_OF_WORK];
 
 createRoot(root).render(
-  <GraphiQL fetcher={fetcher} plugins={plugins} defaultTabs={examples} defaultEditorToolsVisibility={false}>
+  <GraphiQL
+    fetcher={fetcher}
+    plugins={plugins}
+    visiblePlugin={UNIT_OF_WORK}
+    defaultTabs={examples}
+    defaultHeaders={headers}
+    defaultEditorToolsVisibility={false}
+  >
     <GraphiQL.Logo>Daybook</GraphiQL.Logo>
   </GraphiQL>,
 );

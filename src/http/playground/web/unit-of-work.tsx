@@ -1,62 +1,80 @@
 import { useGraphiQL, type GraphiQLPlugin } from '@graphiql/react';
+import { answerIn, type Answer, type Report } from './report';
+import { Timeline, time } from './timeline';
 
-/** `extensions.unitOfWork` of a response. The server decides what is in it: all of it is shown. */
-type Report = Record<string, unknown>;
+/** Why a unit was rolled back. */
+const REASONS: Record<string, string> = {
+  ERROR: 'the response has an error',
+  DOOMED: 'a statement failed or was abandoned',
+  DEADLINE: 'the operation passed its deadline',
+  PANIC: 'a resolver panicked',
+  COMMIT_FAILED: 'the database refused COMMIT',
+  ROLLBACK_ONLY: 'a resolver asked for it',
+  DRY_RUN: 'it was a dry run',
+};
 
-function reportIn(response: string | null | undefined): Report | undefined {
-  try {
-    return JSON.parse(response ?? '').extensions?.unitOfWork;
-  } catch {
-    // No answer yet, or an error that is not GraphQL's.
-    return undefined;
-  }
-}
+const OUTCOMES: Record<string, string> = {
+  UNTOUCHED: 'The database was not used: no connection was taken, and nothing began.',
+  COMMITTED: 'Everything was committed before this response was sent.',
+  REPLAYED: 'An earlier operation had the same idempotency key: this is its response, and nothing ran.',
+  UNKNOWN: 'The connection was lost during COMMIT, and the database could not say what became of it.',
+};
 
 function Panel() {
-  const response = useGraphiQL((state) => state.tabs[state.activeTabIndex]?.response);
-  const report = reportIn(response);
+  const answer = answerIn(useGraphiQL((state) => state.tabs[state.activeTabIndex]?.response));
   return (
-    <section className="unit-of-work">
+    <section className="unit-of-work" aria-label="Unit of work">
       <h2>Unit of work</h2>
-      {report ? <Facts of={report} /> : <p>Run an operation to see what its unit of work did.</p>}
+      {answer ? <Unit of={answer} /> : <p>Run an operation to see what its unit of work did.</p>}
     </section>
   );
 }
 
-function Facts({ of }: { of: Report }) {
-  const told = Object.entries(of).filter(([, value]) => value !== null);
+function Unit({ of: { report, error } }: { of: Answer }) {
   return (
-    <dl>
-      {told.map(([name, value]) => (
-        <div key={name} data-name={name} data-value={typeof value === 'object' ? undefined : String(value)}>
-          <dt>{words(name)}</dt>
-          <dd>
-            <Value of={value} />
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <>
+      <p className="outcome" data-outcome={report.outcome}>
+        <strong>{report.outcome.replaceAll('_', ' ')}</strong>
+        {report.reason && <> because {REASONS[report.reason] ?? report.reason}</>}
+      </p>
+      <p>{OUTCOMES[report.outcome] ?? (report.outcome === 'READ' ? read(report) : null)}</p>
+      {report.outcome === 'ROLLED_BACK' && error && <blockquote>{error}</blockquote>}
+      <Facts of={report} />
+      {report.timeline && report.timeline.length > 0 && <Timeline of={report} />}
+    </>
   );
 }
 
-function Value({ of }: { of: unknown }) {
-  if (Array.isArray(of)) {
-    return (
-      <ol>
-        {of.map((item, index) => (
-          <li key={index}>
-            <Value of={item} />
-          </li>
-        ))}
-      </ol>
-    );
-  }
-  return typeof of === 'object' && of !== null ? <Facts of={of as Report} /> : <code>{String(of)}</code>;
+/** What a query's end costs: its timeline ends before it. */
+function read(report: Report): string {
+  const began = report.timeline?.some((step) => step.step === 'BEGIN') ?? true;
+  return began
+    ? 'All was read on one snapshot, which is let go after this response.'
+    : 'The one statement was its own snapshot: no BEGIN, and nothing to end.';
 }
 
-/** `waitMilliseconds` as "wait milliseconds". */
-function words(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+function Facts({ of: report }: { of: Report }) {
+  const facts: [string, string | number | null][] = [
+    ['isolation', report.isolation],
+    ['access', report.access],
+    ['attempts', report.attempts],
+    ['statements', report.statements],
+    ['waited for a connection', report.isolation && time(report.waitMilliseconds)],
+    ['in all', time(report.milliseconds)],
+  ];
+  return (
+    <dl>
+      {facts.map(
+        ([name, value]) =>
+          value !== null && (
+            <div key={name} data-fact={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ),
+      )}
+    </dl>
+  );
 }
 
 function Icon() {
@@ -68,5 +86,5 @@ function Icon() {
   );
 }
 
-/** A panel beside the editor: what the unit of work of the tab's last response did, and how it ended. */
+/** A panel beside the editor: what the unit of work of the tab's last response did, step by step, and how it ended. */
 export const UNIT_OF_WORK: GraphiQLPlugin = { title: 'Unit of work', icon: Icon, content: Panel };
