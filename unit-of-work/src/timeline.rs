@@ -52,6 +52,7 @@ struct Steps {
     attempt: u32,
     told: Vec<Told>,
     left_out: usize,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -119,12 +120,20 @@ impl Timeline {
         self.steps().attempt = number;
     }
 
+    /// Nothing that comes now is told: nobody waits for it.
+    pub(crate) fn end(&self) {
+        self.steps().ended = true;
+    }
+
     /// A step begins.
     pub(crate) fn begin(self: &Arc<Self>, step: Step, sql: Option<&str>) -> UnderWay {
         let mut steps = self.steps();
+        if steps.ended {
+            return UnderWay::UNSEEN;
+        }
         if steps.told.len() == MOST_STEPS {
             steps.left_out += 1;
-            return UnderWay(None);
+            return UnderWay::UNSEEN;
         }
         let told = Told {
             attempt: steps.attempt,

@@ -86,7 +86,8 @@ impl UnitOfWork {
                 let unit = self.clone();
                 self.detached(async move {
                     if let Some(connection) = unit.take().await {
-                        unit.roll_back(connection).await;
+                        // After the response, or with it: it is not on the timeline either way.
+                        unit.roll_back(connection.watched(None)).await;
                     }
                 });
                 Outcome::Read
@@ -111,6 +112,9 @@ impl UnitOfWork {
     /// Rolls back without making anybody wait for it.
     pub(crate) fn roll_back_in_background(&self, reason: Reason) {
         self.inner.closing.store(true, Ordering::Release);
+        if let Some(timeline) = self.timeline() {
+            timeline.end();
+        }
         self.detached(self.clone().end(Ending::RollBack(reason)));
     }
 
