@@ -9,7 +9,7 @@ use std::{ffi::OsString, time::Duration};
 use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Limits, PersistedOptions, Tokens};
+use crate::http::{Certificate, Limits, PersistedOptions, Tokens};
 
 use self::{
     args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
@@ -24,6 +24,7 @@ mod access;
 mod args;
 mod database_url;
 mod limits;
+mod tls;
 mod value;
 mod wrong;
 
@@ -64,6 +65,8 @@ pub struct ServeSettings {
     pub playground: bool,
     /// Whether to serve `/metrics`.
     pub metrics: bool,
+    /// The certificate of the server; without it, the port speaks plain HTTP.
+    pub certificate: Option<Certificate>,
     /// Whose tokens are taken; without it, everyone may do everything.
     pub tokens: Option<Tokens>,
     /// Origins whose pages may use the API, beside its own.
@@ -148,6 +151,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(deadline),
         Some(notice),
         Some(drain),
+        Some(certificate),
         Some((tokens, origins)),
         Some(limits),
         Some(persisted),
@@ -163,6 +167,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
+        tls::certificate(&args.tls, &mut values),
         access::access(&args.access, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
@@ -181,6 +186,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         migrate: !args.no_migrate,
         playground: !args.no_playground,
         metrics: !args.no_metrics,
+        certificate,
         tokens,
         origins,
         limits,

@@ -6,6 +6,7 @@ pub mod expiry;
 pub mod graphql;
 pub mod http;
 pub mod ledger;
+mod renew;
 pub mod schema_check;
 pub mod serve;
 pub mod signals;

@@ -2,6 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
+use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension};
 
@@ -9,9 +10,9 @@ use crate::{
     config::ServeSettings,
     database, expiry,
     graphql::{self, Feed, LedgerSchema},
-    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
+    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped, TlsListener},
     ledger::Clock,
-    signals,
+    renew, signals,
     startup::StartError,
     sweep, telemetry, wake,
 };
@@ -48,6 +49,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         what: "listen for signals",
         source,
     })?;
+    if let Some(certificate) = settings.certificate.clone() {
+        let renewal = renew::certificate(certificate, hang_up()?);
+        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+    }
     announce(&listener, &settings)?;
     let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
     tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
@@ -59,7 +64,16 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         notice: settings.notice,
         drain: settings.drain,
     };
-    match http::serve(listener, router, lifecycle, signal.cancelled_owned(), stop).await {
+    let shutdown = signal.clone().cancelled_owned();
+    let listener = listener.tap_io(http::no_delay);
+    let stopped = match settings.certificate.clone() {
+        None => http::serve(listener, router, lifecycle, shutdown, stop).await,
+        Some(certificate) => {
+            let listener = TlsListener::new(listener, certificate);
+            http::serve(listener, router, lifecycle, shutdown, stop).await
+        }
+    };
+    match stopped {
         Stopped::Clean => tracing::info!("stopped"),
         Stopped::CutOff => tracing::warn!(
             drain = ?settings.drain,
@@ -104,6 +118,13 @@ async fn listen(address: &str) -> Result<TcpListener, StartError> {
         })
 }
 
+fn hang_up() -> Result<signals::HangUp, StartError> {
+    signals::HangUp::new().map_err(|source| StartError::System {
+        what: "listen for SIGHUP",
+        source,
+    })
+}
+
 /// Says where the server is: on standard output for people and scripts, and in the log.
 fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|source| StartError::System {
@@ -121,10 +142,15 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
     } else {
         "GraphQL at /graphql"
     };
+    let scheme = if settings.certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     // Nobody may be reading, and that is no reason not to serve.
     let _ = writeln!(
         std::io::stdout(),
-        "Daybook is listening on http://{address} ({paths})"
+        "Daybook is listening on {scheme}://{address} ({paths})"
     );
     Ok(())
 }

@@ -84,6 +84,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DAYBOOK_NO_METRICS")]
     pub(super) no_metrics: bool,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     pub(super) access: AccessArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
@@ -117,6 +119,18 @@ pub(super) struct DatabaseArgs {
         value_name = "URL"
     )]
     pub(super) database: String,
+}
+
+/// TLS: the files are read again on SIGHUP, and when they change.
+#[derive(Args)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsArgs {
+    /// Speak TLS, with the certificate in this file (PEM, with those that lead to its root)
+    #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(super) tls_certificate: Option<String>,
+    /// The certificate's private key (PEM, without a passphrase)
+    #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<String>,
 }
 
 /// Who may do what.

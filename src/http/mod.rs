@@ -21,12 +21,13 @@ use axum::{
 pub use self::{
     auth::{Keys, READ, Tokens, WRITE},
     health::Readiness,
-    lifecycle::{Lifecycle, Stop, Stopped, serve},
+    lifecycle::{Lifecycle, Stop, Stopped, no_delay, serve},
     limits::Limits,
     metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
+    tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
     tokens::NESTING,
 };
 
@@ -54,6 +55,7 @@ mod request;
 mod request_error;
 mod response;
 mod socket;
+mod tls;
 mod tokens;
 mod trace;
 mod wishes;

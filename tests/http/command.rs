@@ -20,13 +20,13 @@ fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     command
 }
 
-fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(super) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = daybook(&folder, args);
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -34,6 +34,7 @@ fn stderr(output: &Output) -> String {
 pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
+    stderr: BufReader<std::process::ChildStderr>,
     announcement: String,
     _folder: TempDir,
 }
@@ -54,11 +55,13 @@ impl Running {
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut announcement = String::new();
         stdout.read_line(&mut announcement).unwrap();
         Self {
             child,
             stdout,
+            stderr,
             announcement,
             _folder: folder,
         }
@@ -67,28 +70,33 @@ impl Running {
     pub(super) fn base(&self) -> &str {
         self.announcement
             .split_whitespace()
-            .find(|word| word.starts_with("http://"))
+            .find(|word| word.starts_with("http://") || word.starts_with("https://"))
             .unwrap_or_else(|| panic!("{:?} names no address", self.announcement))
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
     }
 
+    /// Comes back when the log has a line with this in it.
+    pub(super) fn logged(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            let read = self.stderr.read_line(&mut line).unwrap();
+            assert_ne!(read, 0, "it ended without {text:?}");
+        }
+    }
+
     /// The exit code, and what was said on standard output after the announcement and on standard error.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub(super) fn ended(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
+        self.stderr.read_to_string(&mut said).unwrap();
         (status.code(), said)
     }
 }
@@ -140,16 +148,7 @@ fn a_second_signal_ends_the_process_at_once() {
     // The notice keeps the first from ending it.
     let mut server = Running::start(&["--listen", "127.0.0.1:0", "--notice", "1h"]);
     server.signal("TERM");
-    let mut log = BufReader::new(server.child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("stopping") {
-        line.clear();
-        assert_ne!(
-            log.read_line(&mut line).unwrap(),
-            0,
-            "the signal was not heard"
-        );
-    }
+    server.logged("stopping");
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(128 + 15));
 }
@@ -311,6 +310,8 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--tls-certificate",
+        "--tls-key",
         "--jwt-secret-file",
         "--jwks",
         "--jwt-issuer",

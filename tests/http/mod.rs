@@ -25,6 +25,7 @@ mod responses;
 mod sockets;
 mod startup;
 mod timeouts;
+mod tls;
 mod toy;
 
 const JSON: &str = "application/json";
