@@ -3,11 +3,14 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc,
 };
 
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use super::PATIENCE;
 
 fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
@@ -34,7 +37,7 @@ pub(super) fn stderr(output: &Output) -> String {
 pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
-    stderr: BufReader<std::process::ChildStderr>,
+    log: mpsc::Receiver<String>,
     announcement: String,
     _folder: TempDir,
 }
@@ -56,12 +59,18 @@ impl Running {
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let _ = lines.send(line.unwrap());
+            }
+        });
         let mut announcement = String::new();
         stdout.read_line(&mut announcement).unwrap();
         Self {
             child,
             stdout,
-            stderr,
+            log,
             announcement,
             _folder: folder,
         }
@@ -82,13 +91,13 @@ impl Running {
     }
 
     /// Comes back when the log has a line with this in it.
-    pub(super) fn logged(&mut self, text: &str) {
-        let mut line = String::new();
-        while !line.contains(text) {
-            line.clear();
-            let read = self.stderr.read_line(&mut line).unwrap();
-            assert_ne!(read, 0, "it ended without {text:?}");
+    pub(super) fn logged(&self, text: &str) {
+        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
+            if line.contains(text) {
+                return;
+            }
         }
+        panic!("it does not log {text:?}");
     }
 
     /// The exit code, and what was said on standard output after the announcement and on standard error.
@@ -96,7 +105,10 @@ impl Running {
         let status = self.child.wait().unwrap();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
-        self.stderr.read_to_string(&mut said).unwrap();
+        for line in &self.log {
+            said.push_str(&line);
+            said.push('\n');
+        }
         (status.code(), said)
     }
 }

@@ -8,7 +8,7 @@ use crate::http::command::{run, stderr};
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {
     let mut pair = Pair::new();
-    let mut server = pair.serve(&[]);
+    let server = pair.serve(&[]);
     let before = pair.client();
     let old = https(before.clone());
     post(&old, server.base(), "*/*", TYPE).await;

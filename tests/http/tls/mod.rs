@@ -27,11 +27,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        crypto::ring,
-        pki_types::{CertificateDer, ServerName},
-    },
+    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -141,8 +137,11 @@ async fn tls(
 ) -> tokio_rustls::client::TlsStream<TcpStream> {
     let tcp = TcpStream::connect(address).await.unwrap();
     let connector = TlsConnector::from(Arc::new(config));
-    let name = ServerName::from(address.ip());
-    connector.connect(name, tcp).await.unwrap()
+    let handshake = connector.connect(address.ip().into(), tcp);
+    timeout(PATIENCE, handshake)
+        .await
+        .expect("no handshake")
+        .unwrap()
 }
 
 #[tokio::test]
