@@ -9,15 +9,16 @@ use std::{ffi::OsString, time::Duration};
 use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Certificate, Limits, PersistedOptions, Tokens};
+use crate::http::{Certificate, Limits, PersistedOptions};
 
+pub use self::{
+    access::TokenSettings,
+    database_url::DatabaseUrl,
+    wrong::{WrongSetting, WrongSettings},
+};
 use self::{
     args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
     wrong::Reader,
-};
-pub use self::{
-    database_url::DatabaseUrl,
-    wrong::{WrongSetting, WrongSettings},
 };
 
 mod access;
@@ -68,7 +69,7 @@ pub struct ServeSettings {
     /// The certificate of the server; without it, the port speaks plain HTTP.
     pub certificate: Option<Certificate>,
     /// Whose tokens are taken; without it, everyone may do everything.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<TokenSettings>,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
     /// What one request may ask for.

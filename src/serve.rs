@@ -7,10 +7,10 @@ use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Retrying, UnitOfWorkExtension};
 
 use crate::{
-    config::ServeSettings,
+    config::{ServeSettings, TokenSettings},
     database, expiry,
     graphql::{self, Feed, LedgerSchema},
-    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped, TlsListener},
+    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     ledger::Clock,
     renew, signals,
     startup::StartError,
@@ -33,7 +33,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
-    options.tokens = settings.tokens.clone();
+    options.tokens = match settings.tokens.clone() {
+        Some(settings) => Some(tokens(settings).await?),
+        None => None,
+    };
+    let tokens = options.tokens.clone();
     options.origins = settings.origins.clone();
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
@@ -51,6 +55,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     })?;
     if let Some(certificate) = settings.certificate.clone() {
         let renewal = renew::certificate(certificate, hang_up()?);
+        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+    }
+    if let Some(tokens) = tokens {
+        let renewal = renew::keys(tokens, hang_up()?);
         tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
     }
     announce(&listener, &settings)?;
@@ -107,6 +115,20 @@ fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retr
         )
         .finish();
     Retrying::new(schema)
+}
+
+async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
+    let TokenSettings {
+        keys,
+        issuer,
+        audience,
+    } = settings;
+    Tokens::of_source(keys.clone(), issuer, audience)
+        .await
+        .map_err(|problem| StartError::Keys {
+            from: keys,
+            problem,
+        })
 }
 
 async fn listen(address: &str) -> Result<TcpListener, StartError> {

@@ -140,8 +140,8 @@ pub(super) struct AccessArgs {
     /// Take JWTs signed with the secret in this file (HS256)
     #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE")]
     pub(super) jwt_secret_file: Option<String>,
-    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA)
-    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE")]
+    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA), which is got again every five minutes
+    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE|URL")]
     pub(super) jwks: Option<String>,
     /// Who has to have issued a JWT (iss)
     #[arg(long, env = "DAYBOOK_JWT_ISSUER", value_name = "TEXT")]

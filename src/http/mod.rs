@@ -19,7 +19,7 @@ use axum::{
 };
 
 pub use self::{
-    auth::{Keys, READ, Tokens, WRITE},
+    auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     health::Readiness,
     lifecycle::{Lifecycle, Stop, Stopped, no_delay, serve},
     limits::Limits,

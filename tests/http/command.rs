@@ -3,12 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc,
 };
 
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::PATIENCE;
 
@@ -37,7 +37,7 @@ pub(super) fn stderr(output: &Output) -> String {
 pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
-    log: mpsc::Receiver<String>,
+    log: mpsc::UnboundedReceiver<String>,
     announcement: String,
     _folder: TempDir,
 }
@@ -51,15 +51,20 @@ impl Drop for Running {
 
 impl Running {
     pub(super) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    pub(super) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = daybook(&folder, args)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (lines, log) = mpsc::channel();
+        let (lines, log) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for line in stderr.lines() {
                 let _ = lines.send(line.unwrap());
@@ -91,13 +96,17 @@ impl Running {
     }
 
     /// Comes back when the log has a line with this in it.
-    pub(super) fn logged(&self, text: &str) {
-        while let Ok(line) = self.log.recv_timeout(PATIENCE) {
-            if line.contains(text) {
-                return;
+    pub(super) async fn logged(&mut self, text: &str) {
+        let line = async {
+            while let Some(line) = self.log.recv().await {
+                if line.contains(text) {
+                    return true;
+                }
             }
-        }
-        panic!("it does not log {text:?}");
+            false
+        };
+        let is_logged = timeout(PATIENCE, line).await;
+        assert_eq!(is_logged, Ok(true), "it does not log {text:?}");
     }
 
     /// The exit code, and what was said on standard output after the announcement and on standard error.
@@ -105,7 +114,7 @@ impl Running {
         let status = self.child.wait().unwrap();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
-        for line in &self.log {
+        while let Some(line) = self.log.blocking_recv() {
             said.push_str(&line);
             said.push('\n');
         }
@@ -155,12 +164,12 @@ fn a_signal_stops_the_server_cleanly() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_the_process_at_once() {
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
     // The notice keeps the first from ending it.
     let mut server = Running::start(&["--listen", "127.0.0.1:0", "--notice", "1h"]);
     server.signal("TERM");
-    server.logged("stopping");
+    server.logged("stopping").await;
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(128 + 15));
 }

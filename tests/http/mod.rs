@@ -17,6 +17,8 @@ use self::toy::Toy;
 mod access;
 mod command;
 mod events;
+mod jwt;
+mod keys;
 mod lifecycle;
 mod limits;
 mod persisted;

@@ -8,7 +8,7 @@ use crate::http::command::{run, stderr};
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {
     let mut pair = Pair::new();
-    let server = pair.serve(&[]);
+    let mut server = pair.serve(&[]);
     let before = pair.client();
     let old = https(before.clone());
     post(&old, server.base(), "*/*", TYPE).await;
@@ -17,12 +17,12 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
     let other = Pair::new();
     std::fs::copy(other.path("key.pem"), pair.path("key.pem")).unwrap();
     server.signal("HUP");
-    server.logged("cannot be renewed");
+    server.logged("cannot be renewed").await;
     tls(address(&server), before).await;
 
     pair.root = write(&pair.folder);
     server.signal("HUP");
-    server.logged("the certificate is renewed");
+    server.logged("the certificate is renewed").await;
     tls(address(&server), pair.client()).await;
     // What is open stays open.
     post(&old, server.base(), "*/*", TYPE).await;

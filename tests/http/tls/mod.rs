@@ -43,13 +43,13 @@ const TYPE: &str = "{ __typename }";
 const SUBPROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
 /// Two files, and what a client needs to know of them.
-struct Pair {
+pub(super) struct Pair {
     folder: TempDir,
     root: CertificateDer<'static>,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = write(&folder);
         Self { folder, root }
@@ -59,7 +59,7 @@ impl Pair {
         self.folder.path().join(name)
     }
 
-    fn files(&self) -> CertificateFiles {
+    pub(super) fn files(&self) -> CertificateFiles {
         CertificateFiles {
             chain: self.path("certificate.pem"),
             key: self.path("key.pem"),
