@@ -9,21 +9,23 @@ use std::{ffi::OsString, time::Duration};
 use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Limits, PersistedOptions, Tokens};
+use crate::http::{Certificate, Limits, PersistedOptions};
 
+pub use self::{
+    access::TokenSettings,
+    database_url::DatabaseUrl,
+    wrong::{WrongSetting, WrongSettings},
+};
 use self::{
     args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
     wrong::Reader,
-};
-pub use self::{
-    database_url::DatabaseUrl,
-    wrong::{WrongSetting, WrongSettings},
 };
 
 mod access;
 mod args;
 mod database_url;
 mod limits;
+mod tls;
 mod value;
 mod wrong;
 
@@ -64,8 +66,10 @@ pub struct ServeSettings {
     pub playground: bool,
     /// Whether to serve `/metrics`.
     pub metrics: bool,
+    /// The certificate of the server; without it, the port speaks plain HTTP.
+    pub certificate: Option<Certificate>,
     /// Whose tokens are taken; without it, everyone may do everything.
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<TokenSettings>,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
     /// What one request may ask for.
@@ -148,6 +152,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(deadline),
         Some(notice),
         Some(drain),
+        Some(certificate),
         Some((tokens, origins)),
         Some(limits),
         Some(persisted),
@@ -163,6 +168,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
         values.read("drain", &args.drain, value::time),
+        tls::certificate(&args.tls, &mut values),
         access::access(&args.access, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
@@ -181,6 +187,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         migrate: !args.no_migrate,
         playground: !args.no_playground,
         metrics: !args.no_metrics,
+        certificate,
         tokens,
         origins,
         limits,

@@ -6,6 +6,8 @@ pub mod expiry;
 pub mod graphql;
 pub mod http;
 pub mod ledger;
+mod outgoing;
+mod renew;
 pub mod schema_check;
 pub mod serve;
 pub mod signals;

@@ -2,16 +2,17 @@
 
 use std::{io::Write, time::Duration};
 
+use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
 use crate::{
-    config::ServeSettings,
+    config::{ServeSettings, TokenSettings},
     database, expiry,
     graphql::{self, Feed, LedgerSchema},
-    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped},
+    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     ledger::Clock,
-    signals,
+    renew, signals,
     startup::StartError,
     sweep, telemetry, wake,
 };
@@ -32,7 +33,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let lifecycle = Lifecycle::new();
     let mut options = Options::new(database::readiness(&database), lifecycle.clone());
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
-    options.tokens = settings.tokens.clone();
+    options.tokens = match settings.tokens.clone() {
+        Some(settings) => Some(tokens(settings).await?),
+        None => None,
+    };
+    let tokens = options.tokens.clone();
     options.origins = settings.origins.clone();
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
@@ -50,6 +55,14 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         what: "listen for signals",
         source,
     })?;
+    if let Some(certificate) = settings.certificate.clone() {
+        let renewal = renew::certificate(certificate, hang_up()?);
+        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+    }
+    if let Some(tokens) = tokens {
+        let renewal = renew::keys(tokens, hang_up()?);
+        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+    }
     announce(&listener, &settings)?;
     let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
     tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
@@ -61,7 +74,16 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         notice: settings.notice,
         drain: settings.drain,
     };
-    match http::serve(listener, router, lifecycle, signal.cancelled_owned(), stop).await {
+    let shutdown = signal.clone().cancelled_owned();
+    let listener = listener.tap_io(http::no_delay);
+    let stopped = match settings.certificate.clone() {
+        None => http::serve(listener, router, lifecycle, shutdown, stop).await,
+        Some(certificate) => {
+            let listener = TlsListener::new(listener, certificate);
+            http::serve(listener, router, lifecycle, shutdown, stop).await
+        }
+    };
+    match stopped {
         Stopped::Clean => tracing::info!("stopped"),
         Stopped::CutOff => tracing::warn!(
             drain = ?settings.drain,
@@ -97,6 +119,20 @@ fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retr
     Retrying::new(schema)
 }
 
+async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
+    let TokenSettings {
+        keys,
+        issuer,
+        audience,
+    } = settings;
+    Tokens::of_source(keys.clone(), issuer, audience)
+        .await
+        .map_err(|problem| StartError::Keys {
+            from: keys,
+            problem,
+        })
+}
+
 async fn listen(address: &str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
@@ -104,6 +140,13 @@ async fn listen(address: &str) -> Result<TcpListener, StartError> {
             address: address.to_owned(),
             source,
         })
+}
+
+fn hang_up() -> Result<signals::HangUp, StartError> {
+    signals::HangUp::new().map_err(|source| StartError::System {
+        what: "listen for SIGHUP",
+        source,
+    })
 }
 
 /// Says where the server is: on standard output for people and scripts, and in the log.
@@ -123,10 +166,15 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
     } else {
         "GraphQL at /graphql"
     };
+    let scheme = if settings.certificate.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     // Nobody may be reading, and that is no reason not to serve.
     let _ = writeln!(
         std::io::stdout(),
-        "Daybook is listening on http://{address} ({paths})"
+        "Daybook is listening on {scheme}://{address} ({paths})"
     );
     Ok(())
 }

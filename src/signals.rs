@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first asks the server to stop, the second ends the process at once.
+//! SIGTERM and SIGINT: the first asks the server to stop, the second ends the process at once. SIGHUP asks it to read its
+//! files again, where there are any to be read; else it ends the process, as it does without anybody's doing.
 
 use std::io;
 
@@ -25,6 +26,41 @@ pub fn listen() -> io::Result<CancellationToken> {
         std::process::exit(128 + second.number);
     });
     Ok(token)
+}
+
+/// Each SIGHUP, from now on.
+pub struct HangUp {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl HangUp {
+    /// Listens.
+    ///
+    /// # Errors
+    /// When the operating system does not let the process listen.
+    #[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "as on Unix"))]
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            signal: {
+                use tokio::signal::unix::{SignalKind, signal};
+                signal(SignalKind::hangup())?
+            },
+        })
+    }
+
+    /// Comes back at the next one; there are none where it is not Unix.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
 }
 
 struct Signal {

@@ -10,7 +10,10 @@ use std::{
 
 use unit_of_work::ConnectError;
 
-use crate::config::{DatabaseUrl, WrongSettings};
+use crate::{
+    config::{DatabaseUrl, WrongSettings},
+    http::{KeyError, KeySource},
+};
 
 /// A command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,14 @@ pub enum StartError {
     /// Settings have wrong values.
     #[error(transparent)]
     Settings(#[from] WrongSettings),
+    /// There are no keys to verify tokens with.
+    #[error("cannot get the keys of tokens from {from}: {problem}; is --jwks right?")]
+    Keys {
+        /// Where they should be.
+        from: KeySource,
+        /// Why they are not there.
+        problem: KeyError,
+    },
     /// The port cannot be listened on.
     #[error("cannot listen on {address}: {}", listen_advice(source))]
     Listen {

@@ -7,7 +7,19 @@ use super::{
     value,
     wrong::Reader,
 };
-use crate::http::Tokens;
+use crate::http::KeySource;
+
+/// Whose tokens are taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TokenSettings {
+    /// Where the keys are.
+    pub keys: KeySource,
+    /// Who has to have issued a token.
+    pub issuer: String,
+    /// For whom it has to be.
+    pub audience: String,
+}
 
 /// An address that only this machine can reach, unless there is authentication, or somebody has said that there need not be.
 pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String> {
@@ -27,7 +39,7 @@ pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String
 pub(super) fn access(
     args: &AccessArgs,
     values: &mut Reader<'_>,
-) -> Option<(Option<Tokens>, Vec<HeaderValue>)> {
+) -> Option<(Option<TokenSettings>, Vec<HeaderValue>)> {
     let origins: Option<Vec<_>> = args
         .allow_origin
         .iter()
@@ -54,5 +66,10 @@ pub(super) fn access(
     };
     let issuer = text("jwt_issuer", &args.jwt_issuer);
     let audience = text("jwt_audience", &args.jwt_audience);
-    Some((Some(Tokens::new(keys?, issuer?, audience?)), origins?))
+    let tokens = TokenSettings {
+        keys: keys?,
+        issuer: issuer?,
+        audience: audience?,
+    };
+    Some((Some(tokens), origins?))
 }

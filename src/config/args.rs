@@ -84,6 +84,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "DAYBOOK_NO_METRICS")]
     pub(super) no_metrics: bool,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     pub(super) access: AccessArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
@@ -119,6 +121,18 @@ pub(super) struct DatabaseArgs {
     pub(super) database: String,
 }
 
+/// TLS: the files are read again on SIGHUP, and when they change.
+#[derive(Args)]
+#[command(next_help_heading = "TLS")]
+pub(super) struct TlsArgs {
+    /// Speak TLS, with the certificate in this file (PEM, with those that lead to its root)
+    #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(super) tls_certificate: Option<String>,
+    /// The certificate's private key (PEM, without a passphrase)
+    #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<String>,
+}
+
 /// Who may do what.
 #[derive(Args)]
 #[command(next_help_heading = "Access")]
@@ -126,8 +140,8 @@ pub(super) struct AccessArgs {
     /// Take JWTs signed with the secret in this file (HS256)
     #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE")]
     pub(super) jwt_secret_file: Option<String>,
-    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA)
-    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE")]
+    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA), which is got again every five minutes
+    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE|URL")]
     pub(super) jwks: Option<String>,
     /// Who has to have issued a JWT (iss)
     #[arg(long, env = "DAYBOOK_JWT_ISSUER", value_name = "TEXT")]

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Uri};
 use tracing_subscriber::EnvFilter;
 
 use super::LogFormat;
-use crate::http::{Keys, TrustedDocuments};
+use crate::http::{KeyError, KeyFile, KeySource, TrustedDocuments};
 
 /// `HOST:PORT`, where the host is a name or an address.
 pub(super) fn address(text: &str) -> Result<String, String> {
@@ -63,17 +63,42 @@ pub(super) fn manifest(path: &str) -> Result<TrustedDocuments, String> {
     TrustedDocuments::from_manifest(&text).map_err(|what| format!("the name of {what}"))
 }
 
-/// The name of a file with a secret, which is read; a line's end after it is not part of it.
-pub(super) fn secret(path: &str) -> Result<Keys, String> {
-    let secret = std::fs::read(path).map_err(|error| unreadable(&error))?;
-    Keys::from_secret(secret.trim_ascii_end())
-        .map_err(|what| format!("the name of a file with {what}"))
+/// The name of a file with a secret, which is read.
+pub(super) fn secret(path: &str) -> Result<KeySource, String> {
+    key_file(KeyFile::Secret(path.into()))
 }
 
-/// The name of a file with public keys, which is read.
-pub(super) fn key_set(path: &str) -> Result<Keys, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-    Keys::from_jwks(&text).map_err(|what| format!("the name of {what}"))
+/// The name of a file with public keys, which is read, or the URL of them.
+pub(super) fn key_set(text: &str) -> Result<KeySource, String> {
+    match text.split_once("://") {
+        Some(_) => key_url(text),
+        None => key_file(KeyFile::Set(text.into())),
+    }
+}
+
+fn key_file(file: KeyFile) -> Result<KeySource, String> {
+    match file.read() {
+        Ok(_) => Ok(KeySource::File(file)),
+        Err(KeyError::Read(error)) => Err(unreadable(&error)),
+        Err(KeyError::NoKeys(what)) => Err(format!("the name of a file with {what}")),
+        Err(error) => Err(format!("keys ({error})")),
+    }
+}
+
+/// Whoever can change the answer on its way can make tokens: plain HTTP is for what does not leave the machine.
+fn key_url(text: &str) -> Result<KeySource, String> {
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        let host = url.host().unwrap_or_default();
+        let is_private = match url.scheme_str() {
+            Some("https") => !host.is_empty(),
+            Some("http") => is_loopback_host(host),
+            _ => false,
+        };
+        is_private && !text.contains('@')
+    });
+    url.map(KeySource::Url).ok_or_else(|| {
+        "a URL that begins with https:// (or http:// on this machine) and names no user".to_owned()
+    })
 }
 
 /// Scheme, host and port, as browsers write them.
@@ -92,7 +117,10 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
 
 /// Whether only this machine can reach an address.
 pub(super) fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    is_loopback_host(address.rsplit_once(':').map_or(address, |(host, _)| host))
+}
+
+fn is_loopback_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host
@@ -190,6 +218,30 @@ mod tests {
             "localhost.example:1",
         ] {
             assert!(!is_loopback(beyond), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn keys_come_by_no_way_that_others_can_change() {
+        for good in [
+            "https://login.example/keys",
+            "https://10.0.0.1:8443/keys",
+            "http://localhost:1/keys",
+            "http://127.0.0.1/keys",
+            "http://[::1]:1/keys",
+        ] {
+            assert!(key_set(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://login.example/keys",
+            "http://localhost.example/keys",
+            "http://127.0.0.1@login.example/keys",
+            "https://ann@login.example/keys",
+            "ftp://localhost/keys",
+            "file:///keys",
+            "https://",
+        ] {
+            assert!(key_set(bad).is_err(), "{bad}");
         }
     }
 

@@ -11,16 +11,22 @@ use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use async_graphql::{Request, parser::types::OperationType};
 use axum::http::{HeaderMap, header};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation, decode, decode_header, get_current_timestamp,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm},
-};
+use jsonwebtoken::{Validation, decode, decode_header, errors, get_current_timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 use unit_of_work::Viewer;
 
+use self::key_ring::KeyRing;
+pub use self::{
+    key_ring::{KeyError, KeyFile, KeySource},
+    keys::Keys,
+};
 use super::refusal::Refusal;
+
+mod key_ring;
+mod keys;
+mod verifier;
 
 /// The scope of queries and subscriptions.
 pub const READ: &str = "ledger:read";
@@ -30,23 +36,14 @@ pub const WRITE: &str = "ledger:write";
 /// How far the clocks of who issues a token and who reads it may be apart.
 const LEEWAY_SECONDS: u64 = 5;
 
-/// The fewest bytes of a secret: HS256 is as strong as its key (RFC 7518, section 3.2).
-const SHORTEST_SECRET: usize = 32;
-
 /// Whose tokens are taken.
 #[derive(Clone)]
 pub struct Tokens(Arc<Inner>);
 
 struct Inner {
-    keys: Vec<Key>,
+    keys: Arc<KeyRing>,
     issuer: String,
     audience: String,
-}
-
-struct Key {
-    id: Option<String>,
-    algorithm: Algorithm,
-    key: DecodingKey,
 }
 
 /// Keys are nobody's to read.
@@ -60,68 +57,6 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// The keys that tokens are verified with.
-pub struct Keys(Vec<Key>);
-
-impl Keys {
-    /// A secret that is shared with who issues the tokens (HS256).
-    ///
-    /// # Errors
-    /// What a secret is, where this is none.
-    pub fn from_secret(secret: &[u8]) -> Result<Self, &'static str> {
-        if secret.len() < SHORTEST_SECRET {
-            return Err("a secret of at least 32 bytes");
-        }
-        Ok(Self(vec![Key {
-            id: None,
-            algorithm: Algorithm::HS256,
-            key: DecodingKey::from_secret(secret),
-        }]))
-    }
-
-    /// A JSON Web Key Set (RFC 7517) of public keys for RS256, ES256 or EdDSA.
-    ///
-    /// # Errors
-    /// What a set is, where this is none.
-    pub fn from_jwks(text: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "a JSON Web Key Set with keys for RS256, ES256 or EdDSA";
-        let set: JwkSet = serde_json::from_str(text).map_err(|_| EXPECTED)?;
-        let keys = set.keys.iter().map(|jwk| {
-            Some(Key {
-                id: jwk.common.key_id.clone(),
-                algorithm: algorithm(jwk)?,
-                key: DecodingKey::from_jwk(jwk).ok()?,
-            })
-        });
-        // A set may hold keys for other uses.
-        let keys: Vec<_> = keys.flatten().collect();
-        if keys.is_empty() {
-            Err(EXPECTED)
-        } else {
-            Ok(Self(keys))
-        }
-    }
-}
-
-/// What a public key verifies: as it says itself, else by its kind. A set of public keys has no secrets in it.
-fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
-    let of_kind = match &jwk.algorithm {
-        AlgorithmParameters::RSA(_) => Algorithm::RS256,
-        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
-            Algorithm::ES256
-        }
-        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
-        _ => return None,
-    };
-    match (jwk.common.key_algorithm, of_kind) {
-        (None, _)
-        | (Some(KeyAlgorithm::RS256), Algorithm::RS256)
-        | (Some(KeyAlgorithm::ES256), Algorithm::ES256)
-        | (Some(KeyAlgorithm::EdDSA), Algorithm::EdDSA) => Some(of_kind),
-        _ => None,
-    }
-}
-
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
@@ -132,18 +67,42 @@ struct Claims {
 }
 
 impl Tokens {
-    /// Tokens of this issuer, for this audience, signed with one of these keys.
+    /// Tokens of this issuer, for this audience, signed with one of these keys, which stay.
     pub fn new(keys: Keys, issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::with(KeyRing::fixed(keys), issuer.into(), audience.into())
+    }
+
+    /// The same with the keys that this source has now, and may have others later.
+    ///
+    /// # Errors
+    /// A [`KeyError`] where it has none.
+    pub async fn of_source(
+        source: KeySource,
+        issuer: String,
+        audience: String,
+    ) -> Result<Self, KeyError> {
+        Ok(Self::with(KeyRing::of(source).await?, issuer, audience))
+    }
+
+    fn with(keys: KeyRing, issuer: String, audience: String) -> Self {
         Self(Arc::new(Inner {
-            keys: keys.0,
-            issuer: issuer.into(),
-            audience: audience.into(),
+            keys: Arc::new(keys),
+            issuer,
+            audience,
         }))
     }
 
+    /// Gets the keys again.
+    ///
+    /// # Errors
+    /// A [`KeyError`]; the keys that were there stay.
+    pub async fn renew(&self) -> Result<(), KeyError> {
+        self.0.keys.renew().await
+    }
+
     /// Who shows this token; `None` where it is not to be believed. What is wrong with it is for the log alone.
-    fn caller(&self, token: &str) -> Option<Caller> {
-        let claims = match self.verify(token) {
+    async fn caller(&self, token: &str) -> Option<Caller> {
+        let claims = match self.verify(token).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::debug!(%error, "a token is refused");
@@ -160,14 +119,26 @@ impl Tokens {
         })
     }
 
-    fn verify(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
+    /// With the keys that are known; where the token names one that is not, with those that there are by now.
+    async fn verify(&self, token: &str) -> Result<Claims, errors::Error> {
         let id = decode_header(token)?.kid;
-        let keys = self.0.keys.iter().filter(|key| match (&id, &key.id) {
-            (Some(asked), Some(id)) => asked == id,
-            _ => true,
-        });
-        let mut outcome = Err(jsonwebtoken::errors::ErrorKind::InvalidSignature.into());
-        for key in keys {
+        let outcome = self.verify_with(&self.0.keys.now(), id.as_deref(), token);
+        match &id {
+            Some(id) if outcome.is_err() && self.0.keys.look_for(id).await => {
+                self.verify_with(&self.0.keys.now(), Some(id), token)
+            }
+            _ => outcome,
+        }
+    }
+
+    fn verify_with(
+        &self,
+        keys: &Keys,
+        id: Option<&str>,
+        token: &str,
+    ) -> Result<Claims, errors::Error> {
+        let mut outcome = Err(errors::ErrorKind::InvalidSignature.into());
+        for key in keys.for_id(id) {
             let mut validation = Validation::new(key.algorithm);
             validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
             validation.set_issuer(&[&self.0.issuer]);
@@ -205,18 +176,17 @@ impl Caller {
     }
 
     /// Who sends an HTTP request.
-    pub(super) fn of(tokens: Option<&Tokens>, headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) async fn of(tokens: Option<&Tokens>, headers: &HeaderMap) -> Result<Self, Refusal> {
         let Some(tokens) = tokens else {
             return Ok(Self::anyone());
         };
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         match (values.next(), values.next()) {
-            (Some(value), None) => value
-                .to_str()
-                .ok()
-                .and_then(bearer)
-                .and_then(|token| tokens.caller(token))
-                .ok_or_else(|| Refusal::unauthenticated("the token is not taken")),
+            (Some(value), None) => {
+                let token = value.to_str().ok().and_then(bearer).unwrap_or_default();
+                let caller = tokens.caller(token).await;
+                caller.ok_or_else(|| Refusal::unauthenticated("the token is not taken"))
+            }
             (None, _) => Err(Refusal::unauthenticated(
                 "a token is missing: send `Authorization: Bearer` with it",
             )),
@@ -225,18 +195,18 @@ impl Caller {
     }
 
     /// Who opens a WebSocket, as far as the handshake tells: browsers cannot give it headers.
-    pub(super) fn of_handshake(
+    pub(super) async fn of_handshake(
         tokens: Option<&Tokens>,
         headers: &HeaderMap,
     ) -> Result<Option<Self>, Refusal> {
         if tokens.is_some() && !headers.contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
-        Self::of(tokens, headers).map(Some)
+        Self::of(tokens, headers).await.map(Some)
     }
 
     /// Who says so in `connection_init`; `None` where it says nothing, `Some(None)` where it is not believed.
-    pub(super) fn of_init(
+    pub(super) async fn of_init(
         tokens: Option<&Tokens>,
         payload: Option<&Map<String, Json>>,
     ) -> Option<Option<Self>> {
@@ -246,7 +216,7 @@ impl Caller {
             Some(header) => bearer(header).unwrap_or(""),
             None => text("token")?,
         };
-        Some(tokens.caller(token))
+        Some(tokens.caller(token).await)
     }
 
     /// Refuses a kind of operation that is not the caller's to run.

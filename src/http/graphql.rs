@@ -38,7 +38,7 @@ pub(super) async fn handle<E: Executor>(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        return match handshake(&state, &parts) {
+        return match handshake(&state, &parts).await {
             Ok((wishes, caller)) => socket::accept(upgrade, state, wishes, caller),
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
@@ -56,13 +56,13 @@ pub(super) async fn handle<E: Executor>(
         .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
 }
 
-fn handshake<E>(
+async fn handshake<E>(
     state: &GraphqlState<E>,
     parts: &Parts,
 ) -> Result<(Wishes, Option<Caller>), Refusal> {
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
-    let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers)?;
+    let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers).await?;
     let wishes = Wishes::of(&parts.headers, state.most_told)?;
     Ok((wishes, caller))
 }
@@ -80,7 +80,7 @@ async fn answer<E: Executor>(
     accept: Accept,
 ) -> Result<Response, Refusal> {
     let asked = Asked {
-        caller: Caller::of(state.tokens.as_ref(), request.headers())?,
+        caller: Caller::of(state.tokens.as_ref(), request.headers()).await?,
         wishes: Wishes::of(request.headers(), state.most_told)?,
         accept,
     };

@@ -4,7 +4,7 @@
 //! accepted any more; what is under way may finish, for `drain` at most; what has not finished by then is cut off and
 //! rolls back, and its client is told so with 503.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use axum::{
     Router,
@@ -12,10 +12,10 @@ use axum::{
     http::StatusCode,
     middleware::Next,
     response::Response,
-    serve::ListenerExt,
+    serve::Listener,
 };
 use tokio::{
-    net::TcpListener,
+    net::TcpStream,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -61,25 +61,26 @@ pub enum Stopped {
     CutOff,
 }
 
+/// Answers are small and whole: waiting to fill a packet only delays them.
+pub fn no_delay(connection: &mut TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+}
+
 /// Serves `app` until `shutdown` resolves, then stops within the times of `stop`. `lifecycle` is the one `app` was
 /// built with.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting; connections that are open live on until the runtime ends.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L: Listener<Addr: Debug>>(
+    listener: L,
     app: Router,
     lifecycle: Lifecycle,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop: Stop,
 ) -> Stopped {
-    // Answers are small and whole: waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
     let stop_accepting = CancellationToken::new();
     let stopped_accepting = stop_accepting.clone();
     let mut server = tokio::spawn(

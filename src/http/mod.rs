@@ -20,14 +20,15 @@ use axum::{
 use unit_of_work::Report;
 
 pub use self::{
-    auth::{Keys, READ, Tokens, WRITE},
+    auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     health::Readiness,
-    lifecycle::{Lifecycle, Stop, Stopped, serve},
+    lifecycle::{Lifecycle, Stop, Stopped, no_delay, serve},
     limits::Limits,
     metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
+    tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
     tokens::NESTING,
 };
 
@@ -55,6 +56,7 @@ mod request;
 mod request_error;
 mod response;
 mod socket;
+mod tls;
 mod tokens;
 mod trace;
 mod wishes;

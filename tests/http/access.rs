@@ -3,31 +3,24 @@
 use std::time::Duration;
 
 use daybook::http::{Keys, Options, READ, Tokens, WRITE};
-use jsonwebtoken::{
-    Algorithm, EncodingKey, Header, encode, get_current_timestamp,
-    jwk::{Jwk, JwkSet},
-};
 use reqwest::Method;
+use ring::hmac;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::{Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, PATIENCE, Server, sockets::Socket, toy};
+use super::{
+    Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, PATIENCE, Server,
+    jwt::{Signer, claims, now},
+    sockets::Socket,
+    toy,
+};
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 const ADD: &str = "mutation { add(by: 1) }";
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
-fn claims(scope: &str) -> Json {
-    json!({ "iss": "issuer", "aud": "daybook", "sub": "ann", "exp": get_current_timestamp() + 600, "scope": scope })
-}
-
 fn sign(claims: &Json) -> String {
-    encode(
-        &Header::new(Algorithm::HS256),
-        claims,
-        &EncodingKey::from_secret(SECRET),
-    )
-    .unwrap()
+    Signer::secret(SECRET).sign(None, claims)
 }
 
 async fn guarded() -> Server {
@@ -88,10 +81,11 @@ async fn a_token_that_is_not_to_be_believed_is_refused() {
         claims.as_object_mut().unwrap().remove(name);
         sign(&claims)
     };
-    let now = get_current_timestamp();
+    let now = now();
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
     let unsigned = format!("{none}.{}.", sign(&good).split('.').nth(1).unwrap());
-    let other = EncodingKey::from_secret(b"another secret of thirty-two bytes...");
+    let other = Signer::secret(b"another secret of thirty-two bytes...");
+    let longer = Signer::Secret(hmac::Key::new(hmac::HMAC_SHA512, SECRET));
     for (what, token) in [
         ("expired", but("exp", json!(now - 60))),
         ("not yet", but("nbf", json!(now + 60))),
@@ -101,16 +95,8 @@ async fn a_token_that_is_not_to_be_believed_is_refused() {
         ("no iss", without("iss")),
         ("no aud", without("aud")),
         ("no sub", without("sub")),
-        ("key", encode(&Header::default(), &good, &other).unwrap()),
-        (
-            "algorithm",
-            encode(
-                &Header::new(Algorithm::HS512),
-                &good,
-                &EncodingKey::from_secret(SECRET),
-            )
-            .unwrap(),
-        ),
+        ("key", other.sign(None, &good)),
+        ("algorithm", longer.sign(None, &good)),
         ("unsigned", unsigned),
         ("changed", sign(&good).replace("eyJ", "eyK")),
         ("nonsense", "nonsense".to_owned()),
@@ -173,49 +159,31 @@ async fn a_scope_is_needed_for_what_it_is_for() {
 
 #[tokio::test]
 async fn public_keys_verify_the_algorithm_they_are_for() {
-    let es = EncodingKey::from_ec_pem(include_bytes!("keys/es256.pem")).unwrap();
-    let rs = EncodingKey::from_rsa_pem(include_bytes!("keys/rs256.pem")).unwrap();
-    let ed = EncodingKey::from_ed_pem(include_bytes!("keys/eddsa.pem")).unwrap();
-    let keys = [
-        ("es", &es, Algorithm::ES256),
-        ("rs", &rs, Algorithm::RS256),
-        ("ed", &ed, Algorithm::EdDSA),
-    ];
-    let jwk = |(id, key, algorithm): &(&str, &EncodingKey, Algorithm)| {
-        let mut jwk = Jwk::from_encoding_key(key, *algorithm).unwrap();
-        jwk.common.key_id = Some((*id).to_owned());
-        jwk
-    };
-    let set = JwkSet {
-        keys: keys.iter().map(jwk).collect(),
-    };
-    let text = serde_json::to_string(&set).unwrap();
-    let server = guarded_by(Keys::from_jwks(&text).unwrap()).await;
-    for (id, key, algorithm) in keys {
-        for kid in [Some(id.to_owned()), None] {
-            let mut header = Header::new(algorithm);
-            header.kid = kid;
-            let token = encode(&header, &claims(READ), key).unwrap();
+    let es = Signer::es_from_pem(include_bytes!("keys/es256.pem"));
+    let rs = Signer::rs_from_pem(include_bytes!("keys/rs256.pem"));
+    let ed = Signer::ed_from_pem(include_bytes!("keys/eddsa.pem"));
+    let keys = [("es", &es), ("rs", &rs), ("ed", &ed)];
+    let set = json!({ "keys": keys.map(|(id, key)| key.public(id)) });
+    let server = guarded_by(Keys::from_jwks(&set.to_string()).unwrap()).await;
+    for (id, key) in keys {
+        for kid in [Some(id), None] {
+            let token = key.sign(kid, &claims(READ));
             assert_eq!(ask(&server, &token, "{ sum }").await.status, 200, "{id}");
+            // The same with another signature.
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            let changed = format!("{message}.{}{}", "A".repeat(8), &signature[8..]);
+            ask(&server, &changed, "{ sum }")
+                .await
+                .assert_refused(401, "UNAUTHENTICATED");
         }
-        let mut header = Header::new(algorithm);
-        header.kid = Some("unknown".to_owned());
-        let token = encode(&header, &claims(READ), key).unwrap();
+        let token = key.sign(Some("unknown"), &claims(READ));
         ask(&server, &token, "{ sum }")
             .await
             .assert_refused(401, "UNAUTHENTICATED");
     }
     // What everyone can read is no secret to sign with.
-    let public = serde_json::to_value(&set.keys[1]).unwrap()["n"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let token = encode(
-        &Header::new(Algorithm::HS256),
-        &claims(READ),
-        &EncodingKey::from_secret(public.as_bytes()),
-    )
-    .unwrap();
+    let public = set["keys"][1]["n"].as_str().unwrap();
+    let token = Signer::secret(public.as_bytes()).sign(None, &claims(READ));
     ask(&server, &token, "{ sum }")
         .await
         .assert_refused(401, "UNAUTHENTICATED");
@@ -286,7 +254,7 @@ async fn a_socket_shows_its_token_when_it_is_opened_or_initialised() {
 async fn a_token_that_expires_ends_what_is_open() {
     let server = guarded().await;
     let mut claims = claims(READ);
-    claims["exp"] = json!(get_current_timestamp() - 4);
+    claims["exp"] = json!(now() - 4);
     let token = sign(&claims);
     let mut socket = init(&server, &[], json!({ "token": token })).await;
     assert_eq!(socket.next().await, json!({ "type": "connection_ack" }));

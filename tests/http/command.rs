@@ -8,6 +8,9 @@ use std::{
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use tokio::{sync::mpsc, time::timeout};
+
+use super::PATIENCE;
 
 fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
@@ -20,13 +23,13 @@ fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     command
 }
 
-fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(super) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = daybook(&folder, args);
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -34,6 +37,7 @@ fn stderr(output: &Output) -> String {
 pub(super) struct Running {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
+    log: mpsc::UnboundedReceiver<String>,
     announcement: String,
     _folder: TempDir,
 }
@@ -47,18 +51,31 @@ impl Drop for Running {
 
 impl Running {
     pub(super) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    pub(super) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = daybook(&folder, args)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines() {
+                let _ = lines.send(line.unwrap());
+            }
+        });
         let mut announcement = String::new();
         stdout.read_line(&mut announcement).unwrap();
         Self {
             child,
             stdout,
+            log,
             announcement,
             _folder: folder,
         }
@@ -67,28 +84,40 @@ impl Running {
     pub(super) fn base(&self) -> &str {
         self.announcement
             .split_whitespace()
-            .find(|word| word.starts_with("http://"))
+            .find(|word| word.starts_with("http://") || word.starts_with("https://"))
             .unwrap_or_else(|| panic!("{:?} names no address", self.announcement))
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(status.unwrap().success());
     }
 
+    /// Comes back when the log has a line with this in it.
+    pub(super) async fn logged(&mut self, text: &str) {
+        let line = async {
+            while let Some(line) = self.log.recv().await {
+                if line.contains(text) {
+                    return true;
+                }
+            }
+            false
+        };
+        let is_logged = timeout(PATIENCE, line).await;
+        assert_eq!(is_logged, Ok(true), "it does not log {text:?}");
+    }
+
     /// The exit code, and what was said on standard output after the announcement and on standard error.
-    fn ended(mut self) -> (Option<i32>, String) {
+    pub(super) fn ended(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
+        while let Some(line) = self.log.blocking_recv() {
+            said.push_str(&line);
+            said.push('\n');
+        }
         (status.code(), said)
     }
 }
@@ -135,21 +164,12 @@ fn a_signal_stops_the_server_cleanly() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_the_process_at_once() {
+#[tokio::test]
+async fn a_second_signal_ends_the_process_at_once() {
     // The notice keeps the first from ending it.
     let mut server = Running::start(&["--listen", "127.0.0.1:0", "--notice", "1h"]);
     server.signal("TERM");
-    let mut log = BufReader::new(server.child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("stopping") {
-        line.clear();
-        assert_ne!(
-            log.read_line(&mut line).unwrap(),
-            0,
-            "the signal was not heard"
-        );
-    }
+    server.logged("stopping").await;
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(128 + 15));
 }
@@ -311,6 +331,8 @@ fn help_shows_every_setting_and_no_secret() {
         "--drain",
         "--no-migrate",
         "--no-playground",
+        "--tls-certificate",
+        "--tls-key",
         "--jwt-secret-file",
         "--jwks",
         "--jwt-issuer",

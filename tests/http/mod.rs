@@ -17,6 +17,8 @@ use self::toy::Toy;
 mod access;
 mod command;
 mod events;
+mod jwt;
+mod keys;
 mod lifecycle;
 mod limits;
 mod persisted;
@@ -25,6 +27,7 @@ mod responses;
 mod sockets;
 mod startup;
 mod timeouts;
+mod tls;
 mod toy;
 
 const JSON: &str = "application/json";

@@ -219,8 +219,8 @@ impl<E: Executor> Session<E> {
                 ControlFlow::Break(Close::second_init().into())
             }
             ClientMessage::ConnectionInit { payload } => {
-                if let Some(caller) = Caller::of_init(self.state.tokens.as_ref(), payload.as_ref())
-                {
+                let tokens = self.state.tokens.as_ref();
+                if let Some(caller) = Caller::of_init(tokens, payload.as_ref()).await {
                     self.caller = caller;
                 }
                 if self.caller.is_none() {

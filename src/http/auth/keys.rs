@@ -1,0 +1,90 @@
+//! The keys that tokens are verified with: a secret, or a set of public ones.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm},
+};
+
+/// The fewest bytes of a secret: HS256 is as strong as its key (RFC 7518, section 3.2).
+const SHORTEST_SECRET: usize = 32;
+
+/// The keys that tokens are verified with.
+pub struct Keys(Vec<Key>);
+
+pub(super) struct Key {
+    id: Option<String>,
+    pub(super) algorithm: Algorithm,
+    pub(super) key: DecodingKey,
+}
+
+impl Keys {
+    /// A secret that is shared with who issues the tokens (HS256).
+    ///
+    /// # Errors
+    /// What a secret is, where this is none.
+    pub fn from_secret(secret: &[u8]) -> Result<Self, &'static str> {
+        if secret.len() < SHORTEST_SECRET {
+            return Err("a secret of at least 32 bytes");
+        }
+        Ok(Self(vec![Key {
+            id: None,
+            algorithm: Algorithm::HS256,
+            key: DecodingKey::from_secret(secret),
+        }]))
+    }
+
+    /// A JSON Web Key Set (RFC 7517) of public keys for RS256, ES256 or EdDSA.
+    ///
+    /// # Errors
+    /// What a set is, where this is none.
+    pub fn from_jwks(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "a JSON Web Key Set with keys for RS256, ES256 or EdDSA";
+        let set: JwkSet = serde_json::from_str(text).map_err(|_| EXPECTED)?;
+        let keys = set.keys.iter().map(|jwk| {
+            Some(Key {
+                id: jwk.common.key_id.clone(),
+                algorithm: algorithm(jwk)?,
+                key: DecodingKey::from_jwk(jwk).ok()?,
+            })
+        });
+        // A set may hold keys for other uses.
+        let keys: Vec<_> = keys.flatten().collect();
+        if keys.is_empty() {
+            Err(EXPECTED)
+        } else {
+            Ok(Self(keys))
+        }
+    }
+
+    /// The keys that a token can be signed with which names this one: what has no name may be any.
+    pub(super) fn for_id<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
+        self.0.iter().filter(move |key| match (id, &key.id) {
+            (Some(asked), Some(id)) => asked == id,
+            _ => true,
+        })
+    }
+
+    /// Whether one of them has this name.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id.as_deref() == Some(id))
+    }
+}
+
+/// What a public key verifies: as it says itself, else by its kind. A set of public keys has no secrets in it.
+fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
+    let of_kind = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
+        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+        _ => return None,
+    };
+    match (jwk.common.key_algorithm, of_kind) {
+        (None, _)
+        | (Some(KeyAlgorithm::RS256), Algorithm::RS256)
+        | (Some(KeyAlgorithm::ES256), Algorithm::ES256)
+        | (Some(KeyAlgorithm::EdDSA), Algorithm::EdDSA) => Some(of_kind),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! TLS, where a certificate is given.
+//!
+//! A connection is handed on when its handshake is done. Handshakes run beside each other and beside the accepting, each
+//! within a bound: a client that opens a connection and says nothing holds up nobody, and a server that stops waits for
+//! no handshake.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::serve::Listener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
+
+pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
+
+mod certificate;
+
+/// How long a client may take to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Told to those who speak HTTP without TLS.
+const PLAIN_HTTP: &str = "HTTP/1.1 400 Bad Request\r\n\
+    content-type: text/plain; charset=utf-8\r\n\
+    content-length: 38\r\n\
+    connection: close\r\n\
+    \r\n\
+    this port speaks TLS: ask by https://\n";
+
+/// The most that is read of a request that is told so.
+const LONGEST_PLAIN: u64 = 64 * 1024;
+
+/// Takes connections from another listener, and hands them on as TLS.
+pub struct TlsListener<L> {
+    tcp: L,
+    certificate: Certificate,
+    handshake: Duration,
+    /// Dropped with the listener, and the handshakes with them.
+    handshakes: JoinSet<io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
+}
+
+impl<L> TlsListener<L> {
+    /// Shows this certificate as it is when a connection comes.
+    pub fn new(tcp: L, certificate: Certificate) -> Self {
+        Self {
+            tcp,
+            certificate,
+            handshake: HANDSHAKE,
+            handshakes: JoinSet::new(),
+        }
+    }
+
+    /// Gives clients this long to shake hands.
+    #[must_use]
+    pub fn handshake_within(self, handshake: Duration) -> Self {
+        Self { handshake, ..self }
+    }
+}
+
+impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L> {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            tokio::select! {
+                (tcp, from) = self.tcp.accept() => {
+                    let config = self.certificate.config();
+                    let handshake = timeout(self.handshake, shake_hands(tcp, config));
+                    self.handshakes.spawn(async move { Ok((handshake.await??, from)) });
+                }
+                Some(outcome) = self.handshakes.join_next() => match outcome {
+                    Ok(Ok(connection)) => return connection,
+                    // Scanners do this all day: nobody needs to act.
+                    Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(error) => tracing::error!(%error, "a TLS handshake panicked"),
+                },
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
+
+async fn shake_hands(
+    mut tcp: TcpStream,
+    config: Arc<ServerConfig>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    // A TLS connection begins with 0x16 (RFC 8446, section 5.1), HTTP with a letter.
+    if tcp.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
+        return Err(refuse_plain_http(&mut tcp).await);
+    }
+    TlsAcceptor::from(config).accept(tcp).await
+}
+
+/// Answers, and reads what was sent: to close with something unread would reset the connection, and the answer with it.
+async fn refuse_plain_http(tcp: &mut TcpStream) -> io::Error {
+    let refuse = async {
+        tcp.write_all(PLAIN_HTTP.as_bytes()).await?;
+        tcp.shutdown().await?;
+        tokio::io::copy(&mut tcp.take(LONGEST_PLAIN), &mut tokio::io::sink()).await
+    };
+    match refuse.await {
+        Ok(_) => io::Error::other("plain HTTP was spoken"),
+        Err(error) => error,
+    }
+}
