@@ -2,7 +2,6 @@
 
 use std::{io::Write, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
@@ -75,7 +74,6 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         drain: settings.drain,
     };
     let shutdown = signal.clone().cancelled_owned();
-    let listener = listener.tap_io(http::no_delay);
     let stopped = match settings.certificate.clone() {
         None => http::serve(listener, router, lifecycle, shutdown, stop).await,
         Some(certificate) => {

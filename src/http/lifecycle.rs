@@ -12,12 +12,13 @@ use axum::{
     http::StatusCode,
     middleware::Next,
     response::Response,
-    serve::Listener,
+    serve::{Listener, ListenerExt},
 };
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout, timeout_at},
 };
+use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{media::MediaType, refusal::Refusal};
@@ -61,10 +62,21 @@ pub enum Stopped {
     CutOff,
 }
 
-/// Answers are small and whole: waiting to fill a packet only delays them.
-pub fn no_delay(connection: &mut TcpStream) {
-    if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+/// What a client is connected by: over TCP in the end.
+pub trait Connection {
+    /// The TCP connection.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Connection for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Connection for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 
@@ -74,13 +86,19 @@ pub fn no_delay(connection: &mut TcpStream) {
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting; connections that are open live on until the runtime ends.
-pub async fn serve<L: Listener<Addr: Debug>>(
+pub async fn serve<L: Listener<Io: Connection, Addr: Debug>>(
     listener: L,
     app: Router,
     lifecycle: Lifecycle,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop: Stop,
 ) -> Stopped {
+    // Answers are small and whole: waiting to fill a packet only delays them.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.tcp().set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
     let stop_accepting = CancellationToken::new();
     let stopped_accepting = stop_accepting.clone();
     let mut server = tokio::spawn(

@@ -22,7 +22,7 @@ use unit_of_work::Report;
 pub use self::{
     auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     health::Readiness,
-    lifecycle::{Lifecycle, Stop, Stopped, no_delay, serve},
+    lifecycle::{Connection, Lifecycle, Stop, Stopped, serve},
     limits::Limits,
     metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
