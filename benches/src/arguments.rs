@@ -43,6 +43,12 @@ pub struct Arguments {
     /// Where to write the results, as JSON
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Where to draw the results, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+    /// Measure nothing, and draw these results
+    #[arg(long, value_name = "FILE", requires = "chart")]
+    pub draw: Option<PathBuf>,
     /// Results of an earlier run to compare with
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,

@@ -10,6 +10,7 @@
 
 mod arguments;
 mod capture;
+mod chart;
 mod data;
 mod http;
 mod machine;
@@ -35,6 +36,9 @@ use crate::{
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let (Some(results), Some(chart)) = (&arguments.draw, &arguments.chart) {
+        return chart::draw(&Report::read(results)?, chart);
+    }
     let earlier = arguments.compare.as_deref().map(Report::read).transpose()?;
     let mut report = Report {
         circumstances: machine::circumstances(&arguments)?,
@@ -48,6 +52,9 @@ async fn main() -> Result<()> {
     }
     if let Some(file) = &arguments.out {
         report.write(file)?;
+    }
+    if let Some(file) = &arguments.chart {
+        chart::draw(&report, file)?;
     }
     Ok(())
 }

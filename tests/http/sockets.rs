@@ -252,6 +252,22 @@ async fn subscribe_before_init_is_4401() {
     assert_eq!(server.toy.sum(), 0);
 }
 
+/// What a client has sent meanwhile, and nobody reads any more, does not keep the reason from it.
+#[tokio::test]
+async fn the_reason_arrives_whatever_was_sent_meanwhile() {
+    let server = Server::start().await;
+    let long = json!({ "type": "ping", "payload": "x".repeat(500_000) });
+    for _ in 0..20 {
+        let mut socket = Socket::connect(&server).await;
+        socket.subscribe("1", "mutation { add(by: 1) }").await;
+        socket.send(long.clone()).await;
+        assert_eq!(socket.closed().await, 4401);
+        // Closed by both sides, and not reset: a reset can overtake the reason.
+        let end = timeout(PATIENCE, socket.0.next()).await.expect("no end");
+        assert!(end.is_none(), "{end:?}");
+    }
+}
+
 #[tokio::test]
 async fn no_known_subprotocol_is_4406() {
     let server = Server::start().await;

@@ -3,9 +3,10 @@
 use super::book::{Book, at, by, line, new_account, new_entry, new_hold, noon};
 use daybook::ledger::{
     CaptureHold, Clock, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry,
-    capture_hold, new_entry_id, post_entry, posted_balance, random, verify,
+    SetAccountStatusError, capture_hold, new_entry_id, place_hold, post_entry, posted_balance,
+    random, set_account_status, verify,
 };
-use daybook_entity::{account, late_line};
+use daybook_entity::{AccountStatus, account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
@@ -237,6 +238,58 @@ async fn a_capture_that_waited_past_the_expiry_is_refused() {
     first.commit().await.unwrap();
     let refused = second.await.unwrap().unwrap_err();
     assert_eq!(refused.code(), Some(Code::HoldExpired));
+    book.is_sound().await;
+}
+
+/// Whoever comes first, an account is never closed with a hold on it: the other waits, looks again, and is refused.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the domain is tested without a unit of work around it"
+)]
+async fn an_account_is_not_closed_under_a_hold() {
+    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+    book.account("a").await;
+    book.account("b").await;
+
+    let first = book.db.begin().await.unwrap();
+    let hold = new_hold(vec![line("a", "b", 5)]);
+    let hold = place_hold(&first, hold, &Clock::at(noon())).await;
+    let hold_id = hold.unwrap().entry.id;
+    let closing = tokio::spawn({
+        let book = Arc::clone(&book);
+        async move {
+            book.write(async |tx| set_account_status(tx, &by("a"), AccountStatus::Closed).await)
+                .await
+        }
+    });
+    somebody_waits_for_a_lock(&book).await;
+    first.commit().await.unwrap();
+    let refused = closing.await.unwrap().unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            SetAccountStatusError::NotEmpty {
+                debits_pending: 5,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    book.release(hold_id, noon()).await.unwrap();
+
+    let first = book.db.begin().await.unwrap();
+    let closed = set_account_status(&first, &by("a"), AccountStatus::Closed).await;
+    closed.unwrap();
+    let holding = tokio::spawn({
+        let book = Arc::clone(&book);
+        async move { book.hold(new_hold(vec![line("a", "b", 5)])).await }
+    });
+    somebody_waits_for_a_lock(&book).await;
+    first.commit().await.unwrap();
+    let refused = holding.await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Some(Code::AccountNotOpen), "{refused:?}");
+    assert_eq!(book.find("a").await.debits_pending, 0);
     book.is_sound().await;
 }
 

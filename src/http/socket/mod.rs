@@ -46,6 +46,9 @@ const READ_BUFFER: usize = 4 * 1024;
 /// Messages of one socket's operations that wait for the client to read.
 const OUTPUTS: usize = 16;
 
+/// How long a peer may take to answer a close with its own.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// The times and limits of a socket.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -123,8 +126,15 @@ async fn serve<E: Executor>(
     } else {
         End::Close(Close::subprotocol())
     };
-    if let End::Close(close) = message {
-        let _ = timeout(send_timeout, socket.send(close.into())).await;
+    if let End::Close(close) = message
+        && let Ok(Ok(())) = timeout(send_timeout, socket.send(close.into())).await
+    {
+        // To go with something unread would reset the connection, and the reason would be lost with it (RFC 6455, section
+        // 7.1.1).
+        let _ = timeout(CLOSING, async {
+            while let Some(Ok(_)) = socket.recv().await {}
+        })
+        .await;
     }
 }
 
