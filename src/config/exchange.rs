@@ -1,10 +1,10 @@
 //! The settings of `export` and `import`.
 
-use clap::{ArgMatches, CommandFactory};
+use clap::{ArgMatches, CommandFactory, parser::ValueSource};
 
 use super::{
-    ExportSettings, ImportSettings, WrongSettings,
-    args::{Cli, ExportArgs, ImportArgs},
+    ExportSettings, ImportSettings, LogSettings, WrongSettings,
+    args::{Cli, ExportArgs, ImportArgs, LogArgs},
     database_url::DatabaseUrl,
     log_settings,
     wrong::Reader,
@@ -20,7 +20,7 @@ pub(super) fn export(
     let (Some(format), Some(database), Some(log)) = (
         values.read("format", &args.format, any_format),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
-        log_settings(&args.log, &mut values),
+        quiet(&args.log, matches, &mut values),
     ) else {
         return Err(values.wrong());
     };
@@ -47,7 +47,7 @@ pub(super) fn import(
         values.read("format", &args.format, import_format),
         currencies.into_iter().collect(),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
-        log_settings(&args.log, &mut values),
+        quiet(&args.log, matches, &mut values),
     ) else {
         return Err(values.wrong());
     };
@@ -58,6 +58,15 @@ pub(super) fn import(
         database,
         log,
     })
+}
+
+/// What it does is said by the command itself: where nothing else is asked for, only what is wrong is logged.
+fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Option<LogSettings> {
+    let mut settings = log_settings(args, values)?;
+    if matches.value_source("log") == Some(ValueSource::DefaultValue) {
+        "warn".clone_into(&mut settings.filter);
+    }
+    Some(settings)
 }
 
 /// The command that knows the names of the arguments.

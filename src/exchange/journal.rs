@@ -137,7 +137,7 @@ impl<R: BufRead> Journal<R> {
                 line: first.number,
                 effective_at: header.date.and_time(chrono::NaiveTime::MIN).and_utc(),
                 description: Some(header.description.clone()).filter(|it| !it.is_empty()),
-                metadata: metadata(&header, comments),
+                metadata: metadata(&header, &comments),
                 postings,
             },
         };
@@ -200,7 +200,7 @@ fn completed(first: &Line, parsed: &[ParsedPosting]) -> Result<Vec<Posting>, Ref
 }
 
 /// What a journal says beside accounts and amounts, for the entry's metadata.
-fn metadata(header: &Header, comments: Vec<String>) -> Json {
+fn metadata(header: &Header, comments: &[String]) -> Json {
     let mut metadata = serde_json::Map::new();
     let facts = [
         ("code", header.code.clone()),

@@ -74,12 +74,17 @@ impl Formatter for Harmless {
         if !fragment.contains(['[', ':']) {
             return CompactFormatter.write_string_fragment(writer, fragment);
         }
-        let fragment = ["date:", "date2:", "type:"]
-            .iter()
-            .fold(fragment.replace('[', "\\u005b"), |text, tag| {
-                text.replace(tag, &tag.replace(':', "\\u003a"))
-            });
-        writer.write_all(fragment.as_bytes())
+        let mut parts = fragment.split('[');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let is_date = part.starts_with(|c: char| c.is_ascii_digit() || c == '=');
+            text += if is_date { "\\u005b" } else { "[" };
+            text += part;
+        }
+        for tag in ["date:", "date2:", "type:"] {
+            text = text.replace(tag, &tag.replace(':', "\\u003a"));
+        }
+        writer.write_all(text.as_bytes())
     }
 }
 
@@ -90,7 +95,7 @@ mod tests {
 
     #[test]
     fn metadata_comes_back_and_means_nothing_to_others() {
-        let metadata = json!({ "a": [1, "[2020/01/01]"], "b": "type: x, date:1 date2:2", "date": "\"date:\"\n" });
+        let metadata = json!({ "a": [1, "[2020/01/01]"], "b": "type: x [a] [=2] date:1 date2:2", "date": "\"date:\"\n" });
         let note = EntryNote {
             metadata,
             ..EntryNote::default()
@@ -98,7 +103,7 @@ mod tests {
         let mut out = Vec::new();
         write(&note, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        for word in ["[1", "[2", "type:", "date:", "date2:", "\n"] {
+        for word in ["[1", "[2", "[=", "type:", "date:", "date2:", "\n"] {
             assert!(!text.contains(word), "{word} is in {text}");
         }
         let json = text.strip_prefix(MARK).unwrap();

@@ -1,5 +1,6 @@
 //! Which files were imported: each once.
 
+use super::input;
 use daybook_entity::import;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 
@@ -11,8 +12,9 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertRes
 /// When the database fails.
 pub async fn record_import(
     db: &impl ConnectionTrait,
-    import: import::Model,
+    mut import: import::Model,
 ) -> Result<Option<import::Model>, DbErr> {
+    import.imported_at = input::microseconds(import.imported_at);
     let earlier = import::Entity::find_by_id(&import.sha256).one(db).await?;
     if earlier.is_some() {
         return Ok(earlier);

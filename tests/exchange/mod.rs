@@ -1,0 +1,7 @@
+//! `daybook export` and `daybook import`: the real binary, real journals, and hledger and ledger beside it.
+
+mod bulk;
+mod command;
+mod once;
+mod refusals;
+mod round_trip;
