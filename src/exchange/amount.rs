@@ -8,7 +8,7 @@ pub(super) const PLACES: u32 = 18;
 /// Not more than what a 64-bit number of units has.
 const DIGITS: usize = 19;
 
-/// What a number, and how many decimal places it has without trailing zeros.
+/// A number, and how many decimal places it is written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Number {
     /// In 10^-18.
@@ -21,8 +21,6 @@ pub(super) struct Number {
 pub(super) struct Amount {
     pub(super) symbol: String,
     pub(super) number: Number,
-    /// How many decimal places it is written with, zeros at the end too.
-    pub(super) shown: u32,
 }
 
 /// Which character is the decimal mark, as far as the file has said.
@@ -54,7 +52,7 @@ pub(super) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
     }
     let whole: String = whole.chars().filter(char::is_ascii_digit).collect();
     let whole = whole.trim_start_matches('0');
-    let fraction = fraction.trim_end_matches('0');
+    let (written, fraction) = (fraction.len(), fraction.trim_end_matches('0'));
     if !text.contains(|c: char| c.is_ascii_digit()) {
         return Err("is no number".to_owned());
     }
@@ -72,7 +70,7 @@ pub(super) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
     }
     let quantity = format!("{whole}{fraction:0<width$}");
     let quantity = quantity.parse().map_err(|_| "is no number".to_owned())?;
-    let places = u32::try_from(fraction.len()).unwrap_or(PLACES);
+    let places = u32::try_from(written).unwrap_or(PLACES).min(PLACES);
     Ok(Number { quantity, places })
 }
 
@@ -148,17 +146,7 @@ pub(super) fn amount<'a>(text: &'a str, marks: &Marks) -> Result<(Amount, &'a st
     if negative {
         number.quantity = -number.quantity;
     }
-    let shown = mark
-        .or(mark_of(digits).unwrap_or(None))
-        .and_then(|mark| digits.split_once(mark));
-    let shown = shown.map_or(0, |(_, fraction)| {
-        u32::try_from(fraction.len()).unwrap_or(PLACES)
-    });
-    let amount = Amount {
-        symbol,
-        number,
-        shown,
-    };
+    let amount = Amount { symbol, number };
     Ok((amount, rest.trim_start()))
 }
 
@@ -167,9 +155,16 @@ pub(super) fn amount<'a>(text: &'a str, marks: &Marks) -> Result<(Amount, &'a st
 /// # Errors
 /// Those of [`amount`].
 pub(super) fn style(text: &str) -> Result<(Amount, Option<char>), String> {
-    let last = text.rfind(|c: char| c.is_ascii_digit()).unwrap_or(0);
-    // In a directive a single mark is the decimal one, even the last character.
-    let number = &text[..text.len().min(last + 2)];
+    // In a directive a single mark is the decimal one, even after the last digit.
+    let end = text
+        .rfind(|c: char| c.is_ascii_digit())
+        .map_or(0, |last| last + 1);
+    let end = if text[end..].starts_with(['.', ',']) {
+        end + 1
+    } else {
+        end
+    };
+    let number = &text[..end];
     let marks: Vec<char> = number.chars().filter(|c| matches!(c, '.' | ',')).collect();
     let mark = match marks.as_slice() {
         [] => None,
@@ -277,14 +272,14 @@ mod tests {
     fn amounts_are_read_in_every_way_of_writing() {
         for (input, number, symbol, places) in [
             ("$1", "1", "$", 0),
-            ("-$1.50", "-1.5", "$", 1),
+            ("-$1.50", "-1.5", "$", 2),
             ("$-1", "-1", "$", 0),
-            ("$ -225.00", "-225", "$", 0),
+            ("$ -225.00", "-225", "$", 2),
             ("- 3 EUR", "-3", "EUR", 0),
-            ("500.00€", "500", "€", 0),
+            ("500.00€", "500", "€", 2),
             ("EUR 1.234.567,89", "1234567.89", "EUR", 2),
             ("$1,173.15", "1173.15", "$", 2),
-            ("1 000 000,00 SEK", "1000000", "SEK", 0),
+            ("1 000 000,00 SEK", "1000000", "SEK", 2),
             ("₹1,00,00,000.5", "10000000.5", "₹", 1),
             ("\"Chocolate Frogs\" 3", "3", "Chocolate Frogs", 0),
             ("3 \"Chocolate Frogs\"", "3", "Chocolate Frogs", 0),
@@ -335,6 +330,7 @@ mod tests {
             ("1000. JPY", Some('.')),
             ("1,000 X", Some(',')),
             ("1,000,000 X", Some('.')),
+            ("1.000,00€", Some(',')),
             ("EUR 1000", None),
         ] {
             assert_eq!(style(input).unwrap().1, mark, "{input}");

@@ -36,7 +36,7 @@ pub struct Posting {
     pub symbol: String,
     /// In 10^-18 of the currency's unit; positive is a debit.
     pub quantity: i128,
-    /// How many decimal places it is written with, trailing zeros left out.
+    /// How many decimal places it is written with.
     pub places: u32,
 }
 

@@ -2,6 +2,8 @@
 
 mod bulk;
 mod command;
+mod journals;
 mod once;
+mod properties;
 mod refusals;
 mod round_trip;

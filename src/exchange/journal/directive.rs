@@ -143,7 +143,7 @@ impl<R: BufRead> Journal<R> {
         }
         Item::Commodity {
             symbol: amount.symbol,
-            places: amount.shown,
+            places: amount.number.places,
         }
     }
 
