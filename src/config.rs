@@ -4,12 +4,15 @@
 //! wrong, so values arrive here as text and are all read before any is missed: whoever starts the server is told of every
 //! wrong setting at once. A mistake of usage (an unknown flag) stays clap's to report.
 
-use std::{ffi::OsString, time::Duration};
+use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
 
 use axum::http::HeaderValue;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::http::{Certificate, Limits, PersistedOptions};
+use crate::{
+    exchange::Format,
+    http::{Certificate, Limits, PersistedOptions},
+};
 
 pub use self::{
     access::TokenSettings,
@@ -24,6 +27,7 @@ use self::{
 mod access;
 mod args;
 mod database_url;
+mod exchange;
 mod limits;
 mod tls;
 mod value;
@@ -38,10 +42,14 @@ pub enum Command {
     Migrate(MigrateSettings),
     /// Recompute the ledger from its lines, say what differs, and end.
     Verify(MigrateSettings),
+    /// Write the ledger out, and end.
+    Export(ExportSettings),
+    /// Post what a file says, and end.
+    Import(ImportSettings),
     /// Print the GraphQL schema, and end.
     Schema,
     /// Say what the schema changes of the one in this file, and end.
-    CheckSchema(std::path::PathBuf),
+    CheckSchema(PathBuf),
 }
 
 /// The settings of the server.
@@ -84,6 +92,36 @@ pub struct ServeSettings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MigrateSettings {
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `export`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExportSettings {
+    /// What to write.
+    pub format: Format,
+    /// Where to; standard output, where not said.
+    pub output: Option<PathBuf>,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `import`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImportSettings {
+    /// What the file is written in.
+    pub format: Format,
+    /// Which currencies symbols of the file stand for, by symbol.
+    pub currencies: HashMap<String, String>,
+    /// The file; `-` is standard input.
+    pub file: PathBuf,
     /// The database.
     pub database: DatabaseUrl,
     /// What to log.
@@ -134,6 +172,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
         Some(Commands::Verify(args)) => Command::Verify(migrate_settings(&args, matches)?),
+        Some(Commands::Export(args)) => Command::Export(exchange::export(args, matches)?),
+        Some(Commands::Import(args)) => Command::Import(exchange::import(args, matches)?),
         Some(Commands::Schema(args)) => match args.check {
             Some(file) => Command::CheckSchema(file),
             None => Command::Schema,

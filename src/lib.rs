@@ -2,7 +2,9 @@
 
 pub mod config;
 pub mod database;
+pub mod exchange;
 pub mod expiry;
+pub mod files;
 pub mod graphql;
 pub mod http;
 pub mod ledger;

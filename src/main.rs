@@ -4,7 +4,8 @@ use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use daybook::{
     config::{self, Command, ConfigError, MigrateSettings},
-    database, graphql, ledger,
+    database, files, graphql,
+    ledger::{self, Clock},
     schema_check::{self, Change, Severity},
     serve::serve,
     startup::StartError,
@@ -48,6 +49,15 @@ fn run(command: Command) -> Result<(), StartError> {
         Command::Verify(settings) => {
             telemetry::init(&settings.log);
             runtime.block_on(verify(settings))
+        }
+        Command::Export(settings) => {
+            telemetry::init(&settings.log);
+            runtime.block_on(files::export(settings))
+        }
+        Command::Import(settings) => {
+            telemetry::init(&settings.log);
+            let said = runtime.block_on(files::import(settings, Clock::system()));
+            said.and_then(|said| print(&said))
         }
         Command::Schema => print(&graphql::sdl()),
         Command::CheckSchema(file) => check_schema(file),

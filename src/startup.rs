@@ -110,6 +110,22 @@ pub enum StartError {
         /// What failed, in one line.
         reason: String,
     },
+    /// The ledger cannot be written out.
+    #[error("cannot export the ledger in {database}: {reason}")]
+    Export {
+        /// Which.
+        database: DatabaseUrl,
+        /// What failed, in one line.
+        reason: String,
+    },
+    /// A file cannot be imported.
+    #[error("cannot import {}: {reason}", file.display())]
+    Import {
+        /// Which.
+        file: PathBuf,
+        /// What failed, in one line, with the line where it is the file's.
+        reason: String,
+    },
     /// The ledger is not what its lines make.
     #[error("the ledger is not sound; what differs is listed above ({differences})")]
     Unsound {

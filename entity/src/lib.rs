@@ -11,6 +11,7 @@ pub mod account_pending;
 pub mod currency;
 pub mod entry;
 pub mod entry_line;
+pub mod import;
 pub mod late_line;
 pub mod late_total;
 

@@ -20,6 +20,7 @@ mod m20261123_05_create_idempotency;
 mod m20261125_06_add_holds;
 mod m20261125_07_add_history;
 mod m20261125_08_create_outbox;
+mod m20261125_09_create_import;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_06_add_holds::Migration),
             Box::new(m20261125_07_add_history::Migration),
             Box::new(m20261125_08_create_outbox::Migration),
+            Box::new(m20261125_09_create_import::Migration),
         ]
     }
 }

@@ -26,6 +26,12 @@ pub(super) enum Commands {
     Migrate(MigrateArgs),
     /// Recompute the whole ledger from its lines, and list what differs
     Verify(MigrateArgs),
+    /// Write the whole ledger out, for hledger, ledger, a spreadsheet or a program
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Post what a file says: all of it, or nothing; the same file once
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// Print the GraphQL schema, or say what changed since a file of it
     Schema(SchemaArgs),
 }
@@ -102,6 +108,51 @@ pub(super) struct SchemaArgs {
 
 #[derive(Args)]
 pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+const EXPORT_HELP: &str = "Examples:\n  \
+    daybook export --format hledger --output daybook.journal && hledger -f daybook.journal balance\n  \
+    daybook export --format ledger | ledger -f - balance\n  \
+    daybook export --format csv > lines.csv\n  \
+    daybook export --format json | jq '.entries[-1]'\n\n\
+    Journals and CSV have what moved money; holds and releases are in JSON alone.";
+
+const IMPORT_HELP: &str = "Examples:\n  \
+    daybook import --format hledger 2026.journal\n  \
+    hledger -f all.journal print | daybook import --format hledger -\n  \
+    daybook import --format hledger --currency 'h=HOUR' time.journal\n  \
+    daybook import --format csv lines.csv\n\n\
+    The database is brought up to date first. Accounts and currencies that are missing are opened and registered.";
+
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    /// What to write: hledger, ledger, csv or json
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: String,
+    /// Where to write it; standard output, where not said
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// What the file is written in: hledger or csv
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: String,
+    /// Which currency a symbol of the file stands for, such as 'h=HOUR', or '=EUR' for amounts without one; can be given again
+    #[arg(long, value_name = "SYMBOL=CODE")]
+    pub(super) currency: Vec<String>,
+    /// The file; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: std::path::PathBuf,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
     #[command(flatten)]

@@ -22,8 +22,12 @@ mod open_account;
 mod outbox;
 mod page_accounts;
 mod page_entries;
+mod post_entries;
 mod post_entry;
 mod posting;
+mod record_import;
+mod register_currency;
+mod replay;
 mod reverse_entry;
 mod set_account_status;
 mod statement;
@@ -51,8 +55,12 @@ pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };
 pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
+pub use post_entries::post_entries;
 pub use post_entry::{NewLine, PostEntry, post_entry};
-pub use posting::{EntryNotes, ExpectedVersion, PostEntryError, PostedEntry};
+pub use posting::{EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry};
+pub use record_import::record_import;
+pub use register_currency::{RegisterCurrencyError, register_currency};
+pub use replay::{ReplayedEntry, replay, used_currencies};
 pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use set_account_status::{SetAccountStatusError, set_account_status};
 pub use statement::{

@@ -23,6 +23,7 @@
 //! **How it fails.** A refusal comes from what was read under the lock, before anything is written, and leaves the transaction usable,
 //! though it must be rolled back (see the module above).
 
+mod all;
 mod error;
 mod late;
 mod movement;
@@ -31,10 +32,14 @@ mod rows;
 mod together;
 
 use super::{AccountRef, Clock, InvalidInput, input};
+pub use all::PostEntriesError;
+pub(super) use all::write_all;
 pub use error::PostEntryError;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::{EntryKind, LineEffect, account, entry, entry_line};
+use late::Late;
+use movement::Movement;
 use resolve::Resolved;
 use rows::Rows;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
@@ -188,11 +193,10 @@ pub(super) async fn write(
     if draft.resolves_id.is_none() {
         resolve::check(&draft.lines, &draft.expect)?;
     }
-    let Resolved {
-        lines,
-        movements,
-        accounts,
-    } = resolve::resolve(db, &draft.lines, &draft.expect).await?;
+    let drafts = [draft];
+    let mut locked = resolve::lock(db, &drafts).await?;
+    let [draft] = drafts;
+    let Resolved { lines, movements } = resolve::resolve(&locked, &draft.lines, &draft.expect)?;
     let has_rival = draft.has_rival();
     // The accounts are ours from here on. Whoever has them next records later, and counts from later where nobody says otherwise.
     let entry = draft.recorded_at(input::instant("now", clock.now())?);
@@ -205,15 +209,7 @@ pub(super) async fn write(
     if has_rival && !insert_once(db, &entry).await.map_err(failed)? {
         return Ok(None);
     }
-    let refused = |account: &account::Model| movements.get(&account.id)?.refusal(account);
-    if let Some(refusal) = accounts.iter().find_map(refused) {
-        return Err(refusal);
-    }
-    let moved = |account: account::Model| {
-        let movement = movements.get(&account.id).filter(|it| it.lines > 0)?;
-        Some((account.id, movement.applied(account, entry.effective_at)))
-    };
-    let after: BTreeMap<Uuid, account::Model> = accounts.into_iter().filter_map(moved).collect();
+    let after = applied(&mut locked.accounts, &movements, &entry)?;
     let Rows {
         lines,
         pending,
@@ -225,17 +221,42 @@ pub(super) async fn write(
         statements.extend(together::inserts(std::slice::from_ref(&entry)));
     }
     let engine = db.get_database_backend();
-    statements.extend(movement::updates(engine, &movements, entry.effective_at));
+    statements.extend(movement::updates(engine, &movements, |_| {
+        entry.effective_at
+    }));
     statements.extend(together::inserts(&pending));
     statements.extend(together::inserts(&lines));
     together::execute(db, statements).await.map_err(failed)?;
-    late::write(db, &entry, &after, &changes).await?;
+    let mut late = Late::default();
+    late.add(db, &entry, &after, &changes).await?;
+    late.write(db).await.map_err(failed)?;
 
     Ok(Some(PostedEntry {
         entry,
         lines,
         accounts: after.into_values().collect(),
     }))
+}
+
+/// Takes the accounts that the movements of an entry touch out of `accounts`, as they are after it.
+fn applied(
+    accounts: &mut BTreeMap<Uuid, account::Model>,
+    movements: &BTreeMap<Uuid, Movement>,
+    entry: &entry::Model,
+) -> Result<BTreeMap<Uuid, account::Model>, PostEntryError> {
+    let mut after = BTreeMap::new();
+    for (id, movement) in movements {
+        let account = accounts.get(id);
+        if let Some(refusal) = account.and_then(|account| movement.refusal(account)) {
+            return Err(refusal);
+        }
+        if movement.lines > 0
+            && let Some(account) = accounts.remove(id)
+        {
+            after.insert(*id, movement.applied(account, entry.effective_at));
+        }
+    }
+    Ok(after)
 }
 
 /// Inserts the entry. `false` when it would be the second to resolve or reverse an entry: a race with another operation, which only

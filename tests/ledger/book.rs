@@ -18,24 +18,24 @@ use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
 /// A migrated database of a test.
-pub(super) struct Book {
-    pub(super) db: DatabaseConnection,
-    pub(super) engine: Engine,
+pub(crate) struct Book {
+    pub(crate) db: DatabaseConnection,
+    pub(crate) engine: Engine,
     _database: TestDatabase,
 }
 
 /// The instant that tests count from.
-pub(super) fn noon() -> DateTime<Utc> {
+pub(crate) fn noon() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
 /// `noon` and some seconds.
-pub(super) fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     noon() + Duration::seconds(seconds)
 }
 
 impl Book {
-    pub(super) async fn empty(database: TestDatabase) -> Self {
+    pub(crate) async fn empty(database: TestDatabase) -> Self {
         let mut options = ConnectOptions::new(database.url());
         options
             .sqlx_logging(false)
@@ -52,7 +52,7 @@ impl Book {
         }
     }
 
-    pub(super) async fn new(database: TestDatabase) -> Self {
+    pub(crate) async fn new(database: TestDatabase) -> Self {
         let book = Self::empty(database).await;
         Migrator::up(&book.db, None).await.unwrap();
         book
@@ -63,7 +63,7 @@ impl Book {
         clippy::disallowed_methods,
         reason = "the domain is tested without a unit of work around it"
     )]
-    pub(super) async fn write<T, E>(
+    pub(crate) async fn write<T, E>(
         &self,
         body: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -81,7 +81,7 @@ impl Book {
         result
     }
 
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         command: OpenAccount,
     ) -> Result<account::Model, OpenAccountError> {
@@ -90,12 +90,12 @@ impl Book {
     }
 
     /// An account in EUR without a limit, whose balance counts as positive on the credit side.
-    pub(super) async fn account(&self, code: &str) -> account::Model {
+    pub(crate) async fn account(&self, code: &str) -> account::Model {
         self.open(new_account(code)).await.unwrap()
     }
 
     /// An account in EUR that may not be overdrawn by debits.
-    pub(super) async fn wallet(&self, code: &str) -> account::Model {
+    pub(crate) async fn wallet(&self, code: &str) -> account::Model {
         let command = OpenAccount {
             limit_policy: LimitPolicy::NoDebitOverdraft,
             ..new_account(code)
@@ -103,13 +103,13 @@ impl Book {
         self.open(command).await.unwrap()
     }
 
-    pub(super) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
+    pub(crate) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
         self.write(async |tx| post_entry(tx, command, &Clock::at(noon())).await)
             .await
     }
 
     /// Moves EUR from the account that is debited to the one that is credited.
-    pub(super) async fn transfer(
+    pub(crate) async fn transfer(
         &self,
         debit: &str,
         credit: &str,
@@ -120,13 +120,13 @@ impl Book {
     }
 
     /// Sets EUR aside.
-    pub(super) async fn hold(&self, command: PlaceHold) -> Result<PostedEntry, PostEntryError> {
+    pub(crate) async fn hold(&self, command: PlaceHold) -> Result<PostedEntry, PostEntryError> {
         self.write(async |tx| place_hold(tx, command, &Clock::at(noon())).await)
             .await
     }
 
     /// Captures a hold, now or later.
-    pub(super) async fn capture(
+    pub(crate) async fn capture(
         &self,
         hold_id: Uuid,
         amounts: Option<Vec<i64>>,
@@ -143,7 +143,7 @@ impl Book {
     }
 
     /// Releases a hold, now or later.
-    pub(super) async fn release(
+    pub(crate) async fn release(
         &self,
         hold_id: Uuid,
         now: DateTime<Utc>,
@@ -158,7 +158,7 @@ impl Book {
     }
 
     /// Reverses an entry.
-    pub(super) async fn reverse(&self, entry_id: Uuid) -> Result<PostedEntry, ReverseEntryError> {
+    pub(crate) async fn reverse(&self, entry_id: Uuid) -> Result<PostedEntry, ReverseEntryError> {
         let command = ReverseEntry {
             id: new_entry_id(noon(), random()),
             entry_id,
@@ -170,7 +170,7 @@ impl Book {
     }
 
     /// The plan of a statement, in one text.
-    pub(super) async fn plan(&self, statement: Statement) -> String {
+    pub(crate) async fn plan(&self, statement: Statement) -> String {
         let Statement { sql, values, .. } = statement;
         let (explain, column) = match self.engine {
             Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
@@ -190,12 +190,12 @@ impl Book {
     }
 
     /// Everything adds up.
-    pub(super) async fn is_sound(&self) {
+    pub(crate) async fn is_sound(&self) {
         let check = verify(&self.db, 10).await.unwrap();
         assert!(check.is_sound(), "{check:?}");
     }
 
-    pub(super) async fn find(&self, code: &str) -> account::Model {
+    pub(crate) async fn find(&self, code: &str) -> account::Model {
         daybook::ledger::account(&self.db, &by(code))
             .await
             .unwrap()
@@ -203,11 +203,11 @@ impl Book {
     }
 }
 
-pub(super) fn by(code: &str) -> AccountRef {
+pub(crate) fn by(code: &str) -> AccountRef {
     AccountRef::Code(code.to_owned())
 }
 
-pub(super) fn new_account(code: &str) -> OpenAccount {
+pub(crate) fn new_account(code: &str) -> OpenAccount {
     OpenAccount {
         id: new_account_id(noon(), random()),
         code: code.to_owned(),
@@ -219,7 +219,7 @@ pub(super) fn new_account(code: &str) -> OpenAccount {
     }
 }
 
-pub(super) fn line(debit: &str, credit: &str, amount: i64) -> NewLine {
+pub(crate) fn line(debit: &str, credit: &str, amount: i64) -> NewLine {
     NewLine {
         debit: by(debit),
         credit: by(credit),
@@ -228,7 +228,7 @@ pub(super) fn line(debit: &str, credit: &str, amount: i64) -> NewLine {
     }
 }
 
-pub(super) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
+pub(crate) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
     PostEntry {
         id: new_entry_id(noon(), random()),
         lines,
@@ -238,14 +238,14 @@ pub(super) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
 }
 
 /// The notes of an entry that counts from `instant`.
-pub(super) fn effective(instant: DateTime<Utc>) -> EntryNotes {
+pub(crate) fn effective(instant: DateTime<Utc>) -> EntryNotes {
     EntryNotes {
         effective_at: Some(instant),
         ..EntryNotes::default()
     }
 }
 
-pub(super) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
+pub(crate) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
     PlaceHold {
         id: new_entry_id(noon(), random()),
         lines,
@@ -257,7 +257,7 @@ pub(super) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
 
 /// What the database says it is that was violated: the constraint's or trigger's name. SQLite has only columns for a unique
 /// constraint, and no name for a foreign key.
-pub(super) fn violated(error: &DbErr) -> String {
+pub(crate) fn violated(error: &DbErr) -> String {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
         error
     else {

@@ -1,7 +1,7 @@
 //! The ledger's functions and its tables, without a server around them: each on every engine.
 
 mod accounts;
-mod book;
+pub(crate) mod book;
 mod concurrency;
 mod history;
 mod holds;

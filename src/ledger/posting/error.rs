@@ -105,6 +105,15 @@ pub enum PostEntryError {
 }
 
 impl PostEntryError {
+    /// The database's own error, where it is what failed; a refusal, as one.
+    #[must_use]
+    pub fn into_db_err(self) -> DbErr {
+        match self {
+            Self::Accounts { source } | Self::Database { source, .. } => source,
+            refusal => DbErr::Custom(refusal.to_string()),
+        }
+    }
+
     /// What clients switch on; `None` when it is not the caller's doing.
     #[must_use]
     pub const fn code(&self) -> Option<Code> {

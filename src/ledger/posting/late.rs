@@ -7,6 +7,7 @@ use super::movement::out_of_range;
 use super::rows::Change;
 use super::together;
 use crate::ledger::history::buckets;
+use chrono::{DateTime, Utc};
 use daybook_entity::{account, entry, late_line, late_total};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict};
 use sea_orm::{
@@ -15,70 +16,104 @@ use sea_orm::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Writes what history needs of the late ones among `changes`: nothing where none is, as for most entries.
-pub(super) async fn write(
-    db: &impl ConnectionTrait,
-    entry: &entry::Model,
-    accounts: &BTreeMap<Uuid, account::Model>,
-    changes: &[Change],
-) -> Result<(), PostEntryError> {
-    let failed = |source| PostEntryError::Database {
-        entry_id: entry.id,
-        source,
-    };
-    let (mut lines, mut totals) = (Vec::new(), Vec::new());
-    for account in accounts.values() {
-        let Some(latest) = account
-            .latest_effective_at
-            .filter(|latest| *latest > entry.effective_at)
-        else {
-            continue;
+/// What history needs of the late ones among the lines of entries that were written: nothing where none is, as for most.
+#[derive(Default)]
+pub(super) struct Late {
+    /// Up to where each account's late lines are summed up.
+    sums: BTreeMap<Uuid, late_line::Model>,
+    lines: Vec<late_line::Model>,
+    totals: BTreeMap<(Uuid, i32, i64), late_total::Model>,
+}
+
+impl Late {
+    /// Adds those of an entry that left `accounts` as they are.
+    pub(super) async fn add(
+        &mut self,
+        db: &impl ConnectionTrait,
+        entry: &entry::Model,
+        accounts: &BTreeMap<Uuid, account::Model>,
+        changes: &[Change],
+    ) -> Result<(), PostEntryError> {
+        let failed = |source| PostEntryError::Database {
+            entry_id: entry.id,
+            source,
         };
-        let changes = changes
-            .iter()
-            .filter(|change| change.account_id == account.id);
-        let before = last(db, account.id).await.map_err(failed)?;
-        let mut sum = before.clone().unwrap_or(late_line::Model {
-            account_id: account.id,
-            version: 0,
-            latest_effective_at: latest,
-            lines: 0,
-            posted: 0,
-            debits_pending: 0,
-            credits_pending: 0,
-            held: 0,
-        });
-        for change in changes {
-            add(&mut sum, change).ok_or_else(|| out_of_range(account))?;
-            sum.latest_effective_at = latest;
-            lines.push(sum.clone());
+        for account in accounts.values() {
+            let Some(latest) = account
+                .latest_effective_at
+                .filter(|latest| *latest > entry.effective_at)
+            else {
+                continue;
+            };
+            let before = match self.sums.remove(&account.id) {
+                Some(sum) => sum,
+                None => {
+                    let last = last(db, account.id).await.map_err(failed)?;
+                    last.unwrap_or_else(|| none(account.id, latest))
+                }
+            };
+            let mut sum = before.clone();
+            let changes = changes
+                .iter()
+                .filter(|change| change.account_id == account.id);
+            for change in changes {
+                add(&mut sum, change).ok_or_else(|| out_of_range(account))?;
+                sum.latest_effective_at = latest;
+                self.lines.push(sum.clone());
+            }
+            self.add_to_totals(entry, &before, &sum);
+            self.sums.insert(account.id, sum);
         }
-        let before = before.unwrap_or(late_line::Model {
-            lines: 0,
-            posted: 0,
-            debits_pending: 0,
-            credits_pending: 0,
-            ..sum.clone()
-        });
-        totals.extend(
-            buckets(entry.effective_at).map(|(level, bucket)| late_total::Model {
-                account_id: account.id,
+        Ok(())
+    }
+
+    fn add_to_totals(
+        &mut self,
+        entry: &entry::Model,
+        before: &late_line::Model,
+        after: &late_line::Model,
+    ) {
+        if after.lines == before.lines {
+            return;
+        }
+        for (level, bucket) in buckets(entry.effective_at) {
+            let key = (after.account_id, level, bucket);
+            let total = self.totals.entry(key).or_insert(late_total::Model {
+                account_id: after.account_id,
                 level,
                 bucket,
-                lines: sum.lines - before.lines,
-                posted: sum.posted - before.posted,
-                debits_pending: sum.debits_pending - before.debits_pending,
-                credits_pending: sum.credits_pending - before.credits_pending,
-            }),
-        );
+                lines: 0,
+                posted: 0,
+                debits_pending: 0,
+                credits_pending: 0,
+            });
+            total.lines += after.lines - before.lines;
+            total.posted += after.posted - before.posted;
+            total.debits_pending += after.debits_pending - before.debits_pending;
+            total.credits_pending += after.credits_pending - before.credits_pending;
+        }
     }
-    totals.retain(|total| total.lines > 0);
-    if lines.is_empty() {
-        return Ok(());
+
+    pub(super) async fn write(self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        together::execute(db, together::inserts(&self.lines).collect()).await?;
+        add_to_totals(db, self.totals.into_values().collect()).await
     }
-    let inserts = together::inserts(&lines).collect();
-    together::execute(db, inserts).await.map_err(failed)?;
-    add_to_totals(db, totals).await.map_err(failed)
+}
+
+fn none(account_id: Uuid, latest_effective_at: DateTime<Utc>) -> late_line::Model {
+    late_line::Model {
+        account_id,
+        version: 0,
+        latest_effective_at,
+        lines: 0,
+        posted: 0,
+        debits_pending: 0,
+        credits_pending: 0,
+        held: 0,
+    }
 }
 
 async fn last(

@@ -31,6 +31,15 @@ pub(super) struct Movement {
 }
 
 impl Movement {
+    /// Both of them: the sums fit, for the accounts take one after the other.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        self.debits += other.debits;
+        self.credits += other.credits;
+        self.debits_pending += other.debits_pending;
+        self.credits_pending += other.credits_pending;
+        self.lines += other.lines;
+    }
+
     pub(super) fn add(
         &mut self,
         account: &account::Model,
@@ -151,32 +160,35 @@ impl Movement {
     }
 }
 
-/// The statements that apply the movements of an entry, which counts from `effective_at`, to their accounts: one on PostgreSQL; one an
-/// account elsewhere, where statements cost no round trip, and where SQLite would read all accounts to find those of a list.
+/// The statements that apply the movements to their accounts, and move each one's latest instant on to what `latest` says: one on
+/// PostgreSQL; one an account elsewhere, where statements cost no round trip, and where SQLite would read all accounts to find those of
+/// a list.
 pub(super) fn updates(
     engine: DbBackend,
     movements: &BTreeMap<Uuid, Movement>,
-    effective_at: DateTime<Utc>,
+    latest: impl Fn(&Uuid) -> DateTime<Utc>,
 ) -> Vec<SubQueryStatement> {
     let moved = movements.iter().filter(|(_, movement)| movement.lines > 0);
+    let moved = moved.map(|(id, movement)| (id, movement, latest(id)));
     if engine == DbBackend::Postgres {
         let moved: Vec<_> = moved.collect();
-        return vec![update_all(&moved, effective_at)];
+        return vec![update_all(&moved)];
     }
     moved
-        .map(|(id, movement)| {
+        .map(|(id, movement, latest)| {
             let by = movement.by_column().map(|(column, by)| (column, by.into()));
-            let mut update = update(by, effective_at);
+            let mut update = update(by, Expr::val(latest));
             update.and_where(col(account::Column::Id).eq(*id));
             update.into()
         })
         .collect()
 }
 
-fn update_all(moved: &[(&Uuid, &Movement)], effective_at: DateTime<Utc>) -> SubQueryStatement {
-    let row = |(id, movement): &(&Uuid, &Movement)| {
+fn update_all(moved: &[(&Uuid, &Movement, DateTime<Utc>)]) -> SubQueryStatement {
+    let row = |(id, movement, latest): &(&Uuid, &Movement, DateTime<Utc>)| {
         let by = movement.by_column().map(|(_, by)| Value::from(by));
-        ValueTuple::Many([Value::from(**id)].into_iter().chain(by).collect())
+        let row = [Value::from(**id), Value::from(*latest)];
+        ValueTuple::Many(row.into_iter().chain(by).collect())
     };
     let rows = moved.iter().map(row).collect();
     let movement = Alias::new("movement");
@@ -185,9 +197,9 @@ fn update_all(moved: &[(&Uuid, &Movement)], effective_at: DateTime<Utc>) -> SubQ
     let by = Movement::default().by_column().map(|(column, _)| column);
     let by = by
         .into_iter()
-        .zip(2..)
+        .zip(3..)
         .map(|(column, number)| (column, from(number)));
-    let mut update = update(by, effective_at);
+    let mut update = update(by, from(2));
     update
         .from(TableRef::ValuesList(rows, movement.clone().into_iden()))
         .and_where(col(account::Column::Id).eq(from(1)));
@@ -197,7 +209,7 @@ fn update_all(moved: &[(&Uuid, &Movement)], effective_at: DateTime<Utc>) -> SubQ
 /// Adds to the columns, and moves the account's latest instant on.
 fn update(
     by_column: impl IntoIterator<Item = (account::Column, Expr)>,
-    effective_at: DateTime<Utc>,
+    latest: Expr,
 ) -> UpdateStatement {
     use account::Column;
     let mut update: UpdateStatement = Query::update();
@@ -207,9 +219,8 @@ fn update(
     }
     let earlier = Column::LatestEffectiveAt
         .is_null()
-        .or(Column::LatestEffectiveAt.lt(effective_at));
-    let latest =
-        Expr::case(earlier, Expr::val(effective_at)).finally(col(Column::LatestEffectiveAt));
+        .or(col(Column::LatestEffectiveAt).lt(latest.clone()));
+    let latest = Expr::case(earlier, latest).finally(col(Column::LatestEffectiveAt));
     update.value(Column::LatestEffectiveAt, latest);
     update
 }

@@ -2,7 +2,7 @@
 
 use super::error::PostEntryError;
 use super::movement::Movement;
-use super::{DraftLine, ExpectedVersion};
+use super::{Draft, DraftLine, ExpectedVersion};
 use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY};
 use daybook_entity::{LineEffect, Side, account};
 use sea_orm::sea_query::LockType;
@@ -21,13 +21,11 @@ pub(super) struct ResolvedLine {
     pub(super) effect: LineEffect,
 }
 
-/// The whole entry, its accounts locked.
+/// The whole entry.
 pub(super) struct Resolved {
     pub(super) lines: Vec<ResolvedLine>,
     /// One for each account, by its id.
     pub(super) movements: BTreeMap<Uuid, Movement>,
-    /// Ordered by id.
-    pub(super) accounts: Vec<account::Model>,
 }
 
 /// Checks what can be checked without the database.
@@ -60,29 +58,42 @@ pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(
     Ok(())
 }
 
-/// Locks and reads all accounts in one statement, and sums up what the entry does to each.
-pub(super) async fn resolve(
-    db: &impl ConnectionTrait,
-    lines: &[DraftLine],
-    expect: &[ExpectedVersion],
-) -> Result<Resolved, PostEntryError> {
-    let accounts = lock(db, lines, expect).await?;
-    let by_ref: HashMap<AccountRef, &account::Model> = accounts
-        .iter()
-        .flat_map(|account| {
-            [
-                (AccountRef::Id(account.id), account),
-                (AccountRef::Code(account.code.clone()), account),
-            ]
-        })
-        .collect();
-    let find = |by: &AccountRef| {
-        by.normalised()
-            .and_then(|by| by_ref.get(&by).copied())
+/// Accounts that are locked, by what callers call them.
+pub(super) struct Locked {
+    /// By id, in their order, as they are to be before the next entry.
+    pub(super) accounts: BTreeMap<Uuid, account::Model>,
+    ids: HashMap<String, Uuid>,
+}
+
+impl Locked {
+    fn new(accounts: Vec<account::Model>) -> Self {
+        let ids = accounts.iter().map(|it| (it.code.clone(), it.id));
+        Self {
+            ids: ids.collect(),
+            accounts: accounts.into_iter().map(|it| (it.id, it)).collect(),
+        }
+    }
+
+    fn find(&self, by: &AccountRef) -> Result<&account::Model, PostEntryError> {
+        let id = match by.normalised() {
+            Some(AccountRef::Id(id)) => Some(id),
+            Some(AccountRef::Code(code)) => self.ids.get(&code).copied(),
+            None => None,
+        };
+        id.and_then(|id| self.accounts.get(&id))
             .ok_or_else(|| PostEntryError::AccountNotFound {
                 account: by.clone(),
             })
-    };
+    }
+}
+
+/// Sums up what an entry does to each account.
+pub(super) fn resolve(
+    locked: &Locked,
+    lines: &[DraftLine],
+    expect: &[ExpectedVersion],
+) -> Result<Resolved, PostEntryError> {
+    let find = |by: &AccountRef| locked.find(by);
     let mut movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
     let mut resolved = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
@@ -133,18 +144,19 @@ pub(super) async fn resolve(
     Ok(Resolved {
         lines: resolved,
         movements,
-        accounts,
     })
 }
 
-async fn lock(
+/// Locks and reads all accounts of these entries in one statement.
+pub(super) async fn lock(
     db: &impl ConnectionTrait,
-    lines: &[DraftLine],
-    expect: &[ExpectedVersion],
-) -> Result<Vec<account::Model>, PostEntryError> {
+    drafts: &[Draft],
+) -> Result<Locked, PostEntryError> {
     let (mut ids, mut codes) = (Vec::new(), Vec::new());
-    let named = lines.iter().flat_map(|line| [&line.debit, &line.credit]);
-    for by in named.chain(expect.iter().map(|expected| &expected.account)) {
+    let lines = drafts.iter().flat_map(|draft| &draft.lines);
+    let named = lines.flat_map(|line| [&line.debit, &line.credit]);
+    let expected = drafts.iter().flat_map(|draft| &draft.expect);
+    for by in named.chain(expected.map(|expected| &expected.account)) {
         match by.normalised() {
             Some(AccountRef::Id(id)) => ids.push(id),
             Some(AccountRef::Code(code)) => codes.push(code),
@@ -173,5 +185,6 @@ async fn lock(
         .lock(LockType::NoKeyUpdate)
         .all(db)
         .await
+        .map(Locked::new)
         .map_err(|source| PostEntryError::Accounts { source })
 }

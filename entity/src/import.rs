@@ -1,0 +1,22 @@
+//! A file that was imported; append-only.
+
+use sea_orm::entity::prelude::*;
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "import")]
+pub struct Model {
+    /// Of its contents, in hexadecimal digits.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub sha256: String,
+    /// What it was called where it was imported from.
+    pub name: String,
+    /// When it was imported.
+    pub imported_at: DateTimeUtc,
+}
+
+/// None: the domain reads by key.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

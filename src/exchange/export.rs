@@ -1,0 +1,211 @@
+//! Writes the whole ledger out.
+//!
+//! Page by page, so memory stays bounded whatever the ledger's size; the pages fit together on one snapshot, so run it in
+//! `Database::read`. Entries come in the order in which they were posted ([`replay`](crate::ledger::replay)): posting them
+//! again in that order meets no limit that they did not meet.
+
+mod csv;
+mod journal;
+mod json;
+
+use super::Format;
+use crate::ledger::{
+    self, AccountFilter, AccountOrder, PageError, PageRequest, ReplayedEntry, page_accounts,
+};
+use daybook_entity::{LineEffect, account, currency, entry_line};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbErr};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use uuid::Uuid;
+
+/// Entries of a page.
+const PAGE: u64 = 500;
+
+/// How much was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Accounts; a CSV file has none for themselves.
+    pub accounts: u64,
+    /// Entries that are in the file.
+    pub entries: u64,
+    /// Entries that are not, for they moved no money: holds and releases. JSON has them too.
+    pub left_out: u64,
+}
+
+/// Why the ledger was not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The database failed.
+    #[error("the database failed while the ledger was being read")]
+    Database(#[from] DbErr),
+    /// The file cannot be written.
+    #[error("the file cannot be written")]
+    Write(#[from] io::Error),
+    /// A row names one that is not there.
+    #[error(
+        "the entry {entry_id} names an account or currency that does not exist: see `daybook verify`"
+    )]
+    Unsound {
+        /// The entry.
+        entry_id: Uuid,
+    },
+}
+
+impl From<PageError> for ExportError {
+    fn from(error: PageError) -> Self {
+        Self::Database(match error {
+            PageError::Database { source } => source,
+            PageError::Input(input) => DbErr::Custom(input.to_string()),
+        })
+    }
+}
+
+/// What a format needs, in the order in which it is asked for it.
+trait Document {
+    fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
+    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
+    /// `moved` are those of the entry's lines that moved money, `entry.lines` all of them.
+    fn entry(
+        &mut self,
+        entry: &ReplayedEntry,
+        moved: &[Line<'_>],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()>;
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
+    /// Whether it has entries that moved no money too.
+    fn has_all(&self) -> bool {
+        false
+    }
+}
+
+/// A line with what its ids stand for.
+struct Line<'a> {
+    line: &'a entry_line::Model,
+    debit: &'a account::Model,
+    credit: &'a account::Model,
+    exponent: i32,
+}
+
+/// Writes the ledger that `db` shows to `out`, and tells `progress` the number of each page's last entry.
+///
+/// # Errors
+/// When the database or the file fails: what was written is then not the whole ledger.
+pub async fn export(
+    db: &impl ConnectionTrait,
+    format: Format,
+    out: &mut (dyn Write + Send),
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Exported, ExportError> {
+    let mut document: Box<dyn Document + Send> = match format {
+        Format::Hledger | Format::Ledger => Box::new(journal::Journal::new(format)),
+        Format::Csv => Box::new(csv::Csv),
+        Format::Json => Box::new(json::Json::default()),
+    };
+    let mut exported = Exported::default();
+    let mut buffer = Vec::new();
+    let currencies = ledger::used_currencies(db).await?;
+    document.begin(&currencies, &mut buffer)?;
+    let exponents = currencies.into_iter().map(|it| (it.code, it.exponent));
+    let exponents: HashMap<String, i32> = exponents.collect();
+
+    let mut request = PageRequest {
+        first: Some(100),
+        ..PageRequest::default()
+    };
+    loop {
+        let (filter, order) = (AccountFilter::default(), AccountOrder::default());
+        let page = page_accounts(db, &filter, order, &request).await?;
+        for edge in &page.edges {
+            document.account(&edge.node, &mut buffer)?;
+            exported.accounts += 1;
+        }
+        flush(&mut buffer, out)?;
+        request.after = page.edges.into_iter().last().map(|edge| edge.cursor);
+        if !page.has_next_page {
+            break;
+        }
+    }
+
+    let mut after = 0;
+    loop {
+        let entries = ledger::replay(db, after, PAGE).await?;
+        let Some(last) = entries.last() else { break };
+        after = last.seq;
+        let lines = entries.iter().flat_map(|entry| &entry.lines);
+        let ids = lines.flat_map(|line| [line.debit_account_id, line.credit_account_id]);
+        let mut ids: Vec<Uuid> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let accounts = accounts(db, &ids).await?;
+        for entry in &entries {
+            let lines = lines_of(entry, &accounts, &exponents);
+            let lines = lines.ok_or(ExportError::Unsound {
+                entry_id: entry.entry.id,
+            })?;
+            if lines.is_empty() && !document.has_all() {
+                exported.left_out += 1;
+                continue;
+            }
+            document.entry(entry, &lines, &mut buffer)?;
+            exported.entries += 1;
+        }
+        flush(&mut buffer, out)?;
+        progress(after.unsigned_abs());
+    }
+    document.end(&mut buffer)?;
+    flush(&mut buffer, out)?;
+    out.flush()?;
+    Ok(exported)
+}
+
+/// In parts, within every engine's number of parameters: a page of entries can touch a million accounts.
+async fn accounts(
+    db: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, account::Model>, DbErr> {
+    let mut accounts = HashMap::new();
+    for ids in ids.chunks(1000) {
+        accounts.extend(ledger::accounts_by_id(db, ids.iter().copied()).await?);
+    }
+    Ok(accounts)
+}
+
+/// The lines that moved money; `None` where an account or a currency is missing.
+fn lines_of<'a>(
+    entry: &'a ReplayedEntry,
+    accounts: &'a HashMap<Uuid, account::Model>,
+    exponents: &HashMap<String, i32>,
+) -> Option<Vec<Line<'a>>> {
+    let moved =
+        |line: &&entry_line::Model| matches!(line.effect, LineEffect::Post | LineEffect::Capture);
+    let line = |line: &'a entry_line::Model| {
+        Some(Line {
+            line,
+            debit: accounts.get(&line.debit_account_id)?,
+            credit: accounts.get(&line.credit_account_id)?,
+            exponent: *exponents.get(&line.currency)?,
+        })
+    };
+    entry.lines.iter().filter(moved).map(line).collect()
+}
+
+fn flush(buffer: &mut Vec<u8>, out: &mut (dyn Write + Send)) -> io::Result<()> {
+    out.write_all(buffer)?;
+    buffer.clear();
+    Ok(())
+}
+
+/// An instant as every format writes it.
+fn instant(at: chrono::DateTime<chrono::Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+/// The word of the database for a side, a kind, …
+fn word<E: ActiveEnum<Value = String>>(value: &E) -> String {
+    value.to_value()
+}
+
+fn entry_id(id: Uuid) -> String {
+    ledger::Id::Entry(id).to_string()
+}

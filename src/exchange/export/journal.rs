@@ -1,0 +1,110 @@
+//! A journal, as hledger and ledger read it.
+
+use super::{Document, Line, entry_id, instant, word};
+use crate::exchange::name::{journal_name, side_by_name, type_of};
+use crate::exchange::note::{self, AccountNote, EntryNote};
+use crate::exchange::{Format, amount::symbol};
+use crate::ledger::{ReplayedEntry, decimal};
+use daybook_entity::{account, currency};
+use std::io::{self, Write};
+
+pub(super) struct Journal {
+    format: Format,
+}
+
+impl Journal {
+    pub(super) const fn new(format: Format) -> Self {
+        Self { format }
+    }
+}
+
+impl Document for Journal {
+    fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()> {
+        writeln!(
+            out,
+            "; Exported by Daybook: the entries that moved money, in the order in which they were posted."
+        )?;
+        if self.format == Format::Hledger {
+            writeln!(out, "decimal-mark .")?;
+        }
+        writeln!(out)?;
+        for currency in currencies {
+            let code = symbol(&currency.code);
+            let amount = decimal(0, currency.exponent);
+            // hledger wants a decimal mark, and ledger cannot read one with nothing after it.
+            match (self.format, currency.exponent) {
+                (Format::Hledger, 0) => writeln!(out, "commodity {amount}. {code}")?,
+                (Format::Hledger, _) => writeln!(out, "commodity {amount} {code}")?,
+                _ => writeln!(out, "commodity {code}\n    format {amount} {code}")?,
+            }
+        }
+        writeln!(out)
+    }
+
+    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
+        let name = journal_name(&account.code);
+        writeln!(out, "account {name}")?;
+        if side_by_name(&name) != Some(account.normal_side) {
+            writeln!(out, "    ; type:{}", type_of(account.normal_side))?;
+        }
+        let note = AccountNote {
+            code: (name != account.code).then(|| account.code.clone()),
+            name: account.name.clone(),
+            currency: account.currency.clone(),
+            normal_side: word(&account.normal_side),
+            limit_policy: word(&account.limit_policy),
+            status: Some(word(&account.status)),
+            metadata: account.metadata.clone(),
+        };
+        write!(out, "    ; ")?;
+        note::write(&note, out)?;
+        writeln!(out)
+    }
+
+    fn entry(
+        &mut self,
+        ReplayedEntry { entry, .. }: &ReplayedEntry,
+        moved: &[Line<'_>],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let description = entry.description.as_deref().unwrap_or_default();
+        let shown = one_line(description);
+        let date = entry.effective_at.format("%Y-%m-%d");
+        writeln!(out, "\n{date} ({}) {shown}", entry_id(entry.id))?;
+        let note = EntryNote {
+            kind: word(&entry.kind),
+            effective_at: instant(entry.effective_at),
+            recorded_at: instant(entry.recorded_at),
+            resolves: entry.resolves_id.map(entry_id),
+            reverses: entry.reverses_id.map(entry_id),
+            description: (shown != description).then(|| description.to_owned()),
+            metadata: entry.metadata.clone(),
+        };
+        write!(out, "    ; ")?;
+        note::write(&note, out)?;
+        writeln!(out)?;
+        for line in moved {
+            let amount = decimal(line.line.amount, line.exponent);
+            let currency = symbol(&line.line.currency);
+            for (account, sign) in [(line.debit, ""), (line.credit, "-")] {
+                let name = journal_name(&account.code);
+                writeln!(out, "    {name}  {sign}{amount} {currency}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A description as it can stand in a transaction's first line, where a semicolon begins a comment.
+fn one_line(description: &str) -> String {
+    let harmless = |c: char| match c {
+        ';' => ',',
+        c if c.is_control() || c.is_whitespace() => ' ',
+        c => c,
+    };
+    description.chars().map(harmless).collect()
+}

@@ -1,0 +1,103 @@
+//! One JSON object with everything, an account or an entry a line.
+
+use super::{Document, Line, entry_id, instant, word};
+use crate::ledger::{Id, ReplayedEntry};
+use daybook_entity::{account, currency, entry_line};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Amounts are minor units, in text, as in GraphQL: most readers of JSON round large numbers.
+#[derive(Default)]
+pub(super) struct Json {
+    has_account: bool,
+    has_entry: bool,
+}
+
+impl Document for Json {
+    fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()> {
+        let currency = |it: &currency::Model| json!({ "code": it.code, "exponent": it.exponent });
+        let currencies: Vec<Value> = currencies.iter().map(currency).collect();
+        write!(
+            out,
+            "{{\"currencies\":{},\"accounts\":[",
+            Value::from(currencies)
+        )
+    }
+
+    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
+        let value = json!({
+            "id": Id::Account(account.id).to_string(),
+            "code": account.code,
+            "name": account.name,
+            "currency": account.currency,
+            "normalSide": word(&account.normal_side),
+            "limitPolicy": word(&account.limit_policy),
+            "status": word(&account.status),
+            "debitsPosted": account.debits_posted.to_string(),
+            "debitsPending": account.debits_pending.to_string(),
+            "creditsPosted": account.credits_posted.to_string(),
+            "creditsPending": account.credits_pending.to_string(),
+            "version": account.version.to_string(),
+            "createdAt": instant(account.created_at),
+            "metadata": account.metadata,
+        });
+        let comma = if self.has_account { "," } else { "" };
+        self.has_account = true;
+        write!(out, "{comma}\n{value}")
+    }
+
+    fn entry(
+        &mut self,
+        ReplayedEntry { entry, lines, .. }: &ReplayedEntry,
+        _: &[Line<'_>],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        let value = json!({
+            "id": entry_id(entry.id),
+            "kind": word(&entry.kind),
+            "resolves": entry.resolves_id.map(entry_id),
+            "reverses": entry.reverses_id.map(entry_id),
+            "description": entry.description,
+            "effectiveAt": instant(entry.effective_at),
+            "recordedAt": instant(entry.recorded_at),
+            "expiresAt": entry.expires_at.map(instant),
+            "metadata": entry.metadata,
+            "lines": lines,
+        });
+        let before = if self.has_entry {
+            ","
+        } else {
+            "\n],\"entries\":["
+        };
+        self.has_entry = true;
+        write!(out, "{before}\n{value}")
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        let before = if self.has_entry {
+            ""
+        } else {
+            "\n],\"entries\":["
+        };
+        writeln!(out, "{before}\n]}}")
+    }
+
+    fn has_all(&self) -> bool {
+        true
+    }
+}
+
+fn line(line: &entry_line::Model) -> Value {
+    json!({
+        "debit": Id::Account(line.debit_account_id).to_string(),
+        "credit": Id::Account(line.credit_account_id).to_string(),
+        "amount": line.amount.to_string(),
+        "currency": line.currency,
+        "effect": word(&line.effect),
+        "debitVersion": line.debit_version.to_string(),
+        "debitBalance": line.debit_balance.to_string(),
+        "creditVersion": line.credit_version.to_string(),
+        "creditBalance": line.credit_balance.to_string(),
+    })
+}

@@ -1,0 +1,184 @@
+//! The accounts of the ledger that a file means.
+//!
+//! An account of the ledger has one currency, and one of a journal has as many as are posted to it. The one that the ledger has under the
+//! name, or the first one posted to, keeps the name; each other is called `NAME [CURRENCY]`.
+
+use super::{ImportError, Refusal, refusal};
+use crate::exchange::name::side_by_name;
+use crate::exchange::note::AccountNote;
+use crate::exchange::source::Declared;
+use crate::exchange::transaction::Posting;
+use crate::ledger::{
+    self, AccountRef, Clock, OpenAccount, OpenAccountError, new_account_id, random,
+};
+use daybook_entity::{LimitPolicy, Side};
+use sea_orm::{ActiveEnum, ConnectionTrait};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+#[derive(Default)]
+pub(super) struct Accounts {
+    /// By name, then by currency.
+    known: HashMap<String, Vec<(String, Uuid)>>,
+    /// What the file says of an account by itself.
+    sides: HashMap<String, Side>,
+    notes: HashMap<String, AccountNote>,
+    pub(super) opened: u64,
+}
+
+impl Accounts {
+    /// Remembers what the file says of an account, and opens it where the file says everything, as Daybook's own do.
+    pub(super) async fn declare(
+        &mut self,
+        db: &impl ConnectionTrait,
+        declared: Declared,
+        clock: &Clock,
+    ) -> Result<(), ImportError> {
+        if let Some(side) = declared.side {
+            self.sides.insert(declared.name.clone(), side);
+        }
+        if let Some(note) = declared.note {
+            let currency = note.currency.clone();
+            self.notes.insert(declared.name.clone(), note);
+            self.find_or_open(db, declared.line, &declared.name, None, &currency, clock)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The account of the ledger that a posting in this currency is about, opened where there is none yet: no statement but for the first
+    /// posting of each.
+    pub(super) async fn id(
+        &mut self,
+        db: &impl ConnectionTrait,
+        posting: &Posting,
+        currency: &str,
+        clock: &Clock,
+    ) -> Result<Uuid, ImportError> {
+        let known = self.known.get(&posting.account).into_iter().flatten();
+        if let Some((_, id)) = known.into_iter().find(|(code, _)| code == currency) {
+            return Ok(*id);
+        }
+        self.find_or_open(
+            db,
+            posting.line,
+            &posting.account,
+            posting.side,
+            currency,
+            clock,
+        )
+        .await
+    }
+
+    async fn find_or_open(
+        &mut self,
+        db: &impl ConnectionTrait,
+        line: u64,
+        name: &str,
+        side: Option<Side>,
+        currency: &str,
+        clock: &Clock,
+    ) -> Result<Uuid, ImportError> {
+        let note = self.notes.get(name);
+        let plain = note
+            .and_then(|it| it.code.as_deref())
+            .unwrap_or(name)
+            .to_owned();
+        let note = note.filter(|it| it.currency == currency).cloned();
+        let other = format!("{plain} [{currency}]");
+        let mut id = None;
+        let mut free = None;
+        for code in [plain, other] {
+            match ledger::account(db, &AccountRef::Code(code.clone())).await? {
+                Some(account) if account.currency == currency => id = Some(account.id),
+                Some(_) => continue,
+                None => free = Some(code),
+            }
+            break;
+        }
+        let id = match (id, free) {
+            (Some(id), _) => id,
+            (None, Some(code)) => {
+                let side = side.or_else(|| self.side(name));
+                let account = new_account(line, code, side, currency, note, clock)?;
+                let id = account.id;
+                open(db, line, account, clock).await?;
+                self.opened += 1;
+                id
+            }
+            (None, None) => {
+                let problem = format!(
+                    "the ledger has an account `{name} [{currency}]`, and it is not in {currency}: post to another account"
+                );
+                return Err(refusal(line, problem).into());
+            }
+        };
+        let known = self.known.entry(name.to_owned()).or_default();
+        known.push((currency.to_owned(), id));
+        Ok(id)
+    }
+
+    /// The normal side of an account, as hledger tells its type: by what is said of it or of one above it, or by its name.
+    fn side(&self, name: &str) -> Option<Side> {
+        let ends = name.rmatch_indices(':').map(|(at, _)| at);
+        let mut names = std::iter::once(name.len())
+            .chain(ends)
+            .map(|end| &name[..end]);
+        names
+            .find_map(|name| self.sides.get(name).copied())
+            .or_else(|| side_by_name(name))
+    }
+}
+
+fn new_account(
+    line: u64,
+    code: String,
+    side: Option<Side>,
+    currency: &str,
+    note: Option<AccountNote>,
+    clock: &Clock,
+) -> Result<OpenAccount, Refusal> {
+    let mut account = OpenAccount {
+        id: new_account_id(clock.now(), random()),
+        name: code.clone(),
+        code,
+        currency: currency.to_owned(),
+        // What is positive in the file is positive in the ledger.
+        normal_side: side.unwrap_or(Side::Debit),
+        limit_policy: LimitPolicy::None,
+        metadata: None,
+    };
+    if let Some(note) = note {
+        let unknown = |word: &str| {
+            refusal(
+                line,
+                format!("what Daybook wrote of the account was changed: `{word}` is unknown"),
+            )
+        };
+        account.normal_side =
+            Side::try_from_value(&note.normal_side).map_err(|_| unknown(&note.normal_side))?;
+        account.limit_policy = LimitPolicy::try_from_value(&note.limit_policy)
+            .map_err(|_| unknown(&note.limit_policy))?;
+        account.name = note.name;
+        account.metadata = Some(note.metadata).filter(|it| !it.is_null());
+    }
+    Ok(account)
+}
+
+async fn open(
+    db: &impl ConnectionTrait,
+    line: u64,
+    account: OpenAccount,
+    clock: &Clock,
+) -> Result<(), ImportError> {
+    let code = account.code.clone();
+    match ledger::open_account(db, account, clock.now()).await {
+        Ok(_) => Ok(()),
+        Err(OpenAccountError::Database { source, .. }) => Err(source.into()),
+        Err(error) => Err(refusal(
+            line,
+            format!("the account `{code}` cannot be opened: {error}"),
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,85 @@
+//! Balance assertions: the sums of an account in the file up to a posting.
+//!
+//! hledger checks them in the order of dates, and a file is read in its own. So they are checked where the two are the same for the account,
+//! and refused where they are not.
+
+use super::header::Header;
+use super::posting::ParsedPosting;
+use crate::exchange::amount::text;
+use crate::exchange::source::Refusal;
+use crate::exchange::transaction::Posting;
+use chrono::NaiveDate;
+use std::collections::HashMap;
+
+/// What the file has said of an account in one currency.
+#[derive(Default)]
+struct Running {
+    sum: i128,
+    /// Of its postings up to here.
+    latest: Option<NaiveDate>,
+    /// Of its assertions up to here.
+    asserted: Option<NaiveDate>,
+}
+
+#[derive(Default)]
+pub(super) struct Assertions(HashMap<String, HashMap<String, Running>>);
+
+impl Assertions {
+    /// Adds the postings of a transaction, and checks what is asserted of them: `parsed` is what the file says, `postings` what it means.
+    pub(super) fn check(
+        &mut self,
+        header: &Header,
+        parsed: &[ParsedPosting],
+        postings: &[Posting],
+    ) -> Result<(), Refusal> {
+        const ORDER: &str = "put transactions in the order of their dates (`hledger print` does), or leave the assertion out";
+        for posting in postings {
+            let running = self.running(&posting.account, &posting.symbol);
+            let refuse = |problem| Refusal {
+                line: posting.line,
+                column: None,
+                problem,
+            };
+            running.sum = running.sum.checked_add(posting.quantity).ok_or_else(|| {
+                refuse("the amounts of the account add up to more than can be kept".to_owned())
+            })?;
+            if running
+                .asserted
+                .is_some_and(|asserted| asserted > header.date)
+            {
+                return Err(refuse(format!(
+                    "the posting is dated before a balance assertion of `{}` above it: {ORDER}",
+                    posting.account
+                )));
+            }
+            running.latest = running.latest.max(Some(header.date));
+            // Within a transaction, an assertion counts what stands up to it.
+            let asserts = parsed.iter().filter(|it| it.line == posting.line);
+            for asserted in asserts.filter_map(|it| it.assertion.as_ref()) {
+                let running = self.running(&posting.account, &asserted.symbol);
+                if running.latest.is_some_and(|latest| latest > header.date) {
+                    return Err(refuse(format!(
+                        "the balance cannot be checked, for `{}` has a posting with a later date above it: {ORDER}",
+                        posting.account
+                    )));
+                }
+                if running.sum != asserted.number.quantity {
+                    return Err(refuse(format!(
+                        "the balance of `{}` is asserted to be {} {}, and is {} in this file: correct one of them",
+                        posting.account,
+                        text(asserted.number.quantity),
+                        asserted.symbol,
+                        text(running.sum)
+                    )));
+                }
+                running.asserted = Some(header.date);
+            }
+        }
+        Ok(())
+    }
+
+    fn running(&mut self, account: &str, symbol: &str) -> &mut Running {
+        let by_symbol = self.0.entry(account.to_owned()).or_default();
+        by_symbol.entry(symbol.to_owned()).or_default()
+    }
+}

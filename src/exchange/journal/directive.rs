@@ -1,0 +1,176 @@
+//! Directives: what is at the margin, and is no transaction.
+
+use super::Journal;
+use super::lines::Line;
+use crate::exchange::amount::{Amount, is_symbol, style};
+use crate::exchange::name::side_by_type;
+use crate::exchange::note;
+use crate::exchange::source::{Declared, Item, SourceError};
+use std::io::BufRead;
+
+impl<R: BufRead> Journal<R> {
+    /// What the directive says; `None` when that is nothing by itself.
+    pub(super) fn directive(&mut self, line: &Line) -> Result<Option<Item>, SourceError> {
+        let (word, rest) = line.text.split_at(
+            line.text
+                .find(char::is_whitespace)
+                .unwrap_or(line.text.len()),
+        );
+        let rest = rest.trim();
+        let word = word.trim_start_matches(['!', '@']);
+        if let Some(year) = word.strip_prefix('Y').filter(|year| !year.is_empty()) {
+            return self.default_year(line, year);
+        }
+        match word {
+            "account" => return self.account(line, rest).map(Some),
+            "commodity" => return self.commodity(line, rest),
+            "D" => {
+                let (amount, mark) =
+                    style(uncommented(rest)).map_err(|problem| line.refusal_at(rest, problem))?;
+                self.marks.default_symbol.clone_from(&amount.symbol);
+                return Ok(Some(self.styled(amount, mark)));
+            }
+            "decimal-mark" => {
+                self.marks.of_file = match rest {
+                    "." | "," => rest.chars().next(),
+                    _ => {
+                        return Err(line
+                            .refusal("a decimal mark is `.` or `,`: write one of them")
+                            .into());
+                    }
+                };
+            }
+            "Y" | "year" => return self.default_year(line, rest),
+            "comment" | "test" => self.skip(line, word)?,
+            "P" | "N" => self.left_out += 1,
+            "payee" | "tag" => {
+                self.left_out += 1;
+                while self.lines.next_indented()?.is_some() {}
+            }
+            "include" => {
+                let problem = "an import is one file: import each by itself, or all of them as one \
+                               (`hledger -f FILE print | daybook import --format hledger -`)";
+                return Err(line.refusal(problem).into());
+            }
+            "alias" | "apply" | "end" | "bucket" | "A" => {
+                let problem = format!(
+                    "`{word}` changes what other lines mean: write them as they are meant (`hledger print` does)"
+                );
+                return Err(line.refusal(problem).into());
+            }
+            _ => {
+                let problem = format!(
+                    "`{word}` is nothing that can be imported: take the line out of the file"
+                );
+                return Err(line.refusal(problem).into());
+            }
+        }
+        Ok(None)
+    }
+
+    fn default_year(&mut self, line: &Line, text: &str) -> Result<Option<Item>, SourceError> {
+        match text.trim().parse() {
+            Ok(year @ 1..=9999) => self.year = Some(year),
+            _ => return Err(line.refusal("a year is a number like 2026").into()),
+        }
+        Ok(None)
+    }
+
+    fn account(&mut self, line: &Line, rest: &str) -> Result<Item, SourceError> {
+        // As in a posting, two spaces end the name, and a semicolon after them begins a comment.
+        let end = rest
+            .find("  ")
+            .or_else(|| rest.find('\t'))
+            .unwrap_or(rest.len());
+        let (name, comment) = rest.split_at(end);
+        let mut declared = Declared {
+            line: line.number,
+            name: name.to_owned(),
+            side: side_in(comment),
+            note: None,
+        };
+        while let Some(line) = self.lines.next_indented()? {
+            let text = line.text.trim();
+            let comment = text.strip_prefix(';').map(str::trim);
+            match comment.map(|comment| comment.strip_prefix(note::MARK)) {
+                Some(Some(json)) => {
+                    let read = serde_json::from_str(json).map_err(|error| {
+                        line.refusal(format!("what Daybook wrote here was changed, and cannot be read ({error}): restore it, or delete the line"))
+                    })?;
+                    declared.note = Some(read);
+                }
+                Some(None) => declared.side = declared.side.or(side_in(text)),
+                // What ledger says of accounts beside these changes how its other lines are read.
+                None if text.starts_with("note") => self.left_out += 1,
+                None => {
+                    return Err(line
+                        .refusal(format!(
+                            "`{text}` of an account is not supported: take the line out"
+                        ))
+                        .into());
+                }
+            }
+        }
+        Ok(Item::Account(declared))
+    }
+
+    fn commodity(&mut self, line: &Line, rest: &str) -> Result<Option<Item>, SourceError> {
+        let mut shown = None;
+        let text = uncommented(rest);
+        if !is_symbol(text) {
+            shown = Some(style(text).map_err(|problem| line.refusal_at(rest, problem))?);
+        }
+        while let Some(line) = self.lines.next_indented()? {
+            let text = line.text.trim();
+            if let Some(format) = text.strip_prefix("format").map(str::trim) {
+                shown = Some(
+                    style(uncommented(format))
+                        .map_err(|problem| line.refusal_at(format, problem))?,
+                );
+            } else if text.starts_with("default") {
+                return Err(line
+                    .refusal("a default commodity is said with a line like `D 1000.00 EUR`")
+                    .into());
+            }
+        }
+        Ok(shown.map(|(amount, mark)| self.styled(amount, mark)))
+    }
+
+    /// Amounts in this currency have this decimal mark from here on.
+    fn styled(&mut self, amount: Amount, mark: Option<char>) -> Item {
+        if let Some(mark) = mark {
+            self.marks.of_symbol.insert(amount.symbol.clone(), mark);
+        }
+        Item::Commodity {
+            symbol: amount.symbol,
+            places: amount.number.places,
+        }
+    }
+
+    /// A block of comment, to its end or the file's.
+    fn skip(&mut self, first: &Line, word: &str) -> Result<(), SourceError> {
+        let end = format!("end {word}");
+        while let Some(line) = self.lines.next()? {
+            if line.text.trim_end() == end {
+                return Ok(());
+            }
+        }
+        if word == "comment" {
+            // hledger lets it run to the end of the file.
+            return Ok(());
+        }
+        Err(first
+            .refusal(format!("there is no `{end}` to this: add it"))
+            .into())
+    }
+}
+
+/// `type:` in a comment.
+fn side_in(comment: &str) -> Option<daybook_entity::Side> {
+    let (_, value) = comment.split_once("type:")?;
+    side_by_type(value.split(',').next()?.trim())
+}
+
+fn uncommented(text: &str) -> &str {
+    text.split(';').next().unwrap_or(text).trim()
+}

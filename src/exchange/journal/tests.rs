@@ -1,0 +1,244 @@
+//! Journals in, transactions out.
+
+use super::*;
+
+fn read(text: &str) -> Result<Vec<Item>, String> {
+    let mut journal = Journal::new(text.as_bytes());
+    let mut items = Vec::new();
+    while let Some(item) = journal.next().map_err(|error| error.to_string())? {
+        items.push(item);
+    }
+    Ok(items)
+}
+
+/// The only transaction of the journal.
+fn transaction(text: &str) -> Transaction {
+    let mut items = read(text).unwrap();
+    items.retain(|item| matches!(item, Item::Transaction(_)));
+    assert_eq!(items.len(), 1, "{items:?}");
+    match items.remove(0) {
+        Item::Transaction(transaction) => transaction,
+        _ => unreachable!(),
+    }
+}
+
+fn postings(text: &str) -> Vec<String> {
+    let posting = |it: &Posting| {
+        format!(
+            "{} {}{}",
+            it.account,
+            crate::exchange::amount::text(it.quantity),
+            it.symbol
+        )
+    };
+    transaction(text).postings.iter().map(posting).collect()
+}
+
+#[test]
+fn everything_of_a_transaction_is_kept() {
+    let journal = "\
+comment
+2020/01/01 not this one
+end comment
+# nor this
+2008/06/03=2008/06/05 * (100) eat & shop | x  ; first
+    ; second: two
+    expenses:food  stuff      $1  ; third
+
+    assets:never
+";
+    // The empty line ends the transaction.
+    assert!(
+        read(journal)
+            .unwrap_err()
+            .starts_with("line 7, column 20: the amount `stuff")
+    );
+    let journal = journal
+        .replace("food  stuff", "food stuff")
+        .replace("third\n\n", "third\n");
+    let read = transaction(&journal);
+    assert_eq!(read.line, 5);
+    assert_eq!(read.effective_at.to_rfc3339(), "2008-06-03T00:00:00+00:00");
+    assert_eq!(read.description.as_deref(), Some("eat & shop | x"));
+    assert_eq!(
+        read.metadata,
+        json!({ "code": "100", "status": "cleared", "secondaryDate": "2008-06-05", "comments": ["first", "second: two", "third"] })
+    );
+    assert_eq!(
+        postings(&journal),
+        ["expenses:food stuff 1$", "assets:never -1$"]
+    );
+}
+
+#[test]
+fn the_amount_left_out_is_what_the_others_leave_in_each_currency() {
+    assert_eq!(
+        postings("2020-1-2\n a  1 EUR\n b\n c  2 USD\n\td\t-3 USD\n"),
+        ["a 1EUR", "b -1EUR", "b 1USD", "c 2USD", "d -3USD"]
+    );
+}
+
+#[test]
+fn directives_say_what_amounts_are() {
+    assert_eq!(
+        postings("decimal-mark ,\n2020-1-2\n a  1.000 EUR\n b\n")[0],
+        "a 1000EUR"
+    );
+    assert_eq!(
+        postings("commodity 1.000,00 EUR\n2020-1-2\n a  1.000 EUR\n b\n")[0],
+        "a 1000EUR"
+    );
+    assert_eq!(
+        postings("commodity EUR\n  format 1.000,00 EUR\n2020-1-2\n a  1,000 EUR\n b\n")[0],
+        "a 1EUR"
+    );
+    assert_eq!(
+        postings("D $1,000.00\nY2020\n1/2\n a  1,000\n b\n")[0],
+        "a 1000$"
+    );
+    let declared = read("account a:b  ; x, type:L\naccount c\n  ; type: X\n").unwrap();
+    let sides: Vec<_> = declared
+        .iter()
+        .map(|item| match item {
+            Item::Account(declared) => (declared.name.as_str(), declared.side),
+            _ => panic!("{item:?}"),
+        })
+        .collect();
+    use daybook_entity::Side::{Credit, Debit};
+    assert_eq!(sides, [("a:b", Some(Credit)), ("c", Some(Debit))]);
+}
+
+#[test]
+fn assertions_are_checked_where_they_can_be() {
+    let journal =
+        |second: &str| format!("2020-1-2\n a  1 EUR = 1 EUR\n b\n2020-1-3\n{second}\n b\n");
+    assert!(read(&journal(" a  2 EUR = 3.00 EUR")).is_ok());
+    assert!(read(&journal(" a  0 EUR = 1 EUR")).is_ok());
+    let refused = read(&journal(" a  2 EUR = 4 EUR")).unwrap_err();
+    assert_eq!(
+        refused,
+        "line 5: the balance of `a` is asserted to be 4 EUR, and is 3 in this file: correct one of them"
+    );
+    let late = journal(" a  2 EUR").replace("2020-1-3", "2020-1-1");
+    assert!(
+        read(&late)
+            .unwrap_err()
+            .starts_with("line 5: the posting is dated before a balance assertion of `a`")
+    );
+    let early = "2020-1-3\n a  1 EUR\n b\n2020-1-2\n a  1 EUR = 1 EUR\n b\n";
+    assert!(read(early).unwrap_err().starts_with(
+        "line 5: the balance cannot be checked, for `a` has a posting with a later date"
+    ));
+}
+
+/// Each is refused, with its place and what to do.
+#[test]
+fn what_cannot_be_kept_is_refused_with_its_line() {
+    let long = format!("2020-1-2 x\n{}", " a  1 EUR\n b  -1 EUR\n".repeat(1001));
+    for (journal, refusal) in [
+        (
+            "~ monthly\n a  1 EUR\n",
+            "line 1: a periodic transaction is a rule",
+        ),
+        (
+            "\n= ^a\n (b)  1\n",
+            "line 2: an automated posting is a rule",
+        ),
+        (
+            "2020-1-2\n (a)  1 EUR\n",
+            "line 2, column 2: a virtual posting moves no money",
+        ),
+        (
+            "2020-1-2\n [a b]  1 EUR\n",
+            "line 2, column 2: a virtual posting moves no money",
+        ),
+        (
+            "2020-1-2\n a  1 EUR @ 2 USD\n b\n",
+            "line 2, column 11: a price makes two currencies one",
+        ),
+        (
+            "2020-1-2\n a  1 EUR {2 USD}\n b\n",
+            "line 2, column 11: a price makes two currencies one",
+        ),
+        (
+            "2020-1-2\n a  1 EUR\n b  -1 USD\n",
+            "line 1: the postings in EUR do not add up to zero but to 1; each currency balances by itself",
+        ),
+        (
+            "2020-1-2\n a  1 EUR\n b  -0.98 EUR\n",
+            "line 1: the postings in EUR do not add up to zero but to 0.02; correct",
+        ),
+        (
+            "2020-1-2\n a\n b\n c  1 EUR\n",
+            "line 3: two postings have no amount (the other is in line 2)",
+        ),
+        (
+            "2020-1-2\n a  $1,000\n b\n",
+            "line 2, column 5: the amount `$1,000` can be 1000 or 1.000",
+        ),
+        (
+            "2020-1-2\n a  = 1 EUR\n b\n",
+            "line 2, column 5: the posting has no amount",
+        ),
+        (
+            "2020-1-2\n a  1 EUR == 1 EUR\n b\n",
+            "line 2, column 11: this kind of balance assertion",
+        ),
+        (
+            "2020-1-2\n a  1 EUR x\n b\n",
+            "line 2, column 11: `x` after the amount means nothing",
+        ),
+        (
+            "2020-2-30\n a  1 EUR\n b\n",
+            "line 1: `2020-2-30` is no date: the calendar",
+        ),
+        ("02/03 x\n", "line 1: `02/03` is no date: write its year"),
+        ("2020-1-x\n", "line 1: `2020-1-x` is no date: write it like"),
+        ("include other.journal\n", "line 1: an import is one file"),
+        (
+            "alias a=b\n",
+            "line 1: `alias` changes what other lines mean",
+        ),
+        ("apply account x\n", "line 1: `apply` changes"),
+        (
+            "frobnicate\n",
+            "line 1: `frobnicate` is nothing that can be imported",
+        ),
+        ("; x\n  a  1 EUR\n", "line 2: an indented line belongs to"),
+        (
+            "account a\n  alias b\n",
+            "line 2: `alias b` of an account is not supported",
+        ),
+        ("decimal-mark x\n", "line 1: a decimal mark is"),
+        (
+            "2020-1-2\n ; daybook: {}\n a  1 EUR\n b\n",
+            "line 2: what Daybook wrote here was changed",
+        ),
+        (
+            "2020-1-2\n ; daybook: {\"kind\":\"POST\",\"effectiveAt\":\"2020-01-03T00:00:00Z\",\"recordedAt\":\"\"}\n a  1 EUR\n b\n",
+            "line 2: this says 2020-01-03, and the transaction 2020-01-02",
+        ),
+        (
+            &long,
+            "line 2002: the transaction has more than 2000 postings",
+        ),
+    ] {
+        let refused = read(journal).unwrap_err();
+        assert!(
+            refused.starts_with(refusal),
+            "{journal}\nexpected {refusal}\nand not  {refused}"
+        );
+    }
+    let refused = |bytes: &[u8]| Journal::new(bytes).next().unwrap_err().to_string();
+    assert!(refused(b"; x\n2020-1-2 \xff\n").starts_with("line 2: this is not UTF-8"));
+    assert!(refused(&vec![b'x'; 2 << 20]).starts_with("line 1: the line is longer than"));
+}
+
+#[test]
+fn what_changes_no_balance_is_counted() {
+    let text =
+        "\u{feff}P 2020-1-2 $ 1 EUR\r\npayee x\ntag y\n  ; z\n2020-1-2\r\n a  1 EUR\r\n b\r\n";
+    let mut journal = Journal::new(text.as_bytes());
+    while journal.next().unwrap().is_some() {}
+    assert_eq!(journal.left_out(), 3);
+}

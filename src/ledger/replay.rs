@@ -1,0 +1,70 @@
+//! The whole ledger, in the order in which every entry was possible: that in which it happened.
+
+use super::find;
+use daybook_entity::{account, currency, entry, entry_line};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+/// An entry with its lines, and its place in the order of the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayedEntry {
+    /// Its number in the outbox, from which the next page goes on.
+    pub seq: i64,
+    /// The entry.
+    pub entry: entry::Model,
+    /// Its lines, in order.
+    pub lines: Vec<entry_line::Model>,
+}
+
+/// At most `limit` entries after the number `after`: two statements. Entries that touch a common account come in the order in which
+/// they were posted, so that posting them again meets no limit of an account that was not met before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn replay(
+    db: &impl ConnectionTrait,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<ReplayedEntry>, DbErr> {
+    let statement = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "SELECT outbox.seq, entry.* FROM outbox JOIN entry ON entry.id = outbox.entry_id
+         WHERE outbox.seq > $1 ORDER BY outbox.seq LIMIT $2",
+        [
+            after.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ],
+    );
+    let mut entries = Vec::new();
+    for row in db.query_all_raw(statement).await? {
+        let entry = entry::Model::from_query_result(&row, "")?;
+        entries.push((row.try_get::<i64>("", "seq")?, entry));
+    }
+    let ids: Vec<Uuid> = entries.iter().map(|(_, entry)| entry.id).collect();
+    let mut lines = find::lines_by_entry_id(db, ids).await?;
+    let entries = entries.into_iter().map(|(seq, entry)| ReplayedEntry {
+        seq,
+        lines: lines.remove(&entry.id).unwrap_or_default(),
+        entry,
+    });
+    Ok(entries.collect())
+}
+
+/// The currencies that accounts have, by code.
+///
+/// # Errors
+/// When the database fails.
+pub async fn used_currencies(db: &impl ConnectionTrait) -> Result<Vec<currency::Model>, DbErr> {
+    let used = account::Entity::find()
+        .select_only()
+        .column(account::Column::Currency)
+        .into_query();
+    currency::Entity::find()
+        .filter(currency::Column::Code.in_subquery(used))
+        .order_by_asc(currency::Column::Code)
+        .all(db)
+        .await
+}

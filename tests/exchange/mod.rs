@@ -1,0 +1,9 @@
+//! `daybook export` and `daybook import`: the real binary, real journals, and hledger and ledger beside it.
+
+mod bulk;
+mod command;
+mod journals;
+mod once;
+mod properties;
+mod refusals;
+mod round_trip;

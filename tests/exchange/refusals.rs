@@ -1,0 +1,94 @@
+//! What is refused: with its line, and nothing of the file is there.
+
+use super::command::{daybook, import, imported, rows, stderr};
+use super::once::journal;
+use crate::ledger::book::{Book, by, new_account};
+use daybook::ledger::{OpenAccount, set_account_status};
+use daybook_entity::{AccountStatus, LimitPolicy};
+use daybook_test_harness::{TestDatabase, on_every_engine};
+
+on_every_engine! {
+    /// The last transaction of several batches is refused by the ledger itself.
+    async fn a_refusal_at_the_end_leaves_nothing(test: TestDatabase) {
+        let (url, observer) = (test.url().to_owned(), test.observer().await);
+        let book = Book::new(test).await;
+        book.account("bank").await;
+        book.wallet("wallet").await;
+        book.transfer("bank", "wallet", 100).await.unwrap();
+        let before = rows(&observer).await;
+        let text = format!("{}2026-11-24 late\n  bank  1 EUR\n  income\n\n2026-11-26 too much\n  bank  -1.01 EUR\n  wallet\n", journal(1200));
+        let output = import(&url, "hledger", &text);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            stderr(&output),
+            "daybook: cannot import -: line 4805: the account `wallet` has 100 minor units of EUR available, and 101 are asked for: \
+             post less, or fund the account first; nothing was imported\n"
+        );
+        assert_eq!(rows(&observer).await, before);
+        book.is_sound().await;
+        // The limit is the ledger's at that place of the file: with money on it, the same is posted.
+        let funded = text.replace("2026-11-24 late\n  bank  1 EUR\n  income", "2026-11-24 late\n  bank  0.01 EUR\n  wallet");
+        assert!(imported(&url, "hledger", &funded).starts_with("imported 1202 entries of 1202 lines"));
+        book.is_sound().await;
+    }
+
+    async fn each_refusal_names_its_line(test: TestDatabase) {
+        let (url, observer) = (test.url().to_owned(), test.observer().await);
+        let book = Book::new(test).await;
+        for (code, currency) in [("frozen", "EUR"), ("taken", "USD"), ("taken [EUR]", "JPY")] {
+            let account = OpenAccount { currency: currency.to_owned(), limit_policy: LimitPolicy::None, ..new_account(code) };
+            book.open(account).await.unwrap();
+        }
+        book.write(async |tx| set_account_status(tx, &by("frozen"), AccountStatus::Frozen).await).await.unwrap();
+        let before = rows(&observer).await;
+        let long = "x".repeat(65);
+        let description = "x".repeat(1001);
+        for (format, text, refusal) in [
+            ("hledger", "2026-11-25 x\n  frozen  1 EUR\n  b\n", "line 1: the account `frozen` is frozen: set its status"),
+            ("hledger", "2026-11-25 x\n  a  1 EUR\n  taken\n", "line 3: the ledger has an account `taken [EUR]`, and it is not in EUR"),
+            ("hledger", "2026-11-25 x\n  a  1.234 EUR\n  b\n", "line 2: 1.234 has more decimal places than EUR has in this ledger, which is 2"),
+            ("hledger", "2026-11-25 x\n  a  92233720368547758.08 EUR\n  b\n", "line 2: 92233720368547758.08 EUR is more than the ledger can keep"),
+            ("hledger", "2026-11-25 x\n  a  92233720368547758.07 EUR\n  b\n\n2026-11-25 y\n  a  0.01 EUR\n  b\n", "line 5: the amounts on the account `"),
+            ("hledger", &format!("2026-11-25 x\n  {long}  1 EUR\n  b\n"), &format!("line 2: the account `{long}` cannot be opened: `code` has 65 characters")),
+            ("hledger", &format!("2026-11-25 {description}\n  a  1 EUR\n  b\n"), "line 1: `description` has 1001 characters"),
+            ("hledger", "2026-11-25 x\n  a  1 h\n  b\n", "line 2: `h` is no currency's code, which is 3 to 12 capital letters and digits: say what it is with `--currency 'h=CODE'`"),
+            ("hledger", "2026-11-25 x\n  a  1\n  b\n", "line 2: the amount has no currency: write one, or say which it is with `--currency '=CODE'`"),
+            ("hledger", "2026-11-25 x\n  a  1 EUR\n  b\n  c  1 €\n", "line 3: `€` would be EUR, and so is `EUR` in this file"),
+            ("hledger", "~ monthly\n  a  1 EUR\n", "line 1: a periodic transaction is a rule"),
+            ("hledger", "2026-11-25 x\n  a  1 EUR @ 2 USD\n  b\n", "line 2, column 12: a price makes two currencies one"),
+            ("csv", "date,debit,credit,amount,currency\n2026-11-25,a,b,1,EUR\n2026-11-25,a,b,x,EUR\n", "line 3: the amount `x` is no positive number"),
+            ("csv", "date,debit,credit,amount,currency\n2026-11-25,a,b,1,EUR\n2026-11-25,a,frozen,1,EUR\n", "line 3: the account `frozen` is frozen"),
+        ] {
+            let output = import(&url, format, text);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            let said = stderr(&output);
+            let expected = format!("daybook: cannot import -: {refusal}");
+            assert!(said.starts_with(&expected) && said.ends_with("; nothing was imported\n"), "{text}\nexpected {expected}\nand not  {said}");
+            assert_eq!(rows(&observer).await, before, "{text}");
+        }
+    }
+
+    async fn currencies_and_accounts_that_are_missing_are_made(test: TestDatabase) {
+        let observer = test.observer().await;
+        let text = "\
+commodity 1.0000 FINE
+account pot  ; type:L
+2026-11-25 x
+  assets:a  1.5 FINE
+  pot:b  -1.5 FINE
+  income  -1 JPY
+  what  1 JPY
+  assets:a  2,25 h
+  what
+";
+        let output = daybook(&["import", "--format", "hledger", "--database", test.url(), "--currency", "h=HOUR", "-"], text);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "imported 1 entries of 3 lines; opened 6 accounts; 2 currencies registered\n", "{output:?}");
+        let currencies = observer.texts("SELECT code || CAST(exponent AS text) FROM currency WHERE code IN ('FINE', 'HOUR') ORDER BY code").await;
+        assert_eq!(currencies.into_iter().flatten().collect::<Vec<_>>(), ["FINE4", "HOUR2"]);
+        let accounts = observer.texts("SELECT code || ' ' || normal_side FROM account ORDER BY code").await;
+        assert_eq!(
+            accounts.into_iter().flatten().collect::<Vec<_>>(),
+            ["assets:a DEBIT", "assets:a [HOUR] DEBIT", "income CREDIT", "pot:b CREDIT", "what DEBIT", "what [HOUR] DEBIT"]
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Out and in again.
+
+use super::command::{balances, export, hledger_balances, imported, ledger_balances};
+use crate::ledger::book::{Book, at, by, new_account, new_hold};
+use daybook::ledger::register_currency;
+use daybook::ledger::{EntryNotes, NewLine, OpenAccount, PostEntry, new_entry_id, random};
+use daybook_entity::{LimitPolicy, Side, currency};
+use daybook_test_harness::{Observer, TestDatabase, on_every_engine};
+use serde_json::{Value as Json, json};
+
+const CODES: [(&str, &str); 14] = [
+    ("資産:現金", "EUR"),
+    ("alice", "EUR"),
+    ("(bracket)", "EUR"),
+    ("two  spaces; and 100%", "EUR"),
+    ("assets:bank", "JPY"),
+    ("assets:bank [JPY]", "JPY"),
+    ("a", "KWD"),
+    ("b", "KWD"),
+    ("btc", "BTC"),
+    ("btc:minér", "BTC"),
+    ("eth", "ETH18"),
+    ("eth:💰", "ETH18"),
+    ("::", "EUR"),
+    ("never used", "EUR"),
+];
+
+/// A ledger with everything in it.
+async fn rich(book: &Book) {
+    for (code, exponent) in [("BTC", 8), ("ETH18", 18)] {
+        let currency = currency::Model {
+            code: code.to_owned(),
+            exponent,
+        };
+        book.write(async |tx| register_currency(tx, currency).await)
+            .await
+            .unwrap();
+    }
+    for (number, (code, currency)) in CODES.iter().enumerate() {
+        book.open(OpenAccount {
+            name: format!("“{code}” [1] date: type:x"),
+            currency: (*currency).to_owned(),
+            normal_side: if number % 2 == 0 {
+                Side::Debit
+            } else {
+                Side::Credit
+            },
+            limit_policy: if *code == "alice" {
+                LimitPolicy::NoDebitOverdraft
+            } else {
+                LimitPolicy::None
+            },
+            metadata: Some(
+                json!({ "list": [1, [2, "[2020/01/01]"]], "text": "date:x, type:Y ; z" }),
+            ),
+            ..new_account(code)
+        })
+        .await
+        .unwrap();
+    }
+    let line = |debit: usize, credit: usize, amount: i64| NewLine {
+        debit: by(CODES[debit].0),
+        credit: by(CODES[credit].0),
+        amount,
+        currency: CODES[debit].1.to_owned(),
+    };
+    let entry = |lines: Vec<NewLine>, seconds: i64| PostEntry {
+        id: new_entry_id(at(seconds), random()),
+        lines,
+        notes: EntryNotes {
+            effective_at: Some(at(seconds)),
+            description: Some(format!(
+                "no. {seconds}; with\n(a line) | and [2020/01/01] date:x"
+            )),
+            metadata: Some(json!({ "seconds": seconds, "list": [7], "text": "date2:1\n" })),
+        },
+        expect: Vec::new(),
+    };
+    // Days ahead and behind, and one in the middle of a day.
+    let first = book
+        .post(entry(
+            vec![line(0, 1, 1500), line(4, 5, 12), line(6, 7, 1)],
+            0,
+        ))
+        .await
+        .unwrap();
+    book.post(entry(
+        vec![
+            line(8, 9, 1),
+            line(10, 11, i64::MAX - 1),
+            line(0, 2, 7),
+            line(2, 0, 7),
+        ],
+        -400_000,
+    ))
+    .await
+    .unwrap();
+    book.post(entry(vec![line(3, 12, 1), line(1, 3, 700)], 86_400))
+        .await
+        .unwrap();
+    let plain = PostEntry {
+        notes: EntryNotes::default(),
+        ..entry(vec![line(3, 12, 5)], 3)
+    };
+    let plain = book.post(plain).await.unwrap();
+    book.reverse(plain.entry.id).await.unwrap();
+    let hold = book
+        .hold(new_hold(vec![line(1, 2, 300), line(1, 0, 100)]))
+        .await
+        .unwrap();
+    book.capture(hold.entry.id, Some(vec![250, 0]), at(5))
+        .await
+        .unwrap();
+    let hold = book.hold(new_hold(vec![line(1, 2, 10)])).await.unwrap();
+    book.release(hold.entry.id, at(6)).await.unwrap();
+    book.hold(new_hold(vec![line(1, 2, 20)])).await.unwrap();
+    assert_eq!(first.lines.len(), 3);
+}
+
+/// Everything that moved money, as far as it is carried.
+async fn moved(observer: &Observer) -> Vec<Option<String>> {
+    observer
+        .texts(
+            "SELECT CAST(line_no AS text) || ' ' || d.code || ' ' || c.code || ' ' || CAST(amount AS text) || ' ' || l.currency || ' '
+                    || CAST(effective_at AS text) || ' ' || CAST(e.metadata AS text) || ' ' || COALESCE(description, '-')
+             FROM entry_line l JOIN entry e ON e.id = l.entry_id JOIN outbox o ON o.entry_id = e.id
+             JOIN account d ON d.id = debit_account_id JOIN account c ON c.id = credit_account_id
+             WHERE effect IN ('POST', 'CAPTURE') ORDER BY seq, line_no",
+        )
+        .await
+}
+
+async fn accounts(observer: &Observer, columns: &str) -> Vec<Option<String>> {
+    observer
+        .texts(&format!(
+            "SELECT {columns} FROM account WHERE version > 0 ORDER BY code"
+        ))
+        .await
+}
+
+/// Names of journals, as the codes that they are for.
+fn by_code(mut balances: super::command::Balances) -> super::command::Balances {
+    for (name, code) in [
+        ("%28bracket)", "(bracket)"),
+        ("two %20spaces%3B and 100%25", "two  spaces; and 100%"),
+        ("%3A%3A", "::"),
+    ] {
+        let balance = balances
+            .remove(name)
+            .unwrap_or_else(|| panic!("no {name} in {balances:?}"));
+        balances.insert(code.to_owned(), balance);
+    }
+    balances
+}
+
+on_every_engine! {
+    async fn hledger_and_ledger_print_the_balances_of_the_ledger(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        rich(&book).await;
+        let balances = balances(&observer).await;
+        assert_eq!(balances.len(), 13);
+        assert_eq!(balances["eth"], "9.223372036854775806 \"ETH18\"");
+        assert_eq!(balances["assets:bank"], "12 JPY");
+        assert_eq!(balances["a"], "0.001 KWD");
+        assert_eq!(by_code(hledger_balances(&export(&url, "hledger"))), balances);
+        let mut non_zero = by_code(ledger_balances(&export(&url, "ledger")));
+        non_zero.retain(|_, amount| amount != "0");
+        let mut expected = balances;
+        expected.retain(|_, amount| amount != "0");
+        assert_eq!(non_zero, expected);
+    }
+
+    async fn an_export_imported_into_an_empty_ledger_is_the_same_money(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        rich(&book).await;
+        for format in ["hledger", "csv"] {
+            let other = TestDatabase::create(book.engine).await;
+            let (other_url, other_observer) = (other.url().to_owned(), other.observer().await);
+            let said = imported(&other_url, format, &export(&url, format));
+            assert!(said.starts_with("imported 6 entries of 12 lines; opened 1"), "{said}");
+            assert_eq!(balances(&other_observer).await, balances(&observer).await);
+            assert_eq!(moved(&other_observer).await, moved(&observer).await);
+            let kept = "code || currency || normal_side || CAST(debits_posted AS text) || ' ' || CAST(credits_posted AS text)";
+            assert_eq!(accounts(&other_observer, kept).await, accounts(&observer, kept).await);
+            let of_journals = "name || limit_policy || CAST(metadata AS text)";
+            let is_journal = format == "hledger";
+            let same = accounts(&other_observer, of_journals).await == accounts(&observer, of_journals).await;
+            assert_eq!(same, is_journal, "{format}");
+            let never_used = other_observer.i64("SELECT COUNT(*) FROM account WHERE version = 0").await;
+            assert_eq!(never_used, i64::from(is_journal));
+            Book::empty(other).await.is_sound().await;
+        }
+    }
+
+    async fn json_has_everything(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        let empty: Json = serde_json::from_str(&export(&url, "json")).unwrap();
+        assert_eq!(empty, json!({ "currencies": [], "accounts": [], "entries": [] }));
+        rich(&book).await;
+        let all: Json = serde_json::from_str(&export(&url, "json")).unwrap();
+        let count = |what: &str| i64::try_from(all[what].as_array().unwrap().len()).unwrap();
+        assert_eq!(count("currencies"), 5);
+        assert_eq!(count("accounts"), 14);
+        assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);
+        let kinds: Vec<&str> = all["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["POST", "POST", "POST", "POST", "REVERSAL", "HOLD", "CAPTURE", "HOLD", "RELEASE", "HOLD"]);
+        assert_eq!(all["entries"][4]["reverses"], all["entries"][3]["id"]);
+        let entries = all["entries"].as_array().unwrap();
+        let lines = entries.iter().map(|entry| entry["lines"].as_array().unwrap().len()).sum::<usize>();
+        assert_eq!(i64::try_from(lines).unwrap(), observer.i64("SELECT COUNT(*) FROM entry_line").await);
+    }
+}
