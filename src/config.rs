@@ -6,7 +6,7 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::http::{Certificate, Limits, PersistedOptions};
@@ -26,6 +26,7 @@ mod args;
 mod database_url;
 mod limits;
 mod tls;
+mod traces;
 mod value;
 mod wrong;
 
@@ -76,6 +77,8 @@ pub struct ServeSettings {
     pub limits: Limits,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
+    /// Where spans are sent.
+    pub traces: Option<Uri>,
     /// What to log.
     pub log: LogSettings,
 }
@@ -156,6 +159,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some((tokens, origins)),
         Some(limits),
         Some(persisted),
+        Some(traces),
         Some(log),
     ) = (
         access::listen(args, &mut values),
@@ -172,6 +176,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::access(&args.access, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
+        traces::url(&args.traces, &mut values),
         log_settings(&args.log, &mut values),
     )
     else {
@@ -192,6 +197,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         origins,
         limits,
         persisted,
+        traces,
         log,
     })
 }

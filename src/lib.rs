@@ -14,4 +14,5 @@ pub mod signals;
 pub mod startup;
 mod sweep;
 pub mod telemetry;
+pub mod traces;
 mod wake;
