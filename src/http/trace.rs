@@ -31,20 +31,23 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         path = request.uri().path(),
         trace_id = Empty,
     );
-    let trace = trace_context::join(&span, request.headers());
-    if let Some((trace, _)) = &trace {
-        span.record("trace_id", trace);
+    let part = trace_context::join(&span, request.headers());
+    if let Some(part) = &part {
+        span.record("trace_id", &part.trace);
     }
-    if let Some(route) = request.extensions().get::<MatchedPath>() {
+    let is_recorded = part.as_ref().is_some_and(|part| part.is_recorded);
+    if is_recorded && let Some(route) = request.extensions().get::<MatchedPath>() {
         span.set_attribute("http.route", route.as_str().to_owned());
     }
     let mut response = next.run(request).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id);
-    if let Some((_, header)) = trace {
-        response.headers_mut().insert(TRACE_PARENT, header);
+    if let Some(part) = part {
+        response.headers_mut().insert(TRACE_PARENT, part.header);
     }
     let status = response.status().as_u16();
-    span.set_attribute("http.response.status_code", i64::from(status));
+    if is_recorded {
+        span.set_attribute("http.response.status_code", i64::from(status));
+    }
     let _entered = span.enter();
     tracing::debug!(
         status,

@@ -15,8 +15,17 @@ use uuid::Uuid;
 pub(super) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Makes the span a part of the trace that the request names. Answers the trace's id, and the `traceparent` of the response.
-pub(super) fn join(span: &Span, headers: &HeaderMap) -> Option<(String, HeaderValue)> {
+/// A request's part in a trace.
+pub(super) struct Part {
+    pub(super) trace: String,
+    /// The `traceparent` of the response.
+    pub(super) header: HeaderValue,
+    /// Whether the request's span is sent anywhere.
+    pub(super) is_recorded: bool,
+}
+
+/// Makes the span a part of the trace that the request names, or of a new one where spans are sent.
+pub(super) fn join(span: &Span, headers: &HeaderMap) -> Option<Part> {
     let parent = headers.get(&TRACE_PARENT).and_then(parent_of);
     if let Some(parent) = &parent {
         let state = headers
@@ -28,10 +37,11 @@ pub(super) fn join(span: &Span, headers: &HeaderMap) -> Option<(String, HeaderVa
     }
     let context = span.context();
     let own = context.span().span_context().clone();
-    let own = if own.is_valid() {
-        own
+    let (own, is_recorded) = if own.is_valid() {
+        let is_sampled = own.is_sampled();
+        (own, is_sampled)
     } else {
-        unrecorded(&parent?)
+        (unrecorded(&parent?), false)
     };
     let header = format!(
         "00-{}-{}-{:02x}",
@@ -39,8 +49,11 @@ pub(super) fn join(span: &Span, headers: &HeaderMap) -> Option<(String, HeaderVa
         own.span_id(),
         own.trace_flags()
     );
-    let header = HeaderValue::from_str(&header).ok()?;
-    Some((own.trace_id().to_string(), header))
+    Some(Part {
+        trace: own.trace_id().to_string(),
+        header: HeaderValue::from_str(&header).ok()?,
+        is_recorded,
+    })
 }
 
 /// Makes the span the first of a trace of its own, that knows where it came from: what lasts for hours is not one trace.

@@ -253,7 +253,7 @@ async fn a_collector_that_is_down_or_silent_holds_up_nothing() {
     let [at_down, at_silent] =
         [&down, &silent].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
     drop(down);
-    for endpoint in [at_down, at_silent] {
+    for endpoint in [at_down, at_silent.clone()] {
         // Two spans fill the queue: what is beyond it is dropped, not waited for.
         let variables = [
             SOON,
@@ -287,7 +287,8 @@ async fn a_collector_that_is_down_or_silent_holds_up_nothing() {
             .lines()
             .filter(|line| line.contains("spans cannot be sent"))
             .count();
-        assert!(lost <= 1, "{said}");
+        // Once where nobody answers; it may be too early to know that of who is silent.
+        assert!(lost == 1 || lost == 0 && endpoint == at_silent, "{said}");
     }
 }
 
