@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::{
@@ -30,6 +30,7 @@ mod database_url;
 mod exchange;
 mod limits;
 mod tls;
+mod traces;
 mod value;
 mod wrong;
 
@@ -84,6 +85,8 @@ pub struct ServeSettings {
     pub limits: Limits,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
+    /// Where spans are sent.
+    pub traces: Option<Uri>,
     /// What to log.
     pub log: LogSettings,
 }
@@ -196,6 +199,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some((tokens, origins)),
         Some(limits),
         Some(persisted),
+        Some(traces),
         Some(log),
     ) = (
         access::listen(args, &mut values),
@@ -212,6 +216,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::access(&args.access, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
+        traces::url(&args.traces, &mut values),
         log_settings(&args.log, &mut values),
     )
     else {
@@ -232,6 +237,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         origins,
         limits,
         persisted,
+        traces,
         log,
     })
 }

@@ -16,4 +16,5 @@ pub mod signals;
 pub mod startup;
 mod sweep;
 pub mod telemetry;
+pub mod traces;
 mod wake;

@@ -10,6 +10,7 @@ use daybook::{
     serve::serve,
     startup::StartError,
     telemetry,
+    traces::Traces,
 };
 use unit_of_work::DatabaseOptions;
 
@@ -39,15 +40,23 @@ fn run(command: Command) -> Result<(), StartError> {
         })?;
     let outcome = match command {
         Command::Serve(settings) => {
-            telemetry::init(&settings.log);
-            runtime.block_on(serve(*settings))
+            let traces = match &settings.traces {
+                Some(url) => Some(Traces::start(url, runtime.handle().clone())?),
+                None => None,
+            };
+            telemetry::init(&settings.log, traces.as_ref());
+            let outcome = runtime.block_on(serve(*settings));
+            if let Some(traces) = traces {
+                traces.stop();
+            }
+            outcome
         }
         Command::Migrate(settings) => {
-            telemetry::init(&settings.log);
+            telemetry::init(&settings.log, None);
             runtime.block_on(migrate(settings))
         }
         Command::Verify(settings) => {
-            telemetry::init(&settings.log);
+            telemetry::init(&settings.log, None);
             runtime.block_on(verify(settings))
         }
         Command::Export(settings) => {

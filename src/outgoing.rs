@@ -4,7 +4,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
-    http::{StatusCode, Uri},
+    http::{Request, Response, StatusCode, Uri},
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -77,19 +77,36 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future ends the exchange.
     pub async fn get(&self, url: &Uri, most: usize, within: Duration) -> Result<Bytes, FetchError> {
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = url.clone();
+        let response = self.send(request, most, within).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            status if status.is_redirection() => Err(FetchError::Redirect(status)),
+            status => Err(FetchError::Status(status)),
+        }
+    }
+
+    /// The answer to a request, whatever its status, with a body of at most this many bytes.
+    ///
+    /// # Errors
+    /// A [`FetchError`] where there is none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the exchange.
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+        within: Duration,
+    ) -> Result<Response<Bytes>, FetchError> {
         let exchange = async {
-            let response = self.0.get(url.clone()).await;
+            let response = self.0.request(request.map(Full::new)).await;
             let response = response.map_err(|error| FetchError::Exchange(root(&error)))?;
-            let status = response.status();
-            if status.is_redirection() {
-                return Err(FetchError::Redirect(status));
-            }
-            if status != StatusCode::OK {
-                return Err(FetchError::Status(status));
-            }
-            let body = Limited::new(response.into_body(), most).collect().await;
-            body.map(http_body_util::Collected::to_bytes)
-                .map_err(|error| FetchError::Exchange(root(error.as_ref())))
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, most).collect().await;
+            let body = body.map_err(|error| FetchError::Exchange(root(error.as_ref())))?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
         };
         let outcome = timeout(within, exchange).await;
         outcome.unwrap_or(Err(FetchError::Late(within)))

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use axum::http::Uri;
 use unit_of_work::ConnectError;
 
 use crate::{
@@ -40,6 +41,16 @@ pub enum StartError {
         from: KeySource,
         /// Why they are not there.
         problem: KeyError,
+    },
+    /// Spans cannot be sent.
+    #[error(
+        "cannot send traces to {url}: {problem}; check --otlp-endpoint and the variables OTEL_EXPORTER_OTLP_*"
+    )]
+    Traces {
+        /// Where to.
+        url: Uri,
+        /// Why not.
+        problem: String,
     },
     /// The port cannot be listened on.
     #[error("cannot listen on {address}: {}", listen_advice(source))]

@@ -9,11 +9,15 @@ use std::{
 };
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 use crate::{
     config::{LogFormat, LogSettings},
     http::Metrics,
+    traces::Traces,
 };
 
 /// In seconds: from what one statement takes to what a client waits for.
@@ -42,30 +46,35 @@ pub fn metrics() -> Option<Metrics> {
     Some(Arc::new(move || handle.render()))
 }
 
-/// Begins to log. A second call in one process changes nothing.
-pub fn init(settings: &LogSettings) {
+/// Begins to log, and to hand spans over where they are sent. A second call in one process changes nothing.
+pub fn init(settings: &LogSettings, traces: Option<&Traces>) {
     // Read once already, when the settings were checked.
     let filter = EnvFilter::new(&settings.filter);
-    let registry = tracing_subscriber::registry().with(filter);
-    let outcome = match settings.format {
-        LogFormat::Text => registry
-            .with(
-                fmt::layer()
-                    .with_writer(io::stderr)
-                    .with_ansi(io::stderr().is_terminal()),
-            )
+    let registry = tracing_subscriber::registry();
+    let outcome = match traces {
+        // What is not logged is not there at all.
+        None => registry
+            .with(filter)
+            .with(lines(settings.format))
             .try_init(),
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .with_writer(io::stderr)
-                    .json()
-                    .flatten_event(true),
-            )
+        Some(traces) => registry
+            .with(lines(settings.format).with_filter(filter))
+            .with(traces.layer())
             .try_init(),
     };
     if outcome.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     }
 }
 

@@ -96,6 +96,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]
+    pub(super) traces: TraceArgs,
+    #[command(flatten)]
     pub(super) log: LogArgs,
 }
 
@@ -308,7 +310,30 @@ pub(super) struct LimitArgs {
     pub(super) no_introspection: bool,
 }
 
+/// Where spans go. The variables are those of OpenTelemetry, which has more of them.
 #[derive(Args)]
+#[command(next_help_heading = "Traces")]
+pub(super) struct TraceArgs {
+    /// Send traces to this OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(super) otlp_endpoint: Option<String>,
+    /// The same where it is not /v1/traces of the collector
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(super) otlp_traces_endpoint: Option<String>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Log")]
 pub(super) struct LogArgs {
     /// What to log: a level, or per module, like info,unit_of_work=debug
     #[arg(

@@ -101,6 +101,20 @@ fn key_url(text: &str) -> Result<KeySource, String> {
     })
 }
 
+/// The URL of another server, which names no user.
+pub(super) fn http_url(text: &str) -> Result<Uri, String> {
+    let url = text.parse::<Uri>().ok().filter(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && !text.contains('@')
+    });
+    url.ok_or_else(|| {
+        "a URL that begins with http:// or https:// and names no user (credentials go in headers: \
+         OTEL_EXPORTER_OTLP_HEADERS)"
+            .to_owned()
+    })
+}
+
 /// Scheme, host and port, as browsers write them.
 pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = text.parse::<Uri>().is_ok_and(|uri| {

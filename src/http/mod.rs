@@ -59,6 +59,7 @@ mod socket;
 mod tls;
 mod tokens;
 mod trace;
+mod trace_context;
 mod wishes;
 
 /// What [`router`] needs beside the executor.

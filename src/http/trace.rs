@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use axum::{
-    extract::Request,
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+use super::trace_context::{self, TRACE_PARENT};
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the request in a span with its id, which the response carries too.
@@ -21,60 +23,38 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
         Some(id) if is_sane(id) => id.clone(),
         _ => new_id(),
     };
-    let trace = request.headers().get(&TRACE_PARENT).and_then(trace_of);
     // The path without its query, which may hold variables.
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
         method = %request.method(),
         path = request.uri().path(),
-        trace_id = trace.as_deref(),
+        trace_id = Empty,
     );
+    let part = trace_context::join(&span, request.headers());
+    if let Some(part) = &part {
+        span.record("trace_id", &part.trace);
+    }
+    let is_recorded = part.as_ref().is_some_and(|part| part.is_recorded);
+    if is_recorded && let Some(route) = request.extensions().get::<MatchedPath>() {
+        span.set_attribute("http.route", route.as_str().to_owned());
+    }
     let mut response = next.run(request).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id);
-    if let Some(trace) = trace
-        && let Ok(value) = HeaderValue::from_str(&child_of(&trace))
-    {
-        response.headers_mut().insert(TRACE_PARENT, value);
+    if let Some(part) = part {
+        response.headers_mut().insert(TRACE_PARENT, part.header);
+    }
+    let status = response.status().as_u16();
+    if is_recorded {
+        span.set_attribute("http.response.status_code", i64::from(status));
     }
     let _entered = span.enter();
     tracing::debug!(
-        status = response.status().as_u16(),
+        status,
         elapsed_ms = started.elapsed().as_secs_f64() * 1e3,
         "answered"
     );
     response
-}
-
-/// The trace that a request is part of (W3C Trace Context, "traceparent": version, trace, parent, flags).
-fn trace_of(header: &HeaderValue) -> Option<String> {
-    let parts: Vec<_> = header.to_str().ok()?.split('-').collect();
-    let is_hex = |text: &str, length: usize| {
-        text.len() == length
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
-    // A later version may have more parts at its end.
-    let [version, trace, parent, flags, ..] = parts[..] else {
-        return None;
-    };
-    let is_valid = is_hex(version, 2)
-        && version != "ff"
-        && (version != "00" || parts.len() == 4)
-        && is_hex(trace, 32)
-        && !is_zero(trace)
-        && is_hex(parent, 16)
-        && !is_zero(parent)
-        && is_hex(flags, 2);
-    is_valid.then(|| trace.to_owned())
-}
-
-/// This server's own part in a trace. It records nothing anywhere but in its log, so nothing is sampled.
-fn child_of(trace: &str) -> String {
-    let (_, span) = Uuid::new_v4().as_u64_pair();
-    format!("00-{trace}-{span:016x}-00")
 }
 
 /// An id that may be taken over: short, and nothing that could break a log line apart.

@@ -16,7 +16,8 @@ fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
     command.current_dir(folder.path()).args(args);
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DAYBOOK_") {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("DAYBOOK_") || name.starts_with("OTEL_") {
             command.env_remove(name);
         }
     }
@@ -352,6 +353,9 @@ fn help_shows_every_setting_and_no_secret() {
         "--trusted-documents",
         "--only-trusted-documents",
         "--no-introspection",
+        "--otlp-endpoint",
+        "--otlp-traces-endpoint",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
         "--log",
         "--log-format",
         "DAYBOOK_LISTEN",

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::toy::Toy;
 
 mod access;
+mod collector;
 mod command;
 mod events;
 mod jwt;
@@ -29,6 +30,7 @@ mod startup;
 mod timeouts;
 mod tls;
 mod toy;
+mod traces;
 
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";

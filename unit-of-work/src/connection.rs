@@ -4,7 +4,7 @@
 //! separate steps (the first may be cancelled, the second must not be). A connection whose state is in doubt is closed
 //! instead of reused. And the crate's public face never shows what lies beneath, so that it can change.
 
-use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
+use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Database, Executor, IntoArguments, Postgres, Row, SqlSafeStr, Sqlite};
 use sqlx_core::transaction::TransactionManager;
@@ -15,6 +15,7 @@ use crate::FailureKind;
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
 use crate::pool::Pooled;
+use crate::telemetry;
 use crate::timeline::{Step, Timeline, UnderWay};
 
 type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
@@ -109,10 +110,15 @@ impl Connection {
     }
 
     fn step(&self, step: Step, sql: Option<&str>) -> UnderWay {
-        match &self.timeline {
+        let under_way = match &self.timeline {
             Some(timeline) => timeline.begin(step, sql),
             None => UnderWay::UNSEEN,
-        }
+        };
+        let backend = match &self.engine {
+            Engine::Postgres(_) => DbBackend::Postgres,
+            Engine::Sqlite(_) => DbBackend::Sqlite,
+        };
+        under_way.traced(telemetry::step_span(step, backend, sql))
     }
 
     /// Begins the transaction, with all that goes with it, in one round trip.

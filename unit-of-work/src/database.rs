@@ -18,12 +18,14 @@ use sqlx::{
 };
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::{
     ConnectError, UnitError,
     begin::Identity,
     connection::Connection,
     pool::{AnyPool, Pool},
+    telemetry,
     terms::Terms,
     unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
 };
@@ -159,13 +161,10 @@ impl Database {
         F: FnOnce(UnitOfWork) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let unit = UnitOfWork::new(
-            self.clone(),
-            Terms::of(Access::ReadOnly),
-            tracing::Span::current(),
-        );
+        let span = telemetry::unit_span();
+        let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadOnly), span.clone());
         let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).await;
+        let result = body(unit.clone()).instrument(span).await;
         guard.disarm();
         unit.end_read();
         result
@@ -184,13 +183,10 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<UnitError>,
     {
-        let unit = UnitOfWork::new(
-            self.clone(),
-            Terms::of(Access::ReadWrite),
-            tracing::Span::current(),
-        );
+        let span = telemetry::unit_span();
+        let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadWrite), span.clone());
         let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).await;
+        let result = body(unit.clone()).instrument(span).await;
         guard.disarm();
         let ending = if result.is_ok() {
             Ending::Commit

@@ -290,7 +290,8 @@ impl Extension for PerRequest {
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
         };
         let deadline = deadline.map(|deadline| deadline.at);
-        let span = telemetry::operation_span(kind_name, operation_name);
+        let number = attempt.map_or(1, |attempt| attempt.number);
+        let span = telemetry::operation_span(kind_name, operation_name, number);
         let unit = match together {
             Some(together) => match together.join(&self.database, terms) {
                 Ok(unit) => unit,
@@ -365,8 +366,7 @@ impl Extension for PerRequest {
         if let Some(attempt) = attempt {
             finished.tell_attempt(attempt, &unit, deadline);
         }
-        let attempts = attempt.map_or(1, |attempt| attempt.number);
-        report::put(&mut response, &unit, &finished.outcome, attempts, wanted);
+        report::put(&mut response, &unit, &finished.outcome, number, wanted);
         response
     }
 }

@@ -21,10 +21,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sea_orm::DbBackend;
 use tracing::{Span, field::Empty};
 
 use crate::{
-    Access,
+    Access, FailureKind,
+    timeline::Step,
     unit::{Outcome, Reason},
 };
 
@@ -92,12 +94,13 @@ impl Stats {
     }
 }
 
-/// One span per operation; its outcome is filled in when the unit has ended.
-pub(crate) fn operation_span(kind: &'static str, name: Option<&str>) -> Span {
+/// One span per attempt of an operation; its outcome is filled in when the unit has ended.
+pub(crate) fn operation_span(kind: &'static str, name: Option<&str>, attempt: u32) -> Span {
     tracing::info_span!(
         "graphql.operation",
         "graphql.operation.type" = kind,
         "graphql.operation.name" = name,
+        unit.attempt = attempt,
         unit.outcome = Empty,
         unit.reason = Empty,
         unit.statements = Empty,
@@ -114,6 +117,53 @@ pub(crate) fn batch_span() -> Span {
         unit.statements = Empty,
         unit.milliseconds = Empty,
     )
+}
+
+/// One span per unit outside of any operation, for those who trace; else that of whoever asks.
+pub(crate) fn unit_span() -> Span {
+    let span = tracing::debug_span!(
+        "unit_of_work",
+        unit.outcome = Empty,
+        unit.reason = Empty,
+        unit.statements = Empty,
+        unit.milliseconds = Empty,
+    );
+    if span.is_disabled() {
+        Span::current()
+    } else {
+        span
+    }
+}
+
+/// One span per step, for those who trace; it has the names of OpenTelemetry's conventions, and of a statement only what
+/// it does: its text may have values in it.
+pub(crate) fn step_span(step: Step, backend: DbBackend, sql: Option<&str>) -> Span {
+    tracing::debug_span!(
+        "database",
+        otel.name = sql.map_or(step.name(), verb),
+        otel.kind = if step == Step::Wait { "internal" } else { "client" },
+        otel.status_code = Empty,
+        db.system.name = match backend {
+            DbBackend::MySql => "mysql",
+            DbBackend::Postgres => "postgresql",
+            _ => "sqlite",
+        },
+        db.operation.name = sql.map_or(step.name(), verb),
+        error.type = Empty,
+    )
+}
+
+pub(crate) fn step_failed(span: &Span, failure: FailureKind) {
+    span.record("error.type", failure.name());
+    span.record("otel.status_code", "ERROR");
+}
+
+/// What a statement does: its first word.
+fn verb(sql: &str) -> &str {
+    let is_letter = |character: char| character.is_ascii_alphabetic();
+    let sql = sql.trim_start_matches(|character| !is_letter(character));
+    let end = sql.find(|character| !is_letter(character));
+    &sql[..end.unwrap_or(sql.len())]
 }
 
 /// Records how a unit ended in its span and in the metrics.

@@ -14,8 +14,9 @@ use std::{
 
 use async_graphql::{Name, QueryPathNode, Value, indexmap::IndexMap};
 use futures_util::task::FutureObj;
+use tracing::Span;
 
-use crate::{FailureKind, report::milliseconds};
+use crate::{FailureKind, report::milliseconds, telemetry};
 
 /// Steps beyond this many are only counted.
 const MOST_STEPS: usize = 500;
@@ -87,7 +88,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Wait => "WAIT",
             Self::Begin => "BEGIN",
@@ -145,7 +146,10 @@ impl Timeline {
             failure: None,
         };
         steps.told.push(told);
-        UnderWay(Some((Arc::clone(self), steps.told.len() - 1)))
+        UnderWay {
+            told: Some((Arc::clone(self), steps.told.len() - 1)),
+            span: Span::none(),
+        }
     }
 
     /// The steps so far, and how many were left out.
@@ -184,11 +188,22 @@ impl Told {
 
 /// A step that has begun, where somebody looks. Dropped before it has ended, it stays without an end.
 #[must_use]
-pub(crate) struct UnderWay(Option<(Arc<Timeline>, usize)>);
+pub(crate) struct UnderWay {
+    told: Option<(Arc<Timeline>, usize)>,
+    span: Span,
+}
 
 impl UnderWay {
     /// A step that nobody looks at.
-    pub(crate) const UNSEEN: Self = Self(None);
+    pub(crate) const UNSEEN: Self = Self {
+        told: None,
+        span: Span::none(),
+    };
+
+    /// Traces the step too: the span lasts as long as it does.
+    pub(crate) fn traced(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
 
     /// The step has ended, and hands on what came of it.
     pub(crate) fn ended<T, E>(
@@ -206,11 +221,18 @@ impl UnderWay {
     }
 
     fn end(self, failure: impl FnOnce() -> Option<FailureKind>) {
-        if let Some((timeline, index)) = self.0
+        if self.told.is_none() && self.span.is_disabled() {
+            return;
+        }
+        let failure = failure();
+        if let Some(failure) = failure {
+            telemetry::step_failed(&self.span, failure);
+        }
+        if let Some((timeline, index)) = self.told
             && let Some(told) = timeline.steps().told.get_mut(index)
         {
             told.took = Some(timeline.started.elapsed().saturating_sub(told.at));
-            told.failure = failure();
+            told.failure = failure;
         }
     }
 }

@@ -42,7 +42,7 @@ use crate::{
     effects::{Effects, When},
     error::CommitFailure,
     savepoint::{self, FieldScope, Scope},
-    telemetry::Stats,
+    telemetry::{self, Stats},
     terms::{Terms, stricter},
     timeline::{self, Step, Timeline},
 };
@@ -370,6 +370,7 @@ impl UnitOfWork {
         let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
             timeline.begin(Step::Wait, None)
         });
+        let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
         let waited = Instant::now();
         let connection = self.inner.database.acquire(self.inner.terms.access).await;
         self.inner.stats.waited(waited.elapsed());

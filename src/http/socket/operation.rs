@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::message::ServerMessage;
-use crate::http::{admission::Slot, panic, request_error::RequestError};
+use crate::http::{admission::Slot, panic, request_error::RequestError, trace_context};
 
 /// An operation under way. Dropping it ends the operation, which rolls back.
 pub(super) struct Operation {
@@ -53,10 +53,14 @@ impl Operation {
                 outlet.error(&response).await;
             }
         };
+        let span = tracing::debug_span!("graphql.socket.operation");
+        trace_context::leave(&span);
+        // Also where nobody looks at that span, in that of the socket.
+        let task = task.instrument(span).in_current_span();
         Self {
             serial,
             is_subscription,
-            _task: AbortOnDropHandle::new(tokio::spawn(task.in_current_span())),
+            _task: AbortOnDropHandle::new(tokio::spawn(task)),
         }
     }
 }

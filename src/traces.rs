@@ -1,0 +1,103 @@
+//! Spans for OpenTelemetry, where a collector is named: sent by OTLP over HTTP, in batches, by a thread of their own.
+//!
+//! Nothing waits for the collector: what it does not take in time is dropped. Spans are those that the log has too, and the
+//! steps of units of work; events are left to the log, since what they say may have values in it.
+
+use std::time::Duration;
+
+use axum::http::Uri;
+use opentelemetry::{Key, KeyValue, trace::TracerProvider};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use tokio::runtime::Handle;
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::FilterFn, registry::LookupSpan};
+
+use self::{conventions::Conventional, sending::Sending};
+use crate::startup::StartError;
+
+mod conventions;
+mod sending;
+
+/// How long the last spans may take to be sent when the server stops.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// Where spans go.
+#[derive(Debug)]
+pub struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// Begins to send spans to this URL, on this runtime. The rest is as the variables of OpenTelemetry say: the resource,
+    /// the sampler, the batches, headers.
+    ///
+    /// # Errors
+    /// A [`StartError`] where a variable is wrong, or the machine does not say whom it trusts.
+    pub fn start(url: &Uri, runtime: Handle) -> Result<Self, StartError> {
+        let wrong = |problem: String| StartError::Traces {
+            url: url.clone(),
+            problem,
+        };
+        let sending = Sending::new(url, runtime).map_err(|error| wrong(error.to_string()))?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(sending)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(url.to_string())
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource())
+            .with_batch_exporter(Conventional::new(exporter))
+            .build();
+        Ok(Self(provider))
+    }
+
+    /// What takes spans from the program.
+    pub(crate) fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer("daybook"))
+            .with_context_activation(false)
+            .with_location(false)
+            .with_threads(false)
+            .with_tracked_inactivity(false)
+            .with_target(false)
+            .with_level(false)
+            .with_filter(FilterFn::new(is_told).with_max_level_hint(LevelFilter::DEBUG))
+    }
+
+    /// Sends what is left, within [`FLUSH`]. Blocks the thread for as long as that takes.
+    pub fn stop(self) {
+        if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+/// The spans of this program. Those of its libraries are not for its operators.
+fn is_told(metadata: &Metadata<'_>) -> bool {
+    let of = |name: &str| {
+        let rest = metadata.target().strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    metadata.is_span() && (of("daybook") || of("unit_of_work"))
+}
+
+/// `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win.
+fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let told = Resource::builder().build();
+    let has = |key| told.get(&Key::from_static_str(key)).is_some();
+    let mut resource = Resource::builder();
+    // What is not told, the SDK makes up.
+    let name = told.get(&Key::from_static_str("service.name"));
+    if name.is_none_or(|name| name.as_str().starts_with("unknown_service")) {
+        resource = resource.with_service_name("daybook");
+    }
+    if !has("service.version") {
+        resource = resource.with_attribute(version);
+    }
+    resource.build()
+}
