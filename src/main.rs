@@ -60,11 +60,11 @@ fn run(command: Command) -> Result<(), StartError> {
             runtime.block_on(verify(settings))
         }
         Command::Export(settings) => {
-            telemetry::init(&settings.log);
+            telemetry::init(&settings.log, None);
             runtime.block_on(files::export(settings))
         }
         Command::Import(settings) => {
-            telemetry::init(&settings.log);
+            telemetry::init(&settings.log, None);
             let said = runtime.block_on(files::import(settings, Clock::system()));
             said.and_then(|said| print(&said))
         }
