@@ -2,10 +2,12 @@
 //!
 //! Breaking: an operation that was valid is not any more, or a response has another shape. Dangerous: every operation is as valid
 //! as before, and a client may meet what it has never met, such as a new value of an enum. Descriptions are not compared.
+//! Directives are, in [`directives`].
 
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
+    mem::discriminant,
 };
 
 use async_graphql::{
@@ -13,11 +15,13 @@ use async_graphql::{
     parser::{
         self, parse_schema,
         types::{
-            BaseType, FieldDefinition, InputValueDefinition, Type, TypeDefinition, TypeKind,
-            TypeSystemDefinition,
+            BaseType, DirectiveDefinition, EnumValueDefinition, FieldDefinition,
+            InputValueDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
         },
     },
 };
+
+mod directives;
 
 /// What a change means for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,27 +59,51 @@ impl Display for Change {
 /// # Errors
 /// Where one of them is no schema.
 pub fn compare(before: &str, after: &str) -> Result<Vec<Change>, parser::Error> {
-    let (before, after) = (types(before)?, types(after)?);
+    let (before, after) = (Schema::parse(before)?, Schema::parse(after)?);
     let mut changes = Changes::default();
-    pair_up(&before, &after, |name, pair| match pair {
+    pair_up(&before.types, &after.types, |name, pair| match pair {
         Pair::Removed(_) => changes.breaking(format!("{name}: the type was removed")),
         Pair::Added(_) => changes.safe(format!("{name}: the type was added")),
         Pair::Both(before, after) => changes.of_type(name, before, after),
     });
+    pair_up(
+        &before.directives,
+        &after.directives,
+        |name, pair| match pair {
+            Pair::Removed(_) => changes.breaking(format!("@{name}: the directive was removed")),
+            Pair::Added(_) => changes.safe(format!("@{name}: the directive was added")),
+            Pair::Both(before, after) => changes.of_directive(name, before, after),
+        },
+    );
     changes.0.sort();
     Ok(changes.0)
 }
 
-fn types(text: &str) -> Result<BTreeMap<String, TypeDefinition>, parser::Error> {
-    let document = parse_schema(text)?;
-    let definitions = document.definitions.into_iter();
-    Ok(definitions
-        .filter_map(|definition| match definition {
-            TypeSystemDefinition::Type(definition) => Some(definition.node),
-            _ => None,
-        })
-        .map(|definition| (definition.name.node.to_string(), definition))
-        .collect())
+/// What a schema defines, by name.
+#[derive(Default)]
+struct Schema {
+    types: BTreeMap<String, TypeDefinition>,
+    directives: BTreeMap<String, DirectiveDefinition>,
+}
+
+impl Schema {
+    fn parse(text: &str) -> Result<Self, parser::Error> {
+        let mut schema = Self::default();
+        for definition in parse_schema(text)?.definitions {
+            match definition {
+                TypeSystemDefinition::Type(definition) => {
+                    let name = definition.node.name.node.to_string();
+                    schema.types.insert(name, definition.node);
+                }
+                TypeSystemDefinition::Directive(definition) => {
+                    let name = definition.node.name.node.to_string();
+                    schema.directives.insert(name, definition.node);
+                }
+                TypeSystemDefinition::Schema(_) => {}
+            }
+        }
+        Ok(schema)
+    }
 }
 
 enum Pair<'a, T> {
@@ -134,6 +162,9 @@ impl Changes {
     }
 
     fn of_type(&mut self, name: &str, before: &TypeDefinition, after: &TypeDefinition) {
+        if discriminant(&before.kind) == discriminant(&after.kind) {
+            self.of_applied(name, &before.directives, &after.directives);
+        }
         match (&before.kind, &after.kind) {
             (TypeKind::Scalar, TypeKind::Scalar) => {}
             (TypeKind::Object(before), TypeKind::Object(after)) => {
@@ -148,18 +179,7 @@ impl Changes {
                 self.of_names(name, "member", &before.members, &after.members);
             }
             (TypeKind::Enum(before), TypeKind::Enum(after)) => {
-                let values = |values: &'_ [Positioned<parser::types::EnumValueDefinition>]| {
-                    values
-                        .iter()
-                        .map(|value| value.node.value.clone())
-                        .collect::<Vec<_>>()
-                };
-                self.of_names(
-                    name,
-                    "value",
-                    &values(&before.values),
-                    &values(&after.values),
-                );
+                self.of_values(name, &before.values, &after.values);
             }
             (TypeKind::InputObject(before), TypeKind::InputObject(after)) => {
                 let inside = |field: &str| format!("{name}.{field}");
@@ -190,6 +210,24 @@ impl Changes {
         });
     }
 
+    fn of_values(
+        &mut self,
+        owner: &str,
+        before: &[Positioned<EnumValueDefinition>],
+        after: &[Positioned<EnumValueDefinition>],
+    ) {
+        let before = by_name(before, |value| &value.value.node);
+        let after = by_name(after, |value| &value.value.node);
+        pair_up(&before, &after, |name, pair| match pair {
+            Pair::Removed(_) => self.breaking(format!("{owner}: the value {name} was removed")),
+            Pair::Added(_) => self.dangerous(format!("{owner}: the value {name} was added")),
+            Pair::Both(before, after) => {
+                let place = format!("{owner}.{name}");
+                self.of_applied(&place, &before.directives, &after.directives);
+            }
+        });
+    }
+
     fn of_fields(
         &mut self,
         owner: &str,
@@ -213,6 +251,8 @@ impl Changes {
                     let what = format!("{owner}.{name}: the type changed from {old} to {new}");
                     self.note(severity, what);
                 }
+                let place = format!("{owner}.{name}");
+                self.of_applied(&place, &before.directives, &after.directives);
                 let inside = |argument: &str| format!("{owner}.{name}({argument})");
                 self.of_inputs(&before.arguments, &after.arguments, inside);
             }
@@ -248,6 +288,7 @@ impl Changes {
                         let what = format!("{place}: the type changed from {old} to {new}");
                         self.note(severity, what);
                     }
+                    self.of_applied(&place, &before.directives, &after.directives);
                     let default = |input: &InputValueDefinition| {
                         input.default_value.as_ref().map(|value| value.node.clone())
                     };
@@ -281,7 +322,9 @@ mod tests {
         type Other { id: ID! }
         enum E { ONE TWO }
         input I { a: Int! b: Int }
-        scalar S
+        scalar S @specifiedBy(url: \"https://a.example\")
+        directive @d(a: Int) repeatable on FIELD | QUERY
+        directive @e on OBJECT
     ";
 
     /// The changes when `from` is replaced by `to` in the schema.
@@ -295,15 +338,81 @@ mod tests {
     #[test]
     fn each_change_means_what_graphql_inspector_says() {
         for (from, to, expected) in [
-            ("scalar S", "", "breaking: S: the type was removed"),
             (
-                "scalar S",
-                "scalar S scalar T",
-                "safe: T: the type was added",
+                "scalar S @specifiedBy(url: \"https://a.example\")",
+                "",
+                "breaking: S: the type was removed",
+            ),
+            (
+                " @specifiedBy(url: \"https://a.example\")",
+                "",
+                "dangerous: S: @specifiedBy was removed",
+            ),
+            (
+                "a.example",
+                "b.example",
+                "dangerous: S: @specifiedBy changed",
+            ),
+            (
+                "b: [Int]",
+                "b: [Int] @deprecated",
+                "safe: Query.b: @deprecated was added",
+            ),
+            (
+                "{ ONE",
+                "{ ONE @deprecated(reason: \"x\")",
+                "safe: E.ONE: @deprecated was added",
+            ),
+            (
+                "x: Int = 1",
+                "x: Int = 1 @deprecated",
+                "safe: Query.a(x): @deprecated was added",
+            ),
+            (
+                "b: Int }",
+                "b: Int @deprecated }",
+                "safe: I.b: @deprecated was added",
+            ),
+            ("input I", "input I @oneOf", "breaking: I: @oneOf was added"),
+            (
+                "type Other",
+                "type Other @e",
+                "dangerous: Other: @e was added",
+            ),
+            (
+                "directive @e on OBJECT",
+                "",
+                "breaking: @e: the directive was removed",
+            ),
+            (
+                "directive @e",
+                "directive @f on FIELD directive @e",
+                "safe: @f: the directive was added",
+            ),
+            (
+                "FIELD | QUERY",
+                "FIELD",
+                "breaking: @d: the location Query was removed",
+            ),
+            (
+                "FIELD | QUERY",
+                "QUERY | FIELD | MUTATION",
+                "safe: @d: the location Mutation was added",
+            ),
+            ("(a: Int)", "", "breaking: @d(a) was removed"),
+            (
+                "(a: Int)",
+                "(a: Int!)",
+                "breaking: @d(a): the type changed from Int to Int!",
             ),
             (
                 "scalar S",
-                "type S { a: Int }",
+                "scalar T scalar S",
+                "safe: T: the type was added",
+            ),
+            (
+                "scalar S @specifiedBy(url: \"https://a.example\")",
+                "type S { a: Int } ",
                 "breaking: S: the kind of the type changed",
             ),
             (" b: [Int]", "", "breaking: Query.b: the field was removed"),
@@ -385,5 +494,20 @@ mod tests {
             assert_eq!(after(from, to), [expected], "{from} to {to}");
         }
         assert_eq!(after("scalar S", "\"described\" scalar S"), [""; 0]);
+        // The way back: what was deprecated, or took one of its fields alone, is taken as before.
+        let deprecated = BEFORE.replace("b: [Int]", "b: [Int] @deprecated(reason: \"x\")");
+        let one_of = BEFORE.replace("input I", "input I @oneOf");
+        for (before, expected) in [
+            (&deprecated, "safe: Query.b: @deprecated was removed"),
+            (&one_of, "safe: I: @oneOf was removed"),
+        ] {
+            let changes = compare(before, BEFORE).unwrap();
+            assert_eq!(
+                changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                [expected]
+            );
+        }
+        let changes = compare(&deprecated, &deprecated.replace("\"x\"", "\"y\"")).unwrap();
+        assert_eq!(changes[0].to_string(), "safe: Query.b: @deprecated changed");
     }
 }

@@ -128,13 +128,26 @@ impl<'a> Measuring<'a> {
         }
     }
 
+    /// What a variable is where it is not given: the most that an operation says, since fragments are those of all of them.
+    fn default_of(&self, variable: &Name) -> Option<&'a Value> {
+        let operations = self.document.operations.iter();
+        let definitions =
+            operations.flat_map(|(_, operation)| &operation.node.variable_definitions);
+        definitions
+            .filter(|definition| definition.node.name.node == *variable)
+            .filter_map(|definition| Some(&definition.node.default_value.as_ref()?.node))
+            .max_by_key(|value| match value {
+                Value::Number(number) => number.as_i64(),
+                _ => None,
+            })
+    }
+
     /// How many times what is inside a field is answered.
     fn items(&self, field: &Field) -> usize {
         let asked = ["first", "last"].into_iter().find_map(|name| {
             let value = field.get_argument(name)?.node.clone();
-            // A default of the operation's is not looked up: a variable that is absent is taken for a whole page.
-            let given = |name: Name| Some(self.variables.get(&name)?.clone());
-            match value.into_const_with(|name| given(name).ok_or(())) {
+            let given = |name: Name| self.variables.get(&name).or_else(|| self.default_of(&name));
+            match value.into_const_with(|name| given(name).cloned().ok_or(())) {
                 Ok(Value::Number(number)) => number.as_i64(),
                 Ok(_) => None,
                 Err(()) => i64::try_from(self.page).ok(),
@@ -214,6 +227,25 @@ mod tests {
         assert_eq!(of("{ a(last: $n) { nodes { b } } }"), 15);
         assert_eq!(of("{ a(last: $other) { nodes { b } } }"), 41);
         assert_eq!(of("{ a { edges { b } } }"), 41);
+        assert_eq!(
+            of("query($x: Int = 100) { a(first: $x) { nodes { b } } }"),
+            201
+        );
+        assert_eq!(of("query($x: Int = 3) { a(first: $x) { nodes { b } } }"), 7);
+        assert_eq!(
+            of("query($n: Int = 100) { a(first: $n) { nodes { b } } }"),
+            15
+        );
+        assert_eq!(
+            of("query($x: Int = null) { a(first: $x) { nodes { b } } }"),
+            41
+        );
+        assert_eq!(
+            of(
+                "query A($x: Int = 3) { ...F } query B($x: Int = 9) { b } fragment F on T { a(first: $x) { nodes { b } } }"
+            ),
+            21
+        );
         assert_eq!(of("{ a(first: -5) { nodes { b } } }"), 3);
         assert_eq!(of("{ a(first: 10) { nodes { b(first: 10) { c } } } }"), 121);
     }

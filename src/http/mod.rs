@@ -60,6 +60,7 @@ mod tls;
 mod tokens;
 mod trace;
 mod trace_context;
+mod variables;
 mod wishes;
 
 /// What [`router`] needs beside the executor.

@@ -16,7 +16,7 @@ use std::sync::{
 };
 
 use async_graphql::{
-    ErrorExtensionValues, Request, Response, ServerError, ServerResult, ValidationResult,
+    ErrorExtensionValues, Pos, Request, Response, ServerError, ServerResult, ValidationResult,
     Variables,
     async_trait::async_trait,
     extensions::{
@@ -27,7 +27,7 @@ use async_graphql::{
     parser::types::ExecutableDocument,
 };
 
-use super::operation::select;
+use super::variables;
 
 /// Why a request did not become an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,8 @@ struct Stages {
     reached: Arc<AtomicU8>,
     operation_name: OnceLock<String>,
     missing_variable: OnceLock<ServerError>,
+    /// Where variables are used, if any are given.
+    used_at: OnceLock<Vec<Pos>>,
 }
 
 const PREPARED: u8 = 1;
@@ -180,8 +182,11 @@ impl Extension for Stages {
     ) -> ServerResult<ExecutableDocument> {
         let document = next.run(ctx, query, variables).await?;
         let name = self.operation_name.get().map(String::as_str);
-        if let Some(error) = missing_variable(&document, name, variables) {
+        if let Some(error) = variables::missing(&document, name, variables) {
             let _ = self.missing_variable.set(error);
+        }
+        if !variables.is_empty() {
+            let _ = self.used_at.set(variables::used_at(&document));
         }
         self.reach(PARSED);
         Ok(document)
@@ -192,7 +197,15 @@ impl Extension for Stages {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let result = next.run(ctx).await?;
+        let result = next.run(ctx).await.inspect_err(|errors| {
+            let used_at = self.used_at.get().map_or(&[][..], Vec::as_slice);
+            if errors
+                .iter()
+                .all(|error| variables::is_wrong_value(error, used_at))
+            {
+                self.reach(VARIABLES);
+            }
+        })?;
         if let Some(error) = self.missing_variable.get() {
             self.reach(VARIABLES);
             return Err(vec![error.clone()]);
@@ -210,34 +223,4 @@ impl Extension for Stages {
         self.reach(EXECUTED);
         next.run(ctx, operation_name).await
     }
-}
-
-/// GraphQL, "Coercing Variable Values": a variable of a non-null type without a default has to have a value.
-/// async-graphql looks at a variable only where an argument uses it, which for an absent one is during execution.
-fn missing_variable(
-    document: &ExecutableDocument,
-    operation_name: Option<&str>,
-    variables: &Variables,
-) -> Option<ServerError> {
-    let operation = select(document, operation_name)?;
-    operation
-        .variable_definitions
-        .iter()
-        .find_map(|definition| {
-            let definition_node = &definition.node;
-            let value = variables.get(&definition_node.name.node);
-            let absent = match value {
-                None => definition_node.default_value.is_none(),
-                Some(value) => *value == async_graphql::Value::Null,
-            };
-            (absent && !definition_node.var_type.node.nullable).then(|| {
-                ServerError::new(
-                    format!(
-                        "Variable \"${}\" of required type \"{}\" was not provided.",
-                        definition_node.name.node, definition_node.var_type.node
-                    ),
-                    Some(definition.pos),
-                )
-            })
-        })
 }

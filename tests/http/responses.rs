@@ -20,6 +20,23 @@ async fn a_request_error_has_a_code_and_no_data() {
         ),
         (
             json!({ "query": "query($n: String!) { hello(name: $n) }", "variables": { "n": 3 } }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({ "query": "query($n: String!) { ...F } fragment F on Query { hello(name: $n) }", "variables": { "n": 3 } }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({ "query": "query($x: Boolean!) { sum @skip(if: $x) }", "variables": { "x": "no" } }),
+            "BAD_USER_INPUT",
+        ),
+        // A document that is wrong whatever the variables are.
+        (
+            json!({ "query": "query($n: String!) { hello(name: $n) nothing }", "variables": { "n": 3 } }),
+            "GRAPHQL_VALIDATION_FAILED",
+        ),
+        (
+            json!({ "query": "query($x: Boolean!) { hello(name: 3) @skip(if: $x) }", "variables": { "x": false } }),
             "GRAPHQL_VALIDATION_FAILED",
         ),
         (
