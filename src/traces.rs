@@ -68,7 +68,7 @@ impl Traces {
             .with_filter(FilterFn::new(is_told).with_max_level_hint(LevelFilter::DEBUG))
     }
 
-    /// Sends what is left, within [`FLUSH`]. Blocks the thread for as long as that takes.
+    /// Sends what is left, within three seconds. Blocks the thread for as long as that takes.
     pub fn stop(self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
             tracing::warn!(%error, "the last spans were not sent");
