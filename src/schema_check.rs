@@ -2,7 +2,7 @@
 //!
 //! Breaking: an operation that was valid is not any more, or a response has another shape. Dangerous: every operation is as valid
 //! as before, and a client may meet what it has never met, such as a new value of an enum. Descriptions are not compared.
-//! Directives are, in [`directives`].
+//! Directives are.
 
 use std::{
     collections::BTreeMap,
