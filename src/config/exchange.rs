@@ -60,11 +60,12 @@ pub(super) fn import(
     })
 }
 
-/// What it does is said by the command itself: where nothing else is asked for, only what is wrong is logged.
+/// What it does is said by the command itself: where nothing else is asked for, only what is wrong is logged, and no
+/// statement that is long because it is many.
 fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Option<LogSettings> {
     let mut settings = log_settings(args, values)?;
     if matches.value_source("log") == Some(ValueSource::DefaultValue) {
-        "warn".clone_into(&mut settings.filter);
+        "warn,sqlx=error".clone_into(&mut settings.filter);
     }
     Some(settings)
 }

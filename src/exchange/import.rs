@@ -15,7 +15,7 @@ use super::transaction::Posting;
 use super::{Survey, Transaction, amount};
 use crate::ledger::{
     self, AccountRef, Clock, EntryNotes, NewLine, PostEntriesError, PostEntry, Random,
-    RegisterCurrencyError, new_entry_id, random,
+    RegisterCurrencyError, Several, new_entry_id, random,
 };
 use accounts::Accounts;
 use chrono::{DateTime, Utc};
@@ -93,6 +93,7 @@ pub async fn import<R: BufRead>(
         exponents: HashMap::new(),
         accounts: Accounts::default(),
         ids: Ids::new(random()),
+        several: Several::default(),
         batch: Vec::new(),
         lines: 0,
         imported: Imported::default(),
@@ -106,6 +107,10 @@ pub async fn import<R: BufRead>(
         }
     }
     writing.flush().await?;
+    writing.several.end(db).await.map_err(|error| match error {
+        PostEntriesError::Database(error) => error,
+        PostEntriesError::Entry { source, .. } => source.into_db_err(),
+    })?;
     Ok(Outcome::Imported(Imported {
         accounts: writing.accounts.opened,
         left_out: source.left_out(),
@@ -120,6 +125,7 @@ struct Writing<'a, C> {
     exponents: HashMap<String, i32>,
     accounts: Accounts,
     ids: Ids,
+    several: Several,
     /// Not posted yet, with the lines that they begin in.
     batch: Vec<(u64, PostEntry)>,
     /// How many lines the batch has.
@@ -229,7 +235,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
         }
         self.imported.entries += entries.len() as u64;
         self.imported.lines += std::mem::take(&mut self.lines) as u64;
-        let posted = ledger::post_entries(self.db, entries, self.clock).await;
+        let posted = ledger::post_entries(self.db, &mut self.several, entries, self.clock).await;
         posted.map_err(|error| match error {
             PostEntriesError::Entry { index, source } if source.code().is_some() => {
                 let line = begins.get(index).copied().unwrap_or_default();

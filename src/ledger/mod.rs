@@ -57,7 +57,9 @@ pub use page_accounts::{
 pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
 pub use post_entries::post_entries;
 pub use post_entry::{NewLine, PostEntry, post_entry};
-pub use posting::{EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry};
+pub use posting::{
+    EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry, Several,
+};
 pub use record_import::record_import;
 pub use register_currency::{RegisterCurrencyError, register_currency};
 pub use replay::{ReplayedEntry, replay, used_currencies};

@@ -1,19 +1,23 @@
-//! Posts many entries at once.
+//! Posts many entries in one transaction.
 
-use super::posting::{self, Draft, PostEntriesError};
+use super::posting::{Draft, PostEntriesError, Several};
 use super::{Clock, PostEntry};
 use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::ConnectionTrait;
 
-/// Posts entries in their order, each as [`post_entry`](super::post_entry()) would, and all at the same instant: in two statements on
-/// PostgreSQL, whatever their number, and in three and one an account on SQLite, where none is dated back.
+/// Posts entries in their order, each as [`post_entry`](super::post_entry()) would, and those of one call at the same instant: in two
+/// statements at most, whatever their number, where none is dated back.
 ///
-/// All of them together may have at most 1500 lines, to stay within every engine's number of parameters.
+/// `several` goes from call to call of one transaction, in which nothing else may post to their accounts meanwhile, and has to
+/// [end](Several::end) before the transaction does: then the accounts themselves are written.
+///
+/// All entries of a call together may have at most 1500 lines, to stay within every engine's number of parameters.
 ///
 /// # Errors
 /// When one of them is refused, as `post_entry` refuses it, or when the database fails. The transaction must then be rolled back.
 pub async fn post_entries(
     db: &impl ConnectionTrait,
+    several: &mut Several,
     commands: Vec<PostEntry>,
     clock: &Clock,
 ) -> Result<(), PostEntriesError> {
@@ -29,5 +33,5 @@ pub async fn post_entries(
         draft.expect = command.expect;
         drafts.push(draft);
     }
-    posting::write_all(db, drafts, clock).await
+    several.write(db, drafts, clock).await
 }

@@ -32,15 +32,14 @@ mod rows;
 mod together;
 
 use super::{AccountRef, Clock, InvalidInput, input};
-pub use all::PostEntriesError;
-pub(super) use all::write_all;
+pub use all::{PostEntriesError, Several};
 pub use error::PostEntryError;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::{EntryKind, LineEffect, account, entry, entry_line};
 use late::Late;
 use movement::Movement;
-use resolve::Resolved;
+use resolve::{Locked, Resolved};
 use rows::Rows;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 use serde_json::Value as Json;
@@ -194,7 +193,8 @@ pub(super) async fn write(
         resolve::check(&draft.lines, &draft.expect)?;
     }
     let drafts = [draft];
-    let mut locked = resolve::lock(db, &drafts).await?;
+    let mut locked = Locked::default();
+    resolve::lock(db, &drafts, &mut locked).await?;
     let [draft] = drafts;
     let Resolved { lines, movements } = resolve::resolve(&locked, &draft.lines, &draft.expect)?;
     let has_rival = draft.has_rival();

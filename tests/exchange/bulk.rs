@@ -2,7 +2,7 @@
 
 use crate::ledger::book::{Book, at, by, line, new_account, noon};
 use daybook::ledger::{
-    Clock, Code, EntryNotes, OpenAccount, PostEntriesError, PostEntry, new_account_id,
+    Clock, Code, EntryNotes, OpenAccount, PostEntriesError, PostEntry, Several, new_account_id,
     new_entry_id, post_entries, post_entry, random,
 };
 use daybook_entity::{LimitPolicy, Side};
@@ -122,14 +122,23 @@ async fn compare(engine: Engine, plan: Plan) -> Refusal {
             Ok(())
         })
         .await;
-    let entries = plan.iter().map(entry).collect();
+    // In batches of three.
     let posted = all_at_once
         .0
-        .write(async |tx| post_entries(tx, entries, &clock).await)
+        .write(async |tx| {
+            let mut several = Several::default();
+            for (batch, plan) in plan.chunks(3).enumerate() {
+                let entries = plan.iter().map(entry).collect();
+                post_entries(tx, &mut several, entries, &clock)
+                    .await
+                    .map_err(|error| (batch * 3, error))?;
+            }
+            several.end(tx).await.map_err(|error| (0, error))
+        })
         .await;
     let refused_at_once = posted.err().map(|error| match error {
-        PostEntriesError::Entry { index, source } => (index, source.code()),
-        error => panic!("{error}"),
+        (before, PostEntriesError::Entry { index, source }) => (before + index, source.code()),
+        (_, error) => panic!("{error}"),
     });
     assert_eq!(refused_at_once, refused, "{plan:?}");
     assert_eq!(
@@ -180,7 +189,9 @@ async fn names_by_code_are_found_among_many() {
     let mut entries = vec![entry(&(0, vec![(0, 1, 1)])), entry(&(0, vec![(0, 1, 1)]))];
     entries[1].lines[0].credit = by("nobody");
     let error = book
-        .write(async |tx| post_entries(tx, entries, &Clock::at(noon())).await)
+        .write(async |tx| {
+            post_entries(tx, &mut Several::default(), entries, &Clock::at(noon())).await
+        })
         .await
         .unwrap_err();
     assert!(

@@ -1,12 +1,14 @@
-//! Writes many entries at once: as one after the other would, in as many statements as one of them takes.
+//! Writes many entries: as one after the other would, in as many statements a batch as one of them takes.
 //!
-//! Their accounts are locked together, and each entry is checked against the accounts as those before it leave them; the rows of all are
-//! written at the end. What is said of one entry in the module above holds for each.
+//! Their accounts are locked when an entry first names them, and stay locked until the transaction ends, so what is known of them stays
+//! true: each entry is checked against the accounts as those before it leave them. The rows of a batch are written together. The
+//! accounts' own are written once, at the end: PostgreSQL keeps every version of a row that a transaction writes until it has ended, and
+//! would read all of them each time. What is said of one entry in the module above holds for each.
 
 use super::error::PostEntryError;
 use super::late::Late;
 use super::movement::{self, Movement};
-use super::resolve::{self, Resolved};
+use super::resolve::{self, Locked, Resolved};
 use super::rows::{self, Rows};
 use super::{Draft, applied, together};
 use crate::ledger::{Clock, input};
@@ -32,55 +34,83 @@ pub enum PostEntriesError {
     Database(#[from] DbErr),
 }
 
-/// Writes the entries, none of which resolves or reverses another, in their order.
-pub(in crate::ledger) async fn write_all(
-    db: &impl ConnectionTrait,
-    drafts: Vec<Draft>,
-    clock: &Clock,
-) -> Result<(), PostEntriesError> {
-    let at = |index| move |source| PostEntriesError::Entry { index, source };
-    for (index, draft) in drafts.iter().enumerate() {
-        resolve::check(&draft.lines, &draft.expect).map_err(|error| at(index)(error.into()))?;
-    }
-    let mut locked = resolve::lock(db, &drafts).await.map_err(at(0))?;
-    let now = input::instant("now", clock.now()).map_err(|error| at(0)(error.into()))?;
+/// Entries that one transaction posts, in batches.
+#[derive(Default)]
+pub struct Several {
+    locked: Locked,
+    /// Written down in no account yet.
+    movements: BTreeMap<Uuid, Movement>,
+}
 
-    let mut entries: Vec<entry::Model> = Vec::with_capacity(drafts.len());
-    let (mut all_lines, mut all_pending) = (Vec::new(), Vec::new());
-    let mut all_movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
-    let mut late = Late::default();
-    for (index, draft) in drafts.into_iter().enumerate() {
-        let resolved = resolve::resolve(&locked, &draft.lines, &draft.expect);
-        let Resolved { lines, movements } = resolved.map_err(at(index))?;
-        let entry = draft.recorded_at(now);
-        let after = applied(&mut locked.accounts, &movements, &entry).map_err(at(index))?;
-        let Rows {
-            lines,
-            pending,
-            changes,
-        } = rows::rows(entry.id, &lines, &movements, &after);
-        late.add(db, &entry, &after, &changes)
-            .await
-            .map_err(at(index))?;
-        all_lines.extend(lines);
-        all_pending.extend(pending);
-        for (id, movement) in &movements {
-            all_movements.entry(*id).or_default().add_all(movement);
+impl Several {
+    /// Writes entries, none of which resolves or reverses another, in their order; their accounts are written by [`Self::end`].
+    pub(in crate::ledger) async fn write(
+        &mut self,
+        db: &impl ConnectionTrait,
+        drafts: Vec<Draft>,
+        clock: &Clock,
+    ) -> Result<(), PostEntriesError> {
+        let at = |index| move |source| PostEntriesError::Entry { index, source };
+        for (index, draft) in drafts.iter().enumerate() {
+            let checked = resolve::check(&draft.lines, &draft.expect);
+            checked.map_err(|error| at(index)(error.into()))?;
         }
-        locked.accounts.extend(after);
-        entries.push(entry);
+        let locking = resolve::lock(db, &drafts, &mut self.locked);
+        locking.await.map_err(at(0))?;
+        let now = input::instant("now", clock.now()).map_err(|error| at(0)(error.into()))?;
+
+        let mut entries: Vec<entry::Model> = Vec::with_capacity(drafts.len());
+        let (mut all_lines, mut all_pending) = (Vec::new(), Vec::new());
+        let mut late = Late::default();
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let resolved = resolve::resolve(&self.locked, &draft.lines, &draft.expect);
+            let Resolved { lines, movements } = resolved.map_err(at(index))?;
+            let entry = draft.recorded_at(now);
+            let accounts = &mut self.locked.accounts;
+            let after = applied(accounts, &movements, &entry).map_err(at(index))?;
+            let Rows {
+                lines,
+                pending,
+                changes,
+            } = rows::rows(entry.id, &lines, &movements, &after);
+            late.add(db, &entry, &after, &changes)
+                .await
+                .map_err(at(index))?;
+            all_lines.extend(lines);
+            all_pending.extend(pending);
+            for (id, movement) in &movements {
+                self.movements.entry(*id).or_default().add_all(movement);
+            }
+            self.locked.accounts.extend(after);
+            entries.push(entry);
+        }
+        let mut statements: Vec<_> = together::inserts(&entries).collect();
+        statements.extend(together::inserts(&all_pending));
+        statements.extend(together::inserts(&all_lines));
+        together::execute(db, statements).await?;
+        late.write(db).await?;
+        Ok(())
     }
 
-    let latest = |id: &Uuid| {
-        let account: Option<&account::Model> = locked.accounts.get(id);
-        account.and_then(|it| it.latest_effective_at).unwrap_or(now)
-    };
-    let mut statements: Vec<_> = together::inserts(&entries).collect();
-    let engine = db.get_database_backend();
-    statements.extend(movement::updates(engine, &all_movements, latest));
-    statements.extend(together::inserts(&all_pending));
-    statements.extend(together::inserts(&all_lines));
-    together::execute(db, statements).await?;
-    late.write(db).await?;
-    Ok(())
+    /// Writes the accounts down.
+    ///
+    /// # Errors
+    /// When the database fails. The transaction must then be rolled back.
+    pub async fn end(self, db: &impl ConnectionTrait) -> Result<(), PostEntriesError> {
+        // Within every engine's number of parameters.
+        const ACCOUNTS: usize = 1000;
+        let latest = |id: &Uuid| {
+            let account: Option<&account::Model> = self.locked.accounts.get(id);
+            account.and_then(|it| it.latest_effective_at)
+        };
+        let mut movements = self.movements.into_iter().peekable();
+        while movements.peek().is_some() {
+            let some: BTreeMap<Uuid, Movement> = movements.by_ref().take(ACCOUNTS).collect();
+            // Each has had an entry, and so a latest instant.
+            let latest = |id: &Uuid| latest(id).unwrap_or_default();
+            let updates = movement::updates(db.get_database_backend(), &some, latest);
+            together::execute(db, updates).await?;
+        }
+        Ok(())
+    }
 }

@@ -59,6 +59,7 @@ pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(
 }
 
 /// Accounts that are locked, by what callers call them.
+#[derive(Default)]
 pub(super) struct Locked {
     /// By id, in their order, as they are to be before the next entry.
     pub(super) accounts: BTreeMap<Uuid, account::Model>,
@@ -66,12 +67,11 @@ pub(super) struct Locked {
 }
 
 impl Locked {
-    fn new(accounts: Vec<account::Model>) -> Self {
+    fn add(&mut self, accounts: Vec<account::Model>) {
         let ids = accounts.iter().map(|it| (it.code.clone(), it.id));
-        Self {
-            ids: ids.collect(),
-            accounts: accounts.into_iter().map(|it| (it.id, it)).collect(),
-        }
+        self.ids.extend(ids);
+        let accounts = accounts.into_iter().map(|it| (it.id, it));
+        self.accounts.extend(accounts);
     }
 
     fn find(&self, by: &AccountRef) -> Result<&account::Model, PostEntryError> {
@@ -147,17 +147,20 @@ pub(super) fn resolve(
     })
 }
 
-/// Locks and reads all accounts of these entries in one statement.
+/// Locks and reads all accounts of these entries that are not locked yet: in one statement, or none.
 pub(super) async fn lock(
     db: &impl ConnectionTrait,
     drafts: &[Draft],
-) -> Result<Locked, PostEntryError> {
+    locked: &mut Locked,
+) -> Result<(), PostEntryError> {
     let (mut ids, mut codes) = (Vec::new(), Vec::new());
     let lines = drafts.iter().flat_map(|draft| &draft.lines);
     let named = lines.flat_map(|line| [&line.debit, &line.credit]);
     let expected = drafts.iter().flat_map(|draft| &draft.expect);
     for by in named.chain(expected.map(|expected| &expected.account)) {
         match by.normalised() {
+            Some(AccountRef::Id(id)) if locked.accounts.contains_key(&id) => {}
+            Some(AccountRef::Code(code)) if locked.ids.contains_key(&code) => {}
             Some(AccountRef::Id(id)) => ids.push(id),
             Some(AccountRef::Code(code)) => codes.push(code),
             None => {
@@ -171,6 +174,9 @@ pub(super) async fn lock(
     ids.dedup();
     codes.sort_unstable();
     codes.dedup();
+    if ids.is_empty() && codes.is_empty() {
+        return Ok(());
+    }
     let mut wanted = Condition::any();
     if !ids.is_empty() {
         wanted = wanted.add(account::Column::Id.is_in(ids));
@@ -178,13 +184,17 @@ pub(super) async fn lock(
     if !codes.is_empty() {
         wanted = wanted.add(account::Column::Code.is_in(codes));
     }
-    account::Entity::find()
+    let accounts = account::Entity::find()
         .filter(wanted)
         .order_by_asc(account::Column::Id)
         // In that order, whatever the plan; and as what an UPDATE of totals takes, which lets foreign keys look at the account.
         .lock(LockType::NoKeyUpdate)
         .all(db)
         .await
-        .map(Locked::new)
-        .map_err(|source| PostEntryError::Accounts { source })
+        .map_err(|source| PostEntryError::Accounts { source })?;
+    // An account that is named in two ways is read again, and is as it was left.
+    let accounts = accounts.into_iter();
+    let accounts = accounts.filter(|it| !locked.accounts.contains_key(&it.id));
+    locked.add(accounts.collect());
+    Ok(())
 }
