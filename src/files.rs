@@ -1,4 +1,4 @@
-//! `daybook export` and `daybook import`: the files, streams and progress around the [exchange](crate::exchange), and the database.
+//! `daybook export` and `daybook import`: the files, streams and progress around the [`exchange`], and the database.
 
 mod progress;
 

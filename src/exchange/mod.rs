@@ -6,7 +6,7 @@
 //! | `csv` | yes | yes | the lines that moved money |
 //! | `json` | yes | no | everything: holds, releases, relations, versions |
 //!
-//! Reading a file knows no database: [`Journal`](journal::Journal) and [`Table`](table::Table) make [`Transaction`]s of lines, and refuse
+//! Reading a file knows no database: `journal` and `table` make [`Transaction`]s of lines, and refuse
 //! with the line what the ledger cannot keep. Writing one is a walk through one snapshot. [`import()`] puts the two
 //! sides together, in the transaction that its caller lends.
 
