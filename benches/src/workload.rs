@@ -197,11 +197,12 @@ impl Workload {
             let row = |(id, debits, credits)| {
                 let by =
                     ["one", debits, credits, "zero", "zero"].map(|by| format!(":{by}::bigint"));
-                std::iter::once(account(id)).chain(by)
+                [account(id), ":now::timestamptz".to_owned()]
+                    .into_iter()
+                    .chain(by)
             };
-            let now = [":now", ":now"].map(str::to_owned).into_iter();
             // Its update is one of both accounts.
-            writes.splice(1..3, [step("", now.chain(moved.into_iter().flat_map(row)))]);
+            writes.splice(1..3, [step("", moved.into_iter().flat_map(row))]);
             let parameters = writes.into_iter().flat_map(|step| step.parameters);
             steps.push(step("WITH \"part_1\"", parameters));
         }

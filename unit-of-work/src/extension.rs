@@ -246,16 +246,15 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        let path = self.is_watched.get().map(|()| info.path_node);
-        let resolve = async {
-            match self.fields.get() {
-                Some(fields) => fields.resolve(ctx, info, next).await,
-                None => next.run(ctx, info).await,
+        let path = info.path_node;
+        // Every field passes here: what few operations need must not make the future of all larger.
+        let resolved = match (self.is_watched.get(), self.fields.get()) {
+            (None, None) => next.run(ctx, info).await,
+            (None, Some(fields)) => Box::pin(fields.resolve(ctx, info, next)).await,
+            (Some(()), None) => Box::pin(timeline::in_field(path, next.run(ctx, info))).await,
+            (Some(()), Some(fields)) => {
+                Box::pin(timeline::in_field(path, fields.resolve(ctx, info, next))).await
             }
-        };
-        let resolved = match path {
-            Some(path) => timeline::in_field(path, resolve).await,
-            None => resolve.await,
         };
         resolved.map_err(located::remember)
     }
