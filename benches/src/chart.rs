@@ -44,7 +44,7 @@ pub fn draw(report: &Report, file: &Path) -> Result<()> {
             top += TITLE;
             let what = Workload::ALL
                 .into_iter()
-                .find(|workload| workload.name() == figures.workload);
+                .find(|workload| figures.workload.starts_with(workload.name()));
             write!(
                 body,
                 r#"<text class="title" x="10" y="{}">{}: {}</text>"#,
