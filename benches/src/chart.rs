@@ -13,7 +13,7 @@ const WIDTH: f64 = 760.0;
 /// Where the bars begin.
 const LEFT: f64 = 190.0;
 /// What a ratio of 1 is wide.
-const WHOLE: f64 = 440.0;
+const WHOLE: f64 = 380.0;
 const BAR: f64 = 15.0;
 const ROW: f64 = 19.0;
 const TITLE: f64 = 30.0;
