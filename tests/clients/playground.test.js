@@ -65,9 +65,10 @@ async function panel(outcome) {
   });
 }
 
-/** The text of the response, as the editor has it. */
-function response() {
-  return page.evaluate(() => document.querySelector(".result-window .view-lines")?.textContent ?? "");
+/** Waits until the editor shows a response with this in it, which it may a moment after the panel. */
+async function responseWith(text) {
+  const shows = (text) => document.querySelector(".result-window")?.textContent.includes(text);
+  await page.waitForFunction(shows, { timeout: 10_000 }, text);
 }
 
 test("a mutation's unit is drawn from its first wait to COMMIT", async () => {
@@ -91,7 +92,7 @@ test("the panel shows why a failing mutation was rolled back", async () => {
   assert.match(outcome, /the response has an error/);
   assert.match(error, /available/);
   assert.equal(steps.at(-1).step, "ROLLBACK");
-  assert.match(await response(), /INSUFFICIENT_FUNDS/);
+  await responseWith("INSUFFICIENT_FUNDS");
 });
 
 test("a query reads one snapshot, and says which field a statement was for", async () => {
@@ -128,7 +129,7 @@ test("a subscription shows events as they are committed", async () => {
   await page.waitForSelector('.graphiql-execute-button[aria-label^="Stop"]');
   const { facts } = await postUntil(server, panel("READ"));
   assert.equal(facts.access, "READ ONLY");
-  assert.match(await response(), /entryPosted/);
+  await responseWith("entryPosted");
   await press();
 });
 
