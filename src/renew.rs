@@ -60,6 +60,8 @@ mod tests {
     #[tokio::test]
     async fn time_alone_is_enough() {
         let mut hang_up = HangUp::new().unwrap();
-        due(Duration::from_millis(1), &mut hang_up).await;
+        let due = due(Duration::from_millis(1), &mut hang_up);
+        let outcome = tokio::time::timeout(Duration::from_secs(20), due).await;
+        assert!(outcome.is_ok(), "it waits for SIGHUP");
     }
 }

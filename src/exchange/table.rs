@@ -11,33 +11,16 @@
 //! | `debit_side`, `credit_side` | optional: the normal side of an account that is not there yet, DEBIT or CREDIT |
 //! | `kind`, `recorded_at` | those of an export of Daybook's; they are not imported |
 
-use super::amount::number;
-use super::source::{Item, Refusal, SourceError};
-use super::transaction::{Posting, Transaction};
-use crate::ledger::LINES_PER_ENTRY;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
-use daybook_entity::Side;
-use sea_orm::ActiveEnum;
-use serde_json::{Value as Json, json};
-use std::io::{self, BufRead, Read};
+mod row;
 
-/// All columns, in the order of an export.
-pub(super) const HEADER: [&str; 12] = [
-    "entry",
-    "date",
-    "description",
-    "debit",
-    "debit_side",
-    "credit",
-    "credit_side",
-    "amount",
-    "currency",
-    "metadata",
-    "kind",
-    "recorded_at",
-];
-const NEEDED: [&str; 5] = ["date", "debit", "credit", "amount", "currency"];
+use super::source::{Item, Refusal, SourceError};
+use super::transaction::Transaction;
+use crate::ledger::LINES_PER_ENTRY;
+use csv::{ErrorKind, ReaderBuilder, StringRecord};
+pub(super) use row::HEADER;
+use row::{Places, Row};
+use serde_json::json;
+use std::io::{self, BufRead, Read};
 
 /// Bytes of a row: a quote that does not end would make one row of the rest of the file.
 const BYTES: u64 = 1024 * 1024;
@@ -45,19 +28,9 @@ const BYTES: u64 = 1024 * 1024;
 /// A file of rows that is being read.
 pub(super) struct Table<R> {
     reader: csv::Reader<Bounded<R>>,
-    /// Where each column of [`HEADER`] is.
-    places: Option<[Option<usize>; HEADER.len()]>,
+    places: Option<Places>,
     /// Read, and not part of a transaction yet.
     row: Option<Row>,
-}
-
-struct Row {
-    line: u64,
-    entry: String,
-    effective_at: DateTime<Utc>,
-    description: Option<String>,
-    metadata: Option<Json>,
-    postings: [Posting; 2],
 }
 
 impl<R: BufRead> Table<R> {
@@ -125,7 +98,7 @@ impl<R: BufRead> Table<R> {
             Some(places) => places,
             None => {
                 let header = self.reader.headers().map_err(failed)?;
-                let places = places(header)?;
+                let places = row::places(header)?;
                 self.places = Some(places);
                 places
             }
@@ -134,137 +107,11 @@ impl<R: BufRead> Table<R> {
         self.reader.get_mut().left = BYTES;
         let has_row = self.reader.read_record(&mut record).map_err(failed)?;
         Ok(if has_row {
-            Some(row(&record, &places)?)
+            Some(row::row(&record, &places)?)
         } else {
             None
         })
     }
-}
-
-/// Where the columns are.
-fn places(header: &StringRecord) -> Result<[Option<usize>; HEADER.len()], Refusal> {
-    let mut places = [None; HEADER.len()];
-    for (place, name) in header.iter().enumerate() {
-        let name = name.trim();
-        let Some(column) = HEADER.iter().position(|column| *column == name) else {
-            let known = HEADER.join(", ");
-            return Err(refusal(
-                1,
-                format!(
-                    "`{name}` is no column that can be imported: take it out; the columns are {known}"
-                ),
-            ));
-        };
-        if places[column].replace(place).is_some() {
-            return Err(refusal(
-                1,
-                format!("there are two columns `{name}`: take one out"),
-            ));
-        }
-    }
-    for name in NEEDED {
-        if HEADER
-            .iter()
-            .zip(&places)
-            .any(|(column, place)| *column == name && place.is_none())
-        {
-            let needed = NEEDED.join(", ");
-            return Err(refusal(
-                1,
-                format!(
-                    "there is no column `{name}`: the first row names the columns, of which {needed} are needed"
-                ),
-            ));
-        }
-    }
-    Ok(places)
-}
-
-fn row(record: &StringRecord, places: &[Option<usize>; HEADER.len()]) -> Result<Row, Refusal> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let refuse = |problem: String| refusal(line, problem);
-    let get = |name: &str| {
-        let place = HEADER
-            .iter()
-            .zip(places)
-            .find(|(column, _)| **column == name);
-        let field = place.and_then(|(_, place)| record.get((*place)?));
-        field.unwrap_or_default().trim()
-    };
-    let optional = |name: &str| Some(get(name)).filter(|text| !text.is_empty());
-    let side = |name: &str| match optional(name) {
-        None => Ok(None),
-        Some(text) => match Side::try_from_value(&text.to_owned()) {
-            Ok(side) => Ok(Some(side)),
-            Err(_) => Err(refuse(format!(
-                "`{text}` is no `{name}`: write DEBIT, CREDIT or nothing"
-            ))),
-        },
-    };
-    let amount = get("amount");
-    let is_plain = amount.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let read = if is_plain {
-        number(amount, Some('.'))
-    } else {
-        Err("is no positive number, with a point before its decimal places".to_owned())
-    };
-    let number = read.map_err(|problem| refuse(format!("the amount `{amount}` {problem}")))?;
-    if number.quantity == 0 {
-        return Err(refuse(
-            "the amount is zero, and a line moves something: take the row out".to_owned(),
-        ));
-    }
-    let metadata = match optional("metadata") {
-        None => None,
-        Some(text) => Some(
-            serde_json::from_str(text)
-                .map_err(|error| refuse(format!("the metadata is no JSON ({error})")))?,
-        ),
-    };
-    let posting = |account: &str, side: Option<Side>, sign: i128| {
-        if account.is_empty() {
-            return Err(refuse(
-                "`debit` and `credit` name an account each: write the one that is missing"
-                    .to_owned(),
-            ));
-        }
-        Ok(Posting {
-            line,
-            account: account.to_owned(),
-            side,
-            symbol: get("currency").to_owned(),
-            quantity: sign * number.quantity,
-            places: number.places,
-        })
-    };
-    let debit = posting(get("debit"), side("debit_side")?, 1)?;
-    let credit = posting(get("credit"), side("credit_side")?, -1)?;
-    if debit.account == credit.account {
-        return Err(refuse(
-            "`debit` and `credit` are the same account, and a line moves money between two"
-                .to_owned(),
-        ));
-    }
-    Ok(Row {
-        line,
-        entry: get("entry").to_owned(),
-        effective_at: instant(get("date")).ok_or_else(|| {
-            refuse(format!(
-                "`{}` is no date: write it like 2026-11-25, or 2026-11-25T12:00:00Z",
-                get("date")
-            ))
-        })?,
-        description: optional("description").map(str::to_owned),
-        metadata,
-        postings: [debit, credit],
-    })
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Some(date.and_time(NaiveTime::MIN).and_utc());
-    }
-    text.parse().ok()
 }
 
 const fn refusal(line: u64, problem: String) -> Refusal {

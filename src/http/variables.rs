@@ -4,11 +4,14 @@
 //! with a document, and for one that is absent not before execution.
 
 use async_graphql::{
-    Pos, Positioned, ServerError, Value, Variables,
+    Name, Pos, Positioned, ServerError, Value as ConstValue, Variables,
     parser::types::{Directive, ExecutableDocument, Selection, SelectionSet},
 };
+use async_graphql_value::Value;
 
 use super::operation::select;
+
+type Argument = (Positioned<Name>, Positioned<Value>);
 
 /// A variable of a non-null type without a default has to have a value.
 pub(super) fn missing(
@@ -25,7 +28,7 @@ pub(super) fn missing(
             let value = variables.get(&definition_node.name.node);
             let absent = match value {
                 None => definition_node.default_value.is_none(),
-                Some(value) => *value == Value::Null,
+                Some(value) => *value == ConstValue::Null,
             };
             (absent && !definition_node.var_type.node.nullable).then(|| {
                 ServerError::new(
@@ -64,11 +67,7 @@ fn of_selections(set: &SelectionSet, used_at: &mut Vec<Pos>) {
         of_directives(selection.node.directives(), used_at);
         match &selection.node {
             Selection::Field(field) => {
-                for (name, value) in &field.node.arguments {
-                    if value.node.clone().into_const().is_none() {
-                        used_at.push(name.pos);
-                    }
-                }
+                of_arguments(&field.node.arguments, used_at);
                 of_selections(&field.node.selection_set.node, used_at);
             }
             Selection::InlineFragment(inline) => {
@@ -81,11 +80,41 @@ fn of_selections(set: &SelectionSet, used_at: &mut Vec<Pos>) {
 
 fn of_directives(directives: &[Positioned<Directive>], used_at: &mut Vec<Pos>) {
     for directive in directives {
-        for (name, value) in &directive.node.arguments {
-            // A value with a variable in it is no constant.
-            if value.node.clone().into_const().is_none() {
-                used_at.push(name.pos);
-            }
-        }
+        of_arguments(&directive.node.arguments, used_at);
+    }
+}
+
+fn of_arguments(arguments: &[Argument], used_at: &mut Vec<Pos>) {
+    let with_variable = arguments
+        .iter()
+        .filter(|(_, value)| has_variable(&value.node));
+    used_at.extend(with_variable.map(|(name, _)| name.pos));
+}
+
+fn has_variable(value: &Value) -> bool {
+    match value {
+        Value::Variable(_) => true,
+        Value::List(values) => values.iter().any(has_variable),
+        Value::Object(fields) => fields.values().any(has_variable),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::parser::parse_query;
+
+    #[test]
+    fn a_variable_is_used_however_deep_it_stands() {
+        let used = |document: &str| used_at(&parse_query(document).unwrap()).len();
+        assert_eq!(used("{ a(x: $v) }"), 1);
+        assert_eq!(used("{ a(x: [1, [$v]], y: 2) }"), 1);
+        assert_eq!(used("{ a(x: { y: { z: $v } }) b(x: $v) }"), 2);
+        assert_eq!(used("{ a @skip(if: $v) { b @include(if: true) } }"), 1);
+        assert_eq!(
+            used("{ a(x: [1], y: { z: 2 }) ... @skip(if: $v) { b } }"),
+            1
+        );
     }
 }

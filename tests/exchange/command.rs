@@ -68,19 +68,8 @@ pub(super) fn export(url: &str, format: &str) -> String {
 
 /// What hledger says is on every account of a journal.
 pub(super) fn hledger_balances(journal: &str) -> Balances {
-    let args = [
-        "-f",
-        "-",
-        "balance",
-        "--no-total",
-        "--flat",
-        "--empty",
-        "--output-format",
-        "csv",
-    ];
-    let output = start("hledger", &args, journal).wait_with_output().unwrap();
-    assert!(output.status.success(), "{}\n{journal}", stderr(&output));
-    csv::Reader::from_reader(output.stdout.as_slice())
+    let text = balance("hledger", journal, ["--output-format", "csv"]);
+    csv::Reader::from_reader(text.as_bytes())
         .into_deserialize::<(String, String)>()
         .map(Result::unwrap)
         .collect()
@@ -88,23 +77,19 @@ pub(super) fn hledger_balances(journal: &str) -> Balances {
 
 /// What ledger says is on every account of a journal that has had more than nothing on it.
 pub(super) fn ledger_balances(journal: &str) -> Balances {
-    let args = [
-        "-f",
-        "-",
-        "balance",
-        "--no-total",
-        "--flat",
-        "--empty",
-        "--format",
-        "%(account)\t%(amount)\n",
-    ];
-    let output = start("ledger", &args, journal).wait_with_output().unwrap();
-    assert!(output.status.success(), "{}\n{journal}", stderr(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = balance("ledger", journal, ["--format", "%(account)\t%(amount)\n"]);
     text.lines()
         .map(|line| line.split_once('\t').unwrap())
         .map(|(account, amount)| (account.to_owned(), amount.to_owned()))
         .collect()
+}
+
+fn balance(program: &str, journal: &str, output: [&str; 2]) -> String {
+    let mut args = vec!["-f", "-", "balance", "--no-total", "--flat", "--empty"];
+    args.extend(output);
+    let output = start(program, &args, journal).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}\n{journal}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What the tables say is on every account that a line of the ledger has moved money on.
