@@ -10,8 +10,8 @@ use opentelemetry::{Key, KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tokio::runtime::Handle;
-use tracing::{Metadata, Subscriber, level_filters::LevelFilter};
-use tracing_subscriber::{Layer, filter::FilterFn, registry::LookupSpan};
+use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
+use tracing_subscriber::{Layer, filter::DynFilterFn, layer::Filter, registry::LookupSpan};
 
 use self::{conventions::Conventional, sending::Sending};
 use crate::startup::StartError;
@@ -65,7 +65,7 @@ impl Traces {
             .with_tracked_inactivity(false)
             .with_target(false)
             .with_level(false)
-            .with_filter(FilterFn::new(is_told).with_max_level_hint(LevelFilter::DEBUG))
+            .with_filter(told())
     }
 
     /// Sends what is left, within three seconds. Blocks the thread for as long as that takes.
@@ -74,6 +74,18 @@ impl Traces {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// Whether a span is told is asked each time. Where an answer is kept, tracing-subscriber goes by the one before it, which may be
+/// about a line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
+fn told<S>() -> impl Filter<S> {
+    let at_all = |metadata: &'static Metadata<'static>| match is_told(metadata) {
+        true => Interest::sometimes(),
+        false => Interest::never(),
+    };
+    DynFilterFn::new(|metadata, _: &_| is_told(metadata))
+        .with_callsite_filter(at_all)
+        .with_max_level_hint(LevelFilter::DEBUG)
 }
 
 /// The spans of this program. Those of its libraries are not for its operators.
@@ -100,4 +112,44 @@ fn resource() -> Resource {
         resource = resource.with_attribute(version);
     }
     resource.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tracing::{Id, dispatcher::get_default, span::Attributes, subscriber::with_default};
+    use tracing_log::{AsTrace, log};
+    use tracing_subscriber::{layer::Context, layer::SubscriberExt, registry};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Count(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Count {
+        fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_span_is_told_whatever_was_asked_before() {
+        let count = Count::default();
+        with_default(registry().with(count.clone().with_filter(told())), || {
+            for _ in 0..3 {
+                // What sqlx asks after each statement.
+                let line = log::Metadata::builder()
+                    .target("sqlx::query")
+                    .level(log::Level::Debug)
+                    .build();
+                get_default(|subscriber| subscriber.enabled(&line.as_trace()));
+                let _ = tracing::info_span!("request");
+            }
+        });
+        assert_eq!(count.0.load(Ordering::Relaxed), 3);
+    }
 }
