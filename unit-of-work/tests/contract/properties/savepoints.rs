@@ -193,7 +193,11 @@ impl<'a> Part<'a> {
                 }
                 self.fail(Doom::Certain);
             }
-            Some(Some(refusal)) => self.trace.refused(refusal),
+            // Who hides a refusal has left something out.
+            Some(Some(refusal)) => {
+                self.trace.refused(refusal);
+                self.fail(Doom::Certain);
+            }
         }
         result
     }
