@@ -36,16 +36,6 @@ test("graphql-eslint has nothing to say about the schema", async () => {
   assert.deepEqual(messages.map(({ ruleId, line, message }) => `${line}: ${ruleId}: ${message}`), []);
 });
 
-test("Relay's compiler takes the schema and compiles operations", async () => {
-  const artifacts = here("frontend/relay/__generated__");
-  await rm(artifacts, { recursive: true, force: true });
-  const compiler = (await import("relay-compiler")).default;
-  const said = execFileSync(compiler, ["relay.config.json"], { cwd: here("."), encoding: "utf8", stdio: "pipe" });
-  const query = await readFile(`${artifacts}/AccountsQuery.graphql.js`, "utf8");
-  assert.match(query, /"cacheID"/, said);
-  assert.match(await readFile(`${artifacts}/AccountsPageQuery.graphql.js`, "utf8"), /"edges"/);
-});
-
 test("the client preset of graphql-codegen makes types with strict scalars", async () => {
   await rm(here("frontend/codegen/generated"), { recursive: true, force: true });
   const config = {

@@ -1,4 +1,5 @@
-// What Relay's compiler reads: a page of a connection, an object by its id, mutations that update the store, a subscription.
+// What Relay's compiler reads, and nothing runs: a page of a connection, an object to be read again by its id, mutations that
+// update the store, a subscription that does too.
 import { graphql } from "relay-runtime";
 
 export const account = graphql`
@@ -15,15 +16,16 @@ export const page = graphql`
   @argumentDefinitions(first: { type: "Int", defaultValue: 10 }, after: { type: "String" })
   @refetchable(queryName: "AccountsPageQuery") {
     accounts(first: $first, after: $after) @connection(key: "Accounts_accounts") {
+      __id
       edges { node { ...Accounts_account } }
+      pageInfo { hasNextPage endCursor }
     }
   }
 `;
 
 export const query = graphql`
-  query AccountsQuery($id: ID!) {
-    ...Accounts_page
-    node(id: $id) { ...Accounts_account @alias }
+  query AccountsQuery($first: Int!) {
+    ...Accounts_page @arguments(first: $first)
   }
 `;
 
@@ -35,8 +37,20 @@ export const open = graphql`
   }
 `;
 
+export const post = graphql`
+  mutation AccountsPostMutation($input: PostEntryInput!) {
+    postEntry(input: $input) { accounts { ...Accounts_account } }
+  }
+`;
+
+export const setStatus = graphql`
+  mutation AccountsSetStatusMutation($input: SetAccountStatusInput!) {
+    setAccountStatus(input: $input) { account { id status } }
+  }
+`;
+
 export const posted = graphql`
   subscription AccountsPostedSubscription {
-    entryPosted { entry { id lines { id amount { amount currency } } } }
+    entryPosted { entry { id lines { id amount { amount currency } debit { ...Accounts_account } credit { ...Accounts_account } } } }
   }
 `;
