@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::Response,
+};
+use tower::ServiceExt;
 use tower_http::{
     CompressionLevel,
-    compression::CompressionLayer,
+    compression::{Compression, DefaultPredicate, Predicate, predicate::SizeAbove},
     cors::{AllowOrigin, CorsLayer},
 };
 
@@ -40,7 +47,19 @@ pub(super) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     )
 }
 
-/// gzip and br, never streams of events. No zstd: clients on Node.js 20 say that they take it, and cannot read it.
-pub(super) fn compression() -> CompressionLayer {
-    CompressionLayer::new().quality(CompressionLevel::Fastest)
+/// What fits into one packet arrives no sooner for being smaller.
+const COMPRESSED_FROM: u16 = 1024;
+
+/// gzip and br for those who take them, never streams of events. No zstd: clients on Node.js 20 say that they take it, and
+/// cannot read it.
+pub(super) async fn compress(request: Request, next: Next) -> Response {
+    if !request.headers().contains_key(header::ACCEPT_ENCODING) {
+        return next.run(request).await;
+    }
+    let predicate = DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_FROM));
+    let compression = Compression::new(next)
+        .quality(CompressionLevel::Fastest)
+        .compress_when(predicate);
+    let Ok(response) = compression.oneshot(request).await;
+    response.map(Body::new)
 }

@@ -9,6 +9,8 @@
 //!
 //! When the client goes away the handler's future is dropped, and with it the operation, which rolls back.
 
+use std::sync::Arc;
+
 use async_graphql::{
     BatchRequest, BatchResponse, Executor, Request, Response as GraphqlResponse,
     parser::types::OperationType,
@@ -33,7 +35,7 @@ use super::{
 
 /// Answers everything that arrives at `/graphql`.
 pub(super) async fn handle<E: Executor>(
-    State(state): State<GraphqlState<E>>,
+    State(state): State<Arc<GraphqlState<E>>>,
     request: axum::extract::Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -91,15 +93,17 @@ async fn answer<E: Executor>(
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
-            let headers = request.headers().clone();
+            let headers = request.headers();
+            let (key, no_key) = (idempotency::key(headers), idempotency::refuse(headers));
             let limits = &state.limits;
-            match request::from_body(request, limits.body_bytes, limits.batch).await? {
+            let body = request.into_body();
+            match request::from_body(body, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
-                    let request = idempotency::mark(*request, idempotency::key(&headers)?);
+                    let request = idempotency::mark(*request, key?);
                     single(state, request, &asked, |_| Ok(())).await
                 }
                 Requests::Batch(requests) => {
-                    idempotency::refuse(&headers)?;
+                    no_key?;
                     if accept.only_events() {
                         return Err(Refusal::streamed_batch());
                     }

@@ -8,9 +8,7 @@ use std::{fmt::Debug, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
     http::StatusCode,
-    middleware::Next,
     response::Response,
     serve::{Listener, ListenerExt},
 };
@@ -41,6 +39,20 @@ impl Lifecycle {
     /// The life of a server that has not been asked to stop.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Drops what makes an answer, when it has not finished and the time for it is over.
+    pub(super) async fn cut_off(&self, answer: impl Future<Output = Response>) -> Response {
+        self.cut
+            .run_until_cancelled(answer)
+            .await
+            .unwrap_or_else(|| {
+                Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server stops: the operation was ended, and what it did is rolled back",
+                )
+                .into_http(MediaType::Json)
+            })
     }
 }
 
@@ -130,23 +142,4 @@ pub async fn serve<L: Listener<Io: Connection, Addr: Debug>>(
     })
     .await;
     Stopped::CutOff
-}
-
-/// Drops a request that has not finished when the time for it is over.
-pub(super) async fn cut_off(
-    State(lifecycle): State<Lifecycle>,
-    request: Request,
-    next: Next,
-) -> Response {
-    lifecycle
-        .cut
-        .run_until_cancelled(next.run(request))
-        .await
-        .unwrap_or_else(|| {
-            Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the server stops: the operation was ended, and what it did is rolled back",
-            )
-            .into_http(MediaType::Json)
-        })
 }

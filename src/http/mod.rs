@@ -13,8 +13,10 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use axum::{
     Router,
+    extract::{Request, State},
     http::HeaderValue,
-    middleware,
+    middleware::{self, Next},
+    response::Response,
     routing::{any, get},
 };
 use unit_of_work::Report;
@@ -115,7 +117,6 @@ impl Options {
     }
 }
 
-#[derive(Clone)]
 struct GraphqlState<E> {
     executor: E,
     limits: Limits,
@@ -135,7 +136,8 @@ struct GraphqlState<E> {
 pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let lifecycle = options.lifecycle;
     let slots = admission::Slots::new(options.limits.operations);
-    let graphql = any(graphql::handle::<E>).with_state(GraphqlState {
+    // axum clones the state for every request, more than once.
+    let graphql = any(graphql::handle::<E>).with_state(Arc::new(GraphqlState {
         executor,
         limits: options.limits,
         slots: slots.clone(),
@@ -146,7 +148,7 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
         socket: options.socket,
         most_told: options.most_told,
         lifecycle: lifecycle.clone(),
-    });
+    }));
     let ready = get(health::ready).with_state(health::HealthState {
         readiness: options.readiness,
         lifecycle: lifecycle.clone(),
@@ -166,14 +168,20 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }
-    // From the inside out: a panic is caught within the span that names its request.
-    router
-        .layer(middleware::from_fn(panic::catch))
-        .layer(middleware::from_fn_with_state(
-            lifecycle,
-            lifecycle::cut_off,
-        ))
-        .layer(tower::util::option_layer(browser::cors(options.origins)))
-        .layer(browser::compression())
-        .layer(middleware::from_fn(trace::trace))
+    // From the outside in: a panic is caught within the span that names its request. All in one: what is laid on by itself
+    // is another box around every request, and around every copy of what is inside.
+    router.layer((
+        middleware::from_fn(trace_and_compress),
+        tower::util::option_layer(browser::cors(options.origins)),
+        middleware::from_fn_with_state(Arc::new(lifecycle), guard),
+    ))
+}
+
+async fn trace_and_compress(request: Request, next: Next) -> Response {
+    trace::trace(request, |request| browser::compress(request, next)).await
+}
+
+/// Answers in place of a request that panics, or that has not finished when the time for it is over.
+async fn guard(State(lifecycle): State<Arc<Lifecycle>>, request: Request, next: Next) -> Response {
+    lifecycle.cut_off(panic::catch(next.run(request))).await
 }

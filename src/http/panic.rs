@@ -5,9 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe};
 use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
-    extract::Request,
     http::{StatusCode, header},
-    middleware::Next,
     response::Response,
 };
 use futures_util::FutureExt;
@@ -15,10 +13,10 @@ use uuid::Uuid;
 
 use super::{media::MediaType, response};
 
-/// Answers a panic of anything inside with 500, where hyper would close the connection without a word.
-pub(super) async fn catch(request: Request, next: Next) -> Response {
+/// Answers a panic of what makes the answer with 500, where hyper would close the connection without a word.
+pub(super) async fn catch(answer: impl Future<Output = Response>) -> Response {
     // Unwind safety: what the request owned is dropped, and what it shared is behind locks that outlive a panic.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let body = response::to_json(&self::response(panic.as_ref()));

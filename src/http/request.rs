@@ -3,11 +3,15 @@
 //! *GraphQL over HTTP*, "Request": the members are `query` or `documentId`, `operationName`, `variables` and
 //! `extensions`; unknown members are ignored, `null` is the same as absent. What is wrong is said in the words of the specification.
 
+use std::error::Error as _;
+
 use async_graphql::{Request, Value, Variables};
 use axum::{
-    extract::{FromRequest, Query, rejection::BytesRejection},
-    http::{StatusCode, Uri},
+    body::{Body, to_bytes},
+    extract::Query,
+    http::Uri,
 };
+use http_body_util::LengthLimitError;
 use serde_json::{Map, Value as Json};
 
 use super::{persisted::DOCUMENT_ID, refusal::Refusal};
@@ -61,15 +65,14 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
 
 /// Reads the body of a POST, never more of it than `limit` bytes.
 pub(super) async fn from_body(
-    mut request: axum::extract::Request,
+    body: Body,
     limit: usize,
     max_batch: usize,
 ) -> Result<Requests, Refusal> {
-    // axum's own limit counts what arrives, so it holds for chunked bodies too.
-    axum::extract::DefaultBodyLimit::max(limit).apply(&mut request);
-    let body = axum::body::Bytes::from_request(request, &())
+    // What arrives is counted, so the limit holds for chunked bodies too.
+    let body = to_bytes(body, limit)
         .await
-        .map_err(|rejection| body_refusal(&rejection, limit))?;
+        .map_err(|error| body_refusal(&error, limit))?;
 
     let json = serde_json::from_slice(&body)
         .map_err(|_| Refusal::bad_request("the body is not valid JSON"))?;
@@ -79,8 +82,11 @@ pub(super) async fn from_body(
     }
 }
 
-fn body_refusal(rejection: &BytesRejection, limit: usize) -> Refusal {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+fn body_refusal(error: &axum::Error, limit: usize) -> Refusal {
+    if error
+        .source()
+        .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
+    {
         Refusal::too_large(limit)
     } else {
         Refusal::bad_request("the body ended early")

@@ -5,7 +5,6 @@ use std::time::Instant;
 use axum::{
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue},
-    middleware::Next,
     response::Response,
 };
 use tracing::{Instrument, field::Empty};
@@ -16,8 +15,11 @@ use super::trace_context::{self, TRACE_PARENT};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Wraps the request in a span with its id, which the response carries too.
-pub(super) async fn trace(request: Request, next: Next) -> Response {
+/// Answers the request within a span that has its id, which the response carries too.
+pub(super) async fn trace<A: Future<Output = Response>>(
+    request: Request,
+    answer: impl FnOnce(Request) -> A,
+) -> Response {
     let started = Instant::now();
     let id = match request.headers().get(&REQUEST_ID) {
         Some(id) if is_sane(id) => id.clone(),
@@ -39,7 +41,7 @@ pub(super) async fn trace(request: Request, next: Next) -> Response {
     if is_recorded && let Some(route) = request.extensions().get::<MatchedPath>() {
         span.set_attribute("http.route", route.as_str().to_owned());
     }
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = answer(request).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id);
     if let Some(part) = part {
         response.headers_mut().insert(TRACE_PARENT, part.header);

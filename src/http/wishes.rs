@@ -8,11 +8,16 @@
 use std::time::Duration;
 
 use async_graphql::{Request, Value};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use tokio::time::Instant;
 use unit_of_work::{AllOrNothing, DryRun, OperationDeadline, Report};
 
 use super::refusal::Refusal;
+
+const BATCH: HeaderName = HeaderName::from_static("x-batch");
+const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
+const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
 
 /// Keeps an instant and a time within what an instant can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -32,19 +37,17 @@ impl Wishes {
     /// Reads them from the headers; other values of the first two wish nothing, while a time that cannot be read is
     /// refused: the client counts on it. No unit is told of beyond `most`.
     pub(super) fn of(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let is = |name: &str, value: &str| {
-            text(name).is_some_and(|found| found.eq_ignore_ascii_case(value))
-        };
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let is = |name, value| text(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
         let timeout = headers
-            .get("x-timeout")
+            .get(TIMEOUT)
             .map(|value| timeout(value.to_str().unwrap_or_default(), "x-timeout"))
             .transpose()?;
         Ok(Self {
-            report: text("x-unit-of-work").map(report).unwrap_or_default(),
+            report: text(UNIT_OF_WORK).map(report).unwrap_or_default(),
             most,
-            dry_run: is("x-dry-run", "true"),
-            all_or_nothing: is("x-batch", "all-or-nothing"),
+            dry_run: is(DRY_RUN, "true"),
+            all_or_nothing: is(BATCH, "all-or-nothing"),
             timeout,
         })
     }

@@ -345,7 +345,7 @@ async fn only_pages_of_allowed_origins_are_consented_to() {
 }
 
 #[tokio::test]
-async fn answers_are_compressed_and_streams_are_not() {
+async fn long_answers_are_compressed_and_streams_are_not() {
     let server = Server::start().await;
     let long = json!({ "query": "query($n: String!) { hello(name: $n) }", "variables": { "n": "x".repeat(10_000) } });
     for (accept, encoding) in [
@@ -370,6 +370,14 @@ async fn answers_are_compressed_and_streams_are_not() {
             encoding.is_some()
         );
     }
+    let short = json!({ "query": "query($n: String!) { hello(name: $n) }", "variables": { "n": "x".repeat(900) } });
+    let short = server
+        .post(GRAPHQL_RESPONSE, &short)
+        .header("accept-encoding", "gzip")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(short.headers().get("content-encoding"), None);
     let events = server
         .post("text/event-stream", &long)
         .header("accept-encoding", "gzip")

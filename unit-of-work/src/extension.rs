@@ -313,7 +313,8 @@ impl Extension for PerRequest {
         let guard = together
             .is_none()
             .then(|| RollBackOnDrop::new(unit.clone()));
-        let resolvers = next.run_with_data(ctx, operation_name, data);
+        // Boxed before it is wrapped: each wrapper would move it, and be as large again.
+        let resolvers = Box::pin(next.run_with_data(ctx, operation_name, data));
         let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
         let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             // Too late before it began: nothing runs.

@@ -8,7 +8,7 @@
 //! work. A peer that has gone is found by pings. When the server stops, subscriptions end, queries and mutations under
 //! way are finished and answered, and the socket is closed with 1001.
 
-use std::{collections::HashMap, ops::ControlFlow, time::Duration};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
@@ -78,7 +78,7 @@ impl Default for SocketOptions {
 /// handshake cannot say.
 pub(super) fn accept<E: Executor>(
     upgrade: WebSocketUpgrade,
-    state: GraphqlState<E>,
+    state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     caller: Option<Caller>,
 ) -> Response {
@@ -103,7 +103,7 @@ pub(super) fn accept<E: Executor>(
 
 async fn serve<E: Executor>(
     mut socket: WebSocket,
-    state: GraphqlState<E>,
+    state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     caller: Option<Caller>,
 ) {
@@ -154,7 +154,7 @@ impl From<Close> for End {
 
 struct Session<E> {
     socket: WebSocket,
-    state: GraphqlState<E>,
+    state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     /// Who opened the socket, once that is known.
     caller: Option<Caller>,
