@@ -1,34 +1,18 @@
 // Apollo Client 4, headless.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { ApolloLink, CombinedGraphQLErrors, HttpLink, gql } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
-import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
-import { relayStylePagination } from "@apollo/client/utilities";
 import { createHash } from "node:crypto";
-import { createClient } from "graphql-ws";
 import { filter, firstValueFrom, from } from "rxjs";
-import WebSocket from "ws";
+import { clientOver, connect } from "./apollo.js";
 import { ACCOUNTS, FREEZE, POST, POSTED, entry, openAccounts, postUntil, serve } from "./server.js";
 
 const server = await serve();
 await openAccounts(server);
-const socket = createClient({ url: server.socketUrl, webSocketImpl: WebSocket });
-const http = new HttpLink({ uri: server.url });
-
-function clientOver(link) {
-  const cache = new InMemoryCache({
-    typePolicies: { Query: { fields: { accounts: relayStylePagination() } } },
-  });
-  return new ApolloClient({ link, cache });
-}
-
-const client = clientOver(
-  ApolloLink.split(({ operationType }) => operationType === "subscription", new GraphQLWsLink(socket), http),
-);
+const { client, stop } = connect(server);
 after(async () => {
-  client.stop();
-  await socket.dispose();
+  await stop();
   await server.stop();
 });
 

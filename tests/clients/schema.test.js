@@ -1,10 +1,8 @@
-// What tools make of the schema: code generators, linters, and the comparison with what the server says of itself.
+// What tools make of the schema: a linter, and the comparison with what the server says of itself.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { generate } from "@graphql-codegen/cli";
 import { diff } from "@graphql-inspector/core";
 import { ESLint } from "eslint";
 import { buildClientSchema, buildSchema, getIntrospectionQuery, printSchema } from "graphql";
@@ -34,36 +32,4 @@ test("graphql-eslint has nothing to say about the schema", async () => {
   });
   const [{ messages }] = await eslint.lintText(sdl, { filePath: here("schema.graphql") });
   assert.deepEqual(messages.map(({ ruleId, line, message }) => `${line}: ${ruleId}: ${message}`), []);
-});
-
-test("the client preset of graphql-codegen makes types with strict scalars", async () => {
-  await rm(here("frontend/codegen/generated"), { recursive: true, force: true });
-  const config = {
-    schema: SCHEMA,
-    documents: here("frontend/codegen/app.ts"),
-    silent: true,
-    generates: {
-      [here("frontend/codegen/generated/")]: {
-        preset: "client",
-        config: {
-          strictScalars: true,
-          useTypeImports: true,
-          scalars: {
-            CurrencyCode: "string",
-            DateTime: "string",
-            Int64: { input: "string | number", output: "string" },
-            JSON: "unknown",
-          },
-        },
-      },
-    },
-  };
-  await generate(config, true);
-  execFileSync(process.execPath, [here("node_modules/typescript/bin/tsc"), "-p", here("frontend/codegen")], {
-    encoding: "utf8",
-    stdio: "pipe",
-  });
-  // A scalar that nobody told the type of is an error, and not `any`.
-  delete config.generates[here("frontend/codegen/generated/")].config.scalars.Int64;
-  await assert.rejects(generate(config, false), /Int64/);
 });
