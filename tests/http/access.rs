@@ -1,29 +1,22 @@
-//! Who may do what: tokens and scopes on every transport, and pages of other origins.
+//! Who may do what over HTTP: tokens and scopes.
 
-use std::time::Duration;
-
-use daybook::http::{Keys, Options, READ, Tokens, WRITE};
-use reqwest::Method;
+use daybook::http::{Keys, READ, Tokens, WRITE};
 use ring::hmac;
 use serde_json::{Value as Json, json};
-use tokio::time::timeout;
 
 use super::{
-    Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, PATIENCE, Server,
+    Answer, DEFAULT_STOP, GRAPHQL_RESPONSE, Server,
     jwt::{Signer, claims, now},
-    sockets::Socket,
-    toy,
 };
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
-const ADD: &str = "mutation { add(by: 1) }";
-const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
+pub(super) const ADD: &str = "mutation { add(by: 1) }";
 
-fn sign(claims: &Json) -> String {
+pub(super) fn sign(claims: &Json) -> String {
     Signer::secret(SECRET).sign(None, claims)
 }
 
-async fn guarded() -> Server {
+pub(super) async fn guarded() -> Server {
     guarded_by(Keys::from_secret(SECRET).unwrap()).await
 }
 
@@ -187,204 +180,4 @@ async fn public_keys_verify_the_algorithm_they_are_for() {
     ask(&server, &token, "{ sum }")
         .await
         .assert_refused(401, "UNAUTHENTICATED");
-}
-
-async fn init(server: &Server, headers: &[(&'static str, &str)], payload: Json) -> Socket {
-    let headers = [&[PROTOCOL], headers].concat();
-    let mut socket = Socket::try_connect(server, &headers).await.unwrap();
-    socket
-        .send(json!({ "type": "connection_init", "payload": payload }))
-        .await;
-    socket
-}
-
-#[tokio::test]
-async fn a_socket_shows_its_token_when_it_is_opened_or_initialised() {
-    let server = guarded().await;
-    let token = sign(&claims(READ));
-    let bearer = format!("Bearer {token}");
-    for (headers, payload) in [
-        (&[][..], json!({ "authorization": bearer })),
-        (&[], json!({ "Authorization": bearer })),
-        (&[], json!({ "token": token })),
-        (&[("authorization", bearer.as_str())], Json::Null),
-    ] {
-        let mut socket = init(&server, headers, payload).await;
-        assert_eq!(socket.next().await, json!({ "type": "connection_ack" }));
-        socket.subscribe("1", "{ viewer }").await;
-        assert_eq!(socket.next().await["payload"]["data"]["viewer"], "ann");
-        assert_eq!(socket.next().await["type"], "complete");
-        socket.subscribe("2", ADD).await;
-        let message = socket.next().await;
-        assert_eq!(
-            message["payload"][0]["extensions"]["code"], "FORBIDDEN",
-            "{message}"
-        );
-    }
-    for payload in [
-        Json::Null,
-        json!({}),
-        json!({ "token": "x" }),
-        json!({ "authorization": token }),
-        json!({ "token": 1 }),
-    ] {
-        let mut socket = init(&server, &[], payload).await;
-        assert_eq!(socket.closed().await, 4403);
-    }
-    // What is said last counts.
-    let mut socket = init(
-        &server,
-        &[("authorization", &bearer)],
-        json!({ "token": "x" }),
-    )
-    .await;
-    assert_eq!(socket.closed().await, 4403);
-    let refused = Socket::try_connect(&server, &[PROTOCOL, ("authorization", "Bearer x")]).await;
-    match refused.err() {
-        Some(tokio_tungstenite::tungstenite::Error::Http(response)) => {
-            assert_eq!(response.status(), 401);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(server.toy.sum(), 0);
-}
-
-/// It has a few seconds of leeway left, in which it is still taken.
-#[tokio::test]
-async fn a_token_that_expires_ends_what_is_open() {
-    let server = guarded().await;
-    let mut claims = claims(READ);
-    claims["exp"] = json!(now() - 4);
-    let token = sign(&claims);
-    let mut socket = init(&server, &[], json!({ "token": token })).await;
-    assert_eq!(socket.next().await, json!({ "type": "connection_ack" }));
-    socket.subscribe("1", "subscription { forever }").await;
-    assert_eq!(socket.next().await["payload"]["data"]["forever"], 1);
-    let events = server.post(
-        "text/event-stream",
-        &json!({ "query": "subscription { forever }" }),
-    );
-    let mut events = events.bearer_auth(&token).send().await.unwrap();
-    assert!(events.chunk().await.unwrap().is_some());
-
-    assert_eq!(socket.closed().await, 4403);
-    let end = timeout(PATIENCE, events.chunk())
-        .await
-        .expect("the stream goes on");
-    assert_eq!(end.unwrap(), None);
-    for _ in 0..2 {
-        toy::take(&server.toy.closed).await;
-    }
-}
-
-#[tokio::test]
-async fn only_pages_of_allowed_origins_are_consented_to() {
-    let allow =
-        |options: &mut Options| options.origins = vec!["https://app.example".parse().unwrap()];
-    let server = Server::start_with(allow, DEFAULT_STOP).await;
-    let preflight = |origin: &'static str| {
-        let request = server
-            .client
-            .request(Method::OPTIONS, server.url("/graphql"));
-        Answer::of(
-            request
-                .header("origin", origin)
-                .header("access-control-request-method", "POST")
-                .header(
-                    "access-control-request-headers",
-                    "content-type, authorization, idempotency-key",
-                ),
-        )
-    };
-    let answer = preflight("https://app.example").await;
-    assert_eq!(
-        (
-            answer.status.as_u16(),
-            answer.header("access-control-allow-origin")
-        ),
-        (200, Some("https://app.example"))
-    );
-    assert!(
-        answer
-            .header("access-control-allow-headers")
-            .unwrap()
-            .contains("idempotency-key")
-    );
-    assert_eq!(answer.header("access-control-allow-credentials"), None);
-    for origin in [
-        "https://evil.example",
-        "https://app.example.evil.example",
-        "null",
-    ] {
-        assert_eq!(
-            preflight(origin)
-                .await
-                .header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
-    }
-    let post = server.post(GRAPHQL_RESPONSE, &json!({ "query": "{ sum }" }));
-    let answer = Answer::of(post.header("origin", "https://app.example")).await;
-    assert_eq!(
-        answer.header("access-control-allow-origin"),
-        Some("https://app.example")
-    );
-    assert_eq!(answer.header("vary"), Some("origin"));
-
-    assert!(
-        Socket::try_connect(&server, &[PROTOCOL, ("origin", "https://app.example")])
-            .await
-            .is_ok()
-    );
-    assert!(
-        Socket::try_connect(&server, &[PROTOCOL, ("origin", "https://evil.example")])
-            .await
-            .is_err()
-    );
-}
-
-#[tokio::test]
-async fn long_answers_are_compressed_and_streams_are_not() {
-    let server = Server::start().await;
-    let long = json!({ "query": "query($n: String!) { hello(name: $n) }", "variables": { "n": "x".repeat(10_000) } });
-    for (accept, encoding) in [
-        ("gzip", Some("gzip")),
-        ("br, gzip", Some("br")),
-        ("zstd", None),
-        ("gzip, zstd", Some("gzip")),
-    ] {
-        let answer = server
-            .post(GRAPHQL_RESPONSE, &long)
-            .header("accept-encoding", accept)
-            .send()
-            .await
-            .unwrap();
-        let header = answer
-            .headers()
-            .get("content-encoding")
-            .map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(header.as_deref(), encoding, "{accept}");
-        assert_eq!(
-            answer.bytes().await.unwrap().len() < 1000,
-            encoding.is_some()
-        );
-    }
-    let short = json!({ "query": "query($n: String!) { hello(name: $n) }", "variables": { "n": "x".repeat(900) } });
-    let short = server
-        .post(GRAPHQL_RESPONSE, &short)
-        .header("accept-encoding", "gzip")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(short.headers().get("content-encoding"), None);
-    let events = server
-        .post("text/event-stream", &long)
-        .header("accept-encoding", "gzip")
-        .send();
-    let events = timeout(Duration::from_secs(20), events)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(events.headers().get("content-encoding"), None);
 }

@@ -2,97 +2,18 @@
 //!
 //! The issuer answers while a test waits for the server to start: such tests have more than one thread.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-    serve::Listener,
-};
+use axum::http::{StatusCode, header};
 use daybook::http::{Certificate, READ, TlsListener, WRITE};
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::{
     GRAPHQL_RESPONSE,
-    command::{Running, run, stderr},
+    binary::{Running, run, stderr},
+    issuer::{Issuer, set},
     jwt::{Signer, claims},
     tls::Pair,
 };
-
-/// An identity provider, as far as servers that take its tokens know it.
-#[derive(Clone)]
-struct Issuer {
-    address: SocketAddr,
-    asked: Arc<AtomicUsize>,
-    answer: Arc<Mutex<(StatusCode, String)>>,
-    /// How many questions may be answered.
-    answers: Arc<Semaphore>,
-}
-
-impl Issuer {
-    async fn start(keys: &[(&str, &Signer)]) -> Self {
-        Self::start_on(keys, |listener| listener).await
-    }
-
-    async fn start_on<L>(keys: &[(&str, &Signer)], listen: impl FnOnce(TcpListener) -> L) -> Self
-    where
-        L: Listener<Addr = SocketAddr>,
-    {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let issuer = Self {
-            address: listener.local_addr().unwrap(),
-            asked: Arc::default(),
-            answer: Arc::default(),
-            answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-        };
-        issuer.publish(keys);
-        let app = Router::new()
-            .route("/keys", get(answer))
-            .with_state(issuer.clone());
-        tokio::spawn(axum::serve(listen(listener), app).into_future());
-        issuer
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/keys", self.address)
-    }
-
-    fn publish(&self, keys: &[(&str, &Signer)]) {
-        self.answer(StatusCode::OK, &set(keys));
-    }
-
-    fn answer(&self, status: StatusCode, text: &str) {
-        *self.answer.lock().unwrap() = (status, text.to_owned());
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-}
-
-async fn answer(State(issuer): State<Issuer>) -> Response {
-    issuer.asked.fetch_add(1, Ordering::SeqCst);
-    let _permit = issuer.answers.acquire().await.unwrap();
-    let answer = issuer.answer.lock().unwrap().clone();
-    // Where a redirect leads to.
-    let elsewhere = (header::LOCATION, format!("http://{}/keys?", issuer.address));
-    ([elsewhere], answer).into_response()
-}
-
-fn set(keys: &[(&str, &Signer)]) -> String {
-    let keys: Vec<_> = keys.iter().map(|(id, key)| key.public(id)).collect();
-    json!({ "keys": keys }).to_string()
-}
 
 const ACCESS: [&str; 6] = [
     "--listen",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Answer, GRAPHQL_RESPONSE, JSON, Server, command::Running, sockets::Socket};
+use super::{Answer, GRAPHQL_RESPONSE, JSON, Server, binary::Running, sockets::Socket};
 
 #[tokio::test]
 async fn a_client_can_ask_for_a_shorter_time() {

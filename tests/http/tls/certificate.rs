@@ -3,7 +3,7 @@
 use daybook::http::{Certificate, CertificateFiles};
 
 use super::{Pair, TYPE, address, https, post, tls, write};
-use crate::http::command::{run, stderr};
+use crate::http::binary::{run, stderr};
 
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {

@@ -1,58 +1,16 @@
-//! Traces: what a collector gets of an operation, and what it costs where there is none.
+//! The spans of operations, and of what the server does by itself.
 
-use std::time::{Duration, Instant};
-
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use futures_util::SinkExt;
 use serde_json::{Value as Json, json};
-use tokio::{net::TcpListener, time::timeout};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
-use super::{
-    PATIENCE,
-    collector::{Collector, Span},
-    command::{Running, run, stderr},
-};
+use super::{OTHER, TRACE, collector::Collector, only, post, serve, traceparent};
+use crate::http::sockets::PROTOCOL;
 
 const OPEN: &str = r#"mutation Open($name: String!) {
   openAccount(input: { code: "a", name: $name, currency: "EUR", normalSide: DEBIT }) { account { id name } }
 }"#;
-
-/// A client's own span in a trace that is sampled, or not.
-fn traceparent(trace: &str, is_sampled: bool) -> String {
-    format!("00-{trace}-00f067aa0ba902b7-0{}", u8::from(is_sampled))
-}
-
-const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-const OTHER: &str = "4bf92f3577b34da6a3ce929d0e0e4737";
-
-/// Spans leave at once, not after seconds.
-const SOON: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "10");
-
-fn serve(collector: &Collector, more: &[&str], variables: &[(&str, &str)]) -> Running {
-    let endpoint = collector.url();
-    let args = ["--listen", "127.0.0.1:0", "--otlp-endpoint", &endpoint];
-    Running::start_with(&[&args, more].concat(), &[&[SOON], variables].concat())
-}
-
-/// The `traceparent` of the response, and its body.
-async fn post(server: &Running, parent: &str, body: &Json) -> (Option<String>, Json) {
-    let request = reqwest::Client::new()
-        .post(format!("{}/graphql", server.base()))
-        .header("traceparent", parent)
-        .json(body);
-    let response = request.send().await.unwrap();
-    let header = response.headers().get("traceparent");
-    let header = header.map(|value| value.to_str().unwrap().to_owned());
-    (header, response.json().await.unwrap())
-}
-
-#[track_caller]
-fn only<'a>(spans: &'a [Span], name: &str) -> &'a Span {
-    let named: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
-    assert_eq!(named.len(), 1, "{name} in {spans:#?}");
-    named[0]
-}
 
 on_every_engine! {
     async fn an_operation_is_a_part_of_its_clients_trace(test: TestDatabase) {
@@ -155,7 +113,7 @@ async fn what_a_client_does_not_sample_is_not_sent() {
 async fn a_unit_outside_of_operations_is_one_trace() {
     let collector = Collector::start().await;
     let server = serve(&collector, &[], &[]);
-    daybook_test_harness::eventually("a sweep is sent", async || {
+    eventually("a sweep is sent", async || {
         let spans = collector.spans();
         spans.iter().any(|span| span.name == "DELETE")
             && spans.iter().any(|span| span.name == "unit_of_work")
@@ -180,10 +138,7 @@ async fn operations_of_a_socket_are_traces_of_their_own() {
     let url = server.base().replacen("http", "ws", 1);
     let mut request = format!("{url}/graphql").into_client_request().unwrap();
     let headers = request.headers_mut();
-    headers.insert(
-        "sec-websocket-protocol",
-        "graphql-transport-ws".parse().unwrap(),
-    );
+    headers.insert(PROTOCOL.0, PROTOCOL.1.parse().unwrap());
     headers.insert("traceparent", traceparent(TRACE, true).parse().unwrap());
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let mut messages = vec![json!({ "type": "connection_init" })];
@@ -198,7 +153,7 @@ async fn operations_of_a_socket_are_traces_of_their_own() {
             .await
             .unwrap();
     }
-    daybook_test_harness::eventually("both operations are sent", async || {
+    eventually("both operations are sent", async || {
         let spans = collector.spans();
         spans
             .iter()
@@ -224,140 +179,5 @@ async fn operations_of_a_socket_are_traces_of_their_own() {
             (&query.trace, query.name.as_str()),
             (&operation.trace, "query")
         );
-    }
-}
-
-#[tokio::test]
-async fn the_last_spans_are_sent_when_the_server_stops() {
-    let collector = Collector::start().await;
-    let server = serve(&collector, &[], &[("OTEL_BSP_SCHEDULE_DELAY", "3600000")]);
-    post(
-        &server,
-        &traceparent(TRACE, true),
-        &json!({ "query": "{ __typename }" }),
-    )
-    .await;
-    assert_eq!(collector.spans().len(), 0);
-    server.signal("TERM");
-    let (code, said) = tokio::task::spawn_blocking(|| server.ended())
-        .await
-        .unwrap();
-    assert_eq!(code, Some(0), "{said}");
-    only(&collector.spans(), "POST /graphql");
-}
-
-#[tokio::test]
-async fn a_collector_that_is_down_or_silent_holds_up_nothing() {
-    let down = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let [at_down, at_silent] =
-        [&down, &silent].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
-    drop(down);
-    for endpoint in [at_down, at_silent.clone()] {
-        // Two spans fill the queue: what is beyond it is dropped, not waited for.
-        let variables = [
-            SOON,
-            ("OTEL_BSP_MAX_QUEUE_SIZE", "2"),
-            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1"),
-        ];
-        let args = ["--listen", "127.0.0.1:0", "--otlp-endpoint", &endpoint];
-        let server = Running::start_with(&args, &variables);
-        let answers = async {
-            for _ in 0..50 {
-                let (_, answer) = post(
-                    &server,
-                    &traceparent(TRACE, true),
-                    &json!({ "query": "{ __typename }" }),
-                )
-                .await;
-                assert_eq!(answer["data"]["__typename"], "Query");
-            }
-        };
-        timeout(Duration::from_secs(5), answers)
-            .await
-            .expect("it is held up");
-        server.signal("TERM");
-        let started = Instant::now();
-        let (code, said) = tokio::task::spawn_blocking(|| server.ended())
-            .await
-            .unwrap();
-        assert_eq!(code, Some(0), "{said}");
-        assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
-        let lost = said
-            .lines()
-            .filter(|line| line.contains("spans cannot be sent"))
-            .count();
-        // Once where nobody answers; it may be too early to know that of who is silent.
-        assert!(lost == 1 || lost == 0 && endpoint == at_silent, "{said}");
-    }
-}
-
-#[tokio::test]
-async fn the_variables_of_opentelemetry_are_honoured() {
-    let collector = Collector::start().await;
-    let (base, whole) = (collector.url(), format!("{}/elsewhere", collector.url()));
-    let listen = ["--listen", "127.0.0.1:0"];
-    let query = json!({ "query": "{ __typename }" });
-    let variables = [
-        SOON,
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", base.as_str()),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hunter2"),
-        ("OTEL_SERVICE_NAME", "book"),
-        (
-            "OTEL_RESOURCE_ATTRIBUTES",
-            "deployment.environment.name=test,service.version=7",
-        ),
-    ];
-    let server = Running::start_with(&listen, &variables);
-    post(&server, &traceparent(TRACE, true), &query).await;
-    let spans = collector.trace(TRACE, "POST /graphql", 1).await;
-    let span = only(&spans, "POST /graphql");
-    assert_eq!(
-        (span.path.as_str(), &span.headers["api-key"]),
-        ("/v1/traces", &"hunter2".parse().unwrap())
-    );
-    for (name, value) in [
-        ("service.name", "book"),
-        ("service.version", "7"),
-        ("deployment.environment.name", "test"),
-    ] {
-        assert_eq!(span.resource[name], value);
-    }
-
-    let variables = [
-        SOON,
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &whole),
-    ];
-    let server = Running::start_with(&listen, &variables);
-    post(&server, &traceparent(OTHER, true), &query).await;
-    let spans = collector.trace(OTHER, "POST /graphql", 1).await;
-    assert_eq!(only(&spans, "POST /graphql").path, "/elsewhere");
-
-    let variables = [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", base.as_str()),
-        ("OTEL_SDK_DISABLED", "true"),
-    ];
-    let server = Running::start_with(&listen, &variables);
-    let (header, _) = post(&server, &traceparent(TRACE, true), &query).await;
-    assert!(header.unwrap().ends_with("-00"), "it records something");
-}
-
-#[test]
-fn an_endpoint_that_is_none_is_refused() {
-    for (endpoint, variable) in [
-        ("localhost:4318", "--otlp-endpoint"),
-        ("http://ann:hunter2@x:4318", "--otlp-endpoint"),
-    ] {
-        let output = run(&["--otlp-endpoint", endpoint], &[]);
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(
-            said.contains(&format!(
-                "{variable} is wrong; expected a URL that begins with http://"
-            )),
-            "{said}"
-        );
-        assert!(!said.contains("hunter2"), "{said}");
     }
 }

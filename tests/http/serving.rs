@@ -1,0 +1,117 @@
+//! What the real binary does while it serves: it counts, sweeps, and loses nothing when it is stopped.
+
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use serde_json::Value as Json;
+
+use super::binary::Running;
+
+/// The ledger's own accounts, and an entry that moves a cent to the second.
+const ACCOUNTS: &str = r#"mutation {
+  a: openAccount(input: { code: "a", name: "A", currency: "EUR", normalSide: DEBIT }) { account { id } }
+  b: openAccount(input: { code: "b", name: "B", currency: "EUR", normalSide: CREDIT }) { account { id } }
+}"#;
+const POST: &str = r#"mutation { postEntry(input: { lines: [
+  { debit: { code: "a" }, credit: { code: "b" }, amount: "1", currency: "EUR" }
+] }) { entry { id } } }"#;
+
+async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Result<Json> {
+    let body = serde_json::json!({ "query": query });
+    let response = client
+        .post(format!("{base}/graphql"))
+        .json(&body)
+        .send()
+        .await?;
+    response.json().await
+}
+
+#[tokio::test]
+async fn what_is_counted_is_told_to_prometheus() {
+    let server = Running::start(&["--listen", "127.0.0.1:0"]);
+    let client = reqwest::Client::new();
+    let body = serde_json::json!({ "query": ACCOUNTS, "extensions": { "idempotencyKey": "once" } });
+    for _ in 0..2 {
+        let request = client
+            .post(format!("{}/graphql", server.base()))
+            .json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let metrics = reqwest::get(format!("{}/metrics", server.base()))
+        .await
+        .unwrap();
+    assert!(
+        metrics.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/plain")
+    );
+    let text = metrics.text().await.unwrap();
+    for line in [
+        "unit_of_work_replayed_total 1",
+        "graphql_operations_in_flight 0",
+        "graphql_sockets_open 0",
+    ] {
+        assert!(
+            text.lines().any(|said| said == line),
+            "{line} is not in:\n{text}"
+        );
+    }
+    assert!(text.contains("unit_of_work_held_seconds_bucket"), "{text}");
+
+    let without = Running::start(&["--listen", "127.0.0.1:0", "--no-metrics"]);
+    let metrics = reqwest::get(format!("{}/metrics", without.base()))
+        .await
+        .unwrap();
+    assert_eq!(metrics.status(), 404);
+}
+
+on_every_engine! {
+    /// Clients that post all the while a server is asked to stop: what it answered is there, and what is there it answered.
+    async fn a_drain_under_load_loses_no_committed_response(test: TestDatabase) {
+        let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url(), "--log", "warn"]);
+        let client = reqwest::Client::new();
+        post(&client, server.base(), ACCOUNTS).await.unwrap();
+        let posting = (0..8).map(|_| {
+            let (client, base) = (client.clone(), server.base().to_owned());
+            tokio::spawn(async move {
+                let mut answered = 0;
+                // Bounded, and ended by the server that goes.
+                while answered < 10_000 && let Ok(response) = post(&client, &base, POST).await {
+                    assert_eq!(response.get("errors"), None, "{response}");
+                    answered += 1;
+                }
+                answered
+            })
+        });
+        let posting: Vec<_> = posting.collect();
+        let observer = test.observer().await;
+        eventually("the load is on", async || observer.i64("SELECT COUNT(*) FROM entry").await > 20).await;
+        server.signal("TERM");
+        let (code, said) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+        assert_eq!(code, Some(0), "{said}");
+        let mut answered: i64 = 0;
+        for client in posting {
+            answered += i64::from(client.await.unwrap());
+        }
+        assert_eq!(observer.i64("SELECT COUNT(*) FROM entry").await, answered);
+    }
+}
+
+on_every_engine! {
+    /// What has expired is deleted while the server serves, and nothing else.
+    async fn expired_idempotency_keys_are_swept(test: TestDatabase) {
+        let url = daybook::config::DatabaseUrl::parse(test.url()).unwrap();
+        daybook::database::migrate(&url).await.unwrap();
+        let observer = test.observer().await;
+        observer.execute(
+            "INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, expires_at) \
+             VALUES ('', 'old', '', 1), ('', 'new', '', 9000000000000000000)",
+        ).await;
+        let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url()]);
+        eventually("the expired key is gone", async || {
+            observer.texts("SELECT idempotency_key FROM unit_of_work_idempotency").await == [Some("new".to_owned())]
+        }).await;
+        server.signal("TERM");
+        let (code, said) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
