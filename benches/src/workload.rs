@@ -213,7 +213,7 @@ impl Workload {
     pub fn steps(self) -> Vec<Step> {
         match self {
             Self::N0 => Vec::new(),
-            Self::Q1 => vec![step(SELECT_ACCOUNT, [account("account"), one()])],
+            Self::Q1 => vec![step(SELECT_ACCOUNT, [account("account")])],
             Self::Q2 => {
                 let page = [":prefix", ":after", ":limit"].map(str::to_owned);
                 let slice = |place| {
@@ -271,10 +271,6 @@ fn step(begins: &'static str, parameters: impl IntoIterator<Item = String>) -> S
         begins,
         parameters: parameters.into_iter().collect(),
     }
-}
-
-fn one() -> String {
-    ":one".to_owned()
 }
 
 /// The id of the account with the number in a variable.

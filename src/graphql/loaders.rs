@@ -2,15 +2,32 @@
 //!
 //! Each loader reads through the operation's own unit, hence from its snapshot.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
-use async_graphql::dataloader::Loader;
+use async_graphql::{Context, dataloader::Loader};
 use daybook_entity::{account, currency, entry, entry_line};
+use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
-use unit_of_work::{UnitLoader, UnitOfWork};
+use unit_of_work::{ContextExt as _, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
 use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
+
+/// Loads one value with others that are asked for on the same turn.
+///
+/// Boxed, because the future of each field of a type is as large as the largest: what few fields do is not to be made room for
+/// in all of them.
+pub(super) fn load<'a, L, K>(
+    ctx: &Context<'a>,
+    key: K,
+) -> BoxFuture<'a, Result<Option<L::Value>, L::Error>>
+where
+    L: UnitLoader + Loader<K>,
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+{
+    let loader = ctx.loader::<L>();
+    async move { loader.load_one(key).await }.boxed()
+}
 
 macro_rules! loader {
     ($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, |$unit:ident, $keys:ident| $load:expr) => {

@@ -2,11 +2,15 @@
 
 use async_graphql::{Context, Error, Object, Result, Subscription};
 use futures_util::{Stream, StreamExt};
-use unit_of_work::ContextExt as _;
 
 use super::{
-    context::LedgerContext as _, error::bad_input, feed::FeedEvent, input::AccountRef,
-    loaders::Entries, object::Entry, scalars::Int64,
+    context::LedgerContext as _,
+    error::bad_input,
+    feed::FeedEvent,
+    input::AccountRef,
+    loaders::{self, Entries},
+    object::Entry,
+    scalars::Int64,
 };
 
 /// How many accounts a subscription can choose.
@@ -83,10 +87,7 @@ impl EntryEvent {
 
     /// The entry, as the database has it now.
     async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
-        let entry = ctx
-            .loader::<Entries>()
-            .load_one(self.0.event.entry_id)
-            .await?;
+        let entry = loaders::load::<Entries, _>(ctx, self.0.event.entry_id).await?;
         // Entries are append-only, and this one was committed before it was announced.
         let entry = entry.ok_or_else(|| Error::new("a committed entry is missing"))?;
         Ok(Entry::new(entry))

@@ -107,7 +107,8 @@ async fn answer<E: Executor>(
                     if accept.only_events() {
                         return Err(Refusal::streamed_batch());
                     }
-                    batch(state, requests, &asked).await
+                    // Boxed, as it would make the future of every request larger.
+                    Box::pin(batch(state, requests, &asked)).await
                 }
             }
         }

@@ -45,6 +45,7 @@ mod graphql;
 mod health;
 mod idempotency;
 mod lifecycle;
+mod likeness;
 mod limits;
 mod media;
 mod metrics;

@@ -1,15 +1,25 @@
 //! Documents that have been parsed before.
 //!
-//! Clients send the same few documents again and again, and parsing one costs more than all else that is done before it is executed. What
-//! is kept is the document alone: its limits depend on variables, its validity on the schema, and both are looked at each time.
+//! Clients send the same few documents again and again, and to parse and to validate one costs more than all else that is done
+//! before it is executed. The document is kept, and that it was found valid, for requests that validation cannot tell apart
+//! ([`Likeness`]). Its limits depend on the values of variables, and are looked at each time.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_graphql::{Request, parser::types::ExecutableDocument};
 use moka::sync::Cache;
+use unit_of_work::Validated;
+
+use super::likeness::Likeness;
 
 /// The tokens of all documents that are kept together. A parsed token takes some hundred bytes, so this is some ten megabytes.
 const TOKENS: u64 = 50_000;
+
+/// How many kinds of requests with one document are known to be valid: a client has a few ways to leave variables out.
+const LIKENESSES: usize = 16;
 
 /// Documents by their text. Clones share them.
 #[derive(Clone)]
@@ -19,6 +29,29 @@ pub(super) struct Parsed(Cache<Box<str>, Known>);
 struct Known {
     document: Arc<ExecutableDocument>,
     tokens: usize,
+    validated: Arc<Mutex<HashMap<Likeness, Validated>>>,
+}
+
+impl Known {
+    fn new(document: ExecutableDocument, tokens: usize) -> Self {
+        Self {
+            document: Arc::new(document),
+            tokens,
+            validated: Arc::default(),
+        }
+    }
+
+    /// What is known of requests like this one.
+    fn validated(&self, request: &Request) -> Option<Validated> {
+        let likeness = Likeness::of(&self.document, request)?;
+        // Nothing can panic while the lock is held.
+        let validated = self.validated.lock();
+        let mut validated = validated.unwrap_or_else(PoisonError::into_inner);
+        if !validated.contains_key(&likeness) && validated.len() >= LIKENESSES {
+            return None;
+        }
+        Some(validated.entry(likeness).or_default().clone())
+    }
 }
 
 impl Parsed {
@@ -31,11 +64,14 @@ impl Parsed {
         )
     }
 
-    /// Gives a request its document, if it is known.
+    /// Gives a request its document, and what is known of its validity, if the document is known.
     pub(super) fn find(&self, request: &mut Request) -> bool {
         let Some(known) = self.0.get(request.query.as_str()) else {
             return false;
         };
+        if let Some(validated) = known.validated(request) {
+            request.data.insert(validated);
+        }
         request.set_parsed_query(ExecutableDocument::clone(&known.document));
         true
     }
@@ -43,8 +79,7 @@ impl Parsed {
     /// Keeps the document of a request, if it is one, of so many tokens.
     pub(super) fn keep(&self, request: &mut Request, tokens: usize) {
         if let Ok(document) = request.parsed_query() {
-            let document = Arc::new(document.clone());
-            let known = Known { document, tokens };
+            let known = Known::new(document.clone(), tokens);
             self.0.insert(request.query.as_str().into(), known);
         }
     }

@@ -1,6 +1,7 @@
 //! The ledger as clients meet it: GraphQL over HTTP in, database state out, read over a separate connection.
 
 mod connections;
+mod documents;
 mod errors;
 mod examples;
 mod expiry;

@@ -32,7 +32,7 @@ use tracing::Instrument;
 
 use crate::{
     Access, Database, DryRun, IdempotencySettings, Isolation, OperationDeadline, Report,
-    SessionSettings, Settings, UnitOfWork,
+    SessionSettings, Settings, UnitOfWork, Validated,
     ask::is_dry_run,
     batch::{self, Part},
     field_savepoints::FieldSavepoints,
@@ -212,7 +212,17 @@ impl Extension for PerRequest {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let result = next.run(ctx).await?;
+        let known = ctx.data_opt::<Validated>();
+        let result = match known.and_then(Validated::get) {
+            Some(result) => result,
+            None => {
+                let result = next.run(ctx).await?;
+                if let Some(known) = known {
+                    known.note(result);
+                }
+                result
+            }
+        };
         if self.kind.get() == Some(&OperationType::Mutation)
             && let Some(error) = self.idempotency.refusal()
         {

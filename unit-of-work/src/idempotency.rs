@@ -116,7 +116,8 @@ impl Idempotency {
             (Some(settings), Some(Ok(ticket)))
                 if unit.access() == Access::ReadWrite && !dry_run =>
             {
-                once(settings, ticket, unit, resolvers)
+                // Boxed: most operations have no key.
+                Box::pin(once(settings, ticket, unit, resolvers))
                     .await
                     .unwrap_or_else(failed)
             }

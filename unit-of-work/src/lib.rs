@@ -29,6 +29,7 @@ mod template;
 mod terms;
 mod timeline;
 mod unit;
+mod validated;
 
 pub use ask::{DryRun, Isolation, OperationDeadline};
 pub use batch::AllOrNothing;
@@ -44,3 +45,4 @@ pub use retry::{RetryPolicy, Retrying};
 pub use savepoint::Savepoint;
 pub use settings::Settings;
 pub use unit::{Reason, UnitOfWork};
+pub use validated::Validated;

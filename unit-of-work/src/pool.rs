@@ -54,7 +54,8 @@ impl<DB: Database> Manager for Connector<DB> {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<DB::Connection, sqlx::Error> {
-        self.options.connect().await
+        // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
+        Box::pin(self.options.connect()).await
     }
 
     async fn recycle(

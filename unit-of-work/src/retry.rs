@@ -143,7 +143,8 @@ impl<E: Executor> Executor for Retrying<E> {
     async fn execute(&self, request: Request) -> Response {
         match Template::of(request, None) {
             Ok((template, first)) => self.attempts(template, first).await,
-            Err(request) => self.executor.execute(*request).await,
+            // Rare, and not to be made room for in the future of all.
+            Err(request) => Box::pin(self.executor.execute(*request)).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Opens an account.
 
 use async_graphql::{Context, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::AccountPayload;
@@ -54,6 +55,7 @@ impl OpenAccountMutation {
             metadata: input.metadata.map(|metadata| metadata.0),
         };
         let account = ledger::open_account(ctx.unit(), command, now)
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(AccountPayload {

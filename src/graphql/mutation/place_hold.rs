@@ -1,6 +1,7 @@
 //! Sets money aside.
 
 use async_graphql::{Context, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::EntryPayload;
@@ -50,6 +51,7 @@ impl PlaceHoldMutation {
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let posted = ledger::place_hold(ctx.unit(), command, ctx.clock())
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

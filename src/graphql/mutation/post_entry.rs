@@ -1,6 +1,7 @@
 //! Posts an entry.
 
 use async_graphql::{Context, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::EntryPayload;
@@ -47,6 +48,7 @@ impl PostEntryMutation {
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let posted = ledger::post_entry(ctx.unit(), command, ctx.clock())
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -1,6 +1,7 @@
 //! Frees what a hold has set aside.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::EntryPayload;
@@ -44,6 +45,7 @@ impl ReleaseHoldMutation {
             notes: notes(input.effective_at, input.description, input.metadata),
         };
         let posted = ledger::release_hold(ctx.unit(), command, ctx.clock())
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

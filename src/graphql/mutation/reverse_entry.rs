@@ -1,6 +1,7 @@
 //! Undoes an entry.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::EntryPayload;
@@ -47,6 +48,7 @@ impl ReverseEntryMutation {
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let posted = ledger::reverse_entry(ctx.unit(), command, ctx.clock())
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

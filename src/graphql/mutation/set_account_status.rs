@@ -1,6 +1,7 @@
 //! Freezes, opens again, or closes an account.
 
 use async_graphql::{Context, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::AccountPayload;
@@ -35,6 +36,7 @@ impl SetAccountStatusMutation {
     ) -> Result<AccountPayload> {
         let account = input.account.parse()?;
         let account = ledger::set_account_status(ctx.unit(), &account, input.status.into())
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(AccountPayload {

@@ -13,7 +13,7 @@ use crate::{
         connection::connection,
         error::refuse,
         input::PointInTime,
-        loaders::{History, Statements},
+        loaders::{self, History, Statements},
         query::OrderDirection,
         scalars::{CurrencyCode, DateTime, Json},
     },
@@ -117,7 +117,7 @@ impl Account {
         let point = ledger::PointInTime::from(at)
             .check(&self.0)
             .map_err(refuse)?;
-        let balances = ctx.loader::<History>().load_one((self.0.id, point)).await?;
+        let balances = loaders::load::<History, _>(ctx, (self.0.id, point)).await?;
         let balances = balances.ok_or_else(|| Error::new("an account has no history"))?;
         Ok(Balances::then(&self.0, &balances))
     }
@@ -150,7 +150,9 @@ impl Account {
         let request =
             StatementRequest::new(&self.0, &page, filter, newest_first).map_err(refuse)?;
         let slices = request.slices();
-        let mut read = ctx.loader::<Statements>().load_many(slices.clone()).await?;
+        let statements = ctx.loader::<Statements>();
+        // Boxed for the same reason as what `load` answers.
+        let mut read = Box::pin(statements.load_many(slices.clone())).await?;
         let read = slices
             .iter()
             .map(|slice| read.remove(slice).unwrap_or_default());

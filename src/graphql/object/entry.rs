@@ -2,14 +2,13 @@
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use daybook_entity::{entry, entry_line};
-use unit_of_work::ContextExt as _;
 use uuid::Uuid;
 
 use super::{EntryLine, global_id};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        loaders::{Entries, Lines, Resolvers, Reversals},
+        loaders::{self, Entries, Lines, Resolvers, Reversals},
         scalars::{DateTime, Json},
     },
     ledger::Id,
@@ -54,7 +53,7 @@ pub enum HoldStatus {
 }
 
 async fn load(ctx: &Context<'_>, id: Uuid) -> Option<Result<Entry>> {
-    let entry = ctx.loader::<Entries>().load_one(id).await;
+    let entry = loaders::load::<Entries, _>(ctx, id).await;
     entry
         .map(|entry| entry.map(Entry::new))
         .map_err(Into::into)
@@ -102,7 +101,7 @@ impl Entry {
         let lines = match &self.lines {
             Some(lines) => lines.clone(),
             None => {
-                let lines = ctx.loader::<Lines>().load_one(self.row.id).await?;
+                let lines = loaders::load::<Lines, _>(ctx, self.row.id).await?;
                 lines.unwrap_or_default()
             }
         };
@@ -114,7 +113,7 @@ impl Entry {
         if self.row.kind != daybook_entity::EntryKind::Hold {
             return None;
         }
-        let resolver = ctx.loader::<Resolvers>().load_one(self.row.id).await;
+        let resolver = loaders::load::<Resolvers, _>(ctx, self.row.id).await;
         let status = resolver.map(|resolver| match resolver {
             Some(entry) if entry.kind == daybook_entity::EntryKind::Capture => HoldStatus::Captured,
             Some(_) => HoldStatus::Released,
@@ -139,7 +138,7 @@ impl Entry {
         if self.row.kind != daybook_entity::EntryKind::Hold {
             return None;
         }
-        let entry = ctx.loader::<Resolvers>().load_one(self.row.id).await;
+        let entry = loaders::load::<Resolvers, _>(ctx, self.row.id).await;
         entry
             .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)
@@ -153,7 +152,7 @@ impl Entry {
 
     /// The reversal that has undone this entry.
     async fn reversed_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        let entry = ctx.loader::<Reversals>().load_one(self.row.id).await;
+        let entry = loaders::load::<Reversals, _>(ctx, self.row.id).await;
         entry
             .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)

@@ -2,11 +2,13 @@
 
 use async_graphql::{Context, Enum, Error, ID, Object, Result};
 use daybook_entity::{account, entry_line};
-use unit_of_work::ContextExt as _;
 use uuid::Uuid;
 
 use super::{Account, Money, global_id};
-use crate::{graphql::loaders::Accounts, ledger::Id};
+use crate::{
+    graphql::loaders::{self, Accounts},
+    ledger::Id,
+};
 
 /// What a line does with its amount, to both of its accounts.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl EntryLine {
 }
 
 async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
-    let account: Option<account::Model> = ctx.loader::<Accounts>().load_one(id).await?;
+    let account: Option<account::Model> = loaders::load::<Accounts, _>(ctx, id).await?;
     // A foreign key holds the account there.
     let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
     Ok(Account(account))

@@ -1,11 +1,10 @@
 //! An amount of money.
 
 use async_graphql::{Context, Object, Result};
-use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
-        loaders::Currencies,
+        loaders::{self, Currencies},
         scalars::{CurrencyCode, Int64},
     },
     ledger,
@@ -33,8 +32,7 @@ impl Money {
 
     /// For people: `12.34`.
     async fn decimal(&self, ctx: &Context<'_>) -> Result<String> {
-        let currencies = ctx.loader::<Currencies>();
-        let currency = currencies.load_one(self.currency.clone()).await?;
+        let currency = loaders::load::<Currencies, _>(ctx, self.currency.clone()).await?;
         // The database holds every currency that an account or a line names.
         let exponent = currency.map_or(0, |currency| currency.exponent);
         Ok(ledger::decimal(self.minor_units, exponent))

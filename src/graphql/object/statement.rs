@@ -2,13 +2,12 @@
 
 use async_graphql::{Context, Error, InputObject, Object, Result};
 use daybook_entity as entity;
-use unit_of_work::ContextExt as _;
 
 use super::{Account, Entry, EntryLine, Money, Side, entry_line::LineEffect};
 use crate::{
     graphql::{
         connection::{ConnectionOf, StatementLineConnectionName, StatementLineEdgeName},
-        loaders::{Accounts, Entries},
+        loaders::{self, Accounts, Entries},
         scalars::{DateTime, Int64},
     },
     ledger,
@@ -72,8 +71,7 @@ impl StatementLine {
 
     /// The entry that it belongs to.
     async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
-        let entries = ctx.loader::<Entries>();
-        let entry = entries.load_one(self.line.line.entry_id).await?;
+        let entry = loaders::load::<Entries, _>(ctx, self.line.line.entry_id).await?;
         // A foreign key holds the entry there.
         let entry = entry.ok_or_else(|| Error::new("the entry of a line is missing"))?;
         Ok(Entry::new(entry))
@@ -86,8 +84,7 @@ impl StatementLine {
 
     /// The account on the other side.
     async fn counterparty(&self, ctx: &Context<'_>) -> Result<Account> {
-        let accounts = ctx.loader::<Accounts>();
-        let account = accounts.load_one(self.line.counterparty_id()).await?;
+        let account = loaders::load::<Accounts, _>(ctx, self.line.counterparty_id()).await?;
         // So does another the account.
         let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
         Ok(Account(account))

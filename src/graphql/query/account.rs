@@ -1,6 +1,7 @@
 //! Accounts.
 
 use async_graphql::{Context, Enum, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::{ContextExt as _, UnitOfWork};
 
 use crate::{
@@ -98,6 +99,7 @@ impl AccountQuery {
             before,
         };
         let page = ledger::page_accounts(ctx.unit(), &filter, order, &page)
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(connection(page, AccountTotal(filter), Account))
@@ -119,7 +121,7 @@ impl AccountTotal {
 }
 
 async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
-    let account = ledger::account(unit, &by.parse()?).await?;
+    let account = ledger::account(unit, &by.parse()?).boxed().await?;
     Ok(account.map(Account))
 }
 

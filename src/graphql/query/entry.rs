@@ -1,6 +1,7 @@
 //! Entries.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use super::account::OrderDirection;
@@ -9,7 +10,7 @@ use crate::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
         error::refuse,
         input::AccountRef,
-        loaders::Entries,
+        loaders::{self, Entries},
         object::{Entry, EntryKind},
         scalars::DateTime,
     },
@@ -65,7 +66,7 @@ impl EntryQuery {
         let Ok(Id::Entry(id)) = id.parse() else {
             return None;
         };
-        let entry = ctx.loader::<Entries>().load_one(id).await;
+        let entry = loaders::load::<Entries, _>(ctx, id).await;
         entry
             .map(|entry| entry.map(Entry::new))
             .map_err(Into::into)
@@ -102,6 +103,7 @@ impl EntryQuery {
             before,
         };
         let page = ledger::page_entries(ctx.unit(), &filter, order, &page)
+            .boxed()
             .await
             .map_err(refuse)?;
         Ok(connection(page, EntryTotal(filter), Entry::new))

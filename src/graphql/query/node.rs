@@ -2,12 +2,11 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use futures_util::future::join_all;
-use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
         error::bad_input,
-        loaders::{Accounts, Entries, Lines},
+        loaders::{self, Accounts, Entries, Lines},
         object::{Account, Entry, EntryLine, Node},
     },
     ledger::Id,
@@ -54,15 +53,15 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
     };
     Ok(match id {
         Id::Account(id) => {
-            let account = ctx.loader::<Accounts>().load_one(id).await?;
+            let account = loaders::load::<Accounts, _>(ctx, id).await?;
             account.map(|account| Account(account).into())
         }
         Id::Entry(id) => {
-            let entry = ctx.loader::<Entries>().load_one(id).await?;
+            let entry = loaders::load::<Entries, _>(ctx, id).await?;
             entry.map(|entry| Entry::new(entry).into())
         }
         Id::Line { entry_id, line_no } => {
-            let lines = ctx.loader::<Lines>().load_one(entry_id).await?;
+            let lines = loaders::load::<Lines, _>(ctx, entry_id).await?;
             let mut lines = lines.unwrap_or_default().into_iter();
             lines
                 .find(|line| line.line_no == line_no)

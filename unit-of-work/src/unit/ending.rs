@@ -204,7 +204,8 @@ impl UnitOfWork {
         let Some(identity) = identity else {
             return Outcome::Unknown;
         };
-        let verdict = self.inner.database.verdict(&identity).await;
+        // Boxed: it is rare, and every COMMIT would have room for it.
+        let verdict = Box::pin(self.inner.database.verdict(&identity)).await;
         tracing::warn!(parent: &self.inner.span, ?verdict, "the database was asked for the outcome of a COMMIT");
         match verdict {
             Verdict::Committed => Outcome::Committed,

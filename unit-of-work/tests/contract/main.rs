@@ -26,4 +26,5 @@ mod stage;
 mod subscriptions;
 mod telemetry;
 mod timeline;
+mod validated;
 mod wire;
