@@ -1,6 +1,6 @@
 //! Statements that need nothing of each other's results: one round trip where the engine can.
 
-use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithClause};
+use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithQuery};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, ModelTrait, QueryTrait,
 };
@@ -38,14 +38,15 @@ pub(super) async fn execute(
     if statements.is_empty() {
         return execute_one(db, last).await;
     }
-    let mut with = WithClause::new();
+    // Not `WithClause::query`, which copies all that is in the clause.
+    let mut with = WithQuery::new();
     for (statement, number) in statements.into_iter().zip(1..) {
         let mut part = CommonTableExpression::new();
         part.table_name(Alias::new(format!("part_{number}")))
             .query(statement);
         with.cte(part);
     }
-    db.execute(&with.query(last)).await?;
+    db.execute(with.query(last)).await?;
     Ok(())
 }
 
