@@ -93,3 +93,25 @@ fn next(response: &GraphqlResponse) -> Event {
 fn complete() -> Event {
     Event::default().event("complete").data("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_events_shows_that_it_lives() {
+        let began = Instant::now();
+        let mut body =
+            super::stream(stream::pending().boxed(), &Lifecycle::new(), None).into_body();
+        for n in 1..=2 {
+            let frame = timeout(2 * KEEP_ALIVE, body.frame()).await;
+            let frame = frame.expect("it is silent").unwrap().unwrap();
+            // A line that begins with a colon is for nobody.
+            assert_eq!(frame.into_data().unwrap(), ":\n\n");
+            assert_eq!(began.elapsed(), n * KEEP_ALIVE);
+        }
+    }
+}

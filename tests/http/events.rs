@@ -21,6 +21,8 @@ async fn events(request: RequestBuilder) -> Vec<(String, Json)> {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.media_type(), EVENTS);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
+    // A proxy that collects a response until it is whole would never pass this one on.
+    assert_eq!(answer.header("x-accel-buffering"), Some("no"));
     answer.text.split_terminator("\n\n").map(event).collect()
 }
 
@@ -113,6 +115,16 @@ async fn what_never_began_is_an_event_of_errors_alone() {
     }
     let events = events(post(&server, EVENTS, "{ fails }")).await;
     assert_eq!(events[0].1.get("data"), Some(&Json::Null));
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_stream_and_not_the_connection() {
+    let server = Server::start().await;
+    let events = events(post(&server, EVENTS, "subscription { panics }")).await;
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(events[0], next(&json!({ "panics": 1 })));
+    assert_eq!(events[1].1["errors"][0]["extensions"]["code"], "INTERNAL");
+    assert_eq!(events[2], complete());
 }
 
 #[tokio::test]

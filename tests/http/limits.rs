@@ -211,6 +211,9 @@ async fn more_operations_at_once_than_the_limit_are_refused_at_once() {
     socket.subscribe("2", "subscription { count(to: 1) }").await;
     assert_eq!(socket.next().await["payload"]["data"]["count"], 1);
     assert_eq!(socket.next().await["type"], "complete");
+    let count = json!({ "query": "subscription { count(to: 1) }" });
+    let answer = Answer::of(server.post("text/event-stream", &count)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(server.toy.sum(), 0);
 
     server.toy.release.add_permits(1);

@@ -1,7 +1,7 @@
-//! What the real binary does while it serves: it counts, sweeps, and loses nothing when it is stopped.
+//! What the real binary does while it serves: it keeps to its limits, counts, sweeps, and loses nothing when it is stopped.
 
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::binary::Running;
 
@@ -15,7 +15,7 @@ const POST: &str = r#"mutation { postEntry(input: { lines: [
 ] }) { entry { id } } }"#;
 
 async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Result<Json> {
-    let body = serde_json::json!({ "query": query });
+    let body = json!({ "query": query });
     let response = client
         .post(format!("{base}/graphql"))
         .json(&body)
@@ -24,11 +24,99 @@ async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Res
     response.json().await
 }
 
+/// Each of them, on the ledger's schema: a page that nobody has named a length of counts as long as it is.
+#[tokio::test]
+async fn the_limits_of_the_command_line_hold() {
+    let limits = [
+        ("--max-tokens", "1000"),
+        ("--max-depth", "4"),
+        ("--max-root-fields", "21"),
+        ("--max-aliases", "22"),
+        ("--max-directives", "1"),
+        ("--max-complexity", "61"),
+        ("--max-batch", "2"),
+        ("--max-body", "9999"),
+    ];
+    let mut args = vec!["--listen", "127.0.0.1:0"];
+    args.extend(limits.iter().flat_map(|&(flag, value)| [flag, value]));
+    let server = Running::start(&args);
+    let client = reqwest::Client::new();
+    let ask = async |query: &str| post(&client, server.base(), query).await.unwrap();
+
+    let many = |one: &dyn Fn(usize) -> String, count| (0..count).map(one).collect::<String>();
+    let open = |n| {
+        format!(
+            r#"a{n}: openAccount(input: {{ code: "{n}", name: "A", currency: "EUR", normalSide: DEBIT }}) {{ __typename }} "#
+        )
+    };
+    let opened = ask(&format!("mutation {{ {} }}", many(&open, 21))).await;
+    assert_eq!(opened.get("errors"), None, "{opened}");
+    let page = ask("{ accounts { edges { node { id } } } }").await;
+    let edges = page["data"]["accounts"]["edges"].as_array();
+    assert_eq!(edges.map(Vec::len), Some(20), "{page}");
+
+    let code = |_| "code ".to_owned();
+    let alias = |n| format!("c{n}: code ");
+    for (query, limit, max, value) in [
+        (
+            format!("{{ currencies {{ {} }} }}", many(&code, 1000)),
+            "tokens",
+            1000,
+            1005,
+        ),
+        (
+            "{ accounts(first: 1) { edges { node { balances { version } } } } }".to_owned(),
+            "depth",
+            4,
+            5,
+        ),
+        (
+            format!("{{ {} }}", "__typename ".repeat(22)),
+            "rootFields",
+            21,
+            22,
+        ),
+        (
+            format!("{{ currencies {{ {} }} }}", many(&alias, 23)),
+            "aliases",
+            22,
+            23,
+        ),
+        (
+            "{ currencies @include(if: true) { code @skip(if: false) } }".to_owned(),
+            "directives",
+            1,
+            2,
+        ),
+        (
+            "{ accounts { edges { node { id code } } } }".to_owned(),
+            "complexity",
+            61,
+            81,
+        ),
+    ] {
+        let extensions = &ask(&query).await["errors"][0]["extensions"];
+        let expected = json!({ "code": "GRAPHQL_VALIDATION_FAILED", "limit": limit, "max": max, "value": value });
+        assert_eq!(extensions, &expected, "{query}");
+    }
+
+    let send = async |body: &Json| {
+        let request = client.post(format!("{}/graphql", server.base())).json(body);
+        request.send().await.unwrap().status()
+    };
+    let query = json!({ "query": "{ __typename }" });
+    assert_eq!(send(&json!([query, query])).await, 200);
+    assert_eq!(send(&json!([query, query, query])).await, 400);
+    let with = |filler: usize| json!({ "query": "{ __typename }", "x": "x".repeat(filler) });
+    assert_eq!(send(&with(9900)).await, 200);
+    assert_eq!(send(&with(9999)).await, 413);
+}
+
 #[tokio::test]
 async fn what_is_counted_is_told_to_prometheus() {
     let server = Running::start(&["--listen", "127.0.0.1:0"]);
     let client = reqwest::Client::new();
-    let body = serde_json::json!({ "query": ACCOUNTS, "extensions": { "idempotencyKey": "once" } });
+    let body = json!({ "query": ACCOUNTS, "extensions": { "idempotencyKey": "once" } });
     for _ in 0..2 {
         let request = client
             .post(format!("{}/graphql", server.base()))

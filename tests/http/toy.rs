@@ -206,6 +206,14 @@ impl Events {
         })
     }
 
+    /// One event, and then a panic.
+    async fn panics(&self) -> impl Stream<Item = i32> {
+        stream::iter(1..).map(|item| {
+            assert!(item < 2, "a secret cause");
+            item
+        })
+    }
+
     /// Events of 64 KiB, without end, as fast as they are taken.
     async fn big(&self, ctx: &Context<'_>) -> impl Stream<Item = String> {
         let guard = GiveOnDrop(Some((toy(ctx).clone(), |toy| &toy.closed)));

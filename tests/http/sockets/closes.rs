@@ -59,6 +59,21 @@ async fn the_reason_arrives_whatever_was_sent_meanwhile() {
     }
 }
 
+/// As a body over the limit is 413.
+#[tokio::test]
+async fn a_message_over_the_limit_ends_the_socket() {
+    let server = Server::start_with(|options| options.limits.body_bytes = 1000, DEFAULT_STOP).await;
+    let with = |filler| json!({ "query": "mutation { add(by: 1) }", "x": "x".repeat(filler) });
+    let mut socket = Socket::open(&server).await;
+    socket.subscribe_with("1", &with(900)).await;
+    assert_eq!(socket.next().await["payload"]["data"]["add"], 1);
+    assert_eq!(socket.next().await["type"], "complete");
+    socket.subscribe_with("2", &with(1000)).await;
+    let end = socket.message().await;
+    assert!(end.is_none_or(|message| message.is_close()));
+    assert_eq!(server.toy.sum(), 1);
+}
+
 #[tokio::test]
 async fn no_init_in_time_is_4408() {
     let soon = |options: &mut Options| options.socket.init_timeout = Duration::from_millis(20);
