@@ -58,7 +58,7 @@ pub(super) fn stream(
                 Ok(response) => response,
                 Err(panic) => panic::response(panic.as_ref()),
             };
-            // What never began, or panicked, has nothing more to say.
+            // What never began has nothing more to say.
             is_over = RequestError::of(&response).is_some();
             Some(next(&response))
         })

@@ -100,6 +100,10 @@ async fn what_never_began_is_an_event_of_errors_alone() {
         ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         (
+            "subscription { cannotStart count(to: 2) }",
+            "OPERATION_RESOLUTION_FAILURE",
+        ),
+        (
             "subscription { cannotStart }",
             "OPERATION_RESOLUTION_FAILURE",
         ),

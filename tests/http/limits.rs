@@ -38,9 +38,10 @@ async fn assert_limit(server: &Server, fits: &str, exceeds: &str, details: [Json
 
 #[tokio::test]
 async fn tokens() {
-    let server = limited(|limits| limits.tokens = 4).await;
-    let details = [json!("tokens"), json!(4), json!(9)];
-    assert_limit(&server, "{ sum sum }", "mutation { add(by: 1) }", details).await;
+    let server = limited(|limits| limits.tokens = 8).await;
+    let details = [json!("tokens"), json!(8), json!(9)];
+    let fits = "{ sum sum sum sum sum sum }";
+    assert_limit(&server, fits, "mutation { add(by: 1) }", details).await;
 }
 
 #[tokio::test]

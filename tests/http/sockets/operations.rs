@@ -69,6 +69,8 @@ async fn a_panic_ends_its_operation_and_not_the_socket() {
 async fn an_operation_does_not_wait_for_another() {
     let server = Server::start().await;
     let mut socket = Socket::open(&server).await;
+    socket.subscribe("open", "subscription { forever }").await;
+    assert_eq!(socket.next().await, next("open", &json!({ "forever": 1 })));
     socket.subscribe("slow", "{ hold }").await;
     toy::take(&server.toy.holding).await;
     socket.subscribe("fast", "{ sum }").await;
@@ -76,6 +78,8 @@ async fn an_operation_does_not_wait_for_another() {
     assert_eq!(socket.next().await, complete("fast"));
     server.toy.release.add_permits(1);
     assert_eq!(socket.next().await, next("slow", &json!({ "hold": true })));
+    assert_eq!(socket.next().await, complete("slow"));
+    assert_eq!(server.toy.closed.available_permits(), 0);
 }
 
 #[tokio::test]

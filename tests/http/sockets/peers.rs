@@ -94,4 +94,10 @@ async fn a_client_that_does_not_read_holds_nothing_up() {
     timeout(PATIENCE, answered)
         .await
         .expect("the operation goes on");
+    // Whatever time passes, what is made for it and not read does not grow.
+    for _ in 0..100 {
+        assert_eq!(server.query(JSON, "{ sum }").await.status, 200);
+        let made = server.toy.made.load(Ordering::SeqCst);
+        assert!(made < 1000, "{made} events were made");
+    }
 }
