@@ -103,16 +103,14 @@ pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema>
 
 /// The same, around a feed that others know too.
 fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retrying<LedgerSchema> {
+    let unit_of_work = UnitOfWorkExtension::new(database.clone())
+        .deadline(deadline)
+        .idempotency(IdempotencySettings::default());
     let schema = graphql::schema(Clock::system())
         // The handler's own limits come first, and name what they count.
         .limit_recursive_depth(http::NESTING)
         .data(feed)
-        .extension(RequestErrors)
-        .extension(
-            UnitOfWorkExtension::new(database.clone())
-                .deadline(deadline)
-                .idempotency(IdempotencySettings::default()),
-        )
+        .extension(RequestErrors::around(unit_of_work))
         .finish();
     Retrying::new(schema)
 }

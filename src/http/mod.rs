@@ -133,7 +133,7 @@ struct GraphqlState<E> {
 
 /// The routes: `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages.
 ///
-/// The executor's schema should have [`RequestErrors`] as its first extension.
+/// The executor's schema should have [`RequestErrors`] as its first extension, around another one.
 pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     let lifecycle = options.lifecycle;
     let slots = admission::Slots::new(options.limits.operations);

@@ -2,7 +2,7 @@
 //!
 //! The GraphQL specification ("Response Format") forbids the `data` entry when an error arose *before* execution began,
 //! and *GraphQL over HTTP* gives such a response another status. async-graphql's `Response` cannot say which it is:
-//! both have `data: null`. So [`RequestErrors`], an extension of the schema, follows the stages of each request and
+//! both have `data: null`. So [`RequestErrors`], around an extension of the schema, follows the stages of each request and
 //! marks the errors of a request that never reached execution: a [`RequestError`] in [`ServerError::source`], which
 //! travels with the error through whatever executor lies between and never reaches the wire, and the same in
 //! `extensions.code`, which does.
@@ -17,13 +17,13 @@ use std::sync::{
 
 use async_graphql::{
     ErrorExtensionValues, Pos, Request, Response, ServerError, ServerResult, ValidationResult,
-    Variables,
+    Value as GraphqlValue, Variables,
     async_trait::async_trait,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
-        NextPrepareRequest, NextRequest, NextSubscribe, NextValidation,
+        NextPrepareRequest, NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
-    futures_util::{StreamExt, stream::BoxStream},
+    futures_util::{StreamExt, future::BoxFuture, stream::BoxStream},
     parser::types::ExecutableDocument,
 };
 
@@ -94,19 +94,34 @@ impl RequestError {
     }
 }
 
-/// The extension that marks request errors. Register it first: outermost.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestErrors;
+/// The extension that marks request errors, around another one. Register it first: outermost.
+///
+/// As one of its own it would cost each field of each operation a box, as every extension does.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestErrors<F>(F);
 
-impl ExtensionFactory for RequestErrors {
+impl<F: ExtensionFactory> RequestErrors<F> {
+    /// Marks the errors of requests that the schema refuses, and those that this extension does.
+    pub fn around(extension: F) -> Self {
+        Self(extension)
+    }
+}
+
+impl<F: ExtensionFactory> ExtensionFactory for RequestErrors<F> {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Stages::default())
+        Arc::new(Stages {
+            inner: self.0.create(),
+            reached: Arc::default(),
+            operation_name: OnceLock::new(),
+            missing_variable: OnceLock::new(),
+            used_at: OnceLock::new(),
+        })
     }
 }
 
 /// How far one request came. async-graphql makes one of these per request.
-#[derive(Default)]
 struct Stages {
+    inner: Arc<dyn Extension>,
     reached: Arc<AtomicU8>,
     operation_name: OnceLock<String>,
     missing_variable: OnceLock<ServerError>,
@@ -144,7 +159,7 @@ fn mark(reached: &AtomicU8, mut response: Response) -> Response {
 #[async_trait]
 impl Extension for Stages {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
-        mark(&self.reached, next.run(ctx).await)
+        mark(&self.reached, self.inner.request(ctx, next).await)
     }
 
     fn subscribe<'s>(
@@ -154,7 +169,8 @@ impl Extension for Stages {
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
         let reached = self.reached.clone();
-        next.run(ctx, stream)
+        self.inner
+            .subscribe(ctx, stream, next)
             .map(move |response| mark(&reached, response))
             .boxed()
     }
@@ -165,7 +181,7 @@ impl Extension for Stages {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let request = next.run(ctx, request).await?;
+        let request = self.inner.prepare_request(ctx, request, next).await?;
         if let Some(name) = &request.operation_name {
             let _ = self.operation_name.set(name.clone());
         }
@@ -180,7 +196,7 @@ impl Extension for Stages {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        let document = next.run(ctx, query, variables).await?;
+        let document = self.inner.parse_query(ctx, query, variables, next).await?;
         let name = self.operation_name.get().map(String::as_str);
         if let Some(error) = variables::missing(&document, name, variables) {
             let _ = self.missing_variable.set(error);
@@ -197,15 +213,19 @@ impl Extension for Stages {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let result = next.run(ctx).await.inspect_err(|errors| {
-            let used_at = self.used_at.get().map_or(&[][..], Vec::as_slice);
-            if errors
-                .iter()
-                .all(|error| variables::is_wrong_value(error, used_at))
-            {
-                self.reach(VARIABLES);
-            }
-        })?;
+        let result = self
+            .inner
+            .validation(ctx, next)
+            .await
+            .inspect_err(|errors| {
+                let used_at = self.used_at.get().map_or(&[][..], Vec::as_slice);
+                if errors
+                    .iter()
+                    .all(|error| variables::is_wrong_value(error, used_at))
+                {
+                    self.reach(VARIABLES);
+                }
+            })?;
         if let Some(error) = self.missing_variable.get() {
             self.reach(VARIABLES);
             return Err(vec![error.clone()]);
@@ -221,6 +241,23 @@ impl Extension for Stages {
         next: NextExecute<'_>,
     ) -> Response {
         self.reach(EXECUTED);
-        next.run(ctx, operation_name).await
+        self.inner.execute(ctx, operation_name, next).await
+    }
+
+    /// As `async` it would be one more box.
+    fn resolve<'s, 'c, 'd, 'i, 'n, 'f>(
+        &'s self,
+        ctx: &'c ExtensionContext<'d>,
+        info: ResolveInfo<'i>,
+        next: NextResolve<'n>,
+    ) -> BoxFuture<'f, ServerResult<Option<GraphqlValue>>>
+    where
+        's: 'f,
+        'c: 'f,
+        'd: 'f,
+        'i: 'f,
+        'n: 'f,
+    {
+        self.inner.resolve(ctx, info, next)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{
 
 use async_graphql::{
     Context, Error, Executor, Object, Result, Schema, Subscription,
+    extensions::{Extension, ExtensionFactory},
     futures_util::{Stream, StreamExt, stream},
 };
 use daybook::http::{Readiness, RequestErrors};
@@ -66,10 +67,21 @@ pub(super) async fn take(semaphore: &Semaphore) {
         .forget();
 }
 
+/// An extension that does nothing.
+struct Nothing;
+
+impl ExtensionFactory for Nothing {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+impl Extension for Nothing {}
+
 impl Toy {
     pub(super) fn schema(&self) -> impl Executor + use<> {
         Schema::build(Query, Mutation, Events)
-            .extension(RequestErrors)
+            .extension(RequestErrors::around(Nothing))
             .data(self.clone())
             .finish()
     }
