@@ -13,7 +13,7 @@ use async_graphql::{Request, parser::types::ExecutableDocument};
 use moka::sync::Cache;
 use unit_of_work::Validated;
 
-use super::likeness::Likeness;
+use super::{likeness::Likeness, operation};
 
 /// The tokens of all documents that are kept together. A parsed token takes some hundred bytes, so this is some ten megabytes.
 const TOKENS: u64 = 50_000;
@@ -43,6 +43,8 @@ impl Known {
 
     /// What is known of requests like this one.
     fn validated(&self, request: &Request) -> Option<Validated> {
+        // A name that no operation has is refused later, and is not to take the room of those that are there.
+        operation::select(&self.document, request.operation_name.as_deref())?;
         let likeness = Likeness::of(&self.document, request)?;
         // Nothing can panic while the lock is held.
         let validated = self.validated.lock();
@@ -87,6 +89,8 @@ impl Parsed {
 
 #[cfg(test)]
 mod tests {
+    use std::any::TypeId;
+
     use super::*;
 
     #[test]
@@ -100,6 +104,20 @@ mod tests {
             assert!(parsed.0.weighted_size() <= TOKENS);
         }
         assert_eq!(parsed.0.weighted_size(), TOKENS);
+    }
+
+    #[test]
+    fn an_operation_that_is_not_there_takes_no_room() {
+        let parsed = Parsed::new();
+        let request = |name: &str| Request::new("query A { a } query B { b }").operation_name(name);
+        parsed.keep(&mut request("A"), 8);
+        let knows = |name: &str| {
+            let mut request = request(name);
+            assert!(parsed.find(&mut request));
+            request.data.get(&TypeId::of::<Validated>()).is_some()
+        };
+        assert!((0..100).all(|n| !knows(&format!("C{n}"))));
+        assert!(knows("A") && knows("B"));
     }
 
     #[test]

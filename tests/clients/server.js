@@ -14,6 +14,8 @@ export async function serve(...args) {
     cwd: folder,
     stdio: ["ignore", "pipe", "inherit"],
   });
+  // A file that fails before its first test would leave the server behind, and the runner waits for it.
+  process.once("exit", () => server.kill("SIGKILL"));
   const ended = new Promise((resolve) => server.once("exit", resolve));
   const [line] = await Promise.race([
     new Promise((resolve) => createInterface(server.stdout).once("line", (line) => resolve([line]))),
