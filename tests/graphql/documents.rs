@@ -41,7 +41,7 @@ on_every_engine! {
         ];
         let mut serial = 0;
         for (document, good, others) in cases {
-            // The first is parsed, the second validated, the third neither.
+            // The first makes the document known, the second that it is valid; the third is answered by both.
             for _ in 0..3 {
                 ledger.data(document, good.clone()).await;
             }

@@ -11,7 +11,7 @@ use async_graphql::ValidationResult;
 /// after it are not validated again. What is refused is never noted.
 ///
 /// ```
-/// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Schema};
+/// # use async_graphql::Request;
 /// # use unit_of_work::Validated;
 /// let known = Validated::default();
 /// let first = Request::new("{ one }").data(known.clone());

@@ -1,4 +1,6 @@
 //! Mutations, a verb a file. Every mutation operation is one unit of work: all of its fields happen, or none.
+//!
+//! What the ledger does for a verb is boxed: a field's future is as large as the largest of its type, and is moved.
 
 mod capture_hold;
 mod open_account;
