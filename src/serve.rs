@@ -9,7 +9,7 @@ use crate::{
     config::{ServeSettings, TokenSettings},
     database, expiry,
     graphql::{self, Feed, LedgerSchema},
-    http::{self, Lifecycle, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
+    http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     ledger::Clock,
     renew, signals,
     startup::StartError,
@@ -29,8 +29,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         database::migrate(&settings.database).await?;
     }
 
-    let lifecycle = Lifecycle::new();
-    let mut options = Options::new(database::readiness(&database), lifecycle.clone());
+    let mut options = Options::new(database::readiness(&database));
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
     options.tokens = match settings.tokens.clone() {
         Some(settings) => Some(tokens(settings).await?),
@@ -47,7 +46,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     let feed = Feed::new(database.clone());
     let schema = schema_with_feed(&database, feed.clone(), settings.deadline);
-    let router = http::router(schema, options);
+    let app = http::app(schema, options);
 
     let listener = listen(&settings.listen).await?;
     let signal = signals::listen().map_err(|source| StartError::System {
@@ -75,10 +74,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     };
     let shutdown = signal.clone().cancelled_owned();
     let stopped = match settings.certificate.clone() {
-        None => http::serve(listener, router, lifecycle, shutdown, stop).await,
+        None => http::serve(listener, app, shutdown, stop).await,
         Some(certificate) => {
             let listener = TlsListener::new(listener, certificate);
-            http::serve(listener, router, lifecycle, shutdown, stop).await
+            http::serve(listener, app, shutdown, stop).await
         }
     };
     match stopped {

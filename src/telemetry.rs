@@ -14,11 +14,14 @@ use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
 };
 
+use self::fields::PlainFields;
 use crate::{
     config::{LogFormat, LogSettings},
     http::Metrics,
     traces::Traces,
 };
+
+mod fields;
 
 /// In seconds: from what one statement takes to what a client waits for.
 const BUCKETS: [f64; 12] = [
@@ -73,7 +76,8 @@ where
 {
     let lines = fmt::layer().with_writer(io::stderr);
     match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Text if io::stderr().is_terminal() => lines.boxed(),
+        LogFormat::Text => lines.with_ansi(false).fmt_fields(PlainFields).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     async fn a_stream_without_events_shows_that_it_lives() {
         let began = Instant::now();
         let mut body =
-            super::stream(stream::pending().boxed(), &Lifecycle::new(), None).into_body();
+            super::stream(stream::pending().boxed(), &Lifecycle::default(), None).into_body();
         for n in 1..=2 {
             let frame = timeout(2 * KEEP_ALIVE, body.frame()).await;
             let frame = frame.expect("it is silent").unwrap().unwrap();

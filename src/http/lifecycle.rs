@@ -7,7 +7,6 @@
 use std::{fmt::Debug, time::Duration};
 
 use axum::{
-    Router,
     http::StatusCode,
     response::Response,
     serve::{Listener, ListenerExt},
@@ -18,15 +17,16 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::make::Shared;
 
-use super::{media::MediaType, refusal::Refusal};
+use super::{App, media::MediaType, refusal::Refusal};
 
 /// How long the answers to what was cut off may take to leave.
 const FLUSH: Duration = Duration::from_millis(500);
 
 /// Where a server is in its life. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Lifecycle {
+pub(super) struct Lifecycle {
     /// The server has been asked to stop.
     pub(super) draining: CancellationToken,
     /// The time to finish is over.
@@ -36,11 +36,6 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// The life of a server that has not been asked to stop.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Drops what makes an answer, when it has not finished and the time for it is over.
     pub(super) async fn cut_off(&self, answer: impl Future<Output = Response>) -> Response {
         self.cut
@@ -92,16 +87,14 @@ impl Connection for TlsStream<TcpStream> {
     }
 }
 
-/// Serves `app` until `shutdown` resolves, then stops within the times of `stop`. `lifecycle` is the one `app` was
-/// built with.
+/// Serves `app` until `shutdown` resolves, then stops within the times of `stop`.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting; connections that are open live on until the runtime ends.
 pub async fn serve<L: Listener<Io: Connection, Addr: Debug>>(
     listener: L,
-    app: Router,
-    lifecycle: Lifecycle,
+    app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop: Stop,
 ) -> Stopped {
@@ -111,10 +104,11 @@ pub async fn serve<L: Listener<Io: Connection, Addr: Debug>>(
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
+    let lifecycle = app.lifecycle().clone();
     let stop_accepting = CancellationToken::new();
     let stopped_accepting = stop_accepting.clone();
     let mut server = tokio::spawn(
-        axum::serve(listener, app)
+        axum::serve(listener, Shared::new(app))
             .with_graceful_shutdown(stop_accepting.clone().cancelled_owned())
             .into_future(),
     );

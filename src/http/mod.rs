@@ -1,6 +1,6 @@
 //! Everything that clients meet: GraphQL over HTTP, server-sent events and WebSocket, health, the playground.
 //!
-//! [`router`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
+//! [`app`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
 //! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
 //! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
 //! (`graphql-transport-ws`), cited where they decide something.
@@ -13,18 +13,17 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use axum::{
     Router,
-    extract::{Request, State},
     http::HeaderValue,
-    middleware::{self, Next},
-    response::Response,
     routing::{any, get},
 };
 use unit_of_work::Report;
 
+use self::lifecycle::Lifecycle;
 pub use self::{
+    app::App,
     auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     health::Readiness,
-    lifecycle::{Connection, Lifecycle, Stop, Stopped, serve},
+    lifecycle::{Connection, Stop, Stopped, serve},
     limits::Limits,
     metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
@@ -37,6 +36,7 @@ pub use self::{
 pub mod playground;
 
 mod admission;
+mod app;
 mod auth;
 mod browser;
 mod document;
@@ -66,13 +66,11 @@ mod trace_context;
 mod variables;
 mod wishes;
 
-/// What [`router`] needs beside the executor.
+/// What [`app`] needs beside the executor.
 #[non_exhaustive]
 pub struct Options {
     /// What `/readyz` asks.
     pub readiness: Readiness,
-    /// The life of the server that will serve the router.
-    pub lifecycle: Lifecycle,
     /// What the server takes at most.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -93,10 +91,9 @@ pub struct Options {
 
 impl Options {
     /// The defaults: no pages.
-    pub fn new(readiness: Readiness, lifecycle: Lifecycle) -> Self {
+    pub fn new(readiness: Readiness) -> Self {
         Self {
             readiness,
-            lifecycle,
             limits: Limits::default(),
             persisted: PersistedOptions::new(),
             tokens: None,
@@ -131,11 +128,11 @@ struct GraphqlState<E> {
     lifecycle: Lifecycle,
 }
 
-/// The routes: `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages.
+/// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
 ///
 /// The executor's schema should have [`RequestErrors`] as its first extension, around another one.
-pub fn router<E: Executor>(executor: E, options: Options) -> Router {
-    let lifecycle = options.lifecycle;
+pub fn app<E: Executor>(executor: E, options: Options) -> App {
+    let lifecycle = Lifecycle::default();
     let slots = admission::Slots::new(options.limits.operations);
     // axum clones the state for every request, more than once.
     let graphql = any(graphql::handle::<E>).with_state(Arc::new(GraphqlState {
@@ -169,20 +166,5 @@ pub fn router<E: Executor>(executor: E, options: Options) -> Router {
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }
-    // From the outside in: a panic is caught within the span that names its request. All in one: what is laid on by itself
-    // is another box around every request, and around every copy of what is inside.
-    router.layer((
-        middleware::from_fn(trace_and_compress),
-        tower::util::option_layer(browser::cors(options.origins)),
-        middleware::from_fn_with_state(Arc::new(lifecycle), guard),
-    ))
-}
-
-async fn trace_and_compress(request: Request, next: Next) -> Response {
-    trace::trace(request, |request| browser::compress(request, next)).await
-}
-
-/// Answers in place of a request that panics, or that has not finished when the time for it is over.
-async fn guard(State(lifecycle): State<Arc<Lifecycle>>, request: Request, next: Next) -> Response {
-    lifecycle.cut_off(panic::catch(next.run(request))).await
+    App::new(router, options.origins, lifecycle)
 }

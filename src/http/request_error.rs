@@ -234,17 +234,25 @@ impl Extension for Stages {
         Ok(result)
     }
 
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
+    /// As `async` it would be one more box.
+    fn execute<'s, 'c, 'd, 'o, 'n, 'f>(
+        &'s self,
+        ctx: &'c ExtensionContext<'d>,
+        operation_name: Option<&'o str>,
+        next: NextExecute<'n>,
+    ) -> BoxFuture<'f, Response>
+    where
+        's: 'f,
+        'c: 'f,
+        'd: 'f,
+        'o: 'f,
+        'n: 'f,
+    {
         self.reach(EXECUTED);
-        self.inner.execute(ctx, operation_name, next).await
+        self.inner.execute(ctx, operation_name, next)
     }
 
-    /// As `async` it would be one more box.
+    /// Likewise.
     fn resolve<'s, 'c, 'd, 'i, 'n, 'f>(
         &'s self,
         ctx: &'c ExtensionContext<'d>,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::Request,
     http::{HeaderName, HeaderValue},
     response::Response,
 };
@@ -15,10 +15,11 @@ use super::trace_context::{self, TRACE_PARENT};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers the request within a span that has its id, which the response carries too.
+/// Answers the request within a span that has its id, which the response carries too. What answers is told whether the span
+/// is sent anywhere.
 pub(super) async fn trace<A: Future<Output = Response>>(
     request: Request,
-    answer: impl FnOnce(Request) -> A,
+    answer: impl FnOnce(Request, bool) -> A,
 ) -> Response {
     let started = Instant::now();
     let id = match request.headers().get(&REQUEST_ID) {
@@ -29,7 +30,7 @@ pub(super) async fn trace<A: Future<Output = Response>>(
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
-        method = %request.method(),
+        method = request.method().as_str(),
         path = request.uri().path(),
         trace_id = Empty,
     );
@@ -38,10 +39,7 @@ pub(super) async fn trace<A: Future<Output = Response>>(
         span.record("trace_id", &part.trace);
     }
     let is_recorded = part.as_ref().is_some_and(|part| part.is_recorded);
-    if is_recorded && let Some(route) = request.extensions().get::<MatchedPath>() {
-        span.set_attribute("http.route", route.as_str().to_owned());
-    }
-    let mut response = answer(request).instrument(span.clone()).await;
+    let mut response = answer(request, is_recorded).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id);
     if let Some(part) = part {
         response.headers_mut().insert(TRACE_PARENT, part.header);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use daybook::{
     config::DatabaseUrl,
     database,
-    http::{self, Lifecycle, Options, Stop},
+    http::{self, Options, Stop},
     serve,
 };
 use daybook_test_harness::{Engine, Observer, TestDatabase};
@@ -50,9 +50,8 @@ impl Ledger {
         let deadline = options.statement_timeout;
         let database = database::connect(&url, options).await.unwrap();
         database::migrate(&url).await.unwrap();
-        let lifecycle = Lifecycle::new();
-        let options = Options::new(database::readiness(&database), lifecycle.clone());
-        let router = http::router(serve::schema(&database, deadline), options);
+        let options = Options::new(database::readiness(&database));
+        let app = http::app(serve::schema(&database, deadline), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -61,7 +60,7 @@ impl Ledger {
             notice: Duration::ZERO,
             drain: Duration::ZERO,
         };
-        tokio::spawn(http::serve(listener, router, lifecycle, shutdown, times));
+        tokio::spawn(http::serve(listener, app, shutdown, times));
         Self {
             test,
             address,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use daybook::http::{self, Lifecycle, Options, Stop, Stopped};
+use daybook::http::{self, Options, Stop, Stopped};
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value as Json;
 use tokio::{
@@ -65,17 +65,14 @@ impl Server {
 
     async fn start_with(configure: impl FnOnce(&mut Options), stop_times: Stop) -> Self {
         let toy = Toy::default();
-        let lifecycle = Lifecycle::new();
-        let mut options = Options::new(toy.readiness(), lifecycle.clone());
+        let mut options = Options::new(toy.readiness());
         configure(&mut options);
-        let router = http::router(toy.schema(), options);
+        let app = http::app(toy.schema(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let shutdown = stop.clone().cancelled_owned();
-        let task = tokio::spawn(http::serve(
-            listener, router, lifecycle, shutdown, stop_times,
-        ));
+        let task = tokio::spawn(http::serve(listener, app, shutdown, stop_times));
         Self {
             address,
             toy,

@@ -51,8 +51,7 @@ impl Default for Stats {
 
 impl Stats {
     pub(crate) fn waited(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.wait_micros.fetch_add(micros, Ordering::Relaxed);
+        self.wait_micros.fetch_add(micros(time), Ordering::Relaxed);
         metrics::histogram!("unit_of_work_wait_seconds").record(time);
     }
 
@@ -104,7 +103,7 @@ pub(crate) fn operation_span(kind: &'static str, name: Option<&str>, attempt: u3
         unit.outcome = Empty,
         unit.reason = Empty,
         unit.statements = Empty,
-        unit.milliseconds = Empty,
+        unit.microseconds = Empty,
     )
 }
 
@@ -115,7 +114,7 @@ pub(crate) fn batch_span() -> Span {
         unit.outcome = Empty,
         unit.reason = Empty,
         unit.statements = Empty,
-        unit.milliseconds = Empty,
+        unit.microseconds = Empty,
     )
 }
 
@@ -126,7 +125,7 @@ pub(crate) fn unit_span() -> Span {
         unit.outcome = Empty,
         unit.reason = Empty,
         unit.statements = Empty,
-        unit.milliseconds = Empty,
+        unit.microseconds = Empty,
     );
     if span.is_disabled() {
         Span::current()
@@ -180,13 +179,18 @@ pub(crate) fn record(span: &Span, stats: &Stats, outcome: &Outcome) {
     if span.is_disabled() {
         return;
     }
-    span.record("unit.outcome", outcome.name());
-    if let Some(reason) = outcome.reason() {
-        span.record("unit.reason", reason.name());
-    }
-    span.record("unit.statements", stats.statements());
-    span.record("unit.milliseconds", stats.elapsed().as_secs_f64() * 1_000.0);
+    tracing::record_all!(
+        span,
+        unit.outcome = outcome.name(),
+        unit.reason = outcome.reason().map(Reason::name),
+        unit.statements = stats.statements(),
+        unit.microseconds = micros(stats.elapsed()),
+    );
     tracing::debug!(parent: span, "the operation has ended");
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn rolled_back(reason: Reason) {

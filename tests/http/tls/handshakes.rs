@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daybook::http::{self, Certificate, Lifecycle, Options, Stopped, TlsListener};
+use daybook::http::{self, Certificate, Options, Stopped, TlsListener};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -39,8 +39,7 @@ async fn a_handshake_has_its_time() {
     let pair = Pair::new();
     let certificate = Certificate::read(pair.files()).unwrap();
     let toy = Toy::default();
-    let lifecycle = Lifecycle::new();
-    let options = Options::new(toy.readiness(), lifecycle.clone());
+    let options = Options::new(toy.readiness());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener =
@@ -48,8 +47,7 @@ async fn a_handshake_has_its_time() {
     let stop = CancellationToken::new();
     let server = tokio::spawn(http::serve(
         listener,
-        http::router(toy.schema(), options),
-        lifecycle,
+        http::app(toy.schema(), options),
         stop.clone().cancelled_owned(),
         DEFAULT_STOP,
     ));

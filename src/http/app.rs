@@ -1,0 +1,109 @@
+//! What lies around every request, whichever route it takes.
+//!
+//! From the outside in: a span, an id and a log line; compression; consent to pages of other origins; an answer in place of
+//! a panic, and of what the end of the server cuts off; the routes.
+//!
+//! It is one service instead of axum's layers, each of which is a box around every request, and around every copy of what is
+//! inside.
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    http::HeaderValue,
+    middleware,
+    response::Response,
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_http::cors::CorsLayer;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::{browser, lifecycle::Lifecycle, panic, trace};
+
+/// The whole of what clients meet: what [`serve`](super::serve) serves. Clones share it.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    routes: Router,
+    /// The same, for requests whose span is sent somewhere.
+    told_routes: Router,
+    cors: Option<CorsLayer>,
+    lifecycle: Lifecycle,
+}
+
+impl App {
+    pub(super) fn new(routes: Router, origins: Vec<HeaderValue>, lifecycle: Lifecycle) -> Self {
+        Self(Arc::new(Shared {
+            told_routes: routes.clone().layer(middleware::map_request(tell_route)),
+            routes,
+            cors: browser::cors(origins),
+            lifecycle,
+        }))
+    }
+
+    pub(super) fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+}
+
+impl Service<Request> for App {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let shared = Arc::clone(&self.0);
+        let answer = trace::trace(request, move |request, is_recorded| {
+            browser::compress(request, move |request| shared.consent(request, is_recorded))
+        });
+        Box::pin(answer.map(Ok))
+    }
+}
+
+impl Shared {
+    /// Answers a page of another origin as the settings say.
+    async fn consent(self: Arc<Self>, request: Request, is_recorded: bool) -> Response {
+        let Some(cors) = &self.cors else {
+            return self.guard(request, is_recorded).await;
+        };
+        let inner = service_fn(|request| {
+            let shared = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(shared.guard(request, is_recorded).await) }
+        });
+        let Ok(response) = Box::pin(cors.layer(inner).oneshot(request)).await;
+        response
+    }
+
+    /// Answers in place of a request that panics, or that has not finished when the time for it is over.
+    async fn guard(&self, request: Request, is_recorded: bool) -> Response {
+        let routes = if is_recorded {
+            &self.told_routes
+        } else {
+            &self.routes
+        };
+        let answer = routes.clone().call(request).map(|Ok(response)| response);
+        self.lifecycle.cut_off(panic::catch(answer)).await
+    }
+}
+
+/// Tells the request's span which route it took.
+fn tell_route(request: Request) -> std::future::Ready<Request> {
+    if let Some(route) = request.extensions().get::<MatchedPath>() {
+        Span::current().set_attribute("http.route", route.as_str().to_owned());
+    }
+    ready(request)
+}
