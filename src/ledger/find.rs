@@ -2,15 +2,14 @@
 //!
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
-use super::{Id, input};
+use super::{Id, input, texts::Texts};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QueryTrait, Statement, Value, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QueryTrait, Value,
 };
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::OnceLock;
 use uuid::Uuid;
 
 /// How a caller names an account.
@@ -49,49 +48,25 @@ pub async fn account(
     db: &impl ConnectionTrait,
     by: &AccountRef,
 ) -> Result<Option<account::Model>, DbErr> {
-    static BY_ID: Text = Text::new(|| account::Column::Id.eq(Uuid::nil()));
-    static BY_CODE: Text = Text::new(|| account::Column::Code.eq(""));
-    match by.normalised() {
-        None => Ok(None),
-        Some(AccountRef::Id(id)) => BY_ID.find(db, id).await,
-        Some(AccountRef::Code(code)) => BY_CODE.find(db, code).await,
-    }
-}
-
-/// The text of the statement that finds an account by a unique column, written once for each engine: it is what clients read
-/// most, and to write it takes longer than to send it.
-struct Text {
-    condition: fn() -> Expr,
-    on_sqlite: OnceLock<String>,
-    on_postgres: OnceLock<String>,
-}
-
-impl Text {
-    const fn new(condition: fn() -> Expr) -> Self {
-        Self {
-            condition,
-            on_sqlite: OnceLock::new(),
-            on_postgres: OnceLock::new(),
-        }
-    }
-
-    async fn find(
-        &self,
-        db: &impl ConnectionTrait,
-        value: impl Into<Value>,
-    ) -> Result<Option<account::Model>, DbErr> {
-        let backend = db.get_database_backend();
-        let text = match backend {
-            DbBackend::Sqlite => &self.on_sqlite,
-            _ => &self.on_postgres,
+    // What clients read most.
+    static TEXTS: Texts<&str> = Texts::new();
+    let Some(by) = by.normalised() else {
+        return Ok(None);
+    };
+    let (shape, value) = match &by {
+        AccountRef::Id(id) => ("id", Value::from(*id)),
+        AccountRef::Code(code) => ("code", Value::from(code.as_str())),
+    };
+    let engine = db.get_database_backend();
+    // Without a LIMIT: the column is unique.
+    let statement = TEXTS.statement(engine, shape, [value], || {
+        let condition = match &by {
+            AccountRef::Id(id) => account::Column::Id.eq(*id),
+            AccountRef::Code(code) => account::Column::Code.eq(code.as_str()),
         };
-        let text = text.get_or_init(|| {
-            let select = account::Entity::find().filter((self.condition)());
-            select.build(backend).sql
-        });
-        let statement = Statement::from_sql_and_values(backend, text, [value.into()]);
-        account::Model::find_by_statement(statement).one(db).await
-    }
+        account::Entity::find().filter(condition).build(engine)
+    });
+    account::Model::find_by_statement(statement).one(db).await
 }
 
 /// The accounts with these ids.

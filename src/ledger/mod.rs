@@ -31,6 +31,7 @@ mod replay;
 mod reverse_entry;
 mod set_account_status;
 mod statement;
+mod texts;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};

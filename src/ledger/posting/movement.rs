@@ -1,6 +1,7 @@
 //! What an entry does to one account: refused or applied.
 
 use super::error::PostEntryError;
+use super::together::{Part, Shape};
 use crate::ledger::balance::room;
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
@@ -8,6 +9,7 @@ use sea_orm::sea_query::{
     Alias, Expr, IntoIden, Query, SubQueryStatement, TableRef, UpdateStatement, Value, ValueTuple,
 };
 use sea_orm::{ColumnTrait, DbBackend, ExprTrait};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -167,43 +169,99 @@ pub(super) fn updates(
     engine: DbBackend,
     movements: &BTreeMap<Uuid, Movement>,
     latest: impl Fn(&Uuid) -> DateTime<Utc>,
-) -> Vec<SubQueryStatement> {
+) -> Vec<Box<dyn Part + '_>> {
     let moved = movements.iter().filter(|(_, movement)| movement.lines > 0);
-    let moved = moved.map(|(id, movement)| (id, movement, latest(id)));
+    let moved = moved.map(|(id, movement)| Moved {
+        id: *id,
+        movement,
+        latest: latest(id),
+    });
     if engine == DbBackend::Postgres {
-        let moved: Vec<_> = moved.collect();
-        return vec![update_all(&moved)];
+        return vec![Box::new(UpdateAll(moved.collect()))];
     }
-    moved
-        .map(|(id, movement, latest)| {
-            let by = movement.by_column().map(|(column, by)| (column, by.into()));
-            let mut update = update(by, Expr::val(latest));
-            update.and_where(col(account::Column::Id).eq(*id));
-            update.into()
-        })
-        .collect()
+    moved.map(|moved| Box::new(UpdateOne(moved)) as _).collect()
 }
 
-fn update_all(moved: &[(&Uuid, &Movement, DateTime<Utc>)]) -> SubQueryStatement {
-    let row = |(id, movement, latest): &(&Uuid, &Movement, DateTime<Utc>)| {
-        let by = movement.by_column().map(|(_, by)| Value::from(by));
-        let row = [Value::from(**id), Value::from(*latest)];
-        ValueTuple::Many(row.into_iter().chain(by).collect())
-    };
-    let rows = moved.iter().map(row).collect();
-    let movement = Alias::new("movement");
-    // What the engine calls the columns of VALUES.
-    let from = |number: usize| Expr::col((movement.clone(), Alias::new(format!("column{number}"))));
-    let by = Movement::default().by_column().map(|(column, _)| column);
-    let by = by
-        .into_iter()
-        .zip(3..)
-        .map(|(column, number)| (column, from(number)));
-    let mut update = update(by, from(2));
-    update
-        .from(TableRef::ValuesList(rows, movement.clone().into_iden()))
-        .and_where(col(account::Column::Id).eq(from(1)));
-    update.into()
+/// An account that moves.
+struct Moved<'a> {
+    id: Uuid,
+    movement: &'a Movement,
+    latest: DateTime<Utc>,
+}
+
+struct UpdateOne<'a>(Moved<'a>);
+
+impl Part for UpdateOne<'_> {
+    fn shape(&self) -> Shape {
+        Shape {
+            part: TypeId::of::<UpdateOne<'static>>(),
+            rows: 1,
+        }
+    }
+
+    fn write(&self) -> SubQueryStatement {
+        let by = self.0.movement.by_column();
+        let by = by.map(|(column, by)| (column, by.into()));
+        let mut update = update(by, Expr::val(self.0.latest));
+        update.and_where(col(account::Column::Id).eq(self.0.id));
+        update.into()
+    }
+
+    fn parameters(&self) -> Vec<Value> {
+        let Moved {
+            id,
+            movement,
+            latest,
+        } = self.0;
+        let by = movement.by_column().map(|(_, by)| by.into());
+        // The latest instant is compared, and put in its place.
+        let others = [latest.into(), latest.into(), id.into()];
+        by.into_iter().chain(others).collect()
+    }
+}
+
+struct UpdateAll<'a>(Vec<Moved<'a>>);
+
+impl Moved<'_> {
+    fn row(&self) -> impl Iterator<Item = Value> {
+        let by = self.movement.by_column().map(|(_, by)| by.into());
+        [self.id.into(), self.latest.into()].into_iter().chain(by)
+    }
+}
+
+impl Part for UpdateAll<'_> {
+    fn shape(&self) -> Shape {
+        Shape {
+            part: TypeId::of::<UpdateAll<'static>>(),
+            rows: self.0.len(),
+        }
+    }
+
+    fn write(&self) -> SubQueryStatement {
+        let rows = self.0.iter();
+        let rows = rows.map(|moved| ValueTuple::Many(moved.row().collect()));
+        let movement = Alias::new("movement");
+        // What the engine calls the columns of VALUES.
+        let from =
+            |number: usize| Expr::col((movement.clone(), Alias::new(format!("column{number}"))));
+        let by = Movement::default().by_column().map(|(column, _)| column);
+        let by = by
+            .into_iter()
+            .zip(3..)
+            .map(|(column, number)| (column, from(number)));
+        let mut update = update(by, from(2));
+        update
+            .from(TableRef::ValuesList(
+                rows.collect(),
+                movement.clone().into_iden(),
+            ))
+            .and_where(col(account::Column::Id).eq(from(1)));
+        update.into()
+    }
+
+    fn parameters(&self) -> Vec<Value> {
+        self.0.iter().flat_map(Moved::row).collect()
+    }
 }
 
 /// Adds to the columns, and moves the account's latest instant on.

@@ -1,22 +1,72 @@
 //! Statements that need nothing of each other's results: one round trip where the engine can.
 
+use crate::ledger::texts::Texts;
 use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithQuery};
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, ModelTrait, QueryTrait,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+    QueryTrait, Statement, Value,
 };
+use std::any::TypeId;
 
 /// Rows of one INSERT: within every engine's number of parameters.
 const ROWS: usize = 1000;
 
-/// The statements that insert these rows; none where there are none.
-pub(super) fn inserts<M>(rows: &[M]) -> impl Iterator<Item = SubQueryStatement>
+/// Statements of at most so many rows have a text that is kept: there are less than a thousand such.
+const KEPT: usize = 8;
+
+/// One of the statements that go together.
+pub(super) trait Part: Send + Sync {
+    /// What its text depends on.
+    fn shape(&self) -> Shape;
+
+    /// The statement.
+    fn write(&self) -> SubQueryStatement;
+
+    /// Its parameters, in the order of its text.
+    fn parameters(&self) -> Vec<Value>;
+}
+
+/// What the text of a [`Part`] depends on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    /// What it does, and to which table.
+    pub(super) part: TypeId,
+    pub(super) rows: usize,
+}
+
+struct Insert<'a, M>(&'a [M]);
+
+impl<M> Part for Insert<'_, M>
 where
-    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Sync + 'static,
 {
-    rows.chunks(ROWS).map(|rows| {
-        let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    fn shape(&self) -> Shape {
+        Shape {
+            part: TypeId::of::<Insert<'static, M>>(),
+            rows: self.0.len(),
+        }
+    }
+
+    fn write(&self) -> SubQueryStatement {
+        let rows = self.0.iter().cloned();
+        let rows = rows.map(IntoActiveModel::into_active_model);
         M::Entity::insert_many(rows).into_query().into()
-    })
+    }
+
+    fn parameters(&self) -> Vec<Value> {
+        let columns = <M::Entity as EntityTrait>::Column::iter;
+        let rows = self.0.iter();
+        rows.flat_map(|row| columns().map(|column| row.get(column)))
+            .collect()
+    }
+}
+
+/// The statements that insert these rows; none where there are none.
+pub(super) fn inserts<M>(rows: &[M]) -> impl Iterator<Item = Box<dyn Part + '_>>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Sync + 'static,
+{
+    rows.chunks(ROWS).map(|rows| Box::new(Insert(rows)) as _)
 }
 
 /// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; elsewhere in their order.
@@ -24,39 +74,54 @@ where
 /// None may read what another writes.
 pub(super) async fn execute(
     db: &impl ConnectionTrait,
-    mut statements: Vec<SubQueryStatement>,
+    parts: Vec<Box<dyn Part + '_>>,
 ) -> Result<(), DbErr> {
-    if db.get_database_backend() != DbBackend::Postgres {
-        for statement in statements {
-            execute_one(db, statement).await?;
-        }
-        return Ok(());
-    }
-    let Some(last) = statements.pop() else {
+    let engine = db.get_database_backend();
+    let Some((last, others)) = parts.split_last() else {
         return Ok(());
     };
-    if statements.is_empty() {
-        return execute_one(db, last).await;
+    if engine == DbBackend::Postgres {
+        db.execute_raw(statement(engine, others, &**last)).await?;
+        return Ok(());
     }
-    // Not `WithClause::query`, which copies all that is in the clause.
-    let mut with = WithQuery::new();
-    for (statement, number) in statements.into_iter().zip(1..) {
-        let mut part = CommonTableExpression::new();
-        part.table_name(Alias::new(format!("part_{number}")))
-            .query(statement);
-        with.cte(part);
+    for part in &parts {
+        db.execute_raw(statement(engine, &[], &**part)).await?;
     }
-    db.execute(with.query(last)).await?;
     Ok(())
 }
 
-async fn execute_one(db: &impl ConnectionTrait, statement: SubQueryStatement) -> Result<(), DbErr> {
-    match statement {
-        SubQueryStatement::InsertStatement(insert) => db.execute(&insert).await?,
-        SubQueryStatement::UpdateStatement(update) => db.execute(&update).await?,
-        SubQueryStatement::DeleteStatement(delete) => db.execute(&delete).await?,
-        SubQueryStatement::SelectStatement(select) => db.execute(&select).await?,
-        SubQueryStatement::WithStatement(with) => db.execute(&with).await?,
-    };
-    Ok(())
+/// One statement for all of them.
+fn statement(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
+    static TEXTS: Texts<Vec<Shape>> = Texts::new();
+    let parts = || others.iter().map(|part| &**part).chain([last]);
+    let shape: Vec<_> = parts().map(Part::shape).collect();
+    let rows: usize = shape.iter().map(|shape| shape.rows).sum();
+    if rows > KEPT {
+        return write(engine, others, last);
+    }
+    let parameters = parts().flat_map(Part::parameters);
+    TEXTS.statement(engine, shape, parameters, || write(engine, others, last))
+}
+
+fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
+    let last = last.write();
+    if others.is_empty() {
+        return match last {
+            SubQueryStatement::InsertStatement(insert) => engine.build(&insert),
+            SubQueryStatement::UpdateStatement(update) => engine.build(&update),
+            SubQueryStatement::DeleteStatement(delete) => engine.build(&delete),
+            SubQueryStatement::SelectStatement(select) => engine.build(&select),
+            SubQueryStatement::WithStatement(with) => engine.build(&with),
+        };
+    }
+    // Not `WithClause::query`, which copies all that is in the clause.
+    let mut with = WithQuery::new();
+    for (part, number) in others.iter().zip(1..) {
+        let mut expression = CommonTableExpression::new();
+        expression
+            .table_name(Alias::new(format!("part_{number}")))
+            .query(part.write());
+        with.cte(expression);
+    }
+    engine.build(with.query(last))
 }

@@ -1,0 +1,48 @@
+//! The texts of the statements that clients send most: to write one takes longer than to send it.
+
+use sea_orm::{DbBackend, Statement, Value};
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+
+/// The texts of statements by their shape, which is all that a text depends on beside the engine. Each is written once.
+///
+/// They are never forgotten: shapes have to be few.
+pub(super) struct Texts<S> {
+    on_sqlite: RwLock<BTreeMap<S, String>>,
+    on_postgres: RwLock<BTreeMap<S, String>>,
+}
+
+impl<S: Ord> Texts<S> {
+    pub(super) const fn new() -> Self {
+        Self {
+            on_sqlite: RwLock::new(BTreeMap::new()),
+            on_postgres: RwLock::new(BTreeMap::new()),
+        }
+    }
+
+    /// The statement that `write` writes, of this shape and with these parameters, in the order of the text.
+    pub(super) fn statement(
+        &self,
+        engine: DbBackend,
+        shape: S,
+        parameters: impl IntoIterator<Item = Value>,
+        write: impl Fn() -> Statement,
+    ) -> Statement {
+        let texts = match engine {
+            DbBackend::Sqlite => &self.on_sqlite,
+            _ => &self.on_postgres,
+        };
+        let known = texts.read().unwrap_or_else(PoisonError::into_inner);
+        let text = known.get(&shape).cloned();
+        drop(known);
+        let text = text.unwrap_or_else(|| {
+            let text = write().sql;
+            let mut known = texts.write().unwrap_or_else(PoisonError::into_inner);
+            known.entry(shape).or_insert(text).clone()
+        });
+        let statement = Statement::from_sql_and_values(engine, text, parameters);
+        // Where tests run, every statement is also written.
+        debug_assert_eq!(statement, write());
+        statement
+    }
+}
