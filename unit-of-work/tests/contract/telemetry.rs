@@ -158,7 +158,7 @@ async fn span_and_metrics(engine: Engine) {
     );
     assert_eq!(span["unit.outcome"], "COMMITTED");
     assert_eq!(span["unit.statements"], "2");
-    assert!(span.contains_key("unit.milliseconds"));
+    assert!(span.contains_key("unit.microseconds"));
     assert_eq!(
         metrics,
         counts(&[
