@@ -14,6 +14,11 @@ use daybook::{
 };
 use unit_of_work::DatabaseOptions;
 
+/// An operation allocates a hundred times and more, and the futures of its fields are larger than what the C library keeps
+/// at hand for each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match config::parse(std::env::args_os()) {
         Ok(command) => run(command),

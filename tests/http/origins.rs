@@ -1,5 +1,7 @@
 //! Pages of other origins: what a browser is told, over HTTP and of sockets.
 
+use std::sync::Arc;
+
 use daybook::http::Options;
 use reqwest::Method;
 use serde_json::json;
@@ -74,4 +76,24 @@ async fn only_pages_of_allowed_origins_are_consented_to() {
             .await
             .is_err()
     );
+}
+
+/// Without consent a browser tells the page nothing but that the request failed.
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_read_that_a_request_panicked() {
+    // Where no executor is around to catch it.
+    let panics = |options: &mut Options| {
+        options.origins = vec!["https://app.example".parse().unwrap()];
+        options.readiness = Arc::new(|| panic!("a secret cause"));
+    };
+    let server = Server::start_with(panics, DEFAULT_STOP).await;
+    let ask = server.client.get(server.url("/readyz"));
+    let answer = Answer::of(ask.header("origin", "https://app.example")).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "INTERNAL");
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    assert!(answer.header("x-request-id").is_some());
 }

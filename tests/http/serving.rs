@@ -203,3 +203,32 @@ on_every_engine! {
         assert_eq!(code, Some(0), "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_log_filter_names_modules_or_spans() {
+    for (filter, answered) in [
+        ("error,daybook::http=debug", &["/healthz", "/readyz"][..]),
+        ("error,[request{path=/readyz}]=debug", &["/readyz"]),
+        ("error,unit_of_work=debug", &[]),
+    ] {
+        let server = Running::start(&["--listen", "127.0.0.1:0", "--log", filter]);
+        for path in ["/healthz", "/readyz"] {
+            let answer = reqwest::get(format!("{}{path}", server.base()))
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+        server.signal("TERM");
+        let (_, said) = tokio::task::spawn_blocking(|| server.ended())
+            .await
+            .unwrap();
+        let lines: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains("answered"))
+            .collect();
+        assert_eq!(lines.len(), answered.len(), "{filter}: {said}");
+        for (line, path) in lines.iter().zip(answered) {
+            assert!(line.contains(path), "{filter}: {line}");
+        }
+    }
+}
