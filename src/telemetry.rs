@@ -11,12 +11,7 @@ use std::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::Targets,
-    fmt,
-    layer::{Filter, SubscriberExt},
-    registry::LookupSpan,
-    util::SubscriberInitExt,
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
 };
 
 use self::fields::PlainFields;
@@ -56,41 +51,23 @@ pub fn metrics() -> Option<Metrics> {
 
 /// Begins to log, and to hand spans over where they are sent. A second call in one process changes nothing.
 pub fn init(settings: &LogSettings, traces: Option<&Traces>) {
+    // Read once already, when the settings were checked.
+    let filter = EnvFilter::new(&settings.filter);
     let registry = tracing_subscriber::registry();
-    let (format, filter) = (settings.format, settings.filter.as_str());
     let outcome = match traces {
         // What is not logged is not there at all.
-        None => {
-            let filter: Box<dyn Layer<_> + Send + Sync> = match targets(filter) {
-                Some(targets) => targets.boxed(),
-                None => EnvFilter::new(filter).boxed(),
-            };
-            registry.with(filter).with(lines(format)).try_init()
-        }
-        Some(traces) => {
-            let filter: Box<dyn Filter<_> + Send + Sync> = match targets(filter) {
-                Some(targets) => Box::new(targets),
-                None => Box::new(EnvFilter::new(filter)),
-            };
-            registry
-                .with(lines(format).with_filter(filter))
-                .with(traces.layer())
-                .try_init()
-        }
+        None => registry
+            .with(filter)
+            .with(lines(settings.format))
+            .try_init(),
+        Some(traces) => registry
+            .with(lines(settings.format).with_filter(filter))
+            .with(traces.layer())
+            .try_init(),
     };
     if outcome.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
-}
-
-/// The filter, if it names levels and modules only, as nearly all do. What is logged is then settled once for each place
-/// that logs; `EnvFilter` looks at each span whenever it is entered or left, behind a lock that all threads share.
-fn targets(filter: &str) -> Option<Targets> {
-    // Brackets are around spans and their fields.
-    if filter.contains('[') {
-        return None;
-    }
-    filter.parse().ok()
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

@@ -37,24 +37,20 @@ struct Visitor<'writer> {
 }
 
 impl Visitor<'_> {
-    fn put(&mut self, field: &Field, value: impl Debug) {
+    /// Writes the field, if it is one like any other.
+    fn put(&mut self, field: &Field, before: &str, value: &str, after: &str) -> bool {
         let name = field.name();
-        // These are no field like any other.
         if name == "message" || name.starts_with("log.") || name.starts_with("r#") {
-            self.default(|visitor| visitor.record_debug(field, &value));
-        } else if self.result.is_ok() {
-            self.result = self.write(name, value);
+            return false;
         }
-    }
-
-    fn write(&mut self, name: &str, value: impl Debug) -> fmt::Result {
-        if !self.is_empty {
-            self.writer.write_char(' ')?;
+        if self.result.is_ok() {
+            let space = if self.is_empty { "" } else { " " };
+            self.is_empty = false;
+            self.result = [space, name, "=", before, value, after]
+                .into_iter()
+                .try_for_each(|part| self.writer.write_str(part));
         }
-        self.is_empty = false;
-        self.writer.write_str(name)?;
-        self.writer.write_char('=')?;
-        write!(self.writer, "{value:?}")
+        true
     }
 
     fn default(&mut self, visit: impl FnOnce(&mut DefaultVisitor<'_>)) {
@@ -68,17 +64,23 @@ impl Visitor<'_> {
     }
 }
 
+/// Whether there is nothing in a text that is written otherwise between quotes.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+}
+
 impl Visit for Visitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
+        if !(is_plain(value) && self.put(field, "\"", value, "\"")) {
             self.default(|visitor| visitor.record_str(field, value));
-        } else {
-            self.put(field, value);
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        if !self.put(field, "", itoa::Buffer::new().format(value), "") {
+            self.default(|visitor| visitor.record_u64(field, value));
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -138,6 +140,13 @@ mod tests {
                 "request",
                 id = "0198",
                 path = "/a \u{1b}[31m\"quoted\"\n",
+                plain = "!#[]^`{|}~ 'x'",
+                quoted = "\"",
+                escaped = "a\\b",
+                deleted = "\u{7f}",
+                letter = "é",
+                number = 0_u64,
+                long = u64::MAX,
                 display = %"plain",
                 debug = ?Some(1),
                 attempt = 1_u32,

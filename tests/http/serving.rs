@@ -1,6 +1,6 @@
 //! What the real binary does while it serves: it keeps to its limits, counts, sweeps, and loses nothing when it is stopped.
 
-use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use serde_json::{Value as Json, json};
 
 use super::binary::Running;
@@ -153,6 +153,39 @@ async fn what_is_counted_is_told_to_prometheus() {
 }
 
 on_every_engine! {
+    async fn operations_beyond_what_may_run_at_once_are_told_so(test: TestDatabase) {
+        let server = Running::start(&[
+            "--listen", "127.0.0.1:0", "--database", test.url(), "--max-operations", "2",
+        ]);
+        let (client, base) = (reqwest::Client::new(), server.base().to_owned());
+        post(&client, &base, ACCOUNTS).await.unwrap();
+        let observer = test.observer().await;
+        match test.engine() {
+            Engine::Sqlite => observer.execute("BEGIN IMMEDIATE").await,
+            Engine::Postgres => observer.execute("BEGIN; LOCK TABLE entry IN EXCLUSIVE MODE").await,
+        };
+        let waiting = [(); 2].map(|()| {
+            let (client, base) = (client.clone(), base.clone());
+            tokio::spawn(async move { post(&client, &base, POST).await.unwrap() })
+        });
+        eventually("two operations are under way", async || {
+            let metrics = client.get(format!("{base}/metrics")).send().await.unwrap();
+            let text = metrics.text().await.unwrap();
+            text.lines().any(|line| line == "graphql_operations_in_flight 2")
+        })
+        .await;
+        let refused = post(&client, &base, "{ __typename }").await.unwrap();
+        let extensions = &refused["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "OVERLOADED", "{refused}");
+        observer.execute("COMMIT").await;
+        for answer in waiting {
+            let answer = answer.await.unwrap();
+            assert_eq!(answer.get("errors"), None, "{answer}");
+        }
+        let answer = post(&client, &base, "{ __typename }").await.unwrap();
+        assert_eq!(answer.get("errors"), None, "{answer}");
+    }
+
     /// Clients that post all the while a server is asked to stop: what it answered is there, and what is there it answered.
     async fn a_drain_under_load_loses_no_committed_response(test: TestDatabase) {
         let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url(), "--log", "warn"]);

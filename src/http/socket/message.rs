@@ -127,6 +127,11 @@ impl Close {
         Self::new(1001, "Going away")
     }
 
+    /// Clients of graphql-ws do not send it again, as they would on a socket that is only lost.
+    pub(super) fn too_big() -> Self {
+        Self::new(1009, "Message too big")
+    }
+
     pub(super) fn bad_message(reason: &str) -> Self {
         Self::new(4400, reason)
     }

@@ -43,6 +43,10 @@ const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// Where a socket's input is read to. The library's default is 128 KiB for each, which thousands of idle sockets would keep.
 const READ_BUFFER: usize = 4 * 1024;
 
+/// How many times as long as the limit a message may be and still be read to its end: while a client is sending, it hears
+/// why the socket is closed only from a server that goes on reading.
+const MOST_READ: usize = 2;
+
 /// Messages of one socket's operations that wait for the client to read.
 const OUTPUTS: usize = 16;
 
@@ -88,8 +92,8 @@ pub(super) fn accept<E: Executor>(
     upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
-        .max_message_size(state.limits.body_bytes)
-        .max_frame_size(state.limits.body_bytes)
+        .max_message_size(MOST_READ.saturating_mul(state.limits.body_bytes))
+        .max_frame_size(MOST_READ.saturating_mul(state.limits.body_bytes))
         .on_upgrade(move |socket| {
             let session = async move {
                 let _token = token;
@@ -136,6 +140,15 @@ async fn serve<E: Executor>(
         })
         .await;
     }
+}
+
+/// Whether a message was too long to be read at all.
+fn is_too_big(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    matches!(
+        source.and_then(|source| source.downcast_ref()),
+        Some(tungstenite::Error::Capacity(_))
+    )
 }
 
 /// Why a session ended.
@@ -204,11 +217,17 @@ impl<E: Executor> Session<E> {
                 message = self.socket.recv() => {
                     heard = Instant::now();
                     match message {
+                        Some(Ok(Message::Text(text))) if text.len() > self.state.limits.body_bytes => {
+                            ControlFlow::Break(Close::too_big().into())
+                        }
                         Some(Ok(Message::Text(text))) => self.hear(&text, is_draining).await,
                         Some(Ok(Message::Binary(_))) => {
                             ControlFlow::Break(Close::bad_message("a message is text").into())
                         }
                         Some(Ok(Message::Ping(_) | Message::Pong(_))) => ControlFlow::Continue(()),
+                        Some(Err(error)) if is_too_big(&error) => {
+                            ControlFlow::Break(Close::too_big().into())
+                        }
                         Some(Ok(Message::Close(_)) | Err(_)) | None => ControlFlow::Break(End::Gone),
                     }
                 }

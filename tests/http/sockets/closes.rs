@@ -61,17 +61,38 @@ async fn the_reason_arrives_whatever_was_sent_meanwhile() {
 
 /// As a body over the limit is 413.
 #[tokio::test]
-async fn a_message_over_the_limit_ends_the_socket() {
+async fn a_message_over_the_limit_is_1009() {
     let server = Server::start_with(|options| options.limits.body_bytes = 1000, DEFAULT_STOP).await;
     let with = |filler| json!({ "query": "mutation { add(by: 1) }", "x": "x".repeat(filler) });
     let mut socket = Socket::open(&server).await;
     socket.subscribe_with("1", &with(900)).await;
     assert_eq!(socket.next().await["payload"]["data"]["add"], 1);
     assert_eq!(socket.next().await["type"], "complete");
-    socket.subscribe_with("2", &with(1000)).await;
-    let end = socket.message().await;
-    assert!(end.is_none_or(|message| message.is_close()));
+    // Read to its end, and not even that.
+    for filler in [1000, 2000] {
+        let mut socket = Socket::open(&server).await;
+        socket.subscribe_with("2", &with(filler)).await;
+        assert_eq!(socket.closed().await, 1009, "{filler}");
+    }
     assert_eq!(server.toy.sum(), 1);
+}
+
+/// A client that is still sending hears why, and is not reset.
+#[tokio::test]
+async fn a_long_message_over_the_limit_is_read_and_refused() {
+    let server = Server::start_with(
+        |options| options.limits.body_bytes = 4_000_000,
+        DEFAULT_STOP,
+    )
+    .await;
+    let long = json!({ "query": "{ sum }", "x": "x".repeat(7_900_000) });
+    for _ in 0..5 {
+        let mut socket = Socket::open(&server).await;
+        socket.subscribe_with("1", &long).await;
+        assert_eq!(socket.closed().await, 1009);
+        let end = timeout(PATIENCE, socket.0.next()).await.expect("no end");
+        assert!(end.is_none(), "{end:?}");
+    }
 }
 
 #[tokio::test]
