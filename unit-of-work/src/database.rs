@@ -111,6 +111,10 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
+/// How many rows SQLite, in a thread of its own, may be ahead of who takes them: each time that it has to wait is a turn of
+/// both threads.
+const ROWS_AHEAD: usize = 1024;
+
 /// How long to wait before a transaction that is in progress is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -381,7 +385,10 @@ async fn sqlite_pools(
         SqliteConnection::connect_with(&writer).await?.close().await
     })
     .await?;
-    let reader = base.read_only(true).create_if_missing(false);
+    let reader = base
+        .read_only(true)
+        .create_if_missing(false)
+        .row_buffer_size(ROWS_AHEAD);
     let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
     Ok((
         AnyPool::Sqlite(pool(reader, options.max_connections)),
