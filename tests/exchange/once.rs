@@ -49,10 +49,7 @@ on_every_engine! {
         let observer = test.observer().await;
         assert!(daybook(&["migrate", "--database", test.url(), "--log", "off"], "").status.success());
         // Both have begun when the first may go on: the second finds the lock, or what the first has done.
-        match test.engine() {
-            daybook_test_harness::Engine::Sqlite => observer.execute("BEGIN IMMEDIATE").await,
-            daybook_test_harness::Engine::Postgres => observer.execute("BEGIN; LOCK TABLE import IN EXCLUSIVE MODE").await,
-        };
+        observer.hold_writers("import").await;
         let text = journal(700);
         let args = ["import", "--format", "hledger", "--database", test.url(), "-"];
         let children = [(); 3].map(|()| start(env!("CARGO_BIN_EXE_daybook"), &args, &text));

@@ -1,6 +1,6 @@
 //! What the real binary does while it serves: it keeps to its limits, counts, sweeps, and loses nothing when it is stopped.
 
-use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use serde_json::{Value as Json, json};
 
 use super::binary::Running;
@@ -160,10 +160,7 @@ on_every_engine! {
         let (client, base) = (reqwest::Client::new(), server.base().to_owned());
         post(&client, &base, ACCOUNTS).await.unwrap();
         let observer = test.observer().await;
-        match test.engine() {
-            Engine::Sqlite => observer.execute("BEGIN IMMEDIATE").await,
-            Engine::Postgres => observer.execute("BEGIN; LOCK TABLE entry IN EXCLUSIVE MODE").await,
-        };
+        observer.hold_writers("entry").await;
         let waiting = [(); 2].map(|()| {
             let (client, base) = (client.clone(), base.clone());
             tokio::spawn(async move { post(&client, &base, POST).await.unwrap() })

@@ -1,21 +1,8 @@
-//! The two pools of one database: a writer for mutations and a reader for everything else.
-//!
-//! Isolation and access mode are properties of the *sessions*, set when a connection is made, so that they cost an
-//! operation no statement:
-//!
-//! | engine | writer | reader |
-//! |---|---|---|
-//! | PostgreSQL | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
-//! | SQLite | one connection, `BEGIN IMMEDIATE` | connections opened read-only on the WAL: one snapshot per unit |
+//! The database that units are begun on: a pool for mutations, and one for everything else.
 
-use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use sea_orm::{DbBackend, IsolationLevel};
-use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
-    postgres::PgConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -23,8 +10,9 @@ use tracing::Instrument;
 use crate::{
     ConnectError, UnitError,
     begin::Identity,
+    connect,
     connection::Connection,
-    pool::{AnyPool, Pool},
+    pool::AnyPool,
     telemetry,
     terms::Terms,
     unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork},
@@ -111,10 +99,6 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// How many rows SQLite, in a thread of its own, may be ahead of who takes them: each time that it has to wait is a turn of
-/// both threads.
-const ROWS_AHEAD: usize = 1024;
-
 /// How long to wait before a transaction that is in progress is asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -127,8 +111,8 @@ impl Database {
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let (reader, writer) = match scheme {
-            "postgres" | "postgresql" => postgres_pools(url, &options).await?,
-            "sqlite" => sqlite_pools(url, &options).await?,
+            "postgres" | "postgresql" => connect::postgres(url, &options).await?,
+            "sqlite" => connect::sqlite(url, &options).await?,
             other => {
                 return Err(ConnectError::UnsupportedScheme {
                     scheme: other.to_owned(),
@@ -316,95 +300,5 @@ impl Database {
 
     pub(crate) fn finish_timeout(&self) -> Duration {
         self.inner.options.finish_timeout
-    }
-}
-
-async fn postgres_pools(
-    url: &str,
-    options: &DatabaseOptions,
-) -> Result<(AnyPool, AnyPool), ConnectError> {
-    let base = PgConnectOptions::from_str(url)
-        .map_err(|source| ConnectError::InvalidUrl { source })?
-        .application_name(&options.application_name)
-        .options(
-            [
-                ("statement_timeout", options.statement_timeout),
-                (
-                    "idle_in_transaction_session_timeout",
-                    options.idle_in_transaction_timeout,
-                ),
-            ]
-            .map(|(name, limit)| (name, limit.as_millis().to_string())),
-        )
-        .log_statements(log::LevelFilter::Trace)
-        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
-    // The pool takes a refused connection for a server that is starting, and goes on trying until the time is up; one
-    // connection by itself says at once what is wrong.
-    first_connection(options, async {
-        PgConnection::connect_with(&base).await?.close().await
-    })
-    .await?;
-    let reader = base.clone().options([
-        (
-            "default_transaction_isolation",
-            IsolationLevel::RepeatableRead.to_string().to_lowercase(),
-        ),
-        ("default_transaction_read_only", "on".to_owned()),
-    ]);
-    let writer = base.options([(
-        "default_transaction_isolation",
-        options.writer_isolation.to_string().to_lowercase(),
-    )]);
-    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
-    Ok((
-        AnyPool::Postgres(pool(reader, options.max_connections)),
-        AnyPool::Postgres(pool(writer, options.max_connections)),
-    ))
-}
-
-async fn sqlite_pools(
-    url: &str,
-    options: &DatabaseOptions,
-) -> Result<(AnyPool, AnyPool), ConnectError> {
-    let base = SqliteConnectOptions::from_str(url)
-        .map_err(|source| ConnectError::InvalidUrl { source })?
-        .foreign_keys(true)
-        .busy_timeout(options.busy_timeout)
-        .log_statements(log::LevelFilter::Trace)
-        .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
-    // A memory database has no WAL and dies with its last connection: neither snapshots nor two pools.
-    if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(ConnectError::InMemory);
-    }
-    let writer = base
-        .clone()
-        .journal_mode(SqliteJournalMode::Wal)
-        // A commit that was acknowledged survives a power cut.
-        .synchronous(SqliteSynchronous::Full);
-    first_connection(options, async {
-        SqliteConnection::connect_with(&writer).await?.close().await
-    })
-    .await?;
-    let reader = base
-        .read_only(true)
-        .create_if_missing(false)
-        .row_buffer_size(ROWS_AHEAD);
-    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
-    Ok((
-        AnyPool::Sqlite(pool(reader, options.max_connections)),
-        AnyPool::Sqlite(pool(writer, 1)),
-    ))
-}
-
-async fn first_connection(
-    options: &DatabaseOptions,
-    connect: impl Future<Output = Result<(), sqlx::Error>>,
-) -> Result<(), ConnectError> {
-    match timeout(options.connect_timeout, connect).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(source)) => Err(ConnectError::Open { source }),
-        Err(_) => Err(ConnectError::Timeout {
-            after: options.connect_timeout,
-        }),
     }
 }

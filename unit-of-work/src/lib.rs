@@ -4,6 +4,7 @@ mod ask;
 mod batch;
 mod begin;
 mod carried;
+mod connect;
 mod connection;
 mod context;
 mod database;

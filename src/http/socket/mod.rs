@@ -89,11 +89,12 @@ pub(super) fn accept<E: Executor>(
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
     let span = tracing::Span::current();
+    let most_read = state.limits.body_bytes.saturating_mul(MOST_READ);
     upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
-        .max_message_size(MOST_READ.saturating_mul(state.limits.body_bytes))
-        .max_frame_size(MOST_READ.saturating_mul(state.limits.body_bytes))
+        .max_message_size(most_read)
+        .max_frame_size(most_read)
         .on_upgrade(move |socket| {
             let session = async move {
                 let _token = token;

@@ -144,4 +144,19 @@ impl Observer {
                 .await;
         }
     }
+
+    /// Keeps everybody else from writing to a table (on SQLite, to any), until `execute("COMMIT")`.
+    ///
+    /// # Panics
+    ///
+    /// When somebody else does not let go of a lock on it.
+    pub async fn hold_writers(&self, table: &str) {
+        let sqlite = matches!(&*self.connection.lock().await, Link::Sqlite(_));
+        if sqlite {
+            self.execute("BEGIN IMMEDIATE").await;
+        } else {
+            self.execute(&format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE"))
+                .await;
+        }
+    }
 }

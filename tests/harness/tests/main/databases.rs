@@ -110,3 +110,14 @@ async fn eventually_asks_until_the_condition_holds() {
     .await;
     assert_eq!(asked.into_inner(), 3);
 }
+
+/// `.cargo/config.toml` is followed, and says why.
+#[tokio::test]
+async fn connections_to_sqlite_share_no_lock() {
+    let database = TestDatabase::create(Engine::Sqlite).await;
+    let observer = database.observer().await;
+    let options = observer.texts("PRAGMA compile_options").await;
+    let has = |option: &str| options.iter().flatten().any(|it| it == option);
+    assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
