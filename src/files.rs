@@ -3,7 +3,7 @@
 mod progress;
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, BufReader, BufWriter, Read, Seek, Write},
     path::Path,
     time::Duration,
@@ -60,7 +60,9 @@ pub async fn export(settings: ExportSettings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Writes a file beside the one that is asked for, which it becomes when it is whole.
+/// Writes a file beside the one that is asked for, which it becomes when it is whole and on the disk.
+///
+/// Only its owner may read it, as it has everybody's balances. Its name until then is random, so that nobody can have put a link there.
 async fn export_to(
     database: &Database,
     format: Format,
@@ -68,25 +70,29 @@ async fn export_to(
 ) -> Result<Exported, ExportError> {
     let is_special = path.metadata().is_ok_and(|it| !it.is_file());
     if is_special {
-        return write_out(database, format, File::create(path)?, &Progress::none()).await;
+        let file = OpenOptions::new().write(true).open(path)?;
+        return write_out(database, format, file, &Progress::none()).await;
     }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Created with the permissions 0600, and removed if it is dropped.
+    let mut part = tempfile::Builder::new()
+        .prefix(".daybook-export-")
+        .tempfile_in(folder)?;
     let exported = write_out(
         database,
         format,
-        File::create(&part)?,
+        part.as_file_mut(),
         &Progress::spinner("entries"),
     )
-    .await;
-    let exported = exported.and_then(|exported| {
-        std::fs::rename(&part, path)?;
-        Ok(exported)
-    });
-    if exported.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    exported
+    .await?;
+    part.as_file().sync_all()?;
+    part.persist(path).map_err(|error| error.error)?;
+    // The new name is on the disk once the folder is.
+    File::open(folder)?.sync_all()?;
+    Ok(exported)
 }
 
 async fn write_out(

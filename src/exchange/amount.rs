@@ -39,6 +39,10 @@ pub(super) struct Marks {
 /// # Errors
 /// What is wrong with it, as the end of a sentence that begins with it.
 pub(super) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
+    // hledger reads `.5` as a half, even where the point is said to group digits.
+    if text.starts_with(',') || (mark == Some(',') && text.starts_with('.')) {
+        return Err("begins with a mark: write a 0 before it".to_owned());
+    }
     let mark = match mark {
         Some(mark) => Some(mark),
         None => mark_of(text)?,

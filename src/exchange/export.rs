@@ -42,6 +42,16 @@ pub enum ExportError {
     /// The file cannot be written.
     #[error("the file cannot be written")]
     Write(#[from] io::Error),
+    /// The format has no such date.
+    #[error(
+        "the entry {entry_id} counts from {at}, and ledger reads dates from the year 1400 to 9999: use --format hledger, csv or json"
+    )]
+    Date {
+        /// The entry, as clients know it.
+        entry_id: String,
+        /// From when it counts.
+        at: String,
+    },
     /// A row names one that is not there.
     #[error(
         "the entry {entry_id} names an account or currency that does not exist: see `daybook verify`"
@@ -71,7 +81,7 @@ trait Document {
         entry: &ReplayedEntry,
         moved: &[Line<'_>],
         out: &mut Vec<u8>,
-    ) -> io::Result<()>;
+    ) -> Result<(), ExportError>;
     fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
     /// Whether it has entries that moved no money too.
     fn has_all(&self) -> bool {

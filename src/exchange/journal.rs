@@ -11,6 +11,7 @@ mod directive;
 mod header;
 mod lines;
 mod posting;
+mod posting_date;
 
 use super::amount::Marks;
 use super::note::{self, EntryNote};
@@ -93,6 +94,13 @@ impl<R: BufRead> Journal<R> {
         let header =
             header::parse(&first.text, self.year).map_err(|problem| first.refusal(problem))?;
         let mut comments: Vec<String> = header.comment.iter().cloned().collect();
+        if let Some(comment) = &header.comment {
+            refuse_date(
+                first,
+                posting_date::of_transaction(comment),
+                "the transaction",
+            )?;
+        }
         let mut note: Option<(Line, EntryNote)> = None;
         let mut parsed: Vec<ParsedPosting> = Vec::new();
         while let Some(line) = self.lines.next_indented()? {
@@ -106,7 +114,17 @@ impl<R: BufRead> Journal<R> {
                         note = Some((line, read));
                     }
                     None if comment.is_empty() => {}
-                    None => comments.push(comment.to_owned()),
+                    None => {
+                        // Below a posting, a comment is the posting's.
+                        if parsed.is_empty() {
+                            let date = posting_date::of_transaction(comment);
+                            refuse_date(&line, date, "the transaction")?;
+                        } else {
+                            let date = posting_date::of_posting(comment);
+                            refuse_date(&line, date, "the posting")?;
+                        }
+                        comments.push(comment.to_owned());
+                    }
                 }
                 continue;
             }
@@ -118,6 +136,9 @@ impl<R: BufRead> Journal<R> {
                     .into());
             }
             let posting = posting::parse(&line, &self.marks)?;
+            if let Some(comment) = &posting.comment {
+                refuse_date(&line, posting_date::of_posting(comment), "the posting")?;
+            }
             comments.extend(
                 posting
                     .status
@@ -144,6 +165,20 @@ impl<R: BufRead> Journal<R> {
         transaction.check()?;
         Ok(transaction)
     }
+}
+
+/// Refuses a date that a comment gives a posting or a transaction.
+fn refuse_date(line: &Line, date: Option<&str>, of: &str) -> Result<(), Refusal> {
+    let Some(date) = date else {
+        return Ok(());
+    };
+    let problem = format!(
+        "`{date}` gives {of} another date, and an entry has one: make it a transaction of that date, or take the date out"
+    );
+    Err(match line.text.find(date) {
+        Some(at) => line.refusal_at(&line.text[at..], problem),
+        None => line.refusal(problem),
+    })
 }
 
 /// The postings with amounts: the one that has none takes what the others leave, in each currency.

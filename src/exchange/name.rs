@@ -60,14 +60,6 @@ pub(super) fn side_by_type(text: &str) -> Option<Side> {
     }
 }
 
-/// What `type:` says of an account with this normal side.
-pub(super) const fn type_of(side: Side) -> &'static str {
-    match side {
-        Side::Debit => "A",
-        Side::Credit => "L",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,10 @@
 
 mod bulk;
 mod command;
+mod files;
 mod journals;
 mod once;
+mod oracle;
 mod properties;
 mod refusals;
 mod round_trip;

@@ -54,6 +54,16 @@ on_every_engine! {
             ("hledger", "2026-11-25 x\n  a  1 h\n  b\n", "line 2: `h` is no currency's code, which is 3 to 12 capital letters and digits: say what it is with `--currency 'h=CODE'`"),
             ("hledger", "2026-11-25 x\n  a  1\n  b\n", "line 2: the amount has no currency: write one, or say which it is with `--currency '=CODE'`"),
             ("hledger", "2026-11-25 x\n  a  1 EUR\n  b\n  c  1 €\n", "line 3: `€` would be EUR, and so is `EUR` in this file"),
+            (
+                "hledger",
+                "2026-11-25 x\n  p:q  1 EUR\n  p:q  1 USD\n  p:q [USD]  1 USD\n  b\n",
+                "line 4: `p:q [USD]` in USD would be the same account of the ledger as `p:q`, which this file has too",
+            ),
+            (
+                "csv",
+                "date,debit,credit,amount,currency\n2026-11-25,p,b,1,EUR\n2026-11-25,p [USD],c,1,USD\n2026-11-25,p,c,1,USD\n",
+                "line 4: `p` in USD would be the same account of the ledger as `p [USD]`, which this file has too",
+            ),
             ("hledger", "~ monthly\n  a  1 EUR\n", "line 1: a periodic transaction is a rule"),
             ("hledger", "2026-11-25 x\n  a  1 EUR @ 2 USD\n  b\n", "line 2, column 12: a price makes two currencies one"),
             ("csv", "date,debit,credit,amount,currency\n2026-11-25,a,b,1,EUR\n2026-11-25,a,b,x,EUR\n", "line 3: the amount `x` is no positive number"),

@@ -1,6 +1,6 @@
 //! Comma-separated values: one row for each line that moved money.
 
-use super::{Document, Line, entry_id, instant, word};
+use super::{Document, ExportError, Line, entry_id, instant, word};
 use crate::exchange::table::HEADER;
 use crate::ledger::{ReplayedEntry, decimal};
 use daybook_entity::{account, currency};
@@ -24,7 +24,7 @@ impl Document for Csv {
         ReplayedEntry { entry, .. }: &ReplayedEntry,
         moved: &[Line<'_>],
         out: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    ) -> Result<(), ExportError> {
         let mut writer = csv::Writer::from_writer(out);
         let metadata = match entry.metadata.as_object() {
             Some(object) if !object.is_empty() => entry.metadata.to_string(),
@@ -36,22 +36,24 @@ impl Document for Csv {
             // Said once, in the entry's first row.
             let description = entry.description.as_deref().filter(|_| number == 1);
             let metadata = if number == 1 { metadata.as_str() } else { "" };
-            writer.write_record([
-                &id,
-                &date,
-                description.unwrap_or_default(),
-                &line.debit.code,
-                &word(&line.debit.normal_side),
-                &line.credit.code,
-                &word(&line.credit.normal_side),
-                &decimal(line.line.amount, line.exponent),
-                &line.line.currency,
-                metadata,
-                &kind,
-                &recorded_at,
-            ])?;
+            writer
+                .write_record([
+                    &id,
+                    &date,
+                    description.unwrap_or_default(),
+                    &line.debit.code,
+                    &word(&line.debit.normal_side),
+                    &line.credit.code,
+                    &word(&line.credit.normal_side),
+                    &decimal(line.line.amount, line.exponent),
+                    &line.line.currency,
+                    metadata,
+                    &kind,
+                    &recorded_at,
+                ])
+                .map_err(io::Error::from)?;
         }
-        writer.flush()
+        Ok(writer.flush()?)
     }
 
     fn end(&mut self, _: &mut Vec<u8>) -> io::Result<()> {

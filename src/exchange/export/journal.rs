@@ -1,12 +1,17 @@
 //! A journal, as hledger and ledger read it.
 
-use super::{Document, Line, entry_id, instant, word};
-use crate::exchange::name::{journal_name, side_by_name, type_of};
+use super::{Document, ExportError, Line, entry_id, instant, word};
+use crate::exchange::name::journal_name;
 use crate::exchange::note::{self, AccountNote, EntryNote};
 use crate::exchange::{Format, amount::symbol};
 use crate::ledger::{ReplayedEntry, decimal};
+use chrono::Datelike as _;
 use daybook_entity::{account, currency};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
+
+/// The years that ledger can read a date of: those of Boost's calendar.
+const LEDGER_YEARS: RangeInclusive<i32> = 1400..=9999;
 
 pub(super) struct Journal {
     format: Format,
@@ -43,10 +48,9 @@ impl Document for Journal {
 
     fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
         let name = journal_name(&account.code);
+        // No `type:`. The normal side does not say whether a credit account is a liability, equity or revenue, and one that is
+        // declared keeps hledger (1.25) from finding the others of its type by their names. Daybook reads the side from its note.
         writeln!(out, "account {name}")?;
-        if side_by_name(&name) != Some(account.normal_side) {
-            writeln!(out, "    ; type:{}", type_of(account.normal_side))?;
-        }
         let note = AccountNote {
             code: (name != account.code).then(|| account.code.clone()),
             name: account.name.clone(),
@@ -66,9 +70,15 @@ impl Document for Journal {
         ReplayedEntry { entry, .. }: &ReplayedEntry,
         moved: &[Line<'_>],
         out: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    ) -> Result<(), ExportError> {
         let description = entry.description.as_deref().unwrap_or_default();
         let shown = one_line(description);
+        if self.format == Format::Ledger && !LEDGER_YEARS.contains(&entry.effective_at.year()) {
+            return Err(ExportError::Date {
+                entry_id: entry_id(entry.id),
+                at: instant(entry.effective_at),
+            });
+        }
         let date = entry.effective_at.format("%Y-%m-%d");
         writeln!(out, "\n{date} ({}) {shown}", entry_id(entry.id))?;
         let note = EntryNote {

@@ -1,6 +1,6 @@
 //! One JSON object with everything, an account or an entry a line.
 
-use super::{Document, Line, entry_id, instant, word};
+use super::{Document, ExportError, Line, entry_id, instant, word};
 use crate::ledger::{Id, ReplayedEntry};
 use daybook_entity::{account, currency, entry_line};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ impl Document for Json {
         ReplayedEntry { entry, lines, .. }: &ReplayedEntry,
         _: &[Line<'_>],
         out: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    ) -> Result<(), ExportError> {
         let lines: Vec<Value> = lines.iter().map(line).collect();
         let value = json!({
             "id": entry_id(entry.id),
@@ -71,7 +71,7 @@ impl Document for Json {
             "\n],\"entries\":["
         };
         self.has_entry = true;
-        write!(out, "{before}\n{value}")
+        Ok(write!(out, "{before}\n{value}")?)
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {

@@ -2,6 +2,8 @@
 //!
 //! An account of the ledger has one currency, and one of a journal has as many as are posted to it. The one that the ledger has under the
 //! name, or the first one posted to, keeps the name; each other is called `NAME [CURRENCY]`.
+//!
+//! Two names of one file never become one account of the ledger: a file that has `a` in two currencies and also `a [USD]` is refused.
 
 use super::{ImportError, Refusal, refusal};
 use crate::exchange::name::side_by_name;
@@ -23,6 +25,8 @@ pub(super) struct Accounts {
     /// What the file says of an account by itself.
     sides: HashMap<String, Side>,
     notes: HashMap<String, AccountNote>,
+    /// By account of the ledger, the name that the file has for it.
+    names: HashMap<Uuid, String>,
     pub(super) opened: u64,
 }
 
@@ -113,6 +117,14 @@ impl Accounts {
                 return Err(refusal(line, problem).into());
             }
         };
+        let owner = self.names.entry(id).or_insert_with(|| name.to_owned());
+        if owner != name {
+            let problem = format!(
+                "`{name}` in {currency} would be the same account of the ledger as `{owner}`, which this file has too: \
+                 give one of them another name"
+            );
+            return Err(refusal(line, problem).into());
+        }
         let known = self.known.entry(name.to_owned()).or_default();
         known.push((currency.to_owned(), id));
         Ok(id)

@@ -2,6 +2,7 @@
 
 use super::Journal;
 use super::lines::Line;
+use super::posting;
 use crate::exchange::amount::{Amount, is_symbol, style};
 use crate::exchange::name::side_by_type;
 use crate::exchange::note;
@@ -28,7 +29,7 @@ impl<R: BufRead> Journal<R> {
                 let (amount, mark) =
                     style(uncommented(rest)).map_err(|problem| line.refusal_at(rest, problem))?;
                 self.marks.default_symbol.clone_from(&amount.symbol);
-                return Ok(Some(self.styled(amount, mark)));
+                return self.styled(line, amount, mark).map(Some);
             }
             "decimal-mark" => {
                 self.marks.of_file = match rest {
@@ -70,22 +71,22 @@ impl<R: BufRead> Journal<R> {
 
     fn default_year(&mut self, line: &Line, text: &str) -> Result<Option<Item>, SourceError> {
         match text.trim().parse() {
-            Ok(year @ 1..=9999) => self.year = Some(year),
-            _ => return Err(line.refusal("a year is a number like 2026").into()),
+            Ok(year @ 1..=9999) if text.trim().len() == 4 => self.year = Some(year),
+            _ => {
+                return Err(line
+                    .refusal("a year is a number of four digits, like 2026")
+                    .into());
+            }
         }
         Ok(None)
     }
 
     fn account(&mut self, line: &Line, rest: &str) -> Result<Item, SourceError> {
-        // As in a posting, two spaces end the name, and a semicolon after them begins a comment.
-        let end = rest
-            .find("  ")
-            .or_else(|| rest.find('\t'))
-            .unwrap_or(rest.len());
-        let (name, comment) = rest.split_at(end);
+        // As in a posting, and a semicolon after it begins a comment.
+        let (name, comment) = posting::account(rest);
         let mut declared = Declared {
             line: line.number,
-            name: name.to_owned(),
+            name: posting::account_name(name),
             side: side_in(comment),
             note: None,
         };
@@ -133,18 +134,32 @@ impl<R: BufRead> Journal<R> {
                     .into());
             }
         }
-        Ok(shown.map(|(amount, mark)| self.styled(amount, mark)))
+        shown
+            .map(|(amount, mark)| self.styled(line, amount, mark))
+            .transpose()
     }
 
     /// Amounts in this currency have this decimal mark from here on.
-    fn styled(&mut self, amount: Amount, mark: Option<char>) -> Item {
+    fn styled(
+        &mut self,
+        line: &Line,
+        amount: Amount,
+        mark: Option<char>,
+    ) -> Result<Item, SourceError> {
         if let Some(mark) = mark {
-            self.marks.of_symbol.insert(amount.symbol.clone(), mark);
+            let marks = &mut self.marks;
+            let of_default = marks.of_symbol.get(&marks.default_symbol).copied();
+            let before = marks.of_symbol.insert(amount.symbol.clone(), mark);
+            // Which of the two the amounts below it have could only be guessed at.
+            if [before, marks.of_file, of_default].contains(&Some(other(mark))) {
+                let problem = "the decimal mark is another one than the file has said before: write the same in both places";
+                return Err(line.refusal(problem).into());
+            }
         }
-        Item::Commodity {
+        Ok(Item::Commodity {
             symbol: amount.symbol,
             places: amount.number.places,
-        }
+        })
     }
 
     /// A block of comment, to its end or the file's.
@@ -163,6 +178,10 @@ impl<R: BufRead> Journal<R> {
             .refusal(format!("there is no `{end}` to this: add it"))
             .into())
     }
+}
+
+const fn other(mark: char) -> char {
+    if mark == '.' { ',' } else { '.' }
 }
 
 /// `type:` in a comment.

@@ -22,19 +22,25 @@ pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
     let first = date(first, year)?;
     // A secondary date takes the year of the first.
     let second = second.map(|text| date(text, Some(chrono::Datelike::year(&first))));
-    let (text, comment) = match rest.split_once(';') {
-        Some((text, comment)) => (text.trim(), Some(comment.trim().to_owned())),
-        None => (rest.trim(), None),
-    };
+    let text = rest.trim();
     let (status, text) = match text.chars().next() {
         Some('*') => (Some("cleared"), text[1..].trim_start()),
         Some('!') => (Some("pending"), text[1..].trim_start()),
         _ => (None, text),
     };
-    let code = text.strip_prefix('(').and_then(|text| text.split_once(')'));
-    let (code, description) = match code {
-        Some((code, rest)) => (Some(code.trim().to_owned()), rest.trim_start()),
+    // The code comes before the comment is looked for: a semicolon can stand in it.
+    let (code, text) = match text.strip_prefix('(') {
+        Some(inside) => {
+            let (code, rest) = inside.split_once(')').ok_or(
+                "the transaction's code begins with `(` and does not end: write `)` after it",
+            )?;
+            (Some(code.trim().to_owned()), rest.trim_start())
+        }
         None => (None, text),
+    };
+    let (description, comment) = match text.split_once(';') {
+        Some((description, comment)) => (description.trim_end(), Some(comment.trim().to_owned())),
+        None => (text, None),
     };
     Ok(Header {
         date: first,
@@ -46,14 +52,22 @@ pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
     })
 }
 
-/// A date: `2026-11-25`, `2026/11/25`, `2026.11.25`, each with fewer digits too; without a year where the journal has said which.
+/// A date: `2026-11-25`, `2026/11/25`, `2026.11.25`, with one digit for a month or a day too; without a year where the journal has said
+/// which.
 ///
 /// # Errors
 /// What is wrong, as a sentence.
 pub(super) fn date(text: &str, year: Option<i32>) -> Result<NaiveDate, String> {
     let wrong = |advice: &str| format!("`{text}` is no date: {advice}");
-    let numbers: Option<Vec<i32>> = text
-        .split(['-', '/', '.'])
+    let separators: Vec<char> = text.chars().filter(|c| "-/.".contains(*c)).collect();
+    if separators.windows(2).any(|two| two[0] != two[1]) {
+        return Err(wrong(
+            "its separators are different: write it like 2026-11-25",
+        ));
+    }
+    let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
+    let numbers: Option<Vec<i32>> = parts
+        .iter()
         .map(|part| {
             part.parse()
                 .ok()
@@ -61,6 +75,10 @@ pub(super) fn date(text: &str, year: Option<i32>) -> Result<NaiveDate, String> {
         })
         .collect();
     let (year, month, day) = match (numbers.as_deref(), year) {
+        // A shorter year could be meant to be of this century, or a month.
+        (Some(&[_, _, _]), _) if parts[0].len() != 4 => {
+            return Err(wrong("write its year with four digits, like 2026-11-25"));
+        }
         (Some(&[year, month, day]), _) if (1..=9999).contains(&year) => (year, month, day),
         (Some(&[month, day]), Some(year)) => (year, month, day),
         (Some(&[_, _]), None) => {

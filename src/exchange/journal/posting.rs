@@ -30,7 +30,7 @@ pub(super) fn parse(line: &Line, marks: &Marks) -> Result<ParsedPosting, Refusal
     let mut posting = ParsedPosting {
         line: line.number,
         status,
-        account: account.to_owned(),
+        account: account_name(account),
         amount: None,
         assertion: None,
         comment,
@@ -72,14 +72,22 @@ pub(super) fn parse(line: &Line, marks: &Marks) -> Result<ParsedPosting, Refusal
     Ok(posting)
 }
 
-/// Two spaces or a tab end the name of an account.
-fn account(text: &str) -> (&str, &str) {
-    let ends =
-        |(at, c): (usize, char)| c == '\t' || (c == ' ' && text[at + 1..].starts_with([' ', '\t']));
+/// Splits `text` after the name of an account, which two characters of white space or a tab end.
+pub(super) fn account(text: &str) -> (&str, &str) {
+    let ends = |(at, c): (usize, char)| {
+        c == '\t'
+            || (c.is_whitespace() && text[at + c.len_utf8()..].starts_with(char::is_whitespace))
+    };
     match text.char_indices().find(|it| ends(*it)) {
         Some((at, _)) => text.split_at(at),
         None => (text, ""),
     }
+}
+
+/// The name of an account as hledger knows it: each white space in it is a plain space, so that names that look alike are one account.
+pub(super) fn account_name(written: &str) -> String {
+    let plain = |c: char| if c.is_whitespace() { ' ' } else { c };
+    written.chars().map(plain).collect()
 }
 
 /// A semicolon begins a comment, unless it stands in the quotes of a currency.

@@ -109,6 +109,21 @@ fn directives_say_what_amounts_are() {
 }
 
 #[test]
+fn a_code_can_have_a_semicolon_and_a_comment_a_secondary_date() {
+    let journal =
+        "2026-01-10 ! (a;b)x ; y\n a\u{a0}c  1 EUR ; date2:2026-02-01, [=2026-02-03]\n b\n";
+    let read = transaction(journal);
+    assert_eq!(read.description.as_deref(), Some("x"));
+    assert_eq!(read.metadata["code"], "a;b");
+    assert_eq!(
+        read.metadata["comments"],
+        json!(["y", "date2:2026-02-01, [=2026-02-03]"])
+    );
+    // A white space of another kind makes no other account.
+    assert_eq!(read.postings[0].account, "a c");
+}
+
+#[test]
 fn assertions_are_checked_where_they_can_be() {
     let journal =
         |second: &str| format!("2020-1-2\n a  1 EUR = 1 EUR\n b\n2020-1-3\n{second}\n b\n");
@@ -191,6 +206,39 @@ fn what_cannot_be_kept_is_refused_with_its_line() {
         (
             "2020-2-30\n a  1 EUR\n b\n",
             "line 1: `2020-2-30` is no date: the calendar",
+        ),
+        (
+            "2026-01/10 x\n",
+            "line 1: `2026-01/10` is no date: its separators are different",
+        ),
+        (
+            "26-01-10 x\n",
+            "line 1: `26-01-10` is no date: write its year with four digits",
+        ),
+        ("Y26\n", "line 1: a year is a number of four digits"),
+        (
+            "2026-01-10 (code x\n",
+            "line 1: the transaction's code begins with `(` and does not end",
+        ),
+        (
+            "2026-01-10 x\n a  1 EUR ; paid date:2026-02-01\n b\n",
+            "line 2, column 18: `date:2026-02-01` gives the posting another date",
+        ),
+        (
+            "2026-01-10 x\n a  1 EUR\n ; [2026/02/01=2026/02/03]\n b\n",
+            "line 3, column 4: `[2026/02/01=2026/02/03]` gives the posting another date",
+        ),
+        (
+            "2026-01-10 x ; [2026-02-01]\n a  1 EUR\n b\n",
+            "line 1, column 16: `[2026-02-01]` gives the transaction another date",
+        ),
+        (
+            "decimal-mark ,\n2026-01-10 x\n a  .5 EUR\n b\n",
+            "line 3, column 5: the amount `.5 EUR` begins with a mark",
+        ),
+        (
+            "commodity 1.000,00 EUR\ncommodity 1,000.00 EUR\n",
+            "line 2: the decimal mark is another one",
         ),
         ("02/03 x\n", "line 1: `02/03` is no date: write its year"),
         ("2020-1-x\n", "line 1: `2020-1-x` is no date: write it like"),
