@@ -38,6 +38,7 @@ pub fn options(settings: &ServeSettings) -> DatabaseOptions {
     let mut options = DatabaseOptions::default();
     options.max_connections = settings.max_connections;
     options.statement_timeout = settings.deadline;
+    options.idle_in_transaction_timeout = settings.deadline;
     options.application_name = "daybook".to_owned();
     options
 }

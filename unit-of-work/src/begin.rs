@@ -1,10 +1,10 @@
 //! What goes with BEGIN: all of it in the same round trip.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use sea_orm::{DbErr, IsolationLevel};
 
-use crate::Access;
+use crate::{Access, backend::Backend};
 
 /// How a unit's transaction begins.
 #[derive(Clone, Debug)]
@@ -14,6 +14,9 @@ pub(crate) struct Begin {
     pub(crate) isolation: Option<IsolationLevel>,
     /// Shorter than the session's own, where the operation's deadline is.
     pub(crate) statement_timeout: Option<Duration>,
+    /// The same for the time between two statements: a server that hears nothing more ends the transaction, and lets its locks
+    /// go.
+    pub(crate) idle_timeout: Option<Duration>,
     /// Values that hold for this transaction alone.
     pub(crate) settings: SessionSettings,
     /// Whether to ask for what the transaction is known by, so that the outcome of a lost COMMIT can be asked for.
@@ -23,10 +26,10 @@ pub(crate) struct Begin {
 /// What PostgreSQL knows a transaction by.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// `pg_current_xact_id()`: 64 bits, never used twice.
+    /// `pg_current_xact_id()`. It is this transaction's only for as long as its backend lives: after a crash of the server, or
+    /// a failover, another transaction may get the same id.
     pub(crate) transaction: String,
-    /// `pg_backend_pid()`.
-    pub(crate) backend: String,
+    pub(crate) backend: Arc<Backend>,
 }
 
 /// Settings of PostgreSQL that hold for one operation's transaction alone (`set_config(name, value, true)`): a tenant or a
@@ -69,7 +72,7 @@ impl SessionSettings {
 }
 
 impl Begin {
-    /// Whether a transaction that begins so is what the session does by itself.
+    /// Whether one statement without a transaction would run on the same terms. It is never idle in a transaction.
     pub(crate) fn is_plain(&self) -> bool {
         self.isolation.is_none()
             && self.statement_timeout.is_none()
@@ -89,10 +92,16 @@ impl Begin {
         if let Some(level) = self.isolation {
             let _ = write!(sql, " ISOLATION LEVEL {level}");
         }
-        if let Some(limit) = self.statement_timeout {
-            // 0 would be no limit at all.
-            let milliseconds = limit.as_millis().max(1);
-            let _ = write!(sql, "; SET LOCAL statement_timeout = {milliseconds}");
+        let limits = [
+            ("statement_timeout", self.statement_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_timeout),
+        ];
+        for (name, limit) in limits {
+            if let Some(limit) = limit {
+                // 0 would be no limit at all.
+                let milliseconds = limit.as_millis().max(1);
+                let _ = write!(sql, "; SET LOCAL {name} = {milliseconds}");
+            }
         }
         for (name, value) in &self.settings.0 {
             let (name, value) = (literal(name), literal(value));

@@ -12,17 +12,28 @@ use sqlx_core::transaction::TransactionManager;
 use std::sync::Arc;
 
 use crate::FailureKind;
+use crate::backend::{Backend, Interrupt, Introduced};
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
+use crate::marker::Marker;
 use crate::pool::Pooled;
 use crate::telemetry;
 use crate::timeline::{Step, Timeline, UnderWay};
 
 type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
 
+/// What is at the other end of a connection, for who wants to stop what it does.
+#[derive(Clone, Debug)]
+pub(crate) enum Peer {
+    Postgres(Arc<Backend>),
+    Sqlite(Interrupt),
+}
+
 #[derive(Debug)]
 pub(crate) struct Connection {
     engine: Engine,
+    /// Whether a statement is under way. It stays so when the statement's future is dropped: the server is still at it.
+    is_busy: bool,
     /// Where what is done is written, if anybody looks.
     timeline: Option<Arc<Timeline>>,
 }
@@ -100,6 +111,7 @@ impl Connection {
     fn new(engine: Engine) -> Self {
         Self {
             engine,
+            is_busy: false,
             timeline: None,
         }
     }
@@ -153,22 +165,56 @@ impl Connection {
         }
     }
 
+    pub(crate) fn peer(&self) -> Peer {
+        match &self.engine {
+            Engine::Postgres(lease) => Peer::Postgres(Arc::clone(lease.connection.peer())),
+            Engine::Sqlite(lease) => Peer::Sqlite(lease.connection.peer().clone()),
+        }
+    }
+
+    /// The table that COMMIT can put a marker into.
+    pub(crate) fn markers(&self) -> Option<&str> {
+        match &self.engine {
+            Engine::Postgres(lease) => lease.connection.peer().markers.as_deref(),
+            Engine::Sqlite(_) => None,
+        }
+    }
+
+    /// Whether a statement was abandoned that the server may still be at.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// Waits until the other end has nothing left to do.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        on_lease!(&mut self.engine, lease => lease.end_abandoned().await)
+    }
+
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute(statement).await);
+        self.is_busy = false;
         step.ended(done, FailureKind::of)
     }
 
     pub(crate) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.is_busy = true;
         let step = self.step(Step::Statement, Some(sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
+        self.is_busy = false;
         step.ended(done, FailureKind::of)
     }
 
     /// Sends SAVEPOINT, RELEASE or ROLLBACK TO.
     pub(crate) async fn control(&mut self, sql: &str) -> Result<(), DbErr> {
+        self.is_busy = true;
         let step = self.step(Step::Savepoint, Some(sql));
         let sent = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
+        self.is_busy = false;
         step.ended(sent.map(drop), FailureKind::of)
     }
 
@@ -176,8 +222,10 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
+        self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_one(statement).await);
+        self.is_busy = false;
         step.ended(done, FailureKind::of)
     }
 
@@ -185,17 +233,27 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
+        self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_all(statement).await);
+        self.is_busy = false;
         step.ended(done, FailureKind::of)
     }
 
+    /// Commits, with the marker in the same flight.
+    ///
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
-    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(&mut self, marker: Option<&Marker>) -> Result<(), sqlx::Error> {
         let step = self.step(Step::Commit, None);
         let done = match &mut self.engine {
-            Engine::Postgres(lease) => lease.end_postgres("COMMIT").await,
+            Engine::Postgres(lease) => match marker {
+                None => lease.end_postgres("COMMIT").await,
+                Some(marker) => {
+                    let flight = format!("{}; COMMIT", marker.insert());
+                    lease.end_postgres(AssertSqlSafe(flight)).await
+                }
+            },
             Engine::Sqlite(lease) => lease.commit_sqlite().await,
         };
         step.ended(done, FailureKind::of_driver)
@@ -216,6 +274,8 @@ impl Connection {
 
     /// Closes the connection without a word to the server, which rolls back what was open on it. For a connection
     /// whose state is in doubt: it must not be used again.
+    ///
+    /// A server that does not notice goes on: [`Connection::peer`] is whom to stop.
     pub(crate) fn close_hard(self) {
         self.step(Step::Close, None).done();
         on_lease!(self.engine, lease => lease.close_hard());
@@ -224,14 +284,14 @@ impl Connection {
 
 /// A connection out of its pool. It is in doubt from BEGIN until its transaction has ended, for certain.
 #[derive(Debug)]
-pub(crate) struct Lease<DB: Database> {
+pub(crate) struct Lease<DB: Introduced> {
     connection: Pooled<DB>,
     /// Whether there is a transaction, or may be.
     has_begun: bool,
     identity: Option<Identity>,
 }
 
-impl<DB: Database> Lease<DB> {
+impl<DB: Introduced> Lease<DB> {
     fn new(connection: Pooled<DB>) -> Self {
         Self {
             connection,
@@ -269,16 +329,18 @@ impl Lease<Postgres> {
         {
             let transaction = row.try_get_unchecked(0).map_err(query_error)?;
             let backend: String = row.try_get_unchecked(1).map_err(query_error)?;
-            self.identity = Some(Identity {
+            let peer = self.connection.peer();
+            // Another process than the one that was introduced: something between here and the server has exchanged them.
+            self.identity = (peer.pid == backend).then(|| Identity {
                 transaction,
-                backend,
+                backend: Arc::clone(peer),
             });
         }
         Ok(())
     }
 
-    async fn end_postgres(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
-        self.connection.execute(statement).await?;
+    async fn end_postgres(&mut self, statement: impl SqlSafeStr) -> Result<(), sqlx::Error> {
+        self.connection.execute(statement.into_sql_str()).await?;
         self.connection.in_doubt(false);
         Ok(())
     }
@@ -320,7 +382,7 @@ impl Lease<Sqlite> {
 
 impl<DB> Lease<DB>
 where
-    DB: Database,
+    DB: Introduced,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     SqlxValues: IntoArguments<DB>,
     DB::QueryResult: Into<ExecResult>,

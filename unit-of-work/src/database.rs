@@ -1,17 +1,20 @@
 //! The database that units are begun on: a pool for mutations, and one for everything else.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use sea_orm::{DbBackend, IsolationLevel};
-use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
+use tokio::runtime::Handle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use crate::{
-    ConnectError, UnitError,
-    begin::Identity,
-    connect,
-    connection::Connection,
+    ConnectError, UnitError, connect,
+    connection::{Connection, Peer},
+    control::Control,
     pool::AnyPool,
     telemetry,
     terms::Terms,
@@ -22,7 +25,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DatabaseOptions {
-    /// The most connections of each pool. SQLite's writer is always one. Default: 16.
+    /// The most connections of each pool, a reader's and a writer's. SQLite's writer is always one. On PostgreSQL up to two more
+    /// are made, to stop what hangs on the others. Default: 16.
     pub max_connections: u32,
     /// How long an operation may wait for a connection before it fails. Default: 5 seconds.
     pub acquire_timeout: Duration,
@@ -30,11 +34,13 @@ pub struct DatabaseOptions {
     pub connect_timeout: Duration,
     /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
     pub statement_timeout: Duration,
-    /// PostgreSQL's `idle_in_transaction_session_timeout`. Default: 60 seconds.
+    /// PostgreSQL's `idle_in_transaction_session_timeout`: the server itself ends a transaction of which it hears nothing more.
+    /// Shorter for an operation whose deadline is. Default: 30 seconds.
     pub idle_in_transaction_timeout: Duration,
     /// SQLite's `busy_timeout`: how long to wait for another *process* that writes. Default: 5 seconds.
     pub busy_timeout: Duration,
-    /// The longest that a COMMIT or ROLLBACK may take before the connection is given up and closed. Default: 10 seconds.
+    /// The longest that a ROLLBACK may take, and how long past the operation's deadline a COMMIT is waited for and, where it is
+    /// not answered, its outcome is looked for; from COMMIT on where there is no deadline. Default: 10 seconds.
     pub finish_timeout: Duration,
     /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
@@ -49,7 +55,7 @@ impl Default for DatabaseOptions {
             acquire_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
-            idle_in_transaction_timeout: Duration::from_secs(60),
+            idle_in_transaction_timeout: Duration::from_secs(30),
             busy_timeout: Duration::from_secs(5),
             finish_timeout: Duration::from_secs(10),
             writer_isolation: IsolationLevel::ReadCommitted,
@@ -86,21 +92,16 @@ pub struct Database {
 struct Inner {
     reader: AnyPool,
     writer: AnyPool,
+    /// Where PostgreSQL is told about connections that hang.
+    control: Option<Control>,
     options: DatabaseOptions,
     /// Units that are being finished, and effects.
     tasks: TaskTracker,
+    /// Cancelled when the database is being closed.
+    closing: CancellationToken,
+    /// Whether it was said that there are no markers.
+    warned: Once,
 }
-
-/// What became of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Committed,
-    Aborted,
-    Unknown,
-}
-
-/// How long to wait before a transaction that is in progress is asked for again.
-const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Database {
     /// Connects to `postgres://…` or `sqlite://path?mode=rwc`, and fails at once where that cannot work.
@@ -119,11 +120,18 @@ impl Database {
                 });
             }
         };
+        let control = match &writer {
+            AnyPool::Postgres(writer) => Some(Control::new(writer)),
+            AnyPool::Sqlite(_) => None,
+        };
         let inner = Arc::new(Inner {
             reader,
             writer,
+            control,
             options,
             tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            warned: Once::new(),
         });
         Ok(Self { inner })
     }
@@ -197,6 +205,7 @@ impl Database {
     /// # Cancel safety
     /// Cancel safe: what has not ended goes on.
     pub async fn close(&self) {
+        self.inner.closing.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         for pool in [&self.inner.reader, &self.inner.writer] {
@@ -204,6 +213,9 @@ impl Database {
         }
         // The effects of those that were in use.
         self.inner.tasks.wait().await;
+        if let Some(control) = &self.inner.control {
+            control.close().await;
+        }
     }
 
     /// Takes a connection for `access` from its pool; nothing is begun on it yet.
@@ -215,10 +227,20 @@ impl Database {
             Access::ReadOnly => &self.inner.reader,
             Access::ReadWrite => &self.inner.writer,
         };
-        Ok(match pool {
+        let connection = match pool {
             AnyPool::Postgres(pool) => Connection::postgres(pool.acquire().await?),
-            AnyPool::Sqlite(pool) => Connection::sqlite(pool.acquire().await?),
-        })
+            AnyPool::Sqlite(pool) => return Ok(Connection::sqlite(pool.acquire().await?)),
+        };
+        if access == Access::ReadWrite && connection.markers().is_none() {
+            self.inner.warned.call_once(|| {
+                tracing::warn!(
+                    "there is no table unit_of_work_marker that this role may read and insert into: of a COMMIT whose \
+                     answer is lost clients are told OUTCOME_UNKNOWN, except where a row that it inserted was named as \
+                     evidence (unit_of_work::marker has the migration)"
+                );
+            });
+        }
+        Ok(connection)
     }
 
     /// The isolation level that a unit has by itself.
@@ -235,58 +257,49 @@ impl Database {
         self.inner.options.statement_timeout
     }
 
-    /// What became of a transaction whose COMMIT was not answered. Asks the database itself, on another connection.
-    ///
-    /// A server that has not noticed yet that the connection is gone still holds the transaction open: its backend is
-    /// ended, so that there is an outcome to tell.
-    pub(crate) async fn verdict(&self, identity: &Identity) -> Verdict {
-        let limit = self.finish_timeout();
-        timeout(limit, self.ask_for_verdict(identity))
-            .await
-            .unwrap_or(Verdict::Unknown)
+    /// The longest that PostgreSQL waits for the next statement of a transaction.
+    pub(crate) fn idle_in_transaction_timeout(&self) -> Duration {
+        self.inner.options.idle_in_transaction_timeout
     }
 
-    async fn ask_for_verdict(&self, identity: &Identity) -> Verdict {
-        loop {
-            match self.transaction_status(identity).await.as_deref() {
-                Ok("committed") => return Verdict::Committed,
-                Ok("aborted") => return Verdict::Aborted,
-                Ok("in progress") => {}
-                // Too old for the server to know: it cannot be, so soon.
-                Ok(_) => return Verdict::Unknown,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot ask for the outcome of a COMMIT yet");
-                }
+    /// Has the statement that a connection is busy with stopped. Nobody wants its result, and the connection is still held.
+    /// `false` where that may or may not have happened, or may yet.
+    pub(crate) async fn stop(&self, peer: &Peer) -> bool {
+        match (peer, &self.inner.control) {
+            (Peer::Postgres(backend), Some(control)) => control.cancel(backend).await,
+            (Peer::Sqlite(interrupt), _) => {
+                interrupt.raise();
+                true
             }
-            tokio::time::sleep(ASK_AGAIN).await;
+            (Peer::Postgres(_), None) => false,
         }
     }
 
-    async fn transaction_status(&self, identity: &Identity) -> Result<String, sqlx::Error> {
-        let AnyPool::Postgres(pool) = &self.inner.writer else {
-            return Ok(String::new());
-        };
-        let mut connection = pool.acquire().await?;
-        connection.in_doubt(true);
-        let status =
-            sqlx::query_scalar::<_, Option<String>>("SELECT pg_xact_status($1::text::xid8)")
-                .bind(&identity.transaction)
-                .fetch_one(&mut *connection)
-                .await?;
-        let status = status.unwrap_or_default();
-        if status == "in progress" {
-            // Its process id alone might be another's by now.
-            sqlx::query(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                 WHERE pid = $1::text::int AND backend_xid = ($2::text::xid8)::xid",
-            )
-            .bind(&identity.backend)
-            .bind(&identity.transaction)
-            .execute(&mut *connection)
-            .await?;
+    /// Closes a connection whose state is in doubt and on which no COMMIT was sent, and has its backend ended: the server may
+    /// not notice for long that nobody is there any more, and holds the locks until then.
+    pub(crate) fn give_up(&self, connection: Connection) {
+        let peer = connection.peer();
+        connection.close_hard();
+        if let Peer::Postgres(backend) = peer
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let database = self.clone();
+            let end = async move {
+                if let Some(control) = &database.inner.control {
+                    control.end(&backend).await;
+                }
+            };
+            self.inner.tasks.spawn_on(end, &runtime);
         }
-        connection.in_doubt(false);
-        Ok(status)
+    }
+
+    pub(crate) fn control(&self) -> Option<&Control> {
+        self.inner.control.as_ref()
+    }
+
+    /// Cancelled when the database is being closed.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.inner.closing
     }
 
     /// What [`Database::close`] waits for.

@@ -34,8 +34,9 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::{Request, Response, ServerError, Value, extensions::ExtensionContext};
 use sea_orm::DbErr;
+use uuid::Uuid;
 
-use crate::{Access, UnitOfWork, codes, respond::coded, unit::Ending};
+use crate::{Access, UnitOfWork, codes, evidence::Evidence, respond::coded, unit::Ending};
 
 mod fingerprint;
 mod key;
@@ -136,7 +137,15 @@ async fn once(
         Claim::Fresh => {
             let response = resolvers.await;
             if response.is_ok() && unit.doom().is_none() {
-                table::record(unit, ticket, &Stored::of(&response)?).await?;
+                let attempt = Uuid::new_v4();
+                table::record(unit, ticket, &Stored::of(&response, attempt)?).await?;
+                if settings.is_kept_long() {
+                    unit.key_is_evidence(|| Evidence::Key {
+                        viewer: ticket.viewer.0.clone(),
+                        key: ticket.key.as_str().to_owned(),
+                        begins: Stored::beginning(attempt),
+                    });
+                }
             }
             Ok(response)
         }

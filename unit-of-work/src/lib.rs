@@ -1,21 +1,25 @@
 #![doc = include_str!("../README.md")]
 
 mod ask;
+mod backend;
 mod batch;
 mod begin;
 mod carried;
 mod connect;
 mod connection;
 mod context;
+mod control;
 mod database;
 mod effects;
 mod error;
+mod evidence;
 mod extension;
 mod field_savepoints;
 mod finisher;
 pub mod idempotency;
 mod loader;
 mod located;
+pub mod marker;
 mod operation;
 mod pool;
 mod report;

@@ -16,6 +16,8 @@ use sqlx::{ConnectOptions, Connection as _, Database, Postgres, Sqlite};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
+use crate::backend::Introduced;
+
 /// A connection that nobody took for this long is tested before it is used again: the network may have forgotten it.
 const TEST_AFTER: Duration = Duration::from_secs(30);
 
@@ -29,7 +31,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
 
 /// The connections to one database, made as they are needed. The one that came back last is taken first.
-pub(crate) struct Pool<DB: Database> {
+pub(crate) struct Pool<DB: Introduced> {
+    options: OptionsOf<DB>,
     connections: deadpool::managed::Pool<Connector<DB>>,
     acquire_timeout: Duration,
     /// The connections that are in use.
@@ -37,59 +40,75 @@ pub(crate) struct Pool<DB: Database> {
 }
 
 /// A connection that goes back to its pool when it is dropped, or is closed if it is in doubt.
-pub(crate) struct Pooled<DB: Database> {
+pub(crate) struct Pooled<DB: Introduced> {
     /// Taken only when this is dropped.
     connection: Option<Object<Connector<DB>>>,
     in_doubt: bool,
     _used: TaskTrackerToken,
 }
 
+/// A connection, and what is at its other end.
+struct Open<DB: Introduced> {
+    connection: DB::Connection,
+    peer: DB::Peer,
+}
+
 /// Makes connections, and looks at those that are used again.
-struct Connector<DB: Database> {
+struct Connector<DB: Introduced> {
     options: OptionsOf<DB>,
 }
 
-impl<DB: Database> Manager for Connector<DB> {
-    type Type = DB::Connection;
+impl<DB: Introduced> Manager for Connector<DB> {
+    type Type = Open<DB>;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<DB::Connection, sqlx::Error> {
+    async fn create(&self) -> Result<Open<DB>, sqlx::Error> {
         // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
-        Box::pin(self.options.connect()).await
+        Box::pin(async {
+            let mut connection = self.options.connect().await?;
+            let peer = DB::introduce(&mut connection).await?;
+            Ok(Open { connection, peer })
+        })
+        .await
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut DB::Connection,
-        metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
+    async fn recycle(&self, open: &mut Open<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() > REPLACE_AFTER {
             return Err(deadpool::managed::RecycleError::message("it is old"));
         }
         if metrics.last_used() > TEST_AFTER {
-            connection.ping().await?;
+            open.connection.ping().await?;
         }
         Ok(())
     }
 }
 
-impl<DB: Database> Pool<DB> {
+impl<DB: Introduced> Pool<DB> {
     /// A pool of at most so many connections, none of which is made yet.
     pub(crate) fn new(
         options: OptionsOf<DB>,
         max_connections: u32,
         acquire_timeout: Duration,
     ) -> Self {
-        let connections = deadpool::managed::Pool::builder(Connector { options })
+        let connector = Connector {
+            options: options.clone(),
+        };
+        let connections = deadpool::managed::Pool::builder(connector)
             .max_size(usize::try_from(max_connections).unwrap_or(usize::MAX))
             .queue_mode(QueueMode::Lifo)
             .build()
             .unwrap_or_else(|_| unreachable!("only time-outs need a runtime, and there are none"));
         Self {
+            options,
             connections,
             acquire_timeout,
             used: TaskTracker::new(),
         }
+    }
+
+    /// Another pool of connections that are made as this one's are.
+    pub(crate) fn beside(&self, max_connections: u32) -> Self {
+        Self::new(self.options.clone(), max_connections, self.acquire_timeout)
     }
 
     /// Waits for a connection, in the order of asking. A server that is starting, or has no room, is waited for likewise.
@@ -132,13 +151,13 @@ impl<DB: Database> Pool<DB> {
         self.used.wait().await;
         for connection in self.connections.retain(|_, _| false).removed {
             // It is closed, one way or the other.
-            let _ = connection.close().await;
+            let _ = connection.connection.close().await;
         }
         self.connections.close();
     }
 }
 
-impl<DB: Database> fmt::Debug for Pool<DB> {
+impl<DB: Introduced> fmt::Debug for Pool<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Pool")
@@ -147,15 +166,23 @@ impl<DB: Database> fmt::Debug for Pool<DB> {
     }
 }
 
-impl<DB: Database> Pooled<DB> {
+impl<DB: Introduced> Pooled<DB> {
     /// Says whether the connection is in doubt: something is under way or open on it, and it must not be used again as it
     /// is. Dropped so, it is closed without a word to the server, which rolls back what was open.
     pub(crate) fn in_doubt(&mut self, in_doubt: bool) {
         self.in_doubt = in_doubt;
     }
+
+    /// What is at the other end.
+    pub(crate) fn peer(&self) -> &DB::Peer {
+        match &self.connection {
+            Some(open) => &open.peer,
+            None => unreachable!("it is taken only when this is dropped"),
+        }
+    }
 }
 
-impl<DB: Database> Drop for Pooled<DB> {
+impl<DB: Introduced> Drop for Pooled<DB> {
     fn drop(&mut self) {
         if self.in_doubt
             && let Some(connection) = self.connection.take()
@@ -165,27 +192,27 @@ impl<DB: Database> Drop for Pooled<DB> {
     }
 }
 
-impl<DB: Database> Deref for Pooled<DB> {
+impl<DB: Introduced> Deref for Pooled<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
         match &self.connection {
-            Some(connection) => connection,
+            Some(open) => &open.connection,
             None => unreachable!("it is taken only when this is dropped"),
         }
     }
 }
 
-impl<DB: Database> DerefMut for Pooled<DB> {
+impl<DB: Introduced> DerefMut for Pooled<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         match &mut self.connection {
-            Some(connection) => connection,
+            Some(open) => &mut open.connection,
             None => unreachable!("it is taken only when this is dropped"),
         }
     }
 }
 
-impl<DB: Database> fmt::Debug for Pooled<DB> {
+impl<DB: Introduced> fmt::Debug for Pooled<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Pooled").finish_non_exhaustive()
     }

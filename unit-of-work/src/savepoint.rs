@@ -12,9 +12,12 @@
 //! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
 //!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::task::FutureObj;
@@ -226,7 +229,7 @@ impl UnitOfWork {
             return;
         };
         if undo {
-            self.effects().discard_within(&field.scope);
+            self.discard_within(&field.scope);
         } else if let Some(kind) = field.scope.failure() {
             self.doom_with(kind);
         }
@@ -304,6 +307,13 @@ impl Savepoint {
             .push(scope, When::Committed, Box::pin(effect));
     }
 
+    /// Names a row that was inserted in this savepoint, as [`UnitOfWork::evidence`] does; it is forgotten if this savepoint is
+    /// rolled back.
+    pub fn evidence(&self, table: impl Into<Cow<'static, str>>, id: impl Into<sea_orm::Value>) {
+        let scope = Some(self.scope.clone());
+        self.unit.name_evidence(scope, table, id);
+    }
+
     async fn run<T, E, F>(self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
@@ -324,7 +334,7 @@ impl Savepoint {
                 Ok(answer)
             }
             (result, _) => {
-                self.unit.effects().discard_within(&self.scope);
+                self.unit.discard_within(&self.scope);
                 let back = self.control(&self.scope.undo()).await;
                 if back.is_ok() {
                     unended.ended();

@@ -16,14 +16,17 @@
 //!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
 //! - How the unit ends is told in [`ending`].
 
+mod commit;
 mod ending;
+mod roll_back;
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
@@ -38,9 +41,10 @@ use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
     begin::Begin,
     carried::Carried,
-    connection::Connection,
+    connection::{Connection, Peer},
     effects::{Effects, When},
     error::CommitFailure,
+    evidence::{Evidence, Named},
     savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
     terms::{Terms, stricter},
@@ -87,6 +91,12 @@ struct Inner {
     rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,
     effects: Effects,
+    evidence: Named,
+    /// The other end of the connection, while the unit has one. Who takes it out may have it stopped: meanwhile the connection
+    /// must not go back to its pool, where the order would meet somebody else's statement.
+    peer: std::sync::Mutex<Option<Peer>>,
+    /// Whether an order to stop a statement was carried out for certain, if there was one.
+    stopped: OnceLock<bool>,
     /// The savepoint of the root field that is being resolved, where root fields have one.
     field: std::sync::Mutex<Option<Arc<FieldScope>>>,
     stats: Stats,
@@ -112,13 +122,16 @@ impl State {
     }
 
     /// A statement has ended: one that was alone was the last.
-    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>) {
+    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
+        // Somebody is stopping the statement, and takes care of the connection.
+        let is_being_stopped = || unit.peer().take().is_none();
         if matches!(self, Self::Alone(_))
+            && !is_being_stopped()
             && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
         {
             let failure = result.as_ref().err().map(FailureKind::of);
             if failure == Some(FailureKind::ConnectionLost) {
-                connection.close_hard();
+                unit.inner.database.give_up(connection);
             } else {
                 connection.end_alone();
             }
@@ -143,6 +156,9 @@ impl UnitOfWork {
                 rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
                 effects: Effects::default(),
+                evidence: Named::default(),
+                peer: std::sync::Mutex::default(),
+                stopped: OnceLock::new(),
                 field: std::sync::Mutex::default(),
                 stats: Stats::default(),
                 span,
@@ -184,6 +200,55 @@ impl UnitOfWork {
         self.register(When::RolledBack, Box::pin(effect));
     }
 
+    /// Names a row that this unit has inserted under a random id of its own, in the column `id` of `table`: should the answer
+    /// to COMMIT be lost, PostgreSQL is asked whether that row is there. It costs nothing, and saves the
+    /// [marker](crate::marker) that is inserted otherwise.
+    ///
+    /// What is told to the client rests on this row, so it has to be one that
+    /// - this unit has inserted, with an id that was drawn for this attempt (a client's own id, or one that another attempt
+    ///   has too, proves nothing), and that nobody deletes or renames within the next hour;
+    /// - every connection of the [`Database`] finds by the table's name. Where a policy hides it, the outcome is unknown.
+    ///
+    /// Name it where it was inserted: inside a savepoint it is forgotten if the savepoint is rolled back. The first row
+    /// that was named is used. An operation with [`SessionSettings`] has a marker nevertheless, because what it sees by them
+    /// others may not; on SQLite nothing has to be proved.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr, Statement};
+    /// # async fn example(unit: &unit_of_work::UnitOfWork, id: sea_orm::prelude::Uuid) -> Result<(), DbErr> {
+    /// let insert = "INSERT INTO payment (id, amount) VALUES ($1, 100)";
+    /// unit.execute_raw(Statement::from_sql_and_values(unit.get_database_backend(), insert, [id.into()])).await?;
+    /// unit.evidence("payment", id);
+    /// # Ok(()) }
+    /// ```
+    pub fn evidence(&self, table: impl Into<Cow<'static, str>>, id: impl Into<sea_orm::Value>) {
+        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        self.name_evidence(scope, table, id);
+    }
+
+    pub(crate) fn name_evidence(
+        &self,
+        scope: Option<Arc<Scope>>,
+        table: impl Into<Cow<'static, str>>,
+        id: impl Into<sea_orm::Value>,
+    ) {
+        self.inner.evidence.push(scope, || Evidence::Row {
+            table: table.into(),
+            id: id.into(),
+        });
+    }
+
+    /// Names the row of an idempotency key that this unit has taken.
+    pub(crate) fn key_is_evidence(&self, key: impl FnOnce() -> Evidence) {
+        self.inner.evidence.push(None, key);
+    }
+
+    /// Forgets the effects and the evidence of a savepoint that is rolled back.
+    pub(crate) fn discard_within(&self, scope: &Scope) {
+        self.inner.effects.discard_within(scope);
+        self.inner.evidence.discard_within(scope);
+    }
+
     fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
         let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
         self.inner.effects.push(scope, when, effect);
@@ -202,6 +267,12 @@ impl UnitOfWork {
         // Nothing can panic while the lock is held.
         let field = self.inner.field.lock();
         field.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn peer(&self) -> std::sync::MutexGuard<'_, Option<Peer>> {
+        // Nothing can panic while the lock is held.
+        let peer = self.inner.peer.lock();
+        peer.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn field_scope(&self) -> Option<Arc<Scope>> {
@@ -248,17 +319,16 @@ impl UnitOfWork {
         let (database, terms) = (&self.inner.database, &self.inner.terms);
         let own = database.isolation(terms.access);
         let isolation = self.isolation();
-        let statement_timeout = terms.deadline.and_then(|deadline| {
-            (deadline.limit < database.statement_timeout()).then(|| {
-                deadline
-                    .at
-                    .saturating_duration_since(tokio::time::Instant::now())
-            })
-        });
+        let shorter = |than: Duration| {
+            let deadline = terms.deadline.filter(|deadline| deadline.limit < than)?;
+            let now = tokio::time::Instant::now();
+            Some(deadline.at.saturating_duration_since(now))
+        };
         Begin {
             access: terms.access,
             isolation: (isolation != own).then_some(isolation),
-            statement_timeout,
+            statement_timeout: shorter(database.statement_timeout()),
+            idle_timeout: shorter(database.idle_in_transaction_timeout()),
             settings: terms.settings.clone(),
             identify: terms.access == Access::ReadWrite,
         }
@@ -341,6 +411,7 @@ impl UnitOfWork {
         let begin = self.begin_statement();
         if one_statement && self.inner.terms.alone && begin.is_plain() {
             let mut connection = self.acquire().await?;
+            *self.peer() = Some(connection.peer());
             connection.begin_alone();
             self.inner.stats.begun(self.inner.terms.access);
             *state = State::Alone(connection);
@@ -395,10 +466,11 @@ impl UnitOfWork {
         let begun = async move {
             let result = connection.begin(&begin).await;
             if result.is_ok() {
+                *unit.peer() = Some(connection.peer());
                 unit.inner.stats.begun(unit.inner.terms.access);
                 *state = State::Open(connection);
             } else {
-                connection.close_hard();
+                unit.inner.database.give_up(connection);
             }
             (state, result)
         };
@@ -419,7 +491,7 @@ impl UnitOfWork {
         let under_way = UnderWay { unit: self };
         let result = run(connection).await;
         under_way.ended();
-        state.statement_ended(&result);
+        state.statement_ended(&result, self);
         self.inner.stats.statement();
         result.map_err(|error| self.statement_failed(error))
     }

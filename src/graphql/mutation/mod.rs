@@ -49,8 +49,10 @@ pub struct EntryPayload {
 }
 
 impl EntryPayload {
-    /// The payload; the feed is woken once the entry is committed.
+    /// The payload; the feed is woken once the entry is committed. The entry proves the COMMIT: its id was drawn for it, and
+    /// entries are never deleted.
     fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
+        ctx.unit().evidence("entry", posted.entry.id);
         let feed = ctx.feed().clone();
         ctx.unit().after_commit(async move { feed.commit() });
         Self {

@@ -1,11 +1,13 @@
 //! A database for one test.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Engine, Observer, WireProxy, postgres};
+use crate::postgres::{self, PostgresServer};
+use crate::{Engine, Observer, WireProxy};
 
 /// A fresh, empty database that goes when this is dropped.
 #[derive(Debug)]
@@ -16,8 +18,14 @@ pub struct TestDatabase {
 
 #[derive(Debug)]
 enum Place {
-    File { _folder: TempDir },
-    Server { name: String },
+    File {
+        _folder: TempDir,
+    },
+    Server {
+        name: String,
+        /// Whose it is, if not that of this process's tests.
+        private: Option<Arc<PostgresServer>>,
+    },
 }
 
 impl TestDatabase {
@@ -36,19 +44,29 @@ impl TestDatabase {
                     place: Place::File { _folder: folder },
                 }
             }
-            Engine::Postgres => {
-                let server = postgres::server().await;
-                let name = format!("daybook_{}", Uuid::new_v4().simple());
-                // template0, because nobody can be connected to it: CREATE DATABASE refuses a template in use.
-                Observer::connect(Engine::Postgres, server.url())
-                    .await
-                    .execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
-                    .await;
-                Self {
-                    url: server.database_url(&name),
-                    place: Place::Server { name },
-                }
-            }
+            Engine::Postgres => Self::on(postgres::server().await, None).await,
+        }
+    }
+
+    /// Makes an empty database on a server of the test's own, which is gone with it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    pub async fn create_on(server: Arc<PostgresServer>) -> Self {
+        Self::on(&server, Some(Arc::clone(&server))).await
+    }
+
+    async fn on(server: &PostgresServer, private: Option<Arc<PostgresServer>>) -> Self {
+        let name = format!("daybook_{}", Uuid::new_v4().simple());
+        // template0, because nobody can be connected to it: CREATE DATABASE refuses a template in use.
+        Observer::connect(Engine::Postgres, server.url())
+            .await
+            .execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .await;
+        Self {
+            url: server.database_url(&name),
+            place: Place::Server { name, private },
         }
     }
 
@@ -95,10 +113,13 @@ impl TestDatabase {
                     Err(error) => panic!("BEGIN IMMEDIATE: {error}"),
                 }
             }
-            Place::Server { name } => {
+            Place::Server { name, private } => {
                 // Asked from the maintenance database, so that the asker is not counted.
-                let server = postgres::server().await;
-                let observer = Observer::connect(Engine::Postgres, server.url()).await;
+                let url = match private {
+                    Some(server) => server.url(),
+                    None => postgres::server().await.url(),
+                };
+                let observer = Observer::connect(Engine::Postgres, url).await;
                 observer
                     .i64(&format!(
                         "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' \
@@ -134,8 +155,12 @@ fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // A SQLite folder removes itself.
-        let Place::Server { name } = &self.place else {
+        // A SQLite folder removes itself, and so does a server of the test's own.
+        let Place::Server {
+            name,
+            private: None,
+        } = &self.place
+        else {
             return;
         };
         let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");

@@ -8,12 +8,12 @@
 //! databases.
 
 use std::env;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 
 use url::Url;
 
@@ -37,8 +37,14 @@ const PORTS: usize = 5;
 #[derive(Debug)]
 pub struct PostgresServer {
     url: Url,
-    /// The script that runs the server, with the pipe to it, which must stay open for as long as this process lives.
-    _script: Option<Child>,
+    script: Option<Mutex<Script>>,
+}
+
+/// The script that runs the server. The pipe to it must stay open for as long as the server is to run.
+#[derive(Debug)]
+struct Script {
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
 }
 
 impl PostgresServer {
@@ -50,6 +56,63 @@ impl PostgresServer {
     /// for more than itself.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         start(settings)
+    }
+
+    /// Stops the server as a crash would: nothing that it has not written yet is written.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop, or is not this process's own.
+    pub fn crash(&self) {
+        self.order("stop immediate");
+    }
+
+    /// Starts the server again, on its port, with its settings.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, or is not this process's own.
+    pub fn start_again(&self) {
+        self.order("start");
+    }
+
+    /// Kills one of the server's processes without a chance to say anything.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such process, or the server is not this process's own.
+    pub fn kill(&self, pid: i64) {
+        self.order(&format!("kill {pid}"));
+    }
+
+    /// Freezes one of the server's processes, until [`Self::thaw`].
+    ///
+    /// # Panics
+    ///
+    /// When there is no such process, or the server is not this process's own.
+    pub fn freeze(&self, pid: i64) {
+        self.order(&format!("freeze {pid}"));
+    }
+
+    /// Lets a frozen process go on.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such process, or the server is not this process's own.
+    pub fn thaw(&self, pid: i64) {
+        self.order(&format!("thaw {pid}"));
+    }
+
+    fn order(&self, order: &str) {
+        let script = self.script.as_ref().expect("a private server");
+        let mut script = script.lock().expect("no order has panicked");
+        writeln!(script.orders, "{order}").expect("the script takes orders");
+        let mut answer = String::new();
+        script
+            .answers
+            .read_line(&mut answer)
+            .expect("the script answers");
+        assert_eq!(answer.trim(), "done", "{order}");
     }
 
     /// The URL of the server's maintenance database.
@@ -80,7 +143,7 @@ fn obtain() -> PostgresServer {
     match env::var(SERVER_URL) {
         Ok(url) => PostgresServer {
             url: Url::parse(&url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}")),
-            _script: None,
+            script: None,
         },
         Err(_) => start(TEST_SETTINGS),
     }
@@ -116,14 +179,16 @@ fn start(settings: &[(&str, &str)]) -> PostgresServer {
         .process_group(0)
         .spawn()
         .expect("no `sh`");
+    let orders = script.stdin.take().unwrap();
+    let mut answers = BufReader::new(script.stdout.take().unwrap());
     let mut answer = String::new();
-    script
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut answer)
+    answers
+        .read_line(&mut answer)
         .expect("the script's answer is text");
     let Some(port) = answer.trim().strip_prefix("ready ") else {
+        answers
+            .read_to_string(&mut answer)
+            .expect("the script's answer is text");
         panic!(
             "PostgreSQL of {} did not start:\n{answer}",
             programs.display()
@@ -131,7 +196,7 @@ fn start(settings: &[(&str, &str)]) -> PostgresServer {
     };
     PostgresServer {
         url: Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).unwrap(),
-        _script: Some(script),
+        script: Some(Mutex::new(Script { orders, answers })),
     }
 }
 

@@ -3,8 +3,15 @@
 #     sh -c "$script" postgres PROGRAMS PARENT SETTINGS PORT...
 #
 # SETTINGS are options of the server, such as "-c fsync=off".
-# Says "ready PORT" on stdout, or what went wrong, and closes stdout. The one that holds the other end of stdin need do
-# nothing to end it: the kernel closes a pipe however a process dies.
+# Says "ready PORT" on stdout, or what went wrong. Then it takes orders on stdin, a line each, and answers each with "done" or
+# "failed" when it is carried out:
+#
+#     stop MODE       stops the server: smart, fast or immediate (as a crash would)
+#     start           starts it again, on its port
+#     kill PID        kills one of its processes with SIGKILL
+#     freeze PID      stops one of its processes with SIGSTOP; thaw PID lets it go on
+#
+# The one that holds the other end of stdin need do nothing to end it: the kernel closes a pipe however a process dies.
 set -u
 programs=$1 parent=$2 settings=$3
 shift 3
@@ -29,24 +36,44 @@ folder=$(mktemp -d "$parent/daybook-postgres.XXXXXX") || { echo "no folder in $p
 [ -z "${user:-}" ] || chown "$user" "$folder"
 cd "$folder" || exit 1
 
+control() { as_server "$programs/pg_ctl" --pgdata="$folder/data" --wait --timeout=60 "$@"; }
+
+start_on() {
+    control --log="$folder/server.log" start -o "\
+        -c port=$1 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' $settings"
+}
+
 start() {
     as_server "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --no-locale \
         --no-sync || return 1
     for port; do
-        as_server "$programs/pg_ctl" --pgdata="$folder/data" --log="$folder/server.log" --wait --timeout=60 start -o "\
-            -c port=$port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' $settings" && return 0
+        start_on "$port" && return 0
     done
     return 1
 }
 
+obey() {
+    case $1 in
+        stop) control --mode="$2" stop ;;
+        start) start_on "$port" ;;
+        kill) kill -KILL "$2" ;;
+        freeze) kill -STOP "$2" ;;
+        thaw) kill -CONT "$2" ;;
+        *) return 1 ;;
+    esac
+}
+
 if start "$@" >start.log 2>&1 </dev/null; then
     echo "ready $port"
+    while read -r order what; do
+        if obey "$order" "${what:-}" >>start.log 2>&1 </dev/null; then echo "done"; else echo "failed"; fi
+    done
 else
     cat start.log server.log 2>/dev/null
 fi
 exec >/dev/null 2>&1
 
 cat
-as_server "$programs/pg_ctl" --pgdata="$folder/data" --mode=immediate --wait stop </dev/null
+control --mode=immediate stop </dev/null
 cd /
 rm -rf "$folder"

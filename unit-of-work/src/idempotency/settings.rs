@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::table::milliseconds;
+use crate::marker::ASKED_WITHIN;
 
 /// How idempotency keys are kept. See [`idempotency`](crate::idempotency).
 #[derive(Clone)]
@@ -46,6 +47,11 @@ impl IdempotencySettings {
     #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.clock)()
+    }
+
+    /// Whether a key is there for as long as the outcome of its operation can be asked for.
+    pub(super) fn is_kept_long(&self) -> bool {
+        self.expires_after > ASKED_WITHIN
     }
 
     /// When a key that is claimed now expires, in milliseconds since 1970.

@@ -6,10 +6,14 @@ use async_graphql::{CacheControl, Response, Value};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The JSON of a response without errors. The members keep their order, so the replay is the same text.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
+    /// The attempt that was committed. It is the first member: what comes before the data tells attempts apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<Uuid>,
     data: Value,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     extensions: BTreeMap<String, Value>,
@@ -25,9 +29,10 @@ impl Stored {
     ///
     /// # Errors
     /// When the response has a value that JSON cannot hold.
-    pub(super) fn of(response: &Response) -> Result<String, DbErr> {
+    pub(super) fn of(response: &Response, attempt: Uuid) -> Result<String, DbErr> {
         let headers = response.http_headers.iter();
         let stored = Self {
+            attempt: Some(attempt),
             data: response.data.clone(),
             extensions: response.extensions.clone(),
             headers: headers
@@ -40,6 +45,11 @@ impl Stored {
             max_age: response.cache_control.max_age,
         };
         serde_json::to_string(&stored).map_err(|error| DbErr::Json(error.to_string()))
+    }
+
+    /// How the text of a response begins that this attempt has written, and no other.
+    pub(super) fn beginning(attempt: Uuid) -> String {
+        format!(r#"{{"attempt":"{attempt}","#)
     }
 
     /// Reads what [`Stored::of`] wrote.
@@ -103,12 +113,17 @@ mod tests {
             let cookie = HeaderValue::from_static(cookie);
             response.http_headers.append("set-cookie", cookie);
         }
-        let text = Stored::of(&response).expect("is stored");
+        let attempt = Uuid::new_v4();
+        let text = Stored::of(&response, attempt).expect("is stored");
+        assert!(text.starts_with(&Stored::beginning(attempt)), "{text}");
         let read = Stored::read(&text).expect("is read").into_response();
         assert_eq!(read, response);
         let json = |response| serde_json::to_string(response).expect("is JSON");
         assert_eq!(json(&read), json(&response));
         assert!(Stored::read("{").is_err());
+        // What was stored before attempts were told apart.
+        let old = r#"{"data":null,"public":true,"max_age":0}"#;
+        assert!(Stored::read(old).is_ok());
     }
 
     #[test]
@@ -119,7 +134,8 @@ mod tests {
                 1e300 / f64::from(n),
                 f64::from(n).sqrt(),
             ] {
-                let text = Stored::of(&Response::new(Value::from(number))).expect("is stored");
+                let response = Response::new(Value::from(number));
+                let text = Stored::of(&response, Uuid::nil()).expect("is stored");
                 let read = Stored::read(&text).expect("is read").into_response();
                 assert_eq!(read.data, Value::from(number));
             }

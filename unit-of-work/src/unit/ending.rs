@@ -2,7 +2,8 @@
 //!
 //! - The operation that has its response asks for COMMIT or ROLLBACK and waits; a client that has gone, or a deadline that
 //!   has passed, asks for ROLLBACK and does not. A COMMIT that was decided is carried through.
-//! - What was lost in the middle of COMMIT is asked of the database, on another connection.
+//! - `commit` has the COMMIT, and what is done where it is not answered; `roll_back` the ROLLBACK, and how statements are
+//!   stopped that nobody waits for any more.
 //! - Effects follow, then the record in span and metrics.
 
 use std::{panic::AssertUnwindSafe, sync::atomic::Ordering};
@@ -13,11 +14,7 @@ use tracing::Instrument;
 
 use super::{State, UnitOfWork};
 use crate::{
-    FailureKind,
-    begin::Identity,
     carried::Carried,
-    connection::Connection,
-    database::Verdict,
     effects::{self, Follow},
     error::CommitFailure,
     telemetry,
@@ -85,7 +82,7 @@ impl UnitOfWork {
             None => {
                 let unit = self.clone();
                 self.detached(async move {
-                    if let Some(connection) = unit.take().await {
+                    if let Some(connection) = unit.take(true).await {
                         // After the response, or with it: it is not on the timeline either way.
                         unit.roll_back(connection.watched(None)).await;
                     }
@@ -119,7 +116,7 @@ impl UnitOfWork {
     }
 
     async fn end(self, requested: Ending) -> Outcome {
-        let connection = self.take().await;
+        let connection = self.take(requested != Ending::Commit).await;
         let requested = match requested {
             Ending::Commit if self.doom().is_some() => Ending::RollBack(Reason::Doomed),
             Ending::Commit if self.rollback_only().is_some() => {
@@ -164,76 +161,6 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes the transaction out of the unit, for good. Waits for the statement under way: the connection is busy
-    /// until it ends, whoever still wants its result.
-    async fn take(&self) -> Option<Connection> {
-        let mut state = self.inner.state.lock().await;
-        match std::mem::replace(&mut *state, State::Finished) {
-            State::Open(connection) | State::Alone(connection) => Some(connection),
-            State::Idle | State::Spent | State::Finished => None,
-        }
-    }
-
-    async fn commit(&self, mut connection: Connection) -> Outcome {
-        let limit = self.inner.database.finish_timeout();
-        let answer = tokio::time::timeout(limit, connection.commit()).await;
-        let outcome = match answer {
-            Ok(Ok(())) => {
-                drop(connection);
-                Outcome::Committed
-            }
-            Ok(Err(error)) if is_refusal(&error) => {
-                tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
-                // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
-                self.roll_back(connection).await;
-                Outcome::CommitFailed(CommitFailure::of(&error))
-            }
-            lost => {
-                tracing::warn!(parent: &self.inner.span, ?lost, "COMMIT was not answered");
-                let identity = connection.identity();
-                connection.close_hard();
-                self.outcome_of(identity).await
-            }
-        };
-        self.inner.stats.held();
-        outcome
-    }
-
-    /// Finds out what became of a COMMIT that was not answered.
-    async fn outcome_of(&self, identity: Option<Identity>) -> Outcome {
-        let Some(identity) = identity else {
-            return Outcome::Unknown;
-        };
-        // Boxed: it is rare, and every COMMIT would have room for it.
-        let verdict = Box::pin(self.inner.database.verdict(&identity)).await;
-        tracing::warn!(parent: &self.inner.span, ?verdict, "the database was asked for the outcome of a COMMIT");
-        match verdict {
-            Verdict::Committed => Outcome::Committed,
-            Verdict::Aborted => Outcome::CommitFailed(CommitFailure {
-                kind: FailureKind::ConnectionLost,
-                constraint: None,
-            }),
-            Verdict::Unknown => Outcome::Unknown,
-        }
-    }
-
-    /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
-    async fn roll_back(&self, mut connection: Connection) {
-        let limit = self.inner.database.finish_timeout();
-        let rollback = async {
-            match connection.rollback().await {
-                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
-                Err(error) if is_refusal(&error) => connection.rollback().await,
-                ended => ended,
-            }
-        };
-        match tokio::time::timeout(limit, rollback).await {
-            Ok(Ok(())) => drop(connection),
-            Ok(Err(_)) | Err(_) => connection.close_hard(),
-        }
-        self.inner.stats.held();
-    }
-
     /// What follows the end: effects, and the record in span and metrics.
     async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
         let follow = match (&outcome, ending) {
@@ -274,7 +201,10 @@ impl UnitOfWork {
 
     /// Spawns what must not be cancelled, and what [`Database::close`](crate::Database::close) waits for. Without a
     /// runtime (it is going down) the connection's own `Drop` is left to roll back.
-    fn detached<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
+    pub(super) fn detached<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) {
         if let Ok(runtime) = Handle::try_current() {
             let task = task.instrument(self.inner.span.clone());
             self.inner.database.tasks().spawn_on(task, &runtime);
@@ -301,10 +231,4 @@ impl Drop for RollBackOnDrop {
             unit.roll_back_in_background(Reason::ClientGone);
         }
     }
-}
-
-/// Whether the database has answered, and has refused: nothing happened, for certain.
-fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_))
-        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }

@@ -22,6 +22,7 @@ mod queries;
 mod retries;
 mod rollbacks;
 mod savepoints;
+mod silence;
 mod stage;
 mod subscriptions;
 mod telemetry;

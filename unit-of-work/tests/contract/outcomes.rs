@@ -1,28 +1,61 @@
-//! A connection that is lost during COMMIT: the database is asked what became of it.
+//! A COMMIT that is not answered: the database is asked what became of it.
+
+mod proofs;
+mod servers;
 
 use std::time::Duration;
 
 use async_graphql::{Executor, Request};
-use tokio::time::timeout;
-use unit_of_work::DatabaseOptions;
+use daybook_test_harness::{Engine, TestDatabase, WireProxy};
+use sea_orm::DbBackend;
+use tokio::time::{Instant, timeout};
+use unit_of_work::{DatabaseOptions, UnitOfWorkExtension, marker};
 
-use crate::{
-    clients::behind_a_proxy,
-    stage::{PATIENCE, codes, data, outcome, report},
-};
+use crate::stage::{PATIENCE, Stage, codes, data, outcome, report};
 
-/// Two connections: one to lose, one to ask with.
-fn two() -> DatabaseOptions {
-    let mut options = DatabaseOptions::default();
-    options.max_connections = 2;
-    options
+/// A stage with the table of markers, whose connections go through a proxy.
+async fn with_markers(
+    options: DatabaseOptions,
+    configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
+) -> (Stage, WireProxy) {
+    with_markers_on(
+        TestDatabase::create(Engine::Postgres).await,
+        options,
+        configure,
+    )
+    .await
+}
+
+async fn with_markers_on(
+    test: TestDatabase,
+    options: DatabaseOptions,
+    configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
+) -> (Stage, WireProxy) {
+    let observer = test.observer().await;
+    observer
+        .execute(&marker::create_table(DbBackend::Postgres))
+        .await;
+    let proxy = test.proxy().await;
+    let stage = Stage::at(test, proxy.url(), options, configure).await;
+    // Statements are prepared, connections made.
+    stage.assert_whole().await;
+    proxy.clear_log();
+    (stage, proxy)
+}
+
+async fn unconfigured() -> (Stage, WireProxy) {
+    with_markers(DatabaseOptions::default(), |extension| extension).await
+}
+
+fn is_commit(sql: &str) -> bool {
+    sql.ends_with("COMMIT")
 }
 
 /// The server had seen COMMIT: the operation has happened, and the client is told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_after_the_commit_is_success() {
-    let (stage, proxy) = behind_a_proxy(two()).await;
-    let gate = proxy.hold_reply(|sql| sql == "COMMIT");
+    let (stage, proxy) = unconfigured().await;
+    let gate = proxy.hold_reply(is_commit);
     let operation = stage.start("mutation { mark(name: \"a\") effects }");
     gate.reached().await;
     gate.cut();
@@ -40,8 +73,8 @@ async fn lost_after_the_commit_is_success() {
 /// The server had not seen COMMIT: nothing has happened, for certain, and the client may run it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_before_the_commit_is_failure() {
-    let (stage, proxy) = behind_a_proxy(two()).await;
-    let gate = proxy.hold(|sql| sql == "COMMIT");
+    let (stage, proxy) = unconfigured().await;
+    let gate = proxy.hold(is_commit);
     let operation = stage.start("mutation { mark(name: \"a\") effects }");
     gate.reached().await;
     gate.cut();
@@ -59,8 +92,8 @@ async fn lost_before_the_commit_is_failure() {
 /// The same with retries: the client sees one answer, and one effect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_before_the_commit_is_run_again() {
-    let (stage, proxy) = behind_a_proxy(two()).await;
-    let gate = proxy.hold(|sql| sql == "COMMIT");
+    let (stage, proxy) = unconfigured().await;
+    let gate = proxy.hold(is_commit);
     let retrying = stage.retrying(3);
     let request = Request::new("mutation { mark(name: \"a\") effects }");
     let operation = tokio::spawn(async move { retrying.execute(request).await });
@@ -79,10 +112,8 @@ async fn lost_before_the_commit_is_run_again() {
 /// The connection goes silent, and the server still holds the transaction open: it is ended, so that there is an outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transaction_that_hangs_is_ended() {
-    let mut options = two();
-    options.finish_timeout = Duration::from_millis(500);
-    let (stage, proxy) = behind_a_proxy(options).await;
-    let gate = proxy.hold(|sql| sql == "COMMIT");
+    let (stage, proxy) = unconfigured().await;
+    let gate = proxy.hold(is_commit);
     let operation = stage.start("mutation { mark(name: \"a\") }");
     gate.reached().await;
     let response = timeout(PATIENCE, operation)
@@ -96,15 +127,19 @@ async fn transaction_that_hangs_is_ended() {
     assert_eq!(stage.marks().await, Vec::<String>::new());
 }
 
-/// The whole database is out of reach: neither success nor failure is claimed, the operation ends within a bound, and it is
-/// not run again.
+/// The whole database is out of reach: neither success nor failure is claimed, the operation ends within its deadline and one
+/// bound, and it is not run again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_to_ask_is_unknown() {
-    let mut options = two();
-    options.finish_timeout = Duration::from_millis(500);
-    let (stage, proxy) = behind_a_proxy(options).await;
-    let gate = proxy.hold(|sql| sql == "COMMIT");
+    let mut options = DatabaseOptions::default();
+    options.finish_timeout = Duration::from_secs(1);
+    let (stage, proxy) = with_markers(options, |extension| {
+        extension.deadline(Duration::from_secs(2))
+    })
+    .await;
+    let gate = proxy.hold(is_commit);
     let retrying = stage.retrying(3);
+    let started = Instant::now();
     let request = Request::new("mutation { mark(name: \"a\") effects }");
     let operation = tokio::spawn(async move { retrying.execute(request).await });
     gate.reached().await;
@@ -114,6 +149,9 @@ async fn nobody_to_ask_is_unknown() {
         .expect("ends")
         .expect("answers");
     assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
+    // Half of it is for a busy machine; one bound more would be too late.
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(3500), "{took:?}");
     assert_eq!(data(&response), serde_json::Value::Null);
     assert_eq!(report(&response)["outcome"], "UNKNOWN");
     assert_eq!(report(&response)["attempts"], 1);
@@ -121,4 +159,83 @@ async fn nobody_to_ask_is_unknown() {
     proxy.restore();
     gate.cut();
     stage.assert_whole().await;
+}
+
+/// Without the table nothing proves a COMMIT, and nothing is claimed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_markers_it_is_unknown() {
+    let (stage, proxy) = crate::clients::behind_a_proxy(DatabaseOptions::default()).await;
+    let gate = proxy.hold_reply(is_commit);
+    let operation = stage.start("mutation { mark(name: \"a\") effects }");
+    gate.reached().await;
+    gate.cut();
+    let response = timeout(PATIENCE, operation)
+        .await
+        .expect("ends")
+        .expect("answers");
+    assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
+    assert_eq!(stage.cue.effects(), Vec::<String>::new());
+    assert_eq!(stage.marks().await, ["a"]);
+    stage.assert_whole().await;
+}
+
+/// The marker travels with COMMIT; where a row is named, there is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marker_costs_no_flight() {
+    let (stage, proxy) = unconfigured().await;
+    let last = async |query: &str| {
+        proxy.clear_log();
+        let response = stage.run(query).await;
+        assert!(response.is_ok(), "{response:?}");
+        let mut log = proxy.log();
+        (log.len(), log.pop().unwrap_or_default())
+    };
+    // Prepares the statement.
+    stage.run("mutation { mark(name: \"a\") refuse }").await;
+    let (flights, end) = last("mutation { mark(name: \"a\") }").await;
+    assert_eq!(flights, 3, "BEGIN, the statement, COMMIT");
+    let insert = "INSERT INTO public.unit_of_work_marker (created_at, id) VALUES (";
+    assert!(
+        end.starts_with(insert) && end.ends_with("); COMMIT"),
+        "{end}"
+    );
+    let (_, end) = last("mutation { evident(name: \"b\") }").await;
+    assert_eq!(end, "COMMIT");
+}
+
+/// A marker that cannot be inserted fails the COMMIT, in the same flight.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marker_that_fails_commits_nothing() {
+    let (stage, _proxy) = unconfigured().await;
+    stage
+        .observer()
+        .await
+        .execute("ALTER TABLE unit_of_work_marker ADD CHECK (created_at < 0) NOT VALID")
+        .await;
+    let response = stage.run("mutation { mark(name: \"a\") effects }").await;
+    assert_eq!(codes(&response), ["COMMIT_FAILED"]);
+    assert_eq!(stage.marks().await, Vec::<String>::new());
+    assert_eq!(stage.cue.effects(), Vec::<String>::new());
+}
+
+/// Markers go when nobody can ask for them any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn markers_are_swept() {
+    let (stage, _proxy) = unconfigured().await;
+    let count = async || {
+        let observer = stage.observer().await;
+        observer
+            .i64("SELECT count(*) FROM unit_of_work_marker")
+            .await
+    };
+    let before = count().await;
+    assert!(before > 0);
+    let now = std::time::SystemTime::now();
+    let swept = async |now| marker::sweep(&stage.database, now).await.expect("sweeps");
+    assert_eq!(swept(now).await, 0);
+    // That sweep was a unit as well.
+    assert_eq!(count().await, before + 1);
+    let old = i64::try_from(swept(now + Duration::from_secs(25 * 60 * 60)).await);
+    assert_eq!(old, Ok(before + 1));
+    assert_eq!(count().await, 1);
 }

@@ -255,6 +255,20 @@ pub async fn insert_mark(unit: &impl ConnectionTrait, name: &str) -> Result<(), 
     .map(drop)
 }
 
+async fn insert_parent(unit: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let (_, id) = uuid::Uuid::new_v4().as_u64_pair();
+    let id = id.cast_signed();
+    let insert = format!("INSERT INTO parent VALUES ({id})");
+    unit.execute_raw(statement(unit, &insert)).await?;
+    Ok(id)
+}
+
+async fn insert_evidence(unit: &UnitOfWork) -> Result<(), DbErr> {
+    let id = insert_parent(unit).await?;
+    unit.evidence("parent", id);
+    Ok(())
+}
+
 fn refused() -> Error {
     Error::new("refused").extend_with(|_, extensions| extensions.set("code", "REFUSED"))
 }
@@ -293,6 +307,14 @@ impl Query {
     async fn slow(&self, ctx: &Context<'_>) -> Result<bool> {
         let unit = ctx.unit();
         unit.execute_unprepared(slow_sql(unit)).await?;
+        Ok(true)
+    }
+
+    /// A statement that never ends by itself.
+    async fn endless(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        cue(ctx).reached.notify_one();
+        unit.execute_unprepared(endless_sql(unit)).await?;
         Ok(true)
     }
 
@@ -430,6 +452,73 @@ impl Mutation {
     async fn mark(&self, ctx: &Context<'_>, name: String) -> Result<String> {
         insert_mark(ctx.unit(), &name).await?;
         Ok(name)
+    }
+
+    /// A row under a random id, that is named as evidence.
+    async fn evident(&self, ctx: &Context<'_>, name: String) -> Result<bool> {
+        insert_evidence(ctx.unit()).await?;
+        insert_mark(ctx.unit(), &name).await?;
+        Ok(true)
+    }
+
+    /// The same in a savepoint, which is kept or undone.
+    async fn evident_in_a_savepoint(
+        &self,
+        ctx: &Context<'_>,
+        name: String,
+        undo: bool,
+    ) -> Result<bool> {
+        let unit = ctx.unit();
+        insert_mark(unit, &name).await?;
+        let inserted = unit
+            .savepoint(async |tx| {
+                let id = insert_parent(tx).await?;
+                unit.evidence("parent", id);
+                if undo {
+                    return Err(DbErr::Custom("undone".to_owned()));
+                }
+                Ok(())
+            })
+            .await;
+        if !undo {
+            inserted?;
+        }
+        Ok(true)
+    }
+
+    /// Locks the counter's row, and waits for the test.
+    async fn lock_and_meet(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        unit.execute_unprepared("UPDATE counter SET value = value + 1")
+            .await?;
+        cue(ctx).meet().await;
+        Ok(true)
+    }
+
+    /// Locks the counter's row.
+    async fn lock_and_go_on(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        unit.execute_unprepared("UPDATE counter SET value = value + 1")
+            .await?;
+        Ok(true)
+    }
+
+    /// A statement that never ends by itself; or one on a handle that got away, for which the operation does not wait.
+    async fn endless(&self, ctx: &Context<'_>, escaped: bool) -> Result<bool> {
+        let unit = ctx.unit().clone();
+        count_marks(&unit).await?;
+        let cue = Arc::clone(cue(ctx));
+        let statement = async move {
+            cue.reached.notify_one();
+            unit.execute_unprepared(endless_sql(&unit)).await
+        };
+        if escaped {
+            tokio::spawn(statement);
+            std::future::pending::<()>().await;
+        } else {
+            statement.await?;
+        }
+        Ok(true)
     }
 
     async fn ping(&self) -> i32 {
@@ -615,6 +704,16 @@ pub fn slow_sql(unit: &UnitOfWork) -> &'static str {
     match unit.get_database_backend() {
         sea_orm::DbBackend::Sqlite => {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) SELECT COUNT(*) FROM n"
+        }
+        _ => "SELECT pg_sleep(600)",
+    }
+}
+
+/// A statement that ends only when it is stopped.
+fn endless_sql(unit: &UnitOfWork) -> &'static str {
+    match unit.get_database_backend() {
+        sea_orm::DbBackend::Sqlite => {
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
         }
         _ => "SELECT pg_sleep(600)",
     }

@@ -1,0 +1,190 @@
+//! What a connection's other end is: asked once, when the connection is made, so that it costs an operation nothing.
+//!
+//! On PostgreSQL it is a backend process. Who has lost the connection can still name the process on another one: to stop its
+//! statement, to end it, or to learn whether its transaction is over. A process id alone is not enough, because ids are
+//! given out again; the moment at which the process started tells two of them apart.
+//!
+//! On SQLite it is a thread of our own, which looks now and then whether its statement is still wanted.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sqlx::{Database, Executor as _, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection};
+
+use crate::FailureKind;
+
+/// How many of its instructions SQLite runs between two looks at whether the statement is still wanted. A few dozen
+/// microseconds.
+const INSTRUCTIONS: i32 = 4000;
+
+/// A database whose new connections are asked what their other end is.
+pub(crate) trait Introduced: Database {
+    /// What the other end is.
+    type Peer: Clone + std::fmt::Debug + Send + Sync + 'static;
+
+    /// Asks a new connection, in one round trip.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    fn introduce(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Self::Peer, sqlx::Error>> + Send;
+}
+
+/// A backend process of PostgreSQL, and the server that it belongs to. Empty where the server does not say.
+#[derive(Debug, Default)]
+pub(crate) struct Backend {
+    /// `pg_backend_pid()`.
+    pub(crate) pid: String,
+    /// When it started: microseconds since 1970, by the server's clock.
+    pub(crate) started: String,
+    /// `None` where it is not known: then nothing can be concluded from a row that is not there.
+    pub(crate) server: Option<Server>,
+    /// The marker table with its schema, where this session may use it.
+    pub(crate) markers: Option<String>,
+}
+
+/// One run of a PostgreSQL server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// `system_identifier`: the same for a primary and all of its standbys.
+    pub(crate) system: String,
+    /// When its first process started: microseconds since 1970. Another after each restart, and on each server.
+    pub(crate) started: String,
+    /// The line of history that it writes. A standby that is promoted begins a new one, with a larger number.
+    pub(crate) timeline: u32,
+}
+
+/// How one run of a server stands to an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is the same.
+    Same,
+    /// It has the earlier one's data, as far as that was kept: the server was restarted, or a standby was promoted.
+    Successor,
+    /// It may never have had the earlier one's data.
+    Stranger,
+}
+
+impl Server {
+    pub(crate) fn stands_to(&self, earlier: &Self) -> Standing {
+        if self == earlier {
+            Standing::Same
+        } else if self.system == earlier.system && self.timeline >= earlier.timeline {
+            // A smaller number is that of an old primary, which another has taken over from.
+            Standing::Successor
+        } else {
+            Standing::Stranger
+        }
+    }
+}
+
+/// A timeline's number is the first eight digits of a WAL file's name. `pg_control` would be late: after a promotion it has
+/// the old number until the first checkpoint.
+const WHO: &str = "\
+    SELECT pg_backend_pid()::text, \
+           (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint::text \
+            FROM pg_stat_get_activity(pg_backend_pid())), \
+           (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text, \
+           (SELECT system_identifier::text FROM pg_control_system()), \
+           CASE WHEN pg_is_in_recovery() THEN NULL \
+                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, \
+           (SELECT format('%I.%I', n.nspname, c.relname) \
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.oid = to_regclass('unit_of_work_marker') \
+              AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'SELECT'))";
+
+impl Introduced for Postgres {
+    type Peer = Arc<Backend>;
+
+    async fn introduce(connection: &mut PgConnection) -> Result<Arc<Backend>, sqlx::Error> {
+        let row = match connection.fetch_one(WHO).await {
+            Ok(row) => row,
+            Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
+                return Err(error);
+            }
+            // A server that does not tell is not one to refuse: what needs to know it does without.
+            Err(error) => {
+                tracing::debug!(%error, "the server does not say who it is");
+                return Ok(Arc::default());
+            }
+        };
+        let text = |column| row.try_get_unchecked::<Option<String>, usize>(column);
+        let timeline = text(4)?.and_then(|digits| u32::from_str_radix(&digits, 16).ok());
+        let server = match (text(3)?, text(2)?, timeline) {
+            (Some(system), Some(started), Some(timeline)) => Some(Server {
+                system,
+                started,
+                timeline,
+            }),
+            _ => None,
+        };
+        Ok(Arc::new(Backend {
+            pid: text(0)?.unwrap_or_default(),
+            started: text(1)?.unwrap_or_default(),
+            server,
+            markers: text(5)?,
+        }))
+    }
+}
+
+/// Asks SQLite to give up the statement that it runs on one connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Until [`Interrupt::lower`], statements of the connection that take long fail with SQLITE_INTERRUPT.
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lower(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Introduced for Sqlite {
+    type Peer = Interrupt;
+
+    async fn introduce(connection: &mut SqliteConnection) -> Result<Interrupt, sqlx::Error> {
+        let interrupt = Interrupt::default();
+        let asked = interrupt.clone();
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(INSTRUCTIONS, move || !asked.0.load(Ordering::Relaxed));
+        Ok(interrupt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(system: &str, started: &str, timeline: u32) -> Server {
+        Server {
+            system: system.to_owned(),
+            started: started.to_owned(),
+            timeline,
+        }
+    }
+
+    #[test]
+    fn servers_that_can_and_cannot_know() {
+        let earlier = server("7", "100", 2);
+        let cases = [
+            ("the same run", server("7", "100", 2), Standing::Same),
+            ("restarted", server("7", "200", 2), Standing::Successor),
+            (
+                "a promoted standby",
+                server("7", "50", 3),
+                Standing::Successor,
+            ),
+            ("an old primary", server("7", "50", 1), Standing::Stranger),
+            ("another cluster", server("8", "200", 3), Standing::Stranger),
+        ];
+        for (name, other, expected) in cases {
+            assert_eq!(other.stands_to(&earlier), expected, "{name}");
+        }
+    }
+}

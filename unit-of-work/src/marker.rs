@@ -1,0 +1,144 @@
+//! Markers: rows that prove a COMMIT whose answer was lost.
+//!
+//! When the connection is lost during COMMIT, nobody has heard whether it happened, and PostgreSQL cannot be asked by the
+//! transaction's id: ids are not durable before their WAL is, so after a crash or a failover the id of a transaction that was
+//! lost belongs to another. A row that the transaction itself has written is proof: it is there, on whichever server is the
+//! primary now, or it is not.
+//!
+//! | the operation | is proved by |
+//! |---|---|
+//! | has an idempotency key that is kept for an hour or longer | the key's row |
+//! | has named a row that it has inserted ([`UnitOfWork::evidence`](crate::UnitOfWork::evidence)) | that row |
+//! | neither, or it has [`SessionSettings`](crate::SessionSettings) | a marker: a row under a random id in the table `unit_of_work_marker`, inserted in the flight of COMMIT |
+//! | neither, and there is no such table | nothing: a lost COMMIT is `OUTCOME_UNKNOWN` |
+//!
+//! The table is the application's, in the database of its data: `marker::Migration` (feature `migration`) for its
+//! `Migrator`, or [`create_table`] for other tools. [`sweep`] deletes markers that nobody will ask for any more. Whoever
+//! writes must be allowed to insert into the table and to read it, also under a `role` of an operation's settings.
+//!
+//! SQLite needs no markers, and writes none: its COMMIT is answered by a thread of the same process, so its answer cannot be
+//! lost on the way.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use uuid::Uuid;
+
+use crate::Database;
+
+#[cfg(feature = "migration")]
+mod migration;
+
+#[cfg(feature = "migration")]
+pub use migration::Migration;
+
+/// How many rows one statement of a sweep deletes.
+const BATCH: u64 = 1000;
+
+/// How long a marker is kept: well over [`ASKED_WITHIN`], and over any difference between the clocks of servers.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long after a COMMIT was sent its outcome can be asked for at the most: a row that proves it is there for longer.
+pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// The statement that creates the table. Times are milliseconds since 1970, by the application's clock.
+///
+/// This is history once it has run anywhere, and does not change.
+#[must_use]
+pub fn create_table(engine: DbBackend) -> String {
+    let (uuid, bigint, options) = match engine {
+        DbBackend::Sqlite => ("TEXT", "INTEGER", " STRICT, WITHOUT ROWID"),
+        _ => ("uuid", "bigint", ""),
+    };
+    // The time comes first, so that one index serves those who insert, ask and sweep.
+    format!(
+        "CREATE TABLE unit_of_work_marker (
+            created_at {bigint} NOT NULL,
+            id         {uuid} NOT NULL,
+            CONSTRAINT unit_of_work_marker_pkey PRIMARY KEY (created_at, id)
+        ){options};"
+    )
+}
+
+/// The statement that drops the table.
+#[must_use]
+pub fn drop_table() -> &'static str {
+    "DROP TABLE unit_of_work_marker;"
+}
+
+/// Deletes the markers that are older than a day at `now`, some at a time, and answers how many they were. Nobody asks for a
+/// marker that is older than an hour. Run it now and then.
+///
+/// On SQLite there are none, and the database is not touched.
+///
+/// # Errors
+/// What the database says. What was deleted until then stays deleted.
+///
+/// # Cancel safety
+/// Cancel safe: the batch under way is rolled back or committed as a whole.
+pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
+    if database.backend() != DbBackend::Postgres {
+        return Ok(0);
+    }
+    let old = milliseconds(now.checked_sub(KEPT_FOR).unwrap_or(UNIX_EPOCH));
+    // A marker that another server is sweeping is left to that.
+    let sql = format!(
+        "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
+         (SELECT created_at, id FROM unit_of_work_marker WHERE created_at < $1 LIMIT {BATCH} FOR UPDATE SKIP LOCKED)"
+    );
+    let mut swept = 0;
+    loop {
+        let delete = Statement::from_sql_and_values(DbBackend::Postgres, &sql, [old.into()]);
+        let batch = database
+            .write(async |unit| Ok::<_, DbErr>(unit.execute_raw(delete).await?.rows_affected()))
+            .await?;
+        swept += batch;
+        if batch < BATCH {
+            return Ok(swept);
+        }
+    }
+}
+
+/// The row that one COMMIT inserts.
+#[derive(Clone, Debug)]
+pub(crate) struct Marker {
+    /// The table with its schema.
+    table: String,
+    created_at: i64,
+    id: Uuid,
+}
+
+impl Marker {
+    pub(crate) fn new(table: &str) -> Self {
+        Self {
+            table: table.to_owned(),
+            created_at: milliseconds(SystemTime::now()),
+            id: Uuid::new_v4(),
+        }
+    }
+
+    /// What goes before COMMIT in its flight. Where it fails, PostgreSQL does not look at the rest of the flight.
+    pub(crate) fn insert(&self) -> String {
+        let Self {
+            table,
+            created_at,
+            id,
+        } = self;
+        format!("INSERT INTO {table} (created_at, id) VALUES ({created_at}, '{id}')")
+    }
+
+    /// Has one row if the COMMIT happened, else none.
+    pub(crate) fn question(&self) -> Statement {
+        let sql = format!(
+            "SELECT 1 FROM {} WHERE created_at = $1 AND id = $2",
+            self.table
+        );
+        let values = [self.created_at.into(), self.id.into()];
+        Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+    }
+}
+
+fn milliseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,33 @@
+//! The table as a migration.
+
+use sea_orm_migration::prelude::*;
+
+/// Creates the table of the markers. Add it to your `Migrator`; where the migrations there are named after a
+/// pattern, call it from one of yours, and it has that one's name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        "unit_of_work_create_marker"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = super::create_table(manager.get_database_backend());
+        manager.get_connection().execute_unprepared(&sql).await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = super::drop_table();
+        manager.get_connection().execute_unprepared(sql).await?;
+        Ok(())
+    }
+}

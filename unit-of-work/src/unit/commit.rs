@@ -1,0 +1,263 @@
+//! COMMIT, and the search for its outcome where it is not answered.
+//!
+//! ```text
+//! COMMIT ─┬─ answered ──────────────────────────────────────────────> committed, refused
+//!         ├─ silence: how far is the server? ─┬─ it is committing ──> wait on; past the limit: unknown
+//!         │                                   └─ it waits, or is over ─┐
+//!         └─ the connection is lost ───────────────────────────────────┴─> is the row there? committed, not, unknown
+//! ```
+//! The limit for all of it is the operation's deadline and one `finish_timeout`. A COMMIT that the server is at, and be it
+//! that it waits for a standby, is never cut short: ending such a wait would not undo the COMMIT, it would only make the
+//! answer a lie.
+
+use std::{pin::Pin, time::Duration};
+
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::{Outcome, UnitOfWork};
+use crate::{
+    FailureKind,
+    begin::Identity,
+    connection::Connection,
+    control::{Control, Found, Progress},
+    error::CommitFailure,
+    evidence::Evidence,
+    marker::{ASKED_WITHIN, Marker},
+};
+
+/// How long the server may take for COMMIT before it is asked how far it is.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+
+/// How long to wait before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long to wait before a row is looked for again, while it is not certain yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long the answer to a COMMIT that is over may still be on its way.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// The row that shows whether the unit was committed.
+enum Proof {
+    Evidence(Evidence),
+    Marker(Marker),
+}
+
+impl Proof {
+    fn marker(&self) -> Option<&Marker> {
+        match self {
+            Self::Marker(marker) => Some(marker),
+            Self::Evidence(_) => None,
+        }
+    }
+
+    fn question(&self) -> sea_orm::Statement {
+        match self {
+            Self::Evidence(evidence) => evidence.question(),
+            Self::Marker(marker) => marker.question(),
+        }
+    }
+}
+
+/// What became of waiting for the answer to COMMIT.
+enum Waited {
+    Answered(Result<(), sqlx::Error>),
+    /// No answer will come.
+    Lost,
+    /// The server is at it still, and there is no more time.
+    Committing,
+}
+
+impl UnitOfWork {
+    pub(super) async fn commit(&self, mut connection: Connection) -> Outcome {
+        let proof = self.proof(&connection);
+        let identity = connection.identity();
+        let now = Instant::now();
+        let limit = self.limit(now);
+        let waited = {
+            let marker = proof.as_ref().and_then(Proof::marker);
+            let mut committing = std::pin::pin!(connection.commit(marker));
+            // Without an identity nobody can be asked: SQLite's answer comes from a thread of this process.
+            let first = identity
+                .as_ref()
+                .map_or(limit, |_| limit.min(now + ASK_AFTER));
+            match (
+                timeout_at(first, committing.as_mut()).await,
+                &identity,
+                self.inner.database.control(),
+            ) {
+                (Ok(answer), ..) => Waited::Answered(answer),
+                // Boxed: it is rare, and every COMMIT would have room for it.
+                (Err(_), Some(identity), Some(control)) => {
+                    Box::pin(wait_on(control, identity, committing, limit)).await
+                }
+                (Err(_), ..) => Waited::Committing,
+            }
+        };
+        let outcome = match waited {
+            Waited::Answered(Ok(())) => {
+                drop(connection);
+                Outcome::Committed
+            }
+            Waited::Answered(Err(error)) if is_refusal(&error) => {
+                tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
+                // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
+                self.roll_back(connection).await;
+                Outcome::CommitFailed(CommitFailure::of(&error))
+            }
+            Waited::Answered(Err(error)) => {
+                tracing::warn!(parent: &self.inner.span, %error, "the connection was lost during COMMIT");
+                connection.close_hard();
+                Box::pin(self.outcome_of(identity, proof, limit)).await
+            }
+            Waited::Lost => {
+                tracing::warn!(parent: &self.inner.span, "COMMIT was not answered");
+                connection.close_hard();
+                Box::pin(self.outcome_of(identity, proof, limit)).await
+            }
+            Waited::Committing => {
+                tracing::warn!(parent: &self.inner.span, "COMMIT goes on beyond the deadline");
+                self.leave_committing(connection, identity);
+                Outcome::Unknown
+            }
+        };
+        self.inner.stats.held();
+        outcome
+    }
+
+    /// What will show whether COMMIT happened, should its answer be lost.
+    fn proof(&self, connection: &Connection) -> Option<Proof> {
+        connection.identity()?;
+        // Who asks has none of the operation's settings, and might not see rows that need them. Markers need none.
+        let evidence = self.inner.evidence.take();
+        let evidence = evidence.filter(|_| self.inner.terms.settings.is_empty());
+        match (evidence, connection.markers()) {
+            (Some(evidence), _) => Some(Proof::Evidence(evidence)),
+            (None, Some(table)) => Some(Proof::Marker(Marker::new(table))),
+            (None, None) => None,
+        }
+    }
+
+    /// Until when an outcome is to be known: the operation's deadline, and one `finish_timeout`.
+    fn limit(&self, now: Instant) -> Instant {
+        let deadline = self
+            .inner
+            .terms
+            .deadline
+            .map_or(now, |deadline| deadline.at);
+        let limit = deadline.max(now) + self.inner.database.finish_timeout();
+        limit.min(now + ASKED_WITHIN)
+    }
+
+    /// Finds out what became of a COMMIT that will not be answered any more.
+    async fn outcome_of(
+        &self,
+        identity: Option<Identity>,
+        proof: Option<Proof>,
+        limit: Instant,
+    ) -> Outcome {
+        let (Some(identity), Some(proof), Some(control)) =
+            (identity, proof, self.inner.database.control())
+        else {
+            tracing::warn!(parent: &self.inner.span, "nothing can show what became of the COMMIT");
+            return Outcome::Unknown;
+        };
+        let found = timeout_at(limit, look(control, &identity, &proof)).await;
+        tracing::warn!(parent: &self.inner.span, ?found, "the database was asked for the outcome of a COMMIT");
+        match found {
+            Ok(Found::Row) => Outcome::Committed,
+            Ok(Found::Nothing) => Outcome::CommitFailed(CommitFailure {
+                kind: FailureKind::ConnectionLost,
+                constraint: None,
+            }),
+            Ok(Found::NotYet) | Err(_) => Outcome::Unknown,
+        }
+    }
+
+    /// Keeps a connection whose COMMIT goes on until that has ended, so that those who wait for a standby are no more than the
+    /// pool has room for; closes it when the server is no longer at it, or the database is being closed.
+    fn leave_committing(&self, mut connection: Connection, identity: Option<Identity>) {
+        let unit = self.clone();
+        self.detached(async move {
+            let database = &unit.inner.database;
+            let (Some(control), Some(identity)) = (database.control(), identity) else {
+                return connection.close_hard();
+            };
+            let gone_on = async {
+                while let Ok(Progress::Committing) = control.progress(&identity).await {
+                    sleep(ASK_AGAIN).await;
+                }
+                sleep(LAST_CALL).await;
+            };
+            let settled = tokio::select! {
+                biased;
+                settled = connection.settle() => settled.is_ok(),
+                () = gone_on => false,
+                () = database.closing().cancelled() => false,
+            };
+            if settled {
+                drop(connection);
+            } else {
+                connection.close_hard();
+            }
+        });
+    }
+}
+
+/// Waits for the answer to COMMIT for as long as the server is at it, and there is time.
+async fn wait_on(
+    control: &Control,
+    identity: &Identity,
+    mut committing: Pin<&mut impl Future<Output = Result<(), sqlx::Error>>>,
+    limit: Instant,
+) -> Waited {
+    let mut progress = Progress::Unknown;
+    let silence = async {
+        loop {
+            match control.progress(identity).await {
+                Ok(Progress::Waiting | Progress::Over) => {
+                    return sleep(LAST_CALL).await;
+                }
+                Ok(now) => progress = now,
+                Err(error) => tracing::debug!(%error, "cannot ask how far a COMMIT is"),
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    };
+    let waited = tokio::select! {
+        biased;
+        answer = committing.as_mut() => Waited::Answered(answer),
+        () = silence => Waited::Lost,
+        () = sleep_until(limit) => Waited::Committing,
+    };
+    match (waited, progress) {
+        (Waited::Committing, Progress::Committing) => Waited::Committing,
+        // The server could not be asked: nothing says that the connection is worth keeping.
+        (Waited::Committing, _) => Waited::Lost,
+        (waited, _) => waited,
+    }
+}
+
+/// Looks for the row until it is certain that it is there or not.
+async fn look(control: &Control, identity: &Identity, proof: &Proof) -> Found {
+    loop {
+        match control.look(identity, proof.question()).await {
+            Ok(Found::NotYet) => {}
+            Ok(found) => return found,
+            Err(error) if is_refusal(&error) && !FailureKind::of_driver(&error).retryable() => {
+                tracing::warn!(%error, "the row that would show the outcome of a COMMIT cannot be read");
+                return Found::NotYet;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot look for the outcome of a COMMIT yet");
+            }
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether the database has answered, and has refused: nothing happened, for certain.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
+}

@@ -1,0 +1,130 @@
+//! ROLLBACK, and the end of statements that nobody waits for any more.
+//!
+//! An operation that gives up (its client is gone, its deadline has passed) leaves a statement under way, or a connection on
+//! which nothing arrives. Neither may keep locks, or a place in the pool, for longer than it takes to say so on another
+//! connection: first the statement is stopped, and if even then ROLLBACK is not answered, the backend is ended.
+
+use std::{pin::Pin, time::Duration};
+
+use futures_util::future::join;
+use tokio::{
+    sync::MutexGuard,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{Ending, State, UnitOfWork, commit::is_refusal};
+use crate::connection::{Connection, Peer};
+
+/// How long a statement that nobody waits for may take to end by itself before it is stopped: most do.
+const STOP_AFTER: Duration = Duration::from_millis(20);
+
+/// How long the server may take for ROLLBACK before its backend is ended. That costs a new connection, and nothing else.
+const END_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a unit that waits for a statement of a handle that got away looks whether it still has to.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl UnitOfWork {
+    /// Takes the transaction out of the unit, for good. A statement that runs on a handle that got away is waited for, or
+    /// stopped where everything is rolled back.
+    pub(super) async fn take(&self, rolls_back: bool) -> Option<Connection> {
+        let mut state = match self.inner.state.try_lock() {
+            Ok(state) => state,
+            // Boxed: it is rare.
+            Err(_) => Box::pin(self.outwait(rolls_back)).await,
+        };
+        match std::mem::replace(&mut *state, State::Finished) {
+            State::Open(connection) | State::Alone(connection) => Some(connection),
+            State::Idle | State::Spent | State::Finished => None,
+        }
+    }
+
+    async fn outwait(&self, rolls_back: bool) -> MutexGuard<'_, State> {
+        let mut state = std::pin::pin!(self.inner.state.lock());
+        if let Ok(state) = timeout(STOP_AFTER, state.as_mut()).await {
+            return state;
+        }
+        loop {
+            let rolls_back = rolls_back
+                || matches!(self.inner.ending.get(), Some(ending) if *ending != Ending::Commit);
+            let peer = if rolls_back { self.peer().take() } else { None };
+            if let Some(peer) = peer {
+                return join(state, self.stop(&peer)).await.0;
+            }
+            if let Ok(state) = timeout(LOOK_AGAIN, state.as_mut()).await {
+                return state;
+            }
+        }
+    }
+
+    /// Has the statement under way stopped, and remembers it. The connection must not leave this unit meanwhile.
+    async fn stop(&self, peer: &Peer) {
+        let is_certain = self.inner.database.stop(peer).await;
+        self.inner.stopped.get_or_init(|| is_certain);
+    }
+
+    /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
+    pub(super) async fn roll_back(&self, mut connection: Connection) {
+        let limit = Instant::now() + self.inner.database.finish_timeout();
+        let is_busy = connection.is_busy();
+        let peer = connection.peer();
+        let patience = if is_busy { STOP_AFTER } else { END_AFTER };
+        let patience = limit.min(Instant::now() + patience);
+        let ended = {
+            let mut rolling = std::pin::pin!(roll_back(&mut connection));
+            match timeout_at(patience, rolling.as_mut()).await {
+                Ok(ended) => ended,
+                // Boxed: they are rare.
+                Err(_) if is_busy => Box::pin(self.hurry(&peer, rolling, limit)).await,
+                Err(_) => Err(late()),
+            }
+        };
+        let ended = match (ended, self.inner.stopped.get()) {
+            (Ok(()), None) => Ok(()),
+            // An order that comes late must not meet the next statement on this connection.
+            (Ok(()), Some(true)) => Box::pin(timeout_at(limit, connection.settle()))
+                .await
+                .unwrap_or_else(|_| Err(late())),
+            (Ok(()), Some(false)) => Err(late()),
+            (error, _) => error,
+        };
+        if let Peer::Sqlite(interrupt) = peer {
+            interrupt.lower();
+        }
+        match ended {
+            Ok(()) => drop(connection),
+            Err(_) => self.inner.database.give_up(connection),
+        }
+        self.inner.stats.held();
+    }
+
+    /// Stops the statement that stands before ROLLBACK.
+    async fn hurry(
+        &self,
+        peer: &Peer,
+        rolling: Pin<&mut impl Future<Output = Result<(), sqlx::Error>>>,
+        limit: Instant,
+    ) -> Result<(), sqlx::Error> {
+        let limit = match peer {
+            Peer::Postgres(_) => limit.min(Instant::now() + END_AFTER),
+            // Nobody can end a thread.
+            Peer::Sqlite(_) => limit,
+        };
+        match join(timeout_at(limit, rolling), self.stop(peer)).await.0 {
+            Ok(ended) => ended,
+            Err(_) => Err(late()),
+        }
+    }
+}
+
+async fn roll_back(connection: &mut Connection) -> Result<(), sqlx::Error> {
+    match connection.rollback().await {
+        // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
+        Err(error) if is_refusal(&error) => connection.rollback().await,
+        ended => ended,
+    }
+}
+
+fn late() -> sqlx::Error {
+    sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
+}

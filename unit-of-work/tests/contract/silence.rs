@@ -1,0 +1,180 @@
+//! Operations that give up: their statements are stopped, and connections on which nothing arrives are ended, on the server.
+
+use std::time::Duration;
+
+use async_graphql::Request;
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use tokio::time::{Instant, timeout};
+use unit_of_work::{DatabaseOptions, OperationDeadline};
+
+use crate::{
+    clients::behind_a_proxy,
+    stage::{PATIENCE, Stage, codes, data},
+};
+
+/// Well below every time-out of the server.
+const SOON: Duration = Duration::from_secs(6);
+
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'";
+
+/// A client that goes during a statement leaves nothing behind: no statement, no lock, no connection that is taken.
+async fn is_stopped(test: TestDatabase, query: &str) {
+    let url = test.url().to_owned();
+    let mut options = DatabaseOptions::default();
+    // Neither may be what ends it.
+    options.statement_timeout = Duration::from_secs(600);
+    options.finish_timeout = Duration::from_secs(600);
+    let stage = Stage::at(test, &url, options, |extension| extension.deadline(None)).await;
+    stage.assert_whole().await;
+    let operation = stage.start(query);
+    stage.cue.reached().await;
+    if stage.test.engine() == daybook_test_harness::Engine::Postgres {
+        let observer = stage.observer().await;
+        eventually("the statement runs", async || {
+            observer.i64(SLEEPS).await == 1
+        })
+        .await;
+        operation.abort();
+        let gone = Instant::now();
+        eventually("the statement is stopped", async || {
+            observer.i64(SLEEPS).await == 0
+        })
+        .await;
+        assert!(gone.elapsed() < SOON, "{:?}", gone.elapsed());
+    } else {
+        operation.abort();
+    }
+    assert!(operation.await.expect_err("is gone").is_cancelled());
+    timeout(SOON, stage.assert_whole())
+        .await
+        .expect("the connection is free");
+    assert_eq!(stage.marks().await, Vec::<String>::new());
+}
+
+on_every_engine! {
+    async fn client_gone_stops_a_query(test: TestDatabase) {
+        is_stopped(test, "{ endless }").await;
+    }
+
+    async fn client_gone_stops_a_query_on_a_transaction(test: TestDatabase) {
+        is_stopped(test, "{ marks endless }").await;
+    }
+
+    async fn client_gone_stops_a_mutation(test: TestDatabase) {
+        is_stopped(test, "mutation { mark(name: \"a\") endless(escaped: false) }").await;
+    }
+
+    /// A handle that got away runs the statement: the operation does not wait for it.
+    async fn client_gone_stops_a_statement_of_an_escaped_handle(test: TestDatabase) {
+        is_stopped(test, "mutation { mark(name: \"a\") endless(escaped: true) }").await;
+    }
+
+    async fn deadline_stops_a_statement(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let mut options = DatabaseOptions::default();
+        options.statement_timeout = Duration::from_millis(500);
+        options.finish_timeout = Duration::from_secs(600);
+        // The server's own time-out is not shorter, so that it is not what stops it.
+        let stage = Stage::at(test, &url, options, |extension| {
+            extension.deadline(Duration::from_millis(499))
+        }).await;
+        let response = stage.run("mutation { mark(name: \"a\") endless(escaped: false) }").await;
+        assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
+        timeout(SOON, stage.assert_whole()).await.expect("the connection is free");
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+    }
+
+    /// An order to stop never meets the next statement on the connection, whose owner is still there.
+    async fn stopping_spares_the_next(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for round in 0..30 {
+            for query in ["{ slow }", "mutation { slow }"] {
+                let operation = stage.start(query);
+                tokio::time::sleep(Duration::from_millis(round)).await;
+                operation.abort();
+                for _ in 0..3 {
+                    let next = stage.run("{ marks }").await;
+                    assert!(next.is_ok(), "{next:?}");
+                    let next = stage.run("mutation { increment }").await;
+                    assert!(next.is_ok(), "{next:?}");
+                }
+            }
+        }
+        assert_eq!(stage.counter().await, 180);
+        stage.assert_whole().await;
+    }
+}
+
+/// Another operation wants the row that one has locked whose connection went silent: it gets it shortly after the deadline of
+/// the first.
+async fn lock_is_let_go(silent: &'static str, query: &str) {
+    let mut options = DatabaseOptions::default();
+    options.max_connections = 2;
+    let (stage, proxy) = behind_a_proxy(options).await;
+    let gate = proxy.hold(move |sql| sql.contains(silent));
+    let mut request = Request::new(query);
+    let deadline = Instant::now() + Duration::from_secs(1);
+    request = request.data(OperationDeadline(deadline));
+    let schema = stage.schema.clone();
+    let first = tokio::spawn(async move { schema.execute(request).await });
+    stage.cue.reached().await;
+    let second = stage.run("mutation { increment }").await;
+    assert_eq!(data(&second), serde_json::json!({ "increment": 1 }));
+    let late = deadline.elapsed();
+    assert!(late < SOON, "{late:?}");
+    let first = timeout(PATIENCE, first)
+        .await
+        .expect("ends")
+        .expect("answers");
+    assert_eq!(codes(&first), ["DEADLINE_EXCEEDED"]);
+    // What was held back finds nobody.
+    gate.release();
+    stage.assert_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_between_statements_lets_locks_go() {
+    lock_is_let_go("ROLLBACK", "mutation { lockAndMeet }").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_during_a_statement_lets_locks_go() {
+    lock_is_let_go(
+        "pg_sleep",
+        "mutation { lock: lockAndGoOn endless(escaped: false) }",
+    )
+    .await;
+}
+
+/// The server ends a transaction by itself of which it hears nothing more, no later than the operation's own deadline: there
+/// may be nobody left who could tell it to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_time_out_follows_the_deadline() {
+    let (stage, _proxy) = behind_a_proxy(DatabaseOptions::default()).await;
+    let setting = "{ setting(name: \"idle_in_transaction_session_timeout\") marks }";
+    for (query, access) in [
+        (setting.to_owned(), "query"),
+        (
+            format!("mutation {setting}").replace(" marks", ""),
+            "mutation",
+        ),
+    ] {
+        let whole = stage.run(&query).await;
+        let seconds = serde_json::json!("30s");
+        assert_eq!(data(&whole)["setting"], seconds, "{access}");
+        let deadline = OperationDeadline(Instant::now() + Duration::from_secs(3));
+        let response = stage
+            .schema
+            .execute(Request::new(&query).data(deadline))
+            .await;
+        let limit = data(&response)["setting"]
+            .as_str()
+            .map(str::to_owned)
+            .expect("a setting");
+        let limit: u64 = limit
+            .strip_suffix("ms")
+            .and_then(|limit| limit.parse().ok())
+            .expect("in milliseconds");
+        assert!((1..=3000).contains(&limit), "{access}: {limit}");
+    }
+}
