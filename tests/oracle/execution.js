@@ -1,0 +1,159 @@
+// Is an operation answered as graphql-js answers it? Over the toy, whose resolvers answer from one table.
+import { Kind, getOperationAST, parse, typeFromAST } from "graphql";
+import { Generator } from "./generate.js";
+import { rearrange, spell } from "./mutate.js";
+import { clone, withoutPositions } from "./nodes.js";
+import { Random, mix } from "./random.js";
+import { Report, each } from "./report.js";
+import { shrink } from "./shrink.js";
+import { answer } from "./table.js";
+import { expected } from "./validation.js";
+import { anyJson, json } from "./values.js";
+
+const AT_ONCE = 16;
+
+/** The request of a seed: `{ text, operationName, variables, table, stream }`; `variables` is the text of JSON. */
+export function requestOf(target, seed) {
+  const random = new Random(seed);
+  const { schema } = target;
+  const kinds = [[5, "query"], [3, "mutation"], [2, "subscription"]];
+  const plain = withoutPositions(new Generator(random, schema, { introspection: false, kinds }).document());
+  const arranged = clone(plain);
+  rearrange(random, schema, arranged);
+  for (const document of [arranged, plain]) {
+    const text = attempt(() => spell(random, document));
+    if (text !== undefined && expected(target, text).valid) return { text, ...parameters(random, schema, document) };
+  }
+  return undefined;
+}
+
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+function parameters(random, schema, document) {
+  const operations = document.definitions.filter((node) => node.kind === Kind.OPERATION_DEFINITION);
+  const operation = random.of(operations);
+  const given = (operation.variableDefinitions ?? []).flatMap((node) => {
+    const type = typeFromAST(schema, node.type);
+    const isRequired = node.type.kind === Kind.NON_NULL_TYPE && !node.defaultValue;
+    if (random.chance(isRequired ? 0.02 : 0.4)) return [];
+    return [`${JSON.stringify(node.variable.name.value)}:${random.chance(0.03) ? anyJson(random) : json(random, type)}`];
+  });
+  if (random.chance(0.03)) given.push('"notThere":1');
+  return {
+    operationName: operations.length > 1 ? operation.name.value : undefined,
+    variables: `{${given.join(",")}}`,
+    table: random.below(1_000_000),
+    stream: operation.operation === "subscription",
+  };
+}
+
+const isRequestError = (response) => response.data === undefined || response.data === null;
+const pathsOf = (response) => [...new Set((response.errors ?? []).map((error) => (error.path ?? []).join(".")))];
+
+/** The kind of a difference between two responses, where there is one. */
+function compareResponses(wanted, got) {
+  if (wanted.data === undefined) {
+    // Programs that answer with `data: null` in that case leave it to HTTP to take it away.
+    return isRequestError(got) && got.errors?.length > 0 ? undefined : "executed, and not to be: " + wanted.errors[0].message.replace(/"[^"]*"|[-\d.]+/g, "_");
+  }
+  const data = compareData(wanted.data, got.data ?? null);
+  if (data) return got.errors?.length > 0 && pathsOf(got).every((path) => path === "") ? `not executed: ${got.errors[0].message.split("\n").at(-1).replace(/"[^"]*"|[-\d.]+/g, "_")}` : `data: ${data}`;
+  // Where a position became null, one of the errors below it is enough.
+  const [a, b] = [pathsOf(wanted), pathsOf(got)];
+  const nulls = (path) => {
+    let value = wanted.data;
+    const keys = path.split(".");
+    for (let length = 0; length < keys.length; length++) {
+      if (value === null || value === undefined) return keys.slice(0, length).join(".");
+      value = value[keys[length]];
+    }
+    return path;
+  };
+  const below = (paths) => new Set(paths.map(nulls));
+  const [missing] = [...below(a)].filter((path) => !below(b).has(path));
+  const [more] = [...below(b)].filter((path) => !below(a).has(path));
+  if (missing !== undefined) return "errors: one is missing";
+  return more === undefined ? undefined : "errors: one more";
+}
+
+function compareData(wanted, got) {
+  if (JSON.stringify(wanted) === JSON.stringify(got)) return undefined;
+  if (wanted === null || got === null || typeof wanted !== "object" || typeof got !== "object") {
+    return wanted === null ? "not null" : got === null ? "null" : "another value";
+  }
+  if (Array.isArray(wanted) && wanted.length !== got.length) return "another length";
+  for (const key of Object.keys(wanted)) {
+    if (!(key in got)) return "a key is missing";
+    const inner = compareData(wanted[key], got[key]);
+    if (inner) return inner;
+  }
+  return Object.keys(got).length > Object.keys(wanted).length ? "one key more" : "another order";
+}
+
+/** The kind of the first difference between two answers, where there is one. */
+export function compare(wanted, got) {
+  if (got.responses.length !== wanted.responses.length) {
+    const refused = got.responses.find((response) => response.errors);
+    return `${refused ? "an error" : "another number"} of responses: ${refused?.errors[0].message.split("\n").at(-1).replace(/"[^"]*"/g, "_") ?? ""}`;
+  }
+  for (const [index, response] of wanted.responses.entries()) {
+    const kind = compareResponses(response, got.responses[index]);
+    if (kind) return kind;
+  }
+  if (wanted.responses[0]?.data === undefined) return undefined;
+  return JSON.stringify(wanted.executed) === JSON.stringify(got.executed) ? undefined : "executed otherwise";
+}
+
+async function both(target, toy, text, { variables, ...rest }) {
+  const document = parse(text);
+  if (!getOperationAST(document, rest.operationName)) return undefined;
+  const wanted = await answer(target.schema, { document, variables: JSON.parse(variables), ...rest });
+  const got = await toy.ask({ document: text, ...rest }, variables);
+  return { wanted: JSON.parse(JSON.stringify(wanted)), got };
+}
+
+/** Compares `count` requests from `seed` on. */
+export async function run(target, toy, { documents, seed, cases, out = console.log }) {
+  const report = new Report();
+  const seeds = cases ?? Array.from({ length: documents }, (_, index) => mix(seed, index));
+  await each(seeds.length, AT_ONCE, async (index) => {
+    const request = requestOf(target, seeds[index]);
+    if (!request) return report.count("documents left out: not valid");
+    const { text, ...parameters } = request;
+    const { wanted, got } = await both(target, toy, text, parameters);
+    report.count("requests");
+    report.count(wanted.responses[0]?.data === undefined ? "that are refused" : "that are executed");
+    if (wanted.responses.some((response) => response.errors?.length > 0)) report.count("with errors");
+    const kind = compare(wanted, got);
+    if (cases) out(`${text}\n${JSON.stringify(parameters)}\ngraphql-js: ${JSON.stringify(wanted)}\nDaybook:    ${JSON.stringify(got)}`);
+    if (kind) return report.difference(kind, { seed: seeds[index], document: text, parameters });
+    compareLocations(report, wanted, got);
+  });
+  await report.write((kind, example) => smallest(target, toy, kind, example), out);
+  return report;
+}
+
+function compareLocations(report, wanted, got) {
+  const places = ({ responses }) => JSON.stringify(responses.flatMap(({ errors = [] }) => errors.map(({ locations, path }) => JSON.stringify([path, locations]))).sort());
+  if (!wanted.responses.some(({ errors }) => errors)) return;
+  report.count(places(wanted) === places(got) ? "errors: the same paths and locations" : "errors: other paths or locations");
+}
+
+async function smallest(target, toy, kind, { document, parameters }) {
+  const small = await shrink(document, async (smaller) => {
+    if (!attempt(() => expected(target, smaller).valid)) return false;
+    const answers = await both(target, toy, smaller, parameters);
+    return answers !== undefined && compare(answers.wanted, answers.got) === kind;
+  });
+  const { wanted, got } = await both(target, toy, small, parameters);
+  return {
+    document: small,
+    says: [`variables: ${parameters.variables}, table: ${parameters.table}`, `graphql-js: ${JSON.stringify(wanted)}`, `Daybook:    ${JSON.stringify(got)}`],
+  };
+}

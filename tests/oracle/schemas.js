@@ -1,0 +1,44 @@
+// The schemas, as graphql-js has them.
+import { GraphQLError, Kind, assertValidSchema, buildSchema, valueFromASTUntyped } from "graphql";
+import * as next from "graphql17";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const read = (path) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8");
+
+// What the scalars of both schemas take; any other one takes everything.
+const TAKES = {
+  Int64: (value) => (typeof value === "number" ? Number.isInteger(value) : typeof value === "string" && /^[+-]?[0-9]+$/.test(value) && BigInt.asIntN(64, BigInt(value.replace("+", ""))) === BigInt(value.replace("+", ""))),
+  DateTime: (value) => typeof value === "string" && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value),
+  CurrencyCode: (value) => typeof value === "string" && /^[A-Z0-9]{3,12}$/.test(value),
+  Even: (value) => typeof value === "number" && Number.isInteger(value) && value % 2 === 0,
+};
+
+function withScalars(schema) {
+  for (const [name, takes] of Object.entries(TAKES)) {
+    const scalar = schema.getType(name);
+    if (!scalar) continue;
+    const coerce = (value) => {
+      if (!takes(value)) throw new GraphQLError(`${name} cannot represent ${JSON.stringify(value)}`);
+      return value;
+    };
+    const coerceLiteral = (node, variables) => {
+      // An integer that is written with a fraction is none.
+      if (node.kind === Kind.FLOAT) throw new GraphQLError(`${name} cannot represent ${node.value}`);
+      return coerce(node.kind === Kind.INT ? exact(node.value) : valueFromASTUntyped(node, variables));
+    };
+    // The one of graphql-js 16, and the other of 17.
+    Object.assign(scalar, { parseValue: coerce, parseLiteral: coerceLiteral, coerceInputValue: coerce, coerceInputLiteral: coerceLiteral });
+  }
+  return schema;
+}
+
+const exact = (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text);
+
+/** `daybook` or `toy`: `{ name, sdl, schema, next }`; `next` is the schema for the next major version of graphql-js. */
+export function load(name) {
+  const sdl = read({ daybook: "../../schema.graphql", toy: "toy/schema.graphql" }[name]);
+  const schema = withScalars(buildSchema(sdl));
+  assertValidSchema(schema);
+  return { name, sdl, schema, next: withScalars(next.buildSchema(sdl)) };
+}

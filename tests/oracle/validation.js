@@ -1,0 +1,120 @@
+// Is a document valid? graphql-js and Daybook have to agree.
+import { SingleFieldSubscriptionsRule, parse, specifiedRules, validate } from "graphql";
+import * as next from "graphql17";
+import { Generator } from "./generate.js";
+import { mutate, mutateText, spell } from "./mutate.js";
+import { withoutPositions } from "./nodes.js";
+import { Random, mix } from "./random.js";
+import { Report, each } from "./report.js";
+import { shrink } from "./shrink.js";
+
+const AT_ONCE = 16;
+const RULES = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
+
+/** The document of a seed. */
+export function documentOf(schema, seed) {
+  const random = new Random(seed);
+  const document = withoutPositions(new Generator(random, schema).document());
+  const how = random.weighted([[3, "as it is"], [6, "changed"], [1, "text"]]);
+  if (how === "changed") mutate(random, schema, document);
+  const text = attempt(() => spell(random, document)) ?? "";
+  return how === "text" ? mutateText(random, text) : text;
+}
+
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+/** What graphql-js says: `{ valid, parsed, errors }`. */
+export function expected({ schema, next: next17 }, text) {
+  let document;
+  try {
+    document = parse(text);
+  } catch (error) {
+    return { valid: false, errors: [error] };
+  }
+  const errors = [...validate(schema, document, RULES), ...subscriptionErrors(next17, text)];
+  return { valid: errors.length === 0, document, errors };
+}
+
+/**
+ * The rule of graphql-js 17, which is that of September 2025: at the root of a subscription stands no @skip and no @include. The
+ * one of 16 throws where such a directive has a variable.
+ */
+function subscriptionErrors(schema, text) {
+  return text.includes("subscription") ? next.validate(schema, next.parse(text), [next.SingleFieldSubscriptionsRule]) : [];
+}
+
+/** The rules that refuse a document. */
+export function rulesOf({ schema }, { document, errors }) {
+  if (!document) return ["parse"];
+  const rules = RULES.filter((rule) => validate(schema, document, [rule]).length > 0).map((rule) => rule.name.replace(/Rule$/, ""));
+  // Only that one is left.
+  return rules.length > 0 || errors.length === 0 ? rules : ["SingleFieldSubscriptions"];
+}
+
+/** What the next major version of graphql-js says. */
+function isValidNext({ next: schema }, text) {
+  try {
+    return next.validate(schema, next.parse(text)).length === 0;
+  } catch {
+    return false;
+  }
+}
+
+const withoutNames = (message) => message.split("\n")[0].replace(/"[^"]*"|`[^`]*`|'[^']*'|\$\w+/g, "_").slice(0, 120);
+
+/** The kind of a difference; `undefined` where there is none. */
+export function differenceOf(target, text, oracle, verdict) {
+  if (verdict.limit || oracle.valid === verdict.valid) return undefined;
+  if (oracle.valid) {
+    const message = verdict.errors[0]?.message ?? "no reason";
+    return `refused, and valid: ${/^\s*-->/.test(message) ? message.split("\n").at(-1).trim() : withoutNames(message)}`;
+  }
+  return `accepted, and invalid: ${rulesOf(target, oracle).join(", ")}`;
+}
+
+/** Whether the first position of each error is one that the other reports too. */
+function compareLocations(report, oracle, verdict) {
+  if (oracle.valid || verdict.valid) return;
+  const places = ({ errors }) => new Set(errors.flatMap((error) => (error.locations ?? []).slice(0, 1).map(({ line, column }) => `${line}:${column}`)));
+  const [a, b] = [places(oracle), places(verdict)];
+  const shared = [...a].filter((place) => b.has(place)).length;
+  report.count(shared === a.size && shared === b.size ? "locations: the same" : shared > 0 ? "locations: some the same" : "locations: others");
+}
+
+/** Compares `count` documents from `seed` on; `asker.verdict(text)` is Daybook's. */
+export async function run(target, asker, { documents, seed, cases, out = console.log }) {
+  const report = new Report();
+  const seeds = cases ?? Array.from({ length: documents }, (_, index) => mix(seed, index));
+  await each(seeds.length, AT_ONCE, async (index) => {
+    const text = documentOf(target.schema, seeds[index]);
+    const oracle = expected(target, text);
+    const verdict = await asker.verdict(text);
+    report.count("documents");
+    report.count(oracle.valid && verdict.valid ? "valid for both" : !oracle.valid && !verdict.valid ? "invalid for both" : "judged differently");
+    compareLocations(report, oracle, verdict);
+    const kind = differenceOf(target, text, oracle, verdict);
+    if (cases) out(`${text}\n\ngraphql-js: ${says(oracle)}\nDaybook: ${says(verdict)}`);
+    if (!kind) return;
+    if (isValidNext(target, text) !== oracle.valid) report.count("of these, graphql-js 17 judges otherwise than 16");
+    report.difference(kind, { seed: seeds[index], document: text });
+  });
+  await report.write((kind, { document }) => smallest(target, asker, kind, document), out);
+  return report;
+}
+
+const says = ({ valid, errors }) => (valid ? "valid" : errors.map((error) => `${error.message.trim().split("\n").at(-1)} ${JSON.stringify(error.locations ?? [])}`).join("\n    "));
+
+async function smallest(target, asker, kind, text) {
+  const small = await shrink(text, async (smaller) => {
+    const oracle = expected(target, smaller);
+    return differenceOf(target, smaller, oracle, await asker.verdict(smaller)) === kind;
+  });
+  const oracle = expected(target, small);
+  return { document: small, says: [`graphql-js: ${says(oracle)}`, `Daybook: ${says(await asker.verdict(small))}`] };
+}

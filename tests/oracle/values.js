@@ -1,0 +1,133 @@
+// Random values of a type: literals for documents, and JSON for variables.
+import {
+  GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, Kind, isRequiredInputField,
+} from "graphql";
+import { argument, name, string, variable } from "./nodes.js";
+
+const TEXTS = ["", "a", "two words", 'a "quoted" one', "back\\slash", "naïve", "😀", "\u{10ffff}", "tab\t", "two\nlines", "# no comment", "$v1", "{}", "\u0001"];
+const BLOCKS = ["", "a", 'a """ b', "one\n  two\n\n three", ' "quoted" ', "back\\slash \\n", "😀", "  indented"];
+
+// Literals and JSON of custom scalars, by name. Any other one takes anything.
+const SCALARS = {
+  Int64: (random) => random.of([() => int(random.below(1000)), () => string(`${random.below(1000)}`)])(),
+  DateTime: () => string("2026-01-31T12:00:00.000000Z"),
+  CurrencyCode: (random) => string(random.of(["EUR", "JPY", "POINTS"])),
+  Even: (random) => int(random.of([0, 2, -4, 100, 2_147_483_648])),
+};
+
+const int = (value) => ({ kind: Kind.INT, value: `${value}` });
+const float = (value) => ({ kind: Kind.FLOAT, value: `${value}` });
+const boolean = (value) => ({ kind: Kind.BOOLEAN, value });
+const enumValue = (value) => ({ kind: Kind.ENUM, value });
+export const nullValue = () => ({ kind: Kind.NULL });
+const objectField = (key, value) => ({ ...argument(key, value), kind: Kind.OBJECT_FIELD });
+
+/** Any literal, of no type. */
+export function anyLiteral(random, depth = 2) {
+  return random.weighted([
+    [2, () => int(random.of([0, 1, -1, 7, 2147483647, 2147483648, -2147483649, "9007199254740993", "12345678901234567890"]))],
+    [1, () => float(random.of(["1.5", "-0.0", "1e3", "1.0", "2.5E-3", "1e400"]))],
+    [2, () => string(random.of(TEXTS), false)],
+    [0.5, () => string(random.of(BLOCKS), true)],
+    [1, () => boolean(random.chance(0.5))],
+    [1, nullValue],
+    [1, () => enumValue(random.of(["ASC", "DEBIT", "PLAIN", "BOLD", "FANCY", "OPEN", "nothing"]))],
+    [depth, () => ({ kind: Kind.LIST, values: Array.from({ length: random.below(3) }, () => anyLiteral(random, depth - 1)) })],
+    [depth, () => ({
+      kind: Kind.OBJECT,
+      fields: random.shuffled(["a", "b", "id", "x"]).slice(0, random.below(3)).map((key) => objectField(key, anyLiteral(random, depth - 1))),
+    })],
+  ])();
+}
+
+/**
+ * A literal that fits the type. `use(type, hasDefault)` answers the name of a variable that may stand there, or nothing.
+ */
+export function literal(random, type, use, { depth = 3, hasDefault = false } = {}) {
+  const used = use?.(type, hasDefault);
+  if (used !== undefined) return variable(used);
+  if (type instanceof GraphQLNonNull) return nonNull(random, type.ofType, use, depth);
+  return random.chance(0.08) ? nullValue() : nonNull(random, type, use, depth);
+}
+
+function nonNull(random, type, use, depth) {
+  if (type instanceof GraphQLList) {
+    const item = () => literal(random, type.ofType, use, { depth });
+    // One item stands for a list of it; null would be no list.
+    if (random.chance(0.15)) return literal(random, new GraphQLNonNull(nullable(type.ofType)), undefined, { depth });
+    return { kind: Kind.LIST, values: Array.from({ length: random.below(3) }, item) };
+  }
+  if (type instanceof GraphQLEnumType) return enumValue(random.of(type.getValues()).name);
+  if (type instanceof GraphQLInputObjectType) return { kind: Kind.OBJECT, fields: members(random, type, use, depth) };
+  switch (type.name) {
+    case "Int": return int(random.of([0, 1, -1, "-0", 3, 100, 2147483647, -2147483648]));
+    case "Float": return random.of([() => int(random.below(100)), () => float(random.of(["1.5", "-0.25", "1e3", "1.0", "0.5E2"]))])();
+    case "Boolean": return boolean(random.chance(0.5));
+    case "ID": return random.of([() => int(random.below(100)), () => string(`id-${random.below(9)}`)])();
+    case "String": return random.chance(0.25) ? string(random.of(BLOCKS), true) : string(random.of(TEXTS), false);
+    default: return SCALARS[type.name]?.(random) ?? anyLiteral(random);
+  }
+}
+
+const nullable = (type) => (type instanceof GraphQLNonNull ? type.ofType : type);
+
+/** The fields of an input object that are to be given. */
+function chosen(random, type, depth) {
+  const fields = Object.values(type.getFields());
+  if (type.isOneOf) return [random.of(depth > 0 ? fields : fields.filter((field) => !(nullable(field.type) instanceof GraphQLInputObjectType)))];
+  const optional = depth > 0 ? 0.3 : 0;
+  return random.shuffled(fields.filter((field) => isRequiredInputField(field) || random.chance(optional)));
+}
+
+function members(random, type, use, depth) {
+  return chosen(random, type, depth).map((field) => {
+    const asked = type.isOneOf ? new GraphQLNonNull(field.type) : field.type;
+    const hasDefault = field.defaultValue !== undefined;
+    return objectField(field.name, literal(random, asked, use, { depth: depth - 1, hasDefault }));
+  });
+}
+
+/** JSON text that fits the type: numbers as a client may write them. */
+export function json(random, type, depth = 3) {
+  if (type instanceof GraphQLNonNull) return nonNullJson(random, type.ofType, depth);
+  return random.chance(0.12) ? "null" : nonNullJson(random, type, depth);
+}
+
+function nonNullJson(random, type, depth) {
+  if (type instanceof GraphQLList) {
+    if (random.chance(0.2)) return nonNullJson(random, nullable(type.ofType), depth);
+    return `[${Array.from({ length: random.below(3) }, () => json(random, type.ofType, depth)).join(",")}]`;
+  }
+  if (type instanceof GraphQLEnumType) return JSON.stringify(random.of(type.getValues()).name);
+  if (type instanceof GraphQLInputObjectType) {
+    const fields = chosen(random, type, depth).map((field) => {
+      const asked = type.isOneOf ? new GraphQLNonNull(field.type) : field.type;
+      return `${JSON.stringify(field.name)}:${json(random, asked, depth - 1)}`;
+    });
+    return `{${fields.join(",")}}`;
+  }
+  switch (type.name) {
+    case "Int": return random.of(["0", "1", "-1", "1.0", "1e2", "-0", "2147483647", "-2147483648"]);
+    case "Float": return random.of(["0", "1.5", "-2", "1e3", "0.25"]);
+    case "Boolean": return random.of(["true", "false"]);
+    case "ID": return random.of(['"id-1"', '"7"', "7"]);
+    case "String": return JSON.stringify(random.of(TEXTS));
+    case "Int64": return random.of(['"12"', "12"]);
+    case "DateTime": return '"2026-01-31T12:00:00.000000Z"';
+    case "CurrencyCode": return '"EUR"';
+    case "Even": return random.of(["0", "2", "-4"]);
+    default: return anyJson(random);
+  }
+}
+
+/** Any JSON text. */
+export function anyJson(random, depth = 2) {
+  return random.weighted([
+    [1, () => "null"],
+    [2, () => random.of(["0", "1", "-1", "1.5", "1.0", "2147483648", "1e2"])],
+    [2, () => JSON.stringify(random.of(["", "a", "PLAIN", "7", "x".repeat(9)]))],
+    [1, () => random.of(["true", "false"])],
+    [depth, () => `[${Array.from({ length: random.below(3) }, () => anyJson(random, depth - 1)).join(",")}]`],
+    [depth, () => `{${["a", "x", "id"].slice(0, random.below(3)).map((key) => `"${key}":${anyJson(random, depth - 1)}`).join(",")}}`],
+  ])();
+}
