@@ -13,10 +13,9 @@ import { anyJson, json } from "./values.js";
 const AT_ONCE = 16;
 
 /** The request of a seed: `{ text, operationName, variables, table, stream }`; `variables` is the text of JSON. */
-export function requestOf(target, seed) {
+export function requestOf(target, seed, kinds = [[5, "query"], [3, "mutation"], [2, "subscription"]]) {
   const random = new Random(seed);
   const { schema } = target;
-  const kinds = [[5, "query"], [3, "mutation"], [2, "subscription"]];
   const plain = withoutPositions(new Generator(random, schema, { introspection: false, kinds }).document());
   const arranged = clone(plain);
   rearrange(random, schema, arranged);
@@ -110,7 +109,8 @@ export function compare(wanted, got) {
   return JSON.stringify(wanted.executed) === JSON.stringify(got.executed) ? undefined : "executed otherwise";
 }
 
-async function both(target, toy, text, { variables, ...rest }) {
+/** What graphql-js answers, and what Daybook does. */
+export async function both(target, toy, text, { variables, ...rest }) {
   const document = parse(text);
   if (!getOperationAST(document, rest.operationName)) return undefined;
   const wanted = await answer(target.schema, { document, variables: JSON.parse(variables), ...rest });

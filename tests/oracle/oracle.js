@@ -1,7 +1,9 @@
-// graphql-js beside Daybook: `node oracle.js --part validation|execution|limits --schema daybook|toy --documents N --seed S`.
+// graphql-js beside Daybook: `node oracle.js --part validation|execution|limits|cases|requests --schema daybook|toy --documents N --seed S`.
 import { parseArgs } from "node:util";
 import { Lines, judge, server, toyVerdict } from "./ask.js";
+import * as limits from "./limits.js";
 import { load } from "./schemas.js";
+import * as cases from "./cases.js";
 import * as execution from "./execution.js";
 import * as validation from "./validation.js";
 
@@ -15,6 +17,8 @@ const { values: options } = parseArgs({
     case: { type: "string", multiple: true },
     // Whom to ask: the crate's `judge`, or the engine behind the server or the toy.
     ask: { type: "string", default: "judge" },
+    // Writes what graphql-js says into the kept cases.
+    record: { type: "boolean", default: false },
   },
 });
 
@@ -24,33 +28,57 @@ function binary(name) {
   return path;
 }
 
-const target = load(options.schema);
+const target = load(options.schema, { anyScalars: options.ask === "judge" && options.part === "validation" });
 const settings = {
   documents: Number(options.documents),
   seed: Number(options.seed),
+  record: options.record,
   cases: options.case?.flatMap((list) => list.split(",")).map(Number),
 };
 
-async function validate() {
+/** `work` with whom to ask about documents. */
+async function asking(work) {
   const asker = options.ask === "judge" ? judge(binary("JUDGE_BIN"), target.sdl)
     : options.schema === "toy" ? toyVerdict(new Lines(binary("TOY_BIN"))) : await server();
   try {
-    return await validation.run(target, asker, settings);
+    return await work(asker);
   } finally {
     await asker.stop();
   }
 }
 
-async function execute() {
+async function answering(work) {
   const toy = new Lines(binary("TOY_BIN"));
   try {
-    return await execution.run(load("toy"), toy, settings);
+    return await work(toy);
   } finally {
     await toy.stop();
   }
 }
 
-const PARTS = { validation: validate, execution: execute };
+/** Over the toy, or over the real server with a ledger that is filled before. */
+async function measure() {
+  const asker = judge(binary("JUDGE_BIN"), target.sdl);
+  const answering = target.name === "toy" ? new Lines(binary("TOY_BIN")) : await server();
+  try {
+    if (target.name === "daybook") await limits.fill(answering);
+    const answer = target.name === "toy"
+      ? async (document, { variables, ...rest }) => (await answering.ask({ document, ...rest }, variables)).responses
+      : async (query, { variables, operationName }) => [JSON.parse((await answering.post(`${JSON.stringify({ query, operationName }).slice(0, -1)},"variables":${variables}}`)).text)];
+    return await limits.run(target, asker, answer, settings);
+  } finally {
+    await answering.stop();
+    await asker.stop();
+  }
+}
+
+const PARTS = {
+  validation: () => asking((asker) => validation.run(target, asker, settings)),
+  execution: () => answering((toy) => execution.run(load("toy"), toy, settings)),
+  limits: measure,
+  cases: () => asking((asker) => cases.run(target, asker, settings)),
+  requests: () => answering((toy) => cases.runRequests(load("toy"), toy, settings)),
+};
 console.log(`${options.part} of ${options.documents} documents over ${options.schema}, seed ${options.seed}`);
 const report = await PARTS[options.part]();
 process.exitCode = report.differences === 0 ? 0 : 1;

@@ -1,6 +1,7 @@
 // The schemas, as graphql-js has them.
 import { GraphQLError, Kind, assertValidSchema, buildSchema, valueFromASTUntyped } from "graphql";
 import * as next from "graphql17";
+import { withTypenames } from "./corrections.js";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -35,10 +36,14 @@ function withScalars(schema) {
 
 const exact = (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text);
 
-/** `daybook` or `toy`: `{ name, sdl, schema, next }`; `next` is the schema for the next major version of graphql-js. */
-export function load(name) {
+/**
+ * `daybook` or `toy`: `{ name, sdl, schema, typenames, next }`; `next` is the schema for the next major version of graphql-js. With
+ * `anyScalars`, a custom scalar takes everything, as for one who knows only the SDL.
+ */
+export function load(name, { anyScalars = false } = {}) {
   const sdl = read({ daybook: "../../schema.graphql", toy: "toy/schema.graphql" }[name]);
-  const schema = withScalars(buildSchema(sdl));
+  const scalars = anyScalars ? (schema) => schema : withScalars;
+  const schema = scalars(buildSchema(sdl));
   assertValidSchema(schema);
-  return { name, sdl, schema, next: withScalars(next.buildSchema(sdl)) };
+  return { name, sdl, schema, typenames: withTypenames(sdl), next: scalars(next.buildSchema(sdl)) };
 }

@@ -1,6 +1,7 @@
 // Is a document valid? graphql-js and Daybook have to agree.
-import { SingleFieldSubscriptionsRule, parse, specifiedRules, validate } from "graphql";
+import { parse } from "graphql";
 import * as next from "graphql17";
+import { errorsByRule, errorsOf } from "./corrections.js";
 import { Generator } from "./generate.js";
 import { mutate, mutateText, spell } from "./mutate.js";
 import { withoutPositions } from "./nodes.js";
@@ -9,7 +10,6 @@ import { Report, each } from "./report.js";
 import { shrink } from "./shrink.js";
 
 const AT_ONCE = 16;
-const RULES = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
 
 /** The document of a seed. */
 export function documentOf(schema, seed) {
@@ -30,31 +30,21 @@ function attempt(work) {
 }
 
 /** What graphql-js says: `{ valid, parsed, errors }`. */
-export function expected({ schema, next: next17 }, text) {
+export function expected(target, text) {
   let document;
   try {
     document = parse(text);
   } catch (error) {
     return { valid: false, errors: [error] };
   }
-  const errors = [...validate(schema, document, RULES), ...subscriptionErrors(next17, text)];
+  const errors = errorsOf(target, document, text);
   return { valid: errors.length === 0, document, errors };
 }
 
-/**
- * The rule of graphql-js 17, which is that of September 2025: at the root of a subscription stands no @skip and no @include. The
- * one of 16 throws where such a directive has a variable.
- */
-function subscriptionErrors(schema, text) {
-  return text.includes("subscription") ? next.validate(schema, next.parse(text), [next.SingleFieldSubscriptionsRule]) : [];
-}
-
 /** The rules that refuse a document. */
-export function rulesOf({ schema }, { document, errors }) {
+export function rulesOf(target, { document }, text) {
   if (!document) return ["parse"];
-  const rules = RULES.filter((rule) => validate(schema, document, [rule]).length > 0).map((rule) => rule.name.replace(/Rule$/, ""));
-  // Only that one is left.
-  return rules.length > 0 || errors.length === 0 ? rules : ["SingleFieldSubscriptions"];
+  return [...errorsByRule(target, document, text)].filter(([, errors]) => errors.length > 0).map(([name]) => name.replace(/Rule$/, ""));
 }
 
 /** What the next major version of graphql-js says. */
@@ -75,7 +65,7 @@ export function differenceOf(target, text, oracle, verdict) {
     const message = verdict.errors[0]?.message ?? "no reason";
     return `refused, and valid: ${/^\s*-->/.test(message) ? message.split("\n").at(-1).trim() : withoutNames(message)}`;
   }
-  return `accepted, and invalid: ${rulesOf(target, oracle).join(", ")}`;
+  return `accepted, and invalid: ${rulesOf(target, oracle, text).join(", ")}`;
 }
 
 /** Whether the first position of each error is one that the other reports too. */
@@ -108,7 +98,7 @@ export async function run(target, asker, { documents, seed, cases, out = console
   return report;
 }
 
-const says = ({ valid, errors }) => (valid ? "valid" : errors.map((error) => `${error.message.trim().split("\n").at(-1)} ${JSON.stringify(error.locations ?? [])}`).join("\n    "));
+export const says = ({ valid, errors }) => (valid ? "valid" : errors.map((error) => `${error.message.trim().split("\n").at(-1)} ${JSON.stringify(error.locations ?? [])}`).join("\n    "));
 
 async function smallest(target, asker, kind, text) {
   const small = await shrink(text, async (smaller) => {

@@ -7,6 +7,11 @@ import { argument, name, string, variable } from "./nodes.js";
 const TEXTS = ["", "a", "two words", 'a "quoted" one', "back\\slash", "naïve", "😀", "\u{10ffff}", "tab\t", "two\nlines", "# no comment", "$v1", "{}", "\u0001"];
 const BLOCKS = ["", "a", 'a """ b', "one\n  two\n\n three", ' "quoted" ', "back\\slash \\n", "😀", "  indented"];
 
+/** Ids and texts of what is really there: with them, an answer has more in it. */
+export const known = { ID: [], String: [] };
+
+const isKnown = (random, type) => known[type.name]?.length > 0 && random.chance(0.8);
+
 // Literals and JSON of custom scalars, by name. Any other one takes anything.
 const SCALARS = {
   Int64: (random) => random.of([() => int(random.below(1000)), () => string(`${random.below(1000)}`)])(),
@@ -26,7 +31,7 @@ const objectField = (key, value) => ({ ...argument(key, value), kind: Kind.OBJEC
 export function anyLiteral(random, depth = 2) {
   return random.weighted([
     [2, () => int(random.of([0, 1, -1, 7, 2147483647, 2147483648, -2147483649, "9007199254740993", "12345678901234567890"]))],
-    [1, () => float(random.of(["1.5", "-0.0", "1e3", "1.0", "2.5E-3", "1e400"]))],
+    [1, () => float(random.of(["1.5", "-0.0", "1e3", "1.0", "2.5E-3"]))],
     [2, () => string(random.of(TEXTS), false)],
     [0.5, () => string(random.of(BLOCKS), true)],
     [1, () => boolean(random.chance(0.5))],
@@ -59,6 +64,7 @@ function nonNull(random, type, use, depth) {
   }
   if (type instanceof GraphQLEnumType) return enumValue(random.of(type.getValues()).name);
   if (type instanceof GraphQLInputObjectType) return { kind: Kind.OBJECT, fields: members(random, type, use, depth) };
+  if (isKnown(random, type)) return string(random.of(known[type.name]));
   switch (type.name) {
     case "Int": return int(random.of([0, 1, -1, "-0", 3, 100, 2147483647, -2147483648]));
     case "Float": return random.of([() => int(random.below(100)), () => float(random.of(["1.5", "-0.25", "1e3", "1.0", "0.5E2"]))])();
@@ -106,6 +112,7 @@ function nonNullJson(random, type, depth) {
     });
     return `{${fields.join(",")}}`;
   }
+  if (isKnown(random, type)) return JSON.stringify(random.of(known[type.name]));
   switch (type.name) {
     case "Int": return random.of(["0", "1", "-1", "1.0", "1e2", "-0", "2147483647", "-2147483648"]);
     case "Float": return random.of(["0", "1.5", "-2", "1e3", "0.25"]);

@@ -1,0 +1,62 @@
+// Where graphql-js 16 is not what the specification of September 2025 says, the oracle is put right.
+import {
+  GraphQLBoolean, GraphQLError, GraphQLNonNull, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, __Directive, __Schema,
+  buildSchema, extendSchema, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, parse, specifiedRules,
+  typeFromAST, validate,
+} from "graphql";
+import * as next from "graphql17";
+
+// Its introspection is ahead of that in directives that are deprecated, and behind it in `includeDeprecated: Boolean!`.
+delete __Schema.getFields().directives.args.splice(0);
+for (const ahead of ["isDeprecated", "deprecationReason"]) delete __Directive.getFields()[ahead];
+for (const type of introspectionTypes) {
+  for (const { args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
+    for (const arg of args) if (arg.name === "includeDeprecated") arg.type = new GraphQLNonNull(GraphQLBoolean);
+  }
+}
+
+/** A variable that can be null is found in a field of a @oneOf input object also where that object stands in a non-null place. */
+export function OneOfVariablesRule(context) {
+  return {
+    OperationDefinition: {
+      leave(operation) {
+        const types = new Map(operation.variableDefinitions.map((node) => [node.variable.name.value, node]));
+        for (const { node, parentType } of context.getRecursiveVariableUsages(operation)) {
+          const definition = types.get(node.name.value);
+          const type = definition && typeFromAST(context.getSchema(), definition.type);
+          const parent = parentType && getNullableType(parentType);
+          if (!type || isNonNullType(type) || !parent?.isOneOf) continue;
+          context.reportError(new GraphQLError(`Variable "$${node.name.value}" is of type "${type}" but must be non-nullable to be used for OneOf Input Object "${parent}".`, { nodes: [definition, node] }));
+        }
+      },
+    },
+  };
+}
+
+const RULES = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule && rule !== OverlappingFieldsCanBeMergedRule), OneOfVariablesRule];
+
+/** The schema in which `__typename` is a field like others: that has a type, which can conflict. */
+export function withTypenames(sdl) {
+  const schema = buildSchema(sdl);
+  const composite = Object.values(schema.getTypeMap()).filter((type) => (isObjectType(type) || isInterfaceType(type)) && !type.name.startsWith("__"));
+  const fields = composite.map((type) => `extend ${isObjectType(type) ? "type" : "interface"} ${type.name} { __typename: String! }`);
+  return extendSchema(schema, parse(fields.join("\n")), { assumeValid: true, assumeValidSDL: true });
+}
+
+/** All errors of a document, by rule: `[[name, errors]]`. */
+export function* errorsByRule({ schema, typenames, next: next17 }, document, text) {
+  for (const rule of RULES) yield [rule.name, validate(schema, document, [rule])];
+  yield* others({ typenames, next: next17 }, document, text);
+}
+
+function* others({ typenames, next: next17 }, document, text) {
+  yield [OverlappingFieldsCanBeMergedRule.name, validate(typenames, document, [OverlappingFieldsCanBeMergedRule])];
+  // The rule of 17 is that of September 2025: at the root of a subscription stands no @skip and no @include. The one of 16 throws
+  // where such a directive has a variable.
+  if (text.includes("subscription")) yield [next.SingleFieldSubscriptionsRule.name, next.validate(next17, next.parse(text), [next.SingleFieldSubscriptionsRule])];
+}
+
+/** All errors of a document. */
+export function errorsOf(target, document, text) {
+  return [...validate(target.schema, document, RULES), ...[...others(target, document, text)].flatMap(([, errors]) => errors)];
+}
