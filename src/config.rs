@@ -11,7 +11,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::{
     exchange::Format,
-    http::{Certificate, Limits, PersistedOptions},
+    http::{Certificate, Hosts, Limits, PersistedOptions},
 };
 
 pub use self::{
@@ -81,6 +81,8 @@ pub struct ServeSettings {
     pub tokens: Option<TokenSettings>,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
+    /// The names of this server that requests may ask for.
+    pub hosts: Hosts,
     /// What one request may ask for.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -197,6 +199,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(drain),
         Some(certificate),
         Some((tokens, origins)),
+        Some(hosts),
         Some(limits),
         Some(persisted),
         Some(traces),
@@ -214,6 +217,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         values.read("drain", &args.drain, value::time),
         tls::certificate(&args.tls, &mut values),
         access::access(&args.access, &mut values),
+        access::hosts(args, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
         traces::url(&args.traces, &mut values),
@@ -235,6 +239,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         certificate,
         tokens,
         origins,
+        hosts,
         limits,
         persisted,
         traces,

@@ -37,6 +37,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     };
     let tokens = options.tokens.clone();
     options.origins = settings.origins.clone();
+    options.hosts = settings.hosts.clone();
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
     if settings.playground {

@@ -7,7 +7,7 @@ use super::{
     value,
     wrong::Reader,
 };
-use crate::http::KeySource;
+use crate::http::{Hosts, KeySource};
 
 /// Whose tokens are taken.
 #[derive(Debug, Clone)]
@@ -25,14 +25,35 @@ pub struct TokenSettings {
 pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String> {
     let address = values.read("listen", &args.listen, value::address)?;
     let access = &args.access;
-    let is_guarded = access.jwt_secret_file.is_some() || access.jwks.is_some();
-    if is_guarded || access.without_authentication || value::is_loopback(&address) {
+    if is_guarded(access) || access.without_authentication || value::is_loopback(&address) {
         return Some(address);
     }
     values.read("listen", &args.listen, |_| {
         Err("a loopback address, authentication (--jwt-secret-file or --jwks), or --without-authentication, \
              by which everyone who reaches the port may read and write the ledger"
             .to_owned())
+    })
+}
+
+fn is_guarded(access: &AccessArgs) -> bool {
+    access.jwt_secret_file.is_some() || access.jwks.is_some()
+}
+
+/// The names of the server that are answered: those of loopback where it trusts whoever is on this machine, and what
+/// `--allow-host` adds. Elsewhere nobody but the operator knows the names, so they are looked at once some are given.
+pub(super) fn hosts(args: &ServeArgs, values: &mut Reader<'_>) -> Option<Hosts> {
+    let access = &args.access;
+    let allowed: Option<Vec<_>> = access
+        .allow_host
+        .iter()
+        .map(|host| values.read("allow_host", host, value::host))
+        .collect();
+    let allowed = allowed?;
+    let trusts_this_machine = !is_guarded(access) && value::is_loopback(&args.listen);
+    Some(if trusts_this_machine || !allowed.is_empty() {
+        Hosts::LoopbackAnd(allowed)
+    } else {
+        Hosts::Any
     })
 }
 

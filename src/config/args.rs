@@ -213,6 +213,14 @@ pub(super) struct AccessArgs {
         value_delimiter = ','
     )]
     pub(super) allow_origin: Vec<String>,
+    /// A name or address by which requests may ask for this server, beside those of loopback; can be given again, or with commas
+    #[arg(
+        long,
+        env = "DAYBOOK_ALLOW_HOST",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    pub(super) allow_host: Vec<String>,
 }
 
 /// What one request may ask for.

@@ -129,6 +129,22 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     }
 }
 
+/// The name or the address of a host, without a port, as requests name it.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let host = text.to_ascii_lowercase();
+    // An address of IPv6 stands in brackets there, and people may leave them out here.
+    let host = match host.parse::<std::net::Ipv6Addr>() {
+        Ok(_) => format!("[{host}]"),
+        Err(_) => host,
+    };
+    match address(&format!("{host}:0")) {
+        Ok(_) if !host.ends_with('.') => Ok(host),
+        _ => Err(
+            "the name or the address of a host without a port, such as daybook.example".to_owned(),
+        ),
+    }
+}
+
 /// Whether only this machine can reach an address.
 pub(super) fn is_loopback(address: &str) -> bool {
     is_loopback_host(address.rsplit_once(':').map_or(address, |(host, _)| host))
@@ -275,6 +291,32 @@ mod tests {
             "ftp://x",
         ] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_no_port() {
+        for (text, expected) in [
+            ("daybook.example", "daybook.example"),
+            ("Daybook", "daybook"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("[fd00::1]", "[fd00::1]"),
+            ("fd00::1", "[fd00::1]"),
+        ] {
+            assert_eq!(host(text).unwrap(), expected);
+        }
+        for bad in [
+            "",
+            "*",
+            "*.example",
+            "a:80",
+            "http://a",
+            "a/b",
+            "a b",
+            "a@b",
+            "a.",
+        ] {
+            assert!(host(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What lies around every request, whichever route it takes.
 //!
-//! From the outside in: a span, an id and a log line; compression; consent to pages of other origins; an answer in place of
+//! From the outside in: a span, an id and a log line; the name of the server that is asked for; compression; consent to pages of other origins; an answer in place of
 //! a panic, and of what the end of the server cuts off; the routes.
 //!
 //! It is one service instead of axum's layers, each of which is a box around every request, and around every copy of what is
@@ -26,7 +26,7 @@ use tower_http::cors::CorsLayer;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::{browser, lifecycle::Lifecycle, panic, trace};
+use super::{browser, host::Hosts, lifecycle::Lifecycle, media::MediaType, panic, trace};
 
 /// The whole of what clients meet: what [`serve`](super::serve) serves. Clones share it.
 #[derive(Debug, Clone)]
@@ -38,15 +38,22 @@ struct Shared {
     /// The same, for requests whose span is sent somewhere.
     told_routes: Router,
     cors: Option<CorsLayer>,
+    hosts: Hosts,
     lifecycle: Lifecycle,
 }
 
 impl App {
-    pub(super) fn new(routes: Router, origins: Vec<HeaderValue>, lifecycle: Lifecycle) -> Self {
+    pub(super) fn new(
+        routes: Router,
+        origins: Vec<HeaderValue>,
+        hosts: Hosts,
+        lifecycle: Lifecycle,
+    ) -> Self {
         Self(Arc::new(Shared {
             told_routes: routes.clone().layer(middleware::map_request(tell_route)),
             routes,
             cors: browser::cors(origins),
+            hosts,
             lifecycle,
         }))
     }
@@ -67,8 +74,11 @@ impl Service<Request> for App {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let shared = Arc::clone(&self.0);
-        let answer = trace::trace(request, move |request, is_recorded| {
-            browser::compress(request, move |request| shared.consent(request, is_recorded))
+        let answer = trace::trace(request, move |request, is_recorded| async move {
+            if let Err(refusal) = shared.hosts.check(&request) {
+                return refusal.into_http(MediaType::Json);
+            }
+            browser::compress(request, move |request| shared.consent(request, is_recorded)).await
         });
         Box::pin(answer.map(Ok))
     }

@@ -2,28 +2,35 @@
 //!
 //! Without authentication everyone may do everything, which is for loopback. With it, a caller shows a JWT: in
 //! `Authorization: Bearer` over HTTP, there or in the payload of `connection_init` over a WebSocket. The token says who it is
-//! (`sub`, the viewer) and what that viewer may do (`scope`): [`READ`] for queries and subscriptions, [`WRITE`] for mutations.
+//! (`sub`, the viewer) and what that viewer may do (`scope` or `scp`): [`READ`] for queries and subscriptions, [`WRITE`] for mutations.
 //!
 //! A key verifies the one algorithm that it is for, whatever the token claims, so that a public key cannot be used as a
 //! secret.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_graphql::{Request, parser::types::OperationType};
 use axum::http::{HeaderMap, header};
-use jsonwebtoken::{Validation, decode, decode_header, errors, get_current_timestamp};
-use serde::Deserialize;
+use jsonwebtoken::{Validation, decode, errors};
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 use unit_of_work::Viewer;
 
-use self::key_ring::KeyRing;
+use self::{
+    claims::{Claims, Refused, Unchecked},
+    key_ring::KeyRing,
+};
 pub use self::{
     key_ring::{KeyError, KeyFile, KeySource},
     keys::Keys,
 };
 use super::refusal::Refusal;
 
+mod claims;
 mod key_ring;
 mod keys;
 mod verifier;
@@ -34,7 +41,7 @@ pub const READ: &str = "ledger:read";
 pub const WRITE: &str = "ledger:write";
 
 /// How far the clocks of who issues a token and who reads it may be apart.
-const LEEWAY_SECONDS: u64 = 5;
+const LEEWAY_SECONDS: f64 = 5.0;
 
 /// Whose tokens are taken.
 #[derive(Clone)]
@@ -55,15 +62,6 @@ impl fmt::Debug for Tokens {
             .field("audience", &self.0.audience)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    exp: u64,
-    /// RFC 8693, section 4.2: scopes with spaces between them.
-    #[serde(default)]
-    scope: String,
 }
 
 impl Tokens {
@@ -109,43 +107,49 @@ impl Tokens {
                 return None;
             }
         };
-        let left = (claims.exp + LEEWAY_SECONDS).saturating_sub(get_current_timestamp());
-        let scopes: HashSet<_> = claims.scope.split_whitespace().collect();
+        let has = |scope| claims.scopes.iter().any(|has| has == scope);
+        // A token that outlives the clock never expires.
+        let left = Duration::try_from_secs_f64(claims.seconds_left).unwrap_or(Duration::MAX);
         Some(Caller {
-            may_read: scopes.contains(READ),
-            may_write: scopes.contains(WRITE),
-            viewer: Some(claims.sub),
-            expires: Instant::now().checked_add(Duration::from_secs(left)),
+            may_read: has(READ),
+            may_write: has(WRITE),
+            expires: Instant::now().checked_add(left),
+            viewer: Some(claims.subject),
         })
     }
 
     /// With the keys that are known; where the token names one that is not, with those that there are by now.
-    async fn verify(&self, token: &str) -> Result<Claims, errors::Error> {
-        let id = decode_header(token)?.kid;
+    async fn verify(&self, token: &str) -> Result<Claims, Refused> {
+        let id = claims::key_id(token)?;
         let outcome = self.verify_with(&self.0.keys.now(), id.as_deref(), token);
-        match &id {
+        let outcome = match &id {
             Some(id) if outcome.is_err() && self.0.keys.look_for(id).await => {
                 self.verify_with(&self.0.keys.now(), Some(id), token)
             }
             _ => outcome,
-        }
+        };
+        // A clock before 1970 is a time at which no token has expired: none is taken.
+        let now = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(f64::INFINITY, |now| now.as_secs_f64());
+        outcome?.check(&self.0.issuer, &self.0.audience, now)
     }
 
+    /// Looks at the signature alone.
     fn verify_with(
         &self,
         keys: &Keys,
         id: Option<&str>,
         token: &str,
-    ) -> Result<Claims, errors::Error> {
+    ) -> Result<Unchecked, errors::Error> {
         let mut outcome = Err(errors::ErrorKind::InvalidSignature.into());
         for key in keys.for_id(id) {
             let mut validation = Validation::new(key.algorithm);
-            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-            validation.set_issuer(&[&self.0.issuer]);
-            validation.set_audience(&[&self.0.audience]);
-            validation.validate_nbf = true;
-            validation.leeway = LEEWAY_SECONDS;
-            outcome = decode::<Claims>(token, &key.key, &validation).map(|token| token.claims);
+            // Its own reading of claims knows no fractions, and passes over some types that are wrong.
+            validation.required_spec_claims.clear();
+            validation.validate_exp = false;
+            validation.validate_aud = false;
+            outcome = decode::<Unchecked>(token, &key.key, &validation).map(|token| token.claims);
             if outcome.is_ok() {
                 break;
             }

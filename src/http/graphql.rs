@@ -29,7 +29,7 @@ use super::{
     origin,
     refusal::Refusal,
     request::{self, Requests},
-    response, socket,
+    response, socket, spelling,
     wishes::Wishes,
 };
 
@@ -65,7 +65,7 @@ async fn handshake<E>(
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
     let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers).await?;
-    let wishes = Wishes::of(&parts.headers, state.most_told)?;
+    let wishes = Wishes::of_handshake(&parts.headers, state.most_told)?;
     Ok((wishes, caller))
 }
 
@@ -88,17 +88,20 @@ async fn answer<E: Executor>(
     };
     match *request.method() {
         Method::GET => {
+            asked.wishes.without_batch()?;
             let request = request::from_uri(request.uri())?;
             single(state, request, &asked, refuse_mutation).await
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
+            spelling::check_query_string(request.uri())?;
             let headers = request.headers();
             let (key, no_key) = (idempotency::key(headers), idempotency::refuse(headers));
             let limits = &state.limits;
             let body = request.into_body();
             match request::from_body(body, limits.body_bytes, limits.batch).await? {
                 Requests::Single(request) => {
+                    asked.wishes.without_batch()?;
                     let request = idempotency::mark(*request, key?);
                     single(state, request, &asked, |_| Ok(())).await
                 }

@@ -23,6 +23,7 @@ pub use self::{
     app::App,
     auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     health::Readiness,
+    host::Hosts,
     lifecycle::{Connection, Stop, Stopped, serve},
     limits::Limits,
     metrics::Metrics,
@@ -43,6 +44,7 @@ mod document;
 mod events;
 mod graphql;
 mod health;
+mod host;
 mod idempotency;
 mod lifecycle;
 mod likeness;
@@ -58,7 +60,9 @@ mod refusal;
 mod request;
 mod request_error;
 mod response;
+mod secret_file;
 mod socket;
+mod spelling;
 mod tls;
 mod tokens;
 mod trace;
@@ -79,6 +83,8 @@ pub struct Options {
     pub tokens: Option<Tokens>,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
+    /// The names of this server that requests may ask for.
+    pub hosts: Hosts,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
     /// What `/metrics` answers, where there is one.
@@ -98,6 +104,7 @@ impl Options {
             persisted: PersistedOptions::new(),
             tokens: None,
             origins: Vec::new(),
+            hosts: Hosts::default(),
             socket: SocketOptions::default(),
             metrics: None,
             most_told: Report::InExtensions,
@@ -166,5 +173,5 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }
-    App::new(router, options.origins, lifecycle)
+    App::new(router, options.origins, options.hosts, lifecycle)
 }

@@ -14,7 +14,7 @@ use axum::{
 use http_body_util::LengthLimitError;
 use serde_json::{Map, Value as Json};
 
-use super::{persisted::DOCUMENT_ID, refusal::Refusal};
+use super::{persisted::DOCUMENT_ID, refusal::Refusal, spelling};
 
 /// What one POST carries.
 #[derive(Debug)]
@@ -117,6 +117,7 @@ pub(super) fn from_json(json: Json) -> Result<Request, Refusal> {
 }
 
 fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
+    spelling::check_members(members.keys())?;
     let query = string(&mut members, "query")?;
     let document_id = string(&mut members, DOCUMENT_ID)?;
     let has_query = query.is_some();

@@ -15,6 +15,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
+use super::secret_file;
+
 pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
 mod certificate;
@@ -45,6 +47,7 @@ pub struct TlsListener<L> {
 impl<L> TlsListener<L> {
     /// Shows this certificate as it is when a connection comes.
     pub fn new(tcp: L, certificate: Certificate) -> Self {
+        secret_file::warn_if_exposed(certificate.key_file());
         Self {
             tcp,
             certificate,

@@ -1,18 +1,30 @@
-//! What a client wishes of its operations by headers of its own: `x-unit-of-work: report` to see what they did to the
-//! database (or `timeline`, to see it step by step), `x-dry-run: true` to see what they would do, `x-timeout: 500ms` to
-//! have an answer by then, `x-batch: all-or-nothing` to make a batch one unit of work.
+//! The switches of a request: what a client asks of its operations beside their documents.
 //!
-//! A cross-site page cannot send them: they need a preflight. Where there are no headers (a browser's WebSocket), an
-//! operation has `extensions.unitOfWork`, `extensions.dryRun` and `extensions.timeout`.
+//! | header | values | of one operation |
+//! |---|---|---|
+//! | `x-dry-run` | `true`, `false` | `extensions.dryRun`: true or false |
+//! | `x-batch` | `all-or-nothing`, `each` | |
+//! | `x-timeout` | a time such as `500ms` | `extensions.timeout`: the same |
+//! | `x-unit-of-work` | `report`, `timeline`, `off` | `extensions.unitOfWork`: the same |
+//!
+//! A browser cannot give headers to a WebSocket. There an operation has its `extensions`, and `connection_init` can have the
+//! headers as members of its payload.
+//!
+//! Whoever sends a switch counts on it. So a value that is not understood, a header that is there twice and a name that is
+//! almost right are refused with 400: nothing runs in another way than was asked for. A switch that is honoured although it
+//! changes nothing (a dry run of a query) is accepted.
+//!
+//! A cross-site page cannot send the headers: they need a preflight.
 
 use std::time::Duration;
 
 use async_graphql::{Request, Value};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 use unit_of_work::{AllOrNothing, DryRun, OperationDeadline, Report};
 
-use super::refusal::Refusal;
+use super::{idempotency, refusal::Refusal, spelling};
 
 const BATCH: HeaderName = HeaderName::from_static("x-batch");
 const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
@@ -22,38 +34,96 @@ const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
 /// Keeps an instant and a time within what an instant can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The wishes of one HTTP request, or of one socket.
+/// The switches of one HTTP request, or of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
     report: Report,
     /// The most that this server tells of a unit.
     most: Report,
     dry_run: bool,
-    all_or_nothing: bool,
+    all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
 }
 
 impl Wishes {
-    /// Reads them from the headers; other values of the first two wish nothing, while a time that cannot be read is
-    /// refused: the client counts on it. No unit is told of beyond `most`.
+    /// Reads them from the headers. No unit is told of beyond `most`.
     pub(super) fn of(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let is = |name, value| text(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
-        let timeout = headers
-            .get(TIMEOUT)
-            .map(|value| timeout(value.to_str().unwrap_or_default(), "x-timeout"))
-            .transpose()?;
+        spelling::check_headers(headers)?;
+        let report = read(headers, &UNIT_OF_WORK, |text| {
+            report(text).ok_or_else(|| wrong("x-unit-of-work", REPORTS))
+        })?;
+        let dry_run = read(headers, &DRY_RUN, |text| {
+            if text.eq_ignore_ascii_case("true") {
+                Ok(true)
+            } else if text.eq_ignore_ascii_case("false") {
+                Ok(false)
+            } else {
+                Err(wrong("x-dry-run", "`true` or `false`"))
+            }
+        })?;
+        let all_or_nothing = read(headers, &BATCH, |text| {
+            if text.eq_ignore_ascii_case("all-or-nothing") {
+                Ok(true)
+            } else if text.eq_ignore_ascii_case("each") {
+                Ok(false)
+            } else {
+                Err(wrong("x-batch", "`all-or-nothing` or `each`"))
+            }
+        })?;
         Ok(Self {
-            report: text(UNIT_OF_WORK).map(report).unwrap_or_default(),
+            report: report.unwrap_or_default(),
             most,
-            dry_run: is(DRY_RUN, "true"),
-            all_or_nothing: is(BATCH, "all-or-nothing"),
-            timeout,
+            dry_run: dry_run.unwrap_or_default(),
+            all_or_nothing,
+            timeout: read(headers, &TIMEOUT, |text| timeout(text, "x-timeout"))?,
         })
+    }
+
+    /// Reads those of a WebSocket's handshake, where there is no batch.
+    pub(super) fn of_handshake(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
+        Self::of(headers, most)?.without_batch()
+    }
+
+    /// Adds those in the payload of `connection_init`, which has headers as members.
+    pub(super) fn with_init(self, payload: &Map<String, Json>) -> Result<Self, Refusal> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in payload {
+            // Other members are the application's own, and need not be headers.
+            let Some(right) = spelling::header(name)? else {
+                continue;
+            };
+            let value = value.as_str().unwrap_or_default();
+            let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
+            headers.append(right, value);
+        }
+        if let Some(Json::Object(nested)) = payload.get("headers") {
+            nested
+                .keys()
+                .try_for_each(|name| spelling::check_place(name))?;
+        }
+        idempotency::refuse(&headers)?;
+        let own = Self::of_handshake(&headers, self.most)?;
+        Ok(Self {
+            report: own.report.max(self.report),
+            dry_run: own.dry_run || self.dry_run,
+            timeout: own.timeout.or(self.timeout),
+            ..self
+        })
+    }
+
+    /// Refuses `x-batch` where there is no batch: the client believes that it sent one.
+    pub(super) fn without_batch(self) -> Result<Self, Refusal> {
+        match self.all_or_nothing {
+            None => Ok(self),
+            Some(_) => Err(Refusal::bad_request(
+                "`x-batch` is for a POST of a JSON array of operations, and this is none",
+            )),
+        }
     }
 
     /// Puts them into a request, for the unit of work to find. The time counts from now.
     pub(super) fn mark(self, mut request: Request) -> Result<Request, Refusal> {
+        spelling::check_extensions(request.extensions.keys())?;
         let own = match request.extensions.get("timeout") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(timeout(text, "extensions.timeout")?),
@@ -63,14 +133,22 @@ impl Wishes {
             request = request.data(OperationDeadline(Instant::now() + timeout));
         }
         let own = match request.extensions.get("unitOfWork") {
+            None | Some(Value::Null) => Some(Report::Off),
             Some(Value::String(text)) => report(text),
-            _ => Report::Off,
+            Some(_) => None,
         };
+        let own = own.ok_or_else(|| wrong("extensions.unitOfWork", REPORTS))?;
         let report = own.max(self.report).min(self.most);
         if report != Report::Off {
             request = request.data(report);
         }
-        if self.dry_run {
+        let own = match request.extensions.get("dryRun") {
+            None => false,
+            Some(Value::Boolean(own)) => *own,
+            // Not even null: a client that lost the value on its way counts on it all the same.
+            Some(_) => return Err(wrong("extensions.dryRun", "true or false")),
+        };
+        if own || self.dry_run {
             request = request.data(DryRun);
         }
         Ok(request)
@@ -78,7 +156,7 @@ impl Wishes {
 
     /// Whether a batch is to be one unit of work.
     pub(super) fn all_or_nothing(self) -> bool {
-        self.all_or_nothing
+        self.all_or_nothing == Some(true)
     }
 
     /// As [`Wishes::mark`], for a part of a batch that is one unit of work.
@@ -87,12 +165,35 @@ impl Wishes {
     }
 }
 
-fn report(text: &str) -> Report {
-    match text.to_ascii_lowercase().as_str() {
-        "report" => Report::InExtensions,
-        "timeline" => Report::Timeline,
-        _ => Report::Off,
+/// Reads a header that is there once, or not at all.
+fn read<T>(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    parse: impl FnOnce(&str) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        // What is not ASCII is none of the values that a switch takes.
+        (Some(value), None) => parse(value.to_str().unwrap_or_default()).map(Some),
+        (Some(_), Some(_)) => Err(Refusal::bad_request(format!("`{name}` is there twice"))),
     }
+}
+
+fn wrong(name: &str, expected: &str) -> Refusal {
+    Refusal::bad_request(format!("`{name}` takes {expected}"))
+}
+
+const REPORTS: &str = "`report`, `timeline` or `off`";
+
+fn report(text: &str) -> Option<Report> {
+    [
+        ("report", Report::InExtensions),
+        ("timeline", Report::Timeline),
+        ("off", Report::Off),
+    ]
+    .into_iter()
+    .find_map(|(name, report)| text.eq_ignore_ascii_case(name).then_some(report))
 }
 
 fn timeout(text: &str, name: &str) -> Result<Duration, Refusal> {

@@ -63,11 +63,19 @@ impl Signer {
 
     /// A token with these claims that names this key.
     pub(super) fn sign(&self, id: Option<&str>, claims: &Json) -> String {
-        let mut header = json!({ "typ": "JWT", "alg": self.algorithm() });
+        let mut header = json!({ "typ": "JWT" });
         if let Some(id) = id {
             header["kid"] = json!(id);
         }
-        let message = [&header, claims].map(|part| encode(part.to_string().as_bytes()));
+        self.sign_with(header, &claims.to_string())
+    }
+
+    /// A token with these members of the header beside the algorithm, and claims as they are written.
+    pub(super) fn sign_with(&self, mut header: Json, claims: &str) -> String {
+        if header.get("alg").is_none() {
+            header["alg"] = json!(self.algorithm());
+        }
+        let message = [&header.to_string(), claims].map(|part| encode(part.as_bytes()));
         let message = message.join(".");
         let signature = self.signature(message.as_bytes());
         format!("{message}.{}", encode(&signature))

@@ -2,6 +2,11 @@
 //!
 //! The issuer answers while a test waits for the server to start: such tests have more than one thread.
 
+use std::{
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
+
 use axum::http::{StatusCode, header};
 use daybook::http::{Certificate, READ, TlsListener, WRITE};
 use serde_json::json;
@@ -111,6 +116,51 @@ async fn a_storm_of_invented_keys_costs_the_issuer_one_question() {
         assert_eq!(ask(&server, &forged(id)).await, 401);
     }
     assert_eq!(issuer.asked(), 2);
+}
+
+/// The first tokens wait for a second at most, and later ones not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_hangs_holds_up_nobody_for_long() {
+    let key = Signer::generate();
+    let issuer = Issuer::start(&[("key", &key)]).await;
+    let server = serve(&["--jwks", &issuer.url()]);
+    issuer.answers.forget_permits(Semaphore::MAX_PERMITS);
+    let forger = Signer::generate();
+    let forged = |id: usize| forger.sign(Some(&format!("forged-{id}")), &claims(WRITE));
+    let began = Instant::now();
+    let first: Vec<_> = (0..5)
+        .map(|id| tokio::spawn(ask_at(server.base().to_owned(), forged(id))))
+        .collect();
+    for first in first {
+        assert_eq!(first.await.unwrap(), 401);
+    }
+    for id in 5..15 {
+        assert_eq!(ask(&server, &forged(id)).await, 401);
+    }
+    // The source would have five seconds, each time.
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[test]
+fn a_secret_that_everybody_can_read_brings_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "s".repeat(32)).unwrap();
+    let path = file.to_str().unwrap();
+    for (mode, warns) in [(0o600, false), (0o640, false), (0o644, true), (0o602, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let server = serve(&["--jwt-secret-file", path]);
+        server.signal("TERM");
+        let (_, said) = server.ended();
+        let is_warned = said.contains("every user of this machine can read or change this file")
+            && said.contains(path);
+        assert_eq!(is_warned, warns, "{mode:o}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -227,8 +227,7 @@ async fn what_is_told_of_the_unit_is_for_those_who_ask() {
         let server = Server::start_with(|options| options.most_told = most, DEFAULT_STOP).await;
         let most = format!("{most:?}");
         for (asked, told) in [
-            ("", "Off"),
-            ("other", "Off"),
+            ("off", "Off"),
             ("report", "InExtensions"),
             ("REPORT", "InExtensions"),
             ("timeline", &most),

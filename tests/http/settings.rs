@@ -107,6 +107,8 @@ fn authentication_wants_a_key_an_issuer_and_an_audience() {
             "/nowhere",
             "--allow-origin",
             "https://a.example,*",
+            "--allow-host",
+            "a.example:80",
         ],
         &[],
     );
@@ -114,6 +116,7 @@ fn authentication_wants_a_key_an_issuer_and_an_audience() {
     for part in [
         "--jwks is \"/nowhere\"; expected a file that can be read",
         "--allow-origin is \"*\"; expected an origin",
+        "--allow-host is \"a.example:80\"; expected the name or the address of a host without a port",
     ] {
         assert!(said.contains(part), "{said}");
     }
@@ -167,6 +170,7 @@ fn help_shows_every_setting_and_no_secret() {
         "--jwt-audience",
         "--without-authentication",
         "--allow-origin",
+        "--allow-host",
         "--max-operations",
         "--max-body",
         "--max-batch",

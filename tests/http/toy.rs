@@ -12,7 +12,7 @@ use async_graphql::{
 };
 use daybook::http::{Readiness, RequestErrors};
 use tokio::sync::Semaphore;
-use unit_of_work::{Report, Viewer};
+use unit_of_work::{DryRun, Report, Viewer};
 
 /// What a schema and its test share.
 #[derive(Clone, Default)]
@@ -168,6 +168,11 @@ impl Query {
             "{:?}",
             ctx.data_opt::<Report>().copied().unwrap_or_default()
         )
+    }
+
+    /// Whether the operation is to be a dry run.
+    async fn is_dry_run(&self, ctx: &Context<'_>) -> bool {
+        ctx.data_opt::<DryRun>().is_some()
     }
 
     async fn hold(&self, ctx: &Context<'_>) -> bool {

@@ -27,6 +27,8 @@ pub mod codes {
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
     /// The operation asked for its own rollback, with the reason in the message.
     pub const ROLLBACK_ONLY: &str = "ROLLBACK_ONLY";
+    /// It is not clear whether a dry run was asked for: nothing of the operation ran.
+    pub const DRY_RUN_INVALID: &str = "DRY_RUN_INVALID";
     /// The idempotency key was used for something else: nothing of the operation ran.
     pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// The idempotency key does not keep to the rules, or there are two: nothing of the operation ran.

@@ -178,7 +178,8 @@ impl Extension for PerRequest {
         let request = next.run(ctx, request).await?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
-        self.dry_run.get_or_init(|| is_dry_run(&request));
+        let dry_run = is_dry_run(&request)?;
+        self.dry_run.get_or_init(|| dry_run);
         self.idempotency.prepare(ctx, &request);
         Ok(request)
     }

@@ -1,23 +1,35 @@
 //! The keys as they are now, and where newer ones come from.
 //!
 //! Keys are got when the server starts, then again from time to time, and when a token names a key that is not known: then
-//! at most once in [`AGAIN`], however many tokens name however many keys, by one look for all who wait for it. Whoever
-//! invents names of keys costs the source next to nothing. Where the source fails, the keys that were there stay.
+//! at most once in [`AGAIN`], however many tokens name however many keys. Tokens wait for that look for at most [`WAIT`] from its
+//! beginning; later ones are answered by the keys that are known. So a source that hangs costs a client at most a second, and
+//! whoever invents names of keys costs the source next to nothing. Where the source fails, the keys that were there stay.
 
-use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
 
 use axum::http::Uri;
 use tokio::{
     sync::{Mutex, watch},
     task::spawn_blocking,
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{keys::Keys, verifier};
-use crate::outgoing::{Client, FetchError};
+use crate::{
+    http::secret_file,
+    outgoing::{Client, FetchError},
+};
 
 /// How long after a look for the key of one token others are not looked for.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// How long after the beginning of a look tokens wait for what comes of it.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// How long a source may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -112,8 +124,18 @@ impl Source {
 pub(super) struct KeyRing {
     keys: watch::Sender<Arc<Keys>>,
     source: Option<Source>,
-    /// When a key was last looked for. Locked for as long as one is: who waits for it finds what came of it.
-    looked: Arc<Mutex<Option<Instant>>>,
+    /// Locked for as long as the source is being asked: one question at a time.
+    asking: Mutex<()>,
+    /// The last look for a key that a token named.
+    last: StdMutex<Option<Look>>,
+}
+
+/// A look for a key that was not known.
+#[derive(Clone)]
+struct Look {
+    began: Instant,
+    /// Closed when the look is over.
+    over: watch::Receiver<()>,
 }
 
 impl KeyRing {
@@ -124,7 +146,12 @@ impl KeyRing {
 
     pub(super) async fn of(source: KeySource) -> Result<Self, KeyError> {
         let source = match source {
-            KeySource::File(file) => Source::File(file),
+            KeySource::File(file) => {
+                if let KeyFile::Secret(path) = &file {
+                    secret_file::warn_if_exposed(path);
+                }
+                Source::File(file)
+            }
             KeySource::Url(url) => Source::Url(Box::new(Client::to(&url)?), url),
         };
         Ok(Self::new(source.get().await?, Some(source)))
@@ -135,7 +162,8 @@ impl KeyRing {
         Self {
             keys: watch::Sender::new(Arc::new(keys)),
             source,
-            looked: Arc::default(),
+            asking: Mutex::default(),
+            last: StdMutex::default(),
         }
     }
 
@@ -145,6 +173,7 @@ impl KeyRing {
 
     pub(super) async fn renew(&self) -> Result<(), KeyError> {
         if let Some(source) = &self.source {
+            let _asking = self.asking.lock().await;
             self.keys.send_replace(Arc::new(source.get().await?));
         }
         Ok(())
@@ -155,21 +184,35 @@ impl KeyRing {
         if self.source.is_none() || self.now().knows(id) {
             return false;
         }
-        let mut looked = self.looked.clone().lock_owned().await;
-        let is_too_soon = looked.is_some_and(|looked| looked.elapsed() < AGAIN);
-        if !is_too_soon && !self.now().knows(id) {
-            *looked = Some(Instant::now());
-            let ring = self.clone();
-            // A task of its own: others wait for what comes of it, also when the client that began it goes.
-            let look = tokio::spawn(async move {
-                if let Err(error) = ring.renew().await {
-                    tracing::warn!(%error, "the keys cannot be renewed: those before stay");
-                }
-                drop(looked);
-            });
-            // It does not panic; if it did, nothing would be known.
-            let _ = look.await;
-        }
+        let mut look = self.look();
+        // It never changes: only its end is waited for.
+        let _ = timeout_at(look.began + WAIT, look.over.changed()).await;
         self.now().knows(id)
+    }
+
+    /// The last look, or a new one where that is long ago.
+    fn look(self: &Arc<Self>) -> Look {
+        // Nothing can panic while the lock is held.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(look) = &*last
+            && look.began.elapsed() < AGAIN
+        {
+            return look.clone();
+        }
+        let (end, over) = watch::channel(());
+        let look = Look {
+            began: Instant::now(),
+            over,
+        };
+        *last = Some(look.clone());
+        let ring = self.clone();
+        // A task of its own: it goes on when the client that began it goes, and others wait for it.
+        tokio::spawn(async move {
+            if let Err(error) = ring.renew().await {
+                tracing::warn!(%error, "the keys cannot be renewed: those before stay");
+            }
+            drop(end);
+        });
+        look
     }
 }

@@ -2,8 +2,9 @@
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
+use serde::Deserialize;
 
 /// The fewest bytes of a secret: HS256 is as strong as its key (RFC 7518, section 3.2).
 const SHORTEST_SECRET: usize = 32;
@@ -39,15 +40,19 @@ impl Keys {
     /// What a set is, where this is none.
     pub fn from_jwks(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a JSON Web Key Set with keys for RS256, ES256 or EdDSA";
-        let set: JwkSet = serde_json::from_str(text).map_err(|_| EXPECTED)?;
-        let keys = set.keys.iter().map(|jwk| {
+        let set: Set = serde_json::from_str(text).map_err(|_| EXPECTED)?;
+        // A set may hold keys for other uses, and of kinds that nobody here knows (RFC 7517, section 5).
+        let known = set.keys.into_iter().filter_map(|key| {
+            let jwk: Jwk = serde_json::from_value(key).ok()?;
+            verifies(&jwk).then_some(jwk)
+        });
+        let keys = known.map(|jwk| {
             Some(Key {
-                id: jwk.common.key_id.clone(),
-                algorithm: algorithm(jwk)?,
-                key: DecodingKey::from_jwk(jwk).ok()?,
+                algorithm: algorithm(&jwk)?,
+                key: DecodingKey::from_jwk(&jwk).ok()?,
+                id: jwk.common.key_id,
             })
         });
-        // A set may hold keys for other uses.
         let keys: Vec<_> = keys.flatten().collect();
         if keys.is_empty() {
             Err(EXPECTED)
@@ -70,6 +75,24 @@ impl Keys {
     }
 }
 
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<serde_json::Value>,
+}
+
+/// Whether a key is for signatures, as far as it says (RFC 7517, sections 4.2 and 4.3). One that is for encryption verifies none.
+fn verifies(jwk: &Jwk) -> bool {
+    let by_use = match &jwk.common.public_key_use {
+        None => true,
+        Some(usage) => *usage == PublicKeyUse::Signature,
+    };
+    let by_operations = match &jwk.common.key_operations {
+        None => true,
+        Some(operations) => operations.contains(&KeyOperations::Verify),
+    };
+    by_use && by_operations
+}
+
 /// What a public key verifies: as it says itself, else by its kind. A set of public keys has no secrets in it.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     let of_kind = match &jwk.algorithm {
@@ -77,7 +100,9 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
             Algorithm::ES256
         }
-        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            Algorithm::EdDSA
+        }
         _ => return None,
     };
     match (jwk.common.key_algorithm, of_kind) {

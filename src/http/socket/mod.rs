@@ -249,6 +249,16 @@ impl<E: Executor> Session<E> {
                 ControlFlow::Break(Close::second_init().into())
             }
             ClientMessage::ConnectionInit { payload } => {
+                if let Some(payload) = &payload {
+                    match self.wishes.with_init(payload) {
+                        Ok(wishes) => self.wishes = wishes,
+                        Err(refusal) => {
+                            return ControlFlow::Break(
+                                Close::bad_message(refusal.message()).into(),
+                            );
+                        }
+                    }
+                }
                 let tokens = self.state.tokens.as_ref();
                 if let Some(caller) = Caller::of_init(tokens, payload.as_ref()).await {
                     self.caller = caller;

@@ -1,6 +1,10 @@
 //! The server's certificate: read from two PEM files, and read again when they change.
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::sync::watch;
 use tokio_rustls::rustls::{
@@ -93,6 +97,11 @@ impl Certificate {
         let config = pem.config()?;
         self.0.current.send_replace(Current { pem, config });
         Ok(true)
+    }
+
+    /// The file with the private key.
+    pub(super) fn key_file(&self) -> &Path {
+        &self.0.files.key
     }
 
     /// What a connection that comes now is shown.

@@ -54,7 +54,7 @@ impl Pair {
         }
     }
 
-    fn serve(&self, more: &[&str]) -> Running {
+    pub(super) fn serve(&self, more: &[&str]) -> Running {
         let CertificateFiles { chain, key } = self.files();
         let tls = [
             "--tls-certificate",
@@ -68,7 +68,7 @@ impl Pair {
     }
 
     /// Knows this certificate and no other.
-    fn client(&self) -> ClientConfig {
+    pub(super) fn client(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -90,9 +90,9 @@ fn write(folder: &TempDir) -> CertificateDer<'static> {
     certificate.der().clone()
 }
 
-type Https = Client<HttpsConnector<HttpConnector>, Body>;
+pub(super) type Https = Client<HttpsConnector<HttpConnector>, Body>;
 
-fn https(config: ClientConfig) -> Https {
+pub(super) fn https(config: ClientConfig) -> Https {
     let connector = HttpsConnectorBuilder::new()
         .with_tls_config(config)
         .https_only()

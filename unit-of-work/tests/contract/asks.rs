@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use async_graphql::Request;
+use async_graphql::{BatchRequest, BatchResponse, Request};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::IsolationLevel;
 use tokio::time::{Instant, timeout};
-use unit_of_work::{DatabaseOptions, DryRun, Isolation, OperationDeadline, SessionSettings};
+use unit_of_work::{
+    AllOrNothing, DatabaseOptions, DryRun, Isolation, OperationDeadline, SessionSettings,
+};
 
 use crate::{
     clients::behind_a_proxy,
@@ -32,6 +34,46 @@ on_every_engine! {
             assert_eq!(stage.cue.effects(), Vec::<String>::new());
             assert_eq!((stage.marks().await, stage.counter().await), (Vec::new(), 0));
         }
+        stage.assert_whole().await;
+    }
+
+    /// Whatever is not clearly a dry run, and not clearly none, is refused before anything runs.
+    async fn unclear_dry_run_is_refused(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let ask = |extensions: serde_json::Value| {
+            let request = serde_json::json!({ "query": "mutation { mark(name: \"a\") }", "extensions": extensions });
+            serde_json::from_value::<Request>(request).expect("a request")
+        };
+        let unclear = [
+            serde_json::json!({ "dryRun": "true" }),
+            serde_json::json!({ "dryRun": "" }),
+            serde_json::json!({ "dryRun": 1 }),
+            serde_json::json!({ "dryRun": null }),
+            serde_json::json!({ "dryRun": [true] }),
+            serde_json::json!({ "dryRun": { "value": true } }),
+            serde_json::json!({ "dryrun": true }),
+            serde_json::json!({ "dry_run": true }),
+            serde_json::json!({ "DRY-RUN": true }),
+            serde_json::json!({ "dryRun": true, "Dryrun": true }),
+        ];
+        for extensions in unclear {
+            let response = stage.schema.execute(ask(extensions.clone())).await;
+            assert_eq!(codes(&response), ["DRY_RUN_INVALID"], "{extensions}");
+            let part = || ask(extensions.clone()).data(AllOrNothing);
+            let batch = BatchRequest::Batch(vec![Request::new("mutation { mark(name: \"b\") }").data(AllOrNothing), part()]);
+            let BatchResponse::Batch(responses) = stage.schema.execute_batch(batch).await else {
+                panic!("a batch is answered by a batch");
+            };
+            assert_eq!(codes(&responses[1]), ["DRY_RUN_INVALID"], "{extensions}");
+        }
+        for key in ["idempotencykey", "Idempotency-Key", "idempotency_key"] {
+            let response = stage.schema.execute(ask(serde_json::json!({ key: "once" }))).await;
+            assert_eq!(codes(&response), ["IDEMPOTENCY_KEY_INVALID"], "{key}");
+        }
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+        let response = stage.schema.execute(ask(serde_json::json!({ "dryRun": false, "other": 1 }))).await;
+        assert!(response.is_ok(), "{response:?}");
+        assert_eq!(stage.marks().await, ["a"]);
         stage.assert_whole().await;
     }
 
