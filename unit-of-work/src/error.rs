@@ -39,6 +39,11 @@ pub mod codes {
     pub const BATCH_ROLLED_BACK: &str = "BATCH_ROLLED_BACK";
     /// The batch cannot be all or nothing: nothing of it happened.
     pub const BATCH_REFUSED: &str = "BATCH_REFUSED";
+    /// Nobody can tell whether the operation is a query, a mutation or a subscription: nothing of it ran.
+    pub const OPERATION_KIND_UNKNOWN: &str = "OPERATION_KIND_UNKNOWN";
+    /// A statement took longer than the database lets it, or was cancelled there; the operation's own deadline had not
+    /// passed. It was rolled back.
+    pub const STATEMENT_TIMEOUT: &str = "STATEMENT_TIMEOUT";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
 }

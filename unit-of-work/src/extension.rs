@@ -154,7 +154,9 @@ struct PerRequest {
     settings: Arc<Settings>,
     idempotency: Idempotency,
     operation_name: OnceLock<Option<String>>,
-    kind: OnceLock<OperationType>,
+    /// Which kind of operation the document says it is: `None` inside where it does not say which operation is meant.
+    /// Unset where an extension further out has supplied the document and nobody has asked this one.
+    kind: OnceLock<Option<OperationType>>,
     /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
     document_error: OnceLock<ServerError>,
     /// Whether the request's `extensions` ask for a dry run.
@@ -194,8 +196,10 @@ impl Extension for PerRequest {
         let document = next.run(ctx, query, variables).await?;
         let name = self.operation_name.get().and_then(Option::as_deref);
         let operation = select(&document, name);
+        self.kind
+            .get_or_init(|| operation.map(|operation| operation.node.ty));
+        self.idempotency.parsed(name, query, &document, variables);
         if let Some(operation) = operation {
-            self.kind.get_or_init(|| operation.node.ty);
             if let Some(level) = self.settings.isolation_of(&document, operation) {
                 self.field_isolation.get_or_init(|| level);
             }
@@ -213,6 +217,9 @@ impl Extension for PerRequest {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
+        let Some(&kind) = self.kind.get() else {
+            return Err(vec![respond::unknown_kind()]);
+        };
         let known = ctx.data_opt::<Validated>();
         let result = match known.and_then(Validated::get) {
             Some(result) => result,
@@ -224,13 +231,20 @@ impl Extension for PerRequest {
                 result
             }
         };
-        if self.kind.get() == Some(&OperationType::Mutation)
+        if kind == Some(OperationType::Mutation)
             && let Some(error) = self.idempotency.refusal()
         {
             return Err(vec![error]);
         }
         if let Some(error) = batch::refusal(ctx, self.idempotency.has_key()) {
             return Err(vec![error]);
+        }
+        if kind == Some(OperationType::Subscription)
+            && let Some(attempt) = ctx.data_opt::<Arc<Attempt>>()
+        {
+            // Whoever sent it could not tell what it is. A stream that is begun here would be cut after its first event.
+            attempt.is_subscription();
+            return Err(vec![respond::no_subscription()]);
         }
         match self.document_error.get() {
             Some(error) => Err(vec![error.clone()]),
@@ -276,7 +290,10 @@ impl Extension for PerRequest {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        let kind = self.kind.get().copied().unwrap_or(OperationType::Query);
+        // Nobody can tell what it may do, so it does nothing.
+        let Some(kind) = self.kind.get().copied().flatten() else {
+            return Response::from_errors(vec![respond::unknown_kind()]);
+        };
         let (kind_name, access) = match kind {
             OperationType::Query => ("query", Access::ReadOnly),
             OperationType::Mutation => ("mutation", Access::ReadWrite),
@@ -314,9 +331,13 @@ impl Extension for PerRequest {
         data.insert(unit.clone());
         data.insert(loaders);
 
-        // What is all or nothing has no partial success.
-        let field_savepoints = self.settings.field_savepoints && together.is_none();
-        if field_savepoints && access == Access::ReadWrite {
+        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its
+        // response is stored under the key before COMMIT and replayed from then on, so it must not have failed in part.
+        let field_savepoints = self.settings.field_savepoints
+            && access == Access::ReadWrite
+            && together.is_none()
+            && !self.idempotency.has_key();
+        if field_savepoints {
             self.fields
                 .get_or_init(|| FieldSavepoints::new(unit.clone()));
         }
@@ -348,11 +369,8 @@ impl Extension for PerRequest {
             return Response::default();
         }
 
-        // With an idempotency key there is no partial success: what is replayed is what was committed, all of it.
         let undone = match (self.fields.get(), &mut resolved) {
-            (Some(fields), Some(Ok(response))) if !self.idempotency.has_key() => {
-                fields.set_aside(response)
-            }
+            (Some(fields), Some(Ok(response))) => fields.set_aside(response),
             _ => Vec::new(),
         };
         let (response, cut_short) = answer(resolved);

@@ -32,7 +32,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use async_graphql::{Request, Response, ServerError, Value, extensions::ExtensionContext};
+use async_graphql::{
+    Request, Response, ServerError, Value, Variables, extensions::ExtensionContext,
+    parser::types::ExecutableDocument,
+};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -59,7 +62,19 @@ use table::Claim;
 struct Ticket {
     viewer: Viewer,
     key: IdempotencyKey,
-    fingerprint: String,
+    /// Known as soon as the document is: a request may name it only.
+    fingerprint: OnceLock<String>,
+}
+
+impl Ticket {
+    /// What the key was given for.
+    ///
+    /// # Errors
+    /// Where nobody has seen the document.
+    fn fingerprint(&self) -> Result<&str, DbErr> {
+        let fingerprint = self.fingerprint.get().map(String::as_str);
+        fingerprint.ok_or_else(|| DbErr::Custom("the operation's document is not known".to_owned()))
+    }
 }
 
 /// The idempotency of one request.
@@ -88,11 +103,26 @@ impl Idempotency {
             Ok(Some(key)) => Ok(Ticket {
                 viewer: find(ctx, request).unwrap_or_default(),
                 key,
-                fingerprint: fingerprint::of(request),
+                fingerprint: OnceLock::new(),
             }),
             Err(error) => Err(error),
         };
         self.ticket.get_or_init(|| ticket);
+    }
+
+    /// Notes what the key was given for.
+    pub(crate) fn parsed(
+        &self,
+        operation_name: Option<&str>,
+        query: &str,
+        document: &ExecutableDocument,
+        variables: &Variables,
+    ) {
+        if let Some(Ok(ticket)) = self.ticket.get() {
+            ticket
+                .fingerprint
+                .get_or_init(|| fingerprint::of(operation_name, query, document, variables));
+        }
     }
 
     /// Whether the request has a key.

@@ -5,21 +5,58 @@ use async_graphql::{
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 
-/// The operation that the engine will run, if it runs one: where the name does not decide, it refuses.
+/// The operation that the engine will run. `None` where the name does not decide which one that is: the engine then
+/// refuses the request.
 pub(crate) fn select<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Option<&'a Positioned<OperationDefinition>> {
     match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation),
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        // It has no name.
+        (DocumentOperations::Single(_), Some(_)) => None,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
-        (DocumentOperations::Multiple(operations), None) => operations.values().next(),
+        (DocumentOperations::Multiple(operations), None) => {
+            let mut operations = operations.values();
+            operations.next().filter(|_| operations.next().is_none())
+        }
     }
 }
 
-/// What kind of operation a request surely is; `None` where its document does not parse. The request keeps the document.
+/// What kind of operation a request surely is. `None` where its text does not tell: it does not parse, it does not say
+/// which operation is meant, or the request names a document that only an extension of the schema has. The request keeps
+/// the parsed document.
 pub(crate) fn kind_of(request: &mut Request) -> Option<OperationType> {
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;
     select(document, name.as_deref()).map(|operation| operation.node.ty)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_engine_will_run_is_selected() {
+        let kind = |document: &str, name| {
+            let document = parse_query(document).expect("parses");
+            select(&document, name).map(|operation| operation.node.ty)
+        };
+        assert_eq!(kind("{ a }", None), Some(OperationType::Query));
+        assert_eq!(kind("{ a }", Some("A")), None);
+        assert_eq!(
+            kind("mutation A { a }", None),
+            Some(OperationType::Mutation)
+        );
+        assert_eq!(
+            kind("mutation A { a }", Some("A")),
+            Some(OperationType::Mutation)
+        );
+        let two = "query A { a } mutation B { b }";
+        assert_eq!(kind(two, Some("B")), Some(OperationType::Mutation));
+        assert_eq!(kind(two, Some("C")), None);
+        assert_eq!(kind(two, None), None);
+    }
 }

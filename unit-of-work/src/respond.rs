@@ -185,6 +185,21 @@ fn deadline_error() -> ServerError {
     )
 }
 
+/// An operation of which nobody can tell whether it may write.
+pub(crate) fn unknown_kind() -> ServerError {
+    coded(
+        "The server cannot tell whether this operation is a query, a mutation or a subscription, so nothing of it was run: \
+         an extension has supplied the document without asking the unit of work, which has to be registered before it.",
+        codes::OPERATION_KIND_UNKNOWN,
+        false,
+    )
+}
+
+/// What async-graphql answers where a subscription cannot have a stream.
+pub(crate) fn no_subscription() -> ServerError {
+    ServerError::new("Subscriptions are not supported on this transport.", None)
+}
+
 pub(crate) fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
     let mut error = ServerError::new(message, None);
     let mut extensions = ErrorExtensionValues::default();

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     batch::{self, Together},
+    respond,
     snapshots::Snapshots,
     template::Template,
     timeline::{Step, Timeline, UnderWay},
@@ -31,7 +32,8 @@ use crate::{
 /// That is decided by what happened to the unit, told by the database's error codes; never by the errors of the response.
 ///
 /// # What is not run again
-/// - A subscription.
+/// - A subscription. A request that only names its document (a persisted query, found by an extension of the schema) is
+///   run to learn what it is; a subscription among these is then begun once, as a stream of its own.
 /// - A request with uploads: they can be read only once.
 /// - An operation whose outcome is not known, or whose deadline has passed.
 /// - A request with data of its own *and* session data (a WebSocket's): there is no way to keep the first.
@@ -103,8 +105,9 @@ impl<E: Executor> Retrying<E> {
         self
     }
 
-    /// Runs a query or mutation until an attempt's end is the operation's.
-    async fn attempts(&self, template: Template, first: Request) -> Response {
+    /// Runs a query or mutation until an attempt's end is the operation's. `None` where it turns out to be a subscription:
+    /// nothing of it has run.
+    async fn attempts(&self, template: &Template, first: Request) -> Option<Response> {
         let mut attempts = Attempts::new(&self.policy);
         let document = template.document(&self.snapshots);
         if let Some(document) = document {
@@ -114,6 +117,9 @@ impl<E: Executor> Retrying<E> {
         let mut request = first;
         loop {
             let response = template.run(&self.executor, request, &attempt).await;
+            if attempt.subscription.get().is_some() {
+                return None;
+            }
             if let Some(document) = document
                 && attempt.needs_snapshot.get().is_some()
             {
@@ -122,7 +128,7 @@ impl<E: Executor> Retrying<E> {
             } else {
                 let name = template.operation_name.as_deref();
                 if !attempts.go_on(&attempt, name).await {
-                    return response;
+                    return Some(response);
                 }
             }
             attempt = attempts.next(None);
@@ -142,7 +148,10 @@ impl<E: Executor> Retrying<E> {
 impl<E: Executor> Executor for Retrying<E> {
     async fn execute(&self, request: Request) -> Response {
         match Template::of(request, None) {
-            Ok((template, first)) => self.attempts(template, first).await,
+            Ok((template, first)) => self
+                .attempts(&template, first)
+                .await
+                .unwrap_or_else(|| Response::from_errors(vec![respond::no_subscription()])),
             // Rare, and not to be made room for in the future of all.
             Err(request) => Box::pin(self.executor.execute(*request)).await,
         }
@@ -168,7 +177,14 @@ impl<E: Executor> Executor for Retrying<E> {
         match Template::of(request, session.clone()) {
             Ok((template, first)) => {
                 let retrying = self.clone();
-                stream::once(async move { retrying.attempts(template, first).await }).boxed()
+                stream::once(async move {
+                    match retrying.attempts(&template, first).await {
+                        Some(response) => stream::once(std::future::ready(response)).boxed(),
+                        None => template.stream(&retrying.executor),
+                    }
+                })
+                .flatten()
+                .boxed()
             }
             Err(request) => self.executor.execute_stream(*request, session),
         }
@@ -209,6 +225,7 @@ impl Attempts {
                 .clone()
                 .map_or_else(OnceLock::new, OnceLock::from),
             needs_snapshot: OnceLock::new(),
+            subscription: OnceLock::new(),
             conflict: OnceLock::new(),
         })
     }
@@ -271,6 +288,8 @@ pub(crate) struct Attempt {
     timeline: OnceLock<Arc<Timeline>>,
     /// Set by the extension when it makes more.
     needs_snapshot: OnceLock<()>,
+    /// Set by the extension when the operation is a subscription, which has no attempts.
+    subscription: OnceLock<()>,
     /// Set by the extension when the operation should be run again.
     conflict: OnceLock<Conflict>,
 }
@@ -291,6 +310,11 @@ impl Attempt {
     /// Says that the operation makes more than one statement.
     pub(crate) fn snapshot_needed(&self) {
         self.needs_snapshot.get_or_init(|| ());
+    }
+
+    /// Says that the operation is a subscription, of which nothing has run.
+    pub(crate) fn is_subscription(&self) {
+        self.subscription.get_or_init(|| ());
     }
 
     /// Says that this attempt lost a conflict.

@@ -11,6 +11,8 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
+use async_graphql::Value;
+
 /// Documents beyond this many are forgotten, all at once: that costs each one attempt.
 const MOST: usize = 10_000;
 
@@ -26,8 +28,21 @@ pub(crate) struct Snapshots {
 pub(crate) struct Document(u64);
 
 impl Snapshots {
-    pub(crate) fn document(&self, query: &str, operation_name: Option<&str>) -> Document {
-        Document(self.hasher.hash_one((query, operation_name)))
+    /// A document is known by its text, or by the name (`persisted`) that a request has instead of a text: the empty
+    /// texts of two requests say nothing. `None` where there is neither.
+    pub(crate) fn document(
+        &self,
+        query: &str,
+        persisted: Option<&Value>,
+        operation_name: Option<&str>,
+    ) -> Option<Document> {
+        let persisted = match persisted {
+            None if query.is_empty() => return None,
+            Some(persisted) if query.is_empty() => Some(persisted.to_string()),
+            _ => None,
+        };
+        let hash = self.hasher.hash_one((query, persisted, operation_name));
+        Some(Document(hash))
     }
 
     pub(crate) fn is_needed(&self, document: Document) -> bool {
@@ -50,11 +65,16 @@ impl Snapshots {
 mod tests {
     use super::*;
 
+    fn document(snapshots: &Snapshots, query: &str, name: Option<&str>) -> Document {
+        let document = snapshots.document(query, None, name);
+        document.expect("has a text")
+    }
+
     #[test]
     fn what_is_known_is_bounded() {
         let snapshots = Snapshots::default();
         for n in 0..=MOST {
-            let document = snapshots.document(&n.to_string(), None);
+            let document = document(&snapshots, &n.to_string(), None);
             snapshots.remember(document);
             assert!(snapshots.is_needed(document));
         }
@@ -67,7 +87,21 @@ mod tests {
     #[test]
     fn operations_of_one_document_are_told_apart() {
         let snapshots = Snapshots::default();
-        snapshots.remember(snapshots.document("query A {a} query B {b c}", Some("B")));
-        assert!(!snapshots.is_needed(snapshots.document("query A {a} query B {b c}", Some("A"))));
+        let text = "query A {a} query B {b c}";
+        snapshots.remember(document(&snapshots, text, Some("B")));
+        assert!(!snapshots.is_needed(document(&snapshots, text, Some("A"))));
+    }
+
+    #[test]
+    fn documents_that_are_only_named_are_told_apart() {
+        let snapshots = Snapshots::default();
+        let named = |hash: &str| {
+            let persisted = Value::from(hash);
+            snapshots.document("", Some(&persisted), None)
+        };
+        snapshots.remember(named("a").expect("has a name"));
+        assert!(snapshots.is_needed(named("a").expect("has a name")));
+        assert!(!snapshots.is_needed(named("b").expect("has a name")));
+        assert!(snapshots.document("", None, None).is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Data, Executor, Request, Response, parser::types::OperationType};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 
 use crate::{
     operation::kind_of,
@@ -25,15 +25,18 @@ pub(crate) struct Template {
 impl Template {
     /// Notes what it takes to make the request again, and answers the first one, which keeps its parsed document; or gives
     /// the request back if it must be run as it is, once.
+    ///
+    /// A request whose text does not tell what it is may still be a query or a mutation: one that only names its document,
+    /// for an extension of the schema to find. It is run, and [`Attempt::is_subscription`] says where it turned out to be
+    /// a subscription, before any stream of it is begun.
     pub(crate) fn of(
         mut request: Request,
         session: Option<Arc<Data>>,
     ) -> Result<(Self, Request), Box<Request>> {
-        // What does not parse is the schema's to refuse.
-        let kind = match kind_of(&mut request) {
-            Some(OperationType::Subscription) | None => return Err(Box::new(request)),
-            kind => kind,
-        };
+        let kind = kind_of(&mut request);
+        if kind == Some(OperationType::Subscription) {
+            return Err(Box::new(request));
+        }
         if !request.uploads.is_empty() || (session.is_some() && !request.data.is_empty()) {
             return Err(Box::new(request));
         }
@@ -59,10 +62,18 @@ impl Template {
         (template, request)
     }
 
-    /// What a query's document is known by.
+    /// What the document of a query, or of what may be one, is known by.
     pub(crate) fn document(&self, snapshots: &Snapshots) -> Option<Document> {
-        let name = self.operation_name.as_deref();
-        (self.kind == Some(OperationType::Query)).then(|| snapshots.document(&self.query, name))
+        if self.kind == Some(OperationType::Mutation) {
+            return None;
+        }
+        let persisted = self.extensions.get("persistedQuery");
+        snapshots.document(&self.query, persisted, self.operation_name.as_deref())
+    }
+
+    /// The request, with the data of all attempts, for a stream of events.
+    pub(crate) fn stream(&self, executor: &impl Executor) -> BoxStream<'static, Response> {
+        executor.execute_stream(self.again(), Some(Arc::clone(&self.data)))
     }
 
     /// The request, for another attempt.

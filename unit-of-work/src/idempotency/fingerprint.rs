@@ -2,21 +2,32 @@
 //!
 //! The text is compared as it is: a client that sends a request again sends the same text. Variables are compared as
 //! values, because JSON does not keep the order of an object's members.
+//!
+//! A request that names its document (a persisted query) has no text. It is known by its parsed document: the empty texts
+//! of two different documents must not be taken for the same operation.
 
 use std::fmt::Write;
 
-use async_graphql::{Request, Value};
+use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a request in hexadecimal.
-pub(super) fn of(request: &Request) -> String {
+/// The SHA-256, in hexadecimal, of a request with this text, or with this document where it has no text.
+pub(super) fn of(
+    operation_name: Option<&str>,
+    query: &str,
+    document: &ExecutableDocument,
+    variables: &Variables,
+) -> String {
     let mut text = String::new();
     // Each part is a JSON value of its own, so that no two requests have the same text.
-    write_json(&mut text, &request.operation_name);
-    write_json(&mut text, &request.query);
+    write_json(&mut text, &operation_name);
+    write_json(&mut text, &query);
+    if query.is_empty() {
+        write_document(&mut text, document);
+    }
     text.push('{');
     // Names are unique, and a `BTreeMap` by itself sorts only the outermost.
-    for (name, value) in request.variables.iter() {
+    for (name, value) in variables.iter() {
         write_json(&mut text, name);
         write_canonical(&mut text, value);
     }
@@ -28,6 +39,22 @@ pub(super) fn of(request: &Request) -> String {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
+}
+
+/// The operations and fragments of a document in the order of their names: the parser keeps them in none.
+fn write_document(text: &mut String, document: &ExecutableDocument) {
+    let mut operations: Vec<_> = document.operations.iter().collect();
+    operations.sort_unstable_by_key(|(name, _)| name.map(Name::as_str));
+    for (name, operation) in operations {
+        write_json(text, &name);
+        write_json(text, operation);
+    }
+    let mut fragments: Vec<_> = document.fragments.iter().collect();
+    fragments.sort_unstable_by_key(|(name, _)| name.as_str());
+    for (name, fragment) in fragments {
+        write_json(text, name);
+        write_json(text, fragment);
+    }
 }
 
 /// A value with the members of its objects in the order of their names.
@@ -63,10 +90,22 @@ fn write_json(text: &mut String, value: &impl serde::Serialize) {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::Variables;
+    use async_graphql::{Request, parser::parse_query};
     use serde_json::json;
 
     use super::*;
+
+    fn fingerprint(request: &Request) -> String {
+        let document = parse_query(&request.query).expect("parses");
+        let name = request.operation_name.as_deref();
+        of(name, &request.query, &document, &request.variables)
+    }
+
+    /// As of a request that only names its document.
+    fn named(document: &str) -> String {
+        let document = parse_query(document).expect("parses");
+        of(None, "", &document, &Variables::default())
+    }
 
     fn request(variables: serde_json::Value) -> Request {
         Request::new("mutation ($a: In) { f(a: $a) }").variables(Variables::from_json(variables))
@@ -74,7 +113,7 @@ mod tests {
 
     fn parsed(variables: &str) -> String {
         let variables: Variables = serde_json::from_str(variables).expect("is JSON");
-        of(&Request::new("{ f }").variables(variables))
+        fingerprint(&Request::new("{ f }").variables(variables))
     }
 
     #[test]
@@ -88,9 +127,9 @@ mod tests {
 
     #[test]
     fn everything_else_matters() {
-        let one = of(&request(json!({ "a": { "b": "1" } })));
+        let one = fingerprint(&request(json!({ "a": { "b": "1" } })));
         assert_eq!(one.len(), 64);
-        assert_eq!(one, of(&request(json!({ "a": { "b": "1" } }))));
+        assert_eq!(one, fingerprint(&request(json!({ "a": { "b": "1" } }))));
         let others = [
             request(json!({ "a": { "b": 1 } })),
             request(json!({ "a": { "b": "1", "c": null } })),
@@ -100,9 +139,33 @@ mod tests {
                 .variables(Variables::from_json(json!({ "a": { "b": "1" } }))),
         ];
         for other in others {
-            assert_ne!(one, of(&other), "{other:?}");
+            assert_ne!(one, fingerprint(&other), "{other:?}");
         }
         assert_ne!(parsed(r#"{"a": [[1], 2]}"#), parsed(r#"{"a": [1, [2]]}"#));
         assert_ne!(parsed(r#"{"a": "1 2"}"#), parsed(r#"{"a": ["1", "2"]}"#));
+    }
+
+    #[test]
+    fn documents_that_are_only_named_are_told_apart() {
+        let many =
+            "query A { a } query B { ...X ...Y } fragment X on T { x } fragment Y on T { y }";
+        for _ in 0..20 {
+            // Each parse has its own order.
+            assert_eq!(named(many), named(many));
+        }
+        let documents = [
+            many,
+            "mutation { f(a: 1) }",
+            "mutation { f(a: 2) }",
+            "mutation { f(a: \"1\") }",
+            "mutation { f }",
+            "{ f }",
+        ];
+        for (index, one) in documents.iter().enumerate() {
+            for other in &documents[index + 1..] {
+                assert_ne!(named(one), named(other), "{one} {other}");
+            }
+        }
+        assert_ne!(named("{ f }"), fingerprint(&Request::new("{ f }")));
     }
 }

@@ -58,6 +58,7 @@ pub(super) async fn claim(
     now: SystemTime,
     expires_at: i64,
 ) -> Result<Claim, DbErr> {
+    let fingerprint = ticket.fingerprint()?;
     let claimed = run(
         unit,
         "INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, response, expires_at) \
@@ -68,7 +69,7 @@ pub(super) async fn claim(
         [
             ticket.viewer.0.as_str().into(),
             ticket.key.as_str().into(),
-            ticket.fingerprint.as_str().into(),
+            fingerprint.into(),
             expires_at.into(),
             milliseconds(now).into(),
         ],
@@ -86,7 +87,7 @@ pub(super) async fn claim(
     );
     let row = unit.query_one_raw(row).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("idempotency key".to_owned()))?;
-    if row.try_get_by_index::<String>(0)? != ticket.fingerprint {
+    if row.try_get_by_index::<String>(0)? != fingerprint {
         return Ok(Claim::Reused);
     }
     // What is committed has its response: see `record`.

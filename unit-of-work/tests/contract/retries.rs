@@ -44,10 +44,21 @@ impl Stage {
         retrying: &Retrying<TestSchema>,
         operation: &str,
     ) -> JoinHandle<Response> {
+        self.loses_once_as(retrying, operation, |text| Request::new(text))
+            .await
+    }
+
+    /// The same, for a request that is made of the operation's text.
+    pub async fn loses_once_as(
+        &self,
+        retrying: &Retrying<TestSchema>,
+        operation: &str,
+        request: impl FnOnce(String) -> Request,
+    ) -> JoinHandle<Response> {
         let other = self.observer().await;
         match self.test.engine() {
             Engine::Postgres => {
-                let running = start(retrying, operation.replace("MEET", "true"));
+                let running = start(retrying, request(operation.replace("MEET", "true")));
                 self.cue.reached().await;
                 other.execute("UPDATE counter SET value = value + 10").await;
                 self.cue.proceed();
@@ -56,7 +67,7 @@ impl Stage {
             Engine::Sqlite => {
                 other.execute("BEGIN IMMEDIATE").await;
                 other.execute("UPDATE counter SET value = value + 10").await;
-                let running = start(retrying, operation.replace("MEET", "false"));
+                let running = start(retrying, request(operation.replace("MEET", "false")));
                 let begun = || self.cue.increments.load(Ordering::SeqCst);
                 eventually("a second attempt is made", async || {
                     begun() > 1 || running.is_finished()

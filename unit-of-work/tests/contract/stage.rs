@@ -172,6 +172,8 @@ pub struct Cue {
     proceed: Notify,
     pub effects: Mutex<Vec<String>>,
     pub handle: Mutex<Option<UnitOfWork>>,
+    /// How many streams of `ticks` were created.
+    pub streams: Mutex<u32>,
     /// How often the field `increment` was begun.
     pub increments: AtomicU32,
 }
@@ -734,6 +736,7 @@ impl Subscriptions {
     /// One event at once and one after the cue; each counts the marks it sees.
     async fn ticks(&self, ctx: &Context<'_>) -> impl Stream<Item = Tick> {
         let cue = Arc::clone(cue(ctx));
+        *lock(&cue.streams) += 1;
         stream::iter([false, true]).then(move |wait| {
             let cue = Arc::clone(&cue);
             async move {
