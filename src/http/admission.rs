@@ -49,16 +49,14 @@ impl Slots {
 /// A request that may be executed.
 pub(super) struct Admitted {
     pub(super) request: Request,
-    /// `None` where the document does not parse, or does not say which operation is meant: the executor reports it.
-    pub(super) kind: Option<OperationType>,
+    /// What scope, method and transport are asked about. Nothing is admitted whose kind is not known.
+    pub(super) kind: OperationType,
 }
 
 impl Admitted {
     /// The request as this caller's, if it may run it.
     pub(super) fn of(self, caller: &Caller) -> Result<Self, Refusal> {
-        if let Some(kind) = self.kind {
-            caller.may(kind)?;
-        }
+        caller.may(self.kind)?;
         Ok(Self {
             request: caller.mark(self.request),
             kind: self.kind,
@@ -82,12 +80,41 @@ pub(super) fn admit(
         limits.check(&mut request)?;
         parsed.keep(&mut request, tokens);
     }
-    let name = request.operation_name.clone();
-    // The request keeps the parsed document, so this is the one parse.
-    let kind = request
-        .parsed_query()
-        .ok()
-        .and_then(|document| operation::select(document, name.as_deref()))
-        .map(|operation| operation.ty);
+    let kind = kind_of(&mut request)?;
     Ok(Admitted { request, kind })
+}
+
+/// The kind of the operation that will run. The request keeps the parsed document, so this is the one parse.
+fn kind_of(request: &mut Request) -> Result<OperationType, Refusal> {
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().map_err(Refusal::parse)?;
+    let operation = operation::select(document, name.as_deref());
+    let operation = operation.ok_or_else(|| Refusal::operation(name.as_deref()))?;
+    Ok(operation.ty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_told_is_not_admitted() {
+        let kind = |text: &str, name: Option<&str>| {
+            let mut request = Request::new(text);
+            request.operation_name = name.map(str::to_owned);
+            kind_of(&mut request).map_err(|refusal| refusal.into_graphql().errors.remove(0))
+        };
+        let two = "query A { a } mutation B { b }";
+        assert_eq!(kind(two, Some("B")), Ok(OperationType::Mutation));
+        for (text, name) in [
+            (two, None),
+            (two, Some("C")),
+            ("mutation { a }", Some("A")),
+            ("mutation { a", None),
+            ("", None),
+        ] {
+            let error = kind(text, name).unwrap_err();
+            assert!(error.extensions.is_some(), "{text}: {error:?}");
+        }
+    }
 }

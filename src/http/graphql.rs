@@ -140,17 +140,15 @@ async fn single<E: Executor>(
         Err(refusal) => return Ok(write(refusal.into_graphql())),
     };
     let admitted = admitted.of(&asked.caller)?;
-    if let Some(kind) = admitted.kind {
-        refuse(kind)?;
-        if kind == OperationType::Subscription {
-            if !accept.events {
-                return Err(Refusal::subscription());
-            }
-            let request = asked.wishes.mark(admitted.request)?;
-            let responses = state.executor.execute_stream(request, None);
-            let expires = asked.caller.expires;
-            return Ok(events::stream(responses, &state.lifecycle, expires));
+    refuse(admitted.kind)?;
+    if admitted.kind == OperationType::Subscription {
+        if !accept.events {
+            return Err(Refusal::subscription());
         }
+        let request = asked.wishes.mark(admitted.request)?;
+        let responses = state.executor.execute_stream(request, None);
+        let expires = asked.caller.expires;
+        return Ok(events::stream(responses, &state.lifecycle, expires));
     }
     let _slot = state.slots.take()?;
     let request = asked.wishes.mark(admitted.request)?;
@@ -201,7 +199,7 @@ async fn element<E: Executor>(
 ) -> Result<GraphqlResponse, Refusal> {
     let admitted = admission::admit(request, &state.documents, &state.parsed, &state.limits)?;
     let admitted = admitted.of(&asked.caller)?;
-    if admitted.kind == Some(OperationType::Subscription) {
+    if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());
     }
     let request = asked.wishes.mark(admitted.request)?;

@@ -69,7 +69,7 @@ impl Limits {
         Ok(tokens.count)
     }
 
-    /// Refuses a request whose document is over a limit. What does not parse is the executor's to report.
+    /// Refuses a request whose document is over a limit. What does not parse is refused where its kind is asked.
     pub(super) fn check(&self, request: &mut Request) -> Result<(), Refusal> {
         // The document is borrowed from the request while its variables are read.
         let variables = std::mem::take(&mut request.variables);

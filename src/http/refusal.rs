@@ -1,6 +1,6 @@
 //! What the handler itself answers when a request never becomes an operation.
 
-use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError};
+use async_graphql::{ErrorExtensionValues, Pos, Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
@@ -17,6 +17,7 @@ pub(super) struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
+    locations: Vec<Pos>,
     details: ErrorExtensionValues,
     header: Option<(HeaderName, &'static str)>,
 }
@@ -33,8 +34,30 @@ impl Refusal {
             status,
             error: RequestError::BadRequest,
             message: message.into(),
+            locations: Vec::new(),
             details: ErrorExtensionValues::default(),
             header: None,
+        }
+    }
+
+    /// The document is not GraphQL: where, and what was expected there. The parser's words are about the client's own text.
+    pub(super) fn parse(error: ServerError) -> Self {
+        Self {
+            error: RequestError::Parse,
+            locations: error.locations,
+            ..Self::bad_request(error.message)
+        }
+    }
+
+    /// The document does not say which operation is meant.
+    pub(super) fn operation(name: Option<&str>) -> Self {
+        let message = match name {
+            Some(name) => format!("Unknown operation named \"{name}\""),
+            None => "Operation name required in request.".to_owned(),
+        };
+        Self {
+            error: RequestError::OperationResolution,
+            ..Self::bad_request(message)
         }
     }
 
@@ -160,6 +183,7 @@ impl Refusal {
         let mut extensions = self.details;
         extensions.set("code", self.error.code());
         let mut error = ServerError::new(self.message, None);
+        error.locations = self.locations;
         error.extensions = Some(extensions);
         error.source = Some(std::sync::Arc::new(self.error));
         GraphqlResponse::from_errors(vec![error])

@@ -331,8 +331,10 @@ impl<E: Executor> Session<E> {
         let admitted = admitted.of(caller.ok_or_else(Refusal::unknown_caller)?)?;
         let request = Box::new(self.wishes.mark(admitted.request)?);
         Ok(match admitted.kind {
-            Some(OperationType::Subscription) => Run::Stream(request),
-            _ => Run::Once(request, self.state.slots.take()?),
+            OperationType::Subscription => Run::Stream(request),
+            OperationType::Query | OperationType::Mutation => {
+                Run::Once(request, self.state.slots.take()?)
+            }
         })
     }
 
