@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser;
+use daybook_test_harness::Engine;
+
+use crate::nemesis::Fault;
+
+/// Random operations against the real server while everything fails around it, and a check of the history that they make.
+///
+/// It says what was tried, what was acknowledged, and every anomaly, and exits with 1 where there is one.
+#[derive(Debug, Parser)]
+#[command(name = "daybook-histories", version)]
+pub struct Arguments {
+    /// sqlite or postgres
+    #[arg(value_parser = engine)]
+    pub engine: Engine,
+    /// How many seconds clients and nemesis are at work
+    #[arg(long, default_value_t = 30)]
+    pub seconds: u64,
+    /// What everything random begins with; the clock, where not said. Schedules are not repeated by it, operations and faults are
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Which faults, with commas between; all, or none
+    #[arg(long, default_value = "all")]
+    pub faults: String,
+    /// The mean time between two faults of one of the two that make them, in milliseconds
+    #[arg(long, default_value_t = 1500)]
+    pub calm: u64,
+    /// How many clients send operations
+    #[arg(long, default_value_t = 8)]
+    pub clients: usize,
+    /// The mean time between an answer and the client's next operation, in milliseconds
+    #[arg(long, default_value_t = 10)]
+    pub pause: u64,
+    /// How many servers are beside each other on the database; 2 on PostgreSQL, and 1 on SQLite
+    #[arg(long)]
+    pub servers: Option<usize>,
+    /// The deadline of an operation, in milliseconds
+    #[arg(long, default_value_t = 3000)]
+    pub deadline: u64,
+    /// How long after its deadline the server may take to find out the outcome, in milliseconds
+    #[arg(long, default_value_t = 10_000)]
+    pub bound: u64,
+    /// How long PostgreSQL waits in COMMIT before it writes, in milliseconds, at most 100: a window in which it can be stopped
+    #[arg(long, default_value_t = 20)]
+    pub commit_delay: u64,
+    /// The daybook program to test; that beside this program, where not said
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+    /// A folder for the history and the servers' logs
+    #[arg(long)]
+    pub keep: Option<PathBuf>,
+    /// How many anomalies of each kind are told
+    #[arg(long, default_value_t = 5)]
+    pub tell: usize,
+}
+
+fn engine(text: &str) -> Result<Engine, String> {
+    match text {
+        "sqlite" => Ok(Engine::Sqlite),
+        "postgres" => Ok(Engine::Postgres),
+        _ => Err("there are sqlite and postgres".to_owned()),
+    }
+}
+
+impl Arguments {
+    /// The program to test.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn program(&self) -> Result<PathBuf> {
+        let program = match &self.binary {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()?.with_file_name("daybook"),
+        };
+        ensure!(
+            program.is_file(),
+            "there is no program {}: build it, or name it with --binary",
+            program.display()
+        );
+        program.canonicalize().context("the program to test")
+    }
+
+    /// The faults to make.
+    ///
+    /// # Errors
+    /// When one is not known, or not one of the engine's.
+    pub fn faults(&self) -> Result<Vec<Fault>> {
+        match self.faults.as_str() {
+            "all" => return Ok(Fault::of(self.engine)),
+            "none" => return Ok(Vec::new()),
+            _ => {}
+        }
+        let faults: Result<Vec<Fault>, String> = self
+            .faults
+            .split(',')
+            .map(|name| name.trim().parse())
+            .collect();
+        let faults = faults.map_err(anyhow::Error::msg)?;
+        let not_here = faults
+            .iter()
+            .find(|fault| !Fault::of(self.engine).contains(fault));
+        if let Some(fault) = not_here {
+            bail!("{fault} needs PostgreSQL");
+        }
+        Ok(faults)
+    }
+
+    pub fn servers(&self) -> usize {
+        self.servers.unwrap_or(match self.engine {
+            Engine::Sqlite => 1,
+            Engine::Postgres => 2,
+        })
+    }
+
+    /// How long an answer may take: deadline, bound, and slack for a busy machine.
+    pub const fn answered_within(&self) -> Duration {
+        Duration::from_millis(self.deadline + self.bound + 4000)
+    }
+}

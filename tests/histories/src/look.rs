@@ -1,0 +1,174 @@
+//! What a connection of its own sees in the database, past servers and wires.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use sqlx::{Connection as _, Row as _};
+
+use crate::{
+    history::{Entry, Ledger, Line, Side},
+    stand::{Database, Link},
+};
+
+/// An entry's line with its entry, by the order of entries. `hex(x)` of an id and the placeholders differ by engine.
+const LINES: &str =
+    "SELECT ID, COALESCE(entry.description, ''), debit.code, entry_line.debit_version, credit.code,
+        entry_line.credit_version, entry_line.amount, entry_line.effect
+    FROM entry
+    JOIN entry_line ON entry_line.entry_id = entry.id
+    JOIN account AS debit ON debit.id = entry_line.debit_account_id
+    JOIN account AS credit ON credit.id = entry_line.credit_account_id
+    ORDER BY entry.recorded_at, entry.id, entry_line.line_no";
+
+/// The final state.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn ledger(database: &Database) -> Result<Ledger> {
+    let mut link = database.connect().await?;
+    let mut ledger = Ledger::default();
+    let accounts = "SELECT code, normal_side FROM account";
+    for (code, side) in link
+        .rows(accounts, |row| (row.text(0), row.text(1)))
+        .await?
+    {
+        let side = if side == "DEBIT" {
+            Side::Debit
+        } else {
+            Side::Credit
+        };
+        ledger.accounts.insert(code, side);
+    }
+    let numbers = link.with_id("SELECT ID, outbox.seq FROM outbox", "outbox.entry_id");
+    let mut events: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for (id, number) in link
+        .rows(&numbers, |row| (row.text(0), row.number(1)))
+        .await?
+    {
+        events.entry(id).or_default().push(number);
+    }
+    let lines = link.with_id(LINES, "entry.id");
+    let lines = link
+        .rows(&lines, |row| {
+            let line = Line {
+                debit: row.text(2),
+                debit_version: row.number(3).try_into().unwrap_or_default(),
+                credit: row.text(4),
+                credit_version: row.number(5).try_into().unwrap_or_default(),
+                amount: row.number(6),
+                moves: ["POST", "CAPTURE"].contains(&row.text(7).as_str()),
+            };
+            (row.text(0), row.text(1), line)
+        })
+        .await?;
+    for (id, tag, line) in lines {
+        if ledger.entries.last().is_none_or(|last| last.id != id) {
+            ledger.entries.push(Entry {
+                numbers: events.remove(&id).unwrap_or_default(),
+                id,
+                tag,
+                lines: Vec::new(),
+            });
+        }
+        if let Some(last) = ledger.entries.last_mut() {
+            last.lines.push(line);
+        }
+    }
+    // Events of entries that have no line, or are not there.
+    ledger
+        .entries
+        .extend(events.into_iter().map(|(id, numbers)| Entry {
+            id,
+            numbers,
+            ..Entry::default()
+        }));
+    link.close().await;
+    Ok(ledger)
+}
+
+/// The sessions that are in a transaction; on SQLite, whether somebody has the write lock.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn open_sessions(database: &Database) -> Result<Vec<String>> {
+    let mut link = database.connect().await?;
+    let open = match &mut link {
+        Link::Postgres(link) => {
+            sqlx::query_scalar(
+                "SELECT concat_ws(' ', pid, state, wait_event, now() - xact_start, left(query, 80)) FROM pg_stat_activity
+                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+                   AND (xact_start IS NOT NULL OR state LIKE 'idle in transaction%')",
+            )
+            .fetch_all(link)
+            .await?
+        }
+        Link::Sqlite(link) => {
+            sqlx::query("PRAGMA busy_timeout = 0").execute(&mut *link).await?;
+            match sqlx::query("BEGIN IMMEDIATE").execute(&mut *link).await {
+                Ok(_) => {
+                    sqlx::query("ROLLBACK").execute(link).await?;
+                    Vec::new()
+                }
+                Err(error) => vec![format!("the write lock is taken: {error}")],
+            }
+        }
+    };
+    link.close().await;
+    Ok(open)
+}
+
+/// A row of either engine.
+enum Row<'a> {
+    Sqlite(&'a sqlx::sqlite::SqliteRow),
+    Postgres(&'a sqlx::postgres::PgRow),
+}
+
+impl Row<'_> {
+    fn text(&self, column: usize) -> String {
+        let text = match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        };
+        text.unwrap_or_default()
+    }
+
+    fn number(&self, column: usize) -> i64 {
+        let number = match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        };
+        number.unwrap_or_default()
+    }
+}
+
+impl Link {
+    /// The statement with `ID` as the hexadecimal digits of an id, without hyphens.
+    fn with_id(&self, sql: &str, id: &str) -> String {
+        let digits = match self {
+            Self::Sqlite(_) => format!("lower(hex({id}))"),
+            Self::Postgres(_) => format!("replace(CAST({id} AS text), '-', '')"),
+        };
+        sql.replacen("ID", &digits, 1)
+    }
+
+    async fn rows<T>(&mut self, sql: &str, read: impl Fn(Row<'_>) -> T) -> Result<Vec<T>> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Self::Sqlite(link) => {
+                let rows = sqlx::query(sql).fetch_all(link).await?;
+                rows.iter().map(|row| read(Row::Sqlite(row))).collect()
+            }
+            Self::Postgres(link) => {
+                let rows = sqlx::query(sql).fetch_all(link).await?;
+                rows.iter().map(|row| read(Row::Postgres(row))).collect()
+            }
+        })
+    }
+
+    async fn close(self) {
+        let _ = match self {
+            Self::Sqlite(link) => link.close().await,
+            Self::Postgres(link) => link.close().await,
+        };
+    }
+}

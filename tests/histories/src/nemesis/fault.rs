@@ -1,0 +1,95 @@
+//! The faults that there are.
+
+use std::{fmt, str::FromStr};
+
+use daybook_test_harness::Engine;
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `kill -9` of a Daybook server, and a start.
+    KillServer,
+    /// A Daybook server stands still for a while.
+    FreezeServer,
+    /// `pg_ctl stop -m immediate`, and a start.
+    CrashDatabase,
+    /// `kill -9` of a backend: PostgreSQL ends all others, and recovers.
+    KillBackend,
+    /// A backend stands still, with the locks that it holds.
+    FreezeBackend,
+    /// What writes the log ahead stands still.
+    FreezeWalWriter,
+    /// All connections between a server and its database are cut.
+    CutDatabaseWire,
+    /// Bytes between a server and its database come late.
+    SlowDatabaseWire,
+    /// Bytes between a server and its database do not come, in one direction or both, and nobody is told.
+    DarkDatabaseWire,
+    /// The connections that there are between a server and its database are dark for ever; new ones pass.
+    ForgottenDatabaseWire,
+    /// The same between clients and a server.
+    CutClientWire,
+    SlowClientWire,
+    DarkClientWire,
+}
+
+/// All of them, with their names.
+const ALL: [(&str, Fault); 13] = [
+    ("kill-server", Fault::KillServer),
+    ("freeze-server", Fault::FreezeServer),
+    ("crash-database", Fault::CrashDatabase),
+    ("kill-backend", Fault::KillBackend),
+    ("freeze-backend", Fault::FreezeBackend),
+    ("freeze-walwriter", Fault::FreezeWalWriter),
+    ("cut-database-wire", Fault::CutDatabaseWire),
+    ("slow-database-wire", Fault::SlowDatabaseWire),
+    ("dark-database-wire", Fault::DarkDatabaseWire),
+    ("forgotten-database-wire", Fault::ForgottenDatabaseWire),
+    ("cut-client-wire", Fault::CutClientWire),
+    ("slow-client-wire", Fault::SlowClientWire),
+    ("dark-client-wire", Fault::DarkClientWire),
+];
+
+impl Fault {
+    /// Those that an engine can have.
+    pub fn of(engine: Engine) -> Vec<Self> {
+        let all = ALL.iter().map(|(_, fault)| *fault);
+        all.filter(|fault| engine == Engine::Postgres || !fault.is_of_a_server_database())
+            .collect()
+    }
+
+    /// Whether it needs a database that is a server.
+    pub const fn is_of_a_server_database(self) -> bool {
+        !matches!(
+            self,
+            Self::KillServer
+                | Self::FreezeServer
+                | Self::CutClientWire
+                | Self::SlowClientWire
+                | Self::DarkClientWire
+        )
+    }
+
+    /// The names, for whoever gets one wrong.
+    pub fn names() -> String {
+        ALL.map(|(name, _)| name).join(", ")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = ALL.iter().find(|(_, fault)| fault == self);
+        formatter.write_str(name.map_or("a fault", |(name, _)| name))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = ALL.iter().find(|(name, _)| *name == text);
+        fault
+            .map(|(_, fault)| *fault)
+            .ok_or_else(|| format!("`{text}` is no fault: there are {}", Self::names()))
+    }
+}

@@ -1,0 +1,189 @@
+//! The nemesis: makes random faults, one after the other, and undoes each.
+
+mod fault;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use tokio::{sync::Mutex, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+pub use fault::Fault;
+
+use crate::{
+    history::{Disturbance, Moment},
+    stand::{Daybook, Flow, Process, Role, Stand, Wire},
+};
+
+/// How long a killed server may take to come back. Its database may be away meanwhile.
+const RECOVERY: Duration = Duration::from_secs(120);
+
+/// Makes faults.
+pub struct Nemesis {
+    stand: Arc<Stand>,
+    faults: Vec<Fault>,
+    rng: Rng,
+    clock: std::time::Instant,
+    /// Several make faults at once; one at a time stops what is started again.
+    restarting: Arc<Mutex<()>>,
+    pub disturbances: Vec<Disturbance>,
+}
+
+impl Nemesis {
+    pub fn new(
+        stand: Arc<Stand>,
+        faults: Vec<Fault>,
+        seed: u64,
+        clock: std::time::Instant,
+        restarting: Arc<Mutex<()>>,
+    ) -> Self {
+        Self {
+            stand,
+            faults,
+            rng: Rng::with_seed(seed),
+            clock,
+            restarting,
+            disturbances: Vec::new(),
+        }
+    }
+
+    /// Makes faults until it is told to stop, about one in each `pause`, and undoes the last.
+    ///
+    /// # Errors
+    /// When something does not come back.
+    pub async fn run(mut self, stop: CancellationToken, pause: Duration) -> Result<Self> {
+        while !self.faults.is_empty() {
+            let pause = pause.mul_f64(2.0 * self.rng.f64());
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stop.cancelled() => break,
+            }
+            let fault = self.faults[self.rng.usize(..self.faults.len())];
+            let server = self.rng.usize(..self.stand.servers.len());
+            let begun = self.now();
+            let excuses = self
+                .make(fault, server)
+                .await
+                .with_context(|| format!("after {fault}"))?;
+            self.disturbances.push(Disturbance {
+                fault: fault.to_string(),
+                begun,
+                ended: self.now(),
+                excuses: excuses.then_some(server),
+            });
+        }
+        Ok(self)
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.elapsed()
+    }
+
+    /// A time of up to so many milliseconds.
+    fn while_of(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.rng.u64(0..most))
+    }
+
+    /// Makes a fault and undoes it. Answers whether the server cannot be expected to answer meanwhile.
+    async fn make(&mut self, fault: Fault, server: usize) -> Result<bool> {
+        let stand = Arc::clone(&self.stand);
+        let server = &stand.servers[server];
+        match fault {
+            Fault::KillServer => {
+                let away = self.while_of(800);
+                server.kill().await;
+                sleep(away).await;
+                server.start_at_last(RECOVERY).await?;
+            }
+            Fault::FreezeServer => self.freeze(server).await,
+            Fault::CrashDatabase => self.crash().await?,
+            Fault::KillBackend => {
+                let restarting = Arc::clone(&self.restarting);
+                let _restarting = restarting.lock().await;
+                if let Some(backend) = self.any(Role::Backend) {
+                    backend.kill();
+                }
+                // Every connection is lost: let some come back before the next fault.
+                sleep(self.while_of(500)).await;
+            }
+            Fault::FreezeBackend => self.freeze_one(Role::Backend, 5000).await,
+            Fault::FreezeWalWriter => self.freeze_one(Role::WalWriter, 3000).await,
+            Fault::CutDatabaseWire => server.database.as_ref().map_or((), Wire::cut),
+            Fault::ForgottenDatabaseWire => server.database.as_ref().map_or((), Wire::forget),
+            Fault::SlowDatabaseWire => {
+                let most = self.while_of(60);
+                self.weather(server.database.as_ref(), Flow::Slow(most), 3000)
+                    .await;
+            }
+            Fault::DarkDatabaseWire => {
+                self.weather(server.database.as_ref(), Flow::Dark, 6000)
+                    .await;
+            }
+            Fault::CutClientWire => server.clients.cut(),
+            Fault::SlowClientWire => {
+                let most = self.while_of(200);
+                self.weather(Some(&server.clients), Flow::Slow(most), 3000)
+                    .await;
+            }
+            Fault::DarkClientWire => {
+                self.weather(Some(&server.clients), Flow::Dark, 4000).await;
+            }
+        }
+        Ok(matches!(
+            fault,
+            Fault::KillServer
+                | Fault::FreezeServer
+                | Fault::CutClientWire
+                | Fault::SlowClientWire
+                | Fault::DarkClientWire
+        ))
+    }
+
+    async fn freeze(&mut self, server: &Daybook) {
+        let still = self.while_of(4000);
+        server.with_process(Process::freeze).await;
+        sleep(still).await;
+        server.with_process(Process::thaw).await;
+    }
+
+    async fn freeze_one(&mut self, role: Role, most: u64) {
+        let still = self.while_of(most);
+        if let Some(process) = self.any(role) {
+            process.freeze();
+            sleep(still).await;
+            process.thaw();
+        }
+    }
+
+    /// One of PostgreSQL's processes; none while it is away.
+    fn any(&mut self, role: Role) -> Option<Process> {
+        let mut processes = self.stand.database.processes(role).ok()?;
+        (!processes.is_empty()).then(|| processes.swap_remove(self.rng.usize(..processes.len())))
+    }
+
+    async fn crash(&mut self) -> Result<()> {
+        let away = self.while_of(1200);
+        let restarting = Arc::clone(&self.restarting);
+        let _restarting = restarting.lock().await;
+        self.stand.database.crash().await?;
+        sleep(away).await;
+        self.stand.database.start_again().await
+    }
+
+    /// Changes how bytes go on a wire: there, back, or both ways.
+    async fn weather(&mut self, wire: Option<&Wire>, flow: Flow, most: u64) {
+        let Some(wire) = wire else {
+            return;
+        };
+        let (there, back) = match self.rng.u8(0..3) {
+            0 => (flow, Flow::Free),
+            1 => (Flow::Free, flow),
+            _ => (flow, flow),
+        };
+        let lasts = self.while_of(most);
+        wire.set(there, back);
+        sleep(lasts).await;
+        wire.set(Flow::Free, Flow::Free);
+    }
+}

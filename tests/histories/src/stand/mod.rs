@@ -1,0 +1,88 @@
+//! What is tested, and where it can be disturbed: the servers, their database, and the wires between.
+
+mod database;
+mod daybook;
+mod process;
+mod wire;
+
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+use daybook_test_harness::Engine;
+
+pub use database::{Database, Link, Role};
+pub use daybook::Daybook;
+pub use process::Process;
+pub use wire::{Flow, Wire};
+
+/// Everything that a run runs.
+#[derive(Debug)]
+pub struct Stand {
+    // The servers first: they go before their database does.
+    pub servers: Vec<Daybook>,
+    pub database: Database,
+    /// Logs, and SQLite's file.
+    _folder: tempfile::TempDir,
+}
+
+/// What a stand is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    pub engine: Engine,
+    pub program: &'a Path,
+    pub servers: usize,
+    pub deadline: Duration,
+    /// How long PostgreSQL waits in COMMIT before it writes: a window in which it can be stopped.
+    pub commit_delay: Duration,
+    /// Where logs are kept; they go with everything else where it is not said.
+    pub logs: Option<&'a Path>,
+}
+
+impl Stand {
+    /// Starts the database and the servers.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub async fn build(plan: Plan<'_>) -> Result<Self> {
+        let folder = tempfile::TempDir::with_prefix("daybook-histories.")?;
+        let database = Database::start(plan.engine, folder.path(), plan.commit_delay).await?;
+        let migrated = Daybook::run(plan.program, "migrate", database.url()).await?;
+        if let Some(said) = migrated {
+            anyhow::bail!("daybook migrate: {said}");
+        }
+        let logs = plan.logs.unwrap_or(folder.path());
+        let mut servers = Vec::new();
+        for number in 0..plan.servers {
+            let (url, wire) = match database.address() {
+                Some(address) => {
+                    let wire = Wire::to(address).await?;
+                    (database.url_by(wire.address), Some(wire))
+                }
+                None => (database.url().to_owned(), None),
+            };
+            let log = logs.join(format!("daybook-{number}.log"));
+            let program = plan.program.to_owned();
+            let server = Daybook::new(program, log, &url, wire, plan.deadline).await?;
+            server.start().await.context("at the beginning")?;
+            servers.push(server);
+        }
+        Ok(Self {
+            servers,
+            database,
+            _folder: folder,
+        })
+    }
+
+    /// Where clients find each server.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.servers.iter().map(|server| server.clients.address);
+        addresses.collect()
+    }
+
+    /// Ends everything.
+    pub async fn stop(self) {
+        for server in &self.servers {
+            server.kill().await;
+        }
+    }
+}
