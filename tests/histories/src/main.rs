@@ -36,7 +36,18 @@ use report::Report;
 const BESIDES: Duration = Duration::from_secs(600);
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> ExitCode {
+    match work().await {
+        Ok(code) => code,
+        Err(error) => {
+            // Without a backtrace, which would be that of a task.
+            let _ = writeln!(io::stderr(), "daybook-histories: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn work() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let seed = arguments.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

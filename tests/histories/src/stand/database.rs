@@ -4,13 +4,15 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use daybook_test_harness::{Engine, postgres::PostgresServer};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
+
+use tokio::net::TcpSocket;
 
 use super::process::{self, Process};
 
@@ -27,6 +29,8 @@ struct Postgres {
     address: SocketAddr,
     /// Its folder.
     data: PathBuf,
+    /// Keeps the port from being given to an outgoing connection while the server is away.
+    reserved: OnceLock<TcpSocket>,
 }
 
 /// What the database says of itself.
@@ -94,6 +98,7 @@ impl Database {
             server,
             address,
             data,
+            reserved: OnceLock::new(),
         });
         Ok(Self { url, postgres })
     }
@@ -128,7 +133,16 @@ impl Database {
 
     /// Stops PostgreSQL as a crash would.
     pub async fn crash(&self) -> Result<()> {
-        self.blocking(PostgresServer::crash).await
+        self.blocking(PostgresServer::crash).await?;
+        if let Some(postgres) = &self.postgres
+            && postgres.reserved.get().is_none()
+        {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(postgres.address)?;
+            let _ = postgres.reserved.set(socket);
+        }
+        Ok(())
     }
 
     /// Starts PostgreSQL again.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use tokio::{sync::Mutex, time::sleep};
+use tokio::{net::TcpSocket, sync::Mutex, time::sleep};
 
 use super::{
     process::{Guarded, Process},
@@ -26,6 +26,9 @@ pub struct Daybook {
     running: Mutex<Option<Guarded>>,
     /// Where it listens, each time that it is started.
     listens: SocketAddr,
+    /// Keeps the port from being given to an outgoing connection while the server is away. It does not listen, so the
+    /// server can.
+    _reserved: TcpSocket,
     /// What clients connect to.
     pub clients: Wire,
     /// What it connects to, where its database is not a file.
@@ -44,10 +47,10 @@ impl Daybook {
         database: Option<Wire>,
         deadline: Duration,
     ) -> Result<Self> {
-        // Taken and given back: the server is to have the same one each time.
-        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let listens = free.local_addr()?;
-        drop(free);
+        let reserved = TcpSocket::new_v4()?;
+        reserved.set_reuseaddr(true)?;
+        reserved.bind(([127, 0, 0, 1], 0).into())?;
+        let listens = reserved.local_addr()?;
         let arguments = [
             "serve",
             "--listen",
@@ -67,17 +70,21 @@ impl Daybook {
             arguments,
             running: Mutex::new(None),
             listens,
+            _reserved: reserved,
             clients: Wire::to(listens).await?,
             database,
         })
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts it, unless it runs, and waits until it listens.
     ///
     /// # Errors
     /// When it ends instead: its database cannot be reached, for one.
     pub async fn start(&self) -> Result<()> {
         let mut running = self.running.lock().await;
+        if running.is_some() {
+            return Ok(());
+        }
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let mut guarded = Guarded::start(&self.program, &arguments, &self.log).await?;
         match guarded.line(START).await {
@@ -87,7 +94,9 @@ impl Daybook {
             }
             said => {
                 guarded.kill().await;
-                bail!("Daybook did not start: {said:?}")
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                bail!("Daybook did not start: {said:?}, {last}")
             }
         }
     }
