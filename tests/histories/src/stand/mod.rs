@@ -13,6 +13,7 @@ use daybook_test_harness::Engine;
 pub use database::{Database, Link, Role};
 pub use daybook::Daybook;
 pub use process::Process;
+use process::Removal;
 pub use wire::{Flow, Wire};
 
 /// Everything that a run runs.
@@ -21,8 +22,8 @@ pub struct Stand {
     // The servers first: they go before their database does.
     pub servers: Vec<Daybook>,
     pub database: Database,
-    /// Logs, and SQLite's file.
-    _folder: tempfile::TempDir,
+    /// The folder of logs and of SQLite's file.
+    folder: Removal,
 }
 
 /// What a stand is made of.
@@ -44,13 +45,14 @@ impl Stand {
     /// # Errors
     /// When one of them does not start.
     pub async fn build(plan: Plan<'_>) -> Result<Self> {
-        let folder = tempfile::TempDir::with_prefix("daybook-histories.")?;
-        let database = Database::start(plan.engine, folder.path(), plan.commit_delay).await?;
+        let folder = tempfile::TempDir::with_prefix("daybook-histories.")?.keep();
+        let removal = Removal::of(&folder)?;
+        let database = Database::start(plan.engine, &folder, plan.commit_delay).await?;
         let migrated = Daybook::run(plan.program, "migrate", database.url()).await?;
         if let Some(said) = migrated {
             anyhow::bail!("daybook migrate: {said}");
         }
-        let logs = plan.logs.unwrap_or(folder.path());
+        let logs = plan.logs.unwrap_or(&folder);
         let mut servers = Vec::new();
         for number in 0..plan.servers {
             let (url, wire) = match database.address() {
@@ -69,7 +71,7 @@ impl Stand {
         Ok(Self {
             servers,
             database,
-            _folder: folder,
+            folder: removal,
         })
     }
 
@@ -84,5 +86,6 @@ impl Stand {
         for server in &self.servers {
             server.kill().await;
         }
+        self.folder.now().await;
     }
 }

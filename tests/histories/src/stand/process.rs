@@ -151,3 +151,32 @@ impl Guarded {
         let _ = self.shell.wait().await;
     }
 }
+
+/// Removes a folder when this program ends, however it ends: a shell waits for that, as for a guarded program.
+#[derive(Debug)]
+pub struct Removal(Child);
+
+impl Removal {
+    /// # Errors
+    /// When there is no shell.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command
+            .args([
+                "-c",
+                "trap '' INT TERM HUP; cat; rm -rf -- \"$1\"",
+                "removal",
+            ])
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0);
+        Ok(Self(command.spawn().context("no `sh`")?))
+    }
+
+    /// Removes it now.
+    pub async fn now(mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait().await;
+    }
+}
