@@ -165,6 +165,8 @@ pub struct Listening {
     pub is_to_the_end: bool,
     /// How often it had to go on with its last cursor.
     pub reconnects: u64,
+    /// The codes of the errors that came instead of an event, or ended the stream.
+    pub errors: Vec<String>,
 }
 
 /// Where a subscriber began.

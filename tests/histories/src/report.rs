@@ -21,6 +21,7 @@ pub struct Report {
     entries: usize,
     events: usize,
     reconnects: u64,
+    stream_errors: BTreeMap<String, u64>,
     listenings: usize,
     longest: Duration,
     anomalies: BTreeMap<Kind, Vec<String>>,
@@ -66,6 +67,9 @@ impl Report {
             report.events += listening.events.len();
             report.reconnects += listening.reconnects;
             report.listenings += 1;
+            for code in &listening.errors {
+                *report.stream_errors.entry(code.clone()).or_default() += 1;
+            }
         }
         for anomaly in anomalies {
             let of_kind = report.anomalies.entry(anomaly.kind).or_default();
@@ -96,6 +100,7 @@ impl fmt::Display for Report {
             to,
             "events heard {events}, by {listenings} listenings with {reconnects} reconnects"
         )?;
+        writeln!(to, "errors on streams {}", counted(&self.stream_errors))?;
         for (kind, texts) in &self.anomalies {
             writeln!(to, "ANOMALY: {kind}: {}", texts.len())?;
             for text in texts.iter().take(self.told) {

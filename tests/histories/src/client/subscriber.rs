@@ -170,17 +170,25 @@ impl Listener {
                         self.begin(From::Now(self.shared.now() + self.settling));
                         is_new = false;
                     }
-                    // An error in the place of an event: what comes after it is listened to, and that it is missed is seen in the end.
-                    let event = self.event(&message["payload"]["data"]["entryPosted"]);
-                    if let Some(event) = event {
-                        self.cursor = Some(event.cursor.clone());
-                        let mut heard = self.subscriber();
-                        if let Some(listening) = heard.listenings.last_mut() {
-                            listening.events.push(event);
+                    let payload = &message["payload"];
+                    match self.event(&payload["data"]["entryPosted"]) {
+                        Some(event) => {
+                            self.cursor = Some(event.cursor.clone());
+                            let mut heard = self.subscriber();
+                            if let Some(listening) = heard.listenings.last_mut() {
+                                listening.events.push(event);
+                            }
                         }
+                        // An error in the place of an event. What comes after it is listened to: where that is another event, this
+                        // one is missed, as the check will say.
+                        None => self.fails(&payload["errors"]),
                     }
                 }
-                (Some("events"), Some("error" | "complete")) => return None,
+                (Some("events"), Some("error")) => {
+                    self.fails(&message["payload"]);
+                    return None;
+                }
+                (Some("events"), Some("complete")) => return None,
                 _ => {}
             }
         }
@@ -188,6 +196,14 @@ impl Listener {
 
     fn subscriber(&self) -> MutexGuard<'_, Subscriber> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fails(&self, errors: &Value) {
+        let code = errors[0]["extensions"]["code"].as_str();
+        let mut heard = self.subscriber();
+        if let Some(listening) = heard.listenings.last_mut() {
+            listening.errors.push(code.unwrap_or("no code").to_owned());
+        }
     }
 
     fn begin(&self, from: From) {
