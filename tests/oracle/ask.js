@@ -73,7 +73,7 @@ export function toyVerdict(toy) {
   return {
     async verdict(document) {
       const { responses: [{ errors }] } = await toy.ask({ document, operationName: NO_OPERATION });
-      return found(errors.some((error) => /nknown operation/.test(error.message)), errors);
+      return found(errors.some((error) => error.extensions?.code === "OPERATION_RESOLUTION_FAILURE" || /nknown operation/.test(error.message)), errors);
     },
     stop: () => toy.stop(),
   };

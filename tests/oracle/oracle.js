@@ -1,4 +1,4 @@
-// graphql-js beside Daybook: `node oracle.js --part validation|execution|limits|cases|requests --schema daybook|toy --documents N --seed S`.
+// graphql-js beside Daybook: `node oracle.js --part validation|execution|normalised|limits|cases|requests --schema daybook|toy --documents N --seed S`.
 import { parseArgs } from "node:util";
 import { Lines, judge, server, toyVerdict } from "./ask.js";
 import * as limits from "./limits.js";
@@ -15,7 +15,8 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: "1" },
     // Runs these alone, and shows what is said of them.
     case: { type: "string", multiple: true },
-    // Whom to ask: the crate's `judge`, or the engine behind the server or the toy.
+    // Whom to ask: the crate's `judge`, which knows no more than the SDL; the server (for the toy's schema, the toy); or, of the toy,
+    // async-graphql alone.
     ask: { type: "string", default: "judge" },
     // Writes what graphql-js says into the kept cases.
     record: { type: "boolean", default: false },
@@ -28,7 +29,8 @@ function binary(name) {
   return path;
 }
 
-const target = load(options.schema, { anyScalars: options.ask === "judge" && options.part === "validation" });
+const toy = () => new Lines(binary("TOY_BIN"), options.ask === "engine" ? ["--engine"] : []);
+const target = load(options.schema, { anyScalars: options.ask === "judge" && options.part !== "execution" && options.part !== "requests" });
 const settings = {
   documents: Number(options.documents),
   seed: Number(options.seed),
@@ -38,8 +40,7 @@ const settings = {
 
 /** `work` with whom to ask about documents. */
 async function asking(work) {
-  const asker = options.ask === "judge" ? judge(binary("JUDGE_BIN"), target.sdl)
-    : options.schema === "toy" ? toyVerdict(new Lines(binary("TOY_BIN"))) : await server();
+  const asker = options.ask === "judge" ? judge(binary("JUDGE_BIN"), target.sdl) : options.schema === "toy" ? toyVerdict(toy()) : await server();
   try {
     return await work(asker);
   } finally {
@@ -48,18 +49,18 @@ async function asking(work) {
 }
 
 async function answering(work) {
-  const toy = new Lines(binary("TOY_BIN"));
+  const asker = toy();
   try {
-    return await work(toy);
+    return await work(asker);
   } finally {
-    await toy.stop();
+    await asker.stop();
   }
 }
 
 /** Over the toy, or over the real server with a ledger that is filled before. */
 async function measure() {
   const asker = judge(binary("JUDGE_BIN"), target.sdl);
-  const answering = target.name === "toy" ? new Lines(binary("TOY_BIN")) : await server();
+  const answering = target.name === "toy" ? toy() : await server();
   try {
     if (target.name === "daybook") await limits.fill(answering);
     const answer = target.name === "toy"
@@ -76,6 +77,7 @@ const PARTS = {
   validation: () => asking((asker) => validation.run(target, asker, settings)),
   execution: () => answering((toy) => execution.run(load("toy"), toy, settings)),
   limits: measure,
+  normalised: () => asking((asker) => execution.run(target, execution.normalised(target, asker), settings)),
   cases: () => asking((asker) => cases.run(target, asker, settings)),
   requests: () => answering((toy) => cases.runRequests(load("toy"), toy, settings)),
 };

@@ -30,28 +30,22 @@ const VALUES = {
   JSON: (number) => [{ a: [true, null, "x"], b: 1 }, [1, [2.5], {}], "text", number % 10][number % 4],
 };
 
-/** The value of a number as a type that can be null. */
-function valueOf(type, number) {
-  if (type instanceof GraphQLNonNull) return nonNull(type.ofType, number);
-  return isNull(number) ? null : nonNull(type, number);
+/** The value of a number as a type: of a field, or of an item, each of which can fail. Null goes before failure. */
+function valueOf(schema, type, number, canFail = true) {
+  const bare = type instanceof GraphQLNonNull ? type.ofType : type;
+  if (bare === type && isNull(number)) return null;
+  return canFail && fails(number) ? new Error("the table says so") : nonNull(schema, bare, number);
 }
 
-function nonNull(type, number) {
-  if (type instanceof GraphQLList) return Array.from({ length: spread(number ^ 0x1) % 4 }, (_, index) => itemOf(type.ofType, item(number, index)));
+function nonNull(schema, type, number) {
+  if (type instanceof GraphQLList) return Array.from({ length: spread(number ^ 0x1) % 4 }, (_, index) => valueOf(schema, type.ofType, item(number, index)));
   if (isAbstractType(type)) {
-    const members = MEMBERS[type.name];
+    const members = MEMBERS[type.name] ?? schema.getPossibleTypes(type).map(({ name }) => name);
     return { number: Math.max(number, 1), __typename: members[spread(number ^ 0x7) % members.length] };
   }
   if (isCompositeType(type)) return { number: Math.max(number, 1), __typename: type.name };
-  if (isEnumType(type)) return ["PLAIN", "BOLD", "FANCY"][number % 3];
-  return VALUES[type.name](number);
-}
-
-/** Every item of every list can fail. */
-function itemOf(type, number) {
-  if (!(type instanceof GraphQLNonNull) && isNull(number)) return null;
-  if (fails(number)) return new Error("the table says so");
-  return nonNull(type instanceof GraphQLNonNull ? type.ofType : type, number);
+  if (isEnumType(type)) return type.getValues()[number % type.getValues().length].name;
+  return (VALUES[type.name] ?? VALUES.ID)(number);
 }
 
 /** Values after coercion, in the canonical text of `table.rs`. */
@@ -71,16 +65,16 @@ function numberOf(source, { table }, field, text) {
   return spread(mixed(mixed(own, field), text));
 }
 
-function resolve(source, args, context, { parentType, fieldName }) {
+function resolve(source, args, context, { parentType, fieldName, schema }) {
   // What the stream has given.
   if (parentType.name === "Subscription") return source.event;
   const field = `${parentType.name}.${fieldName}`;
   const definition = parentType.getFields()[fieldName];
   const text = textOf(definition.args, args);
   const answer = () => {
-    const number = numberOf(source, context, field, text);
-    if (fails(number)) throw new Error("the table says so");
-    return valueOf(definition.type, number);
+    const value = valueOf(schema, definition.type, numberOf(source, context, field, text));
+    if (value instanceof Error) throw value;
+    return value;
   };
   if (parentType.name !== "Mutation") return answer();
   context.executed.push(`begin ${field} ${text}`);
@@ -90,10 +84,10 @@ function resolve(source, args, context, { parentType, fieldName }) {
   });
 }
 
-async function* events(_, args, context, { parentType, fieldName }) {
+async function* events(_, args, context, { parentType, fieldName, schema }) {
   const definition = parentType.getFields()[fieldName];
   const number = numberOf(undefined, context, `Subscription.${fieldName}`, textOf(definition.args, args));
-  for (let index = 0; index < spread(number ^ 0x1) % 4; index++) yield { event: valueOf(definition.type, item(number, index)) };
+  for (let index = 0; index < spread(number ^ 0x1) % 4; index++) yield { event: valueOf(schema, definition.type, item(number, index), false) };
 }
 
 /** What graphql-js answers: `{ responses, executed }`. */

@@ -60,7 +60,8 @@ const withoutNames = (message) => message.split("\n")[0].replace(/"[^"]*"|`[^`]*
 
 /** The kind of a difference; `undefined` where there is none. */
 export function differenceOf(target, text, oracle, verdict) {
-  if (verdict.limit || oracle.valid === verdict.valid) return undefined;
+  const isLimit = verdict.limit || verdict.errors.some(({ message }) => /^the limit of /.test(message));
+  if (isLimit || oracle.valid === verdict.valid) return undefined;
   if (oracle.valid) {
     const message = verdict.errors[0]?.message ?? "no reason";
     return `refused, and valid: ${/^\s*-->/.test(message) ? message.split("\n").at(-1).trim() : withoutNames(message)}`;

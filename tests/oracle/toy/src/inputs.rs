@@ -19,8 +19,9 @@ pub struct Even(pub i64);
 impl ScalarType for Even {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => match number.as_i64() {
-                Some(number) if number % 2 == 0 => Ok(Self(number)),
+            // JSON does not tell `2.0` from `2`.
+            Value::Number(number) => match number.as_f64() {
+                Some(number) if number % 2.0 == 0.0 => Ok(Self(number as i64)),
                 _ => Err(InputValueError::custom("not an even number")),
             },
             _ => Err(InputValueError::expected_type(value)),

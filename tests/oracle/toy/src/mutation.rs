@@ -47,7 +47,7 @@ impl Mutation {
         ctx: &Context<'_>,
         point: Point,
         #[graphql(default_with = "Some(\"none\".to_owned())")] note: Option<String>,
-    ) -> Result<Option<Book>> {
+    ) -> Option<Result<Book>> {
         execute(ctx, "Mutation.put", &arguments!(point, note)).await
     }
 
@@ -59,7 +59,7 @@ impl Mutation {
         execute(ctx, "Mutation.bump", &arguments!(by)).await
     }
 
-    async fn set(&self, ctx: &Context<'_>, filter: Filter) -> Result<Option<Thing>> {
+    async fn set(&self, ctx: &Context<'_>, filter: Filter) -> Option<Result<Thing>> {
         execute(ctx, "Mutation.set", &arguments!(filter)).await
     }
 

@@ -34,11 +34,11 @@ impl Book {
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "Some(Style::Plain)")] style: Option<Style>,
-    ) -> Result<Option<String>> {
+    ) -> Option<Result<String>> {
         answer(ctx, self.0, "Book.name", &arguments!(style))
     }
 
-    async fn kin(&self, ctx: &Context<'_>) -> Result<Option<Node>> {
+    async fn kin(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         answer(ctx, self.0, "Book.kin", &arguments!())
     }
 
@@ -58,7 +58,7 @@ impl Book {
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "vec![1, 2]")] numbers: Vec<i32>,
-    ) -> Result<Option<Vec<Option<Result<Book>>>>> {
+    ) -> Option<Result<Vec<Option<Result<Book>>>>> {
         answer(ctx, self.0, "Book.sequels", &arguments!(numbers))
     }
 
@@ -78,15 +78,15 @@ impl Pen {
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "Some(Style::Plain)")] style: Option<Style>,
-    ) -> Result<Option<String>> {
+    ) -> Option<Result<String>> {
         answer(ctx, self.0, "Pen.name", &arguments!(style))
     }
 
-    async fn kin(&self, ctx: &Context<'_>) -> Result<Option<Node>> {
+    async fn kin(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         answer(ctx, self.0, "Pen.kin", &arguments!())
     }
 
-    async fn size(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+    async fn size(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         answer(ctx, self.0, "Pen.size", &arguments!())
     }
 
@@ -94,7 +94,7 @@ impl Pen {
         answer(ctx, self.0, "Pen.style", &arguments!())
     }
 
-    async fn shop(&self, ctx: &Context<'_>) -> Result<Option<Shop>> {
+    async fn shop(&self, ctx: &Context<'_>) -> Option<Result<Shop>> {
         answer(ctx, self.0, "Pen.shop", &arguments!())
     }
 }
@@ -106,18 +106,18 @@ impl Shop {
         answer(ctx, self.0, "Shop.id", &arguments!())
     }
 
-    async fn kin(&self, ctx: &Context<'_>) -> Result<Option<Node>> {
+    async fn kin(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         answer(ctx, self.0, "Shop.kin", &arguments!())
     }
 
-    async fn size(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+    async fn size(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         answer(ctx, self.0, "Shop.size", &arguments!())
     }
 
     async fn shelves(
         &self,
         ctx: &Context<'_>,
-    ) -> Result<Option<Vec<Option<Result<Vec<Result<Thing>>>>>>> {
+    ) -> Option<Result<Vec<Option<Result<Vec<Result<Thing>>>>>>> {
         answer(ctx, self.0, "Shop.shelves", &arguments!())
     }
 
@@ -125,7 +125,7 @@ impl Shop {
         answer(ctx, self.0, "Shop.grid", &arguments!())
     }
 
-    async fn any(&self, ctx: &Context<'_>) -> Result<Option<Any>> {
+    async fn any(&self, ctx: &Context<'_>) -> Option<Result<Any>> {
         answer(ctx, self.0, "Shop.any", &arguments!())
     }
 
@@ -141,16 +141,16 @@ impl Lamp {
         answer(ctx, self.0, "Lamp.price", &arguments!(factor))
     }
 
-    async fn size(&self, ctx: &Context<'_>) -> Result<Option<Vec<Option<Result<i32>>>>> {
+    async fn size(&self, ctx: &Context<'_>) -> Option<Result<Vec<Option<Result<i32>>>>> {
         answer(ctx, self.0, "Lamp.size", &arguments!())
     }
 
-    async fn even(&self, ctx: &Context<'_>) -> Result<Option<Even>> {
+    async fn even(&self, ctx: &Context<'_>) -> Option<Result<Even>> {
         answer(ctx, self.0, "Lamp.even", &arguments!())
     }
 
     #[graphql(deprecation = "take the price")]
-    async fn watts(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+    async fn watts(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         answer(ctx, self.0, "Lamp.watts", &arguments!())
     }
 }
@@ -159,7 +159,7 @@ impl Lamp {
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID"),
-    field(name = "kin", ty = "Option<Node>")
+    field(name = "kin", ty = "Option<Result<Node>>")
 )]
 pub enum Node {
     Book(Book),
@@ -171,10 +171,10 @@ pub enum Node {
 #[derive(Interface)]
 #[graphql(
     field(name = "id", ty = "ID"),
-    field(name = "kin", ty = "Option<Node>"),
+    field(name = "kin", ty = "Option<Result<Node>>"),
     field(
         name = "name",
-        ty = "Option<String>",
+        ty = "Option<Result<String>>",
         arg(
             name = "style",
             ty = "Option<Style>",

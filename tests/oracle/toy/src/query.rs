@@ -14,7 +14,7 @@ pub struct Query;
 #[Object]
 #[expect(clippy::too_many_arguments, reason = "arguments of every type")]
 impl Query {
-    async fn book(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Book>> {
+    async fn book(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Book>> {
         answer(ctx, 0, "Query.book", &arguments!(id))
     }
 
@@ -26,7 +26,7 @@ impl Query {
         answer(ctx, 0, "Query.shop", &arguments!())
     }
 
-    async fn lamps(&self, ctx: &Context<'_>) -> Result<Option<Vec<Result<Lamp>>>> {
+    async fn lamps(&self, ctx: &Context<'_>) -> Option<Result<Vec<Result<Lamp>>>> {
         answer(ctx, 0, "Query.lamps", &arguments!())
     }
 
@@ -34,7 +34,7 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "ID::from(\"n\")")] id: ID,
-    ) -> Result<Option<Node>> {
+    ) -> Option<Result<Node>> {
         answer(ctx, 0, "Query.node", &arguments!(id))
     }
 
@@ -46,15 +46,15 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         style: MaybeUndefined<Style>,
-    ) -> Result<Option<Named>> {
+    ) -> Option<Result<Named>> {
         answer(ctx, 0, "Query.named", &arguments!([style]))
     }
 
-    async fn priced(&self, ctx: &Context<'_>) -> Result<Option<Vec<Result<Priced>>>> {
+    async fn priced(&self, ctx: &Context<'_>) -> Option<Result<Vec<Result<Priced>>>> {
         answer(ctx, 0, "Query.priced", &arguments!())
     }
 
-    async fn thing(&self, ctx: &Context<'_>) -> Result<Option<Thing>> {
+    async fn thing(&self, ctx: &Context<'_>) -> Option<Result<Thing>> {
         answer(ctx, 0, "Query.thing", &arguments!())
     }
 
@@ -76,7 +76,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(default_with = "vec![vec![1], vec![2, 3]]")] rows: Vec<Vec<i32>>,
         holes: MaybeUndefined<Vec<Option<Vec<Option<i32>>>>>,
-    ) -> Result<Option<Vec<Option<Result<Vec<Option<Result<i32>>>>>>>> {
+    ) -> Option<Result<Vec<Option<Result<Vec<Option<Result<i32>>>>>>>> {
         answer(ctx, 0, "Query.grid", &arguments!(rows, [holes]))
     }
 
@@ -92,7 +92,7 @@ impl Query {
         styles: MaybeUndefined<Vec<Style>>,
         even: MaybeUndefined<Even>,
         any: MaybeUndefined<Any>,
-    ) -> Result<Option<String>> {
+    ) -> Option<Result<String>> {
         let arguments = arguments!(
             [int],
             float,
@@ -128,7 +128,7 @@ impl Query {
         spot: MaybeUndefined<Spot>,
         filter: MaybeUndefined<Filter>,
         filters: MaybeUndefined<Vec<Filter>>,
-    ) -> Result<Option<Vec<Result<Named>>>> {
+    ) -> Option<Result<Vec<Result<Named>>>> {
         answer(
             ctx,
             0,
@@ -137,11 +137,11 @@ impl Query {
         )
     }
 
-    async fn spot(&self, ctx: &Context<'_>, spot: Spot) -> Result<Option<i32>> {
+    async fn spot(&self, ctx: &Context<'_>, spot: Spot) -> Option<Result<i32>> {
         answer(ctx, 0, "Query.spot", &arguments!(spot))
     }
 
-    async fn evens(&self, ctx: &Context<'_>, evens: Vec<Option<Even>>) -> Result<Option<Even>> {
+    async fn evens(&self, ctx: &Context<'_>, evens: Vec<Option<Even>>) -> Option<Result<Even>> {
         answer(ctx, 0, "Query.evens", &arguments!(evens))
     }
 
@@ -151,7 +151,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(deprecation = "unused")] x: MaybeUndefined<i32>,
         #[graphql(default = 1, deprecation = "unused")] y: i32,
-    ) -> Result<Option<i32>> {
+    ) -> Option<Result<i32>> {
         answer(ctx, 0, "Query.old", &arguments!([x], y))
     }
 
@@ -159,7 +159,7 @@ impl Query {
         answer(ctx, 0, "Query.count", &arguments!())
     }
 
-    async fn ratio(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+    async fn ratio(&self, ctx: &Context<'_>) -> Option<Result<f64>> {
         answer(ctx, 0, "Query.ratio", &arguments!())
     }
 }

@@ -28,11 +28,11 @@ impl Tick {
         answer(ctx, self.0, "Tick.number", &arguments!())
     }
 
-    async fn thing(&self, ctx: &Context<'_>) -> Result<Option<Thing>> {
+    async fn thing(&self, ctx: &Context<'_>) -> Option<Result<Thing>> {
         answer(ctx, self.0, "Tick.thing", &arguments!())
     }
 
-    async fn book(&self, ctx: &Context<'_>) -> Result<Option<Book>> {
+    async fn book(&self, ctx: &Context<'_>) -> Option<Result<Book>> {
         answer(ctx, self.0, "Tick.book", &arguments!())
     }
 }

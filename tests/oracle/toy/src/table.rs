@@ -38,15 +38,25 @@ fn item(number: u32, index: u32) -> u32 {
     )
 }
 
+/// Whether a number means null, where that can be.
+fn is_null(number: u32) -> bool {
+    spread(number ^ 0xa).is_multiple_of(8)
+}
+
 /// What a number means as a value of a type.
 pub trait Answer: Sized {
+    /// Whether the type has null.
+    const NULLABLE: bool = false;
+
     /// The value.
     fn of(number: u32) -> Self;
 }
 
+/// Null goes before failure, whichever of `Option` and `Result` is around the other.
 impl<T: Answer> Answer for Result<T> {
     fn of(number: u32) -> Self {
-        if spread(number ^ 0xe) % 14 == 0 {
+        let fails = spread(number ^ 0xe).is_multiple_of(14);
+        if fails && !(T::NULLABLE && is_null(number)) {
             return Err(Error::new("the table says so"));
         }
         Ok(T::of(number))
@@ -54,8 +64,10 @@ impl<T: Answer> Answer for Result<T> {
 }
 
 impl<T: Answer> Answer for Option<T> {
+    const NULLABLE: bool = true;
+
     fn of(number: u32) -> Self {
-        (spread(number ^ 0xa) % 8 != 0).then(|| T::of(number))
+        (!is_null(number)).then(|| T::of(number))
     }
 }
 
