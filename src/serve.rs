@@ -8,7 +8,7 @@ use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkEx
 use crate::{
     config::{ServeSettings, TokenSettings},
     database, expiry,
-    graphql::{self, Feed, LedgerSchema},
+    graphql::{self, Feed, FeedOptions, LedgerSchema},
     http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     ledger::Clock,
     renew, signals,
@@ -45,7 +45,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         // Its panel draws them.
         options.most_told = Report::Timeline;
     }
-    let feed = Feed::new(database.clone());
+    let (feed, watcher) = Feed::new(database.clone(), FeedOptions::default());
+    tokio::spawn(watch(watcher));
     let schema = schema_with_feed(&database, feed.clone(), settings.deadline);
     let app = http::app(schema, options);
 
@@ -98,8 +99,19 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 /// what loses a conflict is run again.
 #[must_use]
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
-    schema_with_feed(database, Feed::new(database.clone()), deadline)
+    let (feed, watcher) = Feed::new(database.clone(), FeedOptions::default());
+    tokio::spawn(watch(watcher));
+    schema_with_feed(database, feed, deadline)
 }
+
+async fn watch(mut watcher: crate::graphql::Watcher) {
+    while watcher.due().await {
+        if let Err(error) = watcher.look().await {
+            tracing::warn!(%error, "look");
+        }
+    }
+}
+
 
 /// The same, around a feed that others know too.
 fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retrying<LedgerSchema> {

@@ -1,36 +1,76 @@
 //! The feed: what is committed, from any place of the outbox on.
 //!
-//! One task looks how far the outbox is settled, while there are subscribers: when it is woken, and once a second in any case, so that a
-//! wake-up that got lost costs a second and no event. Each subscriber reads on by itself, at most [`BATCH`] events at a time, and the next ones
-//! only when these are taken: a slow one holds up nobody and takes no memory; it is merely behind, and each event says by how much.
+//! - The [`Watcher`] looks how far the outbox is settled and keeps the last settled events in a [`window`] in memory: when it is
+//!   woken, and once a second in any case, so that a wake-up that got lost costs a second and no event. There is one for a
+//!   server. `src/jobs/watch_feed.rs` runs it.
+//! - Each subscriber has a [`Reader`], which takes events from the window, or from the table when it is further behind. It takes
+//!   at most [`BATCH`] events at a time, and the next ones only when these were taken: a slow subscriber holds up nobody and
+//!   takes no memory; it is merely behind, and each event says by how much.
+//!
+//! Subscribers are counted, and refused beyond a limit. What they read from the database goes through a bounded number of slots,
+//! so that no number of streams takes the connections away from queries.
+
+mod error;
+mod reader;
+mod subscriber;
+mod watcher;
+mod window;
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, RwLock, atomic::AtomicUsize},
     time::Duration,
 };
 
-use async_graphql::{
-    Result,
-    futures_util::{Stream, stream},
-};
+use async_graphql::Result;
+use futures_util::{Stream, stream};
 use sea_orm::DbErr;
 use tokio::{
-    sync::{Notify, watch},
-    time::{sleep, timeout},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, sleep},
 };
-use unit_of_work::Database;
+use unit_of_work::{Database, FailureKind, UnitOfWork};
 
-use crate::ledger::{self, AccountRef, Horizon, OutboxEvent};
+pub(super) use self::error::undelivered;
+pub use self::watcher::{WatchError, Watcher};
+use self::{reader::Reader, subscriber::Subscriber, window::Window};
+use crate::ledger::{AccountRef, OutboxEvent};
 
 /// How many events a subscriber has in memory at most.
-const BATCH: u64 = 100;
+const BATCH: usize = 100;
 
-/// How long a wake-up that got lost can go unnoticed.
-const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+/// How much before the largest number is looked for gaps when a subscription begins with no cursor at a server that does not
+/// know yet how far the outbox is settled.
+const LOOK_BACK: i64 = 10_000;
 
-/// The least time between two looks: under load one look finds many entries.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The waits between attempts of a read: the first, doubled each time up to the last.
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// What a feed takes at most.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FeedOptions {
+    /// The most subscriptions at once. Default: 10,000.
+    pub subscriptions: usize,
+    /// The most reads of subscriptions at once: of their events, and of the outbox by those that are behind. Default: 8.
+    pub reads: usize,
+    /// How long a read may be tried again before its stream is interrupted. Default: 30 seconds.
+    pub deadline: Duration,
+    /// Whether the outbox is looked at once a second also while nobody subscribes, so that the first subscriber finds it known how
+    /// far it is settled. Default: no.
+    pub watches_when_idle: bool,
+}
+
+impl Default for FeedOptions {
+    fn default() -> Self {
+        Self {
+            subscriptions: 10_000,
+            reads: 8,
+            deadline: Duration::from_secs(30),
+            watches_when_idle: false,
+        }
+    }
+}
 
 /// The feed of a database. Cheap to clone; all clones are one feed.
 #[derive(Clone, Debug)]
@@ -39,13 +79,27 @@ pub struct Feed(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Database,
-    settled: watch::Sender<i64>,
-    /// For whoever looks.
+    options: FeedOptions,
+    settled: watch::Sender<Settled>,
+    /// A lock that is held for as long as it takes to copy a batch.
+    window: RwLock<Window>,
+    /// For the watcher.
     woken: Notify,
     /// For whoever tells other servers.
     committed: Notify,
-    /// Whether somebody looks.
-    is_watched: Mutex<bool>,
+    subscriptions: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    /// How many subscribers chose accounts: while there are any, the window knows which accounts its entries touch.
+    choosing: AtomicUsize,
+}
+
+/// How far the outbox is settled, for subscribers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Settled {
+    /// `None` until it is known.
+    number: Option<i64>,
+    /// How often history was lost: the numbers before and after have nothing to do with each other.
+    losses: u64,
 }
 
 /// An event, and how many come after it.
@@ -54,30 +108,44 @@ pub(super) struct FeedEvent {
     pub(super) event: OutboxEvent,
     /// At most so many had been committed after it when it was read.
     pub(super) behind: i64,
+    /// The cursor before it, from which a client resumes that did not get it.
+    pub(super) resume_after: i64,
 }
 
+/// The right to read an event. It is held while the event is executed, and not while its response is sent.
+pub(super) type ReadSlot = OwnedSemaphorePermit;
+
 impl Feed {
-    /// The feed of `database`'s outbox.
+    /// The feed of `database`'s outbox, and its watcher. Nothing is announced unless the watcher is run.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self(Arc::new(Inner {
+    pub fn new(database: Database, options: FeedOptions) -> (Self, Watcher) {
+        let permits = |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
+        let feed = Self(Arc::new(Inner {
             database,
-            settled: watch::Sender::new(0),
+            settled: watch::Sender::new(Settled::default()),
+            window: RwLock::default(),
             woken: Notify::new(),
             committed: Notify::new(),
-            is_watched: Mutex::new(false),
-        }))
+            subscriptions: permits(options.subscriptions),
+            reads: permits(options.reads),
+            choosing: AtomicUsize::new(0),
+            options,
+        }));
+        let watcher = Watcher::new(&feed);
+        (feed, watcher)
     }
 
     /// Says that this process has committed an entry.
     pub(super) fn commit(&self) {
-        self.0.woken.notify_one();
+        self.wake();
         self.0.committed.notify_one();
     }
 
-    /// Says that another process has committed an entry.
+    /// Says that an entry may have been committed, here or by another process.
     pub fn wake(&self) {
-        self.0.woken.notify_one();
+        if self.0.settled.receiver_count() > 0 {
+            self.0.woken.notify_one();
+        }
     }
 
     /// Waits for a commit of this process since the last call.
@@ -88,130 +156,67 @@ impl Feed {
         self.0.committed.notified().await;
     }
 
-    /// Events after number `after`, or from now on, that touch one of `accounts`, if any are given. The stream does not end by itself,
-    /// unless the database fails.
+    /// Waits until an event may be read.
+    pub(super) async fn read_slot(&self) -> Option<ReadSlot> {
+        // The semaphore is never closed.
+        Arc::clone(&self.0.reads).acquire_owned().await.ok()
+    }
+
+    /// Events after number `after`, or from now on, that touch one of `accounts`, if any are given. The stream ends only with an
+    /// error.
+    ///
+    /// *From now on* misses nothing that is committed after this call has begun. It begins with the first event that was not
+    /// visible then; an event that was visible comes only after one with a smaller number that was not.
+    ///
+    /// # Errors
+    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and when the database fails for
+    /// longer than the deadline.
     pub(super) async fn subscribe(
         &self,
         after: Option<i64>,
         accounts: Option<Vec<AccountRef>>,
     ) -> Result<impl Stream<Item = Result<FeedEvent>> + use<>> {
-        let mut settled = self.0.settled.subscribe();
-        self.watch();
-        let position = match after {
-            Some(after) => after,
-            // What is visible now is not news, settled or not.
-            None => self.sight().await?.newest,
-        };
-        settled.mark_changed();
-        let reader = Reader {
-            feed: self.clone(),
-            settled,
-            position,
-            accounts,
-            read: VecDeque::new(),
-        };
+        let subscriber = Subscriber::admit(self, accounts.is_some())?;
+        let settled = self.0.settled.subscribe();
+        self.0.woken.notify_one();
+        let reader = Reader::begin(subscriber, settled, after, accounts).await?;
         Ok(stream::unfold(Some(reader), |reader| async {
             let mut reader = reader?;
             match reader.next().await {
                 Ok(event) => Some((Ok(event), Some(reader))),
-                Err(error) => Some((Err(async_graphql::Error::new_with_source(error)), None)),
+                Err(error) => Some((Err(error), None)),
             }
         }))
     }
 
-    async fn sight(&self) -> Result<ledger::Sighting, DbErr> {
-        let database = &self.0.database;
-        database
-            .read(async |unit| ledger::sight_outbox(&unit).await)
-            .await
-    }
-
-    /// Sees to it that somebody looks, from now until there is no subscriber.
-    fn watch(&self) {
-        let mut is_watched = self
-            .0
-            .is_watched
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if !*is_watched {
-            *is_watched = true;
-            tokio::spawn(self.clone().look());
-        }
-        self.wake();
-    }
-
-    async fn look(self) {
-        let mut horizon = Horizon::default();
+    /// Reads through a slot, again and again while only the moment is to blame, within the deadline.
+    async fn read<T, F, Fut>(&self, read: F) -> Result<T, DbErr>
+    where
+        F: Fn(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, DbErr>>,
+    {
+        let deadline = Instant::now() + self.0.options.deadline;
+        let mut delay = FIRST_DELAY;
         loop {
-            match self.sight().await {
-                Ok(sighting) => horizon.see(sighting),
-                // Subscribers that read meet the same error, and say so to their clients.
-                Err(error) => {
-                    tracing::warn!(%error, "the outbox cannot be looked at");
-                    sleep(LOOK_ANYWAY).await;
+            let slot = self.read_slot().await;
+            let result = self.0.database.read(&read).await;
+            drop(slot);
+            match result {
+                Err(error) if is_passing(&error) && Instant::now() + delay < deadline => {
+                    tracing::debug!(%error, "a read of the feed is run again");
                 }
+                result => return result,
             }
-            self.0.settled.send_if_modified(|settled| {
-                let moved = horizon.settled() > *settled;
-                *settled = horizon.settled().max(*settled);
-                moved
-            });
-            {
-                let mut is_watched = self
-                    .0
-                    .is_watched
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                if self.0.settled.receiver_count() == 0 {
-                    *is_watched = false;
-                    return;
-                }
-            }
-            sleep(PAUSE).await;
-            if !horizon.is_awaiting() {
-                let _ = timeout(LOOK_ANYWAY, self.0.woken.notified()).await;
-            }
+            sleep(delay).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
         }
     }
 }
 
-/// A subscriber's place.
-struct Reader {
-    feed: Feed,
-    settled: watch::Receiver<i64>,
-    /// Everything up to this number has been read.
-    position: i64,
-    accounts: Option<Vec<AccountRef>>,
-    /// Read, and not taken.
-    read: VecDeque<OutboxEvent>,
-}
-
-impl Reader {
-    async fn next(&mut self) -> Result<FeedEvent, DbErr> {
-        loop {
-            let settled = *self.settled.borrow_and_update();
-            if let Some(event) = self.read.pop_front() {
-                let behind = settled.saturating_sub(event.seq).max(0);
-                return Ok(FeedEvent { event, behind });
-            }
-            if settled <= self.position {
-                // The sender lives as long as the feed.
-                let _ = self.settled.changed().await;
-                continue;
-            }
-            let (after, accounts) = (self.position, self.accounts.as_deref());
-            let database = &self.feed.0.database;
-            let events = database
-                .read(async |unit| {
-                    ledger::read_outbox(&unit, after, settled, accounts, BATCH).await
-                })
-                .await?;
-            let is_full = u64::try_from(events.len()).is_ok_and(|read| read == BATCH);
-            self.position = match events.last() {
-                Some(last) if is_full => last.seq,
-                _ => settled,
-            };
-            self.read = events.into();
-        }
-    }
+/// Whether the same read may succeed a moment later.
+fn is_passing(error: &DbErr) -> bool {
+    matches!(
+        FailureKind::of(error),
+        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::NoConnection
+    )
 }

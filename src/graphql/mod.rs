@@ -22,7 +22,7 @@ use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
 use crate::ledger::Clock;
 
-pub use feed::Feed;
+pub use feed::{Feed, FeedOptions, WatchError, Watcher};
 pub use mutation::MutationRoot;
 pub use query::QueryRoot;
 pub use subscription::SubscriptionRoot;

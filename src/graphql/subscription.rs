@@ -2,11 +2,12 @@
 
 use async_graphql::{Context, Error, Object, Result, Subscription};
 use futures_util::{Stream, StreamExt};
+use unit_of_work::redeliver;
 
 use super::{
     context::LedgerContext as _,
     error::bad_input,
-    feed::FeedEvent,
+    feed::{FeedEvent, ReadSlot, undelivered},
     input::AccountRef,
     loaders::{self, Entries},
     object::Entry,
@@ -53,8 +54,19 @@ impl SubscriptionRoot {
             ));
         }
         let after = after.map(|cursor| parse(&cursor)).transpose()?;
-        let events = ctx.feed().subscribe(after, accounts).await?;
-        Ok(events.map(|event| event.map(EntryEvent)))
+        let feed = ctx.feed().clone();
+        let events = feed.subscribe(after, accounts).await?;
+        // Outside of it, so that nothing keeps the slot once the event was executed.
+        let events = redeliver(ctx, events, undelivered);
+        Ok(events.then(move |event| {
+            let feed = feed.clone();
+            async move {
+                Ok(EntryEvent {
+                    event: event?,
+                    _slot: feed.read_slot().await,
+                })
+            }
+        }))
     }
 }
 
@@ -69,25 +81,28 @@ fn parse(cursor: &str) -> Result<i64> {
 }
 
 /// An entry was committed.
-pub struct EntryEvent(FeedEvent);
+pub struct EntryEvent {
+    event: FeedEvent,
+    _slot: Option<ReadSlot>,
+}
 
 /// An entry was committed.
 #[Object]
 impl EntryEvent {
     /// For `after`: where to go on.
     async fn cursor(&self) -> String {
-        self.0.event.seq.to_string()
+        self.event.event.seq.to_string()
     }
 
     /// How many entries, of all accounts, had been committed after this one when it was sent, at most. A number that grows means that the
     /// client takes events more slowly than they come; none is lost by that.
     async fn behind(&self) -> Int64 {
-        Int64(self.0.behind)
+        Int64(self.event.behind)
     }
 
     /// The entry, as the database has it now.
     async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
-        let entry = loaders::load::<Entries, _>(ctx, self.0.event.entry_id).await?;
+        let entry = loaders::load::<Entries, _>(ctx, self.event.event.entry_id).await?;
         // Entries are append-only, and this one was committed before it was announced.
         let entry = entry.ok_or_else(|| Error::new("a committed entry is missing"))?;
         Ok(Entry::new(entry))

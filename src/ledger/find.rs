@@ -23,7 +23,7 @@ pub enum AccountRef {
 
 impl AccountRef {
     /// The reference as it can be looked up: a code trimmed, as codes are when they are stored; `None` when no account can have it.
-    pub(super) fn normalised(&self) -> Option<Self> {
+    pub(crate) fn normalised(&self) -> Option<Self> {
         match self {
             Self::Id(id) => Some(Self::Id(*id)),
             Self::Code(code) => input::account_code("code", code).ok().map(Self::Code),

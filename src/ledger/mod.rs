@@ -51,7 +51,10 @@ pub use input::InvalidInput;
 pub use keyset::{Edge, Page, PageError, PageRequest};
 pub use money::decimal;
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
-pub use outbox::{Horizon, OutboxEvent, Sighting, read_outbox, sight_outbox};
+pub use outbox::{
+    Horizon, Look, OutboxEvent, Progress, accounts_of_entries, fence_outbox, look_at_outbox,
+    newest_in_outbox, numbers_one_by_one, read_outbox, visible_in_outbox,
+};
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };

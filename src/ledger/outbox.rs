@@ -1,94 +1,26 @@
-//! The outbox: every committed entry once, in the order of commits, to be read from any place on.
+//! The outbox: every committed entry once, under a number, to be read from any number on.
 //!
-//! The database numbers an entry when its lines are written, while its accounts are locked. So the numbers of entries that touch a
-//! common account are in the order of their commits; between others there is no order that anybody could tell.
+//! The database numbers an entry when its first line is written, while the entry's accounts are locked. So the numbers of
+//! entries that touch a common account are in the order of their commits; between other entries no order can be observed.
 //!
-//! **What must not be read yet.** A number is drawn before it is committed, so a larger one may become visible first. Whoever reads
-//! on from the largest number seen would miss the smaller one for ever. A gap may also stay, when the transaction that drew its number
-//! was rolled back. PostgreSQL tells the two apart: whatever drew a number had its transaction id by then, so at the moment when some
-//! number is visible, all those who hold smaller numbers have ids below `pg_snapshot_xmax(pg_current_snapshot())`. Once
-//! `pg_snapshot_xmin(pg_current_snapshot())` has reached that id they have all ended, and every number up to the visible one is
-//! settled: visible to each snapshot from then on, or never to be. A [`Horizon`] is moved on by this rule. It keeps nothing that would have to
-//! survive a restart: where a reader was is a number, and the rule can be applied from there on by any server.
+//! **Numbers become visible out of order.** A transaction draws its number before it commits, so a larger number may become
+//! visible first. A reader that went on from the largest visible number would miss the smaller one for ever. A number is
+//! *settled* when it and every smaller number are visible, or can no longer appear. [`Horizon`] has the rule that tells.
 //!
-//! A transaction that writes for long holds the horizon up, whatever it writes; nothing is lost by that. SQLite has one writer at a time,
-//! so what is visible there is settled.
+//! **What the rule needs of writers**: a transaction has its transaction id before it draws its number, and numbers are drawn
+//! one by one. Both hold by construction: a number is drawn only by the trigger that runs after the insertion of a line,
+//! which has given the transaction its id; and the sequence has no cache. [`numbers_one_by_one`] asks the database for the latter.
+//!
+//! On SQLite there is one writer at a time, so whatever is visible is settled.
+
+mod horizon;
+
+use std::collections::HashMap;
 
 use super::AccountRef;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+pub use horizon::{Horizon, Progress};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value};
 use uuid::Uuid;
-
-/// What the database shows of the outbox at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct Sighting {
-    /// The largest number that is visible; 0 when there is none.
-    pub newest: i64,
-    /// All transactions with smaller ids have ended.
-    pub oldest_running: i64,
-    /// No transaction had this id or a larger one yet.
-    pub next: i64,
-}
-
-/// How far the outbox is settled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Horizon {
-    settled: i64,
-    /// A number that is visible, and the transaction id below which all must have ended until it is settled.
-    awaited: Option<(i64, i64)>,
-}
-
-impl Horizon {
-    /// Every number up to this one is visible to all snapshots from now on, or never to be.
-    #[must_use]
-    pub const fn settled(&self) -> i64 {
-        self.settled
-    }
-
-    /// Whether something is visible that is not settled yet.
-    #[must_use]
-    pub const fn is_awaiting(&self) -> bool {
-        self.awaited.is_some()
-    }
-
-    /// Moves on to what a new sighting, later than those before, settles.
-    pub fn see(&mut self, sighting: Sighting) {
-        if let Some((newest, fence)) = self.awaited
-            && sighting.oldest_running >= fence
-        {
-            self.settled = newest;
-            self.awaited = None;
-        }
-        if self.awaited.is_none() && sighting.newest > self.settled {
-            if sighting.oldest_running >= sighting.next {
-                self.settled = sighting.newest;
-            } else {
-                self.awaited = Some((sighting.newest, sighting.next));
-            }
-        }
-    }
-}
-
-/// Looks at the outbox: one statement.
-///
-/// # Errors
-/// When the database fails.
-pub async fn sight_outbox(db: &impl ConnectionTrait) -> Result<Sighting, DbErr> {
-    let id = |function: &str| match db.get_database_backend() {
-        DbBackend::Postgres => {
-            format!("CAST(CAST({function}(pg_current_snapshot()) AS text) AS bigint)")
-        }
-        _ => "0".to_owned(),
-    };
-    let sql = format!(
-        "SELECT COALESCE((SELECT MAX(seq) FROM outbox), 0) AS newest, {} AS oldest_running, {} AS next",
-        id("pg_snapshot_xmin"),
-        id("pg_snapshot_xmax")
-    );
-    let statement = Statement::from_string(db.get_database_backend(), sql);
-    let row = db.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("a sighting".to_owned()))?;
-    Sighting::from_query_result(&row, "")
-}
 
 /// An event: an entry was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
@@ -97,6 +29,127 @@ pub struct OutboxEvent {
     pub seq: i64,
     /// The entry.
     pub entry_id: Uuid,
+}
+
+/// What one snapshot shows of the outbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The largest number that is visible; 0 when there is none.
+    pub newest: i64,
+    /// All transactions with smaller ids have ended; `None` on SQLite, where numbers become visible in order.
+    pub oldest_running: Option<i64>,
+    /// When the database server was started: another value is another server, or the same after a restart.
+    pub server_started: i64,
+    /// The first events from the number that was asked for on, that one included.
+    pub events: Vec<OutboxEvent>,
+    /// Whether there may be more events than these.
+    pub is_cut: bool,
+}
+
+/// Looks at the outbox from number `from` on, and reads at most `limit` events: one statement, by index.
+///
+/// # Errors
+/// When the database fails.
+pub async fn look_at_outbox(
+    db: &impl ConnectionTrait,
+    from: i64,
+    limit: usize,
+) -> Result<Look, DbErr> {
+    let backend = db.get_database_backend();
+    let (oldest_running, server_started) = match backend {
+        DbBackend::Postgres => (
+            "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+            "CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS bigint)",
+        ),
+        _ => ("NULL", "0"),
+    };
+    let sql = format!(
+        "SELECT look.newest, look.oldest_running, look.server_started, page.seq, page.entry_id
+         FROM (SELECT COALESCE((SELECT MAX(seq) FROM outbox), 0) AS newest,
+                      {oldest_running} AS oldest_running, {server_started} AS server_started) AS look
+         LEFT JOIN (SELECT seq, entry_id FROM outbox WHERE seq >= $1 ORDER BY seq LIMIT {limit}) AS page ON 1 = 1
+         ORDER BY page.seq"
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, [from.into()]);
+    let rows = db.query_all_raw(statement).await?;
+    let mut look = Look::default();
+    for row in &rows {
+        look.newest = row.try_get("", "newest")?;
+        look.oldest_running = row.try_get("", "oldest_running")?;
+        look.server_started = row.try_get("", "server_started")?;
+        look.events.extend(event_of(row)?);
+    }
+    look.is_cut = look.events.len() >= limit;
+    Ok(look)
+}
+
+/// The event of a row, unless the row has none.
+fn event_of(row: &QueryResult) -> Result<Option<OutboxEvent>, DbErr> {
+    let seq: Option<i64> = row.try_get("", "seq")?;
+    seq.map(|seq| {
+        let entry_id = row.try_get("", "entry_id")?;
+        Ok(OutboxEvent { seq, entry_id })
+    })
+    .transpose()
+}
+
+/// A transaction id that is larger than that of every transaction which has drawn a number so far.
+///
+/// Only a transaction that may write gets an id, and only on the primary. Nothing is written: roll the transaction back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fence_outbox(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let sql = "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS fence";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let row = db.query_one_raw(statement).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("a transaction id".to_owned()))?
+        .try_get("", "fence")
+}
+
+/// Whether the database draws numbers one by one: a sequence with a cache hands each session a stock of numbers, and then a
+/// number says nothing about when it was drawn.
+///
+/// # Errors
+/// When the database fails.
+pub async fn numbers_one_by_one(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(true);
+    }
+    let sql = "SELECT seqcache = 1 AND seqincrement = 1 AND NOT seqcycle AS one_by_one FROM pg_sequence
+               WHERE seqrelid = CAST(pg_get_serial_sequence('outbox', 'seq') AS regclass)";
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let row = db.query_one_raw(statement).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "one_by_one"))
+}
+
+/// The largest number that is visible; 0 when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_in_outbox(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let sql = "SELECT COALESCE(MAX(seq), 0) AS newest FROM outbox";
+    let row = db
+        .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await?;
+    row.map_or(Ok(0), |row| row.try_get("", "newest"))
+}
+
+/// The numbers that are visible after `after`, in order, but no more than the last `most` numbers before the largest one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn visible_in_outbox(
+    db: &impl ConnectionTrait,
+    after: i64,
+    most: i64,
+) -> Result<Vec<i64>, DbErr> {
+    let sql = "SELECT seq FROM outbox
+               WHERE seq > $1 AND seq > COALESCE((SELECT MAX(seq) FROM outbox), 0) - $2 ORDER BY seq";
+    let parameters = [after.into(), most.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter().map(|row| row.try_get("", "seq")).collect()
 }
 
 /// At most `limit` events after `after` up to `until`, which must be settled: of entries that touch one of `accounts`, if any are given.
@@ -108,7 +161,7 @@ pub async fn read_outbox(
     after: i64,
     until: i64,
     accounts: Option<&[AccountRef]>,
-    limit: u64,
+    limit: usize,
 ) -> Result<Vec<OutboxEvent>, DbErr> {
     let mut parameters: Vec<Value> = vec![after.into(), until.into()];
     let wanted = match accounts {
@@ -149,45 +202,37 @@ pub async fn read_outbox(
         .collect()
 }
 
+/// The accounts that entries touch, each by its id and its code.
+///
+/// # Errors
+/// When the database fails.
+pub async fn accounts_of_entries(
+    db: &impl ConnectionTrait,
+    entries: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<(Uuid, String)>>, DbErr> {
+    let mut accounts: HashMap<Uuid, Vec<(Uuid, String)>> = HashMap::new();
+    if entries.is_empty() {
+        return Ok(accounts);
+    }
+    let places: Vec<_> = (1..=entries.len()).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT DISTINCT entry_line.entry_id, account.id, account.code
+         FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE {}",
+        one_of("entry_line.entry_id", &places)
+    );
+    let parameters = entries.iter().map(|id| Value::from(*id));
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    for row in db.query_all_raw(statement).await? {
+        let touched = accounts.entry(row.try_get("", "entry_id")?).or_default();
+        touched.push((row.try_get("", "id")?, row.try_get("", "code")?));
+    }
+    Ok(accounts)
+}
+
 fn one_of(column: &str, places: &[String]) -> String {
     if places.is_empty() {
         "1 = 0".to_owned()
     } else {
         format!("{column} IN ({})", places.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn sighting(newest: i64, oldest_running: i64, next: i64) -> Sighting {
-        Sighting {
-            newest,
-            oldest_running,
-            next,
-        }
-    }
-
-    #[test]
-    fn what_is_visible_while_nobody_writes_is_settled() {
-        let mut horizon = Horizon::default();
-        horizon.see(sighting(7, 100, 100));
-        assert_eq!((horizon.settled(), horizon.is_awaiting()), (7, false));
-    }
-
-    /// 7 is visible, and whoever has drawn 6 may still be running: as transaction 99 at most.
-    #[test]
-    fn what_is_visible_is_settled_when_all_who_ran_then_have_ended() {
-        let mut horizon = Horizon::default();
-        horizon.see(sighting(7, 90, 100));
-        assert_eq!((horizon.settled(), horizon.is_awaiting()), (0, true));
-        horizon.see(sighting(9, 99, 120));
-        assert_eq!(horizon.settled(), 0);
-        // They have ended; of those who ran when 9 was seen, some have not.
-        horizon.see(sighting(12, 100, 130));
-        assert_eq!((horizon.settled(), horizon.is_awaiting()), (7, true));
-        horizon.see(sighting(12, 130, 140));
-        assert_eq!((horizon.settled(), horizon.is_awaiting()), (12, false));
     }
 }

@@ -41,6 +41,7 @@ use crate::{
     loader::Loaders,
     located,
     operation::select,
+    redelivery::Delivery,
     report, respond,
     retry::Attempt,
     root_fields::single_root_field,
@@ -259,10 +260,11 @@ impl Extension for PerRequest {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        AssertUnwindSafe(next.run(ctx, stream))
+        let responses = AssertUnwindSafe(next.run(ctx, stream))
             .catch_unwind()
             .map(|event| event.unwrap_or_else(|panic| respond::panicked(&panic)))
-            .boxed()
+            .boxed();
+        Delivery::filter(ctx.data_opt::<Arc<Delivery>>().cloned(), responses)
     }
 
     async fn resolve(
@@ -301,7 +303,16 @@ impl Extension for PerRequest {
         };
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let together = attempt.and_then(|attempt| attempt.together.as_deref());
-        let deadline = self.deadline(ctx, attempt);
+        let delivery = match kind {
+            OperationType::Subscription => ctx.data_opt::<Arc<Delivery>>(),
+            _ => None,
+        };
+        let started = match (attempt, delivery) {
+            (Some(attempt), _) => Some(attempt.started),
+            (None, Some(delivery)) => delivery.started(),
+            (None, None) => None,
+        };
+        let deadline = self.deadline(ctx, started.unwrap_or_else(Instant::now));
         let dry_run = kind == OperationType::Mutation
             && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
         let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
@@ -384,6 +395,13 @@ impl Extension for PerRequest {
             });
             return response;
         }
+        if let Some(delivery) = delivery
+            && delivery.is_lost(unit.doom(), deadline)
+        {
+            // Nobody will see this response: the event is executed again.
+            unit.end_read();
+            return Response::default();
+        }
         let finisher = Finisher {
             unit: &unit,
             deadline,
@@ -395,19 +413,21 @@ impl Extension for PerRequest {
         if let Some(attempt) = attempt {
             finished.tell_attempt(attempt, &unit, deadline);
         }
+        if let Some(delivery) = delivery {
+            delivery.answered(&response, unit.doom());
+        }
         report::put(&mut response, &unit, &finished.outcome, number, wanted);
         response
     }
 }
 
 impl PerRequest {
-    /// The operation's deadline: the settings' from its first attempt, or the request's own if that is earlier.
+    /// The deadline of an operation or an event: the settings' from its first attempt, or the request's own if that is earlier.
     fn deadline(
         &self,
         ctx: &ExtensionContext<'_>,
-        attempt: Option<&Arc<Attempt>>,
+        started: Instant,
     ) -> Option<Deadline> {
-        let started = attempt.map_or_else(Instant::now, |attempt| attempt.started);
         let settings = self.settings.deadline.map(|limit| started + limit);
         let asked = ctx.data_opt::<OperationDeadline>().map(|asked| asked.0);
         let at = match (settings, asked) {

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     batch::{self, Together},
+    redelivery::Delivery,
     respond,
     snapshots::Snapshots,
     template::Template,
@@ -32,7 +33,7 @@ use crate::{
 /// That is decided by what happened to the unit, told by the database's error codes; never by the errors of the response.
 ///
 /// # What is not run again
-/// - A subscription. A request that only names its document (a persisted query, found by an extension of the schema) is
+/// - A subscription; but its events are, where its stream is made by [`redeliver`](crate::redeliver). A request that only names its document (a persisted query, found by an extension of the schema) is
 ///   run to learn what it is; a subscription among these is then begun once, as a stream of its own.
 /// - A request with uploads: they can be read only once.
 /// - An operation whose outcome is not known, or whose deadline has passed.
@@ -186,7 +187,10 @@ impl<E: Executor> Executor for Retrying<E> {
                 .flatten()
                 .boxed()
             }
-            Err(request) => self.executor.execute_stream(*request, session),
+            Err(request) => {
+                let request = request.data(Delivery::new(self.policy));
+                self.executor.execute_stream(request, session)
+            }
         }
     }
 }

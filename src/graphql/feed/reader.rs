@@ -1,0 +1,184 @@
+//! A subscriber's place in the outbox, and how it goes on from there.
+
+use std::{collections::VecDeque, sync::PoisonError};
+
+use async_graphql::Result;
+use tokio::sync::watch;
+
+use super::{
+    BATCH, FeedEvent, LOOK_BACK, Settled,
+    error::{history_lost, unreadable},
+    subscriber::Subscriber,
+    window::{Taken, Wanted},
+};
+use crate::{
+    graphql::error::bad_input,
+    ledger::{self, AccountRef, OutboxEvent},
+};
+
+pub(super) struct Reader {
+    subscriber: Subscriber,
+    settled: watch::Receiver<Settled>,
+    /// How often history had been lost when this subscription began.
+    losses: u64,
+    /// Everything up to this number has been read.
+    position: i64,
+    /// The number that a client would resume after which got everything that was yielded.
+    resume_after: i64,
+    /// Where the subscription began, while that is not known yet.
+    beginning: Option<Beginning>,
+    accounts: Option<Vec<AccountRef>>,
+    wanted: Wanted,
+    /// Read, and not taken.
+    read: VecDeque<OutboxEvent>,
+}
+
+/// What was visible when a subscription without a cursor began, where numbers were missing in between.
+struct Beginning {
+    /// The largest number that was visible.
+    newest: i64,
+    /// The numbers that were visible, in order: those after [`Reader::position`].
+    visible: Vec<i64>,
+}
+
+impl Reader {
+    /// Begins after number `after`, or with what is not visible yet.
+    pub(super) async fn begin(
+        subscriber: Subscriber,
+        settled: watch::Receiver<Settled>,
+        after: Option<i64>,
+        accounts: Option<Vec<AccountRef>>,
+    ) -> Result<Self> {
+        let Settled { number, losses } = *settled.borrow();
+        let mut reader = Self {
+            subscriber,
+            settled,
+            losses,
+            position: after.or(number).unwrap_or(0),
+            resume_after: after.unwrap_or(0),
+            beginning: None,
+            wanted: Wanted::new(accounts.as_deref()),
+            accounts,
+            read: VecDeque::new(),
+        };
+        match after {
+            Some(after) if number.is_none_or(|settled| settled < after) => {
+                reader.check(after).await?;
+            }
+            Some(_) => {}
+            None => reader.begin_now(number).await?,
+        }
+        Ok(reader)
+    }
+
+    /// A cursor that comes from this database was visible in it when it was given out, by whichever server.
+    async fn check(&self, after: i64) -> Result<()> {
+        let read = async |unit| ledger::newest_in_outbox(&unit).await;
+        let newest = self.subscriber.feed.read(read).await;
+        if newest.map_err(|error| unreadable(after, &error))? < after {
+            return Err(bad_input(
+                "after",
+                "no event has this cursor yet: give one as it arrived in an event of this ledger, or \"0\" for the beginning",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Begins with what is not visible now.
+    async fn begin_now(&mut self, settled: Option<i64>) -> Result<()> {
+        let after = self.position;
+        let read = async |unit| ledger::visible_in_outbox(&unit, after, LOOK_BACK).await;
+        let visible = self.subscriber.feed.read(read).await;
+        let visible = visible.map_err(|error| unreadable(after, &error))?;
+        let Some(newest) = visible.last().copied() else {
+            // Nothing is visible that is not settled.
+            return Ok(());
+        };
+        let looked_from = after.max(newest - LOOK_BACK);
+        if settled.is_some() && looked_from > after {
+            // Too much to remember: the subscription begins with everything that is not settled.
+            return Ok(());
+        }
+        self.position = looked_from;
+        let has_gaps = visible.len() < usize::try_from(newest - looked_from).unwrap_or(usize::MAX);
+        if has_gaps {
+            self.beginning = Some(Beginning { newest, visible });
+        } else {
+            self.position = newest;
+        }
+        self.resume_after = self.position;
+        Ok(())
+    }
+
+    /// The next event.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was read stays read.
+    pub(super) async fn next(&mut self) -> Result<FeedEvent> {
+        loop {
+            let Settled { number, losses } = *self.settled.borrow_and_update();
+            if losses != self.losses {
+                return Err(history_lost());
+            }
+            let settled = number.unwrap_or(0);
+            if let Some(event) = self.read.pop_front() {
+                let resume_after = std::mem::replace(&mut self.resume_after, event.seq);
+                return Ok(FeedEvent {
+                    event,
+                    behind: settled.saturating_sub(event.seq).max(0),
+                    resume_after,
+                });
+            }
+            let awaited = self.beginning.as_ref().map(|beginning| beginning.newest);
+            if settled < awaited.unwrap_or(self.position + 1) {
+                // The feed, which has the sender, lives as long as this reader.
+                let _ = self.settled.changed().await;
+            } else if let Some(beginning) = &self.beginning {
+                let position = self.first_after(beginning).await?;
+                self.beginning = None;
+                self.position = position;
+                self.resume_after = position;
+            } else {
+                let Taken { events, until } = self.take(settled).await?;
+                self.read = events.into();
+                self.position = until;
+            }
+        }
+    }
+
+    /// The number before the first event that became visible after the subscription began.
+    async fn first_after(&self, beginning: &Beginning) -> Result<i64> {
+        let position = self.position;
+        let read = async |unit| ledger::visible_in_outbox(&unit, position, i64::MAX).await;
+        let visible = self.subscriber.feed.read(read).await;
+        let visible = visible.map_err(|error| unreadable(position, &error))?;
+        let news = visible.into_iter().take_while(|seq| *seq <= beginning.newest);
+        let first = news
+            .into_iter()
+            .find(|seq| beginning.visible.binary_search(seq).is_err());
+        Ok(first.map_or(beginning.newest, |first| first - 1))
+    }
+
+    /// Takes the events that come next from the window, or from the table, where the window does not have them.
+    async fn take(&self, settled: i64) -> Result<Taken> {
+        let feed = &self.subscriber.feed;
+        {
+            let window = feed.0.window.read();
+            let window = window.unwrap_or_else(PoisonError::into_inner);
+            if let Some(taken) = window.take(self.position, &self.wanted, BATCH) {
+                return Ok(taken);
+            }
+        }
+        metrics::counter!("graphql_subscriptions_behind_total").increment(1);
+        let (after, accounts) = (self.position, self.accounts.as_deref());
+        let read =
+            async |unit| ledger::read_outbox(&unit, after, settled, accounts, BATCH).await;
+        let events = feed.read(read).await;
+        let events = events.map_err(|error| unreadable(self.resume_after, &error))?;
+        let until = match events.last() {
+            Some(last) if events.len() == BATCH => last.seq,
+            _ => settled,
+        };
+        Ok(Taken { events, until })
+    }
+}

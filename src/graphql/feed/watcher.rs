@@ -1,0 +1,226 @@
+//! Looks how far the outbox is settled, for all subscribers of a server.
+
+use std::{
+    sync::{
+        Arc, PoisonError, Weak,
+        atomic::Ordering,
+    },
+    time::Duration,
+};
+
+use sea_orm::DbErr;
+use tokio::time::{sleep, timeout};
+use unit_of_work::UnitError;
+
+use super::{Feed, Inner, Settled};
+use crate::ledger::{self, Horizon, OutboxEvent, Progress};
+
+/// How long a wake-up that got lost can go unnoticed.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+
+/// The least time between two looks: under load one look finds many entries.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest time between two looks while something is visible that is not settled.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most events that one look reads.
+const PAGE: usize = 1000;
+
+/// The most events that one look reads while a gap is waited for: it only has to see whether the gap has filled.
+const GLANCE: usize = 50;
+
+/// Moves a feed's horizon. It ends when the feed is gone.
+#[derive(Debug)]
+pub struct Watcher {
+    feed: Weak<Inner>,
+    horizon: Horizon,
+    /// Whether the database was asked how it numbers events.
+    is_checked: bool,
+    /// How long to wait before the next look, where nobody wakes the watcher.
+    pause: Duration,
+    /// Whether there is more to read at once.
+    has_more: bool,
+}
+
+/// Why the outbox could not be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// The database failed.
+    #[error("the outbox cannot be looked at")]
+    Database(#[from] DbErr),
+    /// The transaction that was to get an id failed.
+    #[error("no fence can be taken for the outbox")]
+    Fence(#[from] UnitError),
+    /// Numbers that sessions have in stock say nothing about when they were drawn.
+    #[error(
+        "the outbox is not announced: its sequence must have CACHE 1, INCREMENT BY 1 and NO CYCLE"
+    )]
+    Numbering,
+}
+
+impl Watcher {
+    pub(super) fn new(feed: &Feed) -> Self {
+        Self {
+            feed: Arc::downgrade(&feed.0),
+            horizon: Horizon::default(),
+            is_checked: false,
+            pause: PAUSE,
+            has_more: false,
+        }
+    }
+
+    /// Waits until the outbox is to be looked at; `false` when the feed is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the next call waits anew.
+    pub async fn due(&mut self) -> bool {
+        if self.has_more {
+            return self.feed.strong_count() > 0;
+        }
+        sleep(self.pause).await;
+        loop {
+            // Not kept while it waits: the feed is to go when nobody else has it.
+            let Some(feed) = self.feed.upgrade() else {
+                return false;
+            };
+            let is_needed = feed.settled.receiver_count() > 0;
+            if is_needed && self.horizon.is_waiting() {
+                return true;
+            }
+            let woken = timeout(LOOK_ANYWAY, feed.woken.notified()).await.is_ok();
+            if woken || is_needed || feed.options.watches_when_idle {
+                return true;
+            }
+        }
+    }
+
+    /// Looks once, and tells subscribers.
+    ///
+    /// # Errors
+    /// [`WatchError`]. The next look makes up for it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn look(&mut self) -> Result<(), WatchError> {
+        let Some(feed) = self.feed.upgrade() else {
+            return Ok(());
+        };
+        let was_waiting = self.horizon.is_waiting();
+        self.has_more = false;
+        // Also after a failure: it is not to be repeated without a pause.
+        self.pause = match was_waiting {
+            true => (self.pause * 2).min(LONGEST_PAUSE),
+            false => PAUSE,
+        };
+        if !self.is_checked {
+            let check = async |unit| ledger::numbers_one_by_one(&unit).await;
+            if !feed.database.read(check).await? {
+                return Err(WatchError::Numbering);
+            }
+            self.is_checked = true;
+        }
+        let from = self.horizon.from();
+        let limit = if was_waiting { GLANCE } else { PAGE };
+        let look = async |unit| ledger::look_at_outbox(&unit, from, limit).await;
+        let look = feed.database.read(look).await?;
+        let is_cut = look.is_cut;
+        match self.horizon.see(look) {
+            Progress::Events(events) if events.is_empty() => {}
+            Progress::Events(events) => {
+                self.has_more = is_cut;
+                self.pause = PAUSE;
+                feed.announce(&events, self.horizon.settled()).await;
+            }
+            Progress::Jumped => {
+                self.pause = PAUSE;
+                feed.restart(self.horizon.settled());
+            }
+            Progress::HistoryLost => {
+                tracing::error!(
+                    settled = from,
+                    "the database went back behind events that were announced: all subscriptions end"
+                );
+                feed.lose();
+            }
+        }
+        if let Some(newest) = self.horizon.needs_fence() {
+            let id = feed.fence().await?;
+            self.horizon.fence(newest, id);
+            self.pause = PAUSE;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Adds settled events to the window, and tells subscribers.
+    async fn announce(&self, events: &[OutboxEvent], settled: Option<i64>) {
+        let touched = match self.choosing.load(Ordering::Relaxed) {
+            0 => None,
+            _ => self.touched(events).await,
+        };
+        self.change_window(|window| window.extend(events, touched));
+        self.settled.send_modify(|told| told.number = settled);
+    }
+
+    /// The accounts that the entries of these events touch; `None` where that cannot be read: then those who chose accounts read
+    /// the table.
+    async fn touched(&self, events: &[OutboxEvent]) -> Option<super::window::TouchedByEntry> {
+        let entries: Vec<_> = events.iter().map(|event| event.entry_id).collect();
+        let read = async |unit| ledger::accounts_of_entries(&unit, &entries).await;
+        self.database
+            .read(read)
+            .await
+            .inspect_err(|error| tracing::warn!(%error, "the accounts of events cannot be read"))
+            .ok()
+    }
+
+    /// Goes on from here, without the events before.
+    fn restart(&self, settled: Option<i64>) {
+        self.change_window(|window| window.clear(settled.unwrap_or(0)));
+        self.settled.send_modify(|told| told.number = settled);
+    }
+
+    /// Ends all subscriptions.
+    fn lose(&self) {
+        self.change_window(|window| window.clear(0));
+        self.settled.send_modify(|told| {
+            *told = Settled {
+                number: None,
+                losses: told.losses + 1,
+            };
+        });
+    }
+
+    fn change_window(&self, change: impl FnOnce(&mut super::window::Window)) {
+        let window = self.window.write();
+        change(&mut window.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A transaction id that is drawn now. Its transaction is rolled back: there is nothing to commit, and the id is used up
+    /// all the same.
+    async fn fence(&self) -> Result<i64, WatchError> {
+        enum Drawn {
+            Id(i64),
+            Failed(WatchError),
+        }
+        impl From<UnitError> for Drawn {
+            fn from(error: UnitError) -> Self {
+                Self::Failed(error.into())
+            }
+        }
+        let draw = async |unit| {
+            Err::<std::convert::Infallible, _>(match ledger::fence_outbox(&unit).await {
+                Ok(id) => Drawn::Id(id),
+                Err(error) => Drawn::Failed(error.into()),
+            })
+        };
+        match self.database.write(draw).await {
+            Err(Drawn::Id(id)) => Ok(id),
+            Err(Drawn::Failed(error)) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The last settled events, in memory: what subscribers that are not behind read, so that a thousand of them cost the database no
+//! more than one.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use uuid::Uuid;
+
+use crate::ledger::{AccountRef, OutboxEvent};
+
+/// The most events that are kept.
+const EVENTS: usize = 4096;
+
+/// The most accounts that are kept with them, an account once for each entry that touches it.
+const TOUCHED: usize = 65_536;
+
+/// The accounts that an entry touches: each by its id and its code.
+type Touched = Vec<(Uuid, String)>;
+
+/// The accounts that entries touch.
+pub(super) type TouchedByEntry = HashMap<Uuid, Touched>;
+
+/// All events in `(start, settled]`.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    start: i64,
+    settled: i64,
+    events: VecDeque<Kept>,
+    /// How many accounts are kept.
+    touched: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    event: OutboxEvent,
+    /// `None` where nobody asked when it was kept.
+    touched: Option<Touched>,
+}
+
+/// What a window has for a subscriber.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) events: Vec<OutboxEvent>,
+    /// Up to here the events are all that the subscriber wants.
+    pub(super) until: i64,
+}
+
+impl Window {
+    /// Forgets everything: the next event comes after `settled`.
+    pub(super) fn clear(&mut self, settled: i64) {
+        *self = Self {
+            start: settled,
+            settled,
+            ..Self::default()
+        };
+    }
+
+    /// Adds the events that come next, with the accounts that they touch, where these were read.
+    pub(super) fn extend(
+        &mut self,
+        events: &[OutboxEvent],
+        mut touched: Option<TouchedByEntry>,
+    ) {
+        for event in events {
+            let touched = touched
+                .as_mut()
+                .map(|touched| touched.remove(&event.entry_id).unwrap_or_default());
+            self.touched += touched.as_ref().map_or(0, Vec::len);
+            self.settled = event.seq;
+            self.events.push_back(Kept {
+                event: *event,
+                touched,
+            });
+        }
+        while self.events.len() > EVENTS || self.touched > TOUCHED {
+            let Some(oldest) = self.events.pop_front() else {
+                break;
+            };
+            self.start = oldest.event.seq;
+            self.touched -= oldest.touched.map_or(0, |touched| touched.len());
+        }
+    }
+
+    /// At most `limit` events after `position` that a subscriber wants; `None` where the window does not know.
+    pub(super) fn take(&self, position: i64, wanted: &Wanted, limit: usize) -> Option<Taken> {
+        if position < self.start {
+            return None;
+        }
+        let first = self.events.partition_point(|kept| kept.event.seq <= position);
+        let mut taken = Taken {
+            events: Vec::new(),
+            until: position,
+        };
+        for kept in self.events.range(first..) {
+            if taken.events.len() == limit {
+                return Some(taken);
+            }
+            match wanted.is_met(kept.touched.as_deref()) {
+                Some(true) => taken.events.push(kept.event),
+                Some(false) => {}
+                // The subscriber goes on in the table from here.
+                None if taken.until == position => return None,
+                None => return Some(taken),
+            }
+            taken.until = kept.event.seq;
+        }
+        taken.until = self.settled.max(position);
+        Some(taken)
+    }
+}
+
+/// Which events a subscriber wants.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// `None` is all.
+    accounts: Option<(HashSet<Uuid>, HashSet<String>)>,
+}
+
+impl Wanted {
+    pub(super) fn new(accounts: Option<&[AccountRef]>) -> Self {
+        let accounts = accounts.map(|accounts| {
+            let (mut ids, mut codes) = (HashSet::new(), HashSet::new());
+            for account in accounts.iter().filter_map(AccountRef::normalised) {
+                match account {
+                    AccountRef::Id(id) => {
+                        ids.insert(id);
+                    }
+                    AccountRef::Code(code) => {
+                        codes.insert(code);
+                    }
+                }
+            }
+            (ids, codes)
+        });
+        Self { accounts }
+    }
+
+    /// Whether an entry that touches these accounts is wanted; `None` where that takes to know them.
+    fn is_met(&self, touched: Option<&[(Uuid, String)]>) -> Option<bool> {
+        let Some((ids, codes)) = &self.accounts else {
+            return Some(true);
+        };
+        let mut touched = touched?.iter();
+        Some(touched.any(|(id, code)| ids.contains(id) || codes.contains(code)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seq: i64) -> OutboxEvent {
+        OutboxEvent {
+            seq,
+            entry_id: Uuid::from_u128(seq.unsigned_abs().into()),
+        }
+    }
+
+    fn seqs(taken: Option<Taken>) -> Option<(Vec<i64>, i64)> {
+        let taken = taken?;
+        let seqs = taken.events.iter().map(|event| event.seq).collect();
+        Some((seqs, taken.until))
+    }
+
+    #[test]
+    fn who_is_within_reads_from_memory_and_who_is_behind_does_not() {
+        let mut window = Window::default();
+        window.clear(10);
+        window.extend(&[event(11), event(13), event(14)], None);
+        let all = Wanted::default();
+        assert_eq!(seqs(window.take(9, &all, 9)), None);
+        assert_eq!(seqs(window.take(10, &all, 9)), Some((vec![11, 13, 14], 14)));
+        assert_eq!(seqs(window.take(11, &all, 1)), Some((vec![13], 13)));
+        assert_eq!(seqs(window.take(14, &all, 9)), Some((vec![], 14)));
+        // A cursor of another server, which is ahead.
+        assert_eq!(seqs(window.take(20, &all, 9)), Some((vec![], 20)));
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let mut window = Window::default();
+        let many = i64::try_from(EVENTS).unwrap() + 5;
+        window.extend(&(1..=many).map(event).collect::<Vec<_>>(), None);
+        assert_eq!(window.events.len(), EVENTS);
+        assert_eq!(window.take(4, &Wanted::default(), 1), None);
+        assert_eq!(seqs(window.take(5, &Wanted::default(), 1)), Some((vec![6], 6)));
+
+        let mut window = Window::default();
+        for seq in 1..=3 {
+            let touched = vec![(Uuid::nil(), "a".to_owned()); TOUCHED / 2];
+            let touched = HashMap::from([(event(seq).entry_id, touched)]);
+            window.extend(&[event(seq)], Some(touched));
+        }
+        assert_eq!((window.start, window.touched), (1, TOUCHED / 2 * 2));
+    }
+
+    #[test]
+    fn accounts_are_chosen_by_id_and_by_code() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut window = Window::default();
+        window.extend(&[event(1)], None);
+        let touched = HashMap::from([
+            (event(2).entry_id, vec![(a, "a".to_owned())]),
+            (event(3).entry_id, vec![(b, "b".to_owned())]),
+        ]);
+        window.extend(&[event(2), event(3)], Some(touched));
+        let of = |account| Wanted::new(Some(&[account]));
+        // Nobody knows which accounts entry 1 touches.
+        assert_eq!(seqs(window.take(0, &of(AccountRef::Id(a)), 9)), None);
+        assert_eq!(seqs(window.take(1, &of(AccountRef::Id(a)), 9)), Some((vec![2], 3)));
+        let by_code = of(AccountRef::Code("b".to_owned()));
+        assert_eq!(seqs(window.take(1, &by_code, 9)), Some((vec![3], 3)));
+    }
+}

@@ -1,0 +1,262 @@
+//! A subscription's event whose read was lost is run again, as a query is.
+//!
+//! An event is executed by async-graphql as soon as the subscription's stream yields it, on a unit of its own, and only once.
+//! So the stream itself has to yield the event a second time. Three parts share one [`Delivery`] for that:
+//!
+//! - [`Retrying`](crate::Retrying) puts it into the request's data;
+//! - the extension writes into it how the execution of each event ended, and throws away the response of one that was lost;
+//! - [`redeliver`], around the stream that a resolver answers, yields a lost event again, and ends the stream with the
+//!   application's own error when an event cannot be delivered.
+//!
+//! They take turns: the stream is polled for the next event only after the response of the last one was taken.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_graphql::{Context, Error, Response, Value};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{FailureKind, RetryPolicy};
+
+/// Why an event was not delivered, as its response would have said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// `extensions.code` of the first error.
+    pub code: Option<String>,
+    /// `extensions.id` of the first error: the log has the cause under it.
+    pub id: Option<String>,
+    /// Whether the same event may be delivered when it is asked for again.
+    pub retryable: bool,
+}
+
+/// How the execution of a subscription's events goes.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    policy: RetryPolicy,
+    state: Mutex<State>,
+    /// Whether the response that is on its way is thrown away.
+    discards: AtomicBool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// No event is being executed, or none that could be yielded again.
+    #[default]
+    Idle,
+    /// An event is being executed. `since` is when it was yielded first.
+    UnderWay { since: Instant, attempt: u32 },
+    /// The attempt was lost, and its response thrown away.
+    Lost { since: Instant, attempt: u32 },
+    /// The event cannot be delivered. Its response was thrown away.
+    Failed(Undelivered),
+}
+
+impl Delivery {
+    pub(crate) fn new(policy: RetryPolicy) -> Arc<Self> {
+        Arc::new(Self {
+            policy,
+            state: Mutex::default(),
+            discards: AtomicBool::new(false),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing can panic while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the event that is being executed was yielded first: its deadline counts from here.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        match *self.state() {
+            State::UnderWay { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether the event, whose unit ended so, is to be run again. If so, its response is thrown away.
+    pub(crate) fn is_lost(&self, doom: Option<FailureKind>, deadline: Option<Instant>) -> bool {
+        let mut state = self.state();
+        let State::UnderWay { since, attempt } = *state else {
+            return false;
+        };
+        let has_time = match deadline {
+            Some(deadline) => Instant::now() + self.policy.delay_after(attempt) < deadline,
+            None => attempt < self.policy.attempts,
+        };
+        if !doom.is_some_and(may_succeed_again) || !has_time {
+            return false;
+        }
+        *state = State::Lost { since, attempt };
+        self.discards.store(true, Ordering::Release);
+        true
+    }
+
+    /// Takes note of the response to an event that is not run again.
+    pub(crate) fn answered(&self, response: &Response, doom: Option<FailureKind>) {
+        let mut state = self.state();
+        if !matches!(*state, State::UnderWay { .. }) {
+            return;
+        }
+        let was_lost = doom.is_some_and(may_succeed_again);
+        if !was_lost && response.data != Value::Null {
+            *state = State::Idle;
+            return;
+        }
+        let mut undelivered = Undelivered::of(response);
+        undelivered.retryable |= was_lost;
+        *state = State::Failed(undelivered);
+        self.discards.store(true, Ordering::Release);
+    }
+
+    /// Whether the response that comes now is not for the client.
+    pub(crate) fn discards(&self) -> bool {
+        self.discards.swap(false, Ordering::AcqRel)
+    }
+
+    /// The responses without those that are thrown away.
+    pub(crate) fn filter<'s>(
+        delivery: Option<Arc<Self>>,
+        responses: BoxStream<'s, Response>,
+    ) -> BoxStream<'s, Response> {
+        match delivery {
+            None => responses,
+            Some(delivery) => responses
+                .filter(move |_| std::future::ready(!delivery.discards()))
+                .boxed(),
+        }
+    }
+}
+
+/// What only the moment is to blame for: the same read may succeed a moment later.
+fn may_succeed_again(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::NoConnection
+    )
+}
+
+impl Undelivered {
+    fn of(response: &Response) -> Self {
+        let extensions = response.errors.first().and_then(|it| it.extensions.as_ref());
+        let text = |name| match extensions.and_then(|extensions| extensions.get(name)) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let retryable = extensions.and_then(|extensions| extensions.get("retryable"));
+        Self {
+            code: text("code"),
+            id: text("id"),
+            retryable: retryable == Some(&Value::Boolean(true)),
+        }
+    }
+}
+
+/// Yields each event until it was delivered.
+///
+/// When the read of an event is lost (a conflict, a lost connection, no connection in time) nothing of it reaches the client,
+/// and the event is executed again on a fresh unit, within the operation's deadline, counted from its first execution. An event
+/// that still cannot be delivered (its response would be without data) ends the stream: `undelivered` says with which error, and
+/// should tell the client where to resume. So no event is ever passed over.
+///
+/// That takes a [`Retrying`](crate::Retrying) around the schema. Without it, events pass as they are.
+///
+/// ```no_run
+/// # use async_graphql::{Context, Error, ErrorExtensions, Result, Subscription};
+/// # use futures_util::{Stream, stream};
+/// # struct Subscriptions;
+/// #[Subscription]
+/// impl Subscriptions {
+///     async fn ticks(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Result<i32>> + use<>> {
+///         let numbers = stream::iter((1..).map(Ok));
+///         Ok(unit_of_work::redeliver(ctx, numbers, |number, _| {
+///             Error::new(format!("interrupted: resume at {number}"))
+///         }))
+///     }
+/// }
+/// ```
+///
+/// # Cancel safety
+/// Dropping the stream drops `events`.
+pub fn redeliver<T, S, F>(
+    ctx: &Context<'_>,
+    events: S,
+    undelivered: F,
+) -> impl Stream<Item = Result<T, Error>> + Send + use<T, S, F>
+where
+    T: Clone + Send + 'static,
+    S: Stream<Item = Result<T, Error>> + Send + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    let redelivery = Redelivery {
+        delivery: ctx.data_opt::<Arc<Delivery>>().cloned(),
+        events: events.boxed(),
+        last: None,
+        undelivered,
+    };
+    stream::unfold(Some(redelivery), |redelivery| async {
+        let mut redelivery = redelivery?;
+        match redelivery.next().await? {
+            Ok(event) => Some((Ok(event), Some(redelivery))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+}
+
+struct Redelivery<T, F> {
+    delivery: Option<Arc<Delivery>>,
+    events: BoxStream<'static, Result<T, Error>>,
+    /// The event that was yielded last.
+    last: Option<T>,
+    undelivered: F,
+}
+
+impl<T: Clone, F: Fn(T, Undelivered) -> Error> Redelivery<T, F> {
+    async fn next(&mut self) -> Option<Result<T, Error>> {
+        let Some(delivery) = self.delivery.clone() else {
+            return self.events.next().await;
+        };
+        let state = std::mem::take(&mut *delivery.state());
+        match (state, self.last.take()) {
+            (State::Lost { since, attempt }, Some(event)) => {
+                sleep(delivery.policy.delay_after(attempt)).await;
+                let attempt = attempt + 1;
+                *delivery.state() = State::UnderWay { since, attempt };
+                self.last = Some(event.clone());
+                Some(Ok(event))
+            }
+            (State::Failed(why), Some(event)) => Some(Err((self.undelivered)(event, why))),
+            _ => {
+                let event = match self.events.next().await? {
+                    Ok(event) => event,
+                    Err(error) => return Some(Err(error)),
+                };
+                *delivery.state() = State::UnderWay {
+                    since: Instant::now(),
+                    attempt: 1,
+                };
+                self.last = Some(event.clone());
+                Some(Ok(event))
+            }
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The wait after this attempt, from 1, without what is added at random.
+    fn delay_after(&self, attempt: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_delay
+            .saturating_mul(doubled.max(1))
+            .min(self.longest_delay)
+    }
+}
