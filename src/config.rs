@@ -63,6 +63,8 @@ pub struct ServeSettings {
     pub database: DatabaseUrl,
     /// The most connections of each pool.
     pub max_connections: u32,
+    /// The most subscriptions at once.
+    pub max_subscriptions: usize,
     /// How long one operation may take.
     pub deadline: Duration,
     /// How long a stopping server still accepts connections while `/readyz` says no.
@@ -194,6 +196,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(listen),
         Some(database),
         Some(max_connections),
+        Some(max_subscriptions),
         Some(deadline),
         Some(notice),
         Some(drain),
@@ -211,6 +214,11 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
             "max_connections",
             &args.max_connections,
             value::at_least_one,
+        ),
+        values.read(
+            "max_subscriptions",
+            &args.limits.max_subscriptions,
+            value::limit,
         ),
         values.read("deadline", &args.deadline, value::some_time),
         values.read("notice", &args.notice, value::time),
@@ -230,6 +238,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         listen,
         database,
         max_connections,
+        max_subscriptions,
         deadline,
         notice,
         drain,

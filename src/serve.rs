@@ -2,18 +2,23 @@
 
 use std::{io::Write, time::Duration};
 
+use sea_orm::DbBackend;
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
 use crate::{
     config::{ServeSettings, TokenSettings},
-    database, expiry,
+    database,
     graphql::{self, Feed, FeedOptions, LedgerSchema},
     http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
+    jobs::{
+        self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
+        notify::Notify, sweep::Sweep, watch::Watch,
+    },
     ledger::Clock,
-    renew, signals,
+    signals,
     startup::StartError,
-    sweep, telemetry, wake,
+    telemetry,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
@@ -45,8 +50,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         // Its panel draws them.
         options.most_told = Report::Timeline;
     }
-    let (feed, watcher) = Feed::new(database.clone(), FeedOptions::default());
-    tokio::spawn(watch(watcher));
+    let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
     let schema = schema_with_feed(&database, feed.clone(), settings.deadline);
     let app = http::app(schema, options);
 
@@ -55,21 +59,21 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         what: "listen for signals",
         source,
     })?;
+    let jobs = Jobs::default();
     if let Some(certificate) = settings.certificate.clone() {
-        let renewal = renew::certificate(certificate, hang_up()?);
-        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+        jobs.start(RenewCertificate::new(certificate, hang_up()?));
     }
     if let Some(tokens) = tokens {
-        let renewal = renew::keys(tokens, hang_up()?);
-        tokio::spawn(signal.clone().run_until_cancelled_owned(renewal));
+        jobs.start(RenewKeys::new(tokens, hang_up()?));
     }
     announce(&listener, &settings)?;
-    let sweep = sweep::forever(database.clone(), IdempotencySettings::default());
-    tokio::spawn(signal.clone().run_until_cancelled_owned(sweep));
-    let expiry = expiry::forever(database.clone(), Clock::system());
-    tokio::spawn(signal.clone().run_until_cancelled_owned(expiry));
-    let wake = wake::forever(settings.database.clone(), database.clone(), feed);
-    tokio::spawn(signal.clone().run_until_cancelled_owned(wake));
+    jobs.start(Sweep::new(database.clone(), IdempotencySettings::default()));
+    jobs.start(Expiry::new(database.clone(), Clock::system()));
+    jobs.start(Watch(watcher));
+    if database.backend() == DbBackend::Postgres {
+        jobs.start(Listen::new(settings.database.clone(), feed.clone()));
+        jobs.start(Notify::new(database.clone(), feed));
+    }
     let stop = Stop {
         notice: settings.notice,
         drain: settings.drain,
@@ -89,6 +93,9 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
             "stopped; what had not finished in time was rolled back"
         ),
     }
+    if !jobs.stop(CLOSE).await {
+        tracing::warn!("a job did not end in time");
+    }
     if timeout(CLOSE, database.close()).await.is_err() {
         tracing::warn!("a database connection did not close in time");
     }
@@ -96,22 +103,26 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 }
 
 /// The schema as it is served: what went wrong before execution is marked, everything inside that is a unit of work, and
-/// what loses a conflict is run again.
+/// what loses a conflict is run again. Within a Tokio runtime, in which the feed's watcher runs as long as the schema lives.
 #[must_use]
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
-    let (feed, watcher) = Feed::new(database.clone(), FeedOptions::default());
-    tokio::spawn(watch(watcher));
+    let mut options = FeedOptions::default();
+    options.deadline = deadline;
+    let (feed, watcher) = Feed::new(database.clone(), options);
+    tokio::spawn(jobs::supervise(Watch(watcher)));
     schema_with_feed(database, feed, deadline)
 }
 
-async fn watch(mut watcher: crate::graphql::Watcher) {
-    while watcher.due().await {
-        if let Err(error) = watcher.look().await {
-            tracing::warn!(%error, "look");
-        }
-    }
+fn feed_options(settings: &ServeSettings) -> FeedOptions {
+    let mut options = FeedOptions::default();
+    options.subscriptions = settings.max_subscriptions;
+    // Half of the readers, so that queries get the other half whatever subscribers do.
+    let reads = usize::try_from(settings.max_connections / 2);
+    options.reads = reads.unwrap_or(usize::MAX).max(1);
+    options.deadline = settings.deadline;
+    options.watches_when_idle = true;
+    options
 }
-
 
 /// The same, around a feed that others know too.
 fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retrying<LedgerSchema> {

@@ -235,6 +235,14 @@ pub(super) struct LimitArgs {
         value_name = "N"
     )]
     pub(super) max_operations: String,
+    /// Subscriptions at once, over all transports; beyond it clients get TOO_MANY_SUBSCRIPTIONS
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_SUBSCRIPTIONS",
+        default_value = "10000",
+        value_name = "N"
+    )]
+    pub(super) max_subscriptions: String,
     /// Bytes of a request body, or of a WebSocket message
     #[arg(
         long,

@@ -119,7 +119,8 @@ impl Feed {
     /// The feed of `database`'s outbox, and its watcher. Nothing is announced unless the watcher is run.
     #[must_use]
     pub fn new(database: Database, options: FeedOptions) -> (Self, Watcher) {
-        let permits = |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
+        let permits =
+            |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
         let feed = Self(Arc::new(Inner {
             database,
             settled: watch::Sender::new(Settled::default()),

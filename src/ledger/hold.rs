@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
 pub(super) use error::with_article;
 pub use error::{HoldError, ResolvedBy};
-pub use expired::{expired_holds, release_expired_hold};
+pub use expired::{ExpiredHold, expired_holds, find_expired_holds, release_expired_hold};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 

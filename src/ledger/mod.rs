@@ -43,8 +43,8 @@ pub use find::{
 };
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{
-    CaptureHold, HoldError, PlaceHold, ReleaseHold, ResolvedBy, capture_hold, expired_holds,
-    place_hold, release_expired_hold, release_hold,
+    CaptureHold, ExpiredHold, HoldError, PlaceHold, ReleaseHold, ResolvedBy, capture_hold,
+    expired_holds, find_expired_holds, place_hold, release_expired_hold, release_hold,
 };
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::InvalidInput;

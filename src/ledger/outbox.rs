@@ -116,7 +116,8 @@ pub async fn numbers_one_by_one(db: &impl ConnectionTrait) -> Result<bool, DbErr
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(true);
     }
-    let sql = "SELECT seqcache = 1 AND seqincrement = 1 AND NOT seqcycle AS one_by_one FROM pg_sequence
+    let sql =
+        "SELECT seqcache = 1 AND seqincrement = 1 AND NOT seqcycle AS one_by_one FROM pg_sequence
                WHERE seqrelid = CAST(pg_get_serial_sequence('outbox', 'seq') AS regclass)";
     let statement = Statement::from_string(DbBackend::Postgres, sql);
     let row = db.query_one_raw(statement).await?;

@@ -12,6 +12,7 @@
 //! batch that is all or nothing have one unit together: `batch` makes it and finishes it, instead of steps 1 and 3.
 
 use std::{
+    future::ready,
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -41,7 +42,7 @@ use crate::{
     loader::Loaders,
     located,
     operation::select,
-    redelivery::Delivery,
+    redelivery::{self, Delivery},
     report, respond,
     retry::Attempt,
     root_fields::single_root_field,
@@ -260,11 +261,11 @@ impl Extension for PerRequest {
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        let responses = AssertUnwindSafe(next.run(ctx, stream))
+        AssertUnwindSafe(next.run(ctx, stream))
             .catch_unwind()
             .map(|event| event.unwrap_or_else(|panic| respond::panicked(&panic)))
-            .boxed();
-        Delivery::filter(ctx.data_opt::<Arc<Delivery>>().cloned(), responses)
+            .filter(|response| ready(redelivery::is_for_the_client(response)))
+            .boxed()
     }
 
     async fn resolve(
@@ -400,7 +401,7 @@ impl Extension for PerRequest {
         {
             // Nobody will see this response: the event is executed again.
             unit.end_read();
-            return Response::default();
+            return redelivery::discarded();
         }
         let finisher = Finisher {
             unit: &unit,
@@ -414,7 +415,7 @@ impl Extension for PerRequest {
             finished.tell_attempt(attempt, &unit, deadline);
         }
         if let Some(delivery) = delivery {
-            delivery.answered(&response, unit.doom());
+            response = delivery.answered(response, unit.doom());
         }
         report::put(&mut response, &unit, &finished.outcome, number, wanted);
         response
@@ -423,11 +424,7 @@ impl Extension for PerRequest {
 
 impl PerRequest {
     /// The deadline of an operation or an event: the settings' from its first attempt, or the request's own if that is earlier.
-    fn deadline(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        started: Instant,
-    ) -> Option<Deadline> {
+    fn deadline(&self, ctx: &ExtensionContext<'_>, started: Instant) -> Option<Deadline> {
         let settings = self.settings.deadline.map(|limit| started + limit);
         let asked = ctx.data_opt::<OperationDeadline>().map(|asked| asked.0);
         let at = match (settings, asked) {

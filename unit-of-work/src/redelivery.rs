@@ -11,14 +11,11 @@
 //! They take turns: the stream is polled for the next event only after the response of the last one was taken.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use async_graphql::{Context, Error, Response, Value};
+use async_graphql::{Context, Error, Response, ServerError, Value};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -44,8 +41,6 @@ pub struct Undelivered {
 pub(crate) struct Delivery {
     policy: RetryPolicy,
     state: Mutex<State>,
-    /// Whether the response that is on its way is thrown away.
-    discards: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +61,6 @@ impl Delivery {
         Arc::new(Self {
             policy,
             state: Mutex::default(),
-            discards: AtomicBool::new(false),
         })
     }
 
@@ -83,7 +77,7 @@ impl Delivery {
         }
     }
 
-    /// Whether the event, whose unit ended so, is to be run again. If so, its response is thrown away.
+    /// Whether the event, whose unit ended so, is to be run again. If so, its response is [`discarded`].
     pub(crate) fn is_lost(&self, doom: Option<FailureKind>, deadline: Option<Instant>) -> bool {
         let mut state = self.state();
         let State::UnderWay { since, attempt } = *state else {
@@ -97,44 +91,43 @@ impl Delivery {
             return false;
         }
         *state = State::Lost { since, attempt };
-        self.discards.store(true, Ordering::Release);
         true
     }
 
-    /// Takes note of the response to an event that is not run again.
-    pub(crate) fn answered(&self, response: &Response, doom: Option<FailureKind>) {
+    /// Takes note of the response to an event that is not run again, and answers what the client gets in its place: itself, or
+    /// nothing where it would not have the event.
+    pub(crate) fn answered(&self, response: Response, doom: Option<FailureKind>) -> Response {
         let mut state = self.state();
         if !matches!(*state, State::UnderWay { .. }) {
-            return;
+            return response;
         }
         let was_lost = doom.is_some_and(may_succeed_again);
         if !was_lost && response.data != Value::Null {
             *state = State::Idle;
-            return;
+            return response;
         }
-        let mut undelivered = Undelivered::of(response);
+        let mut undelivered = Undelivered::of(&response);
         undelivered.retryable |= was_lost;
         *state = State::Failed(undelivered);
-        self.discards.store(true, Ordering::Release);
+        discarded()
     }
+}
 
-    /// Whether the response that comes now is not for the client.
-    pub(crate) fn discards(&self) -> bool {
-        self.discards.swap(false, Ordering::AcqRel)
-    }
+/// Marks a response that is not for the client.
+#[derive(Debug)]
+struct Discarded;
 
-    /// The responses without those that are thrown away.
-    pub(crate) fn filter<'s>(
-        delivery: Option<Arc<Self>>,
-        responses: BoxStream<'s, Response>,
-    ) -> BoxStream<'s, Response> {
-        match delivery {
-            None => responses,
-            Some(delivery) => responses
-                .filter(move |_| std::future::ready(!delivery.discards()))
-                .boxed(),
-        }
-    }
+/// In place of a response that the client is not to see.
+pub(crate) fn discarded() -> Response {
+    let mut error = ServerError::new("this response is thrown away", None);
+    error.source = Some(Arc::new(Discarded));
+    Response::from_errors(vec![error])
+}
+
+/// Whether a response is for the client.
+pub(crate) fn is_for_the_client(response: &Response) -> bool {
+    let error = response.errors.first();
+    error.is_none_or(|error| error.source::<Discarded>().is_none())
 }
 
 /// What only the moment is to blame for: the same read may succeed a moment later.
@@ -147,7 +140,10 @@ fn may_succeed_again(kind: FailureKind) -> bool {
 
 impl Undelivered {
     fn of(response: &Response) -> Self {
-        let extensions = response.errors.first().and_then(|it| it.extensions.as_ref());
+        let extensions = response
+            .errors
+            .first()
+            .and_then(|it| it.extensions.as_ref());
         let text = |name| match extensions.and_then(|extensions| extensions.get(name)) {
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
@@ -254,7 +250,9 @@ impl<T: Clone, F: Fn(T, Undelivered) -> Error> Redelivery<T, F> {
 impl RetryPolicy {
     /// The wait after this attempt, from 1, without what is added at random.
     fn delay_after(&self, attempt: u32) -> Duration {
-        let doubled = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+        let doubled = 1_u32
+            .checked_shl(attempt.saturating_sub(1))
+            .unwrap_or(u32::MAX);
         self.first_delay
             .saturating_mul(doubled.max(1))
             .min(self.longest_delay)

@@ -152,7 +152,9 @@ impl Reader {
         let read = async |unit| ledger::visible_in_outbox(&unit, position, i64::MAX).await;
         let visible = self.subscriber.feed.read(read).await;
         let visible = visible.map_err(|error| unreadable(position, &error))?;
-        let news = visible.into_iter().take_while(|seq| *seq <= beginning.newest);
+        let news = visible
+            .into_iter()
+            .take_while(|seq| *seq <= beginning.newest);
         let first = news
             .into_iter()
             .find(|seq| beginning.visible.binary_search(seq).is_err());
@@ -171,8 +173,7 @@ impl Reader {
         }
         metrics::counter!("graphql_subscriptions_behind_total").increment(1);
         let (after, accounts) = (self.position, self.accounts.as_deref());
-        let read =
-            async |unit| ledger::read_outbox(&unit, after, settled, accounts, BATCH).await;
+        let read = async |unit| ledger::read_outbox(&unit, after, settled, accounts, BATCH).await;
         let events = feed.read(read).await;
         let events = events.map_err(|error| unreadable(self.resume_after, &error))?;
         let until = match events.last() {

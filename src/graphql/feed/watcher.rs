@@ -1,10 +1,7 @@
 //! Looks how far the outbox is settled, for all subscribers of a server.
 
 use std::{
-    sync::{
-        Arc, PoisonError, Weak,
-        atomic::Ordering,
-    },
+    sync::{Arc, PoisonError, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -37,7 +34,7 @@ pub struct Watcher {
     horizon: Horizon,
     /// Whether the database was asked how it numbers events.
     is_checked: bool,
-    /// How long to wait before the next look, where nobody wakes the watcher.
+    /// The least time before the next look; after a failure, a second.
     pause: Duration,
     /// Whether there is more to read at once.
     has_more: bool,
@@ -81,7 +78,7 @@ impl Watcher {
         }
         sleep(self.pause).await;
         loop {
-            // Not kept while it waits: the feed is to go when nobody else has it.
+            // Kept for a second at most: the feed is to go when nobody else has it.
             let Some(feed) = self.feed.upgrade() else {
                 return false;
             };
@@ -108,12 +105,8 @@ impl Watcher {
             return Ok(());
         };
         let was_waiting = self.horizon.is_waiting();
+        let last_pause = std::mem::replace(&mut self.pause, LOOK_ANYWAY);
         self.has_more = false;
-        // Also after a failure: it is not to be repeated without a pause.
-        self.pause = match was_waiting {
-            true => (self.pause * 2).min(LONGEST_PAUSE),
-            false => PAUSE,
-        };
         if !self.is_checked {
             let check = async |unit| ledger::numbers_one_by_one(&unit).await;
             if !feed.database.read(check).await? {
@@ -126,17 +119,18 @@ impl Watcher {
         let look = async |unit| ledger::look_at_outbox(&unit, from, limit).await;
         let look = feed.database.read(look).await?;
         let is_cut = look.is_cut;
+        self.pause = PAUSE;
         match self.horizon.see(look) {
-            Progress::Events(events) if events.is_empty() => {}
+            Progress::Events(events) if events.is_empty() => {
+                if was_waiting {
+                    self.pause = (last_pause * 2).min(LONGEST_PAUSE);
+                }
+            }
             Progress::Events(events) => {
                 self.has_more = is_cut;
-                self.pause = PAUSE;
                 feed.announce(&events, self.horizon.settled()).await;
             }
-            Progress::Jumped => {
-                self.pause = PAUSE;
-                feed.restart(self.horizon.settled());
-            }
+            Progress::Jumped => feed.restart(self.horizon.settled()),
             Progress::HistoryLost => {
                 tracing::error!(
                     settled = from,
@@ -146,6 +140,7 @@ impl Watcher {
             }
         }
         if let Some(newest) = self.horizon.needs_fence() {
+            self.pause = LOOK_ANYWAY;
             let id = feed.fence().await?;
             self.horizon.fence(newest, id);
             self.pause = PAUSE;

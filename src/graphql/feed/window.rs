@@ -55,11 +55,7 @@ impl Window {
     }
 
     /// Adds the events that come next, with the accounts that they touch, where these were read.
-    pub(super) fn extend(
-        &mut self,
-        events: &[OutboxEvent],
-        mut touched: Option<TouchedByEntry>,
-    ) {
+    pub(super) fn extend(&mut self, events: &[OutboxEvent], mut touched: Option<TouchedByEntry>) {
         for event in events {
             let touched = touched
                 .as_mut()
@@ -85,7 +81,9 @@ impl Window {
         if position < self.start {
             return None;
         }
-        let first = self.events.partition_point(|kept| kept.event.seq <= position);
+        let first = self
+            .events
+            .partition_point(|kept| kept.event.seq <= position);
         let mut taken = Taken {
             events: Vec::new(),
             until: position,
@@ -182,7 +180,10 @@ mod tests {
         window.extend(&(1..=many).map(event).collect::<Vec<_>>(), None);
         assert_eq!(window.events.len(), EVENTS);
         assert_eq!(window.take(4, &Wanted::default(), 1), None);
-        assert_eq!(seqs(window.take(5, &Wanted::default(), 1)), Some((vec![6], 6)));
+        assert_eq!(
+            seqs(window.take(5, &Wanted::default(), 1)),
+            Some((vec![6], 6))
+        );
 
         let mut window = Window::default();
         for seq in 1..=3 {
@@ -206,7 +207,10 @@ mod tests {
         let of = |account| Wanted::new(Some(&[account]));
         // Nobody knows which accounts entry 1 touches.
         assert_eq!(seqs(window.take(0, &of(AccountRef::Id(a)), 9)), None);
-        assert_eq!(seqs(window.take(1, &of(AccountRef::Id(a)), 9)), Some((vec![2], 3)));
+        assert_eq!(
+            seqs(window.take(1, &of(AccountRef::Id(a)), 9)),
+            Some((vec![2], 3))
+        );
         let by_code = of(AccountRef::Code("b".to_owned()));
         assert_eq!(seqs(window.take(1, &by_code, 9)), Some((vec![3], 3)));
     }

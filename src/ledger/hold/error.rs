@@ -92,6 +92,20 @@ impl HoldError {
     }
 }
 
+impl HoldError {
+    /// The database's own error, where it is what failed.
+    #[must_use]
+    pub const fn database_error(&self) -> Option<&DbErr> {
+        match self {
+            Self::Database { source, .. }
+            | Self::Post(
+                PostEntryError::Accounts { source } | PostEntryError::Database { source, .. },
+            ) => Some(source),
+            _ => None,
+        }
+    }
+}
+
 /// A kind of entry in a sentence.
 pub(in crate::ledger) const fn with_article(kind: EntryKind) -> &'static str {
     match kind {

@@ -20,6 +20,30 @@ pub async fn expired_holds(
     now: DateTime<Utc>,
     limit: u64,
 ) -> Result<Vec<Uuid>, DbErr> {
+    let found = find_expired_holds(db, since, None, now, limit).await?;
+    Ok(found.into_iter().map(|hold| hold.id).collect())
+}
+
+/// A hold that has expired, and that nobody has released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpiredHold {
+    /// When it expired.
+    pub expires_at: DateTime<Utc>,
+    /// Its entry.
+    pub id: Uuid,
+}
+
+/// As [`expired_holds`], page after page: those that come after one that was found before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_expired_holds(
+    db: &impl ConnectionTrait,
+    since: Option<DateTime<Utc>>,
+    after: Option<ExpiredHold>,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<ExpiredHold>, DbErr> {
     let resolver = Alias::new("resolver");
     let resolved = Query::select()
         .expr(Expr::val(1))
@@ -31,6 +55,7 @@ pub async fn expired_holds(
         .to_owned();
     let mut expired = entry::Entity::find()
         .select_only()
+        .column(entry::Column::ExpiresAt)
         .column(entry::Column::Id)
         .filter(entry::Column::Kind.eq(EntryKind::Hold))
         .filter(entry::Column::ExpiresAt.is_not_null())
@@ -39,13 +64,25 @@ pub async fn expired_holds(
     if let Some(since) = since {
         expired = expired.filter(entry::Column::ExpiresAt.gte(since));
     }
-    expired
+    if let Some(after) = after {
+        let place = Expr::tuple([
+            Expr::col(entry::Column::ExpiresAt),
+            Expr::col(entry::Column::Id),
+        ]);
+        let last = Expr::tuple([Expr::value(after.expires_at), Expr::value(after.id)]);
+        expired = expired.filter(place.gt(last));
+    }
+    let found: Vec<(DateTime<Utc>, Uuid)> = expired
         .order_by_asc(entry::Column::ExpiresAt)
         .order_by_asc(entry::Column::Id)
         .limit(limit)
         .into_tuple()
         .all(db)
-        .await
+        .await?;
+    let found = found.into_iter();
+    Ok(found
+        .map(|(expires_at, id)| ExpiredHold { expires_at, id })
+        .collect())
 }
 
 /// Releases a hold because it has expired; `None` when somebody else was faster.

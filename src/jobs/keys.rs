@@ -1,55 +1,46 @@
-//! What is read again while the server serves: nobody restarts a ledger because a certificate or a key was renewed.
+//! Gets the keys of tokens again: nobody restarts a ledger because a key was renewed.
 
 use std::time::Duration;
 
-use tokio::{task::spawn_blocking, time::sleep};
-
+use super::{Job, time_or_hang_up};
 use crate::{
-    http::{Certificate, Tokens},
+    http::{KeyError, Tokens},
     signals::HangUp,
 };
 
-/// Reading two small files costs nothing, and whoever renews them waits for it.
-const CERTIFICATE: Duration = Duration::from_secs(60);
-
 /// How long a key that was withdrawn is taken. A new one is looked for when a token names it.
-const KEYS: Duration = Duration::from_secs(5 * 60);
+const EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// Reads the certificate again every minute and on SIGHUP. What cannot be read, or is not a pair (yet), changes nothing.
-pub(crate) async fn certificate(certificate: Certificate, mut hang_up: HangUp) {
-    loop {
-        due(CERTIFICATE, &mut hang_up).await;
-        let certificate = certificate.clone();
-        match spawn_blocking(move || certificate.renew()).await {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => tracing::info!("the certificate is renewed"),
-            Ok(Err(error)) => tracing::error!(
-                expected = %error,
-                "the certificate cannot be renewed: the one before stays"
-            ),
-            Err(error) => tracing::error!(%error, "the certificate cannot be read"),
-        }
+pub(crate) struct RenewKeys {
+    tokens: Tokens,
+    hang_up: HangUp,
+}
+
+impl RenewKeys {
+    pub(crate) fn new(tokens: Tokens, hang_up: HangUp) -> Self {
+        Self { tokens, hang_up }
     }
 }
 
-/// Gets the keys of tokens again every five minutes and on SIGHUP. Where there are none, those before stay.
-pub(crate) async fn keys(tokens: Tokens, mut hang_up: HangUp) {
-    loop {
-        due(KEYS, &mut hang_up).await;
-        match tokens.renew().await {
-            Ok(()) => tracing::debug!("the keys are read again"),
-            Err(error) => {
-                tracing::warn!(%error, "the keys cannot be renewed: those before stay");
-            }
-        }
-    }
-}
+impl Job for RenewKeys {
+    const NAME: &'static str = "keys";
+    /// As often as it is due. Whoever has the keys is not to be asked more often because they fail to answer.
+    const FIRST_WAIT: Duration = EVERY;
+    const LONGEST_WAIT: Duration = EVERY;
+    type Error = KeyError;
 
-/// Comes back after this time, or on SIGHUP.
-async fn due(time: Duration, hang_up: &mut HangUp) {
-    tokio::select! {
-        () = hang_up.next() => {}
-        () = sleep(time) => {}
+    async fn due(&mut self) -> bool {
+        time_or_hang_up(EVERY, &mut self.hang_up).await;
+        true
+    }
+
+    /// Where there are none to be had, those before stay.
+    async fn activate(&mut self) -> Result<(), KeyError> {
+        self.tokens.renew().await.inspect_err(|error| {
+            tracing::warn!(%error, "the keys cannot be renewed: those before stay");
+        })?;
+        tracing::debug!("the keys are read again");
+        Ok(())
     }
 }
 
@@ -61,12 +52,12 @@ mod tests {
     use tokio::{
         net::TcpListener,
         sync::mpsc,
-        task::yield_now,
+        task::{spawn_blocking, yield_now},
         time::{Instant, advance, timeout},
     };
 
     use super::*;
-    use crate::http::KeySource;
+    use crate::{http::KeySource, jobs::supervise};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,14 +65,6 @@ mod tests {
     const SET: &str = r#"{ "keys": [
         { "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }
     ] }"#;
-
-    #[tokio::test]
-    async fn time_alone_is_enough() {
-        let mut hang_up = HangUp::new().unwrap();
-        let due = due(Duration::from_millis(1), &mut hang_up);
-        let outcome = timeout(PATIENCE, due).await;
-        assert!(outcome.is_ok(), "it waits for SIGHUP");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn the_keys_of_a_url_are_got_again_after_five_minutes() {
@@ -103,7 +86,8 @@ mod tests {
         let tokens = Tokens::of_source(source, "issuer".to_owned(), "audience".to_owned());
         let tokens = tokens.await.unwrap();
         let began = questions.recv().await.unwrap();
-        tokio::spawn(keys(tokens.clone(), HangUp::new().unwrap()));
+        let job = RenewKeys::new(tokens.clone(), HangUp::new().unwrap());
+        tokio::spawn(supervise(job));
         yield_now().await;
 
         advance(Duration::from_secs(5 * 60 - 1)).await;

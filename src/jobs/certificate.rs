@@ -1,0 +1,78 @@
+//! Reads the TLS certificate again: nobody restarts a ledger because a certificate was renewed.
+
+use std::time::Duration;
+
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::{Job, time_or_hang_up};
+use crate::{
+    http::{Certificate, CertificateError},
+    signals::HangUp,
+};
+
+/// Reading two small files costs nothing, and whoever renews them waits for it.
+const EVERY: Duration = Duration::from_secs(60);
+
+pub(crate) struct RenewCertificate {
+    certificate: Certificate,
+    hang_up: HangUp,
+}
+
+impl RenewCertificate {
+    pub(crate) fn new(certificate: Certificate, hang_up: HangUp) -> Self {
+        Self {
+            certificate,
+            hang_up,
+        }
+    }
+}
+
+impl Job for RenewCertificate {
+    const NAME: &'static str = "certificate";
+    /// As often as it is due: it is read, not waited for.
+    const FIRST_WAIT: Duration = EVERY;
+    const LONGEST_WAIT: Duration = EVERY;
+    type Error = RenewError;
+
+    async fn due(&mut self) -> bool {
+        time_or_hang_up(EVERY, &mut self.hang_up).await;
+        true
+    }
+
+    /// What cannot be read, or is not a pair (yet), changes nothing.
+    async fn activate(&mut self) -> Result<(), RenewError> {
+        let certificate = self.certificate.clone();
+        let is_new = spawn_blocking(move || certificate.renew()).await?;
+        let is_new = is_new.inspect_err(|error| {
+            tracing::error!(expected = %error, "the certificate cannot be renewed: the one before stays");
+        })?;
+        if is_new {
+            tracing::info!("the certificate is renewed");
+        }
+        Ok(())
+    }
+}
+
+/// Why the certificate was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenewError {
+    #[error("the certificate cannot be read")]
+    Read(#[from] JoinError),
+    #[error("the certificate is none: expected {0}")]
+    Certificate(#[from] CertificateError),
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn time_alone_is_enough() {
+        let mut hang_up = HangUp::new().unwrap();
+        let due = time_or_hang_up(Duration::from_millis(1), &mut hang_up);
+        let outcome = timeout(Duration::from_secs(20), due).await;
+        assert!(outcome.is_ok(), "it waits for SIGHUP");
+    }
+}

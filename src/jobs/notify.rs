@@ -1,0 +1,59 @@
+//! Tells the other servers of a PostgreSQL database that something was committed.
+//!
+//! Sent after the commit and not in it, many commits at a time: `NOTIFY` within a transaction would make all commits of the
+//! database wait for one another.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::time::sleep;
+use unit_of_work::{Database, UnitError};
+
+use super::Job;
+use crate::graphql::Feed;
+
+pub(super) const CHANNEL: &str = "daybook_entry_posted";
+
+/// How long commits are gathered before others are told of them.
+const GATHER: Duration = Duration::from_millis(50);
+
+pub(crate) struct Notify {
+    database: Database,
+    feed: Feed,
+}
+
+impl Notify {
+    pub(crate) fn new(database: Database, feed: Feed) -> Self {
+        Self { database, feed }
+    }
+}
+
+impl Job for Notify {
+    const NAME: &'static str = "notify";
+    const LONGEST_WAIT: Duration = Duration::from_secs(5);
+    type Error = NotifyError;
+
+    async fn due(&mut self) -> bool {
+        self.feed.committed().await;
+        sleep(GATHER).await;
+        true
+    }
+
+    async fn activate(&mut self) -> Result<(), NotifyError> {
+        self.database
+            .write(async |unit| {
+                unit.execute_unprepared(&format!("NOTIFY {CHANNEL}"))
+                    .await?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotifyError {
+    #[error("other servers could not be told of commits")]
+    Database(#[from] DbErr),
+    #[error("other servers could not be told of commits")]
+    Unit(#[from] UnitError),
+}

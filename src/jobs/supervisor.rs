@@ -1,0 +1,321 @@
+//! Runs jobs: each again and again until the server stops, whatever happens to it.
+//!
+//! ```text
+//! due ──> activate ──ok────────────────────────────────────> due
+//!            ├──error──> due, or a wait, whichever is first ──> activate
+//!            └──panic──> a wait ──────────────────────────────> activate
+//! ```
+//! The wait grows from one failure to the next, up to a minute or the job's own longest. Nothing that a job does can end the job, or
+//! another one, or the server.
+//!
+//! Metrics, by `job`: `daybook_job_last_success_timestamp_seconds` (0 until the first), `daybook_job_failures_total`,
+//! `daybook_job_panics_total`. A job that does not succeed is not a reason for `/readyz` to say no: the server can serve, and a
+//! load balancer that took it (and, with it, all servers with the same trouble) out would make of late releases an outage. An alert
+//! belongs on the time since the last success.
+
+use std::{
+    any::Any,
+    error::Error,
+    fmt::Write as _,
+    panic::AssertUnwindSafe,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::FutureExt as _;
+use tokio::time::{sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument as _;
+
+/// Something that is done again and again beside serving.
+pub(crate) trait Job: Send + 'static {
+    /// How it is called in logs and metrics.
+    const NAME: &'static str;
+
+    /// The wait after the first failure. It doubles with each one after it.
+    const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+    /// The longest wait after a failure.
+    const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+    /// Why an activation fails.
+    type Error: Error + Send;
+
+    /// Waits until there is something to do; `false` where there never will be again.
+    ///
+    /// It has to be cancel safe, and not to come back at once each time: there is no other pause between activations.
+    fn due(&mut self) -> impl Future<Output = bool> + Send;
+
+    /// Does what is due. It may be dropped at any time, which must undo what is half done; and it may panic, after which it is
+    /// called again on the same job.
+    fn activate(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// The jobs of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Jobs {
+    /// Runs a job until [`Self::stop`]. Within a Tokio runtime.
+    pub(crate) fn start(&self, job: impl Job) {
+        let run = self.stop.clone().run_until_cancelled_owned(supervise(job));
+        self.tasks.spawn(run);
+    }
+
+    /// Drops what the jobs are doing, and waits until they have ended; `false` where one has not within `limit`.
+    pub(crate) async fn stop(&self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        timeout(limit, self.tasks.wait()).await.is_ok()
+    }
+}
+
+/// Runs a job until there is nothing to do for it any more.
+///
+/// # Cancel safety
+/// Dropping the future drops the activation that is under way.
+pub(crate) async fn supervise<J: Job>(mut job: J) {
+    let last_success =
+        metrics::gauge!("daybook_job_last_success_timestamp_seconds", "job" => J::NAME);
+    last_success.set(0.0);
+    let mut failures = 0;
+    let mut last = Last::Succeeded;
+    loop {
+        let wait = wait_after(J::FIRST_WAIT, failures).min(J::LONGEST_WAIT);
+        let activation = async {
+            let is_due = match last {
+                Last::Succeeded => job.due().await,
+                Last::Failed => timeout(wait, job.due()).await.unwrap_or(true),
+                // It may have been `due` that panicked.
+                Last::Panicked => {
+                    sleep(wait).await;
+                    true
+                }
+            };
+            if !is_due {
+                return Ok(false);
+            }
+            let span = tracing::info_span!("job", job = J::NAME);
+            job.activate().instrument(span).await.map(|()| true)
+        };
+        match AssertUnwindSafe(activation).catch_unwind().await {
+            Ok(Ok(true)) => {
+                last_success.set(now());
+                if failures > 0 {
+                    tracing::info!(job = J::NAME, failures, "the job succeeds again");
+                }
+                failures = 0;
+                last = Last::Succeeded;
+                continue;
+            }
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => {
+                metrics::counter!("daybook_job_failures_total", "job" => J::NAME).increment(1);
+                let error = with_sources(&error);
+                tracing::warn!(
+                    job = J::NAME,
+                    failures,
+                    error,
+                    "the job failed, and is run again"
+                );
+                last = Last::Failed;
+            }
+            Err(panic) => {
+                metrics::counter!("daybook_job_panics_total", "job" => J::NAME).increment(1);
+                let panic = message(&*panic);
+                tracing::error!(
+                    job = J::NAME,
+                    failures,
+                    panic,
+                    "the job panicked, and is run again"
+                );
+                last = Last::Panicked;
+            }
+        }
+        failures += 1;
+    }
+}
+
+/// How the last activation ended.
+enum Last {
+    Succeeded,
+    Failed,
+    Panicked,
+}
+
+fn wait_after(first: Duration, failures: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(failures.saturating_sub(1));
+    first.saturating_mul(doubled.unwrap_or(u32::MAX))
+}
+
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
+/// The error, and what caused it.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+    use tokio::{sync::mpsc, time::Instant};
+
+    use super::*;
+
+    /// What an activation is to do.
+    #[derive(Clone, Copy)]
+    enum Act {
+        Succeed,
+        Fail,
+        Panic,
+        PanicWhenDue,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it failed")]
+    struct Failed;
+
+    /// A job that says when it is activated, and ends after its last act.
+    struct Acting {
+        acts: std::vec::IntoIter<Act>,
+        next: Option<Act>,
+        activated: mpsc::UnboundedSender<Instant>,
+    }
+
+    impl Job for Acting {
+        const NAME: &'static str = "acting";
+        const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        type Error = Failed;
+
+        async fn due(&mut self) -> bool {
+            sleep(Duration::from_secs(60)).await;
+            self.next = self.acts.next();
+            if matches!(self.next, Some(Act::PanicWhenDue)) {
+                panic!("at waiting");
+            }
+            self.next.is_some()
+        }
+
+        async fn activate(&mut self) -> Result<(), Failed> {
+            self.activated.send(Instant::now()).unwrap();
+            match self.next.take().or_else(|| self.acts.next()) {
+                Some(Act::Fail) => Err(Failed),
+                Some(Act::Panic | Act::PanicWhenDue) => panic!("at work"),
+                Some(Act::Succeed) | None => Ok(()),
+            }
+        }
+    }
+
+    fn acting(acts: &[Act]) -> (Acting, mpsc::UnboundedReceiver<Instant>) {
+        let (activated, activations) = mpsc::unbounded_channel();
+        let acting = Acting {
+            acts: acts.to_vec().into_iter(),
+            next: None,
+            activated,
+        };
+        (acting, activations)
+    }
+
+    async fn times(mut activations: mpsc::UnboundedReceiver<Instant>) -> Vec<u128> {
+        let mut times = Vec::new();
+        let mut first = None;
+        while let Some(at) = activations.recv().await {
+            let since = at.duration_since(*first.get_or_insert(at));
+            times.push(since.as_millis());
+        }
+        times
+    }
+
+    /// It is due once a minute.
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_or_fails_is_run_again_later_and_later() {
+        use Act::{Fail, Panic, Succeed};
+        let acts = [
+            Succeed, Panic, Panic, Fail, Panic, Fail, Succeed, Fail, Succeed,
+        ];
+        let (job, activations) = acting(&acts);
+        supervise(job).await;
+        let expected = [
+            0, 60_000, 60_100, 60_300, 60_700, 61_500, 62_500, 122_500, 122_600,
+        ];
+        assert_eq!(times(activations).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_while_it_waits_ends_no_job() {
+        let (job, activations) = acting(&[Act::PanicWhenDue, Act::Succeed, Act::Succeed]);
+        supervise(job).await;
+        assert_eq!(times(activations).await.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_counted() {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _recorder = metrics::set_default_local_recorder(&recorder);
+        let (job, _activations) = acting(&[Act::Fail, Act::Panic, Act::Fail]);
+        supervise(job).await;
+        let mut found: Vec<_> = snapshotter
+            .snapshot()
+            .into_vec()
+            .into_iter()
+            .map(|(key, _, _, value)| (key.key().name().to_owned(), value))
+            .collect();
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let counter = |name: &str, value| (name.to_owned(), DebugValue::Counter(value));
+        assert_eq!(found[0], counter("daybook_job_failures_total", 2));
+        assert!(
+            matches!(&found[1].1, DebugValue::Gauge(at) if at.0 > 0.0),
+            "{found:?}"
+        );
+        assert_eq!(found[2], counter("daybook_job_panics_total", 1));
+    }
+
+    /// A job that is at work for ever.
+    struct Busy(#[expect(dead_code, reason = "it is dropped")] mpsc::Sender<()>);
+
+    impl Job for Busy {
+        const NAME: &'static str = "busy";
+        type Error = Failed;
+
+        async fn due(&mut self) -> bool {
+            true
+        }
+
+        async fn activate(&mut self) -> Result<(), Failed> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn all_jobs_have_ended_when_they_are_stopped() {
+        let (held, mut dropped) = mpsc::channel(1);
+        let jobs = Jobs::default();
+        jobs.start(Busy(held));
+        assert!(jobs.stop(Duration::from_secs(20)).await);
+        assert!(
+            dropped
+                .try_recv()
+                .is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected)
+        );
+    }
+}
