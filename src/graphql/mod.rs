@@ -12,6 +12,7 @@ mod error;
 mod feed;
 mod input;
 mod loaders;
+mod locks;
 mod mutation;
 mod object;
 mod query;
@@ -31,7 +32,7 @@ pub use subscription::SubscriptionRoot;
 /// of work.
 #[must_use]
 pub fn schema(clock: Clock) -> LedgerSchemaBuilder {
-    builder().data(clock)
+    builder().data(clock).data(locks::Contended::default())
 }
 
 /// The ledger's schema, ready to execute.

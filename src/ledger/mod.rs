@@ -17,6 +17,7 @@ mod hold;
 mod id;
 mod input;
 mod keyset;
+mod locking;
 mod money;
 mod open_account;
 mod outbox;
@@ -49,6 +50,7 @@ pub use hold::{
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::InvalidInput;
 pub use keyset::{Edge, Page, PageError, PageRequest};
+pub use locking::{LockSet, Locking, locking};
 pub use money::decimal;
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
 pub use outbox::{

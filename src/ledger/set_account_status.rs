@@ -3,7 +3,7 @@
 //! OPEN and FROZEN go back and forth. Either can be CLOSED once nothing is on it, and CLOSED is final. To ask for the status that an
 //! account already has is no error. The account's version stays, since it counts lines.
 
-use super::{AccountRef, Code, find, posted_balance};
+use super::{AccountRef, Code, find, locking, posted_balance};
 use daybook_entity::{AccountStatus, account};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
@@ -96,6 +96,7 @@ pub async fn set_account_status(
             account: by.clone(),
         });
     };
+    locking::first(db, account.id).await.map_err(failed)?;
     // Others may change the row between the read that finds nothing in the way and the update. Each turn needs such a change.
     for _ in 0..3 {
         if account.status == status {

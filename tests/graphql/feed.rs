@@ -434,7 +434,8 @@ async fn an_event_that_is_not_delivered_ends_the_stream() {
         .unwrap();
     let text = sent.text().await.unwrap();
     stuck.release();
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let lines = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let mut lines = lines.filter(|data| !data.is_empty());
     is_interrupted(&serde_json::from_str(lines.next().unwrap()).unwrap());
     assert_eq!(lines.next(), None, "{text}");
     assert!(text.contains("event: complete"), "{text}");

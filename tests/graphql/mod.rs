@@ -8,6 +8,7 @@ mod expiry;
 mod feed;
 mod holds;
 mod idempotency;
+mod lock_order;
 mod nodes;
 mod process;
 mod round_trips;

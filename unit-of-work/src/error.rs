@@ -151,7 +151,8 @@ pub struct CommitFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// A serialization failure, a deadlock, a busy database: the same operation may succeed when it runs again.
+    /// A serialization failure, a deadlock, a lock that was not to be had, a busy database: the same operation may succeed when it
+    /// runs again.
     Conflict,
     /// A unique, foreign-key, check or not-null constraint.
     Constraint,
@@ -226,9 +227,10 @@ impl FailureKind {
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn of_sqlstate(code: &str) -> FailureKind {
     match code {
-        "40001" | "40P01" => FailureKind::Conflict,
+        // 55P03: a lock that was not waited for, or not for longer (NOWAIT, `lock_timeout`).
+        "40001" | "40P01" | "55P03" => FailureKind::Conflict,
         "25006" => FailureKind::ReadOnly,
-        "57014" | "55P03" => FailureKind::Timeout,
+        "57014" => FailureKind::Timeout,
         // 40003: statement completion unknown; 57P01 to 57P05: the server ends the session.
         "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => FailureKind::ConnectionLost,
         code if code.starts_with("08") => FailureKind::ConnectionLost,

@@ -20,6 +20,7 @@ pub mod idempotency;
 mod loader;
 mod located;
 pub mod marker;
+mod notes;
 mod operation;
 mod pool;
 mod redelivery;

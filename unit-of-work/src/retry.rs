@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     batch::{self, Together},
+    notes::Notes,
     redelivery::Delivery,
     respond,
     snapshots::Snapshots,
@@ -203,6 +204,8 @@ pub(crate) struct Attempts {
     alone: bool,
     /// What they did, if anybody looks.
     timeline: Option<Arc<Timeline>>,
+    /// What the last attempt has left for the next one.
+    notes: Option<Arc<Notes>>,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
 }
 
@@ -213,6 +216,7 @@ impl Attempts {
             number: 1,
             alone: false,
             timeline: None,
+            notes: None,
             delays: Box::new(policy.delays()),
         }
     }
@@ -228,6 +232,7 @@ impl Attempts {
                 .timeline
                 .clone()
                 .map_or_else(OnceLock::new, OnceLock::from),
+            notes: self.notes.clone().unwrap_or_default(),
             needs_snapshot: OnceLock::new(),
             subscription: OnceLock::new(),
             conflict: OnceLock::new(),
@@ -271,6 +276,7 @@ impl Attempts {
         sleep(delay).await;
         step.done();
         self.number += 1;
+        self.notes = Some(Notes::after(&last.notes));
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.alone = false;
         true
@@ -288,6 +294,8 @@ pub(crate) struct Attempt {
     pub(crate) together: Option<Arc<Together>>,
     /// Whether the operation is taken to make one statement.
     pub(crate) alone: bool,
+    /// What it leaves for the next attempt, and has from the last one.
+    pub(crate) notes: Arc<Notes>,
     /// Made by the extension, where somebody looks.
     timeline: OnceLock<Arc<Timeline>>,
     /// Set by the extension when it makes more.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
-use crate::{Access, SessionSettings, timeline::Timeline};
+use crate::{Access, SessionSettings, retry::Attempt, timeline::Timeline};
 
 /// What an operation asks of its unit.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Terms {
     pub(crate) alone: bool,
     /// Where what is done is written, if anybody looks.
     pub(crate) timeline: Option<Arc<Timeline>>,
+    /// What this attempt leaves for the next, where there can be one.
+    pub(crate) attempt: Option<Arc<Attempt>>,
 }
 
 impl Terms {
@@ -29,6 +31,7 @@ impl Terms {
             settings: SessionSettings::default(),
             alone: false,
             timeline: None,
+            attempt: None,
         }
     }
 }

@@ -21,6 +21,7 @@ mod ending;
 mod roll_back;
 
 use std::{
+    any::Any,
     borrow::Cow,
     sync::{
         Arc, OnceLock,
@@ -247,6 +248,35 @@ impl UnitOfWork {
     pub(crate) fn discard_within(&self, scope: &Scope) {
         self.inner.effects.discard_within(scope);
         self.inner.evidence.discard_within(scope);
+
+    /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
+    /// nothing of this type was left.
+    pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        self.inner.terms.attempt.as_ref()?.notes.from_last(read)
+    }
+
+    /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
+    /// default. `None` where there is no next attempt in any case, because nothing runs the operation again.
+    ///
+    /// An attempt knows what the next one cannot know yet: the rows that the operation is about to lock, for instance, so that
+    /// the next attempt locks all of them first, in one order.
+    ///
+    /// ```no_run
+    /// # fn example(unit: &unit_of_work::UnitOfWork) {
+    /// #[derive(Default)]
+    /// struct Locked(Vec<i64>);
+    ///
+    /// let mut first = unit.from_last_attempt(|locked: &Locked| locked.0.clone()).unwrap_or_default();
+    /// first.sort();
+    /// // … lock the rows in `first`, then do the work …
+    /// unit.for_next_attempt(|locked: &mut Locked| locked.0.push(7));
+    /// # }
+    /// ```
+    pub fn for_next_attempt<T: Any + Default + Send + Sync, R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        self.inner.terms.attempt.as_ref()?.notes.for_next(change)
     }
 
     fn register(&self, when: When, effect: BoxFuture<'static, ()>) {

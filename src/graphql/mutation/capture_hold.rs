@@ -10,9 +10,10 @@ use crate::{
         context::LedgerContext as _,
         error::refuse,
         input::{entry_id, notes},
+        locks::in_order,
         scalars::{DateTime, Int64, Json},
     },
-    ledger::{self, CaptureHold},
+    ledger::{self, CaptureHold, LockSet},
 };
 
 /// A hold to capture.
@@ -49,10 +50,12 @@ impl CaptureHoldMutation {
             amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
             notes: notes(input.effective_at, input.description, input.metadata),
         };
-        let posted = ledger::capture_hold(ctx.unit(), command, ctx.clock())
-            .boxed()
-            .await
-            .map_err(refuse)?;
+        let locks = LockSet {
+            entries: vec![command.hold_id],
+            ..LockSet::default()
+        };
+        let verb = ledger::capture_hold(ctx.unit(), command, ctx.clock());
+        let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))
     }
 }

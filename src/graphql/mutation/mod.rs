@@ -17,7 +17,7 @@ use super::{
     context::LedgerContext as _,
     object::{Account, Entry},
 };
-use crate::ledger;
+use crate::ledger::{self, AccountRef, ExpectedVersion, LockSet, NewLine};
 
 /// What clients do. All fields of one operation happen together, or none does.
 #[derive(MergedObject, Default)]
@@ -60,4 +60,19 @@ impl EntryPayload {
             accounts: posted.accounts.into_iter().map(Account).collect(),
         }
     }
+}
+
+/// The accounts that an entry of these lines locks.
+fn locks_of(lines: &[NewLine], expect: &[ExpectedVersion]) -> LockSet {
+    let named = lines.iter().flat_map(|line| [&line.debit, &line.credit]);
+    let mut accounts: Vec<_> = named.cloned().collect();
+    accounts.extend(expected(expect));
+    LockSet {
+        accounts,
+        entries: Vec::new(),
+    }
+}
+
+fn expected(expect: &[ExpectedVersion]) -> Vec<AccountRef> {
+    expect.iter().map(|it| it.account.clone()).collect()
 }

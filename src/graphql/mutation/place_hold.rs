@@ -4,12 +4,13 @@ use async_graphql::{Context, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::EntryPayload;
+use super::{EntryPayload, locks_of};
 use crate::{
     graphql::{
         context::LedgerContext as _,
         error::refuse,
         input::{ExpectedVersion, LineInput, notes},
+        locks::in_order,
         scalars::{DateTime, Json},
     },
     ledger::{self, PlaceHold},
@@ -50,10 +51,9 @@ impl PlaceHoldMutation {
             notes: notes(input.effective_at, input.description, input.metadata),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
-        let posted = ledger::place_hold(ctx.unit(), command, ctx.clock())
-            .boxed()
-            .await
-            .map_err(refuse)?;
+        let locks = locks_of(&command.lines, &command.expect);
+        let verb = ledger::place_hold(ctx.unit(), command, ctx.clock());
+        let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))
     }
 }

@@ -10,9 +10,10 @@ use crate::{
         context::LedgerContext as _,
         error::refuse,
         input::{entry_id, notes},
+        locks::in_order,
         scalars::{DateTime, Json},
     },
-    ledger::{self, ReleaseHold},
+    ledger::{self, LockSet, ReleaseHold},
 };
 
 /// A hold to release.
@@ -44,10 +45,12 @@ impl ReleaseHoldMutation {
             hold_id: entry_id("hold", &input.hold)?,
             notes: notes(input.effective_at, input.description, input.metadata),
         };
-        let posted = ledger::release_hold(ctx.unit(), command, ctx.clock())
-            .boxed()
-            .await
-            .map_err(refuse)?;
+        let locks = LockSet {
+            entries: vec![command.hold_id],
+            ..LockSet::default()
+        };
+        let verb = ledger::release_hold(ctx.unit(), command, ctx.clock());
+        let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))
     }
 }

@@ -4,15 +4,16 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::EntryPayload;
+use super::{EntryPayload, expected};
 use crate::{
     graphql::{
         context::LedgerContext as _,
         error::refuse,
         input::{ExpectedVersion, entry_id, notes},
+        locks::in_order,
         scalars::{DateTime, Json},
     },
-    ledger::{self, ReverseEntry},
+    ledger::{self, LockSet, ReverseEntry},
 };
 
 /// An entry to reverse.
@@ -47,10 +48,12 @@ impl ReverseEntryMutation {
             notes: notes(input.effective_at, input.description, input.metadata),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
-        let posted = ledger::reverse_entry(ctx.unit(), command, ctx.clock())
-            .boxed()
-            .await
-            .map_err(refuse)?;
+        let locks = LockSet {
+            accounts: expected(&command.expect),
+            entries: vec![command.entry_id],
+        };
+        let verb = ledger::reverse_entry(ctx.unit(), command, ctx.clock());
+        let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))
     }
 }

@@ -9,9 +9,10 @@ use crate::{
     graphql::{
         error::refuse,
         input::AccountRef,
+        locks::in_order,
         object::{Account, AccountStatus},
     },
-    ledger,
+    ledger::{self, LockSet},
 };
 
 /// An account, and the status that it is to have.
@@ -35,10 +36,12 @@ impl SetAccountStatusMutation {
         #[graphql(desc = "The account, and its new status.")] input: SetAccountStatusInput,
     ) -> Result<AccountPayload> {
         let account = input.account.parse()?;
-        let account = ledger::set_account_status(ctx.unit(), &account, input.status.into())
-            .boxed()
-            .await
-            .map_err(refuse)?;
+        let locks = LockSet {
+            accounts: vec![account.clone()],
+            entries: Vec::new(),
+        };
+        let verb = ledger::set_account_status(ctx.unit(), &account, input.status.into());
+        let account = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(AccountPayload {
             account: Account(account),
         })

@@ -3,13 +3,10 @@
 use super::error::PostEntryError;
 use super::movement::Movement;
 use super::{Draft, DraftLine, ExpectedVersion};
+use crate::ledger::locking::{self, Locking};
 use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY, texts::Texts};
 use daybook_entity::{LineEffect, Side, account};
-use sea_orm::sea_query::LockType;
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
-};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, Value};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -178,9 +175,12 @@ pub(super) async fn lock(
     if ids.is_empty() && codes.is_empty() {
         return Ok(());
     }
-    let accounts =
-        account::Model::find_by_statement(locking(db.get_database_backend(), &ids, &codes));
-    let accounts = accounts.all(db).await;
+    let engine = db.get_database_backend();
+    let statement = match locking::wanted() {
+        Some(wanted) => locking::statement(&ids, &codes, &wanted).build(engine),
+        None => statement(engine, &ids, &codes),
+    };
+    let accounts = account::Model::find_by_statement(statement).all(db).await;
     let accounts = accounts.map_err(|source| PostEntryError::Accounts { source })?;
     // An account that is named in two ways is read again, and is as it was left.
     let accounts = accounts.into_iter();
@@ -190,25 +190,11 @@ pub(super) async fn lock(
 }
 
 /// The statement that locks and reads these accounts.
-fn locking(engine: DbBackend, ids: &[Uuid], codes: &[String]) -> Statement {
+fn statement(engine: DbBackend, ids: &[Uuid], codes: &[String]) -> Statement {
     /// The most accounts of a statement whose text is kept.
     const KEPT: usize = 8;
     static TEXTS: Texts<(usize, usize)> = Texts::new();
-    let write = || {
-        let mut wanted = Condition::any();
-        if !ids.is_empty() {
-            wanted = wanted.add(account::Column::Id.is_in(ids.iter().copied()));
-        }
-        if !codes.is_empty() {
-            wanted = wanted.add(account::Column::Code.is_in(codes));
-        }
-        account::Entity::find()
-            .filter(wanted)
-            .order_by_asc(account::Column::Id)
-            // In that order, whatever the plan; and as what an UPDATE of totals takes, which lets foreign keys look at the account.
-            .lock(LockType::NoKeyUpdate)
-            .build(engine)
-    };
+    let write = || locking::statement(ids, codes, &Locking::default()).build(engine);
     if ids.len() + codes.len() > KEPT {
         return write();
     }

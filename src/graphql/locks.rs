@@ -1,0 +1,87 @@
+//! In which order an operation of several fields locks accounts.
+//!
+//! The fields of a mutation run one after the other, and each locks its accounts when it runs. Two operations with the same fields
+//! in opposite orders deadlock, and the database takes a second to say so. So:
+//!
+//! 1. Each attempt notes what its fields lock. An attempt that was lost is run again, and its first field locks all of that first,
+//!    in the one order.
+//! 2. The accounts of an attempt that was lost are *contended* for a while. As long as they are, only the first field of an
+//!    operation waits for them. A later one that does not get them at once loses the attempt, in no time instead of a second, and
+//!    1. holds.
+//!
+//! An operation that has lost more often than [`PATIENT_AFTER`] waits in any case, so that it cannot lose for ever.
+
+use std::time::Duration;
+
+use async_graphql::Context;
+use moka::sync::Cache;
+use sea_orm::{ConnectionTrait as _, DbBackend};
+use unit_of_work::ContextExt as _;
+
+use crate::ledger::{self, AccountRef, LockSet, Locking};
+
+/// How long accounts are contended after the last attempt that was lost.
+const CONTENDED: Duration = Duration::from_secs(30);
+
+/// The most accounts that are known to be contended.
+const MOST_CONTENDED: u64 = 10_000;
+
+/// After so many attempts every field waits for its locks.
+const PATIENT_AFTER: u32 = 4;
+
+/// The accounts that operations have met at lately.
+pub(super) struct Contended(Cache<AccountRef, ()>);
+
+impl Default for Contended {
+    fn default() -> Self {
+        let accounts = Cache::builder()
+            .max_capacity(MOST_CONTENDED)
+            .time_to_live(CONTENDED)
+            .build();
+        Self(accounts)
+    }
+}
+
+/// What an attempt has locked or was about to.
+#[derive(Clone, Default)]
+struct Touched {
+    /// From 1.
+    attempt: u32,
+    locks: LockSet,
+}
+
+/// Runs a verb of the ledger that locks these accounts.
+pub(super) async fn in_order<F: Future>(ctx: &Context<'_>, locks: LockSet, verb: F) -> F::Output {
+    match how(ctx, &locks) {
+        Some(locking) => ledger::locking(locking, verb).await,
+        None => verb.await,
+    }
+}
+
+/// How the accounts are to be locked, if not as ever.
+fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
+    let unit = ctx.unit();
+    if unit.get_database_backend() != DbBackend::Postgres {
+        return None;
+    }
+    let contended = &ctx.data_unchecked::<Contended>().0;
+    let last = unit.from_last_attempt(Touched::clone);
+    unit.for_next_attempt(|touched: &mut Touched| {
+        let is_first = touched.locks.is_empty();
+        let mut locking = Locking::default();
+        if is_first {
+            let last = last.unwrap_or_default();
+            for account in &last.locks.accounts {
+                contended.insert(account.clone(), ());
+            }
+            touched.attempt = last.attempt + 1;
+            touched.locks.extend(&last.locks);
+            locking.also = last.locks;
+        } else {
+            let meets = |account: &AccountRef| contended.contains_key(account);
+            locking.waits = touched.attempt > PATIENT_AFTER || !locks.accounts.iter().any(meets);
+        }
+        touched.locks.extend(locks);
+        (locking != Locking::default()).then_some(locking)
+    })?
+}

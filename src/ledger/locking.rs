@@ -1,0 +1,145 @@
+//! How the accounts of an entry are locked where an operation writes more than one.
+//!
+//! An entry locks its accounts in the order of their ids, so two entries cannot deadlock. Two transactions of several entries
+//! can: one locks x and then z, the other z and then x. PostgreSQL takes a second (`deadlock_timeout`) to find that out. Whoever
+//! runs such a transaction again knows which accounts it is about: it says so with [`locking`], and the first entry locks all of
+//! them, in one order. And where accounts have met in a deadlock lately, a later entry need not wait for them: [`Locking::waits`].
+//!
+//! SQLite locks no rows.
+
+use super::AccountRef;
+use daybook_entity::{account, entry_line};
+use sea_orm::sea_query::{LockBehavior, LockType, Query};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+};
+use uuid::Uuid;
+
+/// Accounts, as far as they are known before they are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockSet {
+    /// By name.
+    pub accounts: Vec<AccountRef>,
+    /// Those that these entries touch.
+    pub entries: Vec<Uuid>,
+}
+
+impl LockSet {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.entries.is_empty()
+    }
+
+    /// Adds what `other` has, once.
+    pub fn extend(&mut self, other: &Self) {
+        for account in &other.accounts {
+            if !self.accounts.contains(account) {
+                self.accounts.push(account.clone());
+            }
+        }
+        for entry in &other.entries {
+            if !self.entries.contains(entry) {
+                self.entries.push(*entry);
+            }
+        }
+    }
+}
+
+/// How accounts are locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locking {
+    /// What is locked together with the accounts that are asked for.
+    pub also: LockSet,
+    /// Whether a lock that somebody else has is waited for. Where it is not, the statement fails with 55P03.
+    pub waits: bool,
+}
+
+impl Default for Locking {
+    fn default() -> Self {
+        Self {
+            also: LockSet::default(),
+            waits: true,
+        }
+    }
+}
+
+tokio::task_local! {
+    static LOCKING: Locking;
+}
+
+/// Runs `verb`, in which accounts are locked like this.
+///
+/// # Cancel safety
+/// As `verb`.
+pub async fn locking<F: Future>(locking: Locking, verb: F) -> F::Output {
+    LOCKING.scope(locking, verb).await
+}
+
+/// How accounts are locked here, where that was said.
+pub(super) fn wanted() -> Option<Locking> {
+    LOCKING.try_with(Clone::clone).ok()
+}
+
+/// Locks an account that is about to be updated, and what [`locking`] adds, where that was asked for.
+pub(super) async fn first(db: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
+    let engine = db.get_database_backend();
+    if engine == DbBackend::Postgres
+        && let Some(wanted) = wanted()
+    {
+        let statement = statement(&[id], &[], &wanted).build(engine);
+        db.query_all_raw(statement).await?;
+    }
+    Ok(())
+}
+
+/// The statement that locks and reads these accounts in the order of their ids, and those that `locking` adds.
+pub(super) fn statement(
+    ids: &[Uuid],
+    codes: &[String],
+    locking: &Locking,
+) -> Select<account::Entity> {
+    let mut ids = ids.to_vec();
+    let mut codes = codes.to_vec();
+    for account in locking
+        .also
+        .accounts
+        .iter()
+        .filter_map(AccountRef::normalised)
+    {
+        match account {
+            AccountRef::Id(id) => ids.push(id),
+            AccountRef::Code(code) => codes.push(code),
+        }
+    }
+    let mut wanted = Condition::any();
+    if !ids.is_empty() {
+        wanted = wanted.add(account::Column::Id.is_in(ids));
+    }
+    if !codes.is_empty() {
+        wanted = wanted.add(account::Column::Code.is_in(codes));
+    }
+    if !locking.also.entries.is_empty() {
+        for side in [
+            entry_line::Column::DebitAccountId,
+            entry_line::Column::CreditAccountId,
+        ] {
+            let touched = Query::select()
+                .column(side)
+                .from(entry_line::Entity)
+                .and_where(entry_line::Column::EntryId.is_in(locking.also.entries.clone()))
+                .to_owned();
+            wanted = wanted.add(account::Column::Id.in_subquery(touched));
+        }
+    }
+    let select = account::Entity::find()
+        .filter(wanted)
+        // In that order, whatever the plan; and as what an UPDATE of totals takes, which lets foreign keys look at the account.
+        .order_by_asc(account::Column::Id);
+    if locking.waits {
+        select.lock(LockType::NoKeyUpdate)
+    } else {
+        select.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::Nowait)
+    }
+}

@@ -1,0 +1,82 @@
+//! What an attempt of an operation leaves for the next one.
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+type ByType = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
+
+/// The notes of one attempt, and those that it has from the attempt before.
+#[derive(Default)]
+pub(crate) struct Notes {
+    last: Option<Arc<Notes>>,
+    own: Mutex<ByType>,
+}
+
+impl Notes {
+    /// Those of an attempt that comes after one with these notes.
+    pub(crate) fn after(last: &Arc<Self>) -> Arc<Self> {
+        // Only the last attempt's: a chain would grow with each.
+        let own = std::mem::take(&mut *last.own());
+        let last = Self {
+            last: None,
+            own: Mutex::new(own),
+        };
+        Arc::new(Self {
+            last: Some(Arc::new(last)),
+            own: Mutex::default(),
+        })
+    }
+
+    fn own(&self) -> std::sync::MutexGuard<'_, ByType> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the note of this type that the attempt before has left.
+    pub(crate) fn from_last<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        let own = self.last.as_ref()?.own();
+        own.get(&TypeId::of::<T>())?.downcast_ref().map(read)
+    }
+
+    /// Changes the note of this type that the next attempt will find.
+    pub(crate) fn for_next<T: Any + Default + Send + Sync, R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        let mut own = self.own();
+        let note = own
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Box::new(T::default()));
+        note.downcast_mut().map(change)
+    }
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Notes").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_finds_what_the_one_before_it_has_left_and_nothing_older() {
+        let first = Arc::<Notes>::default();
+        assert_eq!(first.from_last(Vec::<i32>::len), None);
+        first.for_next(|numbers: &mut Vec<i32>| numbers.push(1));
+        first.for_next(|numbers: &mut Vec<i32>| numbers.push(2));
+        first.for_next(|text: &mut String| text.push('a'));
+        let second = Notes::after(&first);
+        assert_eq!(second.from_last(Vec::<i32>::clone), Some(vec![1, 2]));
+        assert_eq!(second.from_last(String::clone), Some("a".to_owned()));
+        second.for_next(|text: &mut String| text.push('b'));
+        let third = Notes::after(&second);
+        assert_eq!(third.from_last(Vec::<i32>::clone), None);
+        assert_eq!(third.from_last(String::clone), Some("b".to_owned()));
+    }
+}
