@@ -280,7 +280,6 @@ async fn a_smaller_number_of_a_younger_transaction_is_not_lost() {
         ledger.observer().await,
     );
     lock(&holds_a, "a").await;
-    lock(&holds_c, "c").await;
     let k = observer.i64(NEXT).await;
     let of_a = json!({ "input": { "lines": [line("a", "a2", 1, "EUR")] } });
     let of_b = "mutation($a: PostEntryInput!, $b: PostEntryInput!) { first: postEntry(input: $a) { entry { id } } second: postEntry(input: $b) { entry { id } } }";
@@ -291,6 +290,8 @@ async fn a_smaller_number_of_a_younger_transaction_is_not_lost() {
     );
     let a = tokio::spawn(async { a.send().await.unwrap().json::<Value>().await.unwrap() });
     waiting(&observer, 1).await;
+    // Only now, for this one's transaction id must be larger than A's as well.
+    lock(&holds_c, "c").await;
     let b = tokio::spawn(async { b.send().await.unwrap().json::<Value>().await.unwrap() });
     waiting(&observer, 2).await;
     assert_eq!(observer.i64(NEXT).await, k + 1, "B has drawn a number");
