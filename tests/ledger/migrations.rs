@@ -7,7 +7,7 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "outbox",
     "late_line",
     "late_total",
@@ -17,6 +17,7 @@ const TABLES: [&str; 9] = [
     "entry",
     "entry_line",
     "unit_of_work_idempotency",
+    "unit_of_work_marker",
 ];
 
 on_every_engine! {

@@ -259,6 +259,16 @@ impl Connection {
         step.ended(done, FailureKind::of_driver)
     }
 
+    /// Makes sure that what a COMMIT has written before it failed cannot be found after a crash, by writing over it. For SQLite,
+    /// where the last part of the transaction may be whole in the log although it could not be made durable. `false` where
+    /// that cannot be made sure.
+    pub(crate) async fn overwrite(&mut self) -> bool {
+        match &mut self.engine {
+            Engine::Postgres(_) => true,
+            Engine::Sqlite(lease) => lease.overwrite().await.is_ok(),
+        }
+    }
+
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
@@ -370,6 +380,16 @@ impl Lease<Sqlite> {
     async fn commit_sqlite(&mut self) -> Result<(), sqlx::Error> {
         SqliteTransactionManager::commit(&mut self.connection).await?;
         self.connection.in_doubt(false);
+        Ok(())
+    }
+
+    /// SQLite has rolled back by then. The next transaction is written where the one that failed was; this one writes a number
+    /// as it is.
+    async fn overwrite(&mut self) -> Result<(), sqlx::Error> {
+        let version = self.connection.fetch_one("PRAGMA user_version").await?;
+        let version: i64 = version.try_get_unchecked(0)?;
+        let write = format!("BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT");
+        self.connection.execute(AssertSqlSafe(write)).await?;
         Ok(())
     }
 

@@ -82,6 +82,12 @@ impl Control {
         self.order(backend, sql).await;
     }
 
+    /// Ends a backend that COMMIT has not reached, and does nothing where it has.
+    pub(crate) async fn end_waiting(&self, identity: &Identity) {
+        self.order(&identity.backend, end_if_waiting(&identity.backend))
+            .await;
+    }
+
     async fn order(&self, backend: &Backend, sql: String) -> bool {
         if backend.pid.is_empty() {
             return false;
@@ -124,12 +130,8 @@ impl Control {
             Progress::Unknown => false,
             Progress::Waiting => {
                 // COMMIT did not arrive. It must not arrive later.
-                let sql = format!(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                     WHERE {} AND state LIKE 'idle in transaction%'",
-                    this_one(&identity.backend)
-                );
-                connection.execute(AssertSqlSafe(sql)).await?;
+                let end = AssertSqlSafe(end_if_waiting(&identity.backend));
+                connection.execute(end).await?;
                 connection.in_doubt(false);
                 return Ok(Found::NotYet);
             }
@@ -166,6 +168,13 @@ fn this_one(backend: &Backend) -> String {
     format!(
         "pid = {} AND (extract(epoch FROM backend_start) * 1000000)::bigint = {}",
         backend.pid, backend.started
+    )
+}
+
+fn end_if_waiting(backend: &Backend) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {} AND state LIKE 'idle in transaction%'",
+        this_one(backend)
     )
 }
 

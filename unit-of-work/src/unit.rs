@@ -208,7 +208,8 @@ impl UnitOfWork {
     /// What is told to the client rests on this row, so it has to be one that
     /// - this unit has inserted, with an id that was drawn for this attempt (a client's own id, or one that another attempt
     ///   has too, proves nothing), and that nobody deletes or renames within the next hour;
-    /// - every connection of the [`Database`] finds by the table's name. Where a policy hides it, the outcome is unknown.
+    /// - every connection of the [`Database`] finds by the table's name alone, without a schema. Where a policy hides it, the
+    ///   outcome is unknown.
     ///
     /// Name it where it was inserted: inside a savepoint it is forgotten if the savepoint is rolled back. The first row
     /// that was named is used. An operation with [`SessionSettings`] has a marker nevertheless, because what it sees by them

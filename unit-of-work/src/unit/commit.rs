@@ -15,6 +15,8 @@ use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Outcome, UnitOfWork};
+use sqlx::error::DatabaseError as _;
+
 use crate::{
     FailureKind,
     begin::Identity,
@@ -99,6 +101,16 @@ impl UnitOfWork {
                 drop(connection);
                 Outcome::Committed
             }
+            Waited::Answered(Err(error)) if may_come_back(&error) => {
+                tracing::warn!(parent: &self.inner.span, %error, "COMMIT could not be written");
+                let is_certain = Box::pin(connection.overwrite()).await;
+                connection.close_hard();
+                if is_certain {
+                    Outcome::CommitFailed(CommitFailure::of(&error))
+                } else {
+                    Outcome::Unknown
+                }
+            }
             Waited::Answered(Err(error)) if is_refusal(&error) => {
                 tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
                 // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
@@ -156,10 +168,17 @@ impl UnitOfWork {
         proof: Option<Proof>,
         limit: Instant,
     ) -> Outcome {
-        let (Some(identity), Some(proof), Some(control)) =
-            (identity, proof, self.inner.database.control())
-        else {
+        let (Some(identity), Some(control)) = (identity, self.inner.database.control()) else {
+            return Outcome::Unknown;
+        };
+        let Some(proof) = proof else {
             tracing::warn!(parent: &self.inner.span, "nothing can show what became of the COMMIT");
+            let unit = self.clone();
+            self.detached(async move {
+                if let Some(control) = unit.inner.database.control() {
+                    control.end_waiting(&identity).await;
+                }
+            });
             return Outcome::Unknown;
         };
         let found = timeout_at(limit, look(control, &identity, &proof)).await;
@@ -260,4 +279,16 @@ async fn look(control: &Control, identity: &Identity, proof: &Proof) -> Found {
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(_))
         && FailureKind::of_driver(error) != FailureKind::ConnectionLost
+}
+
+/// Whether SQLite has failed to write or to sync: the transaction is undone, but what is in the log of it may be whole, and would
+/// be found there after a crash.
+fn may_come_back(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    let error = error.try_downcast_ref::<sqlx::sqlite::SqliteError>();
+    let code = error.and_then(|error| error.code()?.parse::<u32>().ok());
+    // SQLITE_IOERR, of whatever kind.
+    code.is_some_and(|code| code & 0xff == 10)
 }

@@ -68,8 +68,12 @@ impl UnitOfWork {
         let limit = Instant::now() + self.inner.database.finish_timeout();
         let is_busy = connection.is_busy();
         let peer = connection.peer();
-        let patience = if is_busy { STOP_AFTER } else { END_AFTER };
-        let patience = limit.min(Instant::now() + patience);
+        let patience = match &peer {
+            _ if is_busy => limit.min(Instant::now() + STOP_AFTER),
+            Peer::Postgres(_) => limit.min(Instant::now() + END_AFTER),
+            // Nobody can end a thread.
+            Peer::Sqlite(_) => limit,
+        };
         let ended = {
             let mut rolling = std::pin::pin!(roll_back(&mut connection));
             match timeout_at(patience, rolling.as_mut()).await {
@@ -107,7 +111,6 @@ impl UnitOfWork {
     ) -> Result<(), sqlx::Error> {
         let limit = match peer {
             Peer::Postgres(_) => limit.min(Instant::now() + END_AFTER),
-            // Nobody can end a thread.
             Peer::Sqlite(_) => limit,
         };
         match join(timeout_at(limit, rolling), self.stop(peer)).await.0 {

@@ -313,8 +313,11 @@ impl Query {
     }
 
     /// A statement that never ends by itself.
-    async fn endless(&self, ctx: &Context<'_>) -> Result<bool> {
+    async fn endless(&self, ctx: &Context<'_>, #[graphql(default)] begun: bool) -> Result<bool> {
         let unit = ctx.unit();
+        if begun {
+            count_marks(unit).await?;
+        }
         cue(ctx).reached.notify_one();
         unit.execute_unprepared(endless_sql(unit)).await?;
         Ok(true)
