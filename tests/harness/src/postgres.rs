@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use url::Url;
@@ -43,6 +43,7 @@ pub struct PostgresServer {
 /// The script that runs the server. The pipe to it must stay open for as long as the server is to run.
 #[derive(Debug)]
 struct Script {
+    _process: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -196,7 +197,11 @@ fn start(settings: &[(&str, &str)]) -> PostgresServer {
     };
     PostgresServer {
         url: Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).unwrap(),
-        script: Some(Mutex::new(Script { orders, answers })),
+        script: Some(Mutex::new(Script {
+            _process: script,
+            orders,
+            answers,
+        })),
     }
 }
 
