@@ -70,6 +70,25 @@ impl TestDatabase {
         }
     }
 
+    /// The same database on a standby of its server, which has taken over.
+    ///
+    /// # Panics
+    ///
+    /// On SQLite.
+    #[must_use]
+    pub fn on_standby(&self, standby: Arc<PostgresServer>) -> Self {
+        let Place::Server { name, .. } = &self.place else {
+            panic!("SQLite has no standby");
+        };
+        Self {
+            url: standby.database_url(name),
+            place: Place::Server {
+                name: name.clone(),
+                private: Some(standby),
+            },
+        }
+    }
+
     /// The URL to connect to.
     pub fn url(&self) -> &str {
         &self.url

@@ -43,6 +43,18 @@ impl Observer {
         }
     }
 
+    /// A connection to a PostgreSQL server that may not be ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not take connections.
+    pub async fn try_connect(url: &str) -> Result<Self, sqlx::Error> {
+        let connection = PgConnection::connect(url).await?;
+        Ok(Self {
+            connection: Mutex::new(Link::Postgres(connection)),
+        })
+    }
+
     /// Runs one or several statements and returns the number of rows they changed.
     ///
     /// # Panics

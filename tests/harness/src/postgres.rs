@@ -56,7 +56,25 @@ impl PostgresServer {
     /// Where PostgreSQL is not installed, or does not start, and where a setting has a character that a shell would take
     /// for more than itself.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        start(settings)
+        start(settings, None)
+    }
+
+    /// Starts a standby of this server, with these settings. It follows until [`Self::promote`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn start_standby(&self, settings: &[(&str, &str)]) -> Self {
+        start(settings, self.url.port())
+    }
+
+    /// Makes a primary of a standby.
+    ///
+    /// # Panics
+    ///
+    /// When it is none.
+    pub fn promote(&self) {
+        self.order("promote -");
     }
 
     /// Stops the server as a crash would: nothing that it has not written yet is written.
@@ -146,11 +164,11 @@ fn obtain() -> PostgresServer {
             url: Url::parse(&url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}")),
             script: None,
         },
-        Err(_) => start(TEST_SETTINGS),
+        Err(_) => start(TEST_SETTINGS, None),
     }
 }
 
-fn start(settings: &[(&str, &str)]) -> PostgresServer {
+fn start(settings: &[(&str, &str)], primary: Option<u16>) -> PostgresServer {
     let settings: Vec<String> = settings
         .iter()
         .map(|(name, value)| {
@@ -171,6 +189,7 @@ fn start(settings: &[(&str, &str)]) -> PostgresServer {
         .arg(&programs)
         .arg(env::temp_dir())
         .arg(settings.join(" "))
+        .arg(primary.map_or_else(String::new, |port| port.to_string()))
         .args(free_ports().iter().map(u16::to_string))
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -1,20 +1,22 @@
 # Runs a private PostgreSQL server for as long as stdin stays open, then removes every trace of it.
 #
-#     sh -c "$script" postgres PROGRAMS PARENT SETTINGS PORT...
+#     sh -c "$script" postgres PROGRAMS PARENT SETTINGS PRIMARY PORT...
 #
-# SETTINGS are options of the server, such as "-c fsync=off".
+# SETTINGS are options of the server, such as "-c fsync=off". PRIMARY is the port of the server that this one is a standby of, or
+# empty.
 # Says "ready PORT" on stdout, or what went wrong. Then it takes orders on stdin, a line each, and answers each with "done" or
 # "failed" when it is carried out:
 #
 #     stop MODE       stops the server: smart, fast or immediate (as a crash would)
 #     start           starts it again, on its port
+#     promote -       makes a primary of a standby
 #     kill PID        kills one of its processes with SIGKILL
 #     freeze PID      stops one of its processes with SIGSTOP; thaw PID lets it go on
 #
 # The one that holds the other end of stdin need do nothing to end it: the kernel closes a pipe however a process dies.
 set -u
-programs=$1 parent=$2 settings=$3
-shift 3
+programs=$1 parent=$2 settings=$3 primary=$4
+shift 4
 unset PGDATA PGHOST PGPORT PGOPTIONS user
 export LC_ALL=C
 trap '' HUP INT TERM PIPE
@@ -43,9 +45,18 @@ start_on() {
         -c port=$1 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' $settings"
 }
 
+make() {
+    if [ -n "$primary" ]; then
+        as_server "$programs/pg_basebackup" --host=127.0.0.1 --port="$primary" --username=postgres --pgdata="$folder/data" \
+            --checkpoint=fast --write-recovery-conf --no-sync
+    else
+        as_server "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --no-locale \
+            --no-sync
+    fi
+}
+
 start() {
-    as_server "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --no-locale \
-        --no-sync || return 1
+    make || return 1
     for port; do
         start_on "$port" && return 0
     done
@@ -56,6 +67,7 @@ obey() {
     case $1 in
         stop) control --mode="$2" stop ;;
         start) start_on "$port" ;;
+        promote) control promote ;;
         kill) kill -KILL "$2" ;;
         freeze) kill -STOP "$2" ;;
         thaw) kill -CONT "$2" ;;

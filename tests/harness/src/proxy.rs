@@ -53,7 +53,7 @@ pub struct WireProxy {
 #[derive(Debug)]
 struct Road {
     /// Where the server listens.
-    server: String,
+    server: Mutex<String>,
     blackholed: watch::Sender<bool>,
     state: Mutex<State>,
 }
@@ -74,9 +74,8 @@ impl WireProxy {
     /// When `url` is not a PostgreSQL URL, or no port is free.
     pub async fn start(url: &str) -> Self {
         let mut url = Url::parse(url).expect("a PostgreSQL URL");
-        let host = url.host_str().expect("a URL with a host");
         let road = Arc::new(Road {
-            server: format!("{host}:{}", url.port().unwrap_or(5432)),
+            server: Mutex::new(place(&url)),
             blackholed: watch::Sender::new(false),
             state: Mutex::default(),
         });
@@ -135,6 +134,16 @@ impl WireProxy {
         Gate::new(barrier, Arc::clone(&self.road))
     }
 
+    /// Leads new connections to the server that `url` names: another has taken over.
+    ///
+    /// # Panics
+    ///
+    /// When `url` is not a PostgreSQL URL.
+    pub fn lead_to(&self, url: &str) {
+        let url = Url::parse(url).expect("a PostgreSQL URL");
+        *self.road.server() = place(&url);
+    }
+
     /// Closes both sockets of every connection; new ones are welcome.
     pub fn cut_all(&self) {
         for (_, connection) in self.road.state().connections.drain() {
@@ -161,7 +170,16 @@ impl Drop for WireProxy {
     }
 }
 
+fn place(url: &Url) -> String {
+    let host = url.host_str().expect("a URL with a host");
+    format!("{host}:{}", url.port().unwrap_or(5432))
+}
+
 impl Road {
+    fn server(&self) -> MutexGuard<'_, String> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A matcher of a test may panic in here; the state is whole all the same.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,7 +30,8 @@ pub(super) async fn serve(mut client: TcpStream, connection: usize, road: &Road)
             opening => break (opening, message),
         }
     };
-    let server = TcpStream::connect(&road.server).await?;
+    let place = road.server().clone();
+    let server = TcpStream::connect(place).await?;
     server.set_nodelay(true)?;
 
     let held_replies = HeldReplies::default();
