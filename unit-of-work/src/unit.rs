@@ -249,6 +249,7 @@ impl UnitOfWork {
     pub(crate) fn discard_within(&self, scope: &Scope) {
         self.inner.effects.discard_within(scope);
         self.inner.evidence.discard_within(scope);
+    }
 
     /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
     /// nothing of this type was left.
