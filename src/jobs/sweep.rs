@@ -49,7 +49,11 @@ impl Job for Sweep {
             markers.map_err(SweepError::Markers)?,
         );
         if keys + markers > 0 {
-            tracing::debug!(keys, markers, "expired idempotency keys and old markers are deleted");
+            tracing::debug!(
+                keys,
+                markers,
+                "expired idempotency keys and old markers are deleted"
+            );
         }
         Ok(())
     }

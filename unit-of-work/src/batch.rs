@@ -40,7 +40,8 @@ use crate::{
 /// - Queries and mutations cannot be mixed, because what may write cannot be refused writes; subscriptions, uploads and
 ///   idempotency keys have no place in it ([`BATCH_REFUSED`](crate::codes::BATCH_REFUSED)).
 /// - The strictest isolation level and the earliest deadline that any of them asks for hold for all, and one dry run makes
-///   the batch one. [`SessionSettings`](crate::SessionSettings) have to be the same for all.
+///   the batch one. [`SessionSettings`](crate::SessionSettings) have to be the same for all. The timeline is written where
+///   the first of them asks for it.
 ///
 /// ```no_run
 /// # use async_graphql::{BatchRequest, BatchResponse, EmptySubscription, Executor, Object, Request, Schema};
@@ -258,7 +259,6 @@ impl Together {
         };
         let cut_short = parts.iter().find_map(|part| part.cut_short);
         let finished = finisher.finish(cut_short, !failed).await;
-        finished.tell_attempt(attempt, unit, deadline);
         let wanted = parts.iter().map(|part| part.wanted).max();
         let wanted = wanted.unwrap_or_default();
         let tell = |response| {
@@ -272,7 +272,9 @@ impl Together {
             );
             response
         };
-        responses.into_iter().map(tell).collect()
+        let responses = responses.into_iter().map(tell).collect();
+        finished.tell_attempt(Some(attempt), unit, deadline);
+        responses
     }
 
     fn reads_only(&self) -> bool {

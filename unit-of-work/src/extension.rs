@@ -26,26 +26,29 @@ use async_graphql::{
     },
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt as _, stream::BoxStream};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
     Access, Database, DryRun, IdempotencySettings, Isolation, OperationDeadline, Report,
-    SessionSettings, Settings, UnitOfWork, Validated,
+    ResolverError, SessionSettings, Settings, Shown, UnitOfWork, Validated,
     ask::is_dry_run,
     batch::{self, Part},
+    failures,
     field_savepoints::FieldSavepoints,
     finisher::{Finisher, answer, within},
     idempotency::Idempotency,
     loader::Loaders,
     located,
+    mask::{MapError, mask},
     operation::select,
     redelivery::{self, Delivery},
     report, respond,
     retry::Attempt,
     root_fields::single_root_field,
+    streaming::Streaming,
     telemetry,
     terms::{Deadline, Terms, stricter},
     timeline::{self, Timeline},
@@ -75,6 +78,7 @@ pub struct UnitOfWorkExtension {
     database: Database,
     settings: Arc<Settings>,
     idempotency: Option<Arc<IdempotencySettings>>,
+    map_error: Option<MapError>,
 }
 
 impl UnitOfWorkExtension {
@@ -85,6 +89,7 @@ impl UnitOfWorkExtension {
             database,
             settings: Arc::default(),
             idempotency: None,
+            map_error: None,
         }
     }
 
@@ -118,6 +123,33 @@ impl UnitOfWorkExtension {
         self
     }
 
+    /// Decides what clients are shown of the errors that resolvers answer: each is asked about, whether it is the database's
+    /// or the application's own. The last hook holds.
+    ///
+    /// It is asked before it is known whether the attempt is run again, so it must have no side effects. Where it panics, the
+    /// error is masked.
+    ///
+    /// ```
+    /// # use async_graphql::Error;
+    /// # use unit_of_work::{Database, FailureKind, ResolverError, Shown, UnitOfWorkExtension};
+    /// # fn example(database: Database) {
+    /// let units = UnitOfWorkExtension::new(database).map_error(|resolver: ResolverError<'_>| {
+    ///     match resolver.error.source::<std::num::ParseIntError>() {
+    ///         Some(_) => Shown::Instead(Error::new("This is not a number.")),
+    ///         None => Shown::ByDefault,
+    ///     }
+    /// });
+    /// # let _ = units; }
+    /// ```
+    #[must_use]
+    pub fn map_error(
+        mut self,
+        map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static,
+    ) -> Self {
+        self.map_error = Some(MapError::new(map));
+        self
+    }
+
     /// Sets [`Settings::field_savepoints`].
     #[must_use]
     pub fn field_savepoints(mut self, field_savepoints: bool) -> Self {
@@ -139,6 +171,8 @@ impl ExtensionFactory for UnitOfWorkExtension {
             database: self.database.clone(),
             settings: self.settings.clone(),
             idempotency: Idempotency::new(self.idempotency.clone()),
+            map_error: self.map_error.clone(),
+            stream: OnceLock::new(),
             operation_name: OnceLock::new(),
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
@@ -155,6 +189,9 @@ struct PerRequest {
     database: Database,
     settings: Arc<Settings>,
     idempotency: Idempotency,
+    map_error: Option<MapError>,
+    /// Where a request that was sent for a stream is, if it is a subscription.
+    stream: OnceLock<Arc<Streaming>>,
     operation_name: OnceLock<Option<String>>,
     /// Which kind of operation the document says it is: `None` inside where it does not say which operation is meant.
     /// Unset where an extension further out has supplied the document and nobody has asked this one.
@@ -248,22 +285,28 @@ impl Extension for PerRequest {
             attempt.is_subscription();
             return Err(vec![respond::no_subscription()]);
         }
-        match self.document_error.get() {
-            Some(error) => Err(vec![error.clone()]),
-            None => Ok(result),
+        if let Some(error) = self.document_error.get() {
+            return Err(vec![error.clone()]);
         }
+        if kind == Some(OperationType::Subscription)
+            && let Some(stream) = self.stream.get()
+        {
+            stream.begins();
+        }
+        Ok(result)
     }
 
-    /// A panic in a subscription's stream ends that subscription, and nothing else of its socket.
+    /// A panic in a subscription's stream ends that subscription, and nothing else of its socket. An error of its creation,
+    /// which no event has, is masked here.
     fn subscribe<'s>(
         &self,
         ctx: &ExtensionContext<'_>,
         stream: BoxStream<'s, Response>,
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
-        AssertUnwindSafe(next.run(ctx, stream))
-            .catch_unwind()
-            .map(|event| event.unwrap_or_else(|panic| respond::panicked(&panic)))
+        let streaming = Arc::clone(self.stream.get_or_init(Arc::default));
+        streaming
+            .watch(next.run(ctx, stream), self.map_error.clone())
             .filter(|response| ready(redelivery::is_for_the_client(response)))
             .boxed()
     }
@@ -277,11 +320,17 @@ impl Extension for PerRequest {
         let path = info.path_node;
         // Every field passes here: what few operations need must not make the future of all larger.
         let resolved = match (self.is_watched.get(), self.fields.get()) {
-            (None, None) => next.run(ctx, info).await,
-            (None, Some(fields)) => Box::pin(fields.resolve(ctx, info, next)).await,
-            (Some(()), None) => Box::pin(timeline::in_field(path, next.run(ctx, info))).await,
+            (None, None) => failures::in_field(path, next.run(ctx, info)).await,
+            (None, Some(fields)) => {
+                Box::pin(failures::in_field(path, fields.resolve(ctx, info, next))).await
+            }
+            (Some(()), None) => {
+                let resolve = timeline::in_field(path, next.run(ctx, info));
+                Box::pin(failures::in_field(path, resolve)).await
+            }
             (Some(()), Some(fields)) => {
-                Box::pin(timeline::in_field(path, fields.resolve(ctx, info, next))).await
+                let resolve = timeline::in_field(path, fields.resolve(ctx, info, next));
+                Box::pin(failures::in_field(path, resolve)).await
             }
         };
         resolved.map_err(located::remember)
@@ -361,6 +410,7 @@ impl Extension for PerRequest {
         // Boxed before it is wrapped: each wrapper would move it, and be as large again.
         let resolvers = Box::pin(next.run_with_data(ctx, operation_name, data));
         let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
+        let resolvers = failures::in_operation(&unit, resolvers);
         let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             // Too late before it began: nothing runs.
             None
@@ -382,11 +432,20 @@ impl Extension for PerRequest {
             return Response::default();
         }
 
-        let undone = match (self.fields.get(), &mut resolved) {
+        let mut undone = match (self.fields.get(), &mut resolved) {
             (Some(fields), Some(Ok(response))) => fields.set_aside(response),
             _ => Vec::new(),
         };
-        let (response, cut_short) = answer(resolved);
+        let (mut response, cut_short) = answer(resolved);
+        if cut_short.is_none() {
+            self.mask(&unit, &mut response.errors);
+            self.mask(&unit, &mut undone);
+        }
+        if kind == OperationType::Subscription
+            && let Some(stream) = self.stream.get()
+        {
+            stream.event();
+        }
         if let Some(together) = together {
             // The batch finishes the unit that its operations have together.
             together.leave(Part {
@@ -412,9 +471,7 @@ impl Extension for PerRequest {
         let finished = finisher.finish(cut_short, response.is_ok()).await;
         let mut response = finished.tell(response, &unit);
         response.errors.extend(undone);
-        if let Some(attempt) = attempt {
-            finished.tell_attempt(attempt, &unit, deadline);
-        }
+        finished.tell_attempt(attempt.map(Arc::as_ref), &unit, deadline);
         if let Some(delivery) = delivery {
             response = delivery.answered(response, unit.doom());
         }
@@ -436,6 +493,13 @@ impl PerRequest {
             at,
             limit: at.saturating_duration_since(started),
         })
+    }
+
+    /// Masks the errors of resolvers.
+    fn mask(&self, unit: &UnitOfWork, errors: &mut [ServerError]) {
+        let between_events = self.stream.get().map(|stream| stream.failures());
+        let map_error = self.map_error.as_ref();
+        mask(errors, Some(unit.failures()), between_events, map_error);
     }
 
     /// Where this attempt's steps are written: with those of the attempts before it.

@@ -23,7 +23,7 @@ use async_graphql::{
     extensions::{ExtensionContext, NextResolve, ResolveInfo},
 };
 
-use crate::{UnitOfWork, located, respond};
+use crate::{UnitOfWork, located};
 
 /// The root fields of one mutation.
 pub(crate) struct FieldSavepoints {
@@ -86,7 +86,7 @@ impl FieldSavepoints {
     }
 
     /// Takes the errors of the fields that were undone out of a response, so that they do not roll back the rest of
-    /// it, and masks them. Those of a unit that is doomed stay: they say why.
+    /// it. Those of a unit that is doomed stay: they say why.
     pub(crate) fn set_aside(&self, response: &mut Response) -> Vec<ServerError> {
         let mut errors = std::mem::take(&mut response.errors);
         errors.append(&mut lock(&self.errors));
@@ -101,7 +101,6 @@ impl FieldSavepoints {
         response.errors = others;
         for error in &mut aside {
             located::restore(error);
-            respond::mask(error);
         }
         aside
     }

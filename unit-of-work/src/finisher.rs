@@ -40,10 +40,8 @@ pub(crate) struct Finished {
 }
 
 enum Told {
-    /// What is answered says why already.
+    /// The answer stands: it says why already, or it is a query's, whose partial data is shown.
     Answered,
-    /// Partial data stands.
-    Read,
     /// What was not committed is not shown.
     Written(Outcome),
     /// What would have been committed is shown.
@@ -68,7 +66,7 @@ impl Finisher<'_> {
             },
             None if self.unit.access() == Access::ReadOnly => Finished {
                 outcome: self.unit.end_read(),
-                told: Told::Read,
+                told: Told::Answered,
             },
             None if !is_ok => {
                 Finished::written(self.finish_within(Ending::RollBack(Reason::Error)).await)
@@ -120,17 +118,16 @@ impl Finished {
     pub(crate) fn tell(&self, response: Response, unit: &UnitOfWork) -> Response {
         match &self.told {
             Told::Answered => response,
-            Told::Read => respond::read(response),
             Told::Written(outcome) => respond::written(response, outcome, unit),
             Told::DryRun => respond::dry_run(response),
         }
     }
 
     /// Tells the attempt if it has lost: the same operation may succeed when it is run again, and surely has not happened
-    /// yet.
+    /// yet. Otherwise what was answered is what a client sees, and the log gets its causes.
     pub(crate) fn tell_attempt(
         &self,
-        attempt: &Attempt,
+        attempt: Option<&Attempt>,
         unit: &UnitOfWork,
         deadline: Option<Instant>,
     ) {
@@ -139,11 +136,11 @@ impl Finished {
             Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read => unit.doom(),
             _ => None,
         };
-        if matches!(
-            kind,
-            Some(FailureKind::Conflict | FailureKind::ConnectionLost)
-        ) {
-            attempt.lost(deadline);
+        match (attempt, kind) {
+            (Some(attempt), Some(FailureKind::Conflict | FailureKind::ConnectionLost)) => {
+                attempt.lost(deadline, unit);
+            }
+            _ => unit.failures().log(unit.span()),
         }
     }
 }

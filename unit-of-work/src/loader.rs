@@ -27,7 +27,7 @@ use futures_util::{
     task::{AtomicWaker, FutureObj, Spawn, SpawnError},
 };
 
-use crate::{Access, UnitOfWork, savepoint, timeline};
+use crate::{Access, UnitOfWork, failures, savepoint, timeline};
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
@@ -39,8 +39,14 @@ pub trait UnitLoader: Send + Sync + 'static {
 /// The loaders of one operation, made when they are first asked for.
 pub(crate) struct Loaders {
     unit: UnitOfWork,
-    batches: BatchSpawner,
-    made: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    queue: Arc<Queue>,
+    made: Mutex<HashMap<TypeId, Made>>,
+}
+
+/// A loader, and the bit that failures of its batches are known by.
+struct Made {
+    bit: u64,
+    loader: Arc<dyn Any + Send + Sync>,
 }
 
 impl Loaders {
@@ -48,7 +54,7 @@ impl Loaders {
         let queue = Arc::new(Queue::default());
         let loaders = Self {
             unit,
-            batches: BatchSpawner(Arc::clone(&queue)),
+            queue: Arc::clone(&queue),
             made: Mutex::default(),
         };
         (loaders, Batches(queue))
@@ -56,19 +62,26 @@ impl Loaders {
 
     pub(crate) fn get<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = made
-            .entry(TypeId::of::<L>())
-            .or_insert_with(|| Arc::new(self.make::<L>()));
-        match Arc::clone(loader).downcast() {
+        // More than 64 loaders share bits.
+        let bit = 1 << (made.len() % 64);
+        let made = made.entry(TypeId::of::<L>()).or_insert_with(|| Made {
+            bit,
+            loader: Arc::new(self.make::<L>(bit)),
+        });
+        failures::asked(made.bit);
+        match Arc::clone(&made.loader).downcast() {
             Ok(loader) => loader,
             Err(_) => unreachable!("the map is keyed by the loader's own type"),
         }
     }
 
-    fn make<L: UnitLoader>(&self) -> DataLoader<L, HashMapCache> {
+    fn make<L: UnitLoader>(&self, bit: u64) -> DataLoader<L, HashMapCache> {
         let loader = DataLoader::with_cache(
             L::from_unit(self.unit.clone()),
-            self.batches.clone(),
+            BatchSpawner {
+                queue: Arc::clone(&self.queue),
+                loader: bit,
+            },
             NextTurn,
             HashMapCache::default(),
         )
@@ -113,18 +126,22 @@ impl Queue {
 
 /// Sends batches to the operation, instead of to the runtime.
 #[derive(Clone)]
-struct BatchSpawner(Arc<Queue>);
+struct BatchSpawner {
+    queue: Arc<Queue>,
+    loader: u64,
+}
 
 impl Spawn for BatchSpawner {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        match &mut *self.0.waiting() {
+        match &mut *self.queue.waiting() {
             // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
             Waiting::Batches(batches) => {
+                let batch = failures::in_loader(self.loader, batch);
                 batches.push(timeline::inherited(savepoint::inherited(batch)));
             }
             Waiting::Ended => return Err(SpawnError::shutdown()),
         }
-        self.0.operation.wake();
+        self.queue.operation.wake();
         Ok(())
     }
 }

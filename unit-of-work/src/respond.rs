@@ -1,25 +1,18 @@
 //! What the client hears: the response of the resolvers, corrected by what happened to the unit.
 //!
-//! The text of a database error is never for clients. An error that a resolver passed on as a `DbErr` is answered with a
-//! fixed message and a code; where it is nobody's business but the operator's, with an id that the log has too.
+//! The text of a database error is never for clients: [`mask`](crate::mask) says which errors those are.
 
 use std::any::Any;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError, Value};
-use sea_orm::DbErr;
 use uuid::Uuid;
 
 use crate::{
-    FailureKind, UnitError, UnitOfWork,
+    FailureKind, UnitOfWork,
     error::{CommitFailure, codes},
+    failures::{Failure, Failures},
     unit::{Outcome, Reason},
 };
-
-/// A query's or an event's response: partial data stands, database errors are masked.
-pub(crate) fn read(mut response: Response) -> Response {
-    response.errors.iter_mut().for_each(mask);
-    response
-}
 
 /// A mutation's response: whatever was not committed is not shown.
 pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
@@ -36,16 +29,16 @@ pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWo
         // Whatever the resolvers made of it: this is why.
         Outcome::RolledBack(_) if doom == Some(FailureKind::Conflict) => {
             response.errors.clear();
+            unit.failures().unshow();
             Some(conflict())
         }
         Outcome::RolledBack(_) if response.errors.is_empty() => Some(match unit.rollback_only() {
             Some(reason) if doom.is_none() => rollback_only(reason),
-            _ => doomed(doom),
+            _ => doomed(unit),
         }),
         Outcome::Untouched | Outcome::RolledBack(_) => None,
     };
     let mut errors = std::mem::take(&mut response.errors);
-    errors.iter_mut().for_each(mask);
     errors.extend(added);
     // A fresh response: data, the resolvers' headers and their cache hints are gone.
     let mut rolled_back = Response::from_errors(errors);
@@ -78,43 +71,23 @@ pub(crate) fn panicked(panic: &Box<dyn Any + Send>) -> Response {
     Response::from_errors(vec![internal(id)])
 }
 
-/// Hides a database error behind a fixed message.
-pub(crate) fn mask(error: &mut ServerError) {
-    let Some(source) = error.source::<DbErr>() else {
-        return;
-    };
-    let shown = match FailureKind::of(source) {
-        FailureKind::Conflict => conflict(),
-        FailureKind::NoConnection => overloaded(),
-        FailureKind::Timeout => deadline_error(),
-        _ if UnitError::in_db_err(source) == Some(&UnitError::Doomed) => doomed(None),
-        _ if UnitError::in_db_err(source) == Some(&UnitError::SavepointFailed) => coded(
-            "This part of the operation was undone, because a database statement in it failed or was abandoned.",
-            codes::UNIT_DOOMED,
+pub(crate) fn internal(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "Something went wrong on the server. The server's log has the cause under this error's id.",
+            codes::INTERNAL,
             false,
         ),
-        _ => {
-            let id = Uuid::new_v4();
-            tracing::error!(error.id = %id, error = %source, "a resolver met a database error");
-            internal(id)
-        }
-    };
-    error.message = shown.message;
-    // What a resolver declared stands: a code is a promise to clients.
-    error.extensions = error.extensions.take().or(shown.extensions);
+        id,
+    )
 }
 
-fn internal(id: Uuid) -> ServerError {
-    let mut error = coded(
-        "Something went wrong on the server. The server's log has the cause under this error's id.",
-        codes::INTERNAL,
-        false,
-    );
+fn with_id(mut error: ServerError, id: Uuid) -> ServerError {
     extend(&mut error, "id", id.to_string());
     error
 }
 
-fn conflict() -> ServerError {
+pub(crate) fn conflict() -> ServerError {
     coded(
         "The operation conflicted with another one and was rolled back. Run it again.",
         codes::CONFLICT_RETRIES_EXHAUSTED,
@@ -122,7 +95,7 @@ fn conflict() -> ServerError {
     )
 }
 
-fn overloaded() -> ServerError {
+pub(crate) fn overloaded() -> ServerError {
     coded(
         "No database connection was available in time. Try again later.",
         codes::OVERLOADED,
@@ -130,17 +103,57 @@ fn overloaded() -> ServerError {
     )
 }
 
-fn doomed(doom: Option<FailureKind>) -> ServerError {
-    match doom {
+/// The answer of a doomed unit whose fields have not said why.
+fn doomed(unit: &UnitOfWork) -> ServerError {
+    let failures = unit.failures();
+    match unit.doom() {
         Some(FailureKind::Conflict) => conflict(),
         Some(FailureKind::NoConnection) => overloaded(),
-        Some(FailureKind::Timeout) => deadline_error(),
-        _ => coded(
+        Some(FailureKind::Timeout) => match failures.cause() {
+            Some(failure) => timed_out(failures, &failure),
+            None => deadline_error(),
+        },
+        _ => doomed_by(failures.show_cause()),
+    }
+}
+
+/// Something failed before, and the log has it under this id.
+pub(crate) fn doomed_by(id: Uuid) -> ServerError {
+    with_id(
+        coded(
             "The operation was rolled back, because a database statement in it failed or was abandoned.",
             codes::UNIT_DOOMED,
             false,
         ),
+        id,
+    )
+}
+
+/// The same, of a savepoint.
+pub(crate) fn part_undone(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "This part of the operation was undone, because a database statement in it failed or was abandoned.",
+            codes::UNIT_DOOMED,
+            false,
+        ),
+        id,
+    )
+}
+
+/// A statement was ended by the database: because of the operation's deadline, or of a limit of its own.
+pub(crate) fn timed_out(failures: &Failures, failure: &Failure) -> ServerError {
+    if failure.is_late {
+        return deadline_error();
     }
+    with_id(
+        coded(
+            "A database statement of the operation took longer than it may, or waited too long for a lock. Try again later.",
+            codes::STATEMENT_TIMEOUT,
+            true,
+        ),
+        failures.show(failure),
+    )
 }
 
 fn commit_failed(failure: &CommitFailure) -> ServerError {

@@ -5,7 +5,7 @@
 //! for all of them and reaches the resolvers as session data.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,9 @@ use futures_util::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    UnitOfWork,
     batch::{self, Together},
+    failures::Failure,
     notes::Notes,
     redelivery::Delivery,
     respond,
@@ -258,18 +260,21 @@ impl Attempts {
         let Some(conflict) = last.conflict.get() else {
             return false;
         };
-        let Some(delay) = self.delays.next() else {
+        let Some(delay) = self.delay(conflict) else {
+            // What this attempt answered is what the client sees.
+            conflict.log();
             return false;
         };
-        let is_late = |deadline| Instant::now() + delay >= deadline;
-        if conflict.deadline.is_some_and(is_late) {
-            return false;
-        }
         metrics::counter!("unit_of_work_retries_total").increment(1);
+        let cause = conflict.cause();
         tracing::warn!(
             graphql.operation.name = operation_name,
             attempt = self.number,
             ?delay,
+            cause = cause
+                .as_ref()
+                .map(|cause| tracing::field::display(&cause.what)),
+            field = cause.as_ref().and_then(|cause| cause.fields.first()),
             "the operation lost a conflict and is run again"
         );
         let step = self.step_after(last, Step::RunAgain);
@@ -280,6 +285,13 @@ impl Attempts {
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.alone = false;
         true
+    }
+
+    /// How long to wait before the next attempt; `None` where there is to be none.
+    fn delay(&mut self, conflict: &Conflict) -> Option<Duration> {
+        let delay = self.delays.next()?;
+        let is_late = |deadline| Instant::now() + delay >= deadline;
+        (!conflict.deadline.is_some_and(is_late)).then_some(delay)
     }
 }
 
@@ -309,6 +321,28 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 struct Conflict {
     deadline: Option<Instant>,
+    /// What failed, to be logged one way or the other. The unit itself has ended; it is let go before the wait for the
+    /// next attempt, as its span is.
+    unit: Mutex<Option<UnitOfWork>>,
+}
+
+impl Conflict {
+    fn unit(&self) -> Option<UnitOfWork> {
+        let unit = self.unit.lock();
+        // Nothing can panic while the lock is held.
+        unit.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Logs what the client was shown.
+    fn log(&self) {
+        if let Some(unit) = self.unit() {
+            unit.failures().log(unit.span());
+        }
+    }
+
+    fn cause(&self) -> Option<Failure> {
+        self.unit()?.failures().cause()
+    }
 }
 
 impl Attempt {
@@ -330,7 +364,10 @@ impl Attempt {
     }
 
     /// Says that this attempt lost a conflict.
-    pub(crate) fn lost(&self, deadline: Option<Instant>) {
-        self.conflict.get_or_init(|| Conflict { deadline });
+    pub(crate) fn lost(&self, deadline: Option<Instant>, unit: &UnitOfWork) {
+        self.conflict.get_or_init(|| Conflict {
+            deadline,
+            unit: Mutex::new(Some(unit.clone())),
+        });
     }
 }

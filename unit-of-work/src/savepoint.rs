@@ -28,6 +28,7 @@ use crate::{
     Access, FailureKind, UnitError, UnitOfWork,
     connection::Connection,
     effects::When,
+    failures,
     unit::{State, UnitId},
 };
 
@@ -250,7 +251,7 @@ impl UnitOfWork {
         let half_way = HalfWay(self);
         let sent = state.connection()?.control(sql).await;
         std::mem::forget(half_way);
-        sent.map_err(|error| self.failed(error))
+        sent.map_err(|error| self.failed(self.noted(error)))
     }
 }
 
@@ -265,6 +266,7 @@ struct HalfWay<'a>(&'a UnitOfWork);
 
 impl Drop for HalfWay<'_> {
     fn drop(&mut self) {
+        failures::note_abandoned(self.0);
         self.0.doom_with(FailureKind::Other);
     }
 }
@@ -320,12 +322,13 @@ impl Savepoint {
         E: From<DbErr>,
     {
         let unended = Unended(&self);
+        let before = self.unit.failures().mark();
         self.control(&self.scope.open()).await?;
         let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         inside.push(self.scope.clone());
         let result = INSIDE.scope(inside, body(&self)).await;
         if self.unit.doom().is_some() {
-            return result.and(Err(DbErr::from(UnitError::Doomed).into()));
+            return result.and_then(|_| Err(self.unit.noted(UnitError::Doomed.into()).into()));
         }
         match (result, self.scope.failure()) {
             (Ok(answer), None) => {
@@ -338,13 +341,12 @@ impl Savepoint {
                 let back = self.control(&self.scope.undo()).await;
                 if back.is_ok() {
                     unended.ended();
+                    self.unit.failures().mended_since(before);
                 }
                 // The body's own error says more than that of a ROLLBACK, which has doomed the unit.
                 result.and_then(|_| {
-                    Err(back
-                        .err()
-                        .unwrap_or(UnitError::SavepointFailed.into())
-                        .into())
+                    let failed = || self.unit.noted(UnitError::SavepointFailed.into());
+                    Err(back.err().unwrap_or_else(failed).into())
                 })
             }
         }
@@ -354,7 +356,7 @@ impl Savepoint {
     async fn control(&self, sql: &str) -> Result<(), DbErr> {
         let mut lent = self.lent.lock().await;
         let sent = lent.connection()?.control(sql).await;
-        sent.map_err(|error| self.unit.failed(error))
+        sent.map_err(|error| self.unit.failed(self.unit.noted(error)))
     }
 
     /// Lends the connection to one statement, or to a savepoint inside this one.
@@ -369,7 +371,7 @@ impl Savepoint {
             None => Ok(lent),
             Some(error) => {
                 self.scope.fail(FailureKind::Other);
-                Err(error.into())
+                Err(self.unit.noted(error.into()))
             }
         }
     }
@@ -405,6 +407,7 @@ impl Savepoint {
 
     /// Remembers that a statement failed, and dooms the unit as well where ROLLBACK TO would not mend that.
     fn failed(&self, error: DbErr) -> DbErr {
+        let error = self.unit.noted(error);
         let kind = FailureKind::of(&error);
         self.scope.fail(kind);
         if can_mend(kind) {
@@ -459,6 +462,7 @@ impl UnderWay<'_> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if self.savepoint.unit.access() == Access::ReadWrite {
+            failures::note_abandoned(&self.savepoint.unit);
             self.savepoint.scope.fail(FailureKind::Other);
         }
     }

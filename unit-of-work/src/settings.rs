@@ -28,6 +28,8 @@ pub struct Settings {
     /// The resolver of such a field answers `Result<Option<T>>`. The error of an `Option<Result<T>>` is caught by
     /// async-graphql before anybody else sees it, and rolls back everything.
     ///
+    /// It has no effect on an operation with an idempotency key, whose response is kept, or in a batch that is all or nothing.
+    ///
     /// A field that uses the database costs two round trips more. Headers that an undone field has set stay.
     pub field_savepoints: bool,
 }

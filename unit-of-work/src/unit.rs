@@ -46,6 +46,7 @@ use crate::{
     effects::{Effects, When},
     error::CommitFailure,
     evidence::{Evidence, Named},
+    failures::{self, Failures},
     savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
     terms::{Terms, stricter},
@@ -87,6 +88,8 @@ struct Inner {
     /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
     closing: AtomicBool,
     doom: OnceLock<FailureKind>,
+    /// What failed, and in which fields: which errors are the database's is told by this.
+    failures: Failures,
     /// A second statement came where there must be one.
     needs_snapshot: AtomicBool,
     rollback_only: OnceLock<String>,
@@ -153,6 +156,7 @@ impl UnitOfWork {
                 state: Arc::new(Mutex::new(State::Idle)),
                 closing: AtomicBool::new(false),
                 doom: OnceLock::new(),
+                failures: Failures::default(),
                 needs_snapshot: AtomicBool::new(false),
                 rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
@@ -326,6 +330,24 @@ impl UnitOfWork {
         self.inner.doom.get().copied()
     }
 
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.inner.failures
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.inner.span
+    }
+
+    pub(crate) fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.inner.terms.deadline.map(|deadline| deadline.at)
+    }
+
+    /// Remembers an error that is handed out.
+    pub(crate) fn noted(&self, error: DbErr) -> DbErr {
+        failures::note(self, &error);
+        error
+    }
+
     pub(crate) fn stats(&self) -> &Stats {
         &self.inner.stats
     }
@@ -422,7 +444,8 @@ impl UnitOfWork {
 
     /// Lends the open transaction, and begins it first where this is the first statement.
     pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
-        self.lend_for(false).await
+        let lent = self.lend_for(false).await;
+        lent.map_err(|error| self.noted(error))
     }
 
     async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
@@ -518,14 +541,15 @@ impl UnitOfWork {
         &self,
         run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
     ) -> Result<T, DbErr> {
-        let mut state = self.lend_for(true).await?;
+        let lent = self.lend_for(true).await;
+        let mut state = lent.map_err(|error| self.noted(error))?;
         let connection = state.connection()?;
         let under_way = UnderWay { unit: self };
         let result = run(connection).await;
         under_way.ended();
         state.statement_ended(&result, self);
         self.inner.stats.statement();
-        result.map_err(|error| self.statement_failed(error))
+        result.map_err(|error| self.statement_failed(self.noted(error)))
     }
 
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
@@ -548,6 +572,7 @@ impl UnitOfWork {
 
     /// Remembers that something was dropped half way: what it was part of can only be rolled back.
     pub(crate) fn abandoned(&self) {
+        failures::note_abandoned(self);
         match self.field_scope() {
             Some(field) => field.fail(FailureKind::Other),
             None => self.doom_with(FailureKind::Other),

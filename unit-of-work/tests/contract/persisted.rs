@@ -58,7 +58,7 @@ async fn knows(stage: &mut Stage, outer: Outer, documents: &[&str]) {
 }
 
 /// A request with the hash of a document, and nothing else.
-fn named(document: &str) -> Request {
+pub fn named(document: &str) -> Request {
     let hash = Sha256::digest(document)
         .iter()
         .fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));

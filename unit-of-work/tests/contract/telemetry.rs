@@ -18,21 +18,30 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::stage::{Stage, lock, report};
+use crate::{
+    logs::Logs,
+    stage::{Stage, lock, report},
+};
 
 /// The fields of the `graphql.operation` spans of this process, by the operation's name. There is one subscriber for all
 /// tests: tracing caches per process which spans are wanted, and a scoped subscriber races with tests that have none.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<BTreeMap<String, Span>>>);
+pub struct Spans {
+    spans: Arc<Mutex<BTreeMap<String, Span>>>,
+    /// The lines, of the same subscriber.
+    pub logs: Logs,
+}
 
 type Span = BTreeMap<String, String>;
 
 impl Spans {
-    fn of_this_process() -> Self {
+    pub fn of_this_process() -> Self {
         static SPANS: OnceLock<Spans> = OnceLock::new();
         let install = || {
             let spans = Self::default();
-            let subscriber = tracing_subscriber::registry().with(spans.clone());
+            let subscriber = tracing_subscriber::registry()
+                .with(spans.clone())
+                .with(spans.logs.clone());
             tracing::subscriber::set_global_default(subscriber).expect("no other subscriber");
             spans
         };
@@ -40,7 +49,7 @@ impl Spans {
     }
 }
 
-struct Fields<'a>(&'a mut BTreeMap<String, String>);
+pub struct Fields<'a>(pub &'a mut BTreeMap<String, String>);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
@@ -81,7 +90,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
             .remove::<Span>()
             && let Some(name) = span.get("graphql.operation.name")
         {
-            lock(&self.0).insert(name.clone(), span);
+            lock(&self.spans).insert(name.clone(), span);
         }
     }
 }
@@ -113,7 +122,7 @@ async fn observed(
             });
         });
         drop(runtime);
-        let span = lock(&spans.0).remove(&name).expect("a span");
+        let span = lock(&spans.spans).remove(&name).expect("a span");
         let metrics = snapshotter
             .snapshot()
             .into_vec()
