@@ -44,8 +44,7 @@ impl Stage {
         retrying: &Retrying<TestSchema>,
         operation: &str,
     ) -> JoinHandle<Response> {
-        self.loses_once_as(retrying, operation, |text| Request::new(text))
-            .await
+        self.loses_once_as(retrying, operation, Request::new).await
     }
 
     /// The same, for a request that is made of the operation's text.
