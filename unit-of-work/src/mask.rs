@@ -10,25 +10,19 @@
 //! id that the log has too; unless the application has declared it: it has a `code` of its own, and nothing of what the
 //! database said is in it. Errors of other fields are the application's own, and are left as they are.
 
-use std::{
-    any::Any, collections::HashMap, error::Error as StdError, fmt, panic::AssertUnwindSafe,
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
 
-use async_graphql::{Error, ErrorExtensionValues, PathSegment, ServerError, Value};
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use async_graphql::{Error, PathSegment, ServerError};
 
 use crate::{
     FailureKind, UnitError,
-    error::driver_error,
     failures::{Failure, Failures, What},
     respond,
 };
 
-/// Texts shorter than this, without what is neither letter nor digit, say nothing.
-const SHORTEST: usize = 8;
-/// What sqlx says before the words of a database, without what is neither letter nor digit.
-const DRIVER_WORDS: &str = "errorreturnedfromdatabase";
+mod words;
+
+use words::{DRIVER_WORDS, Said, bare, database_error, members, texts_of};
 
 /// An error of a resolver, as [`UnitOfWorkExtension::map_error`](crate::UnitOfWorkExtension::map_error) sees it.
 #[derive(Clone, Copy, Debug)]
@@ -289,63 +283,6 @@ fn shown(failures: &Failures, failure: &Failure) -> ServerError {
     }
 }
 
-/// What an error says to a client, without what is neither letter nor digit: a text that was printed for programmers, with
-/// its quotes escaped, is still the same text.
-struct Said {
-    message: String,
-    extensions: String,
-}
-
-impl Said {
-    fn of(error: &ServerError) -> Self {
-        let extensions = error.extensions.as_ref().map(members).unwrap_or_default();
-        Self {
-            message: bare(&error.message),
-            extensions: extensions
-                .iter()
-                .map(|(_, value)| bare(&value.to_string()) + "\n")
-                .collect(),
-        }
-    }
-
-    fn has(&self, words: &str) -> bool {
-        self.message.contains(words) || self.extensions.contains(words)
-    }
-}
-
-fn bare(text: &str) -> String {
-    let letters = text.chars().filter(|letter| letter.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
-}
-
-/// What the database has said, bare.
-fn texts_of(error: &DbErr) -> Vec<String> {
-    let mut texts = Vec::new();
-    match driver_error(error) {
-        Some(sqlx::Error::Database(error)) => {
-            texts.push(bare(error.message()));
-            if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-                let more = [error.detail(), error.hint(), error.r#where()];
-                texts.extend(more.into_iter().flatten().map(bare));
-            }
-        }
-        Some(error) => texts.push(bare(&error.to_string())),
-        None => texts.push(bare(&error.to_string())),
-    }
-    texts.retain(|text| text.len() >= SHORTEST);
-    texts
-}
-
-fn members(extensions: &ErrorExtensionValues) -> Vec<(String, Value)> {
-    match serde_json::to_value(extensions) {
-        Ok(serde_json::Value::Object(members)) => members
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, Value::from_json(value).ok()?)))
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// A path as `QueryPathNode` shows it.
 fn shown_path(path: &[PathSegment]) -> String {
     let segments = path.iter().map(|segment| match segment {
@@ -353,69 +290,4 @@ fn shown_path(path: &[PathSegment]) -> String {
         PathSegment::Index(index) => index.to_string(),
     });
     segments.collect::<Vec<_>>().join(".")
-}
-
-/// The database error that an error is, or came from.
-fn database_error(source: &(dyn Any + Send + Sync)) -> Option<DbErr> {
-    macro_rules! is_one_of {
-        ($($type:ty),*) => {
-            $(if let Some(error) = source.downcast_ref::<$type>() {
-                return in_chain(error);
-            })*
-        };
-    }
-    is_one_of!(
-        DbErr,
-        Arc<DbErr>,
-        Box<DbErr>,
-        RuntimeErr,
-        sqlx::Error,
-        Arc<sqlx::Error>,
-        Box<sqlx::Error>,
-        SqlErr,
-        UnitError,
-        std::io::Error
-    );
-    if let Some(error) = source.downcast_ref::<Box<dyn StdError + Send + Sync>>() {
-        return in_chain(&**error);
-    }
-    if let Some(error) = source.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
-        return in_chain(&**error);
-    }
-    // A resolver's error that was wrapped once more.
-    if let Some(error) = source.downcast_ref::<Error>() {
-        return database_error(error.source.as_deref()?);
-    }
-    None
-}
-
-fn in_chain(error: &(dyn StdError + 'static)) -> Option<DbErr> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let found = error
-            .downcast_ref::<DbErr>()
-            .or_else(|| error.downcast_ref::<Arc<DbErr>>().map(|error| &**error))
-            .or_else(|| error.downcast_ref::<Box<DbErr>>().map(|error| &**error));
-        if let Some(error) = found {
-            return Some(error.clone());
-        }
-        if let Some(error) = error.downcast_ref::<UnitError>() {
-            return Some(error.clone().into());
-        }
-        if let Some(error) = error.downcast_ref::<RuntimeErr>() {
-            return Some(DbErr::Query(error.clone()));
-        }
-        if let Some(error) = error.downcast_ref::<Arc<sqlx::Error>>() {
-            return Some(DbErr::Query(RuntimeErr::SqlxError(Arc::clone(error))));
-        }
-        // These cannot be taken along: what they say is enough to be told by.
-        if let Some(error) = error.downcast_ref::<sqlx::Error>() {
-            return Some(DbErr::Custom(error.to_string()));
-        }
-        if let Some(error) = error.downcast_ref::<SqlErr>() {
-            return Some(DbErr::Custom(error.to_string()));
-        }
-        next = error.source();
-    }
-    None
 }
