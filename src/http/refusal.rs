@@ -17,7 +17,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
-    locations: Vec<Pos>,
+    /// Boxed: every refusal has room for it.
+    locations: Box<[Pos]>,
     details: ErrorExtensionValues,
     header: Option<(HeaderName, &'static str)>,
 }
@@ -34,7 +35,7 @@ impl Refusal {
             status,
             error: RequestError::BadRequest,
             message: message.into(),
-            locations: Vec::new(),
+            locations: Box::default(),
             details: ErrorExtensionValues::default(),
             header: None,
         }
@@ -44,7 +45,7 @@ impl Refusal {
     pub(super) fn parse(error: ServerError) -> Self {
         Self {
             error: RequestError::Parse,
-            locations: error.locations,
+            locations: error.locations.into(),
             ..Self::bad_request(error.message)
         }
     }
@@ -183,7 +184,7 @@ impl Refusal {
         let mut extensions = self.details;
         extensions.set("code", self.error.code());
         let mut error = ServerError::new(self.message, None);
-        error.locations = self.locations;
+        error.locations = self.locations.into();
         error.extensions = Some(extensions);
         error.source = Some(std::sync::Arc::new(self.error));
         GraphqlResponse::from_errors(vec![error])

@@ -6,9 +6,9 @@ use async_graphql::Response;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Access, FailureKind, UnitOfWork, located, respond,
+    Access, UnitOfWork, located, respond,
     retry::Attempt,
-    unit::{Ending, Outcome, Reason, RollBackOnDrop},
+    unit::{Ending, Fate, Outcome, Reason, RollBackOnDrop},
 };
 
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -82,7 +82,7 @@ impl Finisher<'_> {
         let guard = RollBackOnDrop::new(unit.clone());
         let refused = unit.check_deferred().await.err();
         guard.disarm();
-        let would_commit = unit.doom().is_none() && unit.rollback_only().is_none();
+        let would_commit = unit.fate() == Fate::Sound;
         let outcome = self.finish_within(Ending::RollBack(Reason::DryRun)).await;
         let told = match refused {
             Some(failure) => Told::Written(Outcome::CommitFailed(failure)),
@@ -131,13 +131,8 @@ impl Finished {
         unit: &UnitOfWork,
         deadline: Option<Instant>,
     ) {
-        let kind = match &self.outcome {
-            Outcome::CommitFailed(failure) => Some(failure.kind),
-            Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read => unit.doom(),
-            _ => None,
-        };
-        match (attempt, kind) {
-            (Some(attempt), Some(FailureKind::Conflict | FailureKind::ConnectionLost)) => {
+        match attempt {
+            Some(attempt) if unit.fate().may_run_again(&self.outcome) => {
                 attempt.lost(deadline, unit);
             }
             _ => unit.failures().log(unit.span()),

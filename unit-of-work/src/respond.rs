@@ -11,39 +11,38 @@ use crate::{
     FailureKind, UnitOfWork,
     error::{CommitFailure, codes},
     failures::{Failure, Failures},
-    unit::{Outcome, Reason},
+    unit::{Answer, Outcome, Told},
 };
 
 /// A mutation's response: whatever was not committed is not shown.
 pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
-    let doom = unit.doom();
-    let added = match outcome {
-        Outcome::Committed | Outcome::Read | Outcome::Replayed => return response,
-        Outcome::Untouched if response.errors.is_empty() => return response,
-        Outcome::CommitFailed(failure) => Some(commit_failed(failure)),
-        Outcome::Unknown => Some(outcome_unknown()),
-        // If the resolvers have said what failed, the deadline that passed while it was rolled back is no news.
-        Outcome::RolledBack(Reason::Deadline) if response.errors.is_empty() => {
-            Some(deadline_error())
-        }
-        // Whatever the resolvers made of it: this is why.
-        Outcome::RolledBack(_) if doom == Some(FailureKind::Conflict) => {
+    let added = match unit.fate().answer(outcome, response.is_err()) {
+        Answer::AsItIs => return response,
+        Answer::Errors(added) => added,
+        Answer::Only(told) => {
             response.errors.clear();
             unit.failures().unshow();
-            Some(conflict())
+            Some(told)
         }
-        Outcome::RolledBack(_) if response.errors.is_empty() => Some(match unit.rollback_only() {
-            Some(reason) if doom.is_none() => rollback_only(reason),
-            _ => doomed(unit),
-        }),
-        Outcome::Untouched | Outcome::RolledBack(_) => None,
     };
+    let added = added.map(|told| tell(told, outcome, unit));
     let mut errors = std::mem::take(&mut response.errors);
     errors.extend(added);
     // A fresh response: data, the resolvers' headers and their cache hints are gone.
     let mut rolled_back = Response::from_errors(errors);
     rolled_back.extensions = response.extensions;
     rolled_back
+}
+
+fn tell(told: Told, outcome: &Outcome, unit: &UnitOfWork) -> ServerError {
+    match (told, outcome) {
+        (Told::CommitFailed, Outcome::CommitFailed(failure)) => commit_failed(failure),
+        (Told::OutcomeUnknown, _) => outcome_unknown(),
+        (Told::Deadline, _) => deadline_error(),
+        (Told::Conflict, _) => conflict(),
+        (Told::RollbackOnly, _) => rollback_only(unit.rollback_only().unwrap_or_default()),
+        (Told::Doomed | Told::CommitFailed, _) => doomed(unit),
+    }
 }
 
 /// The response of a mutation that would have been committed: what it shows did not happen, so no header goes out.

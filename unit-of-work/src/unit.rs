@@ -14,10 +14,11 @@
 //!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
 //!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
 //!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
-//! - How the unit ends is told in [`ending`].
+//! - What is to become of a unit, and which fact comes before which, is told in [`fate`]; how it ends in [`ending`].
 
 mod commit;
 mod ending;
+mod fate;
 mod roll_back;
 
 use std::{
@@ -37,6 +38,7 @@ use tracing::Span;
 
 pub use ending::Reason;
 pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
+pub(crate) use fate::{Answer, Fate, Told};
 
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
@@ -330,6 +332,11 @@ impl UnitOfWork {
         self.inner.doom.get().copied()
     }
 
+    /// What is to become of the unit, as far as it is known.
+    pub(crate) fn fate(&self) -> Fate {
+        Fate::of(self.doom(), self.rollback_only().is_some())
+    }
+
     pub(crate) fn failures(&self) -> &Failures {
         &self.inner.failures
     }
@@ -432,14 +439,11 @@ impl UnitOfWork {
 
     /// Why the unit takes no more statements, if it does not.
     pub(crate) fn refusal(&self) -> Option<UnitError> {
-        if self.inner.closing.load(Ordering::Acquire) {
-            return Some(UnitError::Finished);
-        }
-        if self.doom().is_some() {
-            return Some(UnitError::Doomed);
-        }
-        let field = self.field_scope()?;
-        field.failure().map(|_| UnitError::SavepointFailed)
+        let is_closing = self.inner.closing.load(Ordering::Acquire);
+        let has_part_failed = self
+            .field_scope()
+            .is_some_and(|field| field.failure().is_some());
+        self.fate().refusal(is_closing, has_part_failed)
     }
 
     /// Lends the open transaction, and begins it first where this is the first statement.

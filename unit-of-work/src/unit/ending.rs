@@ -12,13 +12,8 @@ use futures_util::FutureExt;
 use tokio::{runtime::Handle, time::timeout_at};
 use tracing::Instrument;
 
-use super::{State, UnitOfWork};
-use crate::{
-    carried::Carried,
-    effects::{self, Follow},
-    error::CommitFailure,
-    telemetry,
-};
+use super::{State, UnitOfWork, fate::follow};
+use crate::{carried::Carried, effects, error::CommitFailure, telemetry};
 
 /// How a unit is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +112,7 @@ impl UnitOfWork {
 
     async fn end(self, requested: Ending) -> Outcome {
         let connection = self.take(requested != Ending::Commit).await;
-        let requested = match requested {
-            Ending::Commit if self.doom().is_some() => Ending::RollBack(Reason::Doomed),
-            Ending::Commit if self.rollback_only().is_some() => {
-                Ending::RollBack(Reason::RollbackOnly)
-            }
-            _ => requested,
-        };
-        let ending = self.decide(requested);
+        let ending = self.decide(self.fate().ending(requested));
         let outcome = match (connection, ending) {
             (Some(connection), Ending::Commit) => self.commit(connection).await,
             (Some(connection), Ending::RollBack(reason)) => {
@@ -135,7 +123,7 @@ impl UnitOfWork {
                 self.roll_back(connection).await;
                 Outcome::Replayed
             }
-            (None, _) => self.untouched(),
+            (None, _) => self.fate().without_transaction(),
         };
         self.settle(outcome, ending).await
     }
@@ -145,31 +133,16 @@ impl UnitOfWork {
         let mut state = self.inner.state.try_lock().ok()?;
         let outcome = match *state {
             State::Open(_) | State::Alone(_) => return None,
-            State::Idle | State::Finished => self.untouched(),
+            State::Idle | State::Finished => self.fate().without_transaction(),
             State::Spent => Outcome::Read,
         };
         *state = State::Finished;
         Some(outcome)
     }
 
-    /// A unit without a transaction: never touched, or one that could not begin.
-    fn untouched(&self) -> Outcome {
-        match (self.doom(), self.rollback_only()) {
-            (Some(_), _) => Outcome::RolledBack(Reason::Doomed),
-            (None, Some(_)) => Outcome::RolledBack(Reason::RollbackOnly),
-            (None, None) => Outcome::Untouched,
-        }
-    }
-
     /// What follows the end: effects, and the record in span and metrics.
     async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
-        let follow = match (&outcome, ending) {
-            (Outcome::Committed, _) | (Outcome::Untouched, Ending::Commit) => Some(Follow::Commit),
-            (Outcome::RolledBack(_) | Outcome::CommitFailed(_), _)
-            | (Outcome::Untouched, Ending::RollBack(_)) => Some(Follow::Rollback),
-            (Outcome::Unknown | Outcome::Replayed | Outcome::Read, _)
-            | (Outcome::Untouched, Ending::Replay) => None,
-        };
+        let follow = follow(&outcome, ending);
         let effects = self.inner.effects.take();
         if let Some(follow) = follow
             && !effects.is_empty()

@@ -578,8 +578,11 @@ impl<'a> Case<'a> {
             assert_eq!(report["isolation"], "SERIALIZABLE", "{self}");
         }
         if expected.has_run && expected.code != Some("INTERNAL") {
-            let attempts = report["attempts"].as_u64();
-            assert_eq!(attempts > Some(1), self.has(Conflict), "{self}: {report}");
+            let is_run_again = report["attempts"].as_u64() > Some(1);
+            // SQLite's file may be busy for other reasons: it is waited for as shortly as can be.
+            let may_be = self.has(Conflict) || self.scene.stage.test.engine() == Engine::Sqlite;
+            assert!(is_run_again || !self.has(Conflict), "{self}: {report}");
+            assert!(!is_run_again || may_be, "{self}: {report}");
         }
     }
 
@@ -617,7 +620,7 @@ impl<'a> Case<'a> {
             assert_eq!(count("rolled back"), 0, "{self}: {effects:?}");
         } else if !expected.is_committed {
             assert!(count("rolled back") > 0, "{self}: {effects:?}");
-        } else if !self.has(Conflict) {
+        } else if report(response)["attempts"] == 1 {
             assert_eq!(count("rolled back"), 0, "{self}: {effects:?}");
         }
     }

@@ -1,0 +1,237 @@
+//! What is to become of a unit: every rule about which of two facts comes before the other.
+//!
+//! ```text
+//! Sound ──set_rollback_only──> RollbackOnly
+//!   └──a statement fails, or is dropped half way──> Doomed <──the same── RollbackOnly
+//! ```
+//! A fate is read off the unit's facts and never goes back. Three questions are asked of it: does the unit refuse a
+//! statement ([`Fate::refusal`]), how does it end when it is asked to ([`Fate::ending`]), and what is the client told
+//! ([`Fate::answer`]). What follows an end, effects and another attempt, is here too. `tests` has all of it in one table.
+
+use super::{Ending, Outcome, Reason};
+use crate::{FailureKind, UnitError, effects::Follow};
+
+/// What is known of a unit so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It can be committed.
+    Sound,
+    /// A resolver wants it rolled back, whatever else happens.
+    RollbackOnly,
+    /// A statement failed, or was dropped half way.
+    Doomed(FailureKind),
+}
+
+/// What a client is told of an operation whose unit has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The response as the resolvers made it.
+    AsItIs,
+    /// The errors of the resolvers, without data, and this one where they have not said it.
+    Errors(Option<Told>),
+    /// This alone: what the resolvers have made of it is no news.
+    Only(Told),
+}
+
+/// What is told beside the errors of the resolvers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Conflict,
+    CommitFailed,
+    OutcomeUnknown,
+    Deadline,
+    RollbackOnly,
+    Doomed,
+}
+
+impl Fate {
+    /// The fate of a unit with these facts. That a statement failed comes before what a resolver wants.
+    pub(crate) fn of(doom: Option<FailureKind>, is_rollback_only: bool) -> Self {
+        match (doom, is_rollback_only) {
+            (Some(kind), _) => Self::Doomed(kind),
+            (None, true) => Self::RollbackOnly,
+            (None, false) => Self::Sound,
+        }
+    }
+
+    /// Why a statement is refused, if it is. A unit that is to be rolled back anyway still takes statements: what they
+    /// answer may be an error that says more.
+    pub(crate) fn refusal(self, is_closing: bool, has_part_failed: bool) -> Option<UnitError> {
+        match self {
+            _ if is_closing => Some(UnitError::Finished),
+            Self::Doomed(_) => Some(UnitError::Doomed),
+            _ if has_part_failed => Some(UnitError::SavepointFailed),
+            Self::Sound | Self::RollbackOnly => None,
+        }
+    }
+
+    /// How the unit ends when it is asked to.
+    pub(crate) fn ending(self, asked: Ending) -> Ending {
+        match (asked, self) {
+            (Ending::Commit, Self::Doomed(_)) => Ending::RollBack(Reason::Doomed),
+            (Ending::Commit, Self::RollbackOnly) => Ending::RollBack(Reason::RollbackOnly),
+            (asked, _) => asked,
+        }
+    }
+
+    /// How a unit has ended that has no transaction: it was never touched, or could not begin.
+    pub(crate) fn without_transaction(self) -> Outcome {
+        match self {
+            Self::Doomed(_) => Outcome::RolledBack(Reason::Doomed),
+            Self::RollbackOnly => Outcome::RolledBack(Reason::RollbackOnly),
+            Self::Sound => Outcome::Untouched,
+        }
+    }
+
+    /// What a client is told of a unit that may write: what was not committed is not shown.
+    pub(crate) fn answer(self, outcome: &Outcome, has_errors: bool) -> Answer {
+        match (outcome, self) {
+            (Outcome::Committed | Outcome::Read | Outcome::Replayed, _) => Answer::AsItIs,
+            (Outcome::Untouched, _) if !has_errors => Answer::AsItIs,
+            (Outcome::CommitFailed(_), _) => Answer::Errors(Some(Told::CommitFailed)),
+            (Outcome::Unknown, _) => Answer::Errors(Some(Told::OutcomeUnknown)),
+            // Where the resolvers have said what failed, the deadline that passed meanwhile is no news.
+            (Outcome::RolledBack(Reason::Deadline), _) if !has_errors => {
+                Answer::Errors(Some(Told::Deadline))
+            }
+            // Whatever the resolvers made of it: this is why.
+            (Outcome::RolledBack(_), Self::Doomed(FailureKind::Conflict)) => {
+                Answer::Only(Told::Conflict)
+            }
+            (Outcome::RolledBack(_), _) if has_errors => Answer::Errors(None),
+            (Outcome::RolledBack(_), Self::RollbackOnly) => {
+                Answer::Errors(Some(Told::RollbackOnly))
+            }
+            (Outcome::RolledBack(_), _) => Answer::Errors(Some(Told::Doomed)),
+            (Outcome::Untouched, _) => Answer::Errors(None),
+        }
+    }
+
+    /// Whether the same operation may succeed when it is run again, and surely has not happened.
+    pub(crate) fn may_run_again(self, outcome: &Outcome) -> bool {
+        let lost = match (outcome, self) {
+            (Outcome::CommitFailed(failure), _) => failure.kind,
+            (
+                Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read,
+                Self::Doomed(kind),
+            ) => kind,
+            _ => return false,
+        };
+        matches!(lost, FailureKind::Conflict | FailureKind::ConnectionLost)
+    }
+}
+
+/// Which effects follow an end.
+pub(crate) fn follow(outcome: &Outcome, ending: Ending) -> Option<Follow> {
+    match (outcome, ending) {
+        (Outcome::Committed, _) | (Outcome::Untouched, Ending::Commit) => Some(Follow::Commit),
+        (Outcome::RolledBack(_) | Outcome::CommitFailed(_), _)
+        | (Outcome::Untouched, Ending::RollBack(_)) => Some(Follow::Rollback),
+        (Outcome::Unknown | Outcome::Replayed | Outcome::Read, _)
+        | (Outcome::Untouched, Ending::Replay) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CommitFailure;
+
+    /// What the database says to the ending.
+    #[derive(Clone, Copy, Debug)]
+    enum Said {
+        /// It was never asked.
+        Nothing,
+        /// It did as it was asked.
+        Yes,
+        /// It refused COMMIT for this, or says that COMMIT has not happened.
+        No(FailureKind),
+        Unknown,
+    }
+
+    fn outcome(fate: Fate, ending: Ending, said: Said) -> Outcome {
+        match (ending, said) {
+            (_, Said::Nothing) => fate.without_transaction(),
+            (Ending::RollBack(reason), _) => Outcome::RolledBack(reason),
+            (Ending::Replay, _) => Outcome::Replayed,
+            (Ending::Commit, Said::Yes) => Outcome::Committed,
+            (Ending::Commit, Said::No(kind)) => Outcome::CommitFailed(CommitFailure {
+                kind,
+                constraint: None,
+            }),
+            (Ending::Commit, Said::Unknown) => Outcome::Unknown,
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_fate_has_its_end() {
+        use Answer::{AsItIs, Errors, Only};
+        use Ending::{Commit, Replay, RollBack};
+        use FailureKind::{Conflict, ConnectionLost, Constraint};
+        use Fate::{Doomed, RollbackOnly, Sound};
+        use Reason as R;
+        use Said::{No, Nothing, Unknown, Yes};
+
+        const COMMITTED: Option<Follow> = Some(Follow::Commit);
+        const ROLLED_BACK: Option<Follow> = Some(Follow::Rollback);
+        let told = |told| Errors(Some(told));
+
+        // fate, asked, what the database said -> ending, answer (without errors, with errors), effects, run again
+        let table = [
+            (Sound, Commit, Nothing, Commit, [AsItIs, Errors(None)], COMMITTED, false),
+            (Sound, Commit, Yes, Commit, [AsItIs, AsItIs], COMMITTED, false),
+            (Sound, Commit, No(Constraint), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, false),
+            (Sound, Commit, No(Conflict), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, true),
+            (Sound, Commit, No(ConnectionLost), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, true),
+            (Sound, Commit, Unknown, Commit, [told(Told::OutcomeUnknown); 2], None, false),
+            (Sound, RollBack(R::Error), Nothing, RollBack(R::Error), [AsItIs, Errors(None)], ROLLED_BACK, false),
+            (Sound, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
+            (Sound, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, false),
+            (Sound, Replay, Nothing, Replay, [AsItIs, Errors(None)], None, false),
+            (Sound, Replay, Yes, Replay, [AsItIs, AsItIs], None, false),
+            (RollbackOnly, Commit, Nothing, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
+            (RollbackOnly, Commit, Yes, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
+            (RollbackOnly, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
+            (RollbackOnly, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, false),
+            (Doomed(Constraint), Commit, Nothing, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
+            (Doomed(Constraint), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
+            (Doomed(Constraint), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
+            (Doomed(Constraint), RollBack(R::DryRun), Yes, RollBack(R::DryRun), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
+            (Doomed(Conflict), Commit, Nothing, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, true),
+            (Doomed(Conflict), Commit, Yes, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, true),
+            (Doomed(Conflict), RollBack(R::Error), Yes, RollBack(R::Error), [Only(Told::Conflict); 2], ROLLED_BACK, true),
+            (Doomed(Conflict), RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Only(Told::Conflict)], ROLLED_BACK, false),
+            (Doomed(Conflict), RollBack(R::Panic), Yes, RollBack(R::Panic), [Only(Told::Conflict); 2], ROLLED_BACK, false),
+            (Doomed(ConnectionLost), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, true),
+            (Doomed(ConnectionLost), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, true),
+        ];
+        for (fate, asked, said, ending, answers, effects, again) in table {
+            let row = format!("{fate:?} asked for {asked:?}, and the database said {said:?}");
+            let outcome = outcome(fate, fate.ending(asked), said);
+            assert_eq!(fate.ending(asked), ending, "{row}");
+            assert_eq!([fate.answer(&outcome, false), fate.answer(&outcome, true)], answers, "{row}");
+            assert_eq!(follow(&outcome, ending), effects, "{row}");
+            assert_eq!(fate.may_run_again(&outcome), again, "{row}");
+        }
+    }
+
+    #[test]
+    fn what_takes_no_statement_says_why() {
+        let doomed = Fate::Doomed(FailureKind::Constraint);
+        for (fate, is_closing, has_part_failed, refusal) in [
+            (Fate::Sound, false, false, None),
+            (Fate::RollbackOnly, false, false, None),
+            (Fate::Sound, false, true, Some(UnitError::SavepointFailed)),
+            (doomed, false, true, Some(UnitError::Doomed)),
+            (doomed, true, false, Some(UnitError::Finished)),
+            (Fate::Sound, true, true, Some(UnitError::Finished)),
+        ] {
+            assert_eq!(fate.refusal(is_closing, has_part_failed), refusal);
+        }
+        let doom = Some(FailureKind::Timeout);
+        assert_eq!(Fate::of(doom, true), Fate::Doomed(FailureKind::Timeout));
+        assert_eq!(Fate::of(None, true), Fate::RollbackOnly);
+        assert_eq!(Fate::of(None, false), Fate::Sound);
+    }
+}
