@@ -1,7 +1,7 @@
 //! The two pools of one database: a writer for mutations and a reader for everything else.
 //!
 //! Isolation and access mode are properties of the *sessions*, set when a connection is made, so that they cost an
-//! operation no statement:
+//! operation no statement, and each new connection proves that it has them (`session`):
 //!
 //! | engine | writer | reader |
 //! |---|---|---|
@@ -12,15 +12,16 @@ use std::{future::Future, str::FromStr, time::Duration};
 
 use sea_orm::IsolationLevel;
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+    ConnectOptions as _, Connection as _, Postgres, Sqlite,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::time::timeout;
 
 use crate::{
-    ConnectError, DatabaseOptions,
-    pool::{AnyPool, Pool},
+    Access, ConnectError, DatabaseOptions,
+    pool::{AnyPool, OptionsOf, Pool},
+    session::{PostgresSession, SessionError, Sessions, SqliteSession},
 };
 
 /// How many rows SQLite, in a thread of its own, may be ahead of who takes them: each time that it has to wait is a turn of
@@ -35,39 +36,31 @@ pub(crate) async fn postgres(
     let base = PgConnectOptions::from_str(url)
         .map_err(|source| ConnectError::InvalidUrl { source })?
         .application_name(&options.application_name)
-        .options(
-            [
-                ("statement_timeout", options.statement_timeout),
-                (
-                    "idle_in_transaction_session_timeout",
-                    options.idle_in_transaction_timeout,
-                ),
-            ]
-            .map(|(name, limit)| (name, limit.as_millis().to_string())),
-        )
         .log_statements(log::LevelFilter::Trace)
         .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+    let session = |access, isolation| PostgresSession {
+        access,
+        must_take_writes: access == Access::ReadWrite,
+        isolation,
+        statement_timeout: options.statement_timeout,
+        idle_in_transaction_timeout: options.idle_in_transaction_timeout,
+    };
+    let reader = session(Access::ReadOnly, IsolationLevel::RepeatableRead);
+    let writer = session(Access::ReadWrite, options.writer_isolation);
+    let to_read = base.clone().options(reader.options());
+    let to_write = base.options(writer.options());
     // The pool takes a refused connection for a server that is starting, and goes on trying until the time is up; one
     // connection by itself says at once what is wrong.
-    first_connection(options, async {
-        PgConnection::connect_with(&base).await?.close().await
+    first_connections(options, async {
+        first_connection::<Postgres>(&to_read, &reader).await?;
+        first_connection::<Postgres>(&to_write, &writer).await
     })
     .await?;
-    let reader = base.clone().options([
-        (
-            "default_transaction_isolation",
-            IsolationLevel::RepeatableRead.to_string().to_lowercase(),
-        ),
-        ("default_transaction_read_only", "on".to_owned()),
-    ]);
-    let writer = base.options([(
-        "default_transaction_isolation",
-        options.writer_isolation.to_string().to_lowercase(),
-    )]);
-    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
+    let max = options.max_connections;
+    let acquire_timeout = options.acquire_timeout;
     Ok((
-        AnyPool::Postgres(pool(reader, options.max_connections)),
-        AnyPool::Postgres(pool(writer, options.max_connections)),
+        AnyPool::Postgres(Pool::new(to_read, reader, max, acquire_timeout)),
+        AnyPool::Postgres(Pool::new(to_write, writer, max, acquire_timeout)),
     ))
 }
 
@@ -76,6 +69,7 @@ pub(crate) async fn sqlite(
     url: &str,
     options: &DatabaseOptions,
 ) -> Result<(AnyPool, AnyPool), ConnectError> {
+    refuse_shared_or_immutable(url)?;
     let base = SqliteConnectOptions::from_str(url)
         .map_err(|source| ConnectError::InvalidUrl { source })?
         .foreign_keys(true)
@@ -86,33 +80,85 @@ pub(crate) async fn sqlite(
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(ConnectError::InMemory);
     }
-    let writer = base
+    let to_write = base
         .clone()
         .journal_mode(SqliteJournalMode::Wal)
         // A commit that was acknowledged survives a power cut.
         .synchronous(SqliteSynchronous::Full);
-    first_connection(options, async {
-        SqliteConnection::connect_with(&writer).await?.close().await
-    })
-    .await?;
-    let reader = base
+    let to_read = base
         .read_only(true)
         .create_if_missing(false)
+        // Beside the file's own lock: this can be asked for.
+        .pragma("query_only", "ON")
         .row_buffer_size(ROWS_AHEAD);
-    let pool = |connect, size| Pool::new(connect, size, options.acquire_timeout);
+    let session = |access| SqliteSession {
+        access,
+        busy_timeout: options.busy_timeout,
+    };
+    let (reader, writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
+    // The writer makes the file and its log.
+    first_connections(options, async {
+        first_connection::<Sqlite>(&to_write, &writer).await?;
+        first_connection::<Sqlite>(&to_read, &reader).await
+    })
+    .await?;
+    let (max, acquire_timeout) = (options.max_connections, options.acquire_timeout);
     Ok((
-        AnyPool::Sqlite(pool(reader, options.max_connections)),
-        AnyPool::Sqlite(pool(writer, 1)),
+        AnyPool::Sqlite(Pool::new(to_read, reader, max, acquire_timeout)),
+        AnyPool::Sqlite(Pool::new(to_write, writer, 1, acquire_timeout)),
     ))
 }
 
-async fn first_connection(
+/// Readers that share a cache have no snapshots of their own, and those of an immutable file do not see what is written.
+fn refuse_shared_or_immutable(url: &str) -> Result<(), ConnectError> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let refused = query
+        .split('&')
+        .find(|pair| matches!(*pair, "cache=shared" | "immutable=true" | "immutable=1"));
+    match refused {
+        None => Ok(()),
+        Some(pair) => Err(ConnectError::InvalidUrl {
+            source: sqlx::Error::Configuration(
+                format!("`{pair}` takes the snapshots away that a unit of work reads").into(),
+            ),
+        }),
+    }
+}
+
+/// Makes a connection as a pool would, and takes leave of it.
+async fn first_connection<DB: Sessions>(
+    options: &OptionsOf<DB>,
+    asked: &DB::Asked,
+) -> Result<(), sqlx::Error> {
+    let mut connection = options.connect().await?;
+    match DB::prove(&mut connection, asked).await {
+        Err(error)
+            if matches!(
+                SessionError::in_driver_error(&error),
+                Some(SessionError::TakesNoWrites(_))
+            ) =>
+        {
+            // Queries can be answered, and a server that takes writes may come.
+            tracing::warn!(%error, "mutations will fail until that changes");
+        }
+        proven => proven?,
+    }
+    DB::warn_of_weakness(&mut connection).await?;
+    connection.close().await
+}
+
+async fn first_connections(
     options: &DatabaseOptions,
     connect: impl Future<Output = Result<(), sqlx::Error>>,
 ) -> Result<(), ConnectError> {
     match timeout(options.connect_timeout, connect).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(source)) => Err(ConnectError::Open { source }),
+        Ok(Err(source)) => Err(match SessionError::in_driver_error(&source) {
+            Some(error) => ConnectError::Session {
+                problem: error.to_string(),
+            },
+            None => ConnectError::Open { source },
+        }),
         Err(_) => Err(ConnectError::Timeout {
             after: options.connect_timeout,
         }),

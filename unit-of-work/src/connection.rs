@@ -12,11 +12,12 @@ use sqlx_core::transaction::TransactionManager;
 use std::sync::Arc;
 
 use crate::FailureKind;
-use crate::backend::{Backend, Interrupt, Introduced};
+use crate::backend::{Backend, Interrupt};
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
 use crate::marker::Marker;
 use crate::pool::Pooled;
+use crate::session::Sessions;
 use crate::telemetry;
 use crate::timeline::{Step, Timeline, UnderWay};
 
@@ -294,14 +295,14 @@ impl Connection {
 
 /// A connection out of its pool. It is in doubt from BEGIN until its transaction has ended, for certain.
 #[derive(Debug)]
-pub(crate) struct Lease<DB: Introduced> {
+pub(crate) struct Lease<DB: Sessions> {
     connection: Pooled<DB>,
     /// Whether there is a transaction, or may be.
     has_begun: bool,
     identity: Option<Identity>,
 }
 
-impl<DB: Introduced> Lease<DB> {
+impl<DB: Sessions> Lease<DB> {
     fn new(connection: Pooled<DB>) -> Self {
         Self {
             connection,
@@ -402,7 +403,7 @@ impl Lease<Sqlite> {
 
 impl<DB> Lease<DB>
 where
-    DB: Introduced,
+    DB: Sessions,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     SqlxValues: IntoArguments<DB>,
     DB::QueryResult: Into<ExecResult>,

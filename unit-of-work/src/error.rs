@@ -75,6 +75,12 @@ pub enum ConnectError {
         /// What the driver says.
         source: sqlx::Error,
     },
+    /// A connection was made, and its session is not what was asked for: what protects would not.
+    #[error("{problem}")]
+    Session {
+        /// Which setting, what it is and should be, and what usually changes it.
+        problem: String,
+    },
     /// The first connection took too long.
     #[error("the database did not answer within {after:?}")]
     Timeout {

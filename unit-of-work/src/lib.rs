@@ -31,6 +31,7 @@ mod respond;
 mod retry;
 mod root_fields;
 mod savepoint;
+mod session;
 mod settings;
 mod snapshots;
 mod streaming;

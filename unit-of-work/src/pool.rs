@@ -16,7 +16,7 @@ use sqlx::{ConnectOptions, Connection as _, Database, Postgres, Sqlite};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-use crate::backend::Introduced;
+use crate::session::Sessions;
 
 /// A connection that nobody took for this long is tested before it is used again: the network may have forgotten it.
 const TEST_AFTER: Duration = Duration::from_secs(30);
@@ -28,11 +28,12 @@ const REPLACE_AFTER: Duration = Duration::from_secs(30 * 60);
 /// How long to wait for a server that is starting before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
+pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
 
 /// The connections to one database, made as they are needed. The one that came back last is taken first.
-pub(crate) struct Pool<DB: Introduced> {
+pub(crate) struct Pool<DB: Sessions> {
     options: OptionsOf<DB>,
+    asked: DB::Asked,
     connections: deadpool::managed::Pool<Connector<DB>>,
     acquire_timeout: Duration,
     /// The connections that are in use.
@@ -40,7 +41,7 @@ pub(crate) struct Pool<DB: Introduced> {
 }
 
 /// A connection that goes back to its pool when it is dropped, or is closed if it is in doubt.
-pub(crate) struct Pooled<DB: Introduced> {
+pub(crate) struct Pooled<DB: Sessions> {
     /// Taken only when this is dropped.
     connection: Option<Object<Connector<DB>>>,
     in_doubt: bool,
@@ -48,17 +49,18 @@ pub(crate) struct Pooled<DB: Introduced> {
 }
 
 /// A connection, and what is at its other end.
-struct Open<DB: Introduced> {
+struct Open<DB: Sessions> {
     connection: DB::Connection,
     peer: DB::Peer,
 }
 
 /// Makes connections, and looks at those that are used again.
-struct Connector<DB: Introduced> {
+struct Connector<DB: Sessions> {
     options: OptionsOf<DB>,
+    asked: DB::Asked,
 }
 
-impl<DB: Introduced> Manager for Connector<DB> {
+impl<DB: Sessions> Manager for Connector<DB> {
     type Type = Open<DB>;
     type Error = sqlx::Error;
 
@@ -66,6 +68,7 @@ impl<DB: Introduced> Manager for Connector<DB> {
         // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
         Box::pin(async {
             let mut connection = self.options.connect().await?;
+            DB::prove(&mut connection, &self.asked).await?;
             let peer = DB::introduce(&mut connection).await?;
             Ok(Open { connection, peer })
         })
@@ -83,15 +86,17 @@ impl<DB: Introduced> Manager for Connector<DB> {
     }
 }
 
-impl<DB: Introduced> Pool<DB> {
+impl<DB: Sessions> Pool<DB> {
     /// A pool of at most so many connections, none of which is made yet.
     pub(crate) fn new(
         options: OptionsOf<DB>,
+        asked: DB::Asked,
         max_connections: u32,
         acquire_timeout: Duration,
     ) -> Self {
         let connector = Connector {
             options: options.clone(),
+            asked: asked.clone(),
         };
         let connections = deadpool::managed::Pool::builder(connector)
             .max_size(usize::try_from(max_connections).unwrap_or(usize::MAX))
@@ -100,15 +105,22 @@ impl<DB: Introduced> Pool<DB> {
             .unwrap_or_else(|_| unreachable!("only time-outs need a runtime, and there are none"));
         Self {
             options,
+            asked,
             connections,
             acquire_timeout,
             used: TaskTracker::new(),
         }
     }
 
-    /// Another pool of connections that are made as this one's are.
+    /// Another pool of connections that are made as this one's are, also to a server that takes no writes.
     pub(crate) fn beside(&self, max_connections: u32) -> Self {
-        Self::new(self.options.clone(), max_connections, self.acquire_timeout)
+        let asked = DB::also_without_writes(&self.asked);
+        Self::new(
+            self.options.clone(),
+            asked,
+            max_connections,
+            self.acquire_timeout,
+        )
     }
 
     /// Waits for a connection, in the order of asking. A server that is starting, or has no room, is waited for likewise.
@@ -157,7 +169,7 @@ impl<DB: Introduced> Pool<DB> {
     }
 }
 
-impl<DB: Introduced> fmt::Debug for Pool<DB> {
+impl<DB: Sessions> fmt::Debug for Pool<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Pool")
@@ -166,7 +178,7 @@ impl<DB: Introduced> fmt::Debug for Pool<DB> {
     }
 }
 
-impl<DB: Introduced> Pooled<DB> {
+impl<DB: Sessions> Pooled<DB> {
     /// Says whether the connection is in doubt: something is under way or open on it, and it must not be used again as it
     /// is. Dropped so, it is closed without a word to the server, which rolls back what was open.
     pub(crate) fn in_doubt(&mut self, in_doubt: bool) {
@@ -182,7 +194,7 @@ impl<DB: Introduced> Pooled<DB> {
     }
 }
 
-impl<DB: Introduced> Drop for Pooled<DB> {
+impl<DB: Sessions> Drop for Pooled<DB> {
     fn drop(&mut self) {
         if self.in_doubt
             && let Some(connection) = self.connection.take()
@@ -192,7 +204,7 @@ impl<DB: Introduced> Drop for Pooled<DB> {
     }
 }
 
-impl<DB: Introduced> Deref for Pooled<DB> {
+impl<DB: Sessions> Deref for Pooled<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
@@ -203,7 +215,7 @@ impl<DB: Introduced> Deref for Pooled<DB> {
     }
 }
 
-impl<DB: Introduced> DerefMut for Pooled<DB> {
+impl<DB: Sessions> DerefMut for Pooled<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         match &mut self.connection {
             Some(open) => &mut open.connection,
@@ -212,7 +224,7 @@ impl<DB: Introduced> DerefMut for Pooled<DB> {
     }
 }
 
-impl<DB: Introduced> fmt::Debug for Pooled<DB> {
+impl<DB: Sessions> fmt::Debug for Pooled<DB> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Pooled").finish_non_exhaustive()
     }

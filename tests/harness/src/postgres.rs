@@ -95,6 +95,18 @@ impl PostgresServer {
         self.order("start");
     }
 
+    /// Starts the server again as a standby that has lost its primary: it can be read, and takes writes only after
+    /// `SELECT pg_promote()`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become one, or is not this process's own.
+    pub fn become_standby(&self) {
+        self.order("stop fast");
+        self.order("standby");
+        self.order("start");
+    }
+
     /// Kills one of the server's processes without a chance to say anything.
     ///
     /// # Panics

@@ -10,6 +10,7 @@
 #     stop MODE       stops the server: smart, fast or immediate (as a crash would)
 #     start           starts it again, on its port
 #     promote -       makes a primary of a standby
+#     standby         makes it one, whose primary is gone, when it is started again
 #     kill PID        kills one of its processes with SIGKILL
 #     freeze PID      stops one of its processes with SIGSTOP; thaw PID lets it go on
 #
@@ -68,6 +69,7 @@ obey() {
         stop) control --mode="$2" stop ;;
         start) start_on "$port" ;;
         promote) control promote ;;
+        standby) as_server touch "$folder/data/standby.signal" ;;
         kill) kill -KILL "$2" ;;
         freeze) kill -STOP "$2" ;;
         thaw) kill -CONT "$2" ;;

@@ -20,7 +20,10 @@ mod gate;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -55,6 +58,10 @@ struct Road {
     /// Where the server listens.
     server: Mutex<String>,
     blackholed: watch::Sender<bool>,
+    /// Whether connections are taken and closed at once.
+    turned_away: AtomicBool,
+    /// Parameters of a startup message that the server does not get.
+    dropped_parameters: Mutex<Vec<String>>,
     state: Mutex<State>,
 }
 
@@ -77,6 +84,8 @@ impl WireProxy {
         let road = Arc::new(Road {
             server: Mutex::new(place(&url)),
             blackholed: watch::Sender::new(false),
+            turned_away: AtomicBool::new(false),
+            dropped_parameters: Mutex::default(),
             state: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0")
@@ -157,6 +166,19 @@ impl WireProxy {
         self.road.blackholed.send_replace(true);
     }
 
+    /// Takes every connection that comes and closes it without a word, as a proxy does that has no server to lead to; or
+    /// no longer does. Those that are there stay.
+    pub fn turn_away(&self, turned_away: bool) {
+        self.road.turned_away.store(turned_away, Ordering::SeqCst);
+    }
+
+    /// Keeps a parameter of the startup message (`options`) from the server, as a pooler may, on every connection that
+    /// comes.
+    pub fn drop_parameter(&self, name: &str) {
+        let mut dropped = self.road.dropped_parameters.lock().unwrap();
+        dropped.push(name.to_owned());
+    }
+
     /// Ends [`Self::blackhole`]: what was sent meanwhile arrives, in order.
     pub fn restore(&self) {
         self.road.blackholed.send_replace(false);
@@ -223,6 +245,9 @@ async fn accept(listener: TcpListener, road: Arc<Road>) {
         let Ok((client, _)) = listener.accept().await else {
             return;
         };
+        if road.turned_away.load(Ordering::SeqCst) {
+            continue;
+        }
         // Locked across the spawn, so that the connection cannot log before it can be cut.
         let mut state = road.state();
         state.connections.retain(|_, task| !task.is_finished());

@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Road;
 use super::gate::{Barrier, Side};
-use super::wire::{Conversation, Opening, ReadyScanner, Step, take_message};
+use super::wire::{Conversation, Opening, ReadyScanner, Step, take_message, without_parameters};
 
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
@@ -29,6 +29,13 @@ pub(super) async fn serve(mut client: TcpStream, connection: usize, road: &Road)
             Opening::Encryption => client.write_all(b"N").await?,
             opening => break (opening, message),
         }
+    };
+    let startup = match opening {
+        Opening::Startup => {
+            let dropped = road.dropped_parameters.lock().unwrap().clone();
+            without_parameters(&startup, &dropped)
+        }
+        _ => startup,
     };
     let place = road.server().clone();
     let server = TcpStream::connect(place).await?;

@@ -38,6 +38,29 @@ impl Opening {
     }
 }
 
+/// A startup message without some of its parameters.
+pub(super) fn without_parameters(startup: &[u8], dropped: &[String]) -> Vec<u8> {
+    let mut message = startup[..8].to_vec();
+    let mut body = Body(&startup[8..]);
+    loop {
+        let name = body.string();
+        if name.is_empty() {
+            break;
+        }
+        let value = body.string();
+        if !dropped.contains(&name) {
+            for text in [name, value] {
+                message.extend_from_slice(text.as_bytes());
+                message.push(0);
+            }
+        }
+    }
+    message.push(0);
+    let length = u32::try_from(message.len()).unwrap();
+    message[..4].copy_from_slice(&length.to_be_bytes());
+    message
+}
+
 /// What a frontend message means for the flight that it belongs to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -218,6 +241,21 @@ mod tests {
             }
             assert_eq!(split, ends, "in chunks of {size}");
         }
+    }
+
+    #[test]
+    fn a_parameter_is_left_out_and_the_rest_is_whole() {
+        let startup = |parameters: &[u8]| {
+            let body = [&[0, 3, 0, 0], parameters, &[0]].concat();
+            let length = u32::try_from(body.len() + 4).unwrap();
+            [&length.to_be_bytes()[..], &body].concat()
+        };
+        let whole = startup(b"user\0me\0options\0-c a=b\0database\0d\0");
+        assert_eq!(without_parameters(&whole, &[]), whole);
+        assert_eq!(
+            without_parameters(&whole, &["options".to_owned()]),
+            startup(b"user\0me\0database\0d\0")
+        );
     }
 
     #[test]
