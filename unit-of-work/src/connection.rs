@@ -11,15 +11,16 @@ use sqlx_core::transaction::TransactionManager;
 
 use std::sync::Arc;
 
-use crate::FailureKind;
 use crate::backend::{Backend, Interrupt};
 use crate::begin::{Begin, Identity};
 use crate::database::Access;
 use crate::marker::Marker;
 use crate::pool::Pooled;
 use crate::session::Sessions;
+use crate::sql::{self, Dialect, Effect};
 use crate::telemetry;
 use crate::timeline::{Step, Timeline, UnderWay};
+use crate::{FailureKind, UnitError};
 
 type SqliteTransactionManager = <Sqlite as Database>::TransactionManager;
 
@@ -194,7 +195,27 @@ impl Connection {
         on_lease!(&mut self.engine, lease => lease.end_abandoned().await)
     }
 
+    /// Refuses a statement that would take the transaction out of the unit's hands, and remembers one that leaves
+    /// something on the session.
+    fn admit(&mut self, text: &str) -> Result<(), DbErr> {
+        let dialect = match &self.engine {
+            Engine::Postgres(_) => Dialect::Postgres,
+            Engine::Sqlite(_) => Dialect::Sqlite,
+        };
+        match sql::effect(text, dialect) {
+            Effect::Nothing => Ok(()),
+            Effect::ChangesSession => {
+                on_lease!(&mut self.engine, lease => lease.connection.close_after_use());
+                Ok(())
+            }
+            Effect::ControlsTransaction(statement) => {
+                Err(UnitError::TransactionControl { statement }.into())
+            }
+        }
+    }
+
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute(statement).await);
@@ -203,6 +224,7 @@ impl Connection {
     }
 
     pub(crate) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.admit(sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
@@ -223,6 +245,7 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
+        self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_one(statement).await);
@@ -234,6 +257,7 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
+        self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_all(statement).await);

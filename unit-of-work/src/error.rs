@@ -116,6 +116,16 @@ pub enum UnitError {
     /// A second statement of a query that was begun as if it had one. The operation runs again on a transaction.
     #[error("the query makes more than one statement, and is run again on one snapshot")]
     SnapshotNeeded,
+    /// A statement that would begin, end, divide or change the transaction. It was not sent, and the unit is doomed: what
+    /// it was to do cannot be left out unnoticed.
+    #[error(
+        "{statement} is not for a statement of a unit of work, which begins and ends its transaction itself: a savepoint \
+         is what part of it can be undone with, set_rollback_only what undoes all, and Isolation sets the level"
+    )]
+    TransactionControl {
+        /// Its keyword.
+        statement: &'static str,
+    },
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
     CommitFailed(CommitFailure),

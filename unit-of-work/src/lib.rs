@@ -34,6 +34,7 @@ mod savepoint;
 mod session;
 mod settings;
 mod snapshots;
+mod sql;
 mod streaming;
 mod telemetry;
 mod template;

@@ -45,6 +45,8 @@ pub(crate) struct Pooled<DB: Sessions> {
     /// Taken only when this is dropped.
     connection: Option<Object<Connector<DB>>>,
     in_doubt: bool,
+    /// Something of one unit would stay for the next.
+    is_changed: bool,
     _used: TaskTrackerToken,
 }
 
@@ -147,6 +149,7 @@ impl<DB: Sessions> Pool<DB> {
                     return Ok(Pooled {
                         connection: Some(connection),
                         in_doubt: false,
+                        is_changed: false,
                         _used: used,
                     });
                 }
@@ -192,11 +195,17 @@ impl<DB: Sessions> Pooled<DB> {
             None => unreachable!("it is taken only when this is dropped"),
         }
     }
+
+    /// Says that its session is not what it was: it is closed when it is dropped. To put the session back
+    /// (`DISCARD ALL`) would take the prepared statements that the driver counts on.
+    pub(crate) fn close_after_use(&mut self) {
+        self.is_changed = true;
+    }
 }
 
 impl<DB: Sessions> Drop for Pooled<DB> {
     fn drop(&mut self) {
-        if self.in_doubt
+        if (self.in_doubt || self.is_changed)
             && let Some(connection) = self.connection.take()
         {
             drop(Object::take(connection));

@@ -24,6 +24,7 @@ mod panics;
 mod persisted;
 mod properties;
 mod queries;
+mod raw_statements;
 mod retries;
 mod rollbacks;
 mod savepoints;

@@ -1,0 +1,327 @@
+//! What the text of a statement does beside its work: to the transaction, which is the unit's alone, and to the session,
+//! which the next unit gets.
+//!
+//! Every statement of a unit passes here. Most are told from their first word and a search for a few letters; only what is
+//! left is read token by token.
+
+mod tokens;
+
+use tokens::{Token, Tokens};
+
+pub(crate) use tokens::Dialect;
+
+/// What a statement does beside its work. The greater of two holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    Nothing,
+    /// Something stays on the session after the transaction: it must not be used by another unit.
+    ChangesSession,
+    /// It begins, ends or divides the transaction, or changes what it may do.
+    ControlsTransaction(&'static str),
+}
+
+/// What `text`, one or several statements, does beside its work, as far as can be seen: what a function does that it calls
+/// cannot.
+pub(crate) fn effect(text: &str, dialect: Dialect) -> Effect {
+    if is_plain(text) {
+        return Effect::Nothing;
+    }
+    read(text, dialect)
+}
+
+/// Whether it is one statement that reads or writes rows, and none of the words is in it that would make it more. What is
+/// not plain may still do nothing.
+fn is_plain(text: &str) -> bool {
+    const PLAIN: [&[u8]; 6] = [
+        b"SELECT ", b"INSERT ", b"UPDATE ", b"DELETE ", b"WITH ", b"VALUES ",
+    ];
+    let bytes = text.as_bytes();
+    let begins = |word: &[u8]| {
+        bytes
+            .get(..word.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
+    };
+    PLAIN.into_iter().any(begins)
+        && memchr::memchr(b';', bytes).is_none()
+        // Advisory locks.
+        && !contains(bytes, b'v', b"visory")
+        && !contains(bytes, b'f', b"fig")
+        && !contains(bytes, b'm', b"mp")
+}
+
+/// Whether `part` is in the text, in any case. `first` is its first letter.
+fn contains(text: &[u8], first: u8, part: &[u8]) -> bool {
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text).any(|at| {
+        text.get(at..at + part.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(part))
+    })
+}
+
+/// How many of a statement's first tokens tell what it is: of `PRAGMA schema.name = value` all but the value.
+const HEAD: usize = 6;
+
+fn read(text: &str, dialect: Dialect) -> Effect {
+    let mut tokens = Tokens::of(text, dialect).peekable();
+    let mut effect = Effect::Nothing;
+    while tokens.peek().is_some() {
+        let mut statement = StatementReader::new(dialect);
+        while let Some(token) = tokens.next() {
+            let next = tokens.peek();
+            if statement.ends_with(token, next) {
+                break;
+            }
+            effect = effect.max(statement.word_inside(token, next));
+            statement.push(token);
+        }
+        effect = effect.max(statement.effect());
+    }
+    effect
+}
+
+/// One statement, as far as it was read.
+struct StatementReader<'a> {
+    dialect: Dialect,
+    head: [Option<Token<'a>>; HEAD],
+    length: usize,
+    body: Body,
+}
+
+/// Whether a statement of several statements is being read: there a semicolon does not end it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    None,
+    /// Between `BEGIN ATOMIC` and its `END`, so many `END`s deep.
+    Function(u32),
+    Trigger,
+    /// After a semicolon and `END` in a trigger: the next semicolon ends it.
+    TriggerEnd,
+}
+
+impl<'a> StatementReader<'a> {
+    fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            head: [None; HEAD],
+            length: 0,
+            body: Body::None,
+        }
+    }
+
+    fn head(&self, at: usize) -> Option<&Token<'a>> {
+        self.head.get(at)?.as_ref()
+    }
+
+    fn is(&self, at: usize, keyword: &str) -> bool {
+        self.head(at).is_some_and(|token| token.is(keyword))
+    }
+
+    fn push(&mut self, token: Token<'a>) {
+        if let Some(place) = self.head.get_mut(self.length) {
+            *place = Some(token);
+        }
+        self.length += 1;
+    }
+
+    /// Whether `token` is the semicolon that ends this statement.
+    fn ends_with(&mut self, token: Token<'_>, next: Option<&Token<'_>>) -> bool {
+        let is_end = token == Token::Symbol(b';');
+        if self.length < 2 || !self.is(0, "CREATE") {
+            return is_end;
+        }
+        match self.dialect {
+            Dialect::Postgres => self.ends_function(token, next) && is_end,
+            Dialect::Sqlite => self.ends_trigger(is_end, next) && is_end,
+        }
+    }
+
+    /// Whether a semicolon would end a statement of PostgreSQL's: a function or procedure may have a body of statements.
+    fn ends_function(&mut self, token: Token<'_>, next: Option<&Token<'_>>) -> bool {
+        self.body = match self.body {
+            Body::None if token.is("BEGIN") && next.is_some_and(|next| next.is("ATOMIC")) => {
+                Body::Function(1)
+            }
+            Body::Function(depth) if token.is("CASE") => Body::Function(depth + 1),
+            Body::Function(1) if token.is("END") => Body::None,
+            Body::Function(depth) if token.is("END") => Body::Function(depth - 1),
+            body => body,
+        };
+        self.body == Body::None
+    }
+
+    /// Whether a semicolon would end a statement of SQLite's: that of a trigger comes after `; END`.
+    fn ends_trigger(&mut self, is_semicolon: bool, next: Option<&Token<'_>>) -> bool {
+        let is_trigger = self.is(1, "TRIGGER") || self.is(2, "TRIGGER");
+        self.body = match self.body {
+            Body::None if is_trigger => Body::Trigger,
+            body => body,
+        };
+        match self.body {
+            Body::None | Body::TriggerEnd => true,
+            _ => {
+                if is_semicolon && next.is_some_and(|next| next.is("END")) {
+                    self.body = Body::TriggerEnd;
+                }
+                false
+            }
+        }
+    }
+
+    /// What a word does wherever it stands.
+    fn word_inside(&self, token: Token<'_>, next: Option<&Token<'_>>) -> Effect {
+        let (Token::Word(word) | Token::Quoted(word)) = token else {
+            return Effect::Nothing;
+        };
+        let is_called = next == Some(&Token::Symbol(b'('));
+        let word = word.to_ascii_lowercase();
+        let changes = match self.dialect {
+            Dialect::Postgres => match word.as_str() {
+                "set_config" => is_called,
+                // SELECT … INTO TEMP.
+                "temp" | "temporary" => {
+                    self.is(0, "SELECT") || self.is(0, "WITH") || self.is(0, "CREATE")
+                }
+                "pg_temp" => true,
+                word => {
+                    is_called
+                        && (word.starts_with("pg_advisory") || word.starts_with("pg_try_advisory"))
+                        && !word.contains("xact")
+                }
+            },
+            Dialect::Sqlite => word == "temp" && self.is(0, "CREATE"),
+        };
+        if changes {
+            Effect::ChangesSession
+        } else {
+            Effect::Nothing
+        }
+    }
+
+    /// What its first words say.
+    fn effect(&self) -> Effect {
+        const CONTROL: [&str; 8] = [
+            "BEGIN",
+            "START",
+            "COMMIT",
+            "END",
+            "ROLLBACK",
+            "ABORT",
+            "SAVEPOINT",
+            "RELEASE",
+        ];
+        if let Some(keyword) = CONTROL.into_iter().find(|keyword| self.is(0, keyword)) {
+            return Effect::ControlsTransaction(keyword);
+        }
+        match self.dialect {
+            Dialect::Postgres => self.effect_on_postgres(),
+            Dialect::Sqlite => self.effect_on_sqlite(),
+        }
+    }
+
+    fn effect_on_postgres(&self) -> Effect {
+        const CHANGES: [&str; 8] = [
+            "RESET",
+            "DISCARD",
+            "LISTEN",
+            "UNLISTEN",
+            "DEALLOCATE",
+            "DECLARE",
+            "LOAD",
+            // Code, which may do anything that a statement may.
+            "DO",
+        ];
+        if self.is(0, "PREPARE") {
+            return if self.is(1, "TRANSACTION") {
+                Effect::ControlsTransaction("PREPARE TRANSACTION")
+            } else {
+                Effect::ChangesSession
+            };
+        }
+        if self.is(0, "SET") {
+            return self.effect_of_set();
+        }
+        if CHANGES.into_iter().any(|keyword| self.is(0, keyword)) {
+            Effect::ChangesSession
+        } else {
+            Effect::Nothing
+        }
+    }
+
+    /// `SET [SESSION | LOCAL] …`
+    fn effect_of_set(&self) -> Effect {
+        let is_local = self.is(1, "LOCAL");
+        let name = usize::from(is_local || self.is(1, "SESSION")) + 1;
+        const OF_TRANSACTION: [&str; 5] = [
+            "TRANSACTION",
+            "CHARACTERISTICS",
+            "transaction_isolation",
+            "transaction_read_only",
+            "transaction_deferrable",
+        ];
+        let is_named = |setting: &str| match self.head(name) {
+            Some(Token::Word(word) | Token::Quoted(word)) => word.eq_ignore_ascii_case(setting),
+            _ => false,
+        };
+        if OF_TRANSACTION.into_iter().any(is_named) {
+            Effect::ControlsTransaction("SET TRANSACTION")
+        } else if is_local || self.is(1, "CONSTRAINTS") {
+            Effect::Nothing
+        } else {
+            Effect::ChangesSession
+        }
+    }
+
+    fn effect_on_sqlite(&self) -> Effect {
+        let changes = if self.is(0, "PRAGMA") {
+            self.is_changing_pragma()
+        } else {
+            self.is(0, "ATTACH")
+                || self.is(0, "DETACH")
+                || (self.is(0, "CREATE") && (self.is(1, "TEMP") || self.is(1, "TEMPORARY")))
+        };
+        if changes {
+            Effect::ChangesSession
+        } else {
+            Effect::Nothing
+        }
+    }
+
+    /// `PRAGMA [schema.]name [= value | (value)]`: without a value it only answers, and a few only answer with one, or
+    /// hold for the transaction or the file.
+    fn is_changing_pragma(&self) -> bool {
+        const ANSWERS: [&str; 16] = [
+            "application_id",
+            "defer_foreign_keys",
+            "foreign_key_check",
+            "foreign_key_list",
+            "incremental_vacuum",
+            "index_info",
+            "index_list",
+            "index_xinfo",
+            "integrity_check",
+            "optimize",
+            "quick_check",
+            "table_info",
+            "table_list",
+            "table_xinfo",
+            "user_version",
+            "wal_checkpoint",
+        ];
+        let name = if self.head(2) == Some(&Token::Symbol(b'.')) {
+            3
+        } else {
+            1
+        };
+        let has_value = matches!(
+            self.head(name + 1),
+            Some(Token::Symbol(b'=') | Token::Symbol(b'('))
+        );
+        let (Some(Token::Word(word)) | Some(Token::Quoted(word))) = self.head(name) else {
+            // `PRAGMA 'name' = …`: whatever it is.
+            return self.head(name).is_some();
+        };
+        has_value && !ANSWERS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! Cuts the text of a statement into what its engine would: enough to tell words from what only looks like them.
+
+/// Whose rules hold for comments and quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    /// A keyword or a name.
+    Word(&'a str),
+    /// A name in quotes, without them. A keyword in quotes is none.
+    Quoted(&'a str),
+    /// A literal: of it is known only that it is one.
+    Literal,
+    /// Any other character, the semicolon among them.
+    Symbol(u8),
+}
+
+impl Token<'_> {
+    /// Whether this is `keyword`, in any case.
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
+    }
+}
+
+/// The tokens of a text, without white space and comments. A quote or a comment that is not closed goes to the end.
+pub(super) struct Tokens<'a> {
+    text: &'a str,
+    at: usize,
+    dialect: Dialect,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn of(text: &'a str, dialect: Dialect) -> Self {
+        Self {
+            text,
+            at: 0,
+            dialect,
+        }
+    }
+
+    fn peek(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    fn skip_while(&mut self, accept: impl Fn(u8) -> bool) {
+        while self.peek(0).is_some_and(&accept) {
+            self.at += 1;
+        }
+    }
+
+    /// Skips white space and comments; answers whether a line ended among them.
+    fn skip_blank(&mut self) -> bool {
+        let mut line_ended = false;
+        loop {
+            match (self.peek(0), self.peek(1)) {
+                (Some(b'\n' | b'\r'), _) => {
+                    line_ended = true;
+                    self.at += 1;
+                }
+                // No engine reads on after U+0000: what follows it is looked at all the same.
+                (Some(b' ' | b'\t' | 0x0b | 0x0c | 0), _) => self.at += 1,
+                (Some(b'-'), Some(b'-')) => {
+                    let dialect = self.dialect;
+                    self.skip_while(|byte| {
+                        byte != b'\n' && (dialect == Dialect::Sqlite || byte != b'\r')
+                    });
+                }
+                (Some(b'/'), Some(b'*')) => self.skip_comment(),
+                _ => return line_ended,
+            }
+        }
+    }
+
+    /// PostgreSQL's comments can be inside each other.
+    fn skip_comment(&mut self) {
+        self.at += 2;
+        let mut depth = 1;
+        while depth > 0 {
+            match (self.peek(0), self.peek(1)) {
+                (None, _) => return,
+                (Some(b'*'), Some(b'/')) => {
+                    depth -= 1;
+                    self.at += 2;
+                }
+                (Some(b'/'), Some(b'*')) if self.dialect == Dialect::Postgres => {
+                    depth += 1;
+                    self.at += 2;
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// Skips what is in quotes, the opening one being here; answers what is inside. The closing one twice is one of it.
+    fn skip_quoted(&mut self, close: u8, backslashes: bool) -> &'a str {
+        self.at += 1;
+        let start = self.at;
+        loop {
+            match (self.peek(0), self.peek(1)) {
+                (None, _) => return &self.text[start..],
+                (Some(b'\\'), Some(_)) if backslashes => self.at += 2,
+                (Some(byte), next) if byte == close => {
+                    // SQLite has no way to write `]` inside of [ ].
+                    if next == Some(close) && close != b']' {
+                        self.at += 2;
+                    } else {
+                        let inside = self.at;
+                        self.at += 1;
+                        // A backslash may have skipped the first byte of a character; its others are no quotes.
+                        return self.text.get(start..inside).unwrap_or_default();
+                    }
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// A literal of PostgreSQL's that begins with E' goes on after a line's end, with its backslashes.
+    fn skip_escaped(&mut self) {
+        loop {
+            self.skip_quoted(b'\'', true);
+            let after = self.at;
+            let is_continued = self.skip_blank() && self.peek(0) == Some(b'\'');
+            if !is_continued {
+                self.at = after;
+                return;
+            }
+        }
+    }
+
+    /// `$$…$$` or `$tag$…$tag$`, if that is what begins here.
+    fn skip_dollar_quoted(&mut self) -> bool {
+        let rest = &self.text[self.at..];
+        let Some(length) = rest[1..].find('$').map(|end| end + 2) else {
+            return false;
+        };
+        let tag = &rest.as_bytes()[1..length - 1];
+        if !tag.first().is_none_or(|byte| begins_word(*byte))
+            || !tag.iter().all(|byte| goes_on(*byte) && *byte != b'$')
+        {
+            return false;
+        }
+        let (open, inside) = rest.split_at(length);
+        self.at = match inside.find(open) {
+            Some(close) => self.at + length + close + length,
+            None => self.text.len(),
+        };
+        true
+    }
+
+    fn word(&mut self) -> Token<'a> {
+        let start = self.at;
+        self.skip_while(goes_on);
+        let word = &self.text[start..self.at];
+        if self.dialect == Dialect::Postgres
+            && word.eq_ignore_ascii_case("e")
+            && self.peek(0) == Some(b'\'')
+        {
+            self.skip_escaped();
+            return Token::Literal;
+        }
+        Token::Word(word)
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.skip_blank();
+        let byte = self.peek(0)?;
+        Some(match byte {
+            b'\'' => {
+                self.skip_quoted(b'\'', false);
+                Token::Literal
+            }
+            b'"' => Token::Quoted(self.skip_quoted(b'"', false)),
+            b'`' if self.dialect == Dialect::Sqlite => Token::Quoted(self.skip_quoted(b'`', false)),
+            b'[' if self.dialect == Dialect::Sqlite => Token::Quoted(self.skip_quoted(b']', false)),
+            b'$' if self.dialect == Dialect::Postgres && self.skip_dollar_quoted() => {
+                Token::Literal
+            }
+            byte if byte.is_ascii_digit() => {
+                self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+                Token::Literal
+            }
+            byte if begins_word(byte) => self.word(),
+            byte => {
+                self.at += 1;
+                Token::Symbol(byte)
+            }
+        })
+    }
+}
+
+fn begins_word(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_' || !byte.is_ascii()
+}
+
+fn goes_on(byte: u8) -> bool {
+    begins_word(byte) || byte.is_ascii_digit() || byte == b'$'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn words(text: &str, dialect: Dialect) -> Vec<&str> {
+        Tokens::of(text, dialect)
+            .filter_map(|token| match token {
+                Token::Word(word) => Some(word),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn words_are_told_from_what_looks_like_them() {
+        for (text, postgres, sqlite) in [
+            ("a -- b\nc", vec!["a", "c"], vec!["a", "c"]),
+            ("a -- b\rc", vec!["a", "c"], vec!["a"]),
+            ("a /* b /* c */ d */ e", vec!["a", "e"], vec!["a", "d", "e"]),
+            ("a 'b''c' d", vec!["a", "d"], vec!["a", "d"]),
+            ("a 'b\\' c", vec!["a", "c"], vec!["a", "c"]),
+            ("a E'b\\' c' d", vec!["a", "d"], vec!["a", "E", "c"]),
+            (
+                "a E'b' -- x\n '\\' c' d",
+                vec!["a", "d"],
+                vec!["a", "E", "c"],
+            ),
+            ("a xe'b\\' c", vec!["a", "xe", "c"], vec!["a", "xe", "c"]),
+            ("a $$ b $$ c", vec!["a", "c"], vec!["a", "b", "c"]),
+            (
+                "a $x$ b $y$ $x$ c",
+                vec!["a", "c"],
+                vec!["a", "x$", "b", "y$", "x$", "c"],
+            ),
+            ("a$b$ c", vec!["a$b$", "c"], vec!["a$b$", "c"]),
+            ("$1 b $2", vec!["b"], vec!["b"]),
+            ("a \"b\"\"c\" d", vec!["a", "d"], vec!["a", "d"]),
+            ("a `b` [c] d", vec!["a", "b", "c", "d"], vec!["a", "d"]),
+            ("1e5 0x1f a", vec!["a"], vec!["a"]),
+            ("a /* b", vec!["a"], vec!["a"]),
+            ("a 'b", vec!["a"], vec!["a"]),
+            ("a\0b", vec!["a", "b"], vec!["a", "b"]),
+        ] {
+            assert_eq!(words(text, Dialect::Postgres), postgres, "{text}");
+            assert_eq!(words(text, Dialect::Sqlite), sqlite, "{text}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is given, it ends, and does not panic.
+        #[test]
+        fn any_text_is_cut(text in "[-/*'\"`$\\[\\]\\\\eE\n ;aé\0]{0,40}|.*") {
+            for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+                let tokens = Tokens::of(&text, dialect).count();
+                prop_assert!(tokens <= text.len());
+            }
+        }
+    }
+}
