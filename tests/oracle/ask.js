@@ -79,9 +79,11 @@ export function toyVerdict(toy) {
   };
 }
 
-/** The real server with limits that no random document reaches. */
-export async function server() {
-  const limits = ["tokens", "depth", "complexity", "aliases", "root-fields", "directives"].flatMap((limit) => [`--max-${limit}`, "1000000"]);
+const LIMITS = ["tokens", "depth", "complexity", "aliases", "root-fields", "directives"];
+
+/** The real server with limits that no random document reaches, but for those that are given. */
+export async function server(given = {}) {
+  const limits = LIMITS.flatMap((limit) => [`--max-${limit}`, `${given[limit] ?? 1_000_000}`]);
   const daybook = await serve(...limits);
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   const post = (body, headers = {}) => new Promise((resolve, reject) => {

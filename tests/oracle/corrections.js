@@ -1,13 +1,13 @@
 // Where graphql-js 16 is not what the specification of September 2025 says, the oracle is put right.
 import {
-  GraphQLBoolean, GraphQLError, GraphQLNonNull, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, __Directive, __Schema,
-  buildSchema, extendSchema, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, parse, specifiedRules,
-  typeFromAST, validate,
+  GraphQLBoolean, GraphQLError, GraphQLNonNull, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, TypeInfo, __Directive,
+  __Schema, buildSchema, extendSchema, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, isScalarType,
+  parse, specifiedRules, typeFromAST, validate, visit, visitWithTypeInfo,
 } from "graphql";
 import * as next from "graphql17";
 
 // Its introspection is ahead of that in directives that are deprecated, and behind it in `includeDeprecated: Boolean!`.
-delete __Schema.getFields().directives.args.splice(0);
+__Schema.getFields().directives.args.splice(0);
 for (const ahead of ["isDeprecated", "deprecationReason"]) delete __Directive.getFields()[ahead];
 for (const type of introspectionTypes) {
   for (const { args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
@@ -33,6 +33,22 @@ export function OneOfVariablesRule(context) {
   };
 }
 
+/**
+ * Variables in a list inside a literal of a custom scalar. That scalar alone knows what they may be; graphql-js takes each item of
+ * the list for another value of the scalar.
+ */
+function variablesInScalars(schema, document) {
+  const found = new Set();
+  const typeInfo = new TypeInfo(schema);
+  let depth = 0;
+  const isScalar = () => isScalarType(getNullableType(typeInfo.getParentInputType()));
+  visit(document, visitWithTypeInfo(typeInfo, {
+    ListValue: { enter: () => void (isScalar() && depth++), leave: () => void (isScalar() && depth--) },
+    Variable: (node) => void (depth > 0 && found.add(node)),
+  }));
+  return found;
+}
+
 const RULES = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule && rule !== OverlappingFieldsCanBeMergedRule), OneOfVariablesRule];
 
 /** The schema in which `__typename` is a field like others: that has a type, which can conflict. */
@@ -43,9 +59,17 @@ export function withTypenames(sdl) {
   return extendSchema(schema, parse(fields.join("\n")), { assumeValid: true, assumeValidSDL: true });
 }
 
+function ruled(schema, document, rules) {
+  const errors = validate(schema, document, rules);
+  const isOfPosition = (error) => /used in position expecting/.test(error.message);
+  if (!errors.some(isOfPosition)) return errors;
+  const free = variablesInScalars(schema, document);
+  return errors.filter((error) => !(isOfPosition(error) && free.has(error.nodes[1])));
+}
+
 /** All errors of a document, by rule: `[[name, errors]]`. */
 export function* errorsByRule({ schema, typenames, next: next17 }, document, text) {
-  for (const rule of RULES) yield [rule.name, validate(schema, document, [rule])];
+  for (const rule of RULES) yield [rule.name, ruled(schema, document, [rule])];
   yield* others({ typenames, next: next17 }, document, text);
 }
 
@@ -58,5 +82,5 @@ function* others({ typenames, next: next17 }, document, text) {
 
 /** All errors of a document. */
 export function errorsOf(target, document, text) {
-  return [...validate(target.schema, document, RULES), ...[...others(target, document, text)].flatMap(([, errors]) => errors)];
+  return [...ruled(target.schema, document, RULES), ...[...others(target, document, text)].flatMap(([, errors]) => errors)];
 }

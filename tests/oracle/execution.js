@@ -41,7 +41,7 @@ function parameters(random, schema, document) {
     const type = typeFromAST(schema, node.type);
     const isRequired = node.type.kind === Kind.NON_NULL_TYPE && !node.defaultValue;
     if (random.chance(isRequired ? 0.02 : 0.4)) return [];
-    return [`${JSON.stringify(node.variable.name.value)}:${random.chance(0.03) ? anyJson(random) : json(random, type)}`];
+    return [`${JSON.stringify(node.variable.name.value)}:${random.chance(0.08) ? anyJson(random) : json(random, type)}`];
   });
   if (random.chance(0.03)) given.push('"notThere":1');
   return {

@@ -15,12 +15,26 @@ function fieldsOf(value) {
   return Object.values(value).reduce((sum, item) => sum + 1 + fieldsOf(item), 0);
 }
 
-/** `answer(text, parameters)` answers the responses; an answer of scalars that are JSON themselves counts more than its fields. */
-export async function run(target, judge, answer, { documents, seed, cases, out = console.log }) {
+/** The `body` of a request over HTTP: the text of JSON. */
+const bodyOf = (query, { variables, operationName }) => `${JSON.stringify({ query, operationName }).slice(0, -1)},"variables":${variables}}`;
+
+/** What a server answers. */
+export const answerOf = (server) => async (text, parameters) => [JSON.parse((await server.post(bodyOf(text, parameters))).text)];
+
+/** What a server of which the limit of complexity is 1 says that a document has. `undefined` where it refuses it for another reason. */
+export const complexityOf = (server) => async (text, parameters) => {
+  const { errors } = JSON.parse((await server.post(bodyOf(text, parameters))).text);
+  const limit = errors?.find((error) => error.extensions?.limit === "complexity");
+  if (limit) return limit.extensions.value;
+  const refused = ["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"];
+  return errors?.some((error) => refused.includes(error.extensions?.code)) ? undefined : 1;
+};
+
+/** `measure(text, parameters)` answers what is measured, and `answer(text, parameters)` the responses. */
+export async function run(target, measure, answer, { documents, seed, cases, out = console.log }) {
   const report = new Report();
   const seeds = cases ?? Array.from({ length: documents }, (_, index) => mix(seed, index));
   let most = 0;
-  const measure = async (text, { operationName, variables }) => (await judge.ask({ document: text, operationName }, variables)).measure?.complexity;
   const difference = async (text, parameters) => {
     const [measured, responses] = await Promise.all([measure(text, parameters), answer(text, parameters)]);
     const fields = Math.max(0, ...responses.map((response) => fieldsOf(response.data)));
@@ -28,7 +42,8 @@ export async function run(target, judge, answer, { documents, seed, cases, out =
   };
   await each(seeds.length, AT_ONCE, async (index) => {
     const request = requestOf(target, seeds[index], [[1, "query"]]);
-    if (!request || /metadata|any/.test(request.text)) return;
+    // JSON of the application's own is one field, whatever is in it.
+    if (!request || /metadata|\bany\b/.test(request.text)) return report.count("documents left out");
     const { text, ...parameters } = request;
     const { measured, fields } = await difference(text, parameters);
     report.count("documents");

@@ -274,7 +274,7 @@ export function mutateText(random, text) {
       () => (tokens[at] = tokens[at]?.slice(0, random.below(tokens[at].length))),
     ])();
   }
-  return tokens.filter((token) => token !== undefined).join(random.of([" ", " ", "\n", ""]));
+  return tokens.filter((token) => token !== undefined).join(random.of([" ", " ", "\n", ""])).toWellFormed();
 }
 
 /** The same document, written in another way. */

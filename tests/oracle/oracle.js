@@ -15,7 +15,7 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: "1" },
     // Runs these alone, and shows what is said of them.
     case: { type: "string", multiple: true },
-    // Whom to ask: the crate's `judge`, which knows no more than the SDL; the server (for the toy's schema, the toy); or, of the toy,
+    // Whom to ask: the crate's `judge`, which does not know Daybook's scalars; the server (for the toy's schema, the toy); or, of the toy,
     // async-graphql alone.
     ask: { type: "string", default: "judge" },
     // Writes what graphql-js says into the kept cases.
@@ -30,7 +30,7 @@ function binary(name) {
 }
 
 const toy = () => new Lines(binary("TOY_BIN"), options.ask === "engine" ? ["--engine"] : []);
-const target = load(options.schema, { anyScalars: options.ask === "judge" && options.part !== "execution" && options.part !== "requests" });
+const target = load(options.schema, { anyScalars: options.ask === "judge" && options.schema === "daybook" });
 const settings = {
   documents: Number(options.documents),
   seed: Number(options.seed),
@@ -57,19 +57,20 @@ async function answering(work) {
   }
 }
 
-/** Over the toy, or over the real server with a ledger that is filled before. */
+/** The toy, measured by the crate's `judge`; or the real server over a ledger that is filled before, measured by another one. */
 async function measure() {
-  const asker = judge(binary("JUDGE_BIN"), target.sdl);
-  const answering = target.name === "toy" ? toy() : await server();
+  const [measuring, answering] = target.name === "toy" ? [judge(binary("JUDGE_BIN"), target.sdl), toy()] : [await server({ complexity: 1 }), await server()];
   try {
-    if (target.name === "daybook") await limits.fill(answering);
-    const answer = target.name === "toy"
-      ? async (document, { variables, ...rest }) => (await answering.ask({ document, ...rest }, variables)).responses
-      : async (query, { variables, operationName }) => [JSON.parse((await answering.post(`${JSON.stringify({ query, operationName }).slice(0, -1)},"variables":${variables}}`)).text)];
-    return await limits.run(target, asker, answer, settings);
+    if (target.name === "daybook") {
+      await limits.fill(answering);
+      return await limits.run(target, limits.complexityOf(measuring), limits.answerOf(answering), settings);
+    }
+    const measured = async (document, { variables, operationName }) => (await measuring.ask({ document, operationName }, variables)).measure?.complexity;
+    const answered = async (document, { variables, ...rest }) => (await answering.ask({ document, ...rest }, variables)).responses;
+    return await limits.run(target, measured, answered, settings);
   } finally {
     await answering.stop();
-    await asker.stop();
+    await measuring.stop();
   }
 }
 

@@ -41,8 +41,8 @@ const exact = (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : tex
  * `anyScalars`, a custom scalar takes everything, as for one who knows only the SDL.
  */
 export function load(name, { anyScalars = false } = {}) {
-  const sdl = read({ daybook: "../../schema.graphql", toy: "toy/schema.graphql" }[name]);
   const scalars = anyScalars ? (schema) => schema : withScalars;
+  const sdl = read({ daybook: "../../schema.graphql", toy: "toy/schema.graphql" }[name]);
   const schema = scalars(buildSchema(sdl));
   assertValidSchema(schema);
   return { name, sdl, schema, typenames: withTypenames(sdl), next: scalars(next.buildSchema(sdl)) };

@@ -61,10 +61,10 @@ impl Query {
     async fn things(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default_with = "Some(10)")] first: Option<i32>,
+        #[graphql(default_with = "Some(10)")] most: Option<i32>,
         filter: MaybeUndefined<Filter>,
     ) -> Result<Vec<Option<Result<Thing>>>> {
-        answer(ctx, 0, "Query.things", &arguments!(first, [filter]))
+        answer(ctx, 0, "Query.things", &arguments!(most, [filter]))
     }
 
     async fn goods(&self, ctx: &Context<'_>) -> Result<Goods> {
