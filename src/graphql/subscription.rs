@@ -26,6 +26,10 @@ impl SubscriptionRoot {
     /// Committed entries, each once, whichever server posted them: in the order of their commits wherever they touch a common account.
     /// Nothing that was rolled back is ever here. To go on after an interruption, at any server, give the last cursor that arrived in
     /// `after`: there is no gap and no repeat.
+    /// Without `after`, every entry that is committed after the subscription has begun is told. One that was committed before is told
+    /// only if an entry with a smaller cursor was committed after.
+    /// A stream never goes on after an event that could not be delivered. It ends with the error `FEED_INTERRUPTED`, whose
+    /// `extensions.resumeAfter` is the cursor for `after`, or with `FEED_HISTORY_LOST`, if the database has lost what was told.
     async fn entry_posted(
         &self,
         ctx: &Context<'_>,

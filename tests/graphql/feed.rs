@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use daybook_test_harness::{
     Engine, Observer, TestDatabase, WireProxy, eventually, on_every_engine,
+    postgres::PostgresServer,
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -261,8 +262,12 @@ const NEXT: &str = "SELECT CAST(CASE WHEN is_called THEN last_value + 1 ELSE las
 /// transaction id that has completed is A's, which is smaller than B's: nothing but B's own end tells that k is still to come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_smaller_number_of_a_younger_transaction_is_not_lost() {
-    let test = TestDatabase::create(Engine::Postgres).await;
-    let proxy = test.proxy().await;
+    // A server of its own: the ids of other tests' transactions would hide the mistake.
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(&[]))
+        .await
+        .unwrap();
+    let proxy = WireProxy::start(server.url()).await;
+    let test = TestDatabase::create(Engine::Sqlite).await;
     let ledger = behind(&proxy, test, DatabaseOptions::default()).await;
     for code in ["a", "a2", "b", "b2", "c", "c2"] {
         ledger.open(code, "EUR", "DEBIT", "NONE").await;
@@ -274,11 +279,8 @@ async fn a_smaller_number_of_a_younger_transaction_is_not_lost() {
         .subscribe(FEED, json!({ "after": first.to_string() }))
         .await;
 
-    let (observer, holds_a, holds_c) = (
-        ledger.observer().await,
-        ledger.observer().await,
-        ledger.observer().await,
-    );
+    let observe = async || Observer::connect(Engine::Postgres, server.url()).await;
+    let (observer, holds_a, holds_c) = (observe().await, observe().await, observe().await);
     lock(&holds_a, "a").await;
     let k = observer.i64(NEXT).await;
     let of_a = json!({ "input": { "lines": [line("a", "a2", 1, "EUR")] } });

@@ -57,9 +57,9 @@ enum State {
 }
 
 impl Delivery {
-    pub(crate) fn new(policy: RetryPolicy) -> Arc<Self> {
+    pub(crate) fn new(policy: &RetryPolicy) -> Arc<Self> {
         Arc::new(Self {
-            policy,
+            policy: *policy,
             state: Mutex::default(),
         })
     }

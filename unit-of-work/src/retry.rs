@@ -36,8 +36,9 @@ use crate::{
 /// That is decided by what happened to the unit, told by the database's error codes; never by the errors of the response.
 ///
 /// # What is not run again
-/// - A subscription; but its events are, where its stream is made by [`redeliver`](crate::redeliver). A request that only names its document (a persisted query, found by an extension of the schema) is
-///   run to learn what it is; a subscription among these is then begun once, as a stream of its own.
+/// - A subscription; but its events are, where its stream is made by [`redeliver`](crate::redeliver). A request that only
+///   names its document (a persisted query, found by an extension of the schema) is run to learn what it is; a subscription
+///   among these is then begun once, as a stream of its own.
 /// - A request with uploads: they can be read only once.
 /// - An operation whose outcome is not known, or whose deadline has passed.
 /// - A request with data of its own *and* session data (a WebSocket's): there is no way to keep the first.
@@ -184,14 +185,14 @@ impl<E: Executor> Executor for Retrying<E> {
                 stream::once(async move {
                     match retrying.attempts(&template, first).await {
                         Some(response) => stream::once(std::future::ready(response)).boxed(),
-                        None => template.stream(&retrying.executor),
+                        None => template.stream(&retrying.executor, &retrying.policy),
                     }
                 })
                 .flatten()
                 .boxed()
             }
             Err(request) => {
-                let request = request.data(Delivery::new(self.policy));
+                let request = request.data(Delivery::new(&self.policy));
                 self.executor.execute_stream(request, session)
             }
         }

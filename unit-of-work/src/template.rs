@@ -7,7 +7,8 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use crate::{
     operation::kind_of,
-    retry::Attempt,
+    redelivery::Delivery,
+    retry::{Attempt, RetryPolicy},
     snapshots::{Document, Snapshots},
 };
 
@@ -72,8 +73,13 @@ impl Template {
     }
 
     /// The request, with the data of all attempts, for a stream of events.
-    pub(crate) fn stream(&self, executor: &impl Executor) -> BoxStream<'static, Response> {
-        executor.execute_stream(self.again(), Some(Arc::clone(&self.data)))
+    pub(crate) fn stream(
+        &self,
+        executor: &impl Executor,
+        policy: &RetryPolicy,
+    ) -> BoxStream<'static, Response> {
+        let request = self.again().data(Delivery::new(policy));
+        executor.execute_stream(request, Some(Arc::clone(&self.data)))
     }
 
     /// The request, for another attempt.

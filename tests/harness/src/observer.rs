@@ -26,7 +26,12 @@ enum Link {
 }
 
 impl Observer {
-    pub(crate) async fn connect(engine: Engine, url: &str) -> Self {
+    /// Connects to a database that is not a [`TestDatabase`](crate::TestDatabase)'s own.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot connect.
+    pub async fn connect(engine: Engine, url: &str) -> Self {
         let link = match engine {
             Engine::Sqlite => {
                 let options: SqliteConnectOptions = url.parse().expect("a SQLite URL");
