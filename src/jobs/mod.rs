@@ -1,22 +1,22 @@
 //! What the server does beside answering: jobs, each on its own, from start to stop.
 //!
-//! Read [`supervisor`] first: it runs a job again when it fails or panics, and counts both. A job is a type in a file of its own.
+//! Read `supervisor.rs` first: it runs a job again when it fails or panics, and counts both. A job is a type in a file of its own.
 //! It has a name, says when it is due, and has one `activate`, which does everything that is due and may be run at any time: by
 //! several servers at once, and again after it was cut off half way.
 //!
-//! To add a job: write it in a new file here, implement [`Job`], and start it in `src/serve.rs`.
+//! To add a job: write it in a new file here, implement `Job`, and start it in `src/serve.rs`.
 //!
 //! What belongs to one operation is never here: that is an effect (`UnitOfWork::after_commit`).
 //!
 //! | job | what it does | period |
 //! |---|---|---|
-//! | [`certificate`] | reads the TLS certificate again | a minute, SIGHUP |
-//! | [`expiry`] | releases holds that have expired | a second |
-//! | [`keys`] | gets the keys of tokens again | five minutes, SIGHUP |
-//! | [`listen`] | hears of the commits of other servers | as they come |
-//! | [`notify`] | tells other servers of commits | as they come |
-//! | [`sweep`] | deletes expired idempotency keys and old markers | five minutes |
-//! | [`watch`] | looks how far the outbox is settled | as it is woken, a second |
+//! | `certificate` | reads the TLS certificate again | a minute, SIGHUP |
+//! | `expiry` | releases holds that have expired | a second |
+//! | `keys` | gets the keys of tokens again | five minutes, SIGHUP |
+//! | `listen` | hears of the commits of other servers | as they come |
+//! | `notify` | tells other servers of commits | as they come |
+//! | `sweep` | deletes expired idempotency keys and old markers | five minutes |
+//! | `watch` | looks how far the outbox is settled | as it is woken, a second |
 
 pub(crate) mod certificate;
 pub mod expiry;
