@@ -183,6 +183,33 @@ on_every_engine! {
         assert_eq!(answer.get("errors"), None, "{answer}");
     }
 
+    async fn subscriptions_beyond_the_limit_are_told_so(test: TestDatabase) {
+        let server = Running::start(&[
+            "--listen", "127.0.0.1:0", "--database", test.url(), "--max-subscriptions", "1",
+        ]);
+        let (client, base) = (reqwest::Client::new(), server.base().to_owned());
+        let subscribe = || {
+            let request = client.post(format!("{base}/graphql")).header("accept", "text/event-stream");
+            request.json(&json!({ "query": "subscription { entryPosted { cursor } }" })).send()
+        };
+        let open = async |count: u32| {
+            let metrics = client.get(format!("{base}/metrics")).send().await.unwrap();
+            metrics.text().await.unwrap().lines().any(|line| line == format!("graphql_subscriptions_open {count}"))
+        };
+        let first = subscribe().await.unwrap();
+        eventually("the first is open", async || open(1).await).await;
+        let refused = subscribe().await.unwrap().text().await.unwrap();
+        let refused = refused.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let refused: Json = serde_json::from_str(refused).unwrap();
+        let extensions = &refused["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "TOO_MANY_SUBSCRIPTIONS", "{refused}");
+        assert_eq!((&extensions["limit"], &extensions["max"], &extensions["value"]), (&json!("subscriptions"), &json!(1), &json!(2)));
+        drop(first);
+        eventually("the first has gone", async || open(0).await).await;
+        let _second = subscribe().await.unwrap();
+        eventually("the second is open", async || open(1).await).await;
+    }
+
     /// Clients that post all the while a server is asked to stop: what it answered is there, and what is there it answered.
     async fn a_drain_under_load_loses_no_committed_response(test: TestDatabase) {
         let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url(), "--log", "warn"]);

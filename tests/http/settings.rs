@@ -172,6 +172,7 @@ fn help_shows_every_setting_and_no_secret() {
         "--allow-origin",
         "--allow-host",
         "--max-operations",
+        "--max-subscriptions",
         "--max-body",
         "--max-batch",
         "--max-tokens",
