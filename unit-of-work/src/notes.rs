@@ -36,7 +36,7 @@ impl Notes {
     }
 
     /// Reads the note of this type that the attempt before has left.
-    pub(crate) fn from_last<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+    pub(crate) fn of_last<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
         let own = self.last.as_ref()?.own();
         own.get(&TypeId::of::<T>())?.downcast_ref().map(read)
     }
@@ -67,16 +67,16 @@ mod tests {
     #[test]
     fn an_attempt_finds_what_the_one_before_it_has_left_and_nothing_older() {
         let first = Arc::<Notes>::default();
-        assert_eq!(first.from_last(Vec::<i32>::len), None);
+        assert_eq!(first.of_last(Vec::<i32>::len), None);
         first.for_next(|numbers: &mut Vec<i32>| numbers.push(1));
         first.for_next(|numbers: &mut Vec<i32>| numbers.push(2));
         first.for_next(|text: &mut String| text.push('a'));
         let second = Notes::after(&first);
-        assert_eq!(second.from_last(Vec::<i32>::clone), Some(vec![1, 2]));
-        assert_eq!(second.from_last(String::clone), Some("a".to_owned()));
+        assert_eq!(second.of_last(Vec::<i32>::clone), Some(vec![1, 2]));
+        assert_eq!(second.of_last(String::clone), Some("a".to_owned()));
         second.for_next(|text: &mut String| text.push('b'));
         let third = Notes::after(&second);
-        assert_eq!(third.from_last(Vec::<i32>::clone), None);
-        assert_eq!(third.from_last(String::clone), Some("b".to_owned()));
+        assert_eq!(third.of_last(Vec::<i32>::clone), None);
+        assert_eq!(third.of_last(String::clone), Some("b".to_owned()));
     }
 }

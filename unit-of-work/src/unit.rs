@@ -260,7 +260,7 @@ impl UnitOfWork {
     /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
     /// nothing of this type was left.
     pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
-        self.inner.terms.attempt.as_ref()?.notes.from_last(read)
+        self.inner.terms.attempt.as_ref()?.notes.of_last(read)
     }
 
     /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
