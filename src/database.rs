@@ -1,11 +1,14 @@
 //! The ledger's database: opened, brought up to date, asked whether it is.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet, fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, sync::Arc,
+    time::Duration,
+};
 
 use daybook_migration::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sea_query::Query,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sea_query::Query,
 };
 use tokio::time::timeout;
 use unit_of_work::{Database, DatabaseOptions, UnitOfWork};
@@ -22,11 +25,20 @@ const READY: Duration = Duration::from_secs(2);
 /// Any number that no other program locks: "daybook" in ASCII.
 const MIGRATION_LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
 
-/// Connects to the database.
+/// Connects to the database. An SQLite file that is made on the way is its owner's alone, and so are the log and the index beside
+/// it, which SQLite gives the permissions of the file.
 ///
 /// # Errors
 /// A [`StartError`] about the database.
 pub async fn connect(url: &DatabaseUrl, options: DatabaseOptions) -> Result<Database, StartError> {
+    if let Some(file) = url.file().filter(|_| url.creates()) {
+        // Where it cannot be made, connecting says why.
+        let _ = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(file);
+    }
     Database::connect(url.expose(), options)
         .await
         .map_err(|source| StartError::connect(url, source))
@@ -98,11 +110,15 @@ pub fn readiness(database: &Database) -> Readiness {
     Arc::new(move || {
         let database = database.clone();
         Box::pin(async move {
-            match timeout(READY, database.read(missing_migrations)).await {
-                Ok(Ok(0)) => Ok(()),
-                Ok(Ok(missing)) => Err(format!(
+            match timeout(READY, database.read(standing)).await {
+                Ok(Ok(Standing::UpToDate)) => Ok(()),
+                Ok(Ok(Standing::Older(missing))) => Err(format!(
                     "the database lacks {missing} migrations: run `daybook migrate`"
                 )),
+                Ok(Ok(Standing::Newer(_))) => Err(
+                    "the database belongs to a newer version of Daybook: update this one"
+                        .to_owned(),
+                ),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "not ready");
                     Err("the database cannot be read".to_owned())
@@ -113,8 +129,63 @@ pub fn readiness(database: &Database) -> Readiness {
     })
 }
 
-/// How many migrations of this program the database has not had.
-async fn missing_migrations(unit: UnitOfWork) -> Result<usize, DbErr> {
+/// How the database's schema stands to this program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    UpToDate,
+    /// It lacks so many migrations.
+    Older(usize),
+    /// It has had a migration that this program does not know.
+    Newer(String),
+}
+
+/// Refuses a database that a newer version of this program has brought up to date: what this one would write could break the
+/// rules that the newer one relies on.
+///
+/// # Errors
+/// [`StartError::Newer`]. A database that cannot be asked, or has no tables yet, is left to `/readyz`.
+pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
+    match database.read(standing).await {
+        Ok(Standing::Newer(migration)) => Err(StartError::Newer {
+            database: url.clone(),
+            migration,
+        }),
+        Ok(Standing::Older(missing)) => {
+            tracing::warn!(
+                missing,
+                "the database lacks migrations, and --no-migrate is given: it is not ready until `daybook migrate` has run"
+            );
+            Ok(())
+        }
+        Ok(Standing::UpToDate) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the database cannot be asked for its version");
+            Ok(())
+        }
+    }
+}
+
+/// What SQLite's own check of the whole file finds, line by line; nothing for a sound file, or on PostgreSQL, whose checks are
+/// `pg_amcheck` and data checksums.
+///
+/// # Errors
+/// When the database fails.
+pub async fn damage(database: &Database) -> Result<Vec<String>, DbErr> {
+    if database.backend() != DbBackend::Sqlite {
+        return Ok(Vec::new());
+    }
+    let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
+    let rows = database
+        .read(async |unit| unit.query_all_raw(check).await)
+        .await?;
+    let lines: Result<Vec<String>, DbErr> = rows
+        .iter()
+        .map(|row| row.try_get_by_index::<String>(0))
+        .collect();
+    Ok(lines?.into_iter().filter(|line| line != "ok").collect())
+}
+
+async fn standing(unit: UnitOfWork) -> Result<Standing, DbErr> {
     let versions = Query::select()
         .column("version")
         .from(Migrator::migration_table_name())
@@ -123,9 +194,15 @@ async fn missing_migrations(unit: UnitOfWork) -> Result<usize, DbErr> {
     for row in unit.query_all(&versions).await? {
         applied.insert(row.try_get_by_index::<String>(0)?);
     }
-    let migrations = Migrator::migrations();
-    Ok(migrations
-        .iter()
-        .filter(|migration| !applied.contains(migration.name()))
-        .count())
+    let mut missing = 0;
+    for migration in Migrator::migrations() {
+        if !applied.remove(migration.name()) {
+            missing += 1;
+        }
+    }
+    Ok(match applied.into_iter().min() {
+        Some(unknown) => Standing::Newer(unknown),
+        None if missing > 0 => Standing::Older(missing),
+        None => Standing::UpToDate,
+    })
 }

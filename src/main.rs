@@ -12,6 +12,7 @@ use daybook::{
     telemetry,
     traces::Traces,
 };
+use sea_orm::DbErr;
 use unit_of_work::DatabaseOptions;
 
 /// An operation allocates a hundred times and more, and the futures of its fields are larger than what the C library keeps
@@ -95,13 +96,23 @@ async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
     // It reads everything, and nobody waits for it.
     options.statement_timeout = Duration::from_secs(60 * 60);
     let database = database::connect(&settings.database, options).await?;
+    let failed = |source: DbErr| StartError::Verify {
+        database: settings.database.clone(),
+        reason: source.to_string(),
+    };
+    // First: the sums may be right by chance, or not to be had, where the file is damaged.
+    let damage = database::damage(&database).await.map_err(failed)?;
+    if !damage.is_empty() {
+        print(&format!("{}\n", damage.join("\n")))?;
+        return Err(StartError::Damaged {
+            database: settings.database.clone(),
+            findings: damage.len(),
+        });
+    }
     let check = database
         .read(async |unit| ledger::verify(&unit, MOST_DIFFERENCES).await)
         .await
-        .map_err(|source| StartError::Verify {
-            database: settings.database.clone(),
-            reason: source.to_string(),
-        })?;
+        .map_err(failed)?;
     database.close().await;
     for difference in &check.differences {
         print(&format!("{difference}\n"))?;

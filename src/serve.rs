@@ -15,7 +15,7 @@ use crate::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
         notify::Notify, sweep::Sweep, watch::Watch,
     },
-    ledger::Clock,
+    ledger::{self, Clock},
     signals,
     startup::StartError,
     telemetry,
@@ -32,7 +32,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let database = database::connect(&settings.database, database::options(&settings)).await?;
     if settings.migrate {
         database::migrate(&settings.database).await?;
+    } else {
+        database::refuse_newer(&database, &settings.database).await?;
     }
+    let clock = recording_clock(&database).await;
 
     let mut options = Options::new(database::readiness(&database));
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
@@ -51,7 +54,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         options.most_told = Report::Timeline;
     }
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
-    let schema = schema_with_feed(&database, feed.clone(), settings.deadline);
+    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), settings.deadline);
     let app = http::app(schema, options);
 
     let listener = listen(&settings.listen).await?;
@@ -68,7 +71,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     announce(&listener, &settings)?;
     jobs.start(Sweep::new(database.clone(), IdempotencySettings::default()));
-    jobs.start(Expiry::new(database.clone(), Clock::system()));
+    jobs.start(Expiry::new(database.clone(), clock.clone()));
     jobs.start(Watch(watcher));
     if database.backend() == DbBackend::Postgres {
         jobs.start(Listen::new(settings.database.clone(), feed.clone()));
@@ -110,7 +113,7 @@ pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema>
     options.deadline = deadline;
     let (feed, watcher) = Feed::new(database.clone(), options);
     tokio::spawn(jobs::supervise(Watch(watcher)));
-    schema_with_feed(database, feed, deadline)
+    schema_with_feed(database, feed, Clock::system(), deadline)
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
@@ -125,17 +128,31 @@ fn feed_options(settings: &ServeSettings) -> FeedOptions {
 }
 
 /// The same, around a feed that others know too.
-fn schema_with_feed(database: &Database, feed: Feed, deadline: Duration) -> Retrying<LedgerSchema> {
+fn schema_with_feed(
+    database: &Database,
+    feed: Feed,
+    clock: Clock,
+    deadline: Duration,
+) -> Retrying<LedgerSchema> {
     let unit_of_work = UnitOfWorkExtension::new(database.clone())
         .deadline(deadline)
         .idempotency(IdempotencySettings::default());
-    let schema = graphql::schema(Clock::system())
+    let schema = graphql::schema(clock)
         // The handler's own limits come first, and name what they count.
         .limit_recursive_depth(http::NESTING)
         .data(feed)
         .extension(RequestErrors::around(unit_of_work))
         .finish();
     Retrying::new(schema)
+}
+
+/// The clock that entries are recorded by: not before the latest entry, also where the machine's clock was set back meanwhile.
+async fn recording_clock(database: &Database) -> Clock {
+    let latest = database
+        .read(async |unit| ledger::latest_recorded_at(&unit).await)
+        .await;
+    // A database that has no tables yet has no entries either.
+    Clock::system().never_backwards(latest.unwrap_or_default())
 }
 
 async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {

@@ -113,6 +113,16 @@ pub enum StartError {
         /// What failed, in one line.
         reason: String,
     },
+    /// The database's schema is that of a newer version.
+    #[error(
+        "the database {database} belongs to a newer version of Daybook, which has run the migration {migration}: update this one"
+    )]
+    Newer {
+        /// Which.
+        database: DatabaseUrl,
+        /// The first migration that this version does not know.
+        migration: String,
+    },
     /// The ledger cannot be checked.
     #[error("cannot check the ledger in {database}: {reason}; is it up to date? (daybook migrate)")]
     Verify {
@@ -142,6 +152,16 @@ pub enum StartError {
     Unsound {
         /// How many.
         differences: String,
+    },
+    /// The file of the database is damaged.
+    #[error(
+        "the database {database} is damaged; what SQLite's check finds is listed above ({findings}): stop writing to it, and restore a backup"
+    )]
+    Damaged {
+        /// Which.
+        database: DatabaseUrl,
+        /// How many lines.
+        findings: usize,
     },
     /// The operating system does not let the process set up what it needs to run.
     #[error("cannot {what}: {source}")]

@@ -60,6 +60,11 @@ impl DatabaseUrl {
             Place::Postgres(_) => None,
         }
     }
+
+    /// Whether the URL allows to make the file of an SQLite database.
+    pub fn creates(&self) -> bool {
+        self.file().is_some() && self.url.contains("mode=rwc")
+    }
 }
 
 fn without_password(options: &PgConnectOptions) -> String {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Tells the time. A parameter, so that tests can set it.
 #[derive(Clone)]
@@ -30,6 +31,21 @@ impl Clock {
         Self::new(Utc::now)
     }
 
+    /// This clock, but never before an instant that it has told already, nor before `floor`: where the machine's clock is set back,
+    /// it stands still until that has caught up. What was recorded at an instant stays what was recorded until then.
+    ///
+    /// Instants are told in whole microseconds.
+    #[must_use]
+    pub fn never_backwards(self, floor: Option<DateTime<Utc>>) -> Self {
+        let floor = floor.map_or(i64::MIN, |floor| floor.timestamp_micros());
+        let last = AtomicI64::new(floor);
+        Self::new(move || {
+            let now = self.now().timestamp_micros();
+            let latest = last.fetch_max(now, Ordering::Relaxed).max(now);
+            DateTime::from_timestamp_micros(latest).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        })
+    }
+
     /// The time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -40,5 +56,27 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Clock").field(&self.now()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn a_clock_that_is_set_back_stands_still() {
+        let instant = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let machine = Arc::new(Mutex::new(instant(100)));
+        let told = machine.clone();
+        let clock = Clock::new(move || *told.lock().unwrap()).never_backwards(Some(instant(50)));
+        let mut seen = Vec::new();
+        for set in [100, 40, 99, 101] {
+            *machine.lock().unwrap() = instant(set);
+            seen.push(clock.now());
+        }
+        assert_eq!(seen, [100, 100, 100, 101].map(instant));
+        let behind = Clock::at(instant(40)).never_backwards(Some(instant(50)));
+        assert_eq!(behind.now(), instant(50));
     }
 }

@@ -3,10 +3,11 @@
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
 use super::{Id, input, texts::Texts};
+use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QueryTrait, Value,
+    QuerySelect, QueryTrait, Value,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -108,6 +109,19 @@ pub async fn entries_by_id(
         .all(db)
         .await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// When the latest entry was recorded; `None` where there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn latest_recorded_at(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let latest = entries_table::Entity::find()
+        .order_by_desc(entries_table::Column::RecordedAt)
+        .limit(1)
+        .one(db)
+        .await?;
+    Ok(latest.map(|entry| entry.recorded_at))
 }
 
 /// The lines of these entries, each entry's in order.

@@ -5,6 +5,9 @@
 
 use super::Code;
 use chrono::{DateTime, Datelike, Utc};
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::CodePointSetData;
+use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
 use serde_json::Value as Json;
 
 const CODE_LENGTH: usize = 64;
@@ -38,9 +41,41 @@ impl InvalidInput {
     }
 }
 
-/// An account's code: trimmed, 1 to 64 characters of any script, no control characters.
+/// An account's code: trimmed, 1 to 64 characters of any script, in Unicode's normalization form C, without what cannot be seen.
+///
+/// Two codes that look the same must be the same: a letter with its accent as one character or as two is one code, and a
+/// character that shows nothing, or that turns the direction of writing, is refused. Letters of other scripts, or of full
+/// width, that resemble each other are different.
 pub(super) fn account_code(field: &str, text: &str) -> Result<String, InvalidInput> {
-    one_line(field, text, CODE_LENGTH)
+    // Most are ASCII, and looked up with every posting.
+    if text.is_ascii() {
+        return one_line(field, text, CODE_LENGTH);
+    }
+    let normal = ComposingNormalizerBorrowed::new_nfc().normalize(text.trim());
+    let code = one_line(field, &normal, CODE_LENGTH)?;
+    let unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let turns = CodePointSetData::new::<BidiControl>();
+    for c in code.chars() {
+        if unseen.contains(c) || turns.contains(c) {
+            return Err(InvalidInput::new(
+                field,
+                format!(
+                    "has the invisible character U+{:04X}: leave it out",
+                    u32::from(c)
+                ),
+            ));
+        }
+        if c.is_whitespace() && c != ' ' {
+            return Err(InvalidInput::new(
+                field,
+                format!(
+                    "has the white space U+{:04X}: write a plain space",
+                    u32::from(c)
+                ),
+            ));
+        }
+    }
+    Ok(code)
 }
 
 /// An account's name: trimmed, 1 to 200 characters, no control characters.
@@ -66,7 +101,8 @@ pub(super) fn description(field: &str, text: Option<&str>) -> Result<Option<Stri
     Ok(Some(text.to_owned()))
 }
 
-/// Metadata: a JSON object of at most 16 KiB and 8 levels, no U+0000 in it; none is the empty object.
+/// Metadata: a JSON object of at most 16 KiB and 8 levels, without U+0000 and without numbers that would be rounded; none is the
+/// empty object.
 pub(super) fn metadata(field: &str, json: Option<Json>) -> Result<Json, InvalidInput> {
     let json = json.unwrap_or_else(|| Json::Object(serde_json::Map::new()));
     if !json.is_object() {
@@ -83,6 +119,14 @@ pub(super) fn metadata(field: &str, json: Option<Json>) -> Result<Json, InvalidI
         return Err(InvalidInput::new(
             field,
             format!("has {bytes} bytes: at most {METADATA_BYTES} are kept"),
+        ));
+    }
+    if let Some(number) = rounded(&json) {
+        return Err(InvalidInput::new(
+            field,
+            format!(
+                "has the number {number}, which has more digits than can be kept: write it as a text"
+            ),
         ));
     }
     if has_nul(&json) {
@@ -158,6 +202,21 @@ fn deeper_than(json: &Json, levels: usize) -> bool {
     }
 }
 
+/// A whole number that was rounded when the request was read: beyond 64 bits there are only floating point numbers, and beyond 2^53
+/// those are not told from their neighbours.
+fn rounded(json: &Json) -> Option<&serde_json::Number> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match json {
+        Json::Number(number) if !number.is_i64() && !number.is_u64() => number
+            .as_f64()
+            .is_none_or(|float| float.abs() >= EXACT)
+            .then_some(number),
+        Json::Array(values) => values.iter().find_map(rounded),
+        Json::Object(values) => values.values().find_map(rounded),
+        _ => None,
+    }
+}
+
 fn has_nul(json: &Json) -> bool {
     match json {
         Json::String(text) => text.contains('\0'),
@@ -194,6 +253,53 @@ mod tests {
             &format!("{longest}x"),
         ] {
             assert!(account_code("code", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn codes_that_look_the_same_are_the_same_or_refused() {
+        let composed = account_code("code", "caf\u{e9}");
+        assert_eq!(composed, account_code("code", "cafe\u{301}"));
+        assert_eq!(composed.as_deref(), Ok("caf\u{e9}"));
+        for unseen in [
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{fe0f}',
+            '\u{3164}',
+            '\u{a0}',
+            '\u{3000}',
+            '\u{2028}',
+            '\u{61c}',
+            '\u{e0041}',
+        ] {
+            let text = format!("a{unseen}b");
+            assert!(account_code("code", &text).is_err(), "{text:?}");
+        }
+        // Of full width, and of another script: other letters.
+        assert_ne!(account_code("code", "\u{ff41}"), account_code("code", "a"));
+    }
+
+    #[test]
+    fn numbers_of_metadata_are_kept_as_they_are() {
+        let read = |text: &str| metadata("m", Some(serde_json::from_str(text).unwrap()));
+        for text in [
+            r#"{"a":18446744073709551615}"#,
+            r#"{"a":-9223372036854775808}"#,
+            r#"{"a":[0.1,1e15]}"#,
+        ] {
+            assert!(read(text).is_ok(), "{text}");
+        }
+        for text in [
+            r#"{"a":18446744073709551616}"#,
+            r#"{"a":{"b":[-9223372036854775809]}}"#,
+            r#"{"a":1e300}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
         }
     }
 

@@ -40,7 +40,7 @@ pub use clock::Clock;
 pub use code::Code;
 pub use find::{
     AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,
-    lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
+    latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
 };
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{

@@ -19,6 +19,7 @@ mod binary;
 mod command;
 mod compression;
 mod events;
+mod files;
 mod hosts;
 mod issuer;
 mod jwt;
