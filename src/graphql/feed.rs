@@ -23,10 +23,10 @@ use std::{
 
 use async_graphql::Result;
 use futures_util::{Stream, stream};
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use unit_of_work::{Database, FailureKind, UnitOfWork};
 
@@ -45,6 +45,9 @@ const LOOK_BACK: i64 = 10_000;
 /// The waits between attempts of a read: the first, doubled each time up to the last.
 const FIRST_DELAY: Duration = Duration::from_millis(5);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
+
+/// How long one attempt of a read may take. A connection whose other end has gone dark says nothing by itself.
+const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// What a feed takes at most.
 #[derive(Clone, Debug)]
@@ -200,7 +203,11 @@ impl Feed {
         let mut delay = FIRST_DELAY;
         loop {
             let slot = self.read_slot().await;
-            let result = self.0.database.read(&read).await;
+            // Dropped, it gives its connection up.
+            let result = match timeout(ATTEMPT, self.0.database.read(&read)).await {
+                Ok(result) => result,
+                Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+            };
             drop(slot);
             match result {
                 Err(error) if is_passing(&error) && Instant::now() + delay < deadline => {

@@ -40,6 +40,7 @@ impl Listen {
 
 impl Job for Listen {
     const NAME: &'static str = "listen";
+    const LIMIT: Duration = Duration::from_secs(10);
     type Error = sqlx::Error;
 
     async fn due(&mut self) -> bool {

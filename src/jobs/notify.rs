@@ -30,6 +30,7 @@ impl Notify {
 
 impl Job for Notify {
     const NAME: &'static str = "notify";
+    const LIMIT: Duration = Duration::from_secs(10);
     const LONGEST_WAIT: Duration = Duration::from_secs(5);
     type Error = NotifyError;
 

@@ -5,6 +5,9 @@
 //!            ├──error──> due, or a wait, whichever is first ──> activate
 //!            └──panic──> a wait ──────────────────────────────> activate
 //! ```
+//! An activation that takes longer than the job's limit is dropped, and has failed: what hangs, such as a connection whose other
+//! end has gone dark, must not stop the job for good.
+//!
 //! The wait grows from one failure to the next, up to a minute or the job's own longest. Nothing that a job does can end the job, or
 //! another one, or the server.
 //!
@@ -36,6 +39,9 @@ pub(crate) trait Job: Send + 'static {
 
     /// The longest wait after a failure.
     const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+    /// The longest that an activation may take. It is dropped then.
+    const LIMIT: Duration = Duration::from_secs(60);
 
     /// Why an activation fails.
     type Error: Error + Send;
@@ -98,7 +104,11 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
                 return Ok(false);
             }
             let span = tracing::info_span!("job", job = J::NAME);
-            job.activate().instrument(span).await.map(|()| true)
+            match timeout(J::LIMIT, job.activate().instrument(span)).await {
+                Ok(Ok(())) => Ok(true),
+                Ok(Err(error)) => Err(with_sources(&error)),
+                Err(_) => Err(format!("it took longer than {:?}", J::LIMIT)),
+            }
         };
         match AssertUnwindSafe(activation).catch_unwind().await {
             Ok(Ok(true)) => {
@@ -113,7 +123,6 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
             Ok(Ok(false)) => return,
             Ok(Err(error)) => {
                 metrics::counter!("daybook_job_failures_total", "job" => J::NAME).increment(1);
-                let error = with_sources(&error);
                 tracing::warn!(
                     job = J::NAME,
                     failures,
@@ -188,6 +197,7 @@ mod tests {
         Fail,
         Panic,
         PanicWhenDue,
+        Hang,
     }
 
     #[derive(Debug, thiserror::Error)]
@@ -220,6 +230,7 @@ mod tests {
             match self.next.take().or_else(|| self.acts.next()) {
                 Some(Act::Fail) => Err(Failed),
                 Some(Act::Panic | Act::PanicWhenDue) => panic!("at work"),
+                Some(Act::Hang) => std::future::pending().await,
                 Some(Act::Succeed) | None => Ok(()),
             }
         }
@@ -258,6 +269,14 @@ mod tests {
             0, 60_000, 60_100, 60_300, 60_700, 61_500, 62_500, 122_500, 122_600,
         ];
         assert_eq!(times(activations).await, expected);
+    }
+
+    /// It may take a minute, and is run again a tenth of a second later.
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_hangs_is_run_again() {
+        let (job, activations) = acting(&[Act::Hang, Act::Succeed]);
+        supervise(job).await;
+        assert_eq!(times(activations).await, [0, 60_100]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ pub(crate) struct Watch(pub(crate) Watcher);
 
 impl Job for Watch {
     const NAME: &'static str = "watch";
+    const LIMIT: Duration = Duration::from_secs(10);
     /// Subscribers wait for it.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
     type Error = WatchError;
