@@ -1,0 +1,157 @@
+//! A document as it was written. All names borrow from its text.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::OperationType;
+
+use crate::error::Pos;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) pos: Pos,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Document<'a> {
+    pub(crate) operations: Vec<Operation<'a>>,
+    pub(crate) fragments: Vec<Fragment<'a>>,
+    /// Definitions of types, which have no place in a document that is to be executed.
+    pub(crate) type_system: Vec<Name<'a>>,
+    /// How many selection sets there are; each has a number below it.
+    pub(crate) selection_sets: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Operation<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) kind: OperationType,
+    pub(crate) name: Option<Name<'a>>,
+    pub(crate) variables: Vec<VariableDefinition<'a>>,
+    pub(crate) directives: Vec<Directive<'a>>,
+    pub(crate) selections: SelectionSet<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fragment<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) name: Name<'a>,
+    pub(crate) condition: Name<'a>,
+    pub(crate) directives: Vec<Directive<'a>>,
+    pub(crate) selections: SelectionSet<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct VariableDefinition<'a> {
+    /// Of the `$`.
+    pub(crate) pos: Pos,
+    pub(crate) name: Name<'a>,
+    pub(crate) ty: Type<'a>,
+    pub(crate) default: Option<Value<'a>>,
+    pub(crate) directives: Vec<Directive<'a>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SelectionSet<'a> {
+    pub(crate) number: usize,
+    pub(crate) pos: Pos,
+    pub(crate) items: Vec<Selection<'a>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Selection<'a> {
+    Field(Field<'a>),
+    Spread(Spread<'a>),
+    Inline(Inline<'a>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) alias: Option<Name<'a>>,
+    pub(crate) name: Name<'a>,
+    pub(crate) arguments: Vec<Argument<'a>>,
+    pub(crate) directives: Vec<Directive<'a>>,
+    pub(crate) selections: Option<SelectionSet<'a>>,
+}
+
+impl<'a> Field<'a> {
+    pub(crate) fn response_key(&self) -> &'a str {
+        self.alias.as_ref().unwrap_or(&self.name).text
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Spread<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) name: Name<'a>,
+    pub(crate) directives: Vec<Directive<'a>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inline<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) condition: Option<Name<'a>>,
+    pub(crate) directives: Vec<Directive<'a>>,
+    pub(crate) selections: SelectionSet<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Directive<'a> {
+    /// Of the `@`.
+    pub(crate) pos: Pos,
+    pub(crate) name: Name<'a>,
+    pub(crate) arguments: Vec<Argument<'a>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Argument<'a> {
+    pub(crate) name: Name<'a>,
+    pub(crate) value: Value<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Value<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) kind: ValueKind<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ValueKind<'a> {
+    Variable(&'a str),
+    Int(&'a str),
+    Float(&'a str),
+    String(Cow<'a, str>),
+    Boolean(bool),
+    Null,
+    Enum(&'a str),
+    List(Vec<Value<'a>>),
+    Object(Vec<Argument<'a>>),
+}
+
+/// A type as it is referred to.
+#[derive(Debug)]
+pub(crate) struct Type<'a> {
+    pub(crate) pos: Pos,
+    pub(crate) kind: TypeKind<'a>,
+}
+
+#[derive(Debug)]
+pub(crate) enum TypeKind<'a> {
+    Named(&'a str),
+    List(Box<Type<'a>>),
+    NonNull(Box<Type<'a>>),
+}
+
+impl<'a> Type<'a> {
+    /// The name inside all lists.
+    pub(crate) fn base(&self) -> Name<'a> {
+        match &self.kind {
+            TypeKind::Named(text) => Name {
+                text,
+                pos: self.pos,
+            },
+            TypeKind::List(inner) | TypeKind::NonNull(inner) => inner.base(),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Values that clients send beside a document, as values of their types (specification, "Coercing Variable Values" and
+//! "Input Coercion" of each type).
+//!
+//! What was coerced before stays as it is, so an operation that is run again may be coerced again.
+
+use async_graphql::{Name, Value, indexmap::IndexMap};
+use async_graphql_value::Number;
+
+use crate::{
+    scalars::Scalars,
+    schema::{Kind, Schema, Ty, TypeId},
+    suggest,
+};
+
+/// How deep the defaults of input objects may stand in each other. A schema in which they do so without end is wrong.
+const MOST_DEFAULTS: usize = 32;
+
+/// After so many errors nobody reads on.
+const MOST_ERRORS: usize = 20;
+
+/// A value that is not of its type.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InputError {
+    pub(crate) path: Vec<Segment>,
+    /// The value itself, as far as it is worth showing.
+    pub(crate) value: String,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Name(String),
+    Index(usize),
+}
+
+/// `input.lines[0].amount`
+pub(crate) fn show_path(path: &[Segment]) -> String {
+    use std::fmt::Write;
+    let mut shown = String::new();
+    for segment in path {
+        match segment {
+            Segment::Name(name) => {
+                if !shown.is_empty() {
+                    shown.push('.');
+                }
+                shown.push_str(name);
+            }
+            Segment::Index(index) => {
+                // A string takes all that is written to it.
+                let _ = write!(shown, "[{index}]");
+            }
+        }
+    }
+    shown
+}
+
+/// The path as a value, for `extensions`.
+pub(crate) fn path_value(path: &[Segment]) -> Value {
+    let segments = path.iter().map(|segment| match segment {
+        Segment::Name(name) => Value::String(name.clone()),
+        Segment::Index(index) => Value::from(*index),
+    });
+    Value::List(segments.collect())
+}
+
+/// Makes values of types, and notes what is none.
+pub(crate) struct Coercing<'s> {
+    pub(crate) schema: &'s Schema,
+    pub(crate) scalars: &'s Scalars,
+    pub(crate) path: Vec<Segment>,
+    pub(crate) errors: Vec<InputError>,
+}
+
+impl Coercing<'_> {
+    pub(crate) fn value(&mut self, value: Value, ty: &Ty) -> Value {
+        match (value, ty) {
+            (Value::Null, Ty::NonNull(_)) => {
+                let shown = self.schema.show(ty);
+                self.wrong(
+                    &Value::Null,
+                    format!("Expected non-nullable type \"{shown}\" not to be null."),
+                )
+            }
+            (value, Ty::NonNull(inner)) => self.value(value, inner),
+            (Value::Null, _) => Value::Null,
+            (Value::List(items), Ty::List(inner)) => {
+                let items = items.into_iter().enumerate().map(|(index, item)| {
+                    self.path.push(Segment::Index(index));
+                    let item = self.value(item, inner);
+                    self.path.pop();
+                    item
+                });
+                Value::List(items.collect())
+            }
+            (value, Ty::List(inner)) => Value::List(vec![self.value(value, inner)]),
+            (value, Ty::Named(id)) => match self.schema.ty(*id).kind {
+                Kind::InputObject => self.object(value, *id),
+                Kind::Enum => self.enumeration(&value, *id),
+                _ => self.scalar(value, *id),
+            },
+        }
+    }
+
+    fn object(&mut self, value: Value, id: TypeId) -> Value {
+        let schema = self.schema;
+        let definition = schema.ty(id);
+        let name = &definition.name;
+        let Value::Object(mut given) = value else {
+            return self.wrong(&value, format!("Expected type \"{name}\" to be an object."));
+        };
+        let mut coerced = IndexMap::with_capacity(given.len());
+        for input in definition.inputs.iter() {
+            let Some(value) = given.shift_remove(&*input.name) else {
+                if let Some(default) = &input.default {
+                    coerced.insert(Name::new(&input.name), default.clone());
+                } else if input.ty.is_non_null() {
+                    let (ty, field) = (schema.show(&input.ty), &input.name);
+                    let message =
+                        format!("Field \"{field}\" of required type \"{ty}\" was not provided.");
+                    self.wrong(&Value::Object(coerced.clone()), message);
+                }
+                continue;
+            };
+            self.path.push(Segment::Name(input.name.to_string()));
+            let value = self.value(value, &input.ty);
+            self.path.pop();
+            coerced.insert(Name::new(&input.name), value);
+        }
+        for unknown in given.keys() {
+            let message = unknown_field(schema, id, unknown);
+            self.wrong(&Value::Null, message);
+        }
+        if definition.is_one_of {
+            let mut given = coerced.iter();
+            match (given.next(), given.next()) {
+                (Some((field, Value::Null)), None) => {
+                    let message = format!("Field \"{field}\" must be non-null.");
+                    self.path.push(Segment::Name(field.to_string()));
+                    self.wrong(&Value::Null, message);
+                    self.path.pop();
+                }
+                (Some(_), None) => {}
+                _ => {
+                    let message =
+                        format!("Exactly one key must be specified for OneOf type \"{name}\".");
+                    self.wrong(&Value::Object(coerced.clone()), message);
+                }
+            }
+        }
+        Value::Object(coerced)
+    }
+
+    fn enumeration(&mut self, value: &Value, id: TypeId) -> Value {
+        let definition = self.schema.ty(id);
+        let name = match value {
+            Value::String(name) => name.as_str(),
+            Value::Enum(name) => name.as_str(),
+            other => {
+                let message = format!(
+                    "Enum \"{}\" cannot represent non-string value: {}.",
+                    definition.name,
+                    shown(other)
+                );
+                return self.wrong(value, message);
+            }
+        };
+        if definition.values.iter().any(|known| **known == *name) {
+            return Value::Enum(Name::new(name));
+        }
+        let message = unknown_enum_value(self.schema, id, name);
+        self.wrong(value, message)
+    }
+
+    fn scalar(&mut self, value: Value, id: TypeId) -> Value {
+        let name = &*self.schema.ty(id).name;
+        match built_in(name, value) {
+            Ok(value) => {
+                if let Some(message) = self.scalars.refusal(name, &value) {
+                    return self.wrong(&value, message);
+                }
+                value
+            }
+            Err((value, message)) => self.wrong(&value, message),
+        }
+    }
+
+    fn wrong(&mut self, value: &Value, message: String) -> Value {
+        if self.errors.len() < MOST_ERRORS {
+            self.errors.push(InputError {
+                path: self.path.clone(),
+                value: shown(value),
+                message,
+            });
+        }
+        Value::Null
+    }
+}
+
+/// A value of one of GraphQL's own scalars; of another one, the value as it is.
+fn built_in(name: &str, value: Value) -> Result<Value, (Value, String)> {
+    let integer = |number: &Number| {
+        let whole = |number: f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
+        number.as_i64().or_else(|| {
+            let number = number.as_f64().filter(|&number| whole(number))?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is whole, and below 2^53"
+            )]
+            Some(number as i64)
+        })
+    };
+    let message = match (name, &value) {
+        ("Int", Value::Number(number)) => match integer(number) {
+            Some(number) if i32::try_from(number).is_ok() => return Ok(Value::from(number)),
+            Some(_) => "Int cannot represent non 32-bit signed integer value",
+            None if number.is_u64() => "Int cannot represent non 32-bit signed integer value",
+            None => "Int cannot represent non-integer value",
+        },
+        ("Int", _) => "Int cannot represent non-integer value",
+        ("Float", Value::Number(_))
+        | ("String", Value::String(_))
+        | ("Boolean", Value::Boolean(_))
+        | ("ID", Value::String(_)) => return Ok(value),
+        ("Float", _) => "Float cannot represent non numeric value",
+        ("String", _) => "String cannot represent a non string value",
+        ("Boolean", _) => "Boolean cannot represent a non boolean value",
+        ("ID", Value::Number(number)) => match integer(number) {
+            Some(number) => return Ok(Value::String(number.to_string())),
+            None if number.is_u64() => return Ok(Value::String(number.to_string())),
+            None => "ID cannot represent value",
+        },
+        ("ID", _) => "ID cannot represent value",
+        _ => return Ok(value),
+    };
+    let message = format!("{message}: {}", shown(&value));
+    Err((value, message))
+}
+
+/// A default value as the schema writes it, as a value of its type.
+pub(crate) fn default(schema: &Schema, value: Value, ty: &Ty) -> Value {
+    read_default(schema, value, ty, MOST_DEFAULTS)
+}
+
+fn read_default(schema: &Schema, value: Value, ty: &Ty, further: usize) -> Value {
+    match (value, ty.nullable()) {
+        (Value::Null, _) => Value::Null,
+        (Value::List(items), Ty::List(inner)) => {
+            let items = items.into_iter();
+            Value::List(
+                items
+                    .map(|item| read_default(schema, item, inner, further))
+                    .collect(),
+            )
+        }
+        (value, Ty::List(inner)) => Value::List(vec![read_default(schema, value, inner, further)]),
+        (Value::Object(mut given), Ty::Named(id)) if further > 0 => {
+            let definition = schema.ty(*id);
+            if definition.kind != Kind::InputObject {
+                return Value::Object(given);
+            }
+            let mut read = IndexMap::with_capacity(given.len());
+            for input in definition.inputs.iter() {
+                let value = given
+                    .shift_remove(&*input.name)
+                    .or_else(|| input.default.clone());
+                if let Some(value) = value {
+                    let value = read_default(schema, value, &input.ty, further - 1);
+                    read.insert(Name::new(&input.name), value);
+                }
+            }
+            Value::Object(read)
+        }
+        (value, Ty::Named(id)) => {
+            built_in(&schema.ty(*id).name, value).unwrap_or_else(|(value, _)| value)
+        }
+        (value, Ty::NonNull(_)) => value,
+    }
+}
+
+/// A valid value with the defaults of what its input objects leave out.
+pub(crate) fn with_defaults(schema: &Schema, value: Value, ty: &Ty) -> Value {
+    read_default(schema, value, ty, MOST_DEFAULTS)
+}
+
+pub(crate) fn unknown_field(schema: &Schema, id: TypeId, field: &str) -> String {
+    let definition = schema.ty(id);
+    let names = || definition.inputs.iter().map(|input| &*input.name);
+    let hint = match suggest::did_you_mean(field, names()) {
+        hint if hint.is_empty() => {
+            let names: Vec<_> = names().take(30).map(|name| format!("\"{name}\"")).collect();
+            format!(" Its fields are {}.", names.join(", "))
+        }
+        hint => hint,
+    };
+    format!(
+        "Field \"{field}\" is not defined by type \"{}\".{hint}",
+        definition.name
+    )
+}
+
+pub(crate) fn unknown_enum_value(schema: &Schema, id: TypeId, value: &str) -> String {
+    let definition = schema.ty(id);
+    let names = || definition.values.iter().map(|value| &**value);
+    let hint = match suggest::did_you_mean(value, names()) {
+        hint if hint.is_empty() => {
+            let names: Vec<_> = names().take(30).collect();
+            format!(" Its values are {}.", names.join(", "))
+        }
+        hint => hint.replacen("Did you mean", "Did you mean the enum value", 1),
+    };
+    format!(
+        "Value \"{value}\" does not exist in \"{}\" enum.{hint}",
+        definition.name
+    )
+}
+
+/// A value as an error shows it: not at length.
+fn shown(value: &Value) -> String {
+    const LONGEST: usize = 100;
+    let shown = match value {
+        // Written out it could be as long as the request.
+        Value::List(_) => return "a list".to_owned(),
+        Value::Object(_) => return "an object".to_owned(),
+        Value::String(text) => format!("{:?}", text.chars().take(LONGEST).collect::<String>()),
+        other => other.to_string(),
+    };
+    if shown.len() > 2 * LONGEST {
+        format!("{}…", shown.chars().take(LONGEST).collect::<String>())
+    } else {
+        shown
+    }
+}

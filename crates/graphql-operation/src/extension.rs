@@ -1,0 +1,141 @@
+//! The extension of a schema that executes prepared operations, and nothing else.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::{
+    Request, ServerError, ServerResult, ValidationResult, Variables,
+    async_trait::async_trait,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest,
+        NextValidation,
+    },
+    parser::{parse_query, types::ExecutableDocument},
+};
+
+use crate::{
+    error::Refused,
+    prepare::{Options, PreparedOperation, Preparer},
+    schema::Schema,
+};
+
+/// Makes a schema execute operations as prepared, on every transport. What cannot be prepared does not run.
+///
+/// Register it last, innermost: what other extensions then see of a document is the normalised operation.
+///
+/// ```
+/// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+/// # struct Query;
+/// # #[Object] impl Query { async fn one(&self) -> i32 { 1 } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use graphql_operation::{Options, PreparedOperations};
+///
+/// let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+///     .extension(PreparedOperations::new(Options::default()))
+///     .finish();
+///
+/// let response = schema.execute("query ($no: Boolean = true) { one @skip(if: $no) }").await;
+/// assert_eq!(response.data.to_string(), "{}");
+/// # }
+/// ```
+///
+/// The engine's own validation does not run, and with it not what hangs on it: `limit_depth` and `limit_complexity` of
+/// the schema's builder ([`Options::limits`] are in their place), and hints for caches (`cache_control`).
+#[derive(Clone, Debug)]
+pub struct PreparedOperations {
+    preparer: Arc<OnceLock<Result<Preparer, Refused>>>,
+    options: Options,
+}
+
+impl PreparedOperations {
+    /// Prepares operations of the schema that it is an extension of.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            preparer: Arc::default(),
+            options,
+        }
+    }
+
+    /// Takes what this preparer has prepared, and prepares with it what nobody has.
+    #[must_use]
+    pub fn of(preparer: Preparer) -> Self {
+        Self {
+            options: Options::default(),
+            preparer: Arc::new(OnceLock::from(Ok(preparer))),
+        }
+    }
+
+    fn preparer(&self, ctx: &ExtensionContext<'_>) -> Result<&Preparer, Refused> {
+        let preparer = self.preparer.get_or_init(|| {
+            Schema::parse(&ctx.sdl())
+                .map(|schema| Preparer::new(schema, self.options.clone()))
+                .map_err(|error| Refused::one(crate::Stage::Validation, error.0, None))
+        });
+        preparer.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl ExtensionFactory for PreparedOperations {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(PerRequest {
+            prepared: self.clone(),
+            outcome: OnceLock::new(),
+        })
+    }
+}
+
+struct PerRequest {
+    prepared: PreparedOperations,
+    outcome: OnceLock<Result<Arc<PreparedOperation>, Vec<ServerError>>>,
+}
+
+#[async_trait]
+impl Extension for PerRequest {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let mut request = next.run(ctx, request).await?;
+        let outcome = match PreparedOperation::carried(ctx, &request) {
+            Some(prepared) => Ok(prepared),
+            None => self
+                .prepared
+                .preparer(ctx)
+                .and_then(|preparer| preparer.admit(&mut request)),
+        };
+        // There are no errors to answer with here but one.
+        let _ = self.outcome.set(outcome.map_err(Refused::into_errors));
+        Ok(request)
+    }
+
+    async fn parse_query(
+        &self,
+        _: &ExtensionContext<'_>,
+        _: &str,
+        variables: &Variables,
+        _: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        match self.outcome.get() {
+            Some(Ok(prepared)) => Ok(prepared.document(variables)),
+            // Stands for a document until validation tells all that is wrong with it.
+            _ => Ok(parse_query("{ __typename }")?),
+        }
+    }
+
+    async fn validation(
+        &self,
+        _: &ExtensionContext<'_>,
+        _: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        match self.outcome.get() {
+            Some(Ok(prepared)) => Ok(prepared.validation()),
+            Some(Err(errors)) => Err(errors.clone()),
+            None => Err(vec![ServerError::new(
+                "This operation was not prepared.",
+                None,
+            )]),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Documents that were found valid, and their normalised operations.
+//!
+//! Clients send the same few documents again and again. What a document says does not depend on the request, but for the variables in
+//! `@skip` and `@include`: an operation with such variables has a template for each choice of them that was asked for. Both kinds of
+//! things are kept by the bytes they take, texts included. What was refused is not kept.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_graphql::{Name, Value, Variables, parser::types::OperationType};
+use moka::sync::Cache;
+
+use crate::{
+    ast::{Document, Operation},
+    coerce::{Coercing, Segment, path_value, show_path},
+    error::{Pos, Refused, Stage, server_error},
+    literal,
+    measure::{Measured, Measuring, Sizes},
+    normalise::{Template, TooLarge, conditions, normalise},
+    parser,
+    scalars::Scalars,
+    schema::{Schema, Ty},
+    validate,
+};
+
+/// A valid document.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Tells it from others.
+    id: u64,
+    pub(crate) operations: Vec<Arc<KnownOperation>>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct KnownOperation {
+    /// The text of its document.
+    pub(crate) text: Arc<str>,
+    pub(crate) kind: OperationType,
+    pub(crate) name: Option<String>,
+    pub(crate) measured: Measured,
+    number: usize,
+    variables: Vec<KnownVariable>,
+    /// The variables that `@skip` and `@include` ask.
+    conditions: Vec<Name>,
+    /// The template, where there is but one, and the document was sent for this operation.
+    template: Option<Arc<Template>>,
+}
+
+#[derive(Debug)]
+struct KnownVariable {
+    name: Name,
+    pos: Pos,
+    ty: Ty,
+    default: Option<Value>,
+}
+
+/// The template of an operation, for one choice of its conditions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Choice {
+    document: u64,
+    operation: usize,
+    conditions: Vec<bool>,
+}
+
+pub(crate) struct Documents {
+    documents: Cache<Arc<str>, Arc<Known>>,
+    templates: Cache<Choice, Arc<Template>>,
+    next: AtomicU64,
+}
+
+impl Documents {
+    pub(crate) fn new(bytes: u64) -> Self {
+        // Most documents have no conditions, and their template with them.
+        let templates = bytes / 4;
+        let weight = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Self {
+            documents: Cache::builder()
+                .max_capacity(bytes - templates)
+                .weigher(move |text: &Arc<str>, known: &Arc<Known>| {
+                    weight(text.len() + known.bytes)
+                })
+                .build(),
+            templates: Cache::builder()
+                .max_capacity(templates)
+                .weigher(move |_, template: &Arc<Template>| weight(100 + template.bytes()))
+                .build(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn find(&self, text: &str) -> Option<Arc<Known>> {
+        self.documents.get(text)
+    }
+
+    /// Reads and validates a document. `wanted` is the operation that is going to run, if the request says which.
+    pub(crate) fn read(
+        &self,
+        text: &str,
+        wanted: Option<&str>,
+        schema: &Schema,
+        scalars: &Scalars,
+        sizes: &Sizes,
+        fits: impl Fn(&Measured) -> Result<(), Refused>,
+    ) -> Result<Arc<Known>, Refused> {
+        let document = parser::parse(text)?;
+        let errors = validate::validate(schema, scalars, &document);
+        if !errors.is_empty() {
+            // Only where values of custom scalars are all that is wrong is it the input that is.
+            let is_input = |error: &async_graphql::ServerError| {
+                error.source::<Stage>() == Some(&Stage::UserInput)
+            };
+            let stage = if errors.iter().all(is_input) {
+                Stage::UserInput
+            } else {
+                Stage::Validation
+            };
+            return Err(Refused::new(errors, stage));
+        }
+        let shared: Arc<str> = text.into();
+        let mut operations = Vec::with_capacity(document.operations.len());
+        let only = document.operations.len() == 1;
+        for (number, operation) in document.operations.iter().enumerate() {
+            let measured = Measuring::new(schema, sizes, &document).operation(operation);
+            let mut known =
+                KnownOperation::new(schema, &shared, &document, operation, number, measured);
+            let name = operation.name.map(|name| name.text);
+            let is_wanted = if wanted.is_some() {
+                name == wanted
+            } else {
+                only
+            };
+            if is_wanted && known.conditions.is_empty() {
+                // What is over a limit is not to be written out.
+                fits(&known.measured)?;
+                let template = normalise(schema, &document, operation, &HashMap::new());
+                known.template = Some(Arc::new(template.map_err(too_large)?));
+            }
+            operations.push(Arc::new(known));
+        }
+        let bytes = operations
+            .iter()
+            .map(|operation| operation.bytes())
+            .sum::<usize>()
+            + 500;
+        let known = Arc::new(Known {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            operations,
+            bytes,
+        });
+        self.documents.insert(shared, Arc::clone(&known));
+        // Left to itself the cache sees to its bound later, a batch of insertions at a time.
+        self.documents.run_pending_tasks();
+        Ok(known)
+    }
+
+    /// The template for these variables, which were coerced.
+    pub(crate) fn template(
+        &self,
+        known: &Known,
+        operation: &KnownOperation,
+        schema: &Schema,
+        variables: &Variables,
+    ) -> Result<Arc<Template>, Refused> {
+        if let Some(template) = &operation.template {
+            return Ok(Arc::clone(template));
+        }
+        let choice = Choice {
+            document: known.id,
+            operation: operation.number,
+            conditions: operation.chosen(variables).collect(),
+        };
+        if let Some(template) = self.templates.get(&choice) {
+            return Ok(template);
+        }
+        // It was valid, so it is parsed alone.
+        let document = parser::parse(&operation.text)?;
+        let Some(syntax) = document.operations.get(operation.number) else {
+            return Err(Refused::one(
+                Stage::OperationResolution,
+                "Unknown operation",
+                None,
+            ));
+        };
+        let conditions: HashMap<_, _> = operation
+            .conditions
+            .iter()
+            .cloned()
+            .zip(choice.conditions.iter().copied())
+            .collect();
+        let template = normalise(schema, &document, syntax, &conditions).map_err(too_large)?;
+        let template = Arc::new(template);
+        self.templates.insert(choice, Arc::clone(&template));
+        self.templates.run_pending_tasks();
+        Ok(template)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn weight(&self) -> u64 {
+        self.documents.run_pending_tasks();
+        self.templates.run_pending_tasks();
+        self.documents.weighted_size() + self.templates.weighted_size()
+    }
+}
+
+fn too_large(_: TooLarge) -> Refused {
+    Refused::one(
+        Stage::Validation,
+        "This operation selects more fields than can be written down.",
+        None,
+    )
+}
+
+impl Known {
+    /// The operation that a request means (specification, "GetOperation").
+    pub(crate) fn operation(&self, name: Option<&str>) -> Result<&Arc<KnownOperation>, Refused> {
+        let refused = |message: String| Refused::one(Stage::OperationResolution, message, None);
+        match (name, self.operations.as_slice()) {
+            (None, [operation]) => Ok(operation),
+            (None, _) => Err(refused(
+                "Must provide operation name if query contains multiple operations.".to_owned(),
+            )),
+            (Some(name), operations) => operations
+                .iter()
+                .find(|operation| operation.name.as_deref() == Some(name))
+                .ok_or_else(|| refused(format!("Unknown operation named \"{name}\"."))),
+        }
+    }
+}
+
+impl KnownOperation {
+    fn new<'d>(
+        schema: &Schema,
+        text: &Arc<str>,
+        document: &'d Document<'d>,
+        operation: &'d Operation<'d>,
+        number: usize,
+        measured: Measured,
+    ) -> Self {
+        let variables = operation.variables.iter().filter_map(|variable| {
+            let ty = schema.resolve(&variable.ty)?;
+            Some(KnownVariable {
+                name: Name::new(variable.name.text),
+                pos: variable.pos,
+                default: variable
+                    .default
+                    .as_ref()
+                    .map(|default| literal::typed_constant(schema, default, &ty)),
+                ty,
+            })
+        });
+        Self {
+            text: Arc::clone(text),
+            kind: operation.kind,
+            name: operation.name.map(|name| name.text.to_owned()),
+            measured,
+            number,
+            variables: variables.collect(),
+            conditions: conditions(document, operation),
+            template: None,
+        }
+    }
+
+    /// What each condition is with these variables.
+    pub(crate) fn chosen(&self, variables: &Variables) -> impl Iterator<Item = bool> {
+        let is_true = |name: &Name| variables.get(name) == Some(&Value::Boolean(true));
+        self.conditions.iter().map(is_true)
+    }
+
+    fn bytes(&self) -> usize {
+        let template = self
+            .template
+            .as_ref()
+            .map_or(0, |template| template.bytes());
+        let variables = self.variables.iter();
+        let defaults = variables.map(|variable| variable.default.as_ref().map_or(0, size_of_value));
+        300 + template
+            + self.measured.bytes()
+            + 250 * (self.variables.len() + self.conditions.len())
+            + defaults.sum::<usize>()
+    }
+
+    /// The variables as values of their types, with defaults (specification, "CoerceVariableValues"). What the operation does
+    /// not define is left out.
+    pub(crate) fn coerce(
+        &self,
+        schema: &Schema,
+        scalars: &Scalars,
+        mut given: Variables,
+    ) -> Result<Variables, Refused> {
+        if self.variables.is_empty() {
+            return Ok(Variables::default());
+        }
+        let mut coerced = Variables::default();
+        let mut errors = Vec::new();
+        for variable in &self.variables {
+            let shown = || schema.show(&variable.ty);
+            let Some(value) = given.remove(&variable.name) else {
+                if let Some(default) = &variable.default {
+                    coerced.insert(variable.name.clone(), default.clone());
+                } else if variable.ty.is_non_null() {
+                    let message = format!(
+                        "Variable \"${}\" of required type \"{}\" was not provided.",
+                        variable.name,
+                        shown()
+                    );
+                    errors.push(server_error(Stage::UserInput, message, Some(variable.pos)));
+                }
+                continue;
+            };
+            if value == Value::Null && variable.ty.is_non_null() {
+                let message = format!(
+                    "Variable \"${}\" of non-null type \"{}\" must not be null.",
+                    variable.name,
+                    shown()
+                );
+                errors.push(server_error(Stage::UserInput, message, Some(variable.pos)));
+                continue;
+            }
+            let mut coercing = Coercing {
+                schema,
+                scalars,
+                path: vec![Segment::Name(variable.name.to_string())],
+                errors: Vec::new(),
+            };
+            let value = coercing.value(value, &variable.ty);
+            coerced.insert(variable.name.clone(), value);
+            for wrong in coercing.errors {
+                let message = format!(
+                    "Variable \"${}\" got invalid value {} at `${}`; {}",
+                    variable.name,
+                    wrong.value,
+                    show_path(&wrong.path),
+                    wrong.message
+                );
+                let mut error = server_error(Stage::UserInput, message, Some(variable.pos));
+                if let Some(extensions) = &mut error.extensions {
+                    extensions.set("path", path_value(&wrong.path));
+                }
+                errors.push(error);
+            }
+        }
+        if errors.is_empty() {
+            Ok(coerced)
+        } else {
+            Err(Refused::new(errors, Stage::UserInput))
+        }
+    }
+}
+
+fn size_of_value(value: &Value) -> usize {
+    64 + match value {
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(size_of_value).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| 64 + name.len() + size_of_value(value))
+            .sum(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,178 @@
+//! How many fields an answer about the schema has.
+//!
+//! The schema is known, so this is counted, not estimated: `fields { type { fields { … } } }` is as large as the schema makes it.
+//! What a selection set answers about one thing of the schema is counted once.
+
+use std::collections::HashMap;
+
+use crate::{
+    ast::{Document, Field, Selection, SelectionSet, ValueKind},
+    schema::{DirectiveDefinition, FieldDefinition, InputDefinition, Kind, Schema, Ty, TypeId},
+};
+
+/// How many answers are looked at before a document is taken to ask for more than anybody gets.
+const MOST_LOOKS: usize = 500_000;
+
+pub(super) struct Introspection<'d> {
+    schema: &'d Schema,
+    document: &'d Document<'d>,
+    fragments: HashMap<&'d str, usize>,
+    counted: HashMap<(usize, (u8, usize)), usize>,
+    looks: usize,
+}
+
+/// A thing of the schema that can be asked about.
+#[derive(Clone, Copy)]
+enum Thing<'d> {
+    Schema,
+    Type(TypeId),
+    /// A list or a non-null.
+    Wrapped(&'d Ty),
+    Field(&'d FieldDefinition),
+    Input(&'d InputDefinition),
+    EnumValue,
+    Directive(&'d DirectiveDefinition),
+}
+
+impl<'d> Thing<'d> {
+    fn of(ty: &'d Ty) -> Self {
+        match ty {
+            Ty::Named(id) => Self::Type(*id),
+            wrapped => Self::Wrapped(wrapped),
+        }
+    }
+
+    /// Tells it from other things of the same schema, which stays where it is.
+    fn key(self) -> (u8, usize) {
+        match self {
+            Self::Schema => (0, 0),
+            Self::Type(id) => (1, id),
+            Self::Wrapped(ty) => (2, std::ptr::from_ref(ty).addr()),
+            Self::Field(field) => (3, std::ptr::from_ref(field).addr()),
+            Self::Input(input) => (4, std::ptr::from_ref(input).addr()),
+            Self::EnumValue => (5, 0),
+            Self::Directive(directive) => (6, std::ptr::from_ref(directive).addr()),
+        }
+    }
+}
+
+impl<'d> Introspection<'d> {
+    pub(super) fn new(
+        schema: &'d Schema,
+        document: &'d Document<'d>,
+        fragments: HashMap<&'d str, usize>,
+    ) -> Self {
+        Self {
+            schema,
+            document,
+            fragments,
+            counted: HashMap::new(),
+            looks: 0,
+        }
+    }
+
+    /// The fields below `__schema` or `__type`.
+    pub(super) fn count(&mut self, field: &'d Field<'d>, set: &'d SelectionSet<'d>) -> usize {
+        if field.name.text == "__schema" {
+            return self.set(set, Thing::Schema);
+        }
+        let schema = self.schema;
+        let named = field.arguments.first().map(|argument| &argument.value.kind);
+        match named {
+            Some(ValueKind::String(name)) => schema
+                .find(name)
+                .map_or(0, |id| self.set(set, Thing::Type(id))),
+            // A variable: the type with the longest answer.
+            _ => {
+                let counts: Vec<_> = schema
+                    .types()
+                    .map(|(id, _)| self.set(set, Thing::Type(id)))
+                    .collect();
+                counts.into_iter().max().unwrap_or(0)
+            }
+        }
+    }
+
+    fn set(&mut self, set: &'d SelectionSet<'d>, thing: Thing<'d>) -> usize {
+        if self.looks >= MOST_LOOKS {
+            return usize::MAX;
+        }
+        let key = (set.number, thing.key());
+        if let Some(counted) = self.counted.get(&key) {
+            return *counted;
+        }
+        let mut total: usize = 0;
+        for selection in &set.items {
+            self.looks += 1;
+            let one = match selection {
+                Selection::Field(field) => {
+                    let below = match &field.selections {
+                        Some(set) => self
+                            .answers(thing, field.name.text)
+                            .into_iter()
+                            .fold(0, |sum: usize, thing| {
+                                sum.saturating_add(self.set(set, thing))
+                            }),
+                        None => 0,
+                    };
+                    below.saturating_add(1)
+                }
+                Selection::Inline(inline) => self.set(&inline.selections, thing),
+                Selection::Spread(spread) => match self.fragments.get(spread.name.text) {
+                    Some(&number) => {
+                        let document = self.document;
+                        self.set(&document.fragments[number].selections, thing)
+                    }
+                    None => 0,
+                },
+            };
+            total = total.saturating_add(one);
+        }
+        self.counted.insert(key, total);
+        total
+    }
+
+    /// What a field of a thing answers.
+    fn answers(&self, thing: Thing<'d>, field: &str) -> Vec<Thing<'d>> {
+        let schema = self.schema;
+        let types = |ids: &[TypeId]| ids.iter().map(|&id| Thing::Type(id)).collect();
+        match (thing, field) {
+            (Thing::Schema, "types") => schema.types().map(|(id, _)| Thing::Type(id)).collect(),
+            (Thing::Schema, "directives") => schema
+                .directives()
+                .map(|(_, directive)| Thing::Directive(directive))
+                .collect(),
+            (Thing::Schema, root) => {
+                use async_graphql::parser::types::OperationType as Root;
+                let root = match root {
+                    "queryType" => schema.root(Root::Query),
+                    "mutationType" => schema.root(Root::Mutation),
+                    "subscriptionType" => schema.root(Root::Subscription),
+                    _ => None,
+                };
+                root.map(Thing::Type).into_iter().collect()
+            }
+            (Thing::Type(id), field) => {
+                let ty = schema.ty(id);
+                match field {
+                    "fields" => ty.fields.iter().map(Thing::Field).collect(),
+                    "interfaces" => types(&ty.interfaces),
+                    "possibleTypes" if ty.kind != Kind::Object => types(&ty.possible),
+                    "enumValues" => vec![Thing::EnumValue; ty.values.len()],
+                    "inputFields" => ty.inputs.iter().map(Thing::Input).collect(),
+                    _ => Vec::new(),
+                }
+            }
+            (Thing::Wrapped(Ty::List(inner) | Ty::NonNull(inner)), "ofType") => {
+                vec![Thing::of(inner)]
+            }
+            (Thing::Field(field), "type") => vec![Thing::of(&field.ty)],
+            (Thing::Field(field), "args") => field.arguments.iter().map(Thing::Input).collect(),
+            (Thing::Input(input), "type") => vec![Thing::of(&input.ty)],
+            (Thing::Directive(directive), "args") => {
+                directive.arguments.iter().map(Thing::Input).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

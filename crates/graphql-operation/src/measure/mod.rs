@@ -1,0 +1,297 @@
+//! How much an operation asks for.
+//!
+//! A fragment is measured once, and its measure added wherever it is spread: the time this takes grows with the text, while what it
+//! counts may grow exponentially. Sums stop at the greatest number. Fields are counted as often as they can be answered, with the
+//! schema's types at hand: below a page as often as the page has items, below a list as often as [`Sizes`] says, below a list of
+//! the schema itself as often as the schema has such things.
+
+mod introspection;
+mod sizes;
+
+use std::collections::HashMap;
+
+use async_graphql::{Name, Value, Variables};
+
+use self::introspection::Introspection;
+pub(crate) use self::sizes::Items;
+pub use self::sizes::{Size, Sizes};
+use crate::{
+    ast::{Document, Field, Operation, Selection, SelectionSet},
+    schema::{Schema, TypeId},
+};
+
+/// What is counted of one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Measure {
+    /// Fields inside fields.
+    pub depth: usize,
+    /// Fields at the top.
+    pub root_fields: usize,
+    /// Fields with an alias.
+    pub aliases: usize,
+    /// Directives, in the document.
+    pub directives: usize,
+    /// Fields that the answer can have.
+    pub complexity: usize,
+    /// Whether the schema is asked for.
+    pub introspects: bool,
+}
+
+/// The measure of an operation, before its variables are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    counts: Measure,
+    cost: Cost,
+    /// What depends on variables, each behind what it is made of.
+    sums: std::sync::Arc<[Vec<(Items, Cost)>]>,
+}
+
+impl Measured {
+    /// The measure with these variables, which were coerced.
+    pub(crate) fn with(&self, variables: &Variables) -> Measure {
+        self.measure(|items| items.with(variables))
+    }
+
+    /// The measure with those variables that make it least.
+    pub(crate) fn least(&self) -> Measure {
+        self.measure(|items| match items {
+            Items::Certain(items) => *items,
+            Items::Page { .. } | Items::Length { .. } => 1,
+        })
+    }
+
+    fn measure(&self, items: impl Fn(&Items) -> usize) -> Measure {
+        let mut known: Vec<usize> = Vec::new();
+        if self.cost.sum.is_some() {
+            known.reserve(self.sums.len());
+            for sum in self.sums.iter() {
+                let parts = sum
+                    .iter()
+                    .map(|(of, cost)| cost.known(&known).saturating_mul(items(of)));
+                let total = parts.fold(0, usize::saturating_add);
+                known.push(total);
+            }
+        }
+        Measure {
+            complexity: self.cost.known(&known),
+            ..self.counts
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let sums = self.sums.iter().map(|sum| 64 + 128 * sum.len());
+        sums.sum::<usize>() + 128
+    }
+}
+
+/// A number of fields: what is certain, and a sum that depends on variables.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    certain: usize,
+    sum: Option<usize>,
+}
+
+impl Cost {
+    fn known(&self, sums: &[usize]) -> usize {
+        let sum = self.sum.and_then(|sum| sums.get(sum)).copied();
+        self.certain.saturating_add(sum.unwrap_or(0))
+    }
+}
+
+/// The counts of one selection set.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    depth: usize,
+    /// The fields of this very set, not those inside them.
+    fields: usize,
+    aliases: usize,
+    directives: usize,
+    cost: Cost,
+    introspects: bool,
+}
+
+/// Measures operations of one document.
+pub(crate) struct Measuring<'d> {
+    schema: &'d Schema,
+    sizes: &'d Sizes,
+    document: &'d Document<'d>,
+    fragments: HashMap<&'d str, usize>,
+    /// What has been measured, by the type that it was measured on: it says where a page is.
+    measured: HashMap<(usize, TypeId, bool), Counts>,
+    sums: Vec<Vec<(Items, Cost)>>,
+    introspection: Introspection<'d>,
+}
+
+impl<'d> Measuring<'d> {
+    pub(crate) fn new(schema: &'d Schema, sizes: &'d Sizes, document: &'d Document<'d>) -> Self {
+        let names = document.fragments.iter().enumerate();
+        let fragments: HashMap<_, _> = names.map(|(at, one)| (one.name.text, at)).collect();
+        Self {
+            schema,
+            sizes,
+            document,
+            measured: HashMap::new(),
+            sums: Vec::new(),
+            introspection: Introspection::new(schema, document, fragments.clone()),
+            fragments,
+        }
+    }
+
+    /// Measures one operation of the document, which is valid.
+    pub(crate) fn operation(mut self, operation: &'d Operation<'d>) -> Measured {
+        let counts = match self.schema.root(operation.kind) {
+            Some(root) => self.set(&operation.selections, root, false),
+            None => Counts::default(),
+        };
+        let variables = operation.variables.iter();
+        let of_variables: usize = variables.map(|variable| variable.directives.len()).sum();
+        Measured {
+            counts: Measure {
+                depth: counts.depth,
+                root_fields: counts.fields,
+                aliases: counts.aliases,
+                directives: counts
+                    .directives
+                    .saturating_add(operation.directives.len())
+                    .saturating_add(of_variables),
+                complexity: 0,
+                introspects: counts.introspects,
+            },
+            cost: counts.cost,
+            sums: self.sums.into(),
+        }
+    }
+
+    /// `is_page`: whether the set is on a page, whose `edges` and `nodes` are counted already.
+    fn set(&mut self, set: &'d SelectionSet<'d>, parent: TypeId, is_page: bool) -> Counts {
+        let mut total = Counts::default();
+        let mut sum = Vec::new();
+        for selection in &set.items {
+            let (one, directives) = match selection {
+                Selection::Field(field) => (self.field(field, parent, is_page), &field.directives),
+                Selection::Inline(inline) => {
+                    let condition = inline
+                        .condition
+                        .and_then(|name| self.schema.find(name.text));
+                    let on = condition.unwrap_or(parent);
+                    (
+                        self.set(&inline.selections, on, is_page),
+                        &inline.directives,
+                    )
+                }
+                Selection::Spread(spread) => {
+                    let mut counts = self.fragment(spread.name.text, is_page);
+                    // A spread costs a visit, also of a fragment that is empty but for other spreads.
+                    counts.cost.certain = counts.cost.certain.saturating_add(1);
+                    (counts, &spread.directives)
+                }
+            };
+            total.depth = total.depth.max(one.depth);
+            total.fields = total.fields.saturating_add(one.fields);
+            total.aliases = total.aliases.saturating_add(one.aliases);
+            total.directives = total
+                .directives
+                .saturating_add(one.directives)
+                .saturating_add(directives.len());
+            total.introspects |= one.introspects;
+            total.cost.certain = total.cost.certain.saturating_add(one.cost.certain);
+            if one.cost.sum.is_some() {
+                let varying = Cost {
+                    certain: 0,
+                    ..one.cost
+                };
+                sum.push((Items::Certain(1), varying));
+            }
+        }
+        total.cost.sum = self.sum(sum);
+        total
+    }
+
+    fn sum(&mut self, mut parts: Vec<(Items, Cost)>) -> Option<usize> {
+        match parts.as_mut_slice() {
+            [] => None,
+            [(Items::Certain(1), Cost { certain: 0, sum })] => *sum,
+            _ => {
+                self.sums.push(parts);
+                Some(self.sums.len() - 1)
+            }
+        }
+    }
+
+    fn field(&mut self, field: &'d Field<'d>, parent: TypeId, is_page: bool) -> Counts {
+        let mut counts = Counts {
+            depth: 1,
+            fields: 1,
+            aliases: usize::from(field.alias.is_some()),
+            cost: Cost {
+                certain: 1,
+                sum: None,
+            },
+            ..Counts::default()
+        };
+        let definition = self.schema.field(parent, field.name.text);
+        let (Some(set), Some(definition)) = (&field.selections, definition) else {
+            return counts;
+        };
+        let asks_for_schema = matches!(field.name.text, "__schema" | "__type");
+        let items = self
+            .sizes
+            .items(self.schema, parent, definition, field, is_page);
+        let below_is_page = sizes::is_paged(definition);
+        let inside = self.set(set, definition.ty.base(), below_is_page);
+        counts.depth = inside.depth.saturating_add(1);
+        counts.aliases = counts.aliases.saturating_add(inside.aliases);
+        counts.directives = inside.directives;
+        counts.introspects = inside.introspects || asks_for_schema;
+        if asks_for_schema {
+            let fields = self.introspection.count(field, set);
+            counts.cost.certain = fields.saturating_add(1);
+            return counts;
+        }
+        match (items, inside.cost) {
+            (Items::Certain(items), Cost { certain, sum: None }) => {
+                counts.cost.certain = certain.saturating_mul(items).saturating_add(1);
+            }
+            (items, inside) => counts.cost.sum = self.sum(vec![(items, inside)]),
+        }
+        counts
+    }
+
+    fn fragment(&mut self, name: &'d str, is_page: bool) -> Counts {
+        let Some(&number) = self.fragments.get(name) else {
+            return Counts::default();
+        };
+        let fragment = &self.document.fragments[number];
+        let Some(condition) = self.schema.find(fragment.condition.text) else {
+            return Counts::default();
+        };
+        let key = (number, condition, is_page);
+        if let Some(counts) = self.measured.get(&key) {
+            return *counts;
+        }
+        let mut counts = self.set(&fragment.selections, condition, is_page);
+        counts.directives = counts.directives.saturating_add(fragment.directives.len());
+        self.measured.insert(key, counts);
+        counts
+    }
+}
+
+/// A number that a client gives: as a literal, or in a variable.
+#[derive(Clone, Debug)]
+pub(crate) enum Given {
+    Number(i64),
+    Variable(Name),
+}
+
+impl Given {
+    fn with(&self, variables: &Variables) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Variable(name) => match variables.get(name) {
+                Some(Value::Number(number)) => number.as_i64(),
+                _ => None,
+            },
+        }
+    }
+}

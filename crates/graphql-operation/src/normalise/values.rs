@@ -1,0 +1,160 @@
+//! Arguments, directives and variable definitions of a normalised operation.
+
+use async_graphql::{
+    Name, Positioned,
+    parser::types::{
+        self, BaseType, DocumentOperations, ExecutableDocument, Selection, SelectionSet, Type,
+        VariableDefinition,
+    },
+};
+use async_graphql_value::Value;
+
+use super::{Normalising, positioned};
+use crate::{
+    ast::{self, Argument, Directive, Operation, ValueKind},
+    literal,
+    schema::{InputDefinition, Named, Schema, Ty},
+};
+
+type Arguments = Vec<(Positioned<Name>, Positioned<Value>)>;
+
+impl<'d> Normalising<'d> {
+    pub(super) fn arguments(
+        &mut self,
+        arguments: &'d [Argument<'d>],
+        definitions: &Named<InputDefinition>,
+    ) -> Arguments {
+        let mut read = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let value = match definitions.get(argument.name.text) {
+                Some(definition) => literal::typed(self.schema, &argument.value, &definition.ty),
+                None => literal::untyped(&argument.value),
+            };
+            self.note(&argument.value);
+            if let ValueKind::Variable(name) = argument.value.kind
+                && self
+                    .variables
+                    .get(name)
+                    .is_some_and(|(_, is_optional)| *is_optional)
+                && !self.optional.iter().any(|known| known.as_str() == name)
+            {
+                self.optional.push(Name::new(name));
+            }
+            let name = positioned(argument.name.pos, Name::new(argument.name.text));
+            read.push((name, positioned(argument.value.pos, value)));
+        }
+        read
+    }
+
+    /// Notes the variables and the size of a value.
+    fn note(&mut self, value: &'d ast::Value<'d>) {
+        self.text += 64;
+        match &value.kind {
+            ValueKind::Variable(name) => {
+                self.used.insert(name);
+            }
+            ValueKind::String(text) => self.text += text.len(),
+            ValueKind::List(items) => items.iter().for_each(|item| self.note(item)),
+            ValueKind::Object(fields) => {
+                for field in fields {
+                    self.text += 64 + field.name.text.len();
+                    self.note(&field.value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The directives that are not applied yet.
+    pub(super) fn directives(
+        &mut self,
+        directives: &'d [Directive<'d>],
+    ) -> Vec<Positioned<types::Directive>> {
+        let mut read = Vec::new();
+        for directive in directives {
+            if matches!(directive.name.text, "skip" | "include") {
+                continue;
+            }
+            let arguments = match self.schema.directive(directive.name.text) {
+                Some(definition) => self.arguments(&directive.arguments, &definition.arguments),
+                None => Vec::new(),
+            };
+            let name = positioned(directive.name.pos, Name::new(directive.name.text));
+            read.push(positioned(
+                directive.pos,
+                types::Directive { name, arguments },
+            ));
+        }
+        read
+    }
+
+    /// The variables that are still used. Their defaults are applied by whoever coerces them.
+    pub(super) fn definitions(
+        &mut self,
+        operation: &'d Operation<'d>,
+    ) -> Vec<Positioned<VariableDefinition>> {
+        let mut definitions = Vec::new();
+        for variable in &operation.variables {
+            let name = variable.name.text;
+            let Some((ty, _)) = self.variables.get(name) else {
+                continue;
+            };
+            if !self.used.contains(name) {
+                continue;
+            }
+            self.text += 200 + name.len();
+            let definition = VariableDefinition {
+                name: positioned(variable.name.pos, Name::new(name)),
+                var_type: positioned(variable.ty.pos, engine_type(self.schema, ty)),
+                directives: Vec::new(),
+                default_value: None,
+            };
+            definitions.push(positioned(variable.pos, definition));
+        }
+        definitions
+    }
+}
+
+fn engine_type(schema: &Schema, ty: &Ty) -> Type {
+    let base = match ty.nullable() {
+        Ty::List(inner) => BaseType::List(Box::new(engine_type(schema, inner))),
+        named => BaseType::Named(Name::new(&schema.ty(named.base()).name)),
+    };
+    Type {
+        base,
+        nullable: !ty.is_non_null(),
+    }
+}
+
+/// Leaves out arguments whose value is a variable that has none (specification, "Coercing Field Arguments").
+pub(super) fn leave_out(document: &mut ExecutableDocument, is_absent: &impl Fn(&Name) -> bool) {
+    match &mut document.operations {
+        DocumentOperations::Single(operation) => {
+            of_set(&mut operation.node.selection_set.node, is_absent);
+        }
+        DocumentOperations::Multiple(operations) => {
+            for operation in operations.values_mut() {
+                of_set(&mut operation.node.selection_set.node, is_absent);
+            }
+        }
+    }
+}
+
+fn of_set(set: &mut SelectionSet, is_absent: &impl Fn(&Name) -> bool) {
+    let is_there = |(_, value): &(Positioned<Name>, Positioned<Value>)| !matches!(&value.node, Value::Variable(name) if is_absent(name));
+    for selection in &mut set.items {
+        for directive in selection.node.directives_mut() {
+            directive.node.arguments.retain(is_there);
+        }
+        match &mut selection.node {
+            Selection::Field(field) => {
+                field.node.arguments.retain(is_there);
+                of_set(&mut field.node.selection_set.node, is_absent);
+            }
+            Selection::InlineFragment(inline) => {
+                of_set(&mut inline.node.selection_set.node, is_absent);
+            }
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}

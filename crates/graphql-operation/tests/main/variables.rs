@@ -1,0 +1,242 @@
+//! Variables as values of their types.
+
+use async_graphql::{Request, Variables};
+use serde_json::{Value as Json, json};
+
+use super::schema::{PREPARER, prepare};
+
+#[track_caller]
+fn coerced(ty: &str, field: &str, value: Json, expected: Json) {
+    let document = format!("query ($a: {ty}) {{ arguments {{ {field}(a: $a) }} }}");
+    let (_, variables) = prepare(&document, json!({ "a": value })).unwrap();
+    let coerced = serde_json::to_value(&variables).unwrap();
+    assert_eq!(coerced, json!({ "a": expected }), "{document}");
+    // What is run again is coerced again.
+    let (_, again) = prepare(&document, coerced).unwrap();
+    assert_eq!(
+        serde_json::to_value(&again).unwrap(),
+        json!({ "a": expected })
+    );
+}
+
+#[test]
+fn values_become_those_of_their_types() {
+    coerced("Int", "int", json!(1.0), json!(1));
+    coerced("Int", "int", json!(-5), json!(-5));
+    coerced("Int", "int", Json::Null, Json::Null);
+    coerced("Float", "float", json!(1), json!(1));
+    coerced("ID", "id", json!(5), json!("5"));
+    coerced("ID", "id", json!(5.0), json!("5"));
+    coerced("[Int]", "ints", json!(1), json!([1]));
+    coerced("[[Int!]]", "grid", json!(1), json!([[1]]));
+    coerced(
+        "[[Int!]]",
+        "grid",
+        json!([[1, 2], null]),
+        json!([[1, 2], null]),
+    );
+    coerced("Command", "command", json!("SIT"), json!("SIT"));
+    coerced("Even", "even", json!(4), json!(4));
+    coerced(
+        "Any",
+        "any",
+        json!({ "b": [1, null, 1.5] }),
+        json!({ "b": [1, null, 1.5] }),
+    );
+    coerced(
+        "Point",
+        "point",
+        json!({ "x": 1 }),
+        json!({ "x": 1, "y": 5, "label": "p" }),
+    );
+    coerced(
+        "Deep",
+        "deep",
+        json!({ "points": { "x": 1, "y": 1, "label": null }, "point": { "x": 2 } }),
+        json!({
+            "point": { "x": 2, "y": 5, "label": "p" },
+            "points": [{ "x": 1, "y": 1, "label": null }],
+            "command": "SIT",
+        }),
+    );
+    coerced(
+        "Choice!",
+        "choice",
+        json!({ "number": 1 }),
+        json!({ "number": 1 }),
+    );
+}
+
+#[test]
+fn defaults_are_applied() {
+    let document = "query ($a: Int = 3, $b: Point = { x: 1 }, $c: [ID!]! = 7, $d: Int) { arguments { int(a: $a) point(a: $b) ids(a: $c) defaultInt(a: $d) } }";
+    let (_, variables) = prepare(document, json!({ "a": null, "unknown": 1 })).unwrap();
+    assert_eq!(
+        serde_json::to_value(&variables).unwrap(),
+        json!({ "a": null, "b": { "x": 1, "y": 5, "label": "p" }, "c": ["7"] })
+    );
+}
+
+#[test]
+fn values_of_other_types_are_refused_with_their_path() {
+    let cases = [
+        ("Int", "int", json!("1"), "$a`", json!(["a"])),
+        ("Int", "int", json!(1.5), "$a`", json!(["a"])),
+        (
+            "Int",
+            "int",
+            json!(2_147_483_648_i64),
+            "32-bit",
+            json!(["a"]),
+        ),
+        ("Int", "int", json!(true), "Int cannot", json!(["a"])),
+        ("Float", "float", json!("1"), "Float cannot", json!(["a"])),
+        ("String", "string", json!(1), "String cannot", json!(["a"])),
+        (
+            "Boolean",
+            "boolean",
+            json!("true"),
+            "Boolean cannot",
+            json!(["a"]),
+        ),
+        ("ID", "id", json!(1.5), "ID cannot", json!(["a"])),
+        (
+            "Command",
+            "command",
+            json!("SITT"),
+            "Did you mean the enum value \"SIT\"",
+            json!(["a"]),
+        ),
+        (
+            "Command",
+            "command",
+            json!(1),
+            "cannot represent non-string",
+            json!(["a"]),
+        ),
+        ("[Int]", "ints", json!([1, "2"]), "`$a[1]`", json!(["a", 1])),
+        (
+            "[[Int!]]",
+            "grid",
+            json!([[1, null]]),
+            "`$a[0][1]`",
+            json!(["a", 0, 1]),
+        ),
+        ("Point", "point", json!(1), "to be an object", json!(["a"])),
+        (
+            "Point",
+            "point",
+            json!({}),
+            "\"x\" of required type \"Int!\" was not provided",
+            json!(["a"]),
+        ),
+        (
+            "Point",
+            "point",
+            json!({ "x": 1, "w": 1 }),
+            "\"w\" is not defined by type \"Point\"",
+            json!(["a"]),
+        ),
+        (
+            "Point",
+            "point",
+            json!({ "x": 1, "y": null }),
+            "`$a.y`",
+            json!(["a", "y"]),
+        ),
+        (
+            "Deep",
+            "deep",
+            json!({ "point": { "x": 1 }, "points": [{ "x": 1 }, { "x": "1" }] }),
+            "`$a.points[1].x`",
+            json!(["a", "points", 1, "x"]),
+        ),
+        (
+            "Deep",
+            "deep",
+            json!({ "point": { "x": 1 }, "even": 3 }),
+            "`$a.even`; 3 is not even",
+            json!(["a", "even"]),
+        ),
+        (
+            "Choice!",
+            "choice",
+            json!({}),
+            "Exactly one key",
+            json!(["a"]),
+        ),
+        (
+            "Choice!",
+            "choice",
+            json!({ "id": 1, "number": 1 }),
+            "Exactly one key",
+            json!(["a"]),
+        ),
+        (
+            "Choice!",
+            "choice",
+            json!({ "id": null }),
+            "must be non-null",
+            json!(["a", "id"]),
+        ),
+    ];
+    for (ty, field, value, message, path) in cases {
+        let document = format!("query ($a: {ty}) {{ arguments {{ {field}(a: $a) }} }}");
+        let refused = prepare(&document, json!({ "a": value })).unwrap_err();
+        let error = &refused.errors()[0];
+        assert!(
+            error.message.contains(message),
+            "{document}: {}",
+            error.message
+        );
+        let extensions = serde_json::to_value(&error.extensions).unwrap();
+        assert_eq!(
+            extensions,
+            json!({ "code": "BAD_USER_INPUT", "path": path }),
+            "{document}"
+        );
+    }
+}
+
+#[test]
+fn what_has_to_be_there_is() {
+    let document = "query ($a: Int!, $b: Int! = 1) { arguments { int(a: $a) i: int(a: $b) } }";
+    for (variables, message) in [
+        (
+            json!({}),
+            "Variable \"$a\" of required type \"Int!\" was not provided.",
+        ),
+        (
+            json!({ "a": null }),
+            "Variable \"$a\" of non-null type \"Int!\" must not be null.",
+        ),
+        (
+            json!({ "a": 1, "b": null }),
+            "Variable \"$b\" of non-null type \"Int!\" must not be null.",
+        ),
+    ] {
+        let refused = prepare(document, variables).unwrap_err();
+        assert_eq!(refused.to_string(), message);
+        assert_eq!(refused.stage().code(), "BAD_USER_INPUT");
+    }
+}
+
+#[test]
+fn the_operation_is_the_one_that_is_named() {
+    let document = "query A { dog { id } } query B($a: Int!) { arguments { int(a: $a) } }";
+    let of = |name: Option<&str>, variables: Json| {
+        let mut request = Request::new(document).variables(Variables::from_json(variables));
+        request.operation_name = name.map(str::to_owned);
+        let prepared = PREPARER.prepare(&mut request);
+        prepared.map(|prepared| prepared.to_string())
+    };
+    for _ in 0..2 {
+        assert_eq!(of(Some("A"), json!({})).unwrap(), "query A { dog { id } }");
+        let other = of(Some("B"), json!({ "a": 1 })).unwrap();
+        assert_eq!(other, "query B ($a: Int!) { arguments { int(a: $a) } }");
+        for name in [None, Some("C"), Some("")] {
+            let refused = of(name, json!({})).unwrap_err();
+            assert_eq!(refused.stage().code(), "OPERATION_RESOLUTION_FAILURE");
+        }
+    }
+}
