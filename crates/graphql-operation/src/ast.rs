@@ -121,7 +121,8 @@ pub(crate) enum ValueKind<'a> {
     Variable(&'a str),
     Int(&'a str),
     Float(&'a str),
-    String(Cow<'a, str>),
+    /// Its text, and whether it is a block string.
+    String(Cow<'a, str>, bool),
     Boolean(bool),
     Null,
     Enum(&'a str),

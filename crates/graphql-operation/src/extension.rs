@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    Request, ServerError, ServerResult, ValidationResult, Variables,
+    Request, Response, ServerError, ServerResult, ValidationResult, Variables,
     async_trait::async_trait,
     extensions::{
-        Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextPrepareRequest,
-        NextValidation,
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
+        NextPrepareRequest, NextValidation,
     },
     parser::{parse_query, types::ExecutableDocument},
 };
@@ -122,6 +122,19 @@ impl Extension for PerRequest {
             // Stands for a document until validation tells all that is wrong with it.
             _ => Ok(parse_query("{ __typename }")?),
         }
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(ctx, operation_name).await;
+        if let Some(Ok(prepared)) = self.outcome.get() {
+            prepared.put_right(&mut response);
+        }
+        response
     }
 
     async fn validation(

@@ -30,7 +30,7 @@ pub(crate) fn untyped(value: &ast::Value<'_>) -> Value {
         ValueKind::Int(text) | ValueKind::Float(text) => {
             number(text).map_or(Value::Null, Value::Number)
         }
-        ValueKind::String(text) => Value::String(text.clone().into_owned()),
+        ValueKind::String(text, _) => Value::String(text.clone().into_owned()),
         ValueKind::Boolean(boolean) => Value::Boolean(*boolean),
         ValueKind::Null => Value::Null,
         ValueKind::Enum(name) => Value::Enum(Name::new(name)),
@@ -115,7 +115,7 @@ pub(crate) fn refusal_of_scalar(name: &str, kind: Kind, value: &ast::Value<'_>) 
             "Float cannot represent non numeric value: {}",
             shown()
         )),
-        ("String", ValueKind::String(_)) | ("Boolean", ValueKind::Boolean(_)) => None,
+        ("String", ValueKind::String(..)) | ("Boolean", ValueKind::Boolean(_)) => None,
         ("String", _) => Some(format!(
             "String cannot represent a non string value: {}",
             shown()
@@ -124,7 +124,7 @@ pub(crate) fn refusal_of_scalar(name: &str, kind: Kind, value: &ast::Value<'_>) 
             "Boolean cannot represent a non boolean value: {}",
             shown()
         )),
-        ("ID", ValueKind::String(_) | ValueKind::Int(_)) => None,
+        ("ID", ValueKind::String(..) | ValueKind::Int(_)) => None,
         ("ID", _) => Some(format!(
             "ID cannot represent a non-string and non-integer value: {}",
             shown()

@@ -282,8 +282,8 @@ impl<'a> Parser<'a> {
             }
             Kind::Int => ValueKind::Int(text),
             Kind::Float => ValueKind::Float(text),
-            Kind::String => ValueKind::String(text::string(text, pos)?),
-            Kind::BlockString => ValueKind::String(text::block(text)),
+            Kind::String => ValueKind::String(text::string(text, pos)?, false),
+            Kind::BlockString => ValueKind::String(text::block(text), true),
             Kind::Name => match text {
                 "true" => ValueKind::Boolean(true),
                 "false" => ValueKind::Boolean(false),

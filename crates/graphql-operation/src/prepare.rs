@@ -3,7 +3,7 @@
 use std::{any::TypeId, sync::Arc};
 
 use async_graphql::{
-    CacheControl, Data, Request, ValidationResult, Variables,
+    CacheControl, Data, Request, Response, ValidationResult, Variables,
     extensions::ExtensionContext,
     parser::types::{ExecutableDocument, OperationType},
 };
@@ -13,7 +13,7 @@ use crate::{
     known::{Documents, KnownOperation},
     limits::Limits,
     measure::{Measure, Measured, Sizes},
-    normalise::Template,
+    normalise::{Template, put_right},
     print::Printed,
     scalars::Scalars,
     schema::Schema,
@@ -246,6 +246,20 @@ impl PreparedOperation {
             cache_control: CacheControl::default(),
             complexity: self.measure.complexity,
             depth: self.measure.depth,
+        }
+    }
+
+    /// Whether the engine's answer has to be put right by [`PreparedOperation::put_right`].
+    #[must_use]
+    pub fn is_put_right(&self) -> bool {
+        self.template.asks_for_kinds
+    }
+
+    /// Puts right what the engine answers about the schema. Whoever executes an operation without
+    /// [`PreparedOperations`](crate::PreparedOperations) has to.
+    pub fn put_right(&self, response: &mut Response) {
+        if self.is_put_right() {
+            put_right(response);
         }
     }
 

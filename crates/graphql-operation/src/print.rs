@@ -41,7 +41,7 @@ fn write_literal(value: &ast::Value<'_>, shown: &mut String) {
         ValueKind::Int(text) | ValueKind::Float(text) | ValueKind::Enum(text) => {
             shown.push_str(text);
         }
-        ValueKind::String(text) => {
+        ValueKind::String(text, _) => {
             let text: String = text.chars().take(LONGEST).collect();
             shown.push_str(&Value::String(text).to_string());
         }

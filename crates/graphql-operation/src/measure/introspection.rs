@@ -79,7 +79,7 @@ impl<'d> Introspection<'d> {
         let schema = self.schema;
         let named = field.arguments.first().map(|argument| &argument.value.kind);
         match named {
-            Some(ValueKind::String(name)) => schema
+            Some(ValueKind::String(name, _)) => schema
                 .find(name)
                 .map_or(0, |id| self.set(set, Thing::Type(id))),
             // A variable: the type with the longest answer.

@@ -6,7 +6,10 @@
 //! response has, and in which order, does not change; positions are those of the first field of a group.
 
 mod abstract_type;
+mod interfaces;
 mod values;
+
+pub(crate) use self::interfaces::put_right;
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,6 +39,8 @@ pub(crate) struct Template {
     pub(crate) root_fields: Vec<(Name, Name)>,
     /// Variables that may have no value, and are the whole of an argument's: that argument is then not there.
     optional: Vec<Name>,
+    /// Whether something is asked for that [`put_right`] takes out of the answer.
+    pub(crate) asks_for_kinds: bool,
     fields: usize,
     /// Of texts inside it.
     text: usize,
@@ -73,6 +78,7 @@ pub(crate) fn normalise<'d>(
         variables: HashMap::new(),
         used: HashSet::new(),
         optional: Vec::new(),
+        asks_for_kinds: false,
         fields: 0,
         text: 0,
     };
@@ -113,6 +119,7 @@ pub(crate) fn normalise<'d>(
         },
         root_fields,
         optional: normalising.optional,
+        asks_for_kinds: normalising.asks_for_kinds,
         fields: normalising.fields,
         text: normalising.text,
     })
@@ -188,6 +195,7 @@ struct Normalising<'d> {
     variables: HashMap<&'d str, (Ty, bool)>,
     used: HashSet<&'d str>,
     optional: Vec<Name>,
+    asks_for_kinds: bool,
     fields: usize,
     text: usize,
 }
@@ -212,6 +220,7 @@ impl<'d> Normalising<'d> {
         for group in groups.list {
             items.push(self.field(&group, parent)?);
         }
+        self.ask_for_kinds(parent, &mut items);
         Ok(items)
     }
 

@@ -53,7 +53,7 @@ impl<'d> Normalising<'d> {
             ValueKind::Variable(name) => {
                 self.used.insert(name);
             }
-            ValueKind::String(text) => self.text += text.len(),
+            ValueKind::String(text, _) => self.text += text.len(),
             ValueKind::List(items) => items.iter().for_each(|item| self.note(item)),
             ValueKind::Object(fields) => {
                 for field in fields {

@@ -3,6 +3,7 @@
 //! It is read from its definition language, as `Schema::sdl()` prints it. Types are numbered, so that comparing two of them, or
 //! asking which objects an interface stands for, costs nothing.
 
+mod build;
 mod sdl;
 
 use std::collections::HashMap;
@@ -187,7 +188,7 @@ impl Schema {
     /// # Ok::<(), graphql_operation::SchemaError>(())
     /// ```
     pub fn parse(sdl: &str) -> Result<Self, SchemaError> {
-        sdl::parse(sdl)
+        build::parse(sdl)
     }
 
     pub(crate) fn ty(&self, id: TypeId) -> &TypeDefinition {

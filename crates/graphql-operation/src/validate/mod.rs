@@ -8,11 +8,13 @@
 //! | `variables` | variables where they are used |
 //! | `overlap` | fields with one response key |
 //! | `subscription` | the one root field of a subscription |
+//! | `introspection` | lists of the schema in each other, as graphql-js bounds them |
 //!
 //! Each takes a time that grows with the text; where a rule of the specification is written so that it would not, its file says
 //! how it is bounded.
 
 mod definitions;
+mod introspection;
 mod overlap;
 mod selections;
 mod subscription;
@@ -74,6 +76,7 @@ pub(crate) fn validate<'d>(
         validator.unused_fragments();
         validator.variables();
         validator.subscriptions();
+        validator.introspection();
         validator.overlap();
     }
     validator.errors

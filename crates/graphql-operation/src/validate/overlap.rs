@@ -295,7 +295,10 @@ fn same_value(one: &Value<'_>, other: &Value<'_>) -> bool {
         | (ValueKind::Int(one), ValueKind::Int(other))
         | (ValueKind::Float(one), ValueKind::Float(other))
         | (ValueKind::Enum(one), ValueKind::Enum(other)) => one == other,
-        (ValueKind::String(one), ValueKind::String(other)) => one == other,
+        // graphql-js tells the two ways to write a text apart, and clients are checked by it.
+        (ValueKind::String(one, one_is), ValueKind::String(other, other_is)) => {
+            one == other && one_is == other_is
+        }
         (ValueKind::Boolean(one), ValueKind::Boolean(other)) => one == other,
         (ValueKind::Null, ValueKind::Null) => true,
         (ValueKind::List(one), ValueKind::List(other)) => {

@@ -316,6 +316,16 @@ async fn objects_of_abstract_types_have_their_fields_in_order() {
 }
 
 #[tokio::test]
+async fn an_interface_has_interfaces() {
+    let server = Server::new();
+    let document = "{ pet: __type(name: \"Pet\") { i: interfaces { name } kind interfaces { kind } } dog: __type(name: \"Dog\") { interfaces { name interfaces { name } } } id: __type(name: \"ID\") { interfaces { name } } }";
+    assert_eq!(
+        server.text(document).await,
+        r#"{"pet":{"i":[],"kind":"INTERFACE","interfaces":[]},"dog":{"interfaces":[{"name":"Pet","interfaces":[]}]},"id":{"interfaces":null}}"#
+    );
+}
+
+#[tokio::test]
 async fn errors_stand_where_their_field_stood() {
     let server = Server::new();
     let document =

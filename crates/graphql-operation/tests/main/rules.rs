@@ -708,3 +708,20 @@ fn errors_say_where() {
         }
     );
 }
+
+#[test]
+fn introspection() {
+    valid(&[
+        "{ __type(name: \"Dog\") { fields { type { fields { name } } } } __schema { types { fields { name } interfaces { name } } } }",
+    ]);
+    invalid(&[
+        (
+            "{ __type(name: \"Dog\") { fields { type { fields { type { fields { name } } } } } } }",
+            "Maximum introspection depth",
+        ),
+        (
+            "{ ...F } fragment F on Query { __schema { types { ...T } } } fragment T on __Type { interfaces { possibleTypes { ofType { inputFields { name } } } } }",
+            "Maximum introspection depth",
+        ),
+    ]);
+}
