@@ -37,7 +37,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     let clock = recording_clock(&database).await;
 
-    let mut options = Options::new(database::readiness(&database));
+    let mut options = Options::new(database::readiness(&database), graphql::operation_schema()?);
+    options.operations = graphql::operations();
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
     options.tokens = match settings.tokens.clone() {
         Some(settings) => Some(tokens(settings).await?),
@@ -138,8 +139,8 @@ fn schema_with_feed(
         .deadline(deadline)
         .idempotency(IdempotencySettings::default());
     let schema = graphql::schema(clock)
-        // The handler's own limits come first, and name what they count.
-        .limit_recursive_depth(http::NESTING)
+        // The limits of prepared operations come first, and name what they count.
+        .limit_recursive_depth(2 * graphql_operation::MOST_LEVELS)
         .data(feed)
         .extension(RequestErrors::around(unit_of_work))
         .finish();

@@ -31,6 +31,9 @@ pub enum StartError {
         /// Why not.
         problem: String,
     },
+    /// The schema's own definition cannot be read.
+    #[error(transparent)]
+    Schema(#[from] graphql_operation::SchemaError),
     /// Settings have wrong values.
     #[error(transparent)]
     Settings(#[from] WrongSettings),

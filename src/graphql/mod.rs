@@ -15,6 +15,7 @@ mod loaders;
 mod locks;
 mod mutation;
 mod object;
+mod operations;
 mod query;
 mod scalars;
 mod subscription;
@@ -25,6 +26,7 @@ use crate::ledger::Clock;
 
 pub use feed::{Feed, FeedOptions, WatchError, Watcher};
 pub use mutation::MutationRoot;
+pub use operations::{operation_schema, operations};
 pub use query::QueryRoot;
 pub use subscription::SubscriptionRoot;
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use async_graphql::{Request, parser::types::OperationType};
+use graphql_operation::Preparer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{
-    auth::Caller, limits::Limits, operation, parsed::Parsed, persisted::Documents, refusal::Refusal,
-};
+use super::{auth::Caller, persisted::Documents, refusal::Refusal};
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]
@@ -64,57 +63,16 @@ impl Admitted {
     }
 }
 
-/// Gives a request its document where it only names one, checks it against the limits, and tells the kind of its operation.
+/// Gives a request its document where it only names one, and prepares its operation.
 pub(super) fn admit(
     mut request: Request,
     documents: &Documents,
-    parsed: &Parsed,
-    limits: &Limits,
+    preparer: &Preparer,
 ) -> Result<Admitted, Refusal> {
     documents.resolve(&mut request)?;
-    // What was parsed before was short enough to be.
-    if parsed.find(&mut request) {
-        limits.check(&mut request)?;
-    } else {
-        let tokens = limits.check_text(&request.query)?;
-        limits.check(&mut request)?;
-        parsed.keep(&mut request, tokens);
-    }
-    let kind = kind_of(&mut request)?;
-    Ok(Admitted { request, kind })
-}
-
-/// The kind of the operation that will run. The request keeps the parsed document, so this is the one parse.
-fn kind_of(request: &mut Request) -> Result<OperationType, Refusal> {
-    let name = request.operation_name.clone();
-    let document = request.parsed_query().map_err(Refusal::parse)?;
-    let operation = operation::select(document, name.as_deref());
-    let operation = operation.ok_or_else(|| Refusal::operation(name.as_deref()))?;
-    Ok(operation.ty)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_told_is_not_admitted() {
-        let kind = |text: &str, name: Option<&str>| {
-            let mut request = Request::new(text);
-            request.operation_name = name.map(str::to_owned);
-            kind_of(&mut request).map_err(|refusal| refusal.into_graphql().errors.remove(0))
-        };
-        let two = "query A { a } mutation B { b }";
-        assert_eq!(kind(two, Some("B")), Ok(OperationType::Mutation));
-        for (text, name) in [
-            (two, None),
-            (two, Some("C")),
-            ("mutation { a }", Some("A")),
-            ("mutation { a", None),
-            ("", None),
-        ] {
-            let error = kind(text, name).unwrap_err();
-            assert!(error.extensions.is_some(), "{text}: {error:?}");
-        }
-    }
+    let prepared = preparer.admit(&mut request)?;
+    Ok(Admitted {
+        kind: prepared.kind(),
+        request,
+    })
 }

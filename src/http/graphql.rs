@@ -134,7 +134,7 @@ async fn single<E: Executor>(
             response::single(response, accept.json())
         }
     };
-    let admitted = match admission::admit(request, &state.documents, &state.parsed, &state.limits) {
+    let admitted = match admission::admit(request, &state.documents, &state.preparer) {
         Ok(admitted) => admitted,
         // What is wrong with a document is answered as the executor answers it.
         Err(refusal) => return Ok(write(refusal.into_graphql())),
@@ -181,7 +181,7 @@ async fn together<E: Executor>(
     asked: &Asked,
 ) -> Result<Vec<GraphqlResponse>, Refusal> {
     let parts = requests.into_iter().map(|request| {
-        let admitted = admission::admit(request, &state.documents, &state.parsed, &state.limits)?;
+        let admitted = admission::admit(request, &state.documents, &state.preparer)?;
         let admitted = admitted.of(&asked.caller)?;
         asked.wishes.mark_part(admitted.request)
     });
@@ -197,7 +197,7 @@ async fn element<E: Executor>(
     request: Request,
     asked: &Asked,
 ) -> Result<GraphqlResponse, Refusal> {
-    let admitted = admission::admit(request, &state.documents, &state.parsed, &state.limits)?;
+    let admitted = admission::admit(request, &state.documents, &state.preparer)?;
     let admitted = admitted.of(&asked.caller)?;
     if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());

@@ -16,6 +16,7 @@ use axum::{
     http::HeaderValue,
     routing::{any, get},
 };
+use graphql_operation::{Preparer, Schema};
 use unit_of_work::Report;
 
 use self::lifecycle::Lifecycle;
@@ -31,7 +32,6 @@ pub use self::{
     request_error::{RequestError, RequestErrors},
     socket::SocketOptions,
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
-    tokens::NESTING,
 };
 
 pub mod playground;
@@ -40,21 +40,17 @@ mod admission;
 mod app;
 mod auth;
 mod browser;
-mod document;
 mod events;
 mod graphql;
 mod health;
 mod host;
 mod idempotency;
 mod lifecycle;
-mod likeness;
 mod limits;
 mod media;
 mod metrics;
-mod operation;
 mod origin;
 mod panic;
-mod parsed;
 mod persisted;
 mod refusal;
 mod request;
@@ -64,10 +60,8 @@ mod secret_file;
 mod socket;
 mod spelling;
 mod tls;
-mod tokens;
 mod trace;
 mod trace_context;
-mod variables;
 mod wishes;
 
 /// What [`app`] needs beside the executor.
@@ -75,6 +69,10 @@ mod wishes;
 pub struct Options {
     /// What `/readyz` asks.
     pub readiness: Readiness,
+    /// The schema that the executor executes.
+    pub schema: Schema,
+    /// How its operations are prepared; [`Options::limits`] has what they may ask for.
+    pub operations: graphql_operation::Options,
     /// What the server takes at most.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -96,10 +94,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: no pages.
-    pub fn new(readiness: Readiness) -> Self {
+    /// The defaults, for an executor of operations of this schema: no pages.
+    pub fn new(readiness: Readiness, schema: Schema) -> Self {
         Self {
             readiness,
+            schema,
+            operations: graphql_operation::Options::default(),
             limits: Limits::default(),
             persisted: PersistedOptions::new(),
             tokens: None,
@@ -127,7 +127,7 @@ struct GraphqlState<E> {
     limits: Limits,
     slots: admission::Slots,
     documents: persisted::Documents,
-    parsed: parsed::Parsed,
+    preparer: Preparer,
     tokens: Option<Tokens>,
     origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
@@ -137,7 +137,8 @@ struct GraphqlState<E> {
 
 /// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
 ///
-/// The executor's schema should have [`RequestErrors`] as its first extension, around another one.
+/// The executor's schema has to have [`RequestErrors`] as its first extension, around another one: it executes operations as
+/// they were prepared here.
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
     let lifecycle = Lifecycle::default();
     let slots = admission::Slots::new(options.limits.operations);
@@ -147,7 +148,10 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
         limits: options.limits,
         slots: slots.clone(),
         documents: persisted::Documents::new(options.persisted),
-        parsed: parsed::Parsed::new(),
+        preparer: Preparer::new(
+            options.schema,
+            options.operations.limits(options.limits.of_operation()),
+        ),
         tokens: options.tokens,
         origins: options.origins.clone().into(),
         socket: options.socket,

@@ -1,11 +1,14 @@
 //! What the handler itself answers when a request never becomes an operation.
 
-use async_graphql::{ErrorExtensionValues, Pos, Response as GraphqlResponse, ServerError};
+use std::sync::Arc;
+
+use async_graphql::{ErrorExtensionValues, Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+use graphql_operation::{Refused, Stage};
 
 use super::{media::MediaType, request_error::RequestError};
 
@@ -17,9 +20,9 @@ pub(super) struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
-    /// Boxed: every refusal has room for it.
-    locations: Box<[Pos]>,
     details: ErrorExtensionValues,
+    /// What is wrong with a document, where that was found out: told as it is, in place of the message.
+    errors: Box<[ServerError]>,
     header: Option<(HeaderName, &'static str)>,
 }
 
@@ -35,38 +38,9 @@ impl Refusal {
             status,
             error: RequestError::BadRequest,
             message: message.into(),
-            locations: Box::default(),
             details: ErrorExtensionValues::default(),
+            errors: Box::default(),
             header: None,
-        }
-    }
-
-    /// The document is not GraphQL: where, and what was expected there. The parser's words are about the client's own text.
-    pub(super) fn parse(error: ServerError) -> Self {
-        Self {
-            error: RequestError::Parse,
-            locations: error.locations.into(),
-            ..Self::bad_request(error.message)
-        }
-    }
-
-    /// The document does not say which operation is meant.
-    pub(super) fn operation(name: Option<&str>) -> Self {
-        let message = match name {
-            Some(name) => format!("Unknown operation named \"{name}\""),
-            None => "Operation name required in request.".to_owned(),
-        };
-        Self {
-            error: RequestError::OperationResolution,
-            ..Self::bad_request(message)
-        }
-    }
-
-    /// The request is well-formed, and its document is not taken.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self {
-            error: RequestError::Validation,
-            ..Self::bad_request(message)
         }
     }
 
@@ -181,12 +155,14 @@ impl Refusal {
 
     /// As a GraphQL response, for a place in a batch or a message on a socket.
     pub(super) fn into_graphql(self) -> GraphqlResponse {
+        if !self.errors.is_empty() {
+            return GraphqlResponse::from_errors(self.errors.into_vec());
+        }
         let mut extensions = self.details;
         extensions.set("code", self.error.code());
         let mut error = ServerError::new(self.message, None);
-        error.locations = self.locations.into();
         error.extensions = Some(extensions);
-        error.source = Some(std::sync::Arc::new(self.error));
+        error.source = Some(Arc::new(self.error));
         GraphqlResponse::from_errors(vec![error])
     }
 
@@ -203,5 +179,22 @@ impl Refusal {
             headers.insert(name, HeaderValue::from_static(value));
         }
         response
+    }
+}
+
+/// An operation that cannot be prepared.
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let error = RequestError::from(refused.stage());
+        let mut errors = refused.into_errors();
+        for one in &mut errors {
+            let stage = one.source::<Stage>().copied();
+            one.source = Some(Arc::new(stage.map_or(error, RequestError::from)));
+        }
+        Self {
+            error,
+            errors: errors.into(),
+            ..Self::bad_request("the operation cannot be prepared")
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! both have `data: null`. So [`RequestErrors`], around an extension of the schema, follows the stages of each request and
 //! marks the errors of a request that never reached execution: a [`RequestError`] in [`ServerError::source`], which
 //! travels with the error through whatever executor lies between and never reaches the wire, and the same in
-//! `extensions.code`, which does.
+//! `extensions.code`, which does. It also has the schema execute operations as they were prepared, and no others.
 //!
 //! An error without a mark is an execution error, and keeps `data: null`; a schema without the extension is therefore
 //! answered wrongly in the harmless direction.
@@ -16,18 +16,17 @@ use std::sync::{
 };
 
 use async_graphql::{
-    ErrorExtensionValues, Pos, Request, Response, ServerError, ServerResult, ValidationResult,
+    ErrorExtensionValues, Request, Response, ServerError, ServerResult, ValidationResult,
     Value as GraphqlValue, Variables,
     async_trait::async_trait,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
         NextPrepareRequest, NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
-    futures_util::{StreamExt, future::BoxFuture, stream::BoxStream},
+    futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream},
     parser::types::ExecutableDocument,
 };
-
-use super::variables;
+use graphql_operation::{PreparedOperation, Stage};
 
 /// Why a request did not become an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +81,12 @@ impl RequestError {
             .find_map(|error| error.source::<Self>().copied())
     }
 
+    /// Marks an error with this, or with what it says of itself.
     fn mark(self, error: &mut ServerError) {
+        if let Some(stage) = error.source::<Stage>().copied() {
+            error.source = Some(Arc::new(Self::from(stage)));
+            return;
+        }
         let extensions = error
             .extensions
             .get_or_insert_with(ErrorExtensionValues::default);
@@ -94,7 +98,18 @@ impl RequestError {
     }
 }
 
-/// The extension that marks request errors, around another one. Register it first: outermost.
+impl From<Stage> for RequestError {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Parse => Self::Parse,
+            Stage::OperationResolution => Self::OperationResolution,
+            Stage::UserInput => Self::Variables,
+            _ => Self::Validation,
+        }
+    }
+}
+
+/// The extension that marks request errors and takes prepared operations alone, around another one. Register it first: outermost.
 ///
 /// As one of its own it would cost each field of each operation a box, as every extension does.
 #[derive(Debug, Clone, Copy)]
@@ -112,9 +127,7 @@ impl<F: ExtensionFactory> ExtensionFactory for RequestErrors<F> {
         Arc::new(Stages {
             inner: self.0.create(),
             reached: Arc::default(),
-            operation_name: OnceLock::new(),
-            missing_variable: OnceLock::new(),
-            used_at: OnceLock::new(),
+            put_right: OnceLock::new(),
         })
     }
 }
@@ -123,17 +136,14 @@ impl<F: ExtensionFactory> ExtensionFactory for RequestErrors<F> {
 struct Stages {
     inner: Arc<dyn Extension>,
     reached: Arc<AtomicU8>,
-    operation_name: OnceLock<String>,
-    missing_variable: OnceLock<ServerError>,
-    /// Where variables are used, if any are given.
-    used_at: OnceLock<Vec<Pos>>,
+    /// Where the engine's answer has to be put right.
+    put_right: OnceLock<Arc<PreparedOperation>>,
 }
 
 const PREPARED: u8 = 1;
 const PARSED: u8 = 2;
-const VARIABLES: u8 = 3;
-const VALID: u8 = 4;
-const EXECUTED: u8 = 5;
+const VALID: u8 = 3;
+const EXECUTED: u8 = 4;
 
 impl Stages {
     fn reach(&self, stage: u8) {
@@ -145,7 +155,6 @@ fn mark(reached: &AtomicU8, mut response: Response) -> Response {
     let error = match reached.load(Ordering::Relaxed) {
         EXECUTED => return response,
         VALID => RequestError::OperationResolution,
-        VARIABLES => RequestError::Variables,
         PARSED => RequestError::Validation,
         PREPARED => RequestError::Parse,
         _ => RequestError::BadRequest,
@@ -181,11 +190,16 @@ impl Extension for Stages {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        let request = self.inner.prepare_request(ctx, request, next).await?;
-        if let Some(name) = &request.operation_name {
-            let _ = self.operation_name.set(name.clone());
-        }
+        let mut request = self.inner.prepare_request(ctx, request, next).await?;
         self.reach(PREPARED);
+        // Also where it is run again, and then the request has its text alone. Whatever else comes does not run.
+        let Some(prepared) = PreparedOperation::carried(ctx, &request) else {
+            return Err(ServerError::new("This operation was not prepared.", None));
+        };
+        request.set_parsed_query(prepared.document(&request.variables));
+        if prepared.is_put_right() {
+            let _ = self.put_right.set(prepared);
+        }
         Ok(request)
     }
 
@@ -197,13 +211,6 @@ impl Extension for Stages {
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
         let document = self.inner.parse_query(ctx, query, variables, next).await?;
-        let name = self.operation_name.get().map(String::as_str);
-        if let Some(error) = variables::missing(&document, name, variables) {
-            let _ = self.missing_variable.set(error);
-        }
-        if !variables.is_empty() {
-            let _ = self.used_at.set(variables::used_at(&document));
-        }
         self.reach(PARSED);
         Ok(document)
     }
@@ -213,23 +220,7 @@ impl Extension for Stages {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        let result = self
-            .inner
-            .validation(ctx, next)
-            .await
-            .inspect_err(|errors| {
-                let used_at = self.used_at.get().map_or(&[][..], Vec::as_slice);
-                if errors
-                    .iter()
-                    .all(|error| variables::is_wrong_value(error, used_at))
-                {
-                    self.reach(VARIABLES);
-                }
-            })?;
-        if let Some(error) = self.missing_variable.get() {
-            self.reach(VARIABLES);
-            return Err(vec![error.clone()]);
-        }
+        let result = self.inner.validation(ctx, next).await?;
         self.reach(VALID);
         Ok(result)
     }
@@ -249,7 +240,19 @@ impl Extension for Stages {
         'n: 'f,
     {
         self.reach(EXECUTED);
-        self.inner.execute(ctx, operation_name, next)
+        let response = self.inner.execute(ctx, operation_name, next);
+        match self.put_right.get() {
+            None => response,
+            Some(prepared) => {
+                let prepared = Arc::clone(prepared);
+                response
+                    .map(move |mut response| {
+                        prepared.put_right(&mut response);
+                        response
+                    })
+                    .boxed()
+            }
+        }
     }
 
     /// Likewise.

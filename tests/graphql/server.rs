@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use daybook::{
     config::DatabaseUrl,
-    database,
+    database, graphql,
     http::{self, Options, Stop},
     serve,
 };
@@ -50,7 +50,9 @@ impl Ledger {
         let deadline = options.statement_timeout;
         let database = database::connect(&url, options).await.unwrap();
         database::migrate(&url).await.unwrap();
-        let options = Options::new(database::readiness(&database));
+        let schema = graphql::operation_schema().unwrap();
+        let mut options = Options::new(database::readiness(&database), schema);
+        options.operations = graphql::operations();
         let app = http::app(serve::schema(&database, deadline), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

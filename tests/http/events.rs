@@ -101,7 +101,7 @@ async fn what_never_began_is_an_event_of_errors_alone() {
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         (
             "subscription { cannotStart count(to: 2) }",
-            "OPERATION_RESOLUTION_FAILURE",
+            "GRAPHQL_VALIDATION_FAILED",
         ),
         (
             "subscription { cannotStart }",

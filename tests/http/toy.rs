@@ -6,8 +6,10 @@ use std::sync::{
 };
 
 use async_graphql::{
-    Context, Error, Executor, Object, Result, Schema, Subscription,
-    extensions::{Extension, ExtensionFactory},
+    Context, Error, Executor, Object, Result, Schema, ServerError, SimpleObject, Subscription,
+    ValidationResult,
+    async_trait::async_trait,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextValidation},
     futures_util::{Stream, StreamExt, stream},
 };
 use daybook::http::{Readiness, RequestErrors};
@@ -67,7 +69,7 @@ pub(super) async fn take(semaphore: &Semaphore) {
         .forget();
 }
 
-/// An extension that does nothing.
+/// An extension that takes what is known of a request, as the unit of work's does.
 struct Nothing;
 
 impl ExtensionFactory for Nothing {
@@ -76,7 +78,25 @@ impl ExtensionFactory for Nothing {
     }
 }
 
-impl Extension for Nothing {}
+#[async_trait]
+impl Extension for Nothing {
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        match ctx.data_opt::<ValidationResult>() {
+            Some(result) => Ok(*result),
+            None => next.run(ctx).await,
+        }
+    }
+}
+
+/// What the toy's operations are held against.
+pub(super) fn definition() -> graphql_operation::Schema {
+    let schema = Schema::new(Query, Mutation, Events);
+    graphql_operation::Schema::parse(&schema.sdl()).unwrap()
+}
 
 impl Toy {
     pub(super) fn schema(&self) -> impl Executor + use<> {
@@ -139,6 +159,13 @@ impl Query {
         toy(ctx).sum()
     }
 
+    /// As many numbers as are asked for.
+    async fn numbers(&self, first: Option<i32>) -> Vec<Number> {
+        (0..first.unwrap_or(20))
+            .map(|number| Number { number })
+            .collect()
+    }
+
     async fn fails(&self) -> Result<i32> {
         Err(Error::new("it fails"))
     }
@@ -183,6 +210,11 @@ impl Query {
     async fn viewer(&self, ctx: &Context<'_>) -> Option<String> {
         ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone())
     }
+}
+
+#[derive(SimpleObject)]
+struct Number {
+    number: i32,
 }
 
 struct Mutation;

@@ -11,6 +11,7 @@
 use async_graphql::{Context, EmptySubscription, Object, Result, Schema, SimpleObject};
 use async_graphql_axum::GraphQL;
 use axum::{Router, routing::post_service};
+use graphql_operation::{Options, PreparedOperations};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 use unit_of_work::{
     ContextExt, Database, DatabaseOptions, Report, UnitOfWork, UnitOfWorkExtension,
@@ -79,6 +80,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .await?;
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(UnitOfWorkExtension::new(database).report(Report::InExtensions))
+        // What runs is what the document says by the specification.
+        .extension(PreparedOperations::new(Options::default()))
         .finish();
     let app = Router::new().route("/", post_service(GraphQL::new(schema)));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8001").await?;

@@ -41,7 +41,6 @@ mod template;
 mod terms;
 mod timeline;
 mod unit;
-mod validated;
 
 pub use ask::{DryRun, Isolation, OperationDeadline};
 pub use batch::AllOrNothing;
@@ -59,4 +58,3 @@ pub use retry::{RetryPolicy, Retrying};
 pub use savepoint::Savepoint;
 pub use settings::Settings;
 pub use unit::{Reason, UnitOfWork};
-pub use validated::Validated;

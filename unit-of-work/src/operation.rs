@@ -1,5 +1,7 @@
 //! Which operation of a document a request means.
 
+use std::any::TypeId;
+
 use async_graphql::{
     Positioned, Request,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
@@ -26,7 +28,13 @@ pub(crate) fn select<'a>(
 /// What kind of operation a request surely is. `None` where its text does not tell: it does not parse, it does not say
 /// which operation is meant, or the request names a document that only an extension of the schema has. The request keeps
 /// the parsed document.
+///
+/// Who has prepared the operation has put its kind into the request's data, and spares this the parsing.
 pub(crate) fn kind_of(request: &mut Request) -> Option<OperationType> {
+    let prepared = request.data.get(&TypeId::of::<OperationType>());
+    if let Some(kind) = prepared.and_then(|kind| kind.downcast_ref()) {
+        return Some(*kind);
+    }
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;
     select(document, name.as_deref()).map(|operation| operation.node.ty)

@@ -321,12 +321,7 @@ impl<E: Executor> Session<E> {
                 "more than {limit} operations on one socket"
             )));
         }
-        let admitted = admission::admit(
-            request,
-            &self.state.documents,
-            &self.state.parsed,
-            &self.state.limits,
-        )?;
+        let admitted = admission::admit(request, &self.state.documents, &self.state.preparer)?;
         let caller = self.caller.as_ref();
         let admitted = admitted.of(caller.ok_or_else(Refusal::unknown_caller)?)?;
         let request = Box::new(self.wishes.mark(admitted.request)?);

@@ -11,7 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Pair, TYPE, address, https, post, tls};
-use crate::http::{DEFAULT_STOP, PATIENCE, toy::Toy};
+use crate::http::{
+    DEFAULT_STOP, PATIENCE,
+    toy::{Toy, definition},
+};
 
 /// The drain is longer than a test may take: a silent client that held it would be seen.
 #[tokio::test]
@@ -39,7 +42,7 @@ async fn a_handshake_has_its_time() {
     let pair = Pair::new();
     let certificate = Certificate::read(pair.files()).unwrap();
     let toy = Toy::default();
-    let options = Options::new(toy.readiness());
+    let options = Options::new(toy.readiness(), definition());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener =

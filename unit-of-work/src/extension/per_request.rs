@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     Access, Database, DryRun, Isolation, OperationDeadline, Report, SessionSettings, Settings,
-    UnitOfWork, Validated,
+    UnitOfWork,
     ask::is_dry_run,
     batch::{self, Part},
     failures,
@@ -120,16 +120,10 @@ impl Extension for PerRequest {
         let Some(&kind) = self.kind.get() else {
             return Err(vec![respond::unknown_kind()]);
         };
-        let known = ctx.data_opt::<Validated>();
-        let result = match known.and_then(Validated::get) {
-            Some(result) => result,
-            None => {
-                let result = next.run(ctx).await?;
-                if let Some(known) = known {
-                    known.note(result);
-                }
-                result
-            }
+        // Who has prepared the operation has validated it, and put the result into the request's data.
+        let result = match ctx.data_opt::<ValidationResult>() {
+            Some(result) => *result,
+            None => next.run(ctx).await?,
         };
         if kind == Some(OperationType::Mutation)
             && let Some(error) = self.idempotency.refusal()
