@@ -11,7 +11,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::{
     exchange::Format,
-    http::{Certificate, Hosts, Limits, PersistedOptions},
+    http::{Certificate, ConnectionOptions, Hosts, Limits, PersistedOptions},
 };
 
 pub use self::{
@@ -26,6 +26,7 @@ use self::{
 
 mod access;
 mod args;
+mod connections;
 mod database_url;
 mod exchange;
 mod limits;
@@ -77,6 +78,8 @@ pub struct ServeSettings {
     pub playground: bool,
     /// Whether to serve `/metrics`.
     pub metrics: bool,
+    /// Where to serve it, if not at `listen`.
+    pub metrics_listen: Option<String>,
     /// The certificate of the server; without it, the port speaks plain HTTP.
     pub certificate: Option<Certificate>,
     /// Whose tokens are taken; without it, everyone may do everything.
@@ -85,6 +88,8 @@ pub struct ServeSettings {
     pub origins: Vec<HeaderValue>,
     /// The names of this server that requests may ask for.
     pub hosts: Hosts,
+    /// What a connection may take.
+    pub connections: ConnectionOptions,
     /// What one request may ask for.
     pub limits: Limits,
     /// How documents may be named instead of sent.
@@ -194,6 +199,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
     // All are read before any is missed.
     let (
         Some(listen),
+        Some(metrics_listen),
         Some(database),
         Some(max_connections),
         Some(max_subscriptions),
@@ -203,12 +209,14 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(certificate),
         Some((tokens, origins)),
         Some(hosts),
+        Some(connections),
         Some(limits),
         Some(persisted),
         Some(traces),
         Some(log),
     ) = (
         access::listen(args, &mut values),
+        access::metrics_listen(args, &mut values),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
         values.read(
             "max_connections",
@@ -226,6 +234,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         tls::certificate(&args.tls, &mut values),
         access::access(&args.access, &mut values),
         access::hosts(args, &mut values),
+        connections::connections(&args.connections, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::persisted(&args.limits, &mut values),
         traces::url(&args.traces, &mut values),
@@ -245,10 +254,12 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         migrate: !args.no_migrate,
         playground: !args.no_playground,
         metrics: !args.no_metrics,
+        metrics_listen,
         certificate,
         tokens,
         origins,
         hosts,
+        connections,
         limits,
         persisted,
         traces,

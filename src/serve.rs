@@ -40,6 +40,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let mut options = Options::new(database::readiness(&database), graphql::operation_schema()?);
     options.operations = graphql::operations();
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
+    options.metrics_apart = settings.metrics_listen.is_some();
     options.tokens = match settings.tokens.clone() {
         Some(settings) => Some(tokens(settings).await?),
         None => None,
@@ -47,6 +48,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let tokens = options.tokens.clone();
     options.origins = settings.origins.clone();
     options.hosts = settings.hosts.clone();
+    options.connections = settings.connections;
     options.limits = settings.limits;
     options.persisted = settings.persisted.clone();
     if settings.playground {
@@ -82,11 +84,22 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         notice: settings.notice,
         drain: settings.drain,
     };
+    if let (Some(address), Some(app)) = (&settings.metrics_listen, app.metrics()) {
+        let listener = listen(address).await?;
+        let app = app.clone();
+        tokio::spawn(http::serve(
+            listener,
+            app,
+            signal.clone().cancelled_owned(),
+            stop,
+        ));
+    }
     let shutdown = signal.clone().cancelled_owned();
     let stopped = match settings.certificate.clone() {
         None => http::serve(listener, app, shutdown, stop).await,
         Some(certificate) => {
-            let listener = TlsListener::new(listener, certificate);
+            let listener = TlsListener::new(listener, certificate)
+                .handshake_within(settings.connections.header_timeout);
             http::serve(listener, app, shutdown, stop).await
         }
     };
@@ -164,6 +177,7 @@ async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
     } = settings;
     Tokens::of_source(keys.clone(), issuer, audience)
         .await
+        .map(|tokens| tokens.granting(graphql::grant))
         .map_err(|problem| StartError::Keys {
             from: keys,
             problem,

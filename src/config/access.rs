@@ -35,6 +35,20 @@ pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String
     })
 }
 
+/// Where `/metrics` is served apart; `Some(None)` where it is not.
+pub(super) fn metrics_listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<Option<String>> {
+    let Some(address) = &args.metrics_listen else {
+        return Some(None);
+    };
+    if args.no_metrics {
+        values.refuse("metrics_listen", "to stand alone, without --no-metrics");
+        return None;
+    }
+    values
+        .read("metrics_listen", address, value::address)
+        .map(Some)
+}
+
 fn is_guarded(access: &AccessArgs) -> bool {
     access.jwt_secret_file.is_some() || access.jwks.is_some()
 }

@@ -19,6 +19,7 @@ mod operations;
 mod query;
 mod scalars;
 mod subscription;
+mod verification;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
@@ -29,12 +30,16 @@ pub use mutation::MutationRoot;
 pub use operations::{operation_schema, operations};
 pub use query::QueryRoot;
 pub use subscription::SubscriptionRoot;
+pub use verification::{VERIFY, grant};
 
 /// The ledger's schema, to be finished with a [`Feed`] as data, and with extensions: above all, the one that makes each operation a unit
 /// of work.
 #[must_use]
 pub fn schema(clock: Clock) -> LedgerSchemaBuilder {
-    builder().data(clock).data(locks::Contended::default())
+    builder()
+        .data(clock)
+        .data(locks::Contended::default())
+        .data(verification::Slot::default())
 }
 
 /// The ledger's schema, ready to execute.

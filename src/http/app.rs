@@ -26,7 +26,9 @@ use tower_http::cors::CorsLayer;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::{browser, host::Hosts, lifecycle::Lifecycle, media::MediaType, panic, trace};
+use super::{
+    browser, connection::Table, host::Hosts, lifecycle::Lifecycle, media::MediaType, panic, trace,
+};
 
 /// The whole of what clients meet: what [`serve`](super::serve) serves. Clones share it.
 #[derive(Debug, Clone)]
@@ -39,7 +41,10 @@ struct Shared {
     told_routes: Router,
     cors: Option<CorsLayer>,
     hosts: Hosts,
+    connections: Arc<Table>,
     lifecycle: Lifecycle,
+    /// `/metrics`, where it has a port of its own.
+    metrics: Option<App>,
 }
 
 impl App {
@@ -47,15 +52,28 @@ impl App {
         routes: Router,
         origins: Vec<HeaderValue>,
         hosts: Hosts,
+        connections: Arc<Table>,
         lifecycle: Lifecycle,
+        metrics: Option<Self>,
     ) -> Self {
         Self(Arc::new(Shared {
             told_routes: routes.clone().layer(middleware::map_request(tell_route)),
             routes,
             cors: browser::cors(origins),
             hosts,
+            connections,
             lifecycle,
+            metrics,
         }))
+    }
+
+    /// `/metrics`, where [`Options::metrics_apart`](super::Options::metrics_apart) says that it has a port of its own.
+    pub fn metrics(&self) -> Option<&Self> {
+        self.0.metrics.as_ref()
+    }
+
+    pub(super) fn connections(&self) -> &Arc<Table> {
+        &self.0.connections
     }
 
     pub(super) fn lifecycle(&self) -> &Lifecycle {

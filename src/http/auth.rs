@@ -43,9 +43,15 @@ pub const WRITE: &str = "ledger:write";
 /// How far the clocks of who issues a token and who reads it may be apart.
 const LEEWAY_SECONDS: f64 = 5.0;
 
-/// Whose tokens are taken.
+/// Whose tokens are taken. Clones share them.
 #[derive(Clone)]
-pub struct Tokens(Arc<Inner>);
+pub struct Tokens {
+    inner: Arc<Inner>,
+    grant: Option<Grant>,
+}
+
+/// Tells a request's executor what the caller's scopes let it do, beyond [`READ`] and [`WRITE`].
+pub type Grant = fn(Request, &[String]) -> Request;
 
 struct Inner {
     keys: Arc<KeyRing>,
@@ -58,8 +64,8 @@ impl fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Tokens")
-            .field("issuer", &self.0.issuer)
-            .field("audience", &self.0.audience)
+            .field("issuer", &self.inner.issuer)
+            .field("audience", &self.inner.audience)
             .finish_non_exhaustive()
     }
 }
@@ -83,11 +89,23 @@ impl Tokens {
     }
 
     fn with(keys: KeyRing, issuer: String, audience: String) -> Self {
-        Self(Arc::new(Inner {
-            keys: Arc::new(keys),
-            issuer,
-            audience,
-        }))
+        Self {
+            inner: Arc::new(Inner {
+                keys: Arc::new(keys),
+                issuer,
+                audience,
+            }),
+            grant: None,
+        }
+    }
+
+    /// Tells each request's executor what the caller's scopes let it do.
+    #[must_use]
+    pub fn granting(self, grant: Grant) -> Self {
+        Self {
+            grant: Some(grant),
+            ..self
+        }
     }
 
     /// Gets the keys again.
@@ -95,7 +113,7 @@ impl Tokens {
     /// # Errors
     /// A [`KeyError`]; the keys that were there stay.
     pub async fn renew(&self) -> Result<(), KeyError> {
-        self.0.keys.renew().await
+        self.inner.keys.renew().await
     }
 
     /// Who shows this token; `None` where it is not to be believed. What is wrong with it is for the log alone.
@@ -108,23 +126,25 @@ impl Tokens {
             }
         };
         let has = |scope| claims.scopes.iter().any(|has| has == scope);
+        let (may_read, may_write) = (has(READ), has(WRITE));
         // A token that outlives the clock never expires.
         let left = Duration::try_from_secs_f64(claims.seconds_left).unwrap_or(Duration::MAX);
         Some(Caller {
-            may_read: has(READ),
-            may_write: has(WRITE),
+            may_read,
+            may_write,
             expires: Instant::now().checked_add(left),
             viewer: Some(claims.subject),
+            granted: self.grant.map(|grant| (grant, claims.scopes.into())),
         })
     }
 
     /// With the keys that are known; where the token names one that is not, with those that there are by now.
     async fn verify(&self, token: &str) -> Result<Claims, Refused> {
         let id = claims::key_id(token)?;
-        let outcome = self.verify_with(&self.0.keys.now(), id.as_deref(), token);
+        let outcome = self.verify_with(&self.inner.keys.now(), id.as_deref(), token);
         let outcome = match &id {
-            Some(id) if outcome.is_err() && self.0.keys.look_for(id).await => {
-                self.verify_with(&self.0.keys.now(), Some(id), token)
+            Some(id) if outcome.is_err() && self.inner.keys.look_for(id).await => {
+                self.verify_with(&self.inner.keys.now(), Some(id), token)
             }
             _ => outcome,
         };
@@ -132,7 +152,7 @@ impl Tokens {
         let now = SystemTime::UNIX_EPOCH
             .elapsed()
             .map_or(f64::INFINITY, |now| now.as_secs_f64());
-        outcome?.check(&self.0.issuer, &self.0.audience, now)
+        outcome?.check(&self.inner.issuer, &self.inner.audience, now)
     }
 
     /// Looks at the signature alone.
@@ -159,9 +179,10 @@ impl Tokens {
 }
 
 /// Who sends a request, and what they may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Caller {
     viewer: Option<String>,
+    granted: Option<(Grant, Arc<[String]>)>,
     may_read: bool,
     may_write: bool,
     /// When this stops being so.
@@ -173,6 +194,7 @@ impl Caller {
     fn anyone() -> Self {
         Self {
             viewer: None,
+            granted: None,
             may_read: true,
             may_write: true,
             expires: None,
@@ -236,10 +258,14 @@ impl Caller {
         }
     }
 
-    /// Tells the unit of work whose the request is: idempotency keys belong to a viewer.
+    /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
     pub(super) fn mark(&self, request: Request) -> Request {
-        match &self.viewer {
+        let request = match &self.viewer {
             Some(viewer) => request.data(Viewer(viewer.clone())),
+            None => request,
+        };
+        match &self.granted {
+            Some((grant, scopes)) => grant(request, scopes),
             None => request,
         }
     }

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::ready, mem, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     response::Response,
@@ -15,6 +15,8 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
+use super::connection::Packed;
+
 /// How long a browser may remember the consent.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
@@ -24,10 +26,13 @@ pub(super) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         return None;
     }
     let request = [
+        "apollo-require-preflight",
         "authorization",
         "content-type",
+        "graphql-require-preflight",
         "idempotency-key",
         "traceparent",
+        "x-apollo-operation-name",
         "x-batch",
         "x-dry-run",
         "x-request-id",
@@ -81,10 +86,14 @@ fn accepted(headers: &HeaderMap) -> Option<Request> {
 }
 
 async fn compressed(mut response: Response, accepted: Request) -> Response {
+    let size = response.body().size_hint().exact();
+    let packed = Packed(usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX));
     let answered = service_fn(move |_| ready(Ok::<_, Infallible>(mem::take(&mut response))));
     let compression = Compression::new(answered)
         .quality(CompressionLevel::Fastest)
         .compress_when(DefaultPredicate::new());
     let Ok(response) = compression.oneshot(accepted).await;
-    response.map(Body::new)
+    let mut response = response.map(Body::new);
+    response.extensions_mut().insert(packed);
+    response
 }

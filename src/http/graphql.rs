@@ -41,7 +41,10 @@ pub(super) async fn handle<E: Executor>(
     let (mut parts, body) = request.into_parts();
     if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         return match handshake(&state, &parts).await {
-            Ok((wishes, caller)) => socket::accept(upgrade, state, wishes, caller),
+            Ok((wishes, caller)) => {
+                let busy = parts.extensions.remove();
+                socket::accept(upgrade, state, wishes, caller, busy)
+            }
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
@@ -89,6 +92,7 @@ async fn answer<E: Executor>(
     match *request.method() {
         Method::GET => {
             asked.wishes.without_batch()?;
+            origin::check_get(&request, &state.origins)?;
             let request = request::from_uri(request.uri())?;
             single(state, request, &asked, refuse_mutation).await
         }

@@ -4,22 +4,17 @@
 //! accepted any more; what is under way may finish, for `drain` at most; what has not finished by then is cut off and
 //! rolls back, and its client is told so with 503.
 
-use std::{fmt::Debug, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{
-    http::StatusCode,
-    response::Response,
-    serve::{Listener, ListenerExt},
-};
+use axum::{http::StatusCode, response::Response, serve::Listener};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::make::Shared;
 
-use super::{App, media::MediaType, refusal::Refusal};
+use super::{App, connection, media::MediaType, refusal::Refusal};
 
 /// How long the answers to what was cut off may take to leave.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -92,31 +87,20 @@ impl Connection for TlsStream<TcpStream> {
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting; connections that are open live on until the runtime ends.
-pub async fn serve<L: Listener<Io: Connection, Addr: Debug>>(
+pub async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
     listener: L,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,
     stop: Stop,
 ) -> Stopped {
-    // Answers are small and whole: waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.tcp().set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
     let lifecycle = app.lifecycle().clone();
     let stop_accepting = CancellationToken::new();
-    let stopped_accepting = stop_accepting.clone();
-    let mut server = tokio::spawn(
-        axum::serve(listener, Shared::new(app))
-            .with_graceful_shutdown(stop_accepting.clone().cancelled_owned())
-            .into_future(),
-    );
+    let mut server = tokio::spawn(connection::serve(listener, app, stop_accepting.clone()));
 
     shutdown.await;
     lifecycle.draining.cancel();
     sleep(stop.notice).await;
-    stopped_accepting.cancel();
+    stop_accepting.cancel();
     lifecycle.sockets.close();
 
     let deadline = Instant::now() + stop.drain;

@@ -2,9 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{extract::State, http::header, response::IntoResponse};
+use async_graphql::parser::types::OperationType;
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
 
-use super::{admission::Slots, lifecycle::Lifecycle};
+use super::{
+    admission::Slots,
+    auth::{Caller, Tokens},
+    connection::Table,
+    lifecycle::Lifecycle,
+    media::MediaType,
+};
 
 /// Writes all that is counted, in Prometheus's text format.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -13,16 +24,25 @@ pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 pub(super) struct MetricsState {
     pub(super) metrics: Metrics,
     pub(super) slots: Slots,
+    pub(super) connections: Arc<Table>,
     pub(super) lifecycle: Lifecycle,
+    /// Whose tokens are asked for; `None` where everybody who reaches the port may read.
+    pub(super) tokens: Option<Tokens>,
 }
 
-pub(super) async fn write(State(state): State<MetricsState>) -> impl IntoResponse {
+pub(super) async fn write(State(state): State<MetricsState>, headers: HeaderMap) -> Response {
+    let caller = Caller::of(state.tokens.as_ref(), &headers).await;
+    if let Err(refusal) = caller.and_then(|caller| caller.may(OperationType::Query)) {
+        return refusal.into_http(MediaType::Json);
+    }
     let gauge = |name: &'static str, value: usize| {
         // Beyond 2^32 of anything a gauge says that it is many.
         metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
     };
     gauge("graphql_operations_in_flight", state.slots.taken());
     gauge("graphql_sockets_open", state.lifecycle.sockets.len());
+    gauge("http_connections_open", state.connections.len());
+    gauge("http_held_bytes", state.connections.held());
     let headers = [
         (
             header::CONTENT_TYPE,
@@ -30,5 +50,5 @@ pub(super) async fn write(State(state): State<MetricsState>) -> impl IntoRespons
         ),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (headers, (state.metrics)())
+    (headers, (state.metrics)()).into_response()
 }

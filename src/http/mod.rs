@@ -22,7 +22,8 @@ use unit_of_work::Report;
 use self::lifecycle::Lifecycle;
 pub use self::{
     app::App,
-    auth::{KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
+    auth::{Grant, KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
+    connection::ConnectionOptions,
     health::Readiness,
     host::Hosts,
     lifecycle::{Connection, Stop, Stopped, serve},
@@ -40,6 +41,7 @@ mod admission;
 mod app;
 mod auth;
 mod browser;
+mod connection;
 mod events;
 mod graphql;
 mod health;
@@ -83,10 +85,14 @@ pub struct Options {
     pub origins: Vec<HeaderValue>,
     /// The names of this server that requests may ask for.
     pub hosts: Hosts,
+    /// The times and limits of connections.
+    pub connections: ConnectionOptions,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
     /// What `/metrics` answers, where there is one.
     pub metrics: Option<Metrics>,
+    /// Whether `/metrics` is left out, for [`App::metrics`] to serve on a port of its own. There it needs no token.
+    pub metrics_apart: bool,
     /// The most that responses tell of their unit of work, to those who ask. By default no statement.
     pub most_told: Report,
     /// Pages beside the API, such as the playground.
@@ -105,8 +111,10 @@ impl Options {
             tokens: None,
             origins: Vec::new(),
             hosts: Hosts::default(),
+            connections: ConnectionOptions::default(),
             socket: SocketOptions::default(),
             metrics: None,
+            metrics_apart: false,
             most_told: Report::InExtensions,
             pages: None,
         }
@@ -141,6 +149,7 @@ struct GraphqlState<E> {
 /// they were prepared here.
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
     let lifecycle = Lifecycle::default();
+    let connections = Arc::new(connection::Table::new(options.connections));
     let slots = admission::Slots::new(options.limits.operations);
     // axum clones the state for every request, more than once.
     let graphql = any(graphql::handle::<E>).with_state(Arc::new(GraphqlState {
@@ -152,7 +161,7 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
             options.schema,
             options.operations.limits(options.limits.of_operation()),
         ),
-        tokens: options.tokens,
+        tokens: options.tokens.clone(),
         origins: options.origins.clone().into(),
         socket: options.socket,
         most_told: options.most_told,
@@ -162,20 +171,48 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
         readiness: options.readiness,
         lifecycle: lifecycle.clone(),
     });
+    let mut metrics_alone = None;
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/healthz", get(health::alive))
         .route("/readyz", ready);
     if let Some(metrics) = options.metrics {
-        let metrics = get(metrics::write).with_state(metrics::MetricsState {
+        let state = metrics::MetricsState {
             metrics,
             slots,
+            connections: connections.clone(),
             lifecycle: lifecycle.clone(),
-        });
-        router = router.route("/metrics", metrics);
+            tokens: options.tokens.filter(|_| !options.metrics_apart),
+        };
+        let metrics = get(metrics::write).with_state(state);
+        if options.metrics_apart {
+            metrics_alone = Some(Router::new().route("/metrics", metrics));
+        } else {
+            router = router.route("/metrics", metrics);
+        }
     }
     if let Some(pages) = options.pages {
         router = router.merge(pages);
     }
-    App::new(router, options.origins, options.hosts, lifecycle)
+    let metrics = metrics_alone.map(|metrics| {
+        let hosts = options.hosts.clone();
+        // What is open there is nothing that clients wait for.
+        let connections = connection::Table::new(options.connections);
+        App::new(
+            metrics,
+            Vec::new(),
+            hosts,
+            Arc::new(connections),
+            Lifecycle::default(),
+            None,
+        )
+    });
+    App::new(
+        router,
+        options.origins,
+        options.hosts,
+        connections,
+        lifecycle,
+        metrics,
+    )
 }

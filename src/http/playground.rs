@@ -10,10 +10,14 @@
 //!
 //! Nothing here can fail but by 404: an embedded file that cannot be decompressed fails a test.
 
-use std::io::Read;
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    sync::{Mutex, PoisonError},
+};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -97,15 +101,29 @@ fn content(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response {
         )
             .into_response();
     }
-    // Browsers take brotli: this is for the likes of curl, and not worth a cache.
-    let mut plain = Vec::new();
-    match brotli_decompressor::Decompressor::new(&*file.data, 4096).read_to_end(&mut plain) {
-        Ok(_) => (media_type, plain).into_response(),
+    match plain(name, &file.data) {
+        Ok(plain) => (media_type, Body::from(plain)).into_response(),
         Err(error) => {
             tracing::error!(name, %error, "an embedded file is not brotli");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// Files that were asked for without brotli, by name: each is unpacked once, and all answers share it. Some megabytes at most.
+static PLAIN: Mutex<BTreeMap<String, Bytes>> = Mutex::new(BTreeMap::new());
+
+fn plain(name: &str, packed: &[u8]) -> io::Result<Bytes> {
+    // Nothing can panic while the lock is held. It is held while a file is unpacked, so that it is unpacked once.
+    let mut known = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(plain) = known.get(name) {
+        return Ok(plain.clone());
+    }
+    let mut plain = Vec::new();
+    brotli_decompressor::Decompressor::new(packed, 4096).read_to_end(&mut plain)?;
+    let plain = Bytes::from(plain);
+    known.insert(name.to_owned(), plain.clone());
+    Ok(plain)
 }
 
 /// Weak: the same tag stands for the compressed and the plain form.

@@ -97,6 +97,38 @@ impl Refusal {
         .details(details)
     }
 
+    /// The client leaves too much unread to be given more.
+    pub(super) fn unread() -> Self {
+        Self {
+            error: RequestError::Overloaded,
+            header: Some((header::RETRY_AFTER, "1")),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this connection has too many bytes of answers unread: read them first",
+            )
+        }
+    }
+
+    /// The bodies that are arriving take all the memory that there is for them.
+    pub(super) fn no_room() -> Self {
+        Self {
+            error: RequestError::Overloaded,
+            header: Some((header::RETRY_AFTER, "1")),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "other requests leave no room for a body of this size: try again soon",
+            )
+        }
+    }
+
+    /// The body does not come.
+    pub(super) fn late_body() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body takes too long to arrive",
+        )
+    }
+
     /// Adds what programs read beside the code.
     pub(super) fn details(self, details: ErrorExtensionValues) -> Self {
         Self { details, ..self }

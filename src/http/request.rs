@@ -14,7 +14,10 @@ use axum::{
 use http_body_util::LengthLimitError;
 use serde_json::{Map, Value as Json};
 
-use super::{persisted::DOCUMENT_ID, refusal::Refusal, spelling};
+use super::{connection::ArrivalError, persisted::DOCUMENT_ID, refusal::Refusal, spelling};
+
+/// The most bytes of an operation's name.
+const LONGEST_NAME: usize = 1024;
 
 /// What one POST carries.
 #[derive(Debug)]
@@ -83,14 +86,18 @@ pub(super) async fn from_body(
 }
 
 fn body_refusal(error: &axum::Error, limit: usize) -> Refusal {
-    if error
-        .source()
-        .is_some_and(<dyn std::error::Error>::is::<LengthLimitError>)
-    {
-        Refusal::too_large(limit)
-    } else {
-        Refusal::bad_request("the body ended early")
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return Refusal::too_large(limit);
+        }
+        match error.downcast_ref() {
+            Some(ArrivalError::Late) => return Refusal::late_body(),
+            Some(ArrivalError::Full) => return Refusal::no_room(),
+            None => cause = error.source(),
+        }
     }
+    Refusal::bad_request("the body ended early")
 }
 
 fn batch(elements: Vec<Json>, max_batch: usize) -> Result<Requests, Refusal> {
@@ -123,6 +130,16 @@ fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
     let has_query = query.is_some();
     let mut request = Request::new(query.unwrap_or_default());
     request.operation_name = string(&mut members, "operationName")?;
+    // It is repeated in answers, logs and traces.
+    if request
+        .operation_name
+        .as_ref()
+        .is_some_and(|name| name.len() > LONGEST_NAME)
+    {
+        return Err(Refusal::bad_request(format!(
+            "`operationName` has at most {LONGEST_NAME} bytes"
+        )));
+    }
     if let Some(variables) = object(&mut members, "variables")? {
         request.variables = Variables::from_value(variables);
     }

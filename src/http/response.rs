@@ -1,12 +1,15 @@
 //! Writes GraphQL responses into HTTP responses.
 
-use async_graphql::Response as GraphqlResponse;
+use async_graphql::{Response as GraphqlResponse, ServerError};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
 
 use super::{media::MediaType, request_error::RequestError};
 
@@ -89,7 +92,7 @@ impl Serialize for Wire<'_> {
         let mut map = serializer.serialize_map(None)?;
         // Errors first, as the specification advises, so that whoever reads the text sees them.
         if !response.errors.is_empty() {
-            map.serialize_entry("errors", &response.errors)?;
+            map.serialize_entry("errors", &WireErrors(&response.errors))?;
         }
         if RequestError::of(response).is_none() {
             map.serialize_entry("data", &response.data)?;
@@ -98,5 +101,32 @@ impl Serialize for Wire<'_> {
             map.serialize_entry("extensions", &response.extensions)?;
         }
         map.end()
+    }
+}
+
+/// The most bytes of an error's message. The engine's messages repeat what the client sent, such as a line of a document.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// Errors as they are written: a message that is too long is cut.
+pub(super) struct WireErrors<'a>(pub(super) &'a [ServerError]);
+
+impl Serialize for WireErrors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut errors = serializer.serialize_seq(Some(self.0.len()))?;
+        for error in self.0 {
+            if error.message.len() <= LONGEST_MESSAGE {
+                errors.serialize_element(error)?;
+            } else {
+                let end = error.message.floor_char_boundary(LONGEST_MESSAGE);
+                let message = format!("{}…", &error.message[..end]);
+                // Without the long message, so that it is not copied.
+                let mut cut = ServerError::new(message, None);
+                cut.locations.clone_from(&error.locations);
+                cut.path.clone_from(&error.path);
+                cut.extensions.clone_from(&error.extensions);
+                errors.serialize_element(&cut)?;
+            }
+        }
+        errors.end()
     }
 }

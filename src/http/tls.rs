@@ -4,13 +4,13 @@
 //! within a bound: a client that opens a connection and says nothing holds up nobody, and a server that stops waits for
 //! no handshake.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::serve::Listener;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
@@ -20,6 +20,9 @@ use super::secret_file;
 pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
 mod certificate;
+
+/// Handshakes at once. Where there are as many, the oldest is ended: whoever means to shake hands has done so by then.
+const MOST_HANDSHAKES: usize = 512;
 
 /// How long a client may take to shake hands.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -40,6 +43,8 @@ pub struct TlsListener<L> {
     tcp: L,
     certificate: Certificate,
     handshake: Duration,
+    /// From the oldest to the youngest, some of which are over.
+    order: VecDeque<AbortHandle>,
     /// Dropped with the listener, and the handshakes with them.
     handshakes: JoinSet<io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
 }
@@ -52,6 +57,7 @@ impl<L> TlsListener<L> {
             tcp,
             certificate,
             handshake: HANDSHAKE,
+            order: VecDeque::new(),
             handshakes: JoinSet::new(),
         }
     }
@@ -73,12 +79,21 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L>
                 (tcp, from) = self.tcp.accept() => {
                     let config = self.certificate.config();
                     let handshake = timeout(self.handshake, shake_hands(tcp, config));
-                    self.handshakes.spawn(async move { Ok((handshake.await??, from)) });
+                    self.order.retain(|handshake| !handshake.is_finished());
+                    if self.order.len() >= MOST_HANDSHAKES
+                        && let Some(oldest) = self.order.pop_front()
+                    {
+                        oldest.abort();
+                        metrics::counter!("http_connections_closed_total", "reason" => "handshakes").increment(1);
+                    }
+                    let task = self.handshakes.spawn(async move { Ok((handshake.await??, from)) });
+                    self.order.push_back(task);
                 }
                 Some(outcome) = self.handshakes.join_next() => match outcome {
                     Ok(Ok(connection)) => return connection,
                     // Scanners do this all day: nobody needs to act.
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a TLS handshake panicked"),
                 },
             }

@@ -17,7 +17,7 @@ impl Server {
     }
 
     /// Starts a request that is held, and comes back when it is.
-    async fn held(&self, query: &str) -> tokio::task::JoinHandle<Answer> {
+    pub(super) async fn held(&self, query: &str) -> tokio::task::JoinHandle<Answer> {
         let request = self.post(JSON, &json!({ "query": query }));
         let answer = tokio::spawn(Answer::of(request));
         toy::take(&self.toy.holding).await;

@@ -18,6 +18,7 @@ mod access;
 mod binary;
 mod command;
 mod compression;
+mod connections;
 mod events;
 mod files;
 mod hosts;

@@ -4,7 +4,10 @@ use async_graphql::{Context, Object, Result};
 use unit_of_work::ContextExt as _;
 
 use crate::{
-    graphql::object::{Currency, LedgerCheck},
+    graphql::{
+        object::{Currency, LedgerCheck},
+        verification,
+    },
     ledger,
 };
 
@@ -24,6 +27,7 @@ impl LedgerQuery {
 
     /// Recomputes every balance from the lines, and says what is not as it must be.
     async fn verify_ledger(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
+        let _slot = verification::begin(ctx)?;
         Ok(ledger::verify(ctx.unit(), MOST_DIFFERENCES).await?.into())
     }
 }

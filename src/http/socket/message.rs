@@ -1,11 +1,20 @@
 //! The messages of `graphql-transport-ws`, and the codes with which the server closes a socket.
 
-use async_graphql::{Request, Response, ServerError};
+use async_graphql::{Request, Response};
 use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::http::{request, response::Wire};
+use crate::http::{
+    request,
+    response::{Wire, WireErrors},
+};
+
+/// The most bytes of an operation's id, which is in each of its messages.
+const LONGEST_ID: usize = 1024;
+
+/// The most bytes of a ping.
+const LONGEST_PING: usize = 4096;
 
 /// What a client says.
 #[derive(Debug)]
@@ -30,6 +39,8 @@ impl ClientMessage {
             "connection_init" => {
                 payload(&mut message).map(|payload| Self::ConnectionInit { payload })
             }
+            // Its payload is sent back.
+            "ping" if text.len() > LONGEST_PING => Err(Close::bad_message("a ping is too long")),
             "ping" => payload(&mut message).map(|payload| Self::Ping { payload }),
             "pong" => payload(&mut message).map(|_| Self::Pong),
             "subscribe" => {
@@ -50,6 +61,9 @@ impl ClientMessage {
 
 fn id(message: &mut Map<String, Json>) -> Result<String, Close> {
     match message.remove("id") {
+        Some(Json::String(id)) if id.len() > LONGEST_ID => Err(Close::bad_message(
+            "`id` is too long: it has at most 1024 bytes",
+        )),
         Some(Json::String(id)) if !id.is_empty() => Ok(id),
         _ => Err(Close::bad_message("`id` is a string that is not empty")),
     }
@@ -79,7 +93,7 @@ pub(super) enum ServerMessage<'a> {
     /// The operation never began. Ends it, in place of `complete`.
     Error {
         id: &'a str,
-        payload: &'a [ServerError],
+        payload: WireErrors<'a>,
     },
     Complete {
         id: &'a str,

@@ -26,12 +26,14 @@ use tracing::Instrument;
 
 use self::{
     message::{ClientMessage, Close, ServerMessage},
-    operation::{Operation, Output, Run},
+    operation::{Operation, Output, Outputs, Run},
 };
 use super::{
     GraphqlState, admission,
     auth::{Caller, until},
+    connection::Busy,
     refusal::Refusal,
+    response::WireErrors,
     wishes::Wishes,
 };
 
@@ -85,6 +87,7 @@ pub(super) fn accept<E: Executor>(
     state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     caller: Option<Caller>,
+    busy: Option<Busy>,
 ) -> Response {
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
@@ -99,7 +102,7 @@ pub(super) fn accept<E: Executor>(
             let session = async move {
                 let _token = token;
                 let cut = state.lifecycle.cut.clone();
-                cut.run_until_cancelled(serve(socket, state, wishes, caller))
+                cut.run_until_cancelled(serve(socket, state, wishes, caller, busy))
                     .await;
             };
             session.instrument(span)
@@ -111,6 +114,7 @@ async fn serve<E: Executor>(
     state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     caller: Option<Caller>,
+    busy: Option<Busy>,
 ) {
     let send_timeout = state.socket.send_timeout;
     let message = if socket.protocol().is_some() {
@@ -123,7 +127,7 @@ async fn serve<E: Executor>(
             is_acknowledged: false,
             operations: HashMap::new(),
             serial: 0,
-            outputs,
+            outputs: Outputs::new(outputs, busy),
         };
         let end = session.run(outputs_of_operations).await;
         socket = session.socket;
@@ -175,7 +179,7 @@ struct Session<E> {
     is_acknowledged: bool,
     operations: HashMap<String, Operation>,
     serial: u64,
-    outputs: mpsc::Sender<Output>,
+    outputs: Outputs,
 }
 
 impl<E: Executor> Session<E> {
@@ -296,7 +300,7 @@ impl<E: Executor> Session<E> {
             Ok(run) => run,
             Err(refusal) => {
                 let response = refusal.into_graphql();
-                let payload = &response.errors;
+                let payload = WireErrors(&response.errors);
                 return self
                     .send(ServerMessage::Error { id: &id, payload }.to_message())
                     .await;

@@ -1,18 +1,25 @@
 //! One operation of a socket, in a task of its own.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
     Executor, Request, Response,
     futures_util::{FutureExt, StreamExt},
 };
 use axum::extract::ws::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::message::ServerMessage;
-use crate::http::{admission::Slot, panic, request_error::RequestError, trace_context};
+use crate::http::{
+    admission::Slot,
+    connection::{Busy, Unread},
+    panic,
+    request_error::RequestError,
+    response::WireErrors,
+    trace_context,
+};
 
 /// An operation under way. Dropping it ends the operation, which rolls back.
 pub(super) struct Operation {
@@ -29,6 +36,48 @@ pub(super) struct Output {
     pub(super) serial: u64,
     pub(super) message: Message,
     pub(super) is_last: bool,
+    /// A part of what the socket may have waiting, until it is sent.
+    _room: Option<OwnedSemaphorePermit>,
+    _unread: Option<Unread>,
+}
+
+/// Bytes of one socket's messages that may wait for the client to read. A longer one waits alone.
+const WAITING: u32 = 1024 * 1024;
+
+/// Where the operations of a socket leave what they have to say. Clones share the room that there is for it.
+#[derive(Clone)]
+pub(super) struct Outputs {
+    sender: mpsc::Sender<Output>,
+    room: Arc<Semaphore>,
+    busy: Option<Busy>,
+}
+
+impl Outputs {
+    pub(super) fn new(sender: mpsc::Sender<Output>, busy: Option<Busy>) -> Self {
+        Self {
+            sender,
+            room: Arc::new(Semaphore::new(WAITING as usize)),
+            busy,
+        }
+    }
+
+    /// Waits for room, and does not come back where the socket has gone: the operation is about to be dropped.
+    async fn send(&self, id: &str, serial: u64, message: Message, is_last: bool) {
+        let bytes = match &message {
+            Message::Text(text) => text.len(),
+            _ => 0,
+        };
+        let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(WAITING);
+        let output = Output {
+            id: id.to_owned(),
+            serial,
+            _room: self.room.clone().acquire_many_owned(share).await.ok(),
+            _unread: self.busy.as_ref().map(|busy| busy.unread(bytes)),
+            message,
+            is_last,
+        };
+        let _ = self.sender.send(output).await;
+    }
 }
 
 impl Operation {
@@ -38,7 +87,7 @@ impl Operation {
         run: Run,
         id: String,
         serial: u64,
-        outputs: mpsc::Sender<Output>,
+        outputs: Outputs,
     ) -> Self {
         let is_subscription = run.is_subscription();
         let outlet = Outlet {
@@ -106,7 +155,7 @@ impl Run {
 struct Outlet {
     id: String,
     serial: u64,
-    outputs: mpsc::Sender<Output>,
+    outputs: Outputs,
 }
 
 impl Outlet {
@@ -118,7 +167,7 @@ impl Outlet {
     async fn error(&self, response: &Response) {
         let message = ServerMessage::Error {
             id: &self.id,
-            payload: &response.errors,
+            payload: WireErrors(&response.errors),
         };
         self.send(&message, true).await;
     }
@@ -129,13 +178,9 @@ impl Outlet {
     }
 
     async fn send(&self, message: &ServerMessage<'_>, is_last: bool) {
-        let output = Output {
-            id: self.id.clone(),
-            serial: self.serial,
-            message: message.to_message(),
-            is_last,
-        };
-        // The socket has gone: this task is about to be dropped.
-        let _ = self.outputs.send(output).await;
+        let message = message.to_message();
+        self.outputs
+            .send(&self.id, self.serial, message, is_last)
+            .await;
     }
 }

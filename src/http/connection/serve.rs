@@ -1,0 +1,103 @@
+//! Takes connections and serves them, until it is told to stop.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::serve::Listener;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{ConnectionOptions, peer::Peer, service::PeerService, stream::Stream};
+use crate::http::{App, lifecycle::Connection};
+
+/// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
+pub(in crate::http) async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
+    mut listener: L,
+    app: App,
+    stop: CancellationToken,
+) {
+    let table = app.connections().clone();
+    let builder = builder(table.options());
+    let connections = TaskTracker::new();
+    let serving = async {
+        while let Some((io, from)) = stop.run_until_cancelled(listener.accept()).await {
+            // Answers are small and whole: waiting to fill a packet only delays them.
+            if let Err(error) = io.tcp().set_nodelay(true) {
+                tracing::debug!(%error, "cannot set TCP_NODELAY");
+            }
+            let Some(peer) = table.admit(from.ip()) else {
+                continue;
+            };
+            let service = PeerService {
+                app: app.clone(),
+                peer: peer.clone(),
+            };
+            let io = TokioIo::new(Stream::new(io, peer.clone()));
+            connections.spawn(connection(builder.clone(), io, service, peer, stop.clone()));
+        }
+        drop(listener);
+        connections.close();
+        connections.wait().await;
+    };
+    // Those that are there are looked after to the end.
+    tokio::select! {
+        () = serving => {}
+        () = table.watch() => {}
+    }
+}
+
+async fn connection<I>(
+    builder: Arc<Builder<TokioExecutor>>,
+    io: TokioIo<Stream<I>>,
+    service: PeerService,
+    peer: Arc<Peer>,
+    stop: CancellationToken,
+) where
+    TokioIo<Stream<I>>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut is_going = false;
+    loop {
+        tokio::select! {
+            outcome = connection.as_mut() => {
+                if let Err(error) = outcome {
+                    tracing::trace!(%error, "a connection failed");
+                }
+                return;
+            }
+            () = peer.close.cancelled() => return,
+            () = stop.cancelled(), if !is_going => {}
+            () = peer.go_away.cancelled(), if !is_going => {}
+        }
+        is_going = true;
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+fn builder(options: &ConnectionOptions) -> Arc<Builder<TokioExecutor>> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let header_bytes = options.header_bytes.max(8192);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // `Peer` has a time for headers, and another one between requests, which hyper does not tell apart.
+        .header_read_timeout(None)
+        .max_buf_size(header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // WebSockets over HTTP/2 (RFC 8441).
+        .enable_connect_protocol()
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(options.streams)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(256)
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_send_buf_size(64 * 1024)
+        .keep_alive_interval(options.ping_interval)
+        .keep_alive_timeout(options.ping_interval);
+    Arc::new(builder)
+}

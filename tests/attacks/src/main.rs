@@ -1,0 +1,70 @@
+//! Attacks a private server on loopback, and says what that costs it and its other clients.
+//!
+//! `attacks.rs` has the attacks, one function each; `server.rs` the server under attack; `normal.rs` a client that means well and
+//! measures how long it waits; `http2.rs` and `socket.rs` what an attacker speaks. Everything is bounded in number and time, and
+//! ends with the program.
+//!
+//! Usage: `daybook-attacks BINARY [SECONDS] [NAME]`. It exits with 1 where the server took more than [`MOST`] of memory.
+#![expect(clippy::print_stdout, reason = "a table is what it is for")]
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use tokio::time::sleep;
+
+use self::{attacks::ATTACKS, normal::Normal, server::Server};
+
+mod attacks;
+mod http2;
+mod normal;
+mod server;
+mod socket;
+
+/// The most memory that a server may take under any attack, in MiB.
+const MOST: u64 = 256;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let binary: PathBuf = args
+        .next()
+        .context("the first argument is the binary")?
+        .into();
+    let seconds: u64 = args.next().map_or(Ok(10), |text| text.parse())?;
+    let only = args.next();
+    let time = Duration::from_secs(seconds);
+
+    println!(
+        "| attack | MiB before | at most | after | p50 / p99 ms before | during | after | failed during |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let mut worst = 0;
+    for (name, attack) in ATTACKS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let server = Server::start(&binary).await?;
+        server.load().await?;
+        let before = Normal::measure(&server, Duration::from_secs(2)).await;
+        let memory_before = server.memory()?;
+        server.forget_peak()?;
+        let normal = Normal::start(&server);
+        // An attack that is refused is one that failed.
+        let _ = tokio::time::timeout(time, attack(&server, time)).await;
+        let during = normal.end().await;
+        let peak = server.peak()?;
+        // What was allocated is given back within seconds.
+        sleep(Duration::from_secs(2)).await;
+        let after = Normal::measure(&server, Duration::from_secs(2)).await;
+        let memory_after = server.memory()?;
+        println!(
+            "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {after} | {} |",
+            during.failed
+        );
+        worst = worst.max(peak);
+    }
+    if worst > MOST {
+        bail!("the server took {worst} MiB, and {MOST} are allowed");
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! A client that means well: it asks for something small again and again, and measures how long that takes.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use crate::server::Server;
+
+const QUERY: &str = r#"{"query":"{ account(by: { code: \"a\" }) { code balances { version } } }"}"#;
+
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client saw.
+#[derive(Default)]
+pub struct Seen {
+    times: Vec<Duration>,
+    pub failed: usize,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        let at = |part: usize| {
+            let time = times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
+            time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+        };
+        write!(formatter, "{:.1} / {:.1}", at(50), at(99))
+    }
+}
+
+pub struct Normal {
+    end: oneshot::Sender<()>,
+    task: JoinHandle<Seen>,
+}
+
+impl Normal {
+    pub fn start(server: &Server) -> Self {
+        let (end, mut ended) = oneshot::channel();
+        let address = server.address.clone();
+        let task = tokio::spawn(async move {
+            let mut seen = Seen::default();
+            let mut connection = None;
+            while ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                let began = Instant::now();
+                match timeout(PATIENCE, ask(&mut connection, &address, QUERY)).await {
+                    Ok(Ok(answer)) if answer.contains("\"version\"") => {
+                        seen.times.push(began.elapsed());
+                    }
+                    _ => {
+                        seen.failed += 1;
+                        connection = None;
+                    }
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+            seen
+        });
+        Self { end, task }
+    }
+
+    pub async fn end(self) -> Seen {
+        let _ = self.end.send(());
+        self.task.await.unwrap_or_default()
+    }
+
+    pub async fn measure(server: &Server, time: Duration) -> Seen {
+        let normal = Self::start(server);
+        sleep(time).await;
+        normal.end().await
+    }
+}
+
+/// One POST on a connection of its own.
+pub async fn post(address: &str, body: &str) -> Result<String> {
+    ask(&mut None, address, body).await
+}
+
+async fn ask(connection: &mut Option<TcpStream>, address: &str, body: &str) -> Result<String> {
+    let mut stream = match connection.take() {
+        Some(stream) => stream,
+        None => TcpStream::connect(address).await?,
+    };
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream
+        .write_all(&[head.as_bytes(), body.as_bytes()].concat())
+        .await?;
+    let answer = read_answer(&mut stream).await?;
+    *connection = Some(stream);
+    Ok(answer)
+}
+
+/// The body of an answer that says how long it is.
+pub async fn read_answer(stream: &mut TcpStream) -> Result<String> {
+    let mut said = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = stream.read(&mut buffer).await?;
+        ensure!(read > 0, "it closed the connection");
+        said.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&said);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.context("no length")?.parse()?;
+            if body.len() >= length {
+                return Ok(body.to_owned());
+            }
+        }
+    }
+}
