@@ -1,5 +1,5 @@
 // The schemas, as graphql-js has them.
-import { GraphQLError, Kind, assertValidSchema, buildSchema, valueFromASTUntyped } from "graphql";
+import { BREAK, GraphQLError, Kind, assertValidSchema, buildSchema, valueFromASTUntyped, visit } from "graphql";
 import * as next from "graphql17";
 import { withTypenames } from "./corrections.js";
 import { readFileSync } from "node:fs";
@@ -24,6 +24,8 @@ function withScalars(schema) {
       return value;
     };
     const coerceLiteral = (node, variables) => {
+      // Before its variables have values, nothing can be said of it.
+      if (!variables && hasVariable(node)) return null;
       // An integer that is written with a fraction is none.
       if (node.kind === Kind.FLOAT) throw new GraphQLError(`${name} cannot represent ${node.value}`);
       return coerce(node.kind === Kind.INT ? exact(node.value) : valueFromASTUntyped(node, variables));
@@ -32,6 +34,12 @@ function withScalars(schema) {
     Object.assign(scalar, { parseValue: coerce, parseLiteral: coerceLiteral, coerceInputValue: coerce, coerceInputLiteral: coerceLiteral });
   }
   return schema;
+}
+
+function hasVariable(node) {
+  let found = false;
+  visit(node, { Variable: () => ((found = true), BREAK) });
+  return found;
 }
 
 const exact = (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text);

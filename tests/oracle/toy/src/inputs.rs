@@ -89,7 +89,9 @@ pub enum Spot {
     /// By its look.
     Style(Style),
     /// By another.
-    Spot(Box<Spot>),
+    #[graphql(name = "spot")]
+    #[serde(rename = "spot")]
+    Another(Box<Spot>),
 }
 
 /// Everything that an input object can have.

@@ -7,6 +7,8 @@ use crate::{
     table::{Answer, answer, arguments},
 };
 
+type Shelves = Vec<Option<Result<Vec<Result<Thing>>>>>;
+
 macro_rules! numbered {
     ($($name:ident),*) => { $(
         /// An object of the table.
@@ -114,10 +116,7 @@ impl Shop {
         answer(ctx, self.0, "Shop.size", &arguments!())
     }
 
-    async fn shelves(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Option<Result<Vec<Option<Result<Vec<Result<Thing>>>>>>> {
+    async fn shelves(&self, ctx: &Context<'_>) -> Option<Result<Shelves>> {
         answer(ctx, self.0, "Shop.shelves", &arguments!())
     }
 

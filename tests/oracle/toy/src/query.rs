@@ -8,6 +8,8 @@ use crate::{
     table::{answer, arguments},
 };
 
+type Grid = Vec<Option<Result<Vec<Option<Result<i32>>>>>>;
+
 /// The query root.
 pub struct Query;
 
@@ -76,7 +78,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(default_with = "vec![vec![1], vec![2, 3]]")] rows: Vec<Vec<i32>>,
         holes: MaybeUndefined<Vec<Option<Vec<Option<i32>>>>>,
-    ) -> Option<Result<Vec<Option<Result<Vec<Option<Result<i32>>>>>>>> {
+    ) -> Option<Result<Grid>> {
         answer(ctx, 0, "Query.grid", &arguments!(rows, [holes]))
     }
 
