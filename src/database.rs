@@ -103,19 +103,28 @@ async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransact
     Ok(tx)
 }
 
-/// What `/readyz` asks: whether the database answers, and has every migration of this program.
+/// What `/readyz` asks: whether the database answers, has every migration of this program, and takes writes.
 #[must_use]
 pub fn readiness(database: &Database) -> Readiness {
     let database = database.clone();
     Arc::new(move || {
         let database = database.clone();
         Box::pin(async move {
-            match timeout(READY, database.read(standing)).await {
-                Ok(Ok(Standing::UpToDate)) => Ok(()),
-                Ok(Ok(Standing::Older(missing))) => Err(format!(
+            let checks = async {
+                let standing = database.read(standing).await?;
+                let writable = database.check_writable(READY / 2).await;
+                Ok::<_, DbErr>((standing, writable))
+            };
+            match timeout(READY, checks).await {
+                Ok(Ok((Standing::UpToDate, Ok(())))) => Ok(()),
+                Ok(Ok((Standing::UpToDate, Err(error)))) => {
+                    tracing::warn!(%error, "not ready");
+                    Err("the database takes no writes: every mutation would fail".to_owned())
+                }
+                Ok(Ok((Standing::Older(missing), _))) => Err(format!(
                     "the database lacks {missing} migrations: run `daybook migrate`"
                 )),
-                Ok(Ok(Standing::Newer(_))) => Err(
+                Ok(Ok((Standing::Newer(_), _))) => Err(
                     "the database belongs to a newer version of Daybook: update this one"
                         .to_owned(),
                 ),

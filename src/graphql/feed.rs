@@ -225,6 +225,9 @@ impl Feed {
 fn is_passing(error: &DbErr) -> bool {
     matches!(
         FailureKind::of(error),
-        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::NoConnection
+        FailureKind::Conflict
+            | FailureKind::ConnectionLost
+            | FailureKind::Unavailable
+            | FailureKind::NoConnection
     )
 }

@@ -107,6 +107,14 @@ impl MediaType {
             Self::GraphqlResponse => StatusCode::BAD_REQUEST,
         }
     }
+
+    /// The status of an operation that found no database.
+    pub(super) fn unavailable_status(self) -> StatusCode {
+        match self {
+            Self::Json => StatusCode::OK,
+            Self::GraphqlResponse => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 /// How much a client wants one media type: the weight that its most specific range gives.

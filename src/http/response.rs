@@ -1,6 +1,6 @@
 //! Writes GraphQL responses into HTTP responses.
 
-use async_graphql::{Response as GraphqlResponse, ServerError};
+use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -14,14 +14,30 @@ use serde::{
 use super::{media::MediaType, request_error::RequestError};
 
 /// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
-/// an operation that was executed answers 200, also where its `data` is null.
+/// an operation that was executed answers 200, also where its `data` is null. But one that found no database did not get
+/// far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
 pub(super) fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
     let status = match RequestError::of(&response) {
         Some(_) => media_type.request_error_status(),
+        None if is_unavailable(&response) => media_type.unavailable_status(),
         None => StatusCode::OK,
     };
     let headers = std::mem::take(&mut response.http_headers);
-    http_response(status, to_json(&response), vec![headers], media_type)
+    let mut http = http_response(status, to_json(&response), vec![headers], media_type);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let headers = http.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    http
+}
+
+/// Whether there is nothing in it but that the database cannot be reached.
+fn is_unavailable(response: &GraphqlResponse) -> bool {
+    let says_so = |error: &ServerError| {
+        let code = error.extensions.as_ref().and_then(|all| all.get("code"));
+        matches!(code, Some(Value::String(code)) if code == unit_of_work::codes::DATABASE_UNAVAILABLE)
+    };
+    response.data == Value::Null && response.errors.iter().any(says_so)
 }
 
 /// The response to a batch: every operation has its outcome inside, so the whole is 200.

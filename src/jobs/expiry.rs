@@ -57,14 +57,17 @@ pub enum ExpiryError {
 impl ExpiryError {
     /// Whether it is the database's doing, so that no other hold could be released either.
     fn is_of_the_database(&self) -> bool {
-        use FailureKind::{ConnectionLost, NoConnection, ReadOnly};
+        use FailureKind::{ConnectionLost, Full, NoConnection, ReadOnly, Unavailable};
         let kind = match self {
             Self::Find(error) => Some(FailureKind::of(error)),
             Self::Release(error) => error.database_error().map(FailureKind::of),
             Self::Unit(UnitError::CommitFailed(failure)) => Some(failure.kind),
             Self::Unit(_) => None,
         };
-        matches!(kind, Some(ConnectionLost | NoConnection | ReadOnly))
+        matches!(
+            kind,
+            Some(ConnectionLost | Full | NoConnection | ReadOnly | Unavailable)
+        )
     }
 }
 

@@ -40,6 +40,7 @@ mod timeouts;
 mod tls;
 mod toy;
 mod traces;
+mod unavailable;
 
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::{
     Access, ConnectError, DatabaseOptions,
-    pool::{AnyPool, OptionsOf, Pool},
+    pool::{AnyPool, Limits, OptionsOf, Pool},
     session::{PostgresSession, SessionError, Sessions, SqliteSession},
 };
 
@@ -56,11 +56,10 @@ pub(crate) async fn postgres(
         first_connection::<Postgres>(&to_write, &writer).await
     })
     .await?;
-    let max = options.max_connections;
-    let acquire_timeout = options.acquire_timeout;
+    let limits = limits(options, options.max_connections);
     Ok((
-        AnyPool::Postgres(Pool::new(to_read, reader, max, acquire_timeout)),
-        AnyPool::Postgres(Pool::new(to_write, writer, max, acquire_timeout)),
+        AnyPool::Postgres(Pool::new(to_read, reader, limits)),
+        AnyPool::Postgres(Pool::new(to_write, writer, limits)),
     ))
 }
 
@@ -102,11 +101,19 @@ pub(crate) async fn sqlite(
         first_connection::<Sqlite>(&to_read, &reader).await
     })
     .await?;
-    let (max, acquire_timeout) = (options.max_connections, options.acquire_timeout);
+    let (readers, one) = (limits(options, options.max_connections), limits(options, 1));
     Ok((
-        AnyPool::Sqlite(Pool::new(to_read, reader, max, acquire_timeout)),
-        AnyPool::Sqlite(Pool::new(to_write, writer, 1, acquire_timeout)),
+        AnyPool::Sqlite(Pool::new(to_read, reader, readers)),
+        AnyPool::Sqlite(Pool::new(to_write, writer, one)),
     ))
+}
+
+fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits {
+    Limits {
+        max_connections,
+        acquire_timeout: options.acquire_timeout,
+        connect_timeout: options.connect_timeout,
+    }
 }
 
 /// Readers that share a cache have no snapshots of their own, and those of an immutable file do not see what is written.

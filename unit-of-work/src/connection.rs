@@ -146,12 +146,25 @@ impl Connection {
             Engine::Postgres(lease) => lease.begin_postgres(begin).await,
             Engine::Sqlite(lease) => lease.begin_sqlite(begin).await,
         };
+        let done = self.heard(done);
         step.ended(done, FailureKind::of)
     }
 
     /// Readies the connection for one statement without a transaction.
     pub(crate) fn begin_alone(&mut self) {
         on_lease!(&mut self.engine, lease => lease.connection.in_doubt(true));
+    }
+
+    /// What a statement was answered. A writer that is told that it only reads is on a server that has become a standby.
+    fn heard<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        if let Engine::Postgres(lease) = &mut self.engine
+            && lease.access == Access::ReadWrite
+            && let Err(error) = &answer
+            && FailureKind::of(error) == FailureKind::ReadOnly
+        {
+            lease.connection.leave_server();
+        }
+        answer
     }
 
     /// The one statement has been answered, with success or not: the connection can go back.
@@ -220,6 +233,7 @@ impl Connection {
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute(statement).await);
         self.is_busy = false;
+        let done = self.heard(done);
         step.ended(done, FailureKind::of)
     }
 
@@ -229,6 +243,7 @@ impl Connection {
         let step = self.step(Step::Statement, Some(sql));
         let done = on_lease!(&mut self.engine, lease => lease.execute_unprepared(sql).await);
         self.is_busy = false;
+        let done = self.heard(done);
         step.ended(done, FailureKind::of)
     }
 
@@ -250,6 +265,7 @@ impl Connection {
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_one(statement).await);
         self.is_busy = false;
+        let done = self.heard(done);
         step.ended(done, FailureKind::of)
     }
 
@@ -262,6 +278,7 @@ impl Connection {
         let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_lease!(&mut self.engine, lease => lease.query_all(statement).await);
         self.is_busy = false;
+        let done = self.heard(done);
         step.ended(done, FailureKind::of)
     }
 
@@ -323,6 +340,7 @@ pub(crate) struct Lease<DB: Sessions> {
     connection: Pooled<DB>,
     /// Whether there is a transaction, or may be.
     has_begun: bool,
+    access: Access,
     identity: Option<Identity>,
 }
 
@@ -331,6 +349,7 @@ impl<DB: Sessions> Lease<DB> {
         Self {
             connection,
             has_begun: false,
+            access: Access::ReadOnly,
             identity: None,
         }
     }
@@ -354,6 +373,7 @@ impl Lease<Postgres> {
         let sql = begin.postgres_sql()?;
         self.connection.in_doubt(true);
         self.has_begun = true;
+        self.access = begin.access;
         let rows = self
             .connection
             .fetch_all(AssertSqlSafe(sql))

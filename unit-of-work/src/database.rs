@@ -7,7 +7,7 @@ use std::{
 };
 
 use sea_orm::{DbBackend, IsolationLevel};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -28,9 +28,10 @@ pub struct DatabaseOptions {
     /// The most connections of each pool, a reader's and a writer's. SQLite's writer is always one. On PostgreSQL up to two more
     /// are made, to stop what hangs on the others. Default: 16.
     pub max_connections: u32,
-    /// How long an operation may wait for a connection before it fails. Default: 5 seconds.
+    /// How long an operation may wait for others to give a connection back before it fails (`OVERLOADED`). For a database
+    /// that cannot be reached it waits until its deadline, and only without one this long. Default: 5 seconds.
     pub acquire_timeout: Duration,
-    /// How long the first connection may take, in [`Database::connect`]. Default: 10 seconds.
+    /// How long one connection may take to be made; the first, in [`Database::connect`], is tried once. Default: 10 seconds.
     pub connect_timeout: Duration,
     /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
     pub statement_timeout: Duration,
@@ -218,18 +219,21 @@ impl Database {
         }
     }
 
-    /// Takes a connection for `access` from its pool; nothing is begun on it yet.
+    /// Takes a connection for `access` from its pool; nothing is begun on it yet. A database that cannot be reached is
+    /// waited for until `deadline`.
     ///
     /// # Cancel safety
     /// Cancel safe: a connection that was on its way goes back to the pool.
-    pub(crate) async fn acquire(&self, access: Access) -> Result<Connection, sqlx::Error> {
-        let pool = match access {
-            Access::ReadOnly => &self.inner.reader,
-            Access::ReadWrite => &self.inner.writer,
-        };
-        let connection = match pool {
-            AnyPool::Postgres(pool) => Connection::postgres(pool.acquire().await?),
-            AnyPool::Sqlite(pool) => return Ok(Connection::sqlite(pool.acquire().await?)),
+    pub(crate) async fn acquire(
+        &self,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> Result<Connection, sqlx::Error> {
+        let connection = match self.pool(access) {
+            AnyPool::Postgres(pool) => Connection::postgres(pool.acquire_until(deadline).await?),
+            AnyPool::Sqlite(pool) => {
+                return Ok(Connection::sqlite(pool.acquire_until(deadline).await?));
+            }
         };
         if access == Access::ReadWrite && connection.markers().is_none() {
             self.inner.warned.call_once(|| {
@@ -241,6 +245,13 @@ impl Database {
             });
         }
         Ok(connection)
+    }
+
+    pub(crate) fn pool(&self, access: Access) -> &AnyPool {
+        match access {
+            Access::ReadOnly => &self.inner.reader,
+            Access::ReadWrite => &self.inner.writer,
+        }
     }
 
     /// The isolation level that a unit has by itself.

@@ -11,6 +11,8 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use thiserror::Error;
 
+use crate::session::SessionError;
+
 /// `extensions.code` of the errors that this crate adds to a response.
 pub mod codes {
     /// Something failed that the client can do nothing about; the log has the cause under the same `id`.
@@ -46,6 +48,11 @@ pub mod codes {
     pub const STATEMENT_TIMEOUT: &str = "STATEMENT_TIMEOUT";
     /// No database connection was to be had in time.
     pub const OVERLOADED: &str = "OVERLOADED";
+    /// The database could not be reached until the deadline, or takes no writes: nothing of the operation happened.
+    pub const DATABASE_UNAVAILABLE: &str = "DATABASE_UNAVAILABLE";
+    /// The database has no room left, on its disk or in its memory, or cannot use its disk: nothing of the operation
+    /// happened.
+    pub const DATABASE_FULL: &str = "DATABASE_FULL";
 }
 
 /// A database could not be opened.
@@ -180,7 +187,12 @@ pub enum FailureKind {
     NoConnection,
     /// The connection broke: what it was doing may or may not have happened.
     ConnectionLost,
-    /// Anything else: a mistake in a statement, a server out of space.
+    /// No connection can be made now: nobody listens, a proxy has no server to lead to, the server starts, stops or is
+    /// full, or takes no writes although it should. Nothing has happened.
+    Unavailable,
+    /// The database is out of space or memory, or its disk fails.
+    Full,
+    /// Anything else: a mistake in a statement, a login that is refused.
     Other,
 }
 
@@ -196,14 +208,21 @@ impl FailureKind {
             DbErr::ConnectionAcquire(
                 ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,
             ) => Self::NoConnection,
-            error => driver_error(error).map_or(Self::Other, Self::of_driver),
+            error => match driver_error(error).map_or(Self::Other, Self::of_driver) {
+                // It was lost while it was made: nothing can have happened on it.
+                Self::ConnectionLost if matches!(error, DbErr::Conn(_)) => Self::Unavailable,
+                kind => kind,
+            },
         }
     }
 
     /// Whether the same operation may succeed when it is run again.
     #[must_use]
     pub fn retryable(self) -> bool {
-        matches!(self, Self::Conflict | Self::NoConnection)
+        matches!(
+            self,
+            Self::Conflict | Self::NoConnection | Self::Unavailable | Self::Full
+        )
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -214,6 +233,8 @@ impl FailureKind {
             Self::Timeout => "TIMEOUT",
             Self::NoConnection => "NO_CONNECTION",
             Self::ConnectionLost => "CONNECTION_LOST",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Full => "FULL",
             Self::Other => "OTHER",
         }
     }
@@ -230,6 +251,10 @@ impl FailureKind {
                         .map_or(Self::Other, of_sqlite)
                 }
             }
+            sqlx::Error::Configuration(_) => match SessionError::in_driver_error(error) {
+                Some(SessionError::TakesNoWrites(_)) => Self::Unavailable,
+                _ => Self::Other,
+            },
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -246,7 +271,12 @@ fn of_sqlstate(code: &str) -> FailureKind {
         // 55P03: a lock that was not waited for, or not for longer (NOWAIT, `lock_timeout`).
         "40001" | "40P01" | "55P03" => FailureKind::Conflict,
         "25006" => FailureKind::ReadOnly,
-        "57014" => FailureKind::Timeout,
+        // 25P04: `transaction_timeout` has ended the session.
+        "57014" | "25P04" => FailureKind::Timeout,
+        // The server has no connection left.
+        "53300" => FailureKind::Unavailable,
+        // 58030: it cannot read or write its files.
+        "53000" | "53100" | "53200" | "58030" => FailureKind::Full,
         // 40003: statement completion unknown; 57P01 to 57P05: the server ends the session.
         "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => FailureKind::ConnectionLost,
         code if code.starts_with("08") => FailureKind::ConnectionLost,
@@ -255,10 +285,24 @@ fn of_sqlstate(code: &str) -> FailureKind {
     }
 }
 
+/// Whether the server has ended the session with this error.
+pub(crate) fn ends_session(error: &DbErr) -> bool {
+    let severity = driver_error(error)
+        .and_then(sqlx::Error::as_database_error)
+        .and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
+        .map(sqlx::postgres::PgDatabaseError::severity);
+    matches!(
+        severity,
+        Some(sqlx::postgres::PgSeverity::Fatal | sqlx::postgres::PgSeverity::Panic)
+    )
+}
+
 /// <https://www.sqlite.org/rescode.html>; the low byte is the primary code.
 fn of_sqlite(code: u32) -> FailureKind {
     match code & 0xff {
-        5 | 6 => FailureKind::Conflict,
+        // 15: two connections that opened the log at the same moment.
+        5 | 6 | 15 => FailureKind::Conflict,
+        7 | 10 | 13 => FailureKind::Full,
         8 => FailureKind::ReadOnly,
         9 => FailureKind::Timeout,
         19 => FailureKind::Constraint,
@@ -295,5 +339,84 @@ impl CommitFailure {
                 .and_then(|error| error.constraint())
                 .map(str::to_owned),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn codes_of_postgres_mean_what_the_manual_says() {
+        for (kind, codes) in [
+            (FailureKind::Conflict, &["40001", "40P01", "55P03"][..]),
+            (FailureKind::ReadOnly, &["25006"]),
+            (FailureKind::Timeout, &["57014", "25P04"]),
+            (
+                FailureKind::ConnectionLost,
+                &[
+                    "57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006", "08P01",
+                ],
+            ),
+            (FailureKind::Unavailable, &["53300"]),
+            (FailureKind::Full, &["53000", "53100", "53200", "58030"]),
+            (FailureKind::Constraint, &["23505", "23503", "23514"]),
+            // A database that was dropped, a password, a database that is not there, a mistake.
+            (
+                FailureKind::Other,
+                &["57P04", "28P01", "28000", "3D000", "42601", "XX000"],
+            ),
+        ] {
+            for code in codes {
+                assert_eq!(of_sqlstate(code), kind, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_of_sqlite_mean_what_its_manual_says() {
+        for (kind, codes) in [
+            (FailureKind::Conflict, &[5, 517, 261, 6, 15][..]),
+            (FailureKind::ReadOnly, &[8, 1032]),
+            (FailureKind::Timeout, &[9]),
+            (FailureKind::Full, &[13, 10, 778, 1034, 7]),
+            (FailureKind::Constraint, &[19, 787, 2067]),
+            (FailureKind::Other, &[1, 11, 14, 26]),
+        ] {
+            for code in codes {
+                assert_eq!(of_sqlite(*code), kind, "{code}");
+            }
+        }
+    }
+
+    /// Whatever breaks while a connection is made has lost nothing, and on one that is used it may have.
+    #[test]
+    fn connecting_is_told_from_what_is_under_way() {
+        for kind in [
+            ErrorKind::ConnectionRefused,
+            ErrorKind::ConnectionReset,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::BrokenPipe,
+            ErrorKind::UnexpectedEof,
+            ErrorKind::TimedOut,
+            ErrorKind::NotConnected,
+            ErrorKind::HostUnreachable,
+            // A name that cannot be resolved has no kind of its own.
+            ErrorKind::Other,
+        ] {
+            let error = || RuntimeErr::SqlxError(sqlx::Error::Io(Error::from(kind)).into());
+            let (made, used) = (DbErr::Conn(error()), DbErr::Query(error()));
+            assert_eq!(FailureKind::of(&made), FailureKind::Unavailable, "{kind}");
+            assert_eq!(
+                FailureKind::of(&used),
+                FailureKind::ConnectionLost,
+                "{kind}"
+            );
+        }
+        let no_server = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".into());
+        let no_server = DbErr::Conn(RuntimeErr::SqlxError(no_server.into()));
+        assert_eq!(FailureKind::of(&no_server), FailureKind::Unavailable);
     }
 }

@@ -136,6 +136,9 @@ fn note_as(unit: &UnitOfWork, what: What) {
     }
     // What a spawned task does is of no field that anybody knows.
     let mut failure = Failure::new(what, at.unwrap_or(At::Nowhere));
+    if let What::Error(error) = &failure.what {
+        failure.kind = unit.kind_of(error);
+    }
     failure.is_own = true;
     let now = Instant::now();
     failure.is_late = unit
@@ -276,10 +279,16 @@ impl Failures {
             failure.is_logged = true;
             let field = failure.fields.first().map_or("", String::as_str);
             let (error, kind) = (&failure.what, failure.kind.name());
-            if failure.kind == FailureKind::Timeout {
-                tracing::warn!(parent: span, error.id = %id, %error, kind, field, "a database statement took too long");
-            } else {
-                tracing::error!(parent: span, error.id = %id, %error, kind, field, "an operation failed in the database");
+            match failure.kind {
+                FailureKind::Timeout => {
+                    tracing::warn!(parent: span, error.id = %id, %error, kind, field, "a database statement took too long");
+                }
+                FailureKind::ConnectionLost | FailureKind::Unavailable => {
+                    tracing::warn!(parent: span, error.id = %id, %error, kind, field, "an operation lost the database, or could not reach it");
+                }
+                _ => {
+                    tracing::error!(parent: span, error.id = %id, %error, kind, field, "an operation failed in the database");
+                }
             }
         }
     }

@@ -6,9 +6,11 @@ use async_graphql::Response;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Access, UnitOfWork, located, respond,
+    Access, UnitOfWork, located,
+    pool::no_answer,
+    respond,
     retry::Attempt,
-    unit::{Ending, Fate, Outcome, Reason, RollBackOnDrop},
+    unit::{Answer, Ending, Fate, Outcome, Reason, RollBackOnDrop, acquire_error, answer_late},
 };
 
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -42,6 +44,8 @@ pub(crate) struct Finished {
 enum Told {
     /// The answer stands: it says why already, or it is a query's, whose partial data is shown.
     Answered,
+    /// The deadline came first.
+    Late(Answer),
     /// What was not committed is not shown.
     Written(Outcome),
     /// What would have been committed is shown.
@@ -53,11 +57,17 @@ impl Finisher<'_> {
     pub(crate) async fn finish(&self, cut_short: Option<Reason>, is_ok: bool) -> Finished {
         match cut_short {
             Some(Reason::Deadline) => {
+                let waits_for_database = self.unit.waits_for_database();
+                if waits_for_database {
+                    // Nobody has answered the statement that waits.
+                    self.unit.noted(acquire_error(no_answer()));
+                }
+                let told = Told::Late(answer_late(waits_for_database));
                 // The answer does not wait for the database: it may be what is stuck.
                 self.unit.roll_back_in_background(Reason::Deadline);
                 Finished {
                     outcome: Outcome::RolledBack(Reason::Deadline),
-                    told: Told::Answered,
+                    told,
                 }
             }
             Some(reason) => Finished {
@@ -118,6 +128,7 @@ impl Finished {
     pub(crate) fn tell(&self, response: Response, unit: &UnitOfWork) -> Response {
         match &self.told {
             Told::Answered => response,
+            Told::Late(answer) => respond::told(response, *answer, &self.outcome, unit),
             Told::Written(outcome) => respond::written(response, outcome, unit),
             Told::DryRun => respond::dry_run(response),
         }
@@ -131,10 +142,8 @@ impl Finished {
         unit: &UnitOfWork,
         deadline: Option<Instant>,
     ) {
-        match attempt {
-            Some(attempt) if unit.fate().may_run_again(&self.outcome) => {
-                attempt.lost(deadline, unit);
-            }
+        match (attempt, unit.fate().lost(&self.outcome)) {
+            (Some(attempt), Some(lost)) => attempt.lost(lost, deadline, unit),
             _ => unit.failures().log(unit.span()),
         }
     }

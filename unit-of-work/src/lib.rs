@@ -41,6 +41,7 @@ mod template;
 mod terms;
 mod timeline;
 mod unit;
+mod writable;
 
 pub use ask::{DryRun, Isolation, OperationDeadline};
 pub use batch::AllOrNothing;

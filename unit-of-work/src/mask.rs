@@ -271,12 +271,16 @@ impl<'a> Known<'a> {
 
 fn shown(failures: &Failures, failure: &Failure) -> ServerError {
     match &failure.refusal {
-        Some(UnitError::Doomed) => return respond::doomed_by(failures.show_cause()),
+        Some(UnitError::Doomed) => return respond::doomed_before(failures),
         Some(UnitError::SavepointFailed) => return respond::part_undone(failures.show_cause()),
         _ => {}
     }
     match failure.kind {
         FailureKind::Conflict => respond::conflict(),
+        FailureKind::ConnectionLost | FailureKind::Unavailable => {
+            respond::unavailable(failures.show(failure))
+        }
+        FailureKind::Full => respond::full(failures.show(failure)),
         FailureKind::NoConnection => respond::overloaded(),
         FailureKind::Timeout => respond::timed_out(failures, failure),
         _ => respond::internal(failures.show(failure)),

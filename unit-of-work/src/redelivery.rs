@@ -134,7 +134,10 @@ pub(crate) fn is_for_the_client(response: &Response) -> bool {
 fn may_succeed_again(kind: FailureKind) -> bool {
     matches!(
         kind,
-        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::NoConnection
+        FailureKind::Conflict
+            | FailureKind::ConnectionLost
+            | FailureKind::Unavailable
+            | FailureKind::NoConnection
     )
 }
 

@@ -15,8 +15,19 @@ use crate::{
 };
 
 /// A mutation's response: whatever was not committed is not shown.
-pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
-    let added = match unit.fate().answer(outcome, response.is_err()) {
+pub(crate) fn written(response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
+    let answer = unit.fate().answer(outcome, response.is_err());
+    told(response, answer, outcome, unit)
+}
+
+/// A response of which an answer says what is shown: nothing of what the unit has not done.
+pub(crate) fn told(
+    mut response: Response,
+    answer: Answer,
+    outcome: &Outcome,
+    unit: &UnitOfWork,
+) -> Response {
+    let added = match answer {
         Answer::AsItIs => return response,
         Answer::Errors(added) => added,
         Answer::Only(told) => {
@@ -36,10 +47,11 @@ pub(crate) fn written(mut response: Response, outcome: &Outcome, unit: &UnitOfWo
 
 fn tell(told: Told, outcome: &Outcome, unit: &UnitOfWork) -> ServerError {
     match (told, outcome) {
-        (Told::CommitFailed, Outcome::CommitFailed(failure)) => commit_failed(failure),
+        (Told::CommitFailed, Outcome::CommitFailed(failure)) => commit_failed(failure, unit),
         (Told::OutcomeUnknown, _) => outcome_unknown(),
         (Told::Deadline, _) => deadline_error(),
         (Told::Conflict, _) => conflict(),
+        (Told::Unavailable, _) => unavailable(unit.failures().show_cause()),
         (Told::RollbackOnly, _) => rollback_only(unit.rollback_only().unwrap_or_default()),
         (Told::Doomed | Told::CommitFailed, _) => doomed(unit),
     }
@@ -94,6 +106,30 @@ pub(crate) fn conflict() -> ServerError {
     )
 }
 
+/// The database was lost, or could not be reached, and the log has how under this id.
+pub(crate) fn unavailable(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "The database cannot be reached now, and nothing of the operation happened. Run it again later.",
+            codes::DATABASE_UNAVAILABLE,
+            true,
+        ),
+        id,
+    )
+}
+
+/// The database has no room left, and the log has what it said under this id.
+pub(crate) fn full(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "The database has no room left, and nothing of the operation happened. The server's log has the cause under this error's id.",
+            codes::DATABASE_FULL,
+            true,
+        ),
+        id,
+    )
+}
+
 pub(crate) fn overloaded() -> ServerError {
     coded(
         "No database connection was available in time. Try again later.",
@@ -107,6 +143,10 @@ fn doomed(unit: &UnitOfWork) -> ServerError {
     let failures = unit.failures();
     match unit.doom() {
         Some(FailureKind::Conflict) => conflict(),
+        Some(FailureKind::ConnectionLost | FailureKind::Unavailable) => {
+            unavailable(failures.show_cause())
+        }
+        Some(FailureKind::Full) => full(failures.show_cause()),
         Some(FailureKind::NoConnection) => overloaded(),
         Some(FailureKind::Timeout) => match failures.cause() {
             Some(failure) => timed_out(failures, &failure),
@@ -116,8 +156,18 @@ fn doomed(unit: &UnitOfWork) -> ServerError {
     }
 }
 
+/// A statement was refused, because something failed before.
+pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
+    let id = failures.show_cause();
+    match failures.cause().map(|cause| cause.kind) {
+        // As the field says where it failed.
+        Some(FailureKind::ConnectionLost | FailureKind::Unavailable) => unavailable(id),
+        _ => doomed_by(id),
+    }
+}
+
 /// Something failed before, and the log has it under this id.
-pub(crate) fn doomed_by(id: Uuid) -> ServerError {
+fn doomed_by(id: Uuid) -> ServerError {
     with_id(
         coded(
             "The operation was rolled back, because a database statement in it failed or was abandoned.",
@@ -155,7 +205,7 @@ pub(crate) fn timed_out(failures: &Failures, failure: &Failure) -> ServerError {
     )
 }
 
-fn commit_failed(failure: &CommitFailure) -> ServerError {
+fn commit_failed(failure: &CommitFailure, unit: &UnitOfWork) -> ServerError {
     if failure.kind == FailureKind::Conflict {
         return conflict();
     }
@@ -165,6 +215,9 @@ fn commit_failed(failure: &CommitFailure) -> ServerError {
             codes::COMMIT_FAILED,
             true,
         );
+    }
+    if failure.kind == FailureKind::Full {
+        return full(unit.failures().show_cause());
     }
     let mut error = coded(
         "The database refused to commit the operation; nothing of it happened.",

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_graphql::{BatchRequest, BatchResponse, Data, Executor, Request, Response};
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -26,12 +26,13 @@ use crate::{
     respond,
     snapshots::Snapshots,
     template::Template,
+    terms::Deadline,
     timeline::{Step, Timeline, UnderWay},
 };
 
 /// Runs a schema's queries and mutations again when they lose a conflict: a serialization failure, a deadlock, a busy
 /// database, at a statement or at COMMIT; a connection that was lost before COMMIT, or in it when the database says that
-/// nothing happened. The client sees one answer.
+/// nothing happened; a database that cannot be reached. The client sees one answer.
 ///
 /// That is decided by what happened to the unit, told by the database's error codes; never by the errors of the response.
 ///
@@ -56,7 +57,9 @@ pub struct Retrying<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The most attempts, the first one included. Default: 20.
+    /// The most attempts at losing conflicts, the first one included; 1 is never to run anything again. An operation that
+    /// has lost the database, or cannot reach it, is run again until its deadline, and only without one this often.
+    /// Default: 20.
     pub attempts: u32,
     /// The wait before the second attempt; it doubles from one to the next. Default: 2 milliseconds.
     pub first_delay: Duration,
@@ -66,6 +69,9 @@ pub struct RetryPolicy {
     /// Default: yes.
     pub jitter: bool,
 }
+
+/// The longest wait for a database that was lost, where a conflict's is not longer.
+const LONGEST_WITHOUT_DATABASE: Duration = Duration::from_secs(1);
 
 impl Default for RetryPolicy {
     fn default() -> Self {
@@ -84,6 +90,19 @@ impl RetryPolicy {
             .with_min_delay(self.first_delay)
             .with_max_delay(self.longest_delay)
             .with_max_times(usize::try_from(self.attempts.saturating_sub(1)).unwrap_or(usize::MAX));
+        self.jittered(backoff)
+    }
+
+    /// The waits of an operation that has lost the database: they grow longer than those after a conflict, and do not end.
+    fn delays_without_database(&self) -> impl Iterator<Item = Duration> + use<> {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(self.first_delay)
+            .with_max_delay(self.longest_delay.max(LONGEST_WITHOUT_DATABASE))
+            .without_max_times();
+        self.jittered(backoff)
+    }
+
+    fn jittered(&self, backoff: ExponentialBuilder) -> ExponentialBackoff {
         if self.jitter {
             backoff.with_jitter().build()
         } else {
@@ -209,7 +228,10 @@ pub(crate) struct Attempts {
     timeline: Option<Arc<Timeline>>,
     /// What the last attempt has left for the next one.
     notes: Option<Arc<Notes>>,
+    policy: RetryPolicy,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
+    /// Made when the database is lost for the first time.
+    without_database: Option<Box<dyn Iterator<Item = Duration> + Send>>,
 }
 
 impl Attempts {
@@ -220,7 +242,9 @@ impl Attempts {
             alone: false,
             timeline: None,
             notes: None,
+            policy: *policy,
             delays: Box::new(policy.delays()),
+            without_database: None,
         }
     }
 
@@ -238,7 +262,7 @@ impl Attempts {
             notes: self.notes.clone().unwrap_or_default(),
             needs_snapshot: OnceLock::new(),
             subscription: OnceLock::new(),
-            conflict: OnceLock::new(),
+            end: OnceLock::new(),
         })
     }
 
@@ -256,18 +280,50 @@ impl Attempts {
         }
     }
 
+    /// When it is too late for another attempt: one that had to wait for the database would have no time to say so.
+    fn last_start(&self, lost: Lost, deadline: Instant) -> Instant {
+        match lost {
+            Lost::Conflict => deadline,
+            Lost::Database => Deadline {
+                at: deadline,
+                limit: deadline.saturating_duration_since(self.started),
+            }
+            .to_reach_the_database(),
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` where there is to be none.
+    fn delay_before_another(&mut self, end: &End) -> Option<Duration> {
+        let delay = self.next_delay(end)?;
+        let is_late = |deadline| Instant::now() + delay >= self.last_start(end.lost, deadline);
+        (!end.deadline.is_some_and(is_late)).then_some(delay)
+    }
+
+    /// How long to wait before the next attempt, while there may be one.
+    fn next_delay(&mut self, end: &End) -> Option<Duration> {
+        let is_bounded = end.deadline.is_none() || self.policy.attempts <= 1;
+        match end.lost {
+            Lost::Conflict => self.delays.next(),
+            Lost::Database if is_bounded && self.number >= self.policy.attempts => None,
+            Lost::Database => self
+                .without_database
+                .get_or_insert_with(|| Box::new(self.policy.delays_without_database()))
+                .next(),
+        }
+    }
+
     /// Whether there is to be another attempt after this one; waits until it may be made.
     pub(crate) async fn go_on(&mut self, last: &Attempt, operation_name: Option<&str>) -> bool {
-        let Some(conflict) = last.conflict.get() else {
+        let Some(end) = last.end.get() else {
             return false;
         };
-        let Some(delay) = self.delay(conflict) else {
+        let Some(delay) = self.delay_before_another(end) else {
             // What this attempt answered is what the client sees.
-            conflict.log();
+            end.log();
             return false;
         };
         metrics::counter!("unit_of_work_retries_total").increment(1);
-        let cause = conflict.cause();
+        let cause = end.cause();
         tracing::warn!(
             graphql.operation.name = operation_name,
             attempt = self.number,
@@ -276,7 +332,11 @@ impl Attempts {
                 .as_ref()
                 .map(|cause| tracing::field::display(&cause.what)),
             field = cause.as_ref().and_then(|cause| cause.fields.first()),
-            "the operation lost a conflict and is run again"
+            "the operation lost {} and is run again",
+            match end.lost {
+                Lost::Conflict => "a conflict",
+                Lost::Database => "the database",
+            }
         );
         let step = self.step_after(last, Step::RunAgain);
         sleep(delay).await;
@@ -286,13 +346,6 @@ impl Attempts {
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.alone = false;
         true
-    }
-
-    /// How long to wait before the next attempt; `None` where there is to be none.
-    fn delay(&mut self, conflict: &Conflict) -> Option<Duration> {
-        let delay = self.delays.next()?;
-        let is_late = |deadline| Instant::now() + delay >= deadline;
-        (!conflict.deadline.is_some_and(is_late)).then_some(delay)
     }
 }
 
@@ -316,18 +369,28 @@ pub(crate) struct Attempt {
     /// Set by the extension when the operation is a subscription, which has no attempts.
     subscription: OnceLock<()>,
     /// Set by the extension when the operation should be run again.
-    conflict: OnceLock<Conflict>,
+    end: OnceLock<End>,
+}
+
+/// What an operation lost that is to be run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Against another operation.
+    Conflict,
+    /// The connection, before anything was committed; or there was none to be had.
+    Database,
 }
 
 #[derive(Debug)]
-struct Conflict {
+struct End {
+    lost: Lost,
     deadline: Option<Instant>,
     /// What failed, to be logged one way or the other. The unit itself has ended; it is let go before the wait for the
     /// next attempt, as its span is.
     unit: Mutex<Option<UnitOfWork>>,
 }
 
-impl Conflict {
+impl End {
     fn unit(&self) -> Option<UnitOfWork> {
         let unit = self.unit.lock();
         // Nothing can panic while the lock is held.
@@ -364,9 +427,10 @@ impl Attempt {
         self.subscription.get_or_init(|| ());
     }
 
-    /// Says that this attempt lost a conflict.
-    pub(crate) fn lost(&self, deadline: Option<Instant>, unit: &UnitOfWork) {
-        self.conflict.get_or_init(|| Conflict {
+    /// Says what this attempt lost.
+    pub(crate) fn lost(&self, lost: Lost, deadline: Option<Instant>, unit: &UnitOfWork) {
+        self.end.get_or_init(|| End {
+            lost,
             deadline,
             unit: Mutex::new(Some(unit.clone())),
         });

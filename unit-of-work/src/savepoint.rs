@@ -116,7 +116,10 @@ impl Scope {
 
 /// Whether a transaction goes on after ROLLBACK TO as if the failure had not been.
 pub(crate) fn can_mend(failure: FailureKind) -> bool {
-    !matches!(failure, FailureKind::Conflict | FailureKind::ConnectionLost)
+    !matches!(
+        failure,
+        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::Unavailable
+    )
 }
 
 /// The innermost savepoint of a unit that the running code is inside of.
@@ -408,7 +411,7 @@ impl Savepoint {
     /// Remembers that a statement failed, and dooms the unit as well where ROLLBACK TO would not mend that.
     fn failed(&self, error: DbErr) -> DbErr {
         let error = self.unit.noted(error);
-        let kind = FailureKind::of(&error);
+        let kind = self.unit.kind_of(&error);
         self.scope.fail(kind);
         if can_mend(kind) {
             error

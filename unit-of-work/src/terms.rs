@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
-use crate::{Access, SessionSettings, retry::Attempt, timeline::Timeline};
+use crate::{Access, SessionSettings, notes::Notes, timeline::Timeline};
 
 /// What an operation asks of its unit.
 #[derive(Clone, Debug)]
@@ -18,8 +18,9 @@ pub(crate) struct Terms {
     pub(crate) alone: bool,
     /// Where what is done is written, if anybody looks.
     pub(crate) timeline: Option<Arc<Timeline>>,
-    /// What this attempt leaves for the next, where there can be one.
-    pub(crate) attempt: Option<Arc<Attempt>>,
+    /// What this attempt leaves for the next, where there can be one. Not the attempt itself: that may have the unit, of a
+    /// batch or of what was lost, and the two would keep each other, and the connection, for ever.
+    pub(crate) notes: Option<Arc<Notes>>,
 }
 
 impl Terms {
@@ -31,7 +32,7 @@ impl Terms {
             settings: SessionSettings::default(),
             alone: false,
             timeline: None,
-            attempt: None,
+            notes: None,
         }
     }
 }
@@ -42,6 +43,14 @@ pub(crate) struct Deadline {
     pub(crate) at: Instant,
     /// How long that was when it began.
     pub(crate) limit: Duration,
+}
+
+impl Deadline {
+    /// Until when a database that cannot be reached is waited for: what is left is enough to say so.
+    pub(crate) fn to_reach_the_database(self) -> Instant {
+        let margin = (self.limit / 20).clamp(Duration::from_millis(10), Duration::from_millis(250));
+        self.at.checked_sub(margin).unwrap_or(self.at)
+    }
 }
 
 /// The stricter of two isolation levels.

@@ -38,7 +38,7 @@ use tracing::Span;
 
 pub use ending::Reason;
 pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
-pub(crate) use fate::{Answer, Fate, Told};
+pub(crate) use fate::{Answer, Fate, Told, answer_late};
 
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
@@ -46,12 +46,12 @@ use crate::{
     carried::Carried,
     connection::{Connection, Peer},
     effects::{Effects, When},
-    error::CommitFailure,
+    error::{CommitFailure, ends_session},
     evidence::{Evidence, Named},
     failures::{self, Failures},
     savepoint::{self, FieldScope, Scope},
     telemetry::{self, Stats},
-    terms::{Terms, stricter},
+    terms::{Deadline, Terms, stricter},
     timeline::{self, Step, Timeline},
 };
 
@@ -135,8 +135,10 @@ impl State {
             && !is_being_stopped()
             && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
         {
-            let failure = result.as_ref().err().map(FailureKind::of);
-            if failure == Some(FailureKind::ConnectionLost) {
+            let is_lost = |error: &DbErr| {
+                FailureKind::of(error) == FailureKind::ConnectionLost || ends_session(error)
+            };
+            if result.as_ref().is_err_and(is_lost) {
                 unit.inner.database.give_up(connection);
             } else {
                 connection.end_alone();
@@ -260,7 +262,7 @@ impl UnitOfWork {
     /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
     /// nothing of this type was left.
     pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
-        self.inner.terms.attempt.as_ref()?.notes.of_last(read)
+        self.inner.terms.notes.as_ref()?.of_last(read)
     }
 
     /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
@@ -284,7 +286,7 @@ impl UnitOfWork {
         &self,
         change: impl FnOnce(&mut T) -> R,
     ) -> Option<R> {
-        self.inner.terms.attempt.as_ref()?.notes.for_next(change)
+        self.inner.terms.notes.as_ref()?.for_next(change)
     }
 
     fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
@@ -502,7 +504,9 @@ impl UnitOfWork {
         });
         let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
         let waited = Instant::now();
-        let connection = self.inner.database.acquire(self.inner.terms.access).await;
+        let terms = &self.inner.terms;
+        let until = terms.deadline.map(Deadline::to_reach_the_database);
+        let connection = self.inner.database.acquire(terms.access, until).await;
         self.inner.stats.waited(waited.elapsed());
         let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
         let connection = connection.map_err(|error| self.failed(error))?;
@@ -556,15 +560,34 @@ impl UnitOfWork {
         result.map_err(|error| self.statement_failed(self.noted(error)))
     }
 
+    /// Whether the unit has not begun because the database cannot be reached.
+    pub(crate) fn waits_for_database(&self) -> bool {
+        let pool = self.inner.database.pool(self.inner.terms.access);
+        !self.stats().has_begun() && pool.is_out_of_reach()
+    }
+
+    /// What an error means for this unit: that a server of PostgreSQL's takes no writes is the application's mistake in a
+    /// query, and in a unit that may write the server has become a standby.
+    pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
+        match FailureKind::of(error) {
+            FailureKind::ReadOnly
+                if self.access() == Access::ReadWrite && self.backend() == DbBackend::Postgres =>
+            {
+                FailureKind::Unavailable
+            }
+            kind => kind,
+        }
+    }
+
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
     pub(crate) fn failed(&self, error: DbErr) -> DbErr {
-        self.inner.doom.get_or_init(|| FailureKind::of(&error));
+        self.inner.doom.get_or_init(|| self.kind_of(&error));
         error
     }
 
     /// Remembers that a statement failed: what it was part of can only be rolled back.
     fn statement_failed(&self, error: DbErr) -> DbErr {
-        let kind = FailureKind::of(&error);
+        let kind = self.kind_of(&error);
         match self.field_scope() {
             Some(field) if savepoint::can_mend(kind) => {
                 field.fail(kind);
@@ -619,7 +642,7 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn acquire_error(error: sqlx::Error) -> DbErr {
+pub(crate) fn acquire_error(error: sqlx::Error) -> DbErr {
     match error {
         sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
         sqlx::Error::PoolClosed => {

@@ -5,7 +5,7 @@
 
 use async_graphql::{Error, ErrorExtensions as _};
 use sea_orm::DbErr;
-use unit_of_work::{FailureKind, Undelivered};
+use unit_of_work::{FailureKind, Undelivered, codes};
 use uuid::Uuid;
 
 use super::{FeedEvent, is_passing};
@@ -26,14 +26,16 @@ pub(super) fn unreadable(position: i64, error: &DbErr) -> Error {
     let id = Uuid::new_v4().to_string();
     tracing::error!(error.id = %id, %error, "the outbox cannot be read");
     let code = match FailureKind::of(error) {
-        FailureKind::NoConnection => "OVERLOADED",
-        FailureKind::Timeout => "DEADLINE_EXCEEDED",
-        _ => "INTERNAL",
+        FailureKind::NoConnection => codes::OVERLOADED,
+        FailureKind::ConnectionLost | FailureKind::Unavailable => codes::DATABASE_UNAVAILABLE,
+        FailureKind::Full => codes::DATABASE_FULL,
+        FailureKind::Timeout => codes::DEADLINE_EXCEEDED,
+        _ => codes::INTERNAL,
     };
     let mut why = Undelivered::default();
     why.code = Some(code.to_owned());
     why.id = Some(id);
-    why.retryable = is_passing(error) || code != "INTERNAL";
+    why.retryable = is_passing(error) || code != codes::INTERNAL;
     interrupted(position, why)
 }
 

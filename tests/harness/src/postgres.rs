@@ -221,6 +221,8 @@ fn start(settings: &[(&str, &str)], primary: Option<u16>) -> PostgresServer {
         answers
             .read_to_string(&mut answer)
             .expect("the script's answer is text");
+        drop(orders);
+        script.wait().expect("the script ends");
         panic!(
             "PostgreSQL of {} did not start:\n{answer}",
             programs.display()

@@ -231,7 +231,7 @@ impl Extension for PerRequest {
                 .unwrap_or_default(),
             alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
-            attempt: attempt.cloned(),
+            notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
         };
         let deadline = deadline.map(|deadline| deadline.at);
         let number = attempt.map_or(1, |attempt| attempt.number);

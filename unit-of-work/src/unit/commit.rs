@@ -15,6 +15,7 @@ use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Outcome, UnitOfWork};
+use sea_orm::{DbErr, RuntimeErr};
 use sqlx::error::DatabaseError as _;
 
 use crate::{
@@ -106,7 +107,7 @@ impl UnitOfWork {
                 let is_certain = Box::pin(connection.overwrite()).await;
                 connection.close_hard();
                 if is_certain {
-                    Outcome::CommitFailed(CommitFailure::of(&error))
+                    self.refused(error)
                 } else {
                     Outcome::Unknown
                 }
@@ -115,7 +116,7 @@ impl UnitOfWork {
                 tracing::warn!(parent: &self.inner.span, %error, "COMMIT was refused");
                 // SQLite leaves the transaction open after a COMMIT that a deferred constraint refused.
                 self.roll_back(connection).await;
-                Outcome::CommitFailed(CommitFailure::of(&error))
+                self.refused(error)
             }
             Waited::Answered(Err(error)) => {
                 tracing::warn!(parent: &self.inner.span, %error, "the connection was lost during COMMIT");
@@ -135,6 +136,13 @@ impl UnitOfWork {
         };
         self.inner.stats.held();
         outcome
+    }
+
+    /// COMMIT was refused: why is remembered, as of a statement, for the log and for who runs the operation again.
+    fn refused(&self, error: sqlx::Error) -> Outcome {
+        let failure = CommitFailure::of(&error);
+        self.noted(DbErr::Exec(RuntimeErr::SqlxError(error.into())));
+        Outcome::CommitFailed(failure)
     }
 
     /// What will show whether COMMIT happened, should its answer be lost.

@@ -9,7 +9,7 @@
 //! ([`Fate::answer`]). What follows an end, effects and another attempt, is here too. `tests` has all of it in one table.
 
 use super::{Ending, Outcome, Reason};
-use crate::{FailureKind, UnitError, effects::Follow};
+use crate::{FailureKind, UnitError, effects::Follow, retry::Lost};
 
 /// What is known of a unit so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(crate) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Conflict,
+    /// The database was lost, or could not be reached.
+    Unavailable,
     CommitFailed,
     OutcomeUnknown,
     Deadline,
@@ -98,6 +100,10 @@ impl Fate {
             (Outcome::RolledBack(_), Self::Doomed(FailureKind::Conflict)) => {
                 Answer::Only(Told::Conflict)
             }
+            (
+                Outcome::RolledBack(_),
+                Self::Doomed(FailureKind::ConnectionLost | FailureKind::Unavailable),
+            ) => Answer::Only(Told::Unavailable),
             (Outcome::RolledBack(_), _) if has_errors => Answer::Errors(None),
             (Outcome::RolledBack(_), Self::RollbackOnly) => {
                 Answer::Errors(Some(Told::RollbackOnly))
@@ -107,17 +113,31 @@ impl Fate {
         }
     }
 
-    /// Whether the same operation may succeed when it is run again, and surely has not happened.
-    pub(crate) fn may_run_again(self, outcome: &Outcome) -> bool {
-        let lost = match (outcome, self) {
+    /// What an operation has lost that may succeed when it is run again, and surely has not happened.
+    pub(crate) fn lost(self, outcome: &Outcome) -> Option<Lost> {
+        let kind = match (outcome, self) {
             (Outcome::CommitFailed(failure), _) => failure.kind,
             (
                 Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read,
                 Self::Doomed(kind),
             ) => kind,
-            _ => return false,
+            _ => return None,
         };
-        matches!(lost, FailureKind::Conflict | FailureKind::ConnectionLost)
+        match kind {
+            FailureKind::Conflict => Some(Lost::Conflict),
+            FailureKind::ConnectionLost | FailureKind::Unavailable => Some(Lost::Database),
+            _ => None,
+        }
+    }
+}
+
+/// What a client is told of an operation that its deadline has cut short, whose response says so: that there was no database
+/// to wait for comes before the deadline.
+pub(crate) fn answer_late(waits_for_database: bool) -> Answer {
+    if waits_for_database {
+        Answer::Only(Told::Unavailable)
+    } else {
+        Answer::AsItIs
     }
 }
 
@@ -168,52 +188,68 @@ mod tests {
     fn every_fate_has_its_end() {
         use Answer::{AsItIs, Errors, Only};
         use Ending::{Commit, Replay, RollBack};
-        use FailureKind::{Conflict, ConnectionLost, Constraint};
+        use FailureKind::{Conflict, ConnectionLost, Constraint, Full, Unavailable};
         use Fate::{Doomed, RollbackOnly, Sound};
         use Reason as R;
         use Said::{No, Nothing, Unknown, Yes};
 
         const COMMITTED: Option<Follow> = Some(Follow::Commit);
         const ROLLED_BACK: Option<Follow> = Some(Follow::Rollback);
+        const CONFLICT: Option<Lost> = Some(Lost::Conflict);
+        const DATABASE: Option<Lost> = Some(Lost::Database);
         let told = |told| Errors(Some(told));
 
-        // fate, asked, what the database said -> ending, answer (without errors, with errors), effects, run again
+        // fate, asked, what the database said -> ending, answer (without errors, with errors), effects, what it lost
         let table = [
-            (Sound, Commit, Nothing, Commit, [AsItIs, Errors(None)], COMMITTED, false),
-            (Sound, Commit, Yes, Commit, [AsItIs, AsItIs], COMMITTED, false),
-            (Sound, Commit, No(Constraint), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, false),
-            (Sound, Commit, No(Conflict), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, true),
-            (Sound, Commit, No(ConnectionLost), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, true),
-            (Sound, Commit, Unknown, Commit, [told(Told::OutcomeUnknown); 2], None, false),
-            (Sound, RollBack(R::Error), Nothing, RollBack(R::Error), [AsItIs, Errors(None)], ROLLED_BACK, false),
-            (Sound, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
-            (Sound, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, false),
-            (Sound, Replay, Nothing, Replay, [AsItIs, Errors(None)], None, false),
-            (Sound, Replay, Yes, Replay, [AsItIs, AsItIs], None, false),
-            (RollbackOnly, Commit, Nothing, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
-            (RollbackOnly, Commit, Yes, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
-            (RollbackOnly, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, false),
-            (RollbackOnly, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, false),
-            (Doomed(Constraint), Commit, Nothing, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
-            (Doomed(Constraint), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
-            (Doomed(Constraint), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
-            (Doomed(Constraint), RollBack(R::DryRun), Yes, RollBack(R::DryRun), [told(Told::Doomed), Errors(None)], ROLLED_BACK, false),
-            (Doomed(Conflict), Commit, Nothing, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, true),
-            (Doomed(Conflict), Commit, Yes, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, true),
-            (Doomed(Conflict), RollBack(R::Error), Yes, RollBack(R::Error), [Only(Told::Conflict); 2], ROLLED_BACK, true),
-            (Doomed(Conflict), RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Only(Told::Conflict)], ROLLED_BACK, false),
-            (Doomed(Conflict), RollBack(R::Panic), Yes, RollBack(R::Panic), [Only(Told::Conflict); 2], ROLLED_BACK, false),
-            (Doomed(ConnectionLost), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, true),
-            (Doomed(ConnectionLost), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, true),
+            (Sound, Commit, Nothing, Commit, [AsItIs, Errors(None)], COMMITTED, None),
+            (Sound, Commit, Yes, Commit, [AsItIs, AsItIs], COMMITTED, None),
+            (Sound, Commit, No(Constraint), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, None),
+            (Sound, Commit, No(Conflict), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, CONFLICT),
+            (Sound, Commit, No(ConnectionLost), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, DATABASE),
+            (Sound, Commit, Unknown, Commit, [told(Told::OutcomeUnknown); 2], None, None),
+            (Sound, RollBack(R::Error), Nothing, RollBack(R::Error), [AsItIs, Errors(None)], ROLLED_BACK, None),
+            (Sound, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Sound, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, None),
+            (Sound, Replay, Nothing, Replay, [AsItIs, Errors(None)], None, None),
+            (Sound, Replay, Yes, Replay, [AsItIs, AsItIs], None, None),
+            (RollbackOnly, Commit, Nothing, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, None),
+            (RollbackOnly, Commit, Yes, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, None),
+            (RollbackOnly, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, None),
+            (RollbackOnly, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Constraint), Commit, Nothing, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Constraint), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Constraint), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Constraint), RollBack(R::DryRun), Yes, RollBack(R::DryRun), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Conflict), Commit, Nothing, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, CONFLICT),
+            (Doomed(Conflict), Commit, Yes, RollBack(R::Doomed), [Only(Told::Conflict); 2], ROLLED_BACK, CONFLICT),
+            (Doomed(Conflict), RollBack(R::Error), Yes, RollBack(R::Error), [Only(Told::Conflict); 2], ROLLED_BACK, CONFLICT),
+            (Doomed(Conflict), RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Only(Told::Conflict)], ROLLED_BACK, None),
+            (Doomed(Conflict), RollBack(R::Panic), Yes, RollBack(R::Panic), [Only(Told::Conflict); 2], ROLLED_BACK, None),
+            (Doomed(ConnectionLost), Commit, Yes, RollBack(R::Doomed), [Only(Told::Unavailable); 2], ROLLED_BACK, DATABASE),
+            (Doomed(ConnectionLost), RollBack(R::Error), Yes, RollBack(R::Error), [Only(Told::Unavailable); 2], ROLLED_BACK, DATABASE),
+            (Doomed(Unavailable), Commit, Nothing, RollBack(R::Doomed), [Only(Told::Unavailable); 2], ROLLED_BACK, DATABASE),
+            (Doomed(Unavailable), RollBack(R::Error), Nothing, RollBack(R::Error), [Only(Told::Unavailable); 2], ROLLED_BACK, DATABASE),
+            (Doomed(Unavailable), RollBack(R::Error), Yes, RollBack(R::Error), [Only(Told::Unavailable); 2], ROLLED_BACK, DATABASE),
+            (Doomed(Unavailable), RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Only(Told::Unavailable)], ROLLED_BACK, None),
+            (Doomed(Unavailable), RollBack(R::Panic), Yes, RollBack(R::Panic), [Only(Told::Unavailable); 2], ROLLED_BACK, None),
+            (Sound, Commit, No(Full), Commit, [told(Told::CommitFailed); 2], ROLLED_BACK, None),
+            (Doomed(Full), Commit, Yes, RollBack(R::Doomed), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
+            (Doomed(Full), RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
         ];
-        for (fate, asked, said, ending, answers, effects, again) in table {
+        for (fate, asked, said, ending, answers, effects, lost) in table {
             let row = format!("{fate:?} asked for {asked:?}, and the database said {said:?}");
             let outcome = outcome(fate, fate.ending(asked), said);
             assert_eq!(fate.ending(asked), ending, "{row}");
             assert_eq!([fate.answer(&outcome, false), fate.answer(&outcome, true)], answers, "{row}");
             assert_eq!(follow(&outcome, ending), effects, "{row}");
-            assert_eq!(fate.may_run_again(&outcome), again, "{row}");
+            assert_eq!(fate.lost(&outcome), lost, "{row}");
         }
+    }
+
+    #[test]
+    fn deadline_that_came_while_there_was_no_database_is_of_the_database() {
+        assert_eq!(answer_late(true), Answer::Only(Told::Unavailable));
+        assert_eq!(answer_late(false), Answer::AsItIs);
     }
 
     #[test]

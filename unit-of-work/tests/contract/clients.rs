@@ -214,7 +214,7 @@ async fn connection_lost_between_statements() {
         .await
         .expect("ends")
         .expect("answers");
-    assert_eq!(codes(&response), ["INTERNAL"]);
+    assert_eq!(codes(&response), ["DATABASE_UNAVAILABLE"]);
     stage.assert_whole().await;
     assert_eq!(stage.marks().await, Vec::<String>::new());
 }

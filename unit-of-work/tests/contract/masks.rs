@@ -597,7 +597,12 @@ async fn attempt_that_is_run_again_is_no_error_in_the_log() {
         .data(Arc::new(AtomicU32::new(0)))
         .finish();
     let response = once.execute("mutation { runOnce: diesOnce }").await;
-    assert_eq!(codes(&response), ["INTERNAL"]);
-    assert_eq!(scene.logs.lines(Level::ERROR, "runOnce").len(), 1);
+    assert_eq!(codes(&response), ["DATABASE_UNAVAILABLE"]);
+    let id = error(&response, 0)["extensions"]["id"]
+        .as_str()
+        .map(str::to_owned);
+    let logged = scene.logs.lines(Level::WARN, "runOnce");
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains(&id.expect("an id")), "{logged:?}");
     assert_eq!(response.data, Value::Null);
 }

@@ -645,7 +645,7 @@ async fn connection_lost_inside_a_savepoint_dooms() {
         .await
         .expect("ends")
         .expect("answers");
-    assert_eq!(codes(&response), ["UNIT_DOOMED"]);
+    assert_eq!(codes(&response), ["DATABASE_UNAVAILABLE"]);
     scene.stage.assert_whole().await;
     assert_eq!(scene.stage.marks().await, Vec::<String>::new());
 }

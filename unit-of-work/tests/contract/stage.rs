@@ -138,7 +138,7 @@ impl Stage {
     }
 }
 
-fn schema(
+pub fn schema(
     database: &Database,
     cue: &Arc<Cue>,
     configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
@@ -523,6 +523,12 @@ impl Mutation {
         } else {
             statement.await?;
         }
+        Ok(true)
+    }
+
+    /// Sends what it is given.
+    async fn raw(&self, ctx: &Context<'_>, sql: String) -> Result<bool> {
+        ctx.unit().execute_unprepared(&sql).await?;
         Ok(true)
     }
 
