@@ -339,15 +339,15 @@ mod tests {
             let kept = kept(&session);
             assert_eq!(session.judge(&kept), Ok(()));
             let of_writers = ["synchronous_commit", "in recovery", "transaction_read_only"];
-            for at in 0..kept.len() {
-                if access == Access::ReadOnly && of_writers.contains(&kept[at].0.as_str()) {
+            for (at, setting) in kept.iter().enumerate() {
+                if access == Access::ReadOnly && of_writers.contains(&setting.0.as_str()) {
                     continue;
                 }
                 let mut changed = kept.clone();
                 changed[at].1 = "changed".to_owned();
-                assert!(session.judge(&changed).is_err(), "{:?}", kept[at]);
+                assert!(session.judge(&changed).is_err(), "{setting:?}");
                 changed.remove(at);
-                assert!(session.judge(&changed).is_err(), "{:?}", kept[at]);
+                assert!(session.judge(&changed).is_err(), "{setting:?}");
             }
         }
     }
