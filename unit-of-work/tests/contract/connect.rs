@@ -150,7 +150,7 @@ async fn settings_of_the_database_change_no_unit() {
     let stage = Stage::at(test, &url, DatabaseOptions::default(), |it| it).await;
     for (operation, setting, expected) in [
         ("query", "statement_timeout", "30s"),
-        ("query", "idle_in_transaction_session_timeout", "1min"),
+        ("query", "idle_in_transaction_session_timeout", "30s"),
         ("query", "transaction_isolation", "repeatable read"),
         ("query", "transaction_read_only", "on"),
         ("query", "transaction_deferrable", "off"),
