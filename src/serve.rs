@@ -123,22 +123,24 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 /// what loses a conflict is run again. Within a Tokio runtime, in which the feed's watcher runs as long as the schema lives.
 #[must_use]
 pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
-    let mut options = FeedOptions::default();
-    options.deadline = deadline;
+    let options = FeedOptions {
+        deadline,
+        ..FeedOptions::default()
+    };
     let (feed, watcher) = Feed::new(database.clone(), options);
     tokio::spawn(jobs::supervise(Watch(watcher)));
     schema_with_feed(database, feed, Clock::system(), deadline)
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
-    let mut options = FeedOptions::default();
-    options.subscriptions = settings.max_subscriptions;
     // Half of the readers, so that queries get the other half whatever subscribers do.
     let reads = usize::try_from(settings.max_connections / 2);
-    options.reads = reads.unwrap_or(usize::MAX).max(1);
-    options.deadline = settings.deadline;
-    options.watches_when_idle = true;
-    options
+    FeedOptions {
+        subscriptions: settings.max_subscriptions,
+        reads: reads.unwrap_or(usize::MAX).max(1),
+        deadline: settings.deadline,
+        watches_when_idle: true,
+    }
 }
 
 /// The same, around a feed that others know too.
