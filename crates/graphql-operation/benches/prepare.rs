@@ -53,11 +53,20 @@ impl Query {
     }
 }
 
+/// By their names.
+const DOCUMENTS: [&str; 3] = ["nothing", "account", "fragments"];
+
+fn document(name: &str) -> &'static str {
+    match name {
+        "nothing" => NOTHING,
+        "account" => ACCOUNT,
+        _ => FRAGMENTS,
+    }
+}
+
 const NOTHING: &str = "{ __typename }";
 const ACCOUNT: &str = "query ($code: String!) { account(by: { code: $code }) { id code balance { amount decimal } } }";
 const FRAGMENTS: &str = "query Page($code: String!, $first: Int, $more: Boolean = false) { account(by: { code: $code }) { ...A } accounts(first: $first) { ...A ...B @include(if: $more) } } fragment A on Account { id code ...B } fragment B on Account { balance { amount decimal } }";
-
-const DOCUMENTS: [&str; 3] = [NOTHING, ACCOUNT, FRAGMENTS];
 
 type App = Schema<Query, EmptyMutation, EmptySubscription>;
 
@@ -91,12 +100,13 @@ fn unknown(document: &str, serial: &Cell<u64>) -> Request {
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn parse_by_engine(bencher: Bencher<'_, '_>, document: &str) {
-    bencher.bench(|| parse_query(document).is_ok());
+fn parse_by_engine(bencher: Bencher<'_, '_>, name: &str) {
+    bencher.bench(|| parse_query(document(name)).is_ok());
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn prepare_unknown(bencher: Bencher<'_, '_>, document: &str) {
+fn prepare_unknown(bencher: Bencher<'_, '_>, name: &str) {
+    let document = document(name);
     let (preparer, serial) = (preparer(), Cell::new(0));
     bencher
         .with_inputs(|| unknown(document, &serial))
@@ -104,7 +114,8 @@ fn prepare_unknown(bencher: Bencher<'_, '_>, document: &str) {
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn prepare_known(bencher: Bencher<'_, '_>, document: &str) {
+fn prepare_known(bencher: Bencher<'_, '_>, name: &str) {
+    let document = document(name);
     let preparer = preparer();
     bencher
         .with_inputs(|| request(document))
@@ -117,12 +128,14 @@ fn prepare_known(bencher: Bencher<'_, '_>, document: &str) {
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn execute_by_engine(bencher: Bencher<'_, '_>, document: &str) {
+fn execute_by_engine(bencher: Bencher<'_, '_>, name: &str) {
+    let document = document(name);
     execute(bencher, document, &engine());
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn execute_unknown(bencher: Bencher<'_, '_>, document: &str) {
+fn execute_unknown(bencher: Bencher<'_, '_>, name: &str) {
+    let document = document(name);
     let (schema, serial, runtime) = (prepared(), Cell::new(0), runtime());
     bencher
         .with_inputs(|| unknown(document, &serial))
@@ -130,7 +143,8 @@ fn execute_unknown(bencher: Bencher<'_, '_>, document: &str) {
 }
 
 #[divan::bench(args = DOCUMENTS)]
-fn execute_known(bencher: Bencher<'_, '_>, document: &str) {
+fn execute_known(bencher: Bencher<'_, '_>, name: &str) {
+    let document = document(name);
     execute(bencher, document, &prepared());
 }
 

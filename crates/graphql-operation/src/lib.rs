@@ -20,7 +20,7 @@
 //!
 //! # Why a reader and rules of our own
 //!
-//! `README.md` has the libraries that were looked at, and what each of them let through.
+//! `README.md` has the libraries that were looked at, and why none of them is here.
 
 mod ast;
 mod coerce;

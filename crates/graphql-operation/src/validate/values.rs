@@ -234,8 +234,9 @@ impl<'d> Validator<'d> {
         if !self.scalars.knows(name) {
             return;
         }
-        // One with a variable inside is known when the variable is.
-        let Some(constant) = literal::untyped(value).into_const() else {
+        // A variable inside it is not known yet; what takes one there takes null there.
+        let null = |_| Ok::<_, ()>(async_graphql::Value::Null);
+        let Ok(constant) = literal::untyped(value).into_const_with(null) else {
             return;
         };
         let Some(message) = self.scalars.refusal(name, &constant) else {

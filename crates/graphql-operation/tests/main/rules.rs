@@ -413,6 +413,10 @@ fn values() {
             "Invalid value at `a.even`",
         ),
         (
+            "query ($a: Int) { arguments { even(a: [$a]) } }",
+            "is not even",
+        ),
+        (
             "query ($a: Even = 3) { arguments { even(a: $a) } }",
             "3 is not even",
         ),
