@@ -345,6 +345,18 @@ impl KnownOperation {
                 errors.push(error);
             }
         }
+        // Its type may be nullable where it has a default; null itself says neither yes nor no.
+        for name in &self.conditions {
+            if coerced.get(name) == Some(&Value::Null) {
+                let message = format!("Variable \"${name}\" must not be null: it is a condition.");
+                let variable = self
+                    .variables
+                    .iter()
+                    .find(|variable| variable.name == *name);
+                let pos = variable.map(|variable| variable.pos);
+                errors.push(server_error(Stage::UserInput, message, pos));
+            }
+        }
         if errors.is_empty() {
             Ok(coerced)
         } else {

@@ -199,6 +199,17 @@ fn values_of_other_types_are_refused_with_their_path() {
 }
 
 #[test]
+fn a_condition_is_not_null() {
+    let document = "query ($a: Boolean = false) { __typename @skip(if: $a) ...F }
+                    fragment F on Query { t: __typename @include(if: $a) }";
+    let refused = prepare(document, json!({ "a": null })).unwrap_err();
+    let message = "Variable \"$a\" must not be null: it is a condition.";
+    assert_eq!(refused.to_string(), message);
+    assert_eq!(refused.stage().code(), "BAD_USER_INPUT");
+    assert!(prepare(document, json!({})).is_ok());
+}
+
+#[test]
 fn what_has_to_be_there_is() {
     let document = "query ($a: Int!, $b: Int! = 1) { arguments { int(a: $a) i: int(a: $b) } }";
     for (variables, message) in [
