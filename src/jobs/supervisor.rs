@@ -239,7 +239,7 @@ mod tests {
     fn acting(acts: &[Act]) -> (Acting, mpsc::UnboundedReceiver<Instant>) {
         let (activated, activations) = mpsc::unbounded_channel();
         let acting = Acting {
-            acts: acts.to_vec().into_iter(),
+            acts: Vec::from(acts).into_iter(),
             next: None,
             activated,
         };
