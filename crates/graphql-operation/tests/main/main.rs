@@ -1,5 +1,7 @@
 //! The crate through its public face.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod engine;
 mod measures;
 mod normalised;

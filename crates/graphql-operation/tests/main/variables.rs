@@ -6,6 +6,10 @@ use serde_json::{Value as Json, json};
 use super::schema::{PREPARER, prepare};
 
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests read better without a reference before every value"
+)]
 fn coerced(ty: &str, field: &str, value: Json, expected: Json) {
     let document = format!("query ($a: {ty}) {{ arguments {{ {field}(a: $a) }} }}");
     let (_, variables) = prepare(&document, json!({ "a": value })).unwrap();
