@@ -90,8 +90,14 @@ impl Finisher<'_> {
     async fn finish_dry_run(&self) -> Finished {
         let unit = self.unit;
         let guard = RollBackOnDrop::new(unit.clone());
-        let refused = unit.check_deferred().await.err();
+        let checked = within(self.deadline, unit.check_deferred()).await;
         guard.disarm();
+        let Some(checked) = checked else {
+            // What the resolvers have answered is not shown: nobody knows whether a commit would be refused.
+            unit.roll_back_in_background(Reason::Deadline);
+            return Finished::written(Outcome::RolledBack(Reason::Deadline));
+        };
+        let refused = checked.err();
         let would_commit = unit.fate() == Fate::Sound;
         let outcome = self.finish_within(Ending::RollBack(Reason::DryRun)).await;
         let told = match refused {

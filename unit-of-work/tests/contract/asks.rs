@@ -297,3 +297,25 @@ async fn settings_are_refused_on_sqlite() {
     assert_eq!(codes(&stage.schema.execute(request).await), ["INTERNAL"]);
     stage.assert_whole().await;
 }
+
+/// The check of what COMMIT would refuse is a statement too: the answer does not wait for a database that hangs in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dry_run_that_hangs_in_its_check_keeps_its_deadline() {
+    let (stage, proxy) = behind_a_proxy(DatabaseOptions::default()).await;
+    let gate = proxy.hold(|sql| sql.contains("SET CONSTRAINTS"));
+    let deadline = OperationDeadline(Instant::now() + Duration::from_secs(1));
+    let request = Request::new("mutation { mark(name: \"a\") }")
+        .data(DryRun)
+        .data(deadline);
+    let schema = stage.schema.clone();
+    let operation = tokio::spawn(async move { schema.execute(request).await });
+    gate.reached().await;
+    // The server's own time-outs are not heard either.
+    proxy.blackhole();
+    let response = timeout(PATIENCE / 2, operation)
+        .await
+        .expect("answers")
+        .expect("does not panic");
+    assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
+    assert_eq!(data(&response), serde_json::Value::Null);
+}
