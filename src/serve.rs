@@ -35,6 +35,12 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     } else {
         database::refuse_newer(&database, &settings.database).await?;
     }
+    for setting in database.weaknesses().await.unwrap_or_default() {
+        tracing::warn!(
+            setting,
+            "is off at the database server: an entry that was acknowledged can be lost when its machine fails"
+        );
+    }
     let clock = recording_clock(&database).await;
 
     let mut options = Options::new(database::readiness(&database), graphql::operation_schema()?);

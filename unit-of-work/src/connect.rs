@@ -150,7 +150,6 @@ async fn first_connection<DB: Sessions>(
         }
         proven => proven?,
     }
-    DB::warn_of_weakness(&mut connection).await?;
     connection.close().await
 }
 

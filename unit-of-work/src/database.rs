@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{DbBackend, IsolationLevel};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -144,6 +144,29 @@ impl Database {
             AnyPool::Postgres(_) => DbBackend::Postgres,
             AnyPool::Sqlite(_) => DbBackend::Sqlite,
         }
+    }
+
+    /// The settings of a PostgreSQL server that weaken what COMMIT promises, and that no session can change: `fsync` and
+    /// `full_page_writes`, where they are off. With one of them, a commit that was acknowledged can be lost when the server's machine
+    /// fails. A server should ask once when it starts, and say so in its log. None on SQLite.
+    ///
+    /// # Errors
+    /// When the database fails.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn weaknesses(&self) -> Result<Vec<String>, DbErr> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(Vec::new());
+        }
+        let question = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
+        let question = Statement::from_string(DbBackend::Postgres, question);
+        let rows = self
+            .read(async |unit| unit.query_all_raw(question).await)
+            .await?;
+        rows.iter()
+            .map(|row| row.try_get_by_index::<String>(0))
+            .collect()
     }
 
     /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.

@@ -30,14 +30,6 @@ pub(crate) trait Sessions: Introduced {
 
     /// The same, where it does not matter whether the server takes writes now.
     fn also_without_writes(asked: &Self::Asked) -> Self::Asked;
-
-    /// Says in the log what of the server weakens the contract and is not a session's to change. For the first connection.
-    ///
-    /// # Errors
-    /// Those of asking.
-    fn warn_of_weakness(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 }
 
 /// Why a connection cannot be used, although it was made.
@@ -227,19 +219,6 @@ impl Sessions for Postgres {
             ..asked.clone()
         }
     }
-
-    async fn warn_of_weakness(connection: &mut Self::Connection) -> Result<(), sqlx::Error> {
-        let question = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') \
-                        AND setting = 'off'";
-        for row in connection.fetch_all(question).await? {
-            let setting: String = row.try_get_unchecked(0)?;
-            tracing::warn!(
-                setting,
-                "is off at the server: a commit that was acknowledged can be lost when its machine fails"
-            );
-        }
-        Ok(())
-    }
 }
 
 /// What a connection to an SQLite file must be.
@@ -293,10 +272,6 @@ impl Sessions for Sqlite {
 
     fn also_without_writes(asked: &SqliteSession) -> SqliteSession {
         asked.clone()
-    }
-
-    async fn warn_of_weakness(_: &mut Self::Connection) -> Result<(), sqlx::Error> {
-        Ok(())
     }
 }
 
