@@ -10,8 +10,8 @@ fn url(path: &Path) -> String {
     format!("sqlite://{}?mode=rwc", path.display())
 }
 
-#[tokio::test]
-async fn the_file_and_the_log_beside_it_are_their_owner_s_alone() {
+#[test]
+fn the_file_and_the_log_beside_it_are_their_owner_s_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
     let server = Running::start(&["--listen", "127.0.0.1:0", "--database", &url(&path)]);
@@ -27,8 +27,8 @@ async fn the_file_and_the_log_beside_it_are_their_owner_s_alone() {
 }
 
 /// Pages in the middle of the file, one after the other: whatever lies on them, damage is found.
-#[tokio::test]
-async fn verify_finds_damaged_pages() {
+#[test]
+fn verify_finds_damaged_pages() {
     const PAGE: usize = 4096;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.db");
