@@ -3,17 +3,18 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    Request, Response, ServerError, ServerResult, ValidationResult, Variables,
+    Request, Response, ServerError, ServerResult, ValidationResult, Value, Variables,
     async_trait::async_trait,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery,
-        NextPrepareRequest, NextValidation,
+        NextPrepareRequest, NextResolve, NextValidation, ResolveInfo,
     },
     parser::{parse_query, types::ExecutableDocument},
 };
 
 use crate::{
     error::Refused,
+    nulls::Nulls,
     prepare::{Options, PreparedOperation, Preparer},
     schema::Schema,
 };
@@ -80,6 +81,7 @@ impl ExtensionFactory for PreparedOperations {
         Arc::new(PerRequest {
             prepared: self.clone(),
             outcome: OnceLock::new(),
+            nulls: Nulls::default(),
         })
     }
 }
@@ -87,6 +89,7 @@ impl ExtensionFactory for PreparedOperations {
 struct PerRequest {
     prepared: PreparedOperations,
     outcome: OnceLock<Result<Arc<PreparedOperation>, Vec<ServerError>>>,
+    nulls: Nulls,
 }
 
 #[async_trait]
@@ -124,6 +127,18 @@ impl Extension for PerRequest {
         }
     }
 
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        match self.outcome.get() {
+            Some(Ok(prepared)) => self.nulls.resolve(prepared.kind(), ctx, info, next).await,
+            _ => next.run(ctx, info).await,
+        }
+    }
+
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -131,6 +146,7 @@ impl Extension for PerRequest {
         next: NextExecute<'_>,
     ) -> Response {
         let mut response = next.run(ctx, operation_name).await;
+        self.nulls.tell(&mut response);
         if let Some(Ok(prepared)) = self.outcome.get() {
             prepared.put_right(&mut response);
         }

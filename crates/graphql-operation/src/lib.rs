@@ -16,7 +16,7 @@
 //! | the one that runs is normalised | `normalise`, `literal` |
 //! | and kept | `known` |
 //! | variables become values of their types | `coerce` |
-//! | a schema executes it | `extension`, `preparing` |
+//! | a schema executes it, and errors end where they belong | `extension`, `preparing`, `nulls` |
 //!
 //! # Why a reader and rules of our own
 //!
@@ -32,6 +32,7 @@ mod limits;
 mod literal;
 mod measure;
 mod normalise;
+mod nulls;
 mod parser;
 mod prepare;
 mod preparing;

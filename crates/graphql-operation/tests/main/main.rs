@@ -5,6 +5,7 @@
 mod engine;
 mod measures;
 mod normalised;
+mod nulls;
 mod properties;
 mod rules;
 mod schema;
