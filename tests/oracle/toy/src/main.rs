@@ -1,7 +1,8 @@
 //! Answers GraphQL requests over a schema that has everything, from one table: a JSON object a line in, and one a line out.
 //!
 //! `{"id", "document", "operationName", "variables", "table", "stream"}` is answered with `{"id", "responses", "executed"}`:
-//! one response, or those of the stream's events; and what the mutations did, in order. `--schema` prints the schema.
+//! one response, or those of the stream's events; and what the mutations did, in order. `--schema` prints the schema, and with
+//! `--engine` the engine executes documents as they come.
 
 mod directives;
 mod inputs;
@@ -18,10 +19,12 @@ use std::{
 
 use async_graphql::{Request, Response, Schema, ServerError, Variables};
 use futures_util::{FutureExt, StreamExt};
+use graphql_operation::{Limits, Options, PreparedOperations, Scalars};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     directives::{Everywhere, OnField, Once},
+    inputs::Even,
     mutation::{Executed, Mutation},
     query::Query,
     subscription::Subscription,
@@ -54,12 +57,19 @@ struct Answered {
 
 type Toy = Schema<Query, Mutation, Subscription>;
 
-fn schema() -> Toy {
-    Schema::build(Query, Mutation, Subscription)
+/// The schema, executing prepared operations, or as the engine alone has it.
+fn schema(is_prepared: bool) -> Toy {
+    let schema = Schema::build(Query, Mutation, Subscription)
         .directive(Everywhere)
         .directive(Once)
-        .directive(OnField)
-        .finish()
+        .directive(OnField);
+    if !is_prepared {
+        return schema.finish();
+    }
+    let options = Options::default()
+        .limits(Limits::none())
+        .scalars(Scalars::new().scalar::<Even>());
+    schema.extension(PreparedOperations::new(options)).finish()
 }
 
 async fn responses(schema: &Toy, request: Request, is_stream: bool) -> Vec<Response> {
@@ -92,11 +102,12 @@ async fn answer(schema: &Toy, asked: Asked) -> Answered {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let schema = schema();
+    let has = |flag| std::env::args().any(|argument| argument == flag);
+    let schema = schema(!has("--engine"));
     // What panics is answered, and not written to the terminal.
     std::panic::set_hook(Box::new(|_| {}));
     let mut out = std::io::stdout().lock();
-    if std::env::args().any(|argument| argument == "--schema") {
+    if has("--schema") {
         out.write_all(schema.sdl().as_bytes())?;
         return Ok(());
     }
