@@ -37,7 +37,7 @@ export function OneOfVariablesRule(context) {
  * Variables in a list inside a literal of a custom scalar. That scalar alone knows what they may be; graphql-js takes each item of
  * the list for another value of the scalar.
  */
-function variablesInScalars(schema, document) {
+export function variablesInScalars(schema, document) {
   const found = new Set();
   const typeInfo = new TypeInfo(schema);
   let depth = 0;
