@@ -9,7 +9,7 @@ use async_graphql::{Executor, Request};
 use daybook_test_harness::{Engine, TestDatabase, WireProxy};
 use sea_orm::DbBackend;
 use tokio::time::{Instant, timeout};
-use unit_of_work::{DatabaseOptions, UnitOfWorkExtension, marker};
+use unit_of_work::{DatabaseOptions, SessionSettings, UnitOfWorkExtension, marker};
 
 use crate::stage::{PATIENCE, Stage, codes, data, outcome, report};
 
@@ -201,6 +201,13 @@ async fn marker_costs_no_flight() {
     );
     let (_, end) = last("mutation { evident(name: \"b\") }").await;
     assert_eq!(end, "COMMIT");
+    // What an operation sees by its settings, others may not: a row that it names proves nothing to them.
+    let request = Request::new("mutation { evident(name: \"c\") }");
+    let settings = SessionSettings::new().set("app.tenant", "42");
+    let response = stage.schema.execute(request.data(settings)).await;
+    assert!(response.is_ok(), "{response:?}");
+    let end = proxy.log().pop().unwrap_or_default();
+    assert!(end.starts_with(insert), "{end}");
 }
 
 /// A marker that cannot be inserted fails the COMMIT, in the same flight.
