@@ -35,13 +35,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     } else {
         database::refuse_newer(&database, &settings.database).await?;
     }
-    for setting in database.weaknesses().await.unwrap_or_default() {
-        tracing::warn!(
-            setting,
-            "is off at the database server: an entry that was acknowledged can be lost when its machine fails"
-        );
-    }
-    let clock = recording_clock(&database).await;
+    warn_of_weaknesses(&database).await;
+    let clock = recording_clock(&database, &settings).await?;
 
     let mut options = Options::new(database::readiness(&database), graphql::operation_schema()?);
     options.operations = graphql::operations();
@@ -169,12 +164,45 @@ fn schema_with_feed(
 }
 
 /// The clock that entries are recorded by: not before the latest entry, also where the machine's clock was set back meanwhile.
-async fn recording_clock(database: &Database) -> Clock {
+///
+/// # Errors
+/// [`StartError::Migrate`] where the latest entry of a database that has its tables cannot be read: the clock could run backwards then.
+async fn recording_clock(
+    database: &Database,
+    settings: &ServeSettings,
+) -> Result<Clock, StartError> {
     let latest = database
         .read(async |unit| ledger::latest_recorded_at(&unit).await)
         .await;
-    // A database that has no tables yet has no entries either.
-    Clock::system().never_backwards(latest.unwrap_or_default())
+    let floor = match latest {
+        Ok(latest) => latest,
+        Err(error) if settings.migrate => {
+            return Err(StartError::Migrate {
+                database: settings.database.clone(),
+                reason: format!("its latest entry cannot be read: {error}"),
+            });
+        }
+        // With --no-migrate, a database may have no tables yet; it has no entries either then.
+        Err(_) => None,
+    };
+    Ok(Clock::system().never_backwards(floor))
+}
+
+/// Says what of the database server weakens what is promised.
+async fn warn_of_weaknesses(database: &Database) {
+    match database.weaknesses().await {
+        Ok(settings) => {
+            for setting in settings {
+                tracing::warn!(
+                    setting,
+                    "is off at the database server: an entry that was acknowledged can be lost when its machine fails"
+                );
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the database server cannot be asked whether it keeps what it acknowledges");
+        }
+    }
 }
 
 async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
