@@ -32,9 +32,14 @@ pub(super) struct Marks {
     pub(super) of_symbol: HashMap<String, char>,
     /// The currency of amounts without one.
     pub(super) default_symbol: String,
+    /// In the line `D`. hledger takes it for a hint about every currency without a decimal mark of its own.
+    pub(super) of_default: Option<char>,
 }
 
 /// Reads the number in `text`, which has digits, points, commas and white space, and whose decimal mark is `mark`, where that is known.
+///
+/// A number has groups of digits with the same separator between them, then a decimal mark and the rest. hledger asks `mark` only
+/// where a number has a single separator; one that contradicts it otherwise is refused here.
 ///
 /// # Errors
 /// What is wrong with it, as the end of a sentence that begins with it.
@@ -43,23 +48,13 @@ pub(super) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
     if text.starts_with(',') || (mark == Some(',') && text.starts_with('.')) {
         return Err("begins with a mark: write a 0 before it".to_owned());
     }
-    let mark = match mark {
-        Some(mark) => Some(mark),
-        None => mark_of(text)?,
-    };
-    let (whole, fraction) = match mark.and_then(|mark| text.split_once(mark)) {
-        Some((whole, fraction)) => (whole, fraction),
-        None => (text, ""),
-    };
-    if fraction.contains(|c: char| !c.is_ascii_digit()) {
-        return Err("has something after its decimal mark that is no digit".to_owned());
-    }
-    let whole: String = whole.chars().filter(char::is_ascii_digit).collect();
-    let whole = whole.trim_start_matches('0');
-    let (written, fraction) = (fraction.len(), fraction.trim_end_matches('0'));
     if !text.contains(|c: char| c.is_ascii_digit()) {
         return Err("is no number".to_owned());
     }
+    let (whole, fraction) = parts(text, mark)?;
+    let whole: String = whole.chars().filter(char::is_ascii_digit).collect();
+    let whole = whole.trim_start_matches('0');
+    let (written, fraction) = (fraction.len(), fraction.trim_end_matches('0'));
     if whole.len() > DIGITS {
         return Err(format!(
             "is too large: amounts have at most {DIGITS} digits before the decimal mark"
@@ -78,42 +73,94 @@ pub(super) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
     Ok(Number { quantity, places })
 }
 
-/// The decimal mark of a number by itself; `None` when it has none.
-fn mark_of(text: &str) -> Result<Option<char>, String> {
-    let is_mark = |c: char| matches!(c, '.' | ',');
-    let Some(at) = text.rfind(is_mark) else {
-        return Ok(None);
+/// What is before the decimal mark, with its separators, and what is after it.
+fn parts(text: &str, mark: Option<char>) -> Result<(&str, &str), String> {
+    let is_separator = |c: char| !c.is_ascii_digit();
+    let separators: Vec<char> = text.matches(is_separator).flat_map(str::chars).collect();
+    let Some((&last, groups)) = separators.split_last() else {
+        return Ok((text, ""));
     };
-    let (before, after) = (&text[..at], &text[at + 1..]);
-    let mark = if text[at..].starts_with('.') {
-        '.'
-    } else {
-        ','
-    };
-    if before.contains(mark) {
+    let (before, after) = text.rsplit_once(last).unwrap_or((text, ""));
+    let is_grouped = |text: &str| text.split(is_separator).all(|group| !group.is_empty());
+    let is_decimal = match groups.first() {
+        None => is_decimal_mark(before, last, after, mark)?,
+        Some(&group) if groups.iter().any(|&other| other != group) => {
+            return Err(
+                "has different marks between its digits: it cannot be told what they mean"
+                    .to_owned(),
+            );
+        }
         // Again and again, it groups digits.
-        return match before.contains(is_mark)
-            && before.contains(if mark == '.' { ',' } else { '.' })
-        {
-            true => {
-                Err("has its last mark more than once: it cannot be told what it means".to_owned())
-            }
-            false => Ok(None),
-        };
+        Some(&group) => group != last,
+    };
+    let known = mark.filter(|mark| {
+        if is_decimal {
+            *mark != last
+        } else {
+            separators.contains(mark)
+        }
+    });
+    if let Some(known) = known {
+        return Err(format!(
+            "is not written with the decimal mark `{known}`, as the file has said before"
+        ));
     }
-    let groups = |c: char| !c.is_ascii_digit();
+    if is_decimal && last.is_whitespace() {
+        return Err("has white space after its last mark".to_owned());
+    }
+    let whole = if is_decimal { before } else { text };
+    if !(whole.is_empty() || is_grouped(whole)) {
+        return Err("has two marks beside each other, or one at its end".to_owned());
+    }
+    Ok(if is_decimal {
+        (before, after)
+    } else {
+        (text, "")
+    })
+}
+
+/// Whether the only separator of a number is its decimal mark.
+fn is_decimal_mark(
+    before: &str,
+    separator: char,
+    after: &str,
+    mark: Option<char>,
+) -> Result<bool, String> {
+    if separator.is_whitespace() {
+        return Ok(false);
+    }
+    if before.is_empty() || after.is_empty() {
+        return Ok(true);
+    }
+    if let Some(mark) = mark {
+        return Ok(mark == separator);
+    }
     // hledger takes it for a decimal mark, and ledger for a group: that is a factor of a thousand.
-    if mark == ','
-        && after.len() == 3
-        && (1..=3).contains(&at)
-        && !before.contains(groups)
-        && !before.starts_with('0')
-    {
+    if separator == ',' && after.len() == 3 && before.len() <= 3 && !before.starts_with('0') {
         return Err(format!(
             "can be {before}{after} or {before}.{after}: say what its comma is, in a line `decimal-mark ,` (or `.`) before it"
         ));
     }
-    Ok(Some(mark))
+    Ok(true)
+}
+
+/// Refuses a number whose only mark is another one than `default`, the decimal mark of the line `D`: by itself it is a decimal mark,
+/// and hledger takes it for a group's.
+fn contradicts(text: &str, default: char) -> Result<(), String> {
+    let is_mark = |c: char| matches!(c, '.' | ',');
+    match text.split_once(is_mark) {
+        Some((before, after))
+            if !before.is_empty()
+                && !after.is_empty()
+                && !after.contains(is_mark)
+                && !text.contains(default) =>
+        {
+            Err(format!(
+                "can be {before}{after} or {before}.{after}, for the line `D` has `{default}` as decimal mark: say what it is here, in a line `commodity` or `decimal-mark` before it"
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads an amount from the beginning of `text`, and gives back what follows it.
@@ -146,6 +193,9 @@ pub(super) fn amount<'a>(text: &'a str, marks: &Marks) -> Result<(Amount, &'a st
         _ => left,
     };
     let mark = marks.of_symbol.get(&symbol).copied().or(marks.of_file);
+    if let (None, Some(default)) = (mark, marks.of_default) {
+        contradicts(digits, default).map_err(failed)?;
+    }
     let mut number = number(digits, mark).map_err(failed)?;
     if negative {
         number.quantity = -number.quantity;
@@ -317,12 +367,30 @@ mod tests {
             ("EUR", "is no number"),
             ("1E3 EUR", "has an exponent"),
             ("\"x 1", "has a quote"),
-            ("1.2.3,4,5 EUR", "more than once"),
+            ("1.2.3,4,5 EUR", "different marks"),
+            ("1,,000 EUR", "two marks"),
+            ("1,000,000, EUR", "two marks"),
+            ("1.000 000 EUR", "white space"),
             ("0.0000000000000000001 ETH", "19 decimal places"),
             ("99999999999999999999 X", "too large"),
         ] {
             let problem = read(input).unwrap_err();
             assert!(problem.contains(word), "{input}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_not_written_against_its_decimal_mark() {
+        for (input, mark) in [
+            ("1 000,00", '.'),
+            ("1 000.5", ','),
+            ("1.000,5", '.'),
+            ("1,000.5", ','),
+            ("1.5.0", '.'),
+            ("5.", ','),
+        ] {
+            let problem = number(input, Some(mark)).unwrap_err();
+            assert!(problem.contains("decimal mark"), "{input}: {problem}");
         }
     }
 

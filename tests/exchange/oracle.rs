@@ -11,6 +11,7 @@ use daybook_entity::import;
 use daybook_test_harness::{Engine, TestDatabase};
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::string::string_regex;
 use proptest::test_runner::{Config, TestRunner};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, Statement};
 use serde_json::Value as Json;
@@ -101,6 +102,8 @@ fn amount() -> BoxedStrategy<String> {
             "--1 EUR", "- 1 EUR", "1", "(1 EUR)", "1 EUR x", "EUR", "\"A B\" 1", "1 \"EUR\"", "1 eur", "1 €", "0.001 EUR", "1,5", "1 EUR USD",
             "-EUR 1", "EUR - 1", "1 000,00 EUR", "1'000 EUR", "٣ EUR",  "0x1 EUR", "1_0 EUR",
         ]),
+        // Numbers with any separators, which the decimal mark that the file has said explains, or contradicts.
+        1 => string_regex("[$]?[0-9]{1,3}([,. ][0-9]{1,3}){1,3}[,.]?( EUR| USD)?").unwrap(),
         1 => one_of(&[
             "1 EUR @ 2 USD", "1 EUR @@ 2 USD", "1 EUR {2 USD}", "1 EUR = 1 EUR", "1 EUR =1 EUR", "1 EUR == 1 EUR", "1 EUR =* 1 EUR", "= 1 EUR",
             "1 EUR = 2", "1 EUR = $1", "1 EUR [2026-02-01]", "1 EUR (x)", "0 EUR = 0 EUR",
@@ -195,6 +198,7 @@ fn directive() -> impl Strategy<Value = String> {
         "commodity $1,000.00\n",
         "D 1000.00 EUR\n",
         "D $1,000.00\n",
+        "D 1.000,00 EUR\n",
         "decimal-mark ,\n",
         "decimal-mark .\n",
         "Y2026\n",

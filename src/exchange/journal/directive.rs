@@ -29,6 +29,7 @@ impl<R: BufRead> Journal<R> {
                 let (amount, mark) =
                     style(uncommented(rest)).map_err(|problem| line.refusal_at(rest, problem))?;
                 self.marks.default_symbol.clone_from(&amount.symbol);
+                self.marks.of_default = mark;
                 return self.styled(line, amount, mark).map(Some);
             }
             "decimal-mark" => {

@@ -236,6 +236,15 @@ fn what_cannot_be_kept_is_refused_with_its_line() {
             "decimal-mark ,\n2026-01-10 x\n a  .5 EUR\n b\n",
             "line 3, column 5: the amount `.5 EUR` begins with a mark",
         ),
+        // hledger reads 150 EUR: it takes the style of `D` for every currency that has none of its own.
+        (
+            "D $1,000.00\n2026-01-10 x\n a  1,50 EUR\n b\n",
+            "line 3, column 5: the amount `1,50 EUR` can be 150 or 1.50, for the line `D`",
+        ),
+        (
+            "D 1.000,00 EUR\n2026-01-10 x\n a  1.50 USD\n b\n",
+            "line 3, column 5: the amount `1.50 USD` can be 150 or 1.50, for the line `D`",
+        ),
         (
             "commodity 1.000,00 EUR\ncommodity 1,000.00 EUR\n",
             "line 2: the decimal mark is another one",
