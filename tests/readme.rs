@@ -15,7 +15,7 @@ fn every_test_in_the_contract_exists() {
             continue;
         };
         let file = format!("{}.rs", modules.replace("::", "/"));
-        let source = ["unit-of-work/tests/contract", "tests"]
+        let source = ["crates/unit-of-work/tests/contract", "tests"]
             .iter()
             .find_map(|folder| fs::read_to_string(root.join(folder).join(&file)).ok())
             .unwrap_or_else(|| panic!("{name}: there is no {file}"));
