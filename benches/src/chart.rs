@@ -1,4 +1,4 @@
-//! The results as a picture, for the README: of each workload, how fast everybody is beside what it is compared with.
+//! The results as a picture, for docs/performance.md: of each workload, how fast everybody is beside what it is compared with.
 
 use std::{fmt::Write as _, fs, path::Path};
 
