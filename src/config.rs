@@ -30,6 +30,7 @@ mod connections;
 mod database_url;
 mod exchange;
 mod limits;
+mod manual;
 mod tls;
 mod traces;
 mod value;
@@ -52,6 +53,8 @@ pub enum Command {
     Schema,
     /// Say what the schema changes of the one in this file, and end.
     CheckSchema(PathBuf),
+    /// Print this text, and end: a man page, or a shell's completions.
+    Print(String),
 }
 
 /// The settings of the server.
@@ -190,6 +193,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
             Some(file) => Command::CheckSchema(file),
             None => Command::Schema,
         },
+        Some(Commands::Completions(args)) => Command::Print(manual::completions(args.shell)),
+        Some(Commands::Man(args)) => Command::Print(manual::page(args.command.as_deref())?),
     })
 }
 

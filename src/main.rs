@@ -76,6 +76,7 @@ fn run(command: Command) -> Result<(), StartError> {
         }
         Command::Schema => print(&graphql::sdl()),
         Command::CheckSchema(file) => check_schema(file),
+        Command::Print(text) => print(&text),
     };
     // What was cut off may still be at work; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));

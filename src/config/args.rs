@@ -1,6 +1,7 @@
 //! The command line as clap sees it: names, variables, defaults and help. Values stay text.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 /// A double-entry ledger server with a GraphQL API.
 #[derive(Parser)]
@@ -34,6 +35,33 @@ pub(super) enum Commands {
     Import(ImportArgs),
     /// Print the GraphQL schema, or say what changed since a file of it
     Schema(SchemaArgs),
+    /// Print what a shell needs to complete commands and flags
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print a man page
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
+}
+
+const COMPLETIONS_HELP: &str = "Examples:\n  \
+    daybook completions bash > /usr/share/bash-completion/completions/daybook\n  \
+    daybook completions zsh > /usr/local/share/zsh/site-functions/_daybook\n  \
+    daybook completions fish > ~/.config/fish/completions/daybook.fish";
+
+const MAN_HELP: &str = "Examples:\n  \
+    daybook man | man -l -\n  \
+    daybook man export > /usr/local/share/man/man1/daybook-export.1";
+
+#[derive(Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+#[derive(Args)]
+pub(super) struct ManArgs {
+    /// The command that the page is about; daybook itself, where not said
+    pub(super) command: Option<String>,
 }
 
 #[derive(Args)]
@@ -185,10 +213,10 @@ pub(super) struct DatabaseArgs {
 #[command(next_help_heading = "TLS")]
 pub(super) struct TlsArgs {
     /// Speak TLS, with the certificate in this file (PEM, with those that lead to its root)
-    #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE")]
+    #[arg(long, env = "DAYBOOK_TLS_CERTIFICATE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) tls_certificate: Option<String>,
     /// The certificate's private key (PEM, without a passphrase)
-    #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE")]
+    #[arg(long, env = "DAYBOOK_TLS_KEY", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) tls_key: Option<String>,
 }
 
@@ -197,10 +225,10 @@ pub(super) struct TlsArgs {
 #[command(next_help_heading = "Access")]
 pub(super) struct AccessArgs {
     /// Take JWTs signed with the secret in this file (HS256)
-    #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE")]
+    #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) jwt_secret_file: Option<String>,
     /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA), which is got again every five minutes
-    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE|URL")]
+    #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub(super) jwks: Option<String>,
     /// Who has to have issued a JWT (iss)
     #[arg(long, env = "DAYBOOK_JWT_ISSUER", value_name = "TEXT")]
@@ -432,7 +460,7 @@ pub(super) struct LimitArgs {
     )]
     pub(super) persisted_bytes: String,
     /// A manifest of documents that clients can name: {"id": "text"}, or Apollo's
-    #[arg(long, env = "DAYBOOK_TRUSTED_DOCUMENTS", value_name = "FILE")]
+    #[arg(long, env = "DAYBOOK_TRUSTED_DOCUMENTS", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) trusted_documents: Option<String>,
     /// Take no documents but those of the manifest
     #[arg(long, env = "DAYBOOK_ONLY_TRUSTED_DOCUMENTS")]

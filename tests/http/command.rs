@@ -122,3 +122,42 @@ fn log_lines_are_json_where_that_is_asked_for() {
         .unwrap();
     assert!(listening["address"].is_string(), "{listening}");
 }
+
+#[test]
+fn every_shell_gets_completions_with_every_command_and_flag() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = run(&["completions", shell], &[]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["export", "completions", "no-migrate", "jwt-secret-file"] {
+            assert!(script.contains(word), "{shell} has no {word}");
+        }
+    }
+    let wrong = run(&["completions", "cmd"], &[]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+#[test]
+fn man_pages_have_settings_and_no_values() {
+    let secret = "postgres://daybook:hunter2@localhost/daybook";
+    let page = |args: &[&str]| {
+        let output = run(args, &[("DAYBOOK_DATABASE_URL", secret)]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let page = String::from_utf8(output.stdout).unwrap();
+        assert!(!page.contains("hunter2"), "{page}");
+        page
+    };
+    let whole = page(&["man"]);
+    assert!(whole.contains(".TH daybook 1"), "{whole}");
+    for text in ["DAYBOOK_JWKS", "daybook\\-export(1)", ".SH ACCESS"] {
+        assert!(whole.contains(text), "there is no {text} in {whole}");
+    }
+    assert!(!whole.contains("daybook\\-help(1)"), "{whole}");
+    let of_export = page(&["man", "export"]);
+    assert!(of_export.contains(".TH daybook-export 1"), "{of_export}");
+    assert!(of_export.contains("\\-\\-format"), "{of_export}");
+
+    let wrong = run(&["man", "exprot"], &[]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(stderr(&wrong).contains("there is no command 'exprot'"));
+}
