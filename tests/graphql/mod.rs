@@ -1,5 +1,6 @@
 //! The ledger as clients meet it: GraphQL over HTTP in, database state out, read over a separate connection.
 
+mod backup;
 mod connections;
 mod documents;
 mod errors;

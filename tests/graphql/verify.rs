@@ -6,7 +6,7 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 
 use super::server::Ledger;
 
-fn verify(database: &str) -> Output {
+pub(super) fn verify(database: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
     command
         .args(["verify", "--log", "off", "--database", database])
