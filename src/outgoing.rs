@@ -1,4 +1,7 @@
 //! HTTP that the server itself speaks to others. Redirects are not followed: whoever names a URL is to name the right one.
+//!
+//! Why not reqwest: it is the same hyper and rustls beneath. It would save the connector and the bound of the body, some forty lines, and
+//! it follows redirects and the environment's proxies unless it is told not to.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 

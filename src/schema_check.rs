@@ -3,6 +3,9 @@
 //! Breaking: an operation that was valid is not any more, or a response has another shape. Dangerous: every operation is as valid
 //! as before, and a client may meet what it has never met, such as a new value of an enum. Descriptions are not compared.
 //! Directives are.
+//!
+//! Why not graphql-schema-diff: version 0.6 lists what changed and does not say which changes break clients, which is most of what is
+//! here; and it would bring a second parser of schemas.
 
 use std::{
     collections::BTreeMap,

@@ -4,6 +4,9 @@
 //! says. Under `application/graphql-response+json` the status speaks of the GraphQL request; under the older
 //! `application/json`, well-formed requests answer 200 whatever became of them, because old clients and proxies
 //! mistake anything else for a failure of the server.
+//!
+//! Why not headers-accept: version 0.3 answers which type is preferred, and not whether the client has *named* it. That decides here: a
+//! wildcard gets the older type, and the newer one is for those who ask for it.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use mime::Mime;
