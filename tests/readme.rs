@@ -1,9 +1,10 @@
-//! What the README and the pages in `docs/` name exists: the tests of the contract, and where links lead.
+//! What the README and the pages in `docs/` name exists: the tests of the contract, where links lead, settings and metrics.
 
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 fn root() -> &'static Path {
@@ -73,6 +74,87 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(checked > 20, "only {checked} links are checked");
+}
+
+#[test]
+fn every_setting_that_is_named_exists() {
+    let mut help = String::new();
+    for command in ["serve", "migrate", "verify", "export", "import", "schema"] {
+        let mut daybook = Command::new(env!("CARGO_BIN_EXE_daybook"));
+        let output = daybook.args([command, "--help"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        help.push_str(&String::from_utf8(output.stdout).unwrap());
+    }
+    let is_word = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    let settings: BTreeSet<&str> = help.split(|character| !is_word(character)).collect();
+    let mut files = pages();
+    files.push(root().join("Dockerfile"));
+    files.extend(files_below(&root().join("packaging")));
+    let mut named = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let variables = text
+            .split(|character| !is_word(character))
+            .filter(|word| word.starts_with("DAYBOOK_") && !word.ends_with('_'))
+            .filter(|word| !OF_TESTS.contains(word));
+        named.extend(variables.map(str::to_owned));
+    }
+    for page in ["README.md", "docs/settings.md", "docs/operating.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        // Code that begins with a flag has one of Daybook's; the flag of another program stands behind its name.
+        let code = text.split('`').skip(1).step_by(2);
+        let flags = code
+            .filter(|code| code.starts_with("--"))
+            .filter_map(|code| code.split(|character| !is_word(character)).next());
+        named.extend(flags.map(str::to_owned));
+    }
+    named.remove("--help");
+    let unknown: Vec<_> = named
+        .iter()
+        .filter(|name| !settings.contains(name.as_str()))
+        .collect();
+    assert!(unknown.is_empty(), "these are no settings: {unknown:?}");
+    assert!(named.len() > 40, "only {} settings are named", named.len());
+}
+
+/// Variables that tests read.
+const OF_TESTS: [&str; 2] = ["DAYBOOK_JOURNALS", "DAYBOOK_TEST_POSTGRES_URL"];
+
+#[test]
+fn every_metric_that_is_named_exists() {
+    let mut sources = String::new();
+    for folder in ["src", "crates/unit-of-work/src"] {
+        for file in files_below(&root().join(folder)) {
+            if file.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(file).unwrap());
+            }
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let is_word = |character: char| character.is_ascii_lowercase() || character == '_';
+    let mut checked = 0;
+    for word in page.split(|character| !is_word(character)) {
+        let of_ours = ["daybook_", "graphql_", "http_", "unit_of_work_"];
+        if of_ours.iter().any(|prefix| word.starts_with(prefix)) && !word.ends_with('_') {
+            let is_there = sources.contains(&format!("\"{word}\""));
+            assert!(is_there, "{word} is no metric");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} metrics are checked");
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// The pages that a newcomer reads: those at the top, those in `docs/`, and the crates' own.
