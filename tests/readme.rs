@@ -1,4 +1,4 @@
-//! What the README and the pages in `docs/` name exists: the tests of the contract, where links lead, settings and metrics.
+//! What the README and the other pages name exists: the tests of the contract, links, files, settings and metrics.
 
 use std::{
     collections::BTreeSet,
@@ -74,6 +74,37 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(checked > 20, "only {checked} links are checked");
+}
+
+#[test]
+fn every_file_that_is_named_exists() {
+    let tops = [
+        "crates/",
+        "docs/",
+        "entity/",
+        "examples/",
+        "migration/",
+        "packaging/",
+        "src/",
+        "tests/",
+    ];
+    let mut checked = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_name = name.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"/._-".contains(&byte)
+            });
+            if is_name && tops.iter().any(|top| name.starts_with(top)) {
+                // A crate's page names files of its folder, and of the repository.
+                let folders = [page.parent().unwrap(), root()];
+                let is_there = folders.iter().any(|folder| folder.join(name).exists());
+                assert!(is_there, "{}: there is no {name}", page.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 50, "only {checked} files are checked");
 }
 
 #[test]
