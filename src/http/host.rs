@@ -43,6 +43,9 @@ impl Hosts {
         let Self::LoopbackAnd(others) = self else {
             return Ok(());
         };
+        if target.is_none() && header.is_some_and(is_plainly_loopback) {
+            return Ok(());
+        }
         let header = header.map(parse).transpose()?;
         // Two that differ are refused where one of them is not allowed.
         for authority in header.iter().chain(target) {
@@ -59,6 +62,19 @@ impl Hosts {
         }
         Ok(())
     }
+}
+
+/// What most requests to such a server ask for, told without more ado.
+fn is_plainly_loopback(header: &HeaderValue) -> bool {
+    let header = header.as_bytes();
+    ["localhost", "127.0.0.1"].iter().any(|name| {
+        let rest = header.strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| match rest {
+            [] => true,
+            [b':', port @ ..] => matches!(port.len(), 1..=5) && port.iter().all(u8::is_ascii_digit),
+            _ => false,
+        })
+    })
 }
 
 fn parse(header: &HeaderValue) -> Result<Authority, Refusal> {

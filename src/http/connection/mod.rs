@@ -1,6 +1,6 @@
 //! Connections of clients: how many there are, how long each may take, and how much memory each may hold.
 //!
-//! Read `peer.rs` first: what is known of one connection. `table.rs` has all of them, decides who may come and who has to go, and
+//! Read `peer.rs` first: what is known of one connection. `orders.rs` is what it is told to do. `table.rs` has all of them, decides who may come and who has to go, and
 //! looks at their times twice in each of the shortest. `stream.rs` is the connection itself, which counts what is read and does not
 //! wait for a client that does not read. `service.rs` counts what a request and its response hold. `serve.rs` puts them together.
 //!
@@ -20,6 +20,7 @@ pub(super) use self::{
 };
 
 mod descriptors;
+mod orders;
 mod peer;
 mod serve;
 mod service;

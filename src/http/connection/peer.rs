@@ -9,9 +9,7 @@ use std::{
     time::Instant,
 };
 
-use tokio_util::sync::CancellationToken;
-
-use super::{ConnectionOptions, table::Table};
+use super::{ConnectionOptions, orders::Orders, table::Table};
 
 /// Why a connection is closed. The names are those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,10 +48,7 @@ pub(super) struct Peer {
     pub(super) address: IpAddr,
     began: Instant,
     table: Arc<Table>,
-    /// Ends the connection at once.
-    pub(super) close: CancellationToken,
-    /// Ends it once what is under way has ended.
-    pub(super) go_away: CancellationToken,
+    pub(super) orders: Orders,
     /// Requests between their headers and the end of their response, and open WebSockets.
     requests: AtomicUsize,
     /// Those of them whose body is still coming.
@@ -85,8 +80,7 @@ impl Peer {
             address,
             began: Instant::now(),
             table,
-            close: CancellationToken::new(),
-            go_away: CancellationToken::new(),
+            orders: Orders::default(),
             requests: AtomicUsize::new(0),
             arriving: AtomicUsize::new(0),
             stuck: AtomicUsize::new(0),
@@ -111,8 +105,7 @@ impl Peer {
 
     /// Closes the connection, if nobody has yet.
     pub(super) fn close(&self, reason: Reason) {
-        if !self.close.is_cancelled() {
-            self.close.cancel();
+        if self.orders.close() {
             metrics::counter!("http_connections_closed_total", "reason" => reason.name())
                 .increment(1);
         }
@@ -120,8 +113,7 @@ impl Peer {
 
     /// Takes no more requests.
     fn go_away(&self, reason: Reason) {
-        if !self.go_away.is_cancelled() {
-            self.go_away.cancel();
+        if self.orders.go_away() {
             metrics::counter!("http_connections_closed_total", "reason" => reason.name())
                 .increment(1);
         }
@@ -203,8 +195,10 @@ impl Peer {
 
     /// It was taken: more is asked for, or the response has ended.
     pub(super) fn take(&self) {
-        self.stuck.fetch_sub(1, Relaxed);
-        self.moved.store(self.now(), Relaxed);
+        // Where nothing else waits, the next piece that is handed over says since when it does.
+        if self.stuck.fetch_sub(1, Relaxed) > 1 {
+            self.moved.store(self.now(), Relaxed);
+        }
     }
 
     /// Since when the connection waits for its client to begin a request, in milliseconds; `None` where one is under way.

@@ -1,6 +1,11 @@
 //! Takes connections and serves them, until it is told to stop.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    sync::Arc,
+    task::Poll,
+};
 
 use axum::serve::Listener;
 use hyper_util::{
@@ -9,7 +14,7 @@ use hyper_util::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{ConnectionOptions, peer::Peer, service::PeerService, stream::Stream};
+use super::{ConnectionOptions, orders::Order, peer::Peer, service::PeerService, stream::Stream};
 use crate::http::{App, lifecycle::Connection};
 
 /// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
@@ -35,9 +40,10 @@ pub(in crate::http) async fn serve<L: Listener<Io: Connection, Addr = SocketAddr
                 peer: peer.clone(),
             };
             let io = TokioIo::new(Stream::new(io, peer.clone()));
-            connections.spawn(connection(builder.clone(), io, service, peer, stop.clone()));
+            connections.spawn(connection(builder.clone(), io, service, peer));
         }
         drop(listener);
+        table.go_away();
         connections.close();
         connections.wait().await;
     };
@@ -53,27 +59,27 @@ async fn connection<I>(
     io: TokioIo<Stream<I>>,
     service: PeerService,
     peer: Arc<Peer>,
-    stop: CancellationToken,
 ) where
     TokioIo<Stream<I>>: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
     let mut is_going = false;
-    loop {
-        tokio::select! {
-            outcome = connection.as_mut() => {
-                if let Err(error) = outcome {
-                    tracing::trace!(%error, "a connection failed");
-                }
-                return;
+    poll_fn(|context| {
+        match peer.orders.of_connection(context) {
+            Order::Close => return Poll::Ready(()),
+            Order::GoAway if !is_going => {
+                is_going = true;
+                connection.as_mut().graceful_shutdown();
             }
-            () = peer.close.cancelled() => return,
-            () = stop.cancelled(), if !is_going => {}
-            () = peer.go_away.cancelled(), if !is_going => {}
+            Order::GoAway | Order::GoOn => {}
         }
-        is_going = true;
-        connection.as_mut().graceful_shutdown();
-    }
+        connection.as_mut().poll(context).map(|outcome| {
+            if let Err(error) = outcome {
+                tracing::trace!(%error, "a connection failed");
+            }
+        })
+    })
+    .await;
 }
 
 fn builder(options: &ConnectionOptions) -> Arc<Builder<TokioExecutor>> {

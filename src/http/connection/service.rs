@@ -157,7 +157,8 @@ struct Arriving {
     incoming: Incoming,
     peer: Arc<Peer>,
     counted: Option<Arc<BodyBytes>>,
-    began: Instant,
+    /// When it first had to be waited for.
+    began: Option<Instant>,
     received: usize,
     /// Bytes that are counted until the body has come.
     held: usize,
@@ -173,7 +174,7 @@ impl Arriving {
             incoming,
             peer,
             counted,
-            began: Instant::now(),
+            began: None,
             received: 0,
             held: 0,
             due: None,
@@ -188,13 +189,13 @@ impl Arriving {
         }
     }
 
-    /// When the next byte has to be there.
-    fn deadline(&self) -> Instant {
+    /// When the next byte has to be there, of a body that began to be waited for then.
+    fn deadline(&self, began: Instant) -> Instant {
         let options = self.peer.options();
         let rate = u64::try_from(options.body_rate.max(1)).unwrap_or(u64::MAX);
         let earned = Duration::from_secs(u64::try_from(self.received).unwrap_or(u64::MAX) / rate);
         let time = FIRST.saturating_add(earned).min(options.body_timeout);
-        self.began + time
+        began + time
     }
 }
 
@@ -222,7 +223,10 @@ impl HttpBody for Arriving {
                     this.end();
                     return Poll::Ready(Some(Err(ArrivalError::Full.into())));
                 }
-                if Instant::now() > this.deadline() {
+                if this
+                    .began
+                    .is_some_and(|began| Instant::now() > this.deadline(began))
+                {
                     this.end();
                     return Poll::Ready(Some(Err(ArrivalError::Late.into())));
                 }
@@ -237,7 +241,8 @@ impl HttpBody for Arriving {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let deadline = this.deadline();
+                let began = *this.began.get_or_insert_with(Instant::now);
+                let deadline = this.deadline(began);
                 let due = this
                     .due
                     .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));

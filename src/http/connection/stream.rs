@@ -11,7 +11,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::peer::{Peer, Reason};
 
@@ -22,7 +21,6 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 pub(super) struct Stream<I> {
     io: I,
     peer: Arc<Peer>,
-    closed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// There while what is sent is not read.
     unread: Option<Pin<Box<Sleep>>>,
     /// How many of the first bytes are those of HTTP/2; `None` once it is known what is spoken.
@@ -31,22 +29,20 @@ pub(super) struct Stream<I> {
 
 impl<I> Stream<I> {
     pub(super) fn new(io: I, peer: Arc<Peer>) -> Self {
-        let closed = Box::pin(peer.close.clone().cancelled_owned());
         Self {
             io,
             peer,
-            closed,
             unread: None,
             begun: Some(0),
         }
     }
 
     /// Fails once the connection is to be closed.
-    fn poll_open(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.closed.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
+    fn check_open(&self, context: &Context<'_>) -> io::Result<()> {
+        if self.peer.orders.is_stream_closed(context) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Ok(())
     }
 
     /// Hands on how a write went, and fails once the client has taken too long to make room for it.
@@ -59,7 +55,7 @@ impl<I> Stream<I> {
             self.unread = None;
             return outcome;
         }
-        self.poll_open(context)?;
+        self.check_open(context)?;
         let time = self.peer.options().write_timeout;
         let unread = self
             .unread
@@ -80,7 +76,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.io).poll_read(context, buffer);
         if outcome.is_pending() {
-            this.poll_open(context)?;
+            this.check_open(context)?;
         }
         let bytes = &buffer.filled()[before..];
         if !bytes.is_empty() {

@@ -140,7 +140,7 @@ impl Table {
     /// Closes the connection that holds the most and is waited for. `false` where that is the one that asks, or there is none.
     pub(super) fn make_room(&self, asking: u64) -> bool {
         let peers: Vec<_> = self.open().living().collect();
-        let is_open = |peer: &&Arc<Peer>| !peer.close.is_cancelled();
+        let is_open = |peer: &&Arc<Peer>| !peer.orders.is_closed();
         let heaviest = peers
             .iter()
             .filter(is_open)
@@ -151,6 +151,14 @@ impl Table {
                 peer.id != asking
             }
             _ => false,
+        }
+    }
+
+    /// Lets all connections end once what is under way on them has ended.
+    pub(super) fn go_away(&self) {
+        let peers: Vec<_> = self.open().living().collect();
+        for peer in peers {
+            peer.orders.go_away();
         }
     }
 
@@ -188,7 +196,7 @@ fn longest_waiting(
     for peer in open.living() {
         let waits = peer
             .waits_for()
-            .filter(|_| is_meant(&peer) && !peer.close.is_cancelled());
+            .filter(|_| is_meant(&peer) && !peer.orders.is_closed());
         if let Some(waits) = waits {
             let rank = (peer.idle_since().is_some(), waits, Reverse(peer.id));
             match &found {
@@ -238,7 +246,7 @@ mod tests {
         let second = table.admit(A).unwrap();
         let busy = first.begin();
         let third = table.admit(B).unwrap();
-        assert!(second.close.is_cancelled() && !first.close.is_cancelled());
+        assert!(second.orders.is_closed() && !first.orders.is_closed());
         drop(second);
         let _third = third.begin();
         assert!(table.admit(B).is_none());
@@ -274,16 +282,14 @@ mod tests {
         // It is answered, and its client has not been given anything to read yet.
         working.hold_unread(600);
         assert!(
-            heavy.close.is_cancelled()
-                && !light.close.is_cancelled()
-                && !working.close.is_cancelled()
+            heavy.orders.is_closed() && !light.orders.is_closed() && !working.orders.is_closed()
         );
         assert_eq!(table.held(), 1500);
         drop(heavy);
         assert_eq!(table.held(), 1000);
         working.hand_over();
         assert!(light.hold_body(1));
-        assert!(working.close.is_cancelled() && !light.close.is_cancelled());
+        assert!(working.orders.is_closed() && !light.orders.is_closed());
         working.release_unread(600);
         light.release_body(1);
         drop((light, working));

@@ -1,0 +1,113 @@
+//! What a connection is told to do, by others than its client.
+
+use std::{
+    sync::atomic::{AtomicU8, Ordering::SeqCst},
+    task::Context,
+};
+
+use futures_util::task::AtomicWaker;
+
+const GO_ON: u8 = 0;
+const GO_AWAY: u8 = 1;
+const CLOSE: u8 = 2;
+
+/// What to do with a connection. It only gets stricter.
+///
+/// A connection looks at it whenever it is woken. A cancellation token for each order would take two locks each time.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    order: AtomicU8,
+    /// Wakes who speaks HTTP on the connection.
+    connection: AtomicWaker,
+    /// Wakes who reads and writes it: after an upgrade, another task.
+    stream: AtomicWaker,
+}
+
+/// An order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    GoOn,
+    /// End once what is under way has ended.
+    GoAway,
+    /// End at once.
+    Close,
+}
+
+impl Orders {
+    /// Whether nobody has said so before.
+    pub(super) fn go_away(&self) -> bool {
+        self.give(GO_AWAY)
+    }
+
+    /// Whether nobody has said so before.
+    pub(super) fn close(&self) -> bool {
+        self.give(CLOSE)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.order() == Order::Close
+    }
+
+    /// What to do now. Whoever speaks HTTP is woken when that changes.
+    pub(super) fn of_connection(&self, context: &Context<'_>) -> Order {
+        // First: an order that comes afterwards finds the waker.
+        self.connection.register(context.waker());
+        self.order()
+    }
+
+    /// Whether the stream is to fail. Who waits for it is woken when that changes.
+    pub(super) fn is_stream_closed(&self, context: &Context<'_>) -> bool {
+        self.stream.register(context.waker());
+        self.is_closed()
+    }
+
+    fn order(&self) -> Order {
+        match self.order.load(SeqCst) {
+            GO_ON => Order::GoOn,
+            GO_AWAY => Order::GoAway,
+            _ => Order::Close,
+        }
+    }
+
+    fn give(&self, order: u8) -> bool {
+        let is_new = self.order.fetch_max(order, SeqCst) < order;
+        if is_new {
+            self.connection.wake();
+            self.stream.wake();
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::task::noop_waker_ref;
+
+    use super::*;
+
+    #[test]
+    fn an_order_wakes_and_only_gets_stricter() {
+        struct Count(std::sync::atomic::AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, SeqCst);
+            }
+        }
+        let orders = Orders::default();
+        let woken = Arc::new(Count(0.into()));
+        let waker = woken.clone().into();
+        let context = Context::from_waker(&waker);
+        assert_eq!(orders.of_connection(&context), Order::GoOn);
+        assert!(!orders.is_stream_closed(&Context::from_waker(noop_waker_ref())));
+        assert!(orders.go_away() && !orders.go_away());
+        assert_eq!(woken.0.load(SeqCst), 1);
+        assert_eq!(orders.of_connection(&context), Order::GoAway);
+        assert!(!orders.is_closed());
+        assert!(orders.close() && !orders.close() && !orders.go_away());
+        assert_eq!(woken.0.load(SeqCst), 2);
+        assert_eq!(orders.of_connection(&context), Order::Close);
+        assert!(orders.is_stream_closed(&context));
+    }
+}
