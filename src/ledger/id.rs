@@ -94,6 +94,10 @@ impl FromStr for Id {
         let invalid = || InvalidId {
             text: text.chars().take(64).collect(),
         };
+        // The parser cuts a long prefix at a byte, and panics where that is inside a character.
+        if !text.is_ascii() {
+            return Err(invalid());
+        }
         let id: TypeSafeId<DynamicType> = text.parse().map_err(|_| invalid())?;
         let uuid = id.uuid();
         match id.type_prefix() {
@@ -171,6 +175,16 @@ mod tests {
             assert_eq!(format!("acct_{suffix}").parse(), Ok(id));
         }
         for text in INVALID {
+            assert!(text.parse::<Id>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_character_across_any_byte_is_no_id() {
+        for before in 0..100 {
+            let text = format!("{}é_01h455vb4pex5vsknk084sn02q", "a".repeat(before));
+            assert!(text.parse::<Id>().is_err(), "{text}");
+            let text = format!("acct_{}é", "0".repeat(before));
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
     }

@@ -46,4 +46,18 @@ on_every_engine! {
         let error = ledger.error("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids })).await;
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
     }
+
+    /// Whatever is sent as an id is answered: no cut through the middle of a character, wherever a reader makes one.
+    async fn what_is_no_id_is_nobodys(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        for before in [0, 25, 62, 63, 64, 90, 4_000] {
+            let id = format!("{}é_01h455vb4pex5vsknk084sn02q", "a".repeat(before));
+            let query = "query ($id: ID!) { node(id: $id) { id } entry(id: $id) { id } nodes(ids: [$id]) { id } }";
+            let data = ledger.data(query, json!({ "id": id })).await;
+            assert_eq!(data, json!({ "node": null, "entry": null, "nodes": [null] }), "{before}");
+            let release = "mutation ($id: ID!) { releaseHold(input: { hold: $id }) { entry { id } } }";
+            let error = ledger.error(release, json!({ "id": id })).await;
+            assert_ne!(error["extensions"]["code"], "INTERNAL", "{before}");
+        }
+    }
 }
