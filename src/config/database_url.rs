@@ -37,9 +37,7 @@ impl DatabaseUrl {
                     .map(|options| Place::Sqlite(options.get_filename().to_owned()))
                     .map_err(|_| "sqlite://FILE?mode=rwc".to_owned())?
             }
-            "postgres" | "postgresql" => PgConnectOptions::from_str(text)
-                .map(|options| Place::Postgres(without_password(&options)))
-                .map_err(|_| "postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned())?,
+            "postgres" | "postgresql" => Place::Postgres(postgres(text)?),
             _ => return Err("a URL that begins with sqlite:// or postgres://".to_owned()),
         };
         Ok(Self {
@@ -65,6 +63,59 @@ impl DatabaseUrl {
     pub fn creates(&self) -> bool {
         self.file().is_some() && self.url.contains("mode=rwc")
     }
+}
+
+/// What the driver reads of a URL's query. It passes over everything else, with a warning in the log that has the value: a time-out or
+/// an `ssl_mode` that somebody counts on would not hold, and a password under a name that is misspelt would be shown.
+const PARAMETERS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+/// Reads a URL of PostgreSQL's, and gives it back without its password.
+fn postgres(text: &str) -> Result<String, String> {
+    const EXPECTED: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
+    // What stands where the driver does not expect it is taken for something else, or passed over: after one slash, all of it is the name
+    // of a database on this machine, and so is a password's end after a slash in it.
+    let (_, rest) = text.split_once("://").ok_or(EXPECTED)?;
+    if rest.contains('#') {
+        return Err(format!("{EXPECTED}, where a `#` is written `%23`"));
+    }
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        let is_option = name.starts_with("options[") && name.ends_with(']');
+        if !is_option && !PARAMETERS.contains(&name) {
+            let known = PARAMETERS.join(", ");
+            return Err(format!("{EXPECTED}, with no parameters but {known}"));
+        }
+    }
+    let options = PgConnectOptions::from_str(text).map_err(|_| EXPECTED)?;
+    if options
+        .get_database()
+        .is_some_and(|name| name.contains('@'))
+    {
+        return Err(format!(
+            "{EXPECTED}, where a `/` in a password is written `%2F`, and no name of a database has an `@`"
+        ));
+    }
+    Ok(without_password(&options))
 }
 
 fn without_password(options: &PgConnectOptions) -> String {
@@ -114,6 +165,33 @@ mod tests {
         }
         let error = DatabaseUrl::parse("postgres://ann:hunter2@db:notaport/x").unwrap_err();
         assert!(!error.contains("hunter2"));
+    }
+
+    /// A slip of the pen connects to no other database, and shows no password.
+    #[test]
+    fn a_url_is_understood_wholly_or_refused() {
+        for url in [
+            "postgres:/ann:hunter2@db.example/ledger",
+            "postgres:ann:hunter2@db.example/ledger",
+            "postgres:///ann:hunter2@db.example/ledger",
+            "postgres://ann:1/hunter2@db.example/ledger",
+            "postgres://ann:1#hunter2@db.example/ledger",
+            "postgres://ann:1?hunter2@db.example/ledger",
+            "postgres://ann@db.example/ledger?pasword=hunter2",
+            "postgres://ann:hunter2@db.example/ledger?ssl_mode=verify-full",
+            "postgres://ann:hunter2@db.example/ledger?sslmode=disable&target_session_attrs=read-write",
+            "postgres://ann:hunter2@db.example/ledger?options[statement_timeout=1",
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err();
+            assert!(!error.contains("hunter2"), "{url}: {error}");
+        }
+        for url in [
+            "postgres:///ledger",
+            "postgres://localhost",
+            "postgresql://ann:p%2Fw%23%40@[::1]:5432/ledger?sslmode=require&options[search_path]=x&options=-c%20jit=off",
+        ] {
+            assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
+        }
     }
 
     #[test]
