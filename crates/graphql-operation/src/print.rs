@@ -43,7 +43,7 @@ fn write_literal(value: &ast::Value<'_>, shown: &mut String) {
         }
         ValueKind::String(text, _) => {
             let text: String = text.chars().take(LONGEST).collect();
-            shown.push_str(&Value::String(text).to_string());
+            shown.push_str(&Written(&Value::String(text)).to_string());
         }
         ValueKind::Boolean(boolean) => shown.push_str(if *boolean { "true" } else { "false" }),
         ValueKind::Null => shown.push_str("null"),
@@ -146,7 +146,7 @@ fn write_arguments(
 ) -> fmt::Result {
     for (at, (name, value)) in arguments.iter().enumerate() {
         f.write_str(if at == 0 { "(" } else { ", " })?;
-        write!(f, "{}: {}", name.node, value.node)?;
+        write!(f, "{}: {}", name.node, Written(&value.node))?;
     }
     if arguments.is_empty() {
         return Ok(());
@@ -163,4 +163,48 @@ fn write_directives(
         write_arguments(f, &directive.node.arguments)?;
     }
     Ok(())
+}
+
+/// A value as a document has it. The engine's `Display` writes the number of a control character in decimal digits, and GraphQL reads
+/// hexadecimal ones.
+struct Written<'v>(&'v Value);
+
+impl Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::String(text) => write_text(f, text),
+            Value::List(items) => {
+                f.write_char('[')?;
+                for (at, item) in items.iter().enumerate() {
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    Self(item).fmt(f)?;
+                }
+                f.write_char(']')
+            }
+            Value::Object(fields) => {
+                f.write_char('{')?;
+                for (at, (name, value)) in fields.iter().enumerate() {
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    write!(f, "{name}: {}", Self(value))?;
+                }
+                f.write_char('}')
+            }
+            other => other.fmt(f),
+        }
+    }
+}
+
+fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for character in text.chars() {
+        match character {
+            '\r' => f.write_str("\\r")?,
+            '\n' => f.write_str("\\n")?,
+            '\t' => f.write_str("\\t")?,
+            '"' | '\\' => write!(f, "\\{character}")?,
+            control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
+            other => f.write_char(other)?,
+        }
+    }
+    f.write_char('"')
 }
