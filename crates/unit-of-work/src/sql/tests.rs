@@ -203,6 +203,26 @@ proptest! {
             }
         }
     }
+
+    /// Whatever stands between the pieces, and wherever a character of several bytes is cut.
+    #[test]
+    fn no_text_takes_the_reader_down(parts in prop::collection::vec((text(), "\\PC{0,3}|[\\x00-\\x1f\\u{80}-\\u{10ffff}]{0,3}"), 0..6)) {
+        let text: String = parts.into_iter().flat_map(|(piece, other)| [piece, other]).collect();
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            read(&text, dialect);
+        }
+    }
+
+    /// A text that is made of the same over and over takes a time in proportion.
+    #[test]
+    fn no_long_text_takes_long(piece in text()) {
+        let long = piece.repeat(2_000);
+        let started = std::time::Instant::now();
+        for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            read(&long, dialect);
+        }
+        prop_assert!(started.elapsed() < std::time::Duration::from_secs(5), "{piece}");
+    }
 }
 
 fn samples(count: usize) -> Vec<String> {
