@@ -8,7 +8,7 @@
 //! | PostgreSQL | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
 //! | SQLite | one connection, `BEGIN IMMEDIATE` | connections opened read-only on the WAL: one snapshot per unit |
 
-use std::{future::Future, str::FromStr, time::Duration};
+use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
 
 use sea_orm::IsolationLevel;
 use sqlx::{
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::{
     Access, ConnectError, DatabaseOptions,
+    keeper::Keeper,
     pool::{AnyPool, Limits, OptionsOf, Pool},
     session::{PostgresSession, SessionError, Sessions, SqliteSession},
 };
@@ -67,7 +68,7 @@ pub(crate) async fn postgres(
 pub(crate) async fn sqlite(
     url: &str,
     options: &DatabaseOptions,
-) -> Result<(AnyPool, AnyPool), ConnectError> {
+) -> Result<(AnyPool, AnyPool, Arc<Keeper>), ConnectError> {
     refuse_shared_or_immutable(url)?;
     let base = SqliteConnectOptions::from_str(url)
         .map_err(|source| ConnectError::InvalidUrl { source })?
@@ -93,18 +94,26 @@ pub(crate) async fn sqlite(
     let session = |access| SqliteSession {
         access,
         busy_timeout: options.busy_timeout,
+        keeper: None,
     };
-    let (reader, writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
+    let (mut reader, mut writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
     // The writer makes the file and its log.
-    first_connections(options, async {
+    let keeper = first_connections(options, async {
         first_connection::<Sqlite>(&to_write, &writer).await?;
-        first_connection::<Sqlite>(&to_read, &reader).await
+        first_connection::<Sqlite>(&to_read, &reader).await?;
+        Keeper::open(&to_write).await.map(Arc::new)
     })
     .await?;
+    // A file that is gone is not to be made again, empty.
+    let to_write = to_write.create_if_missing(false);
+    for session in [&mut reader, &mut writer] {
+        session.keeper = Some(Arc::clone(&keeper));
+    }
     let (readers, one) = (limits(options, options.max_connections), limits(options, 1));
     Ok((
         AnyPool::Sqlite(Pool::new(to_read, reader, readers)),
         AnyPool::Sqlite(Pool::new(to_write, writer, one)),
+        keeper,
     ))
 }
 
@@ -153,12 +162,12 @@ async fn first_connection<DB: Sessions>(
     connection.close().await
 }
 
-async fn first_connections(
+async fn first_connections<T>(
     options: &DatabaseOptions,
-    connect: impl Future<Output = Result<(), sqlx::Error>>,
-) -> Result<(), ConnectError> {
+    connect: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, ConnectError> {
     match timeout(options.connect_timeout, connect).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(connected)) => Ok(connected),
         Ok(Err(source)) => Err(match SessionError::in_driver_error(&source) {
             Some(error) => ConnectError::Session {
                 problem: error.to_string(),

@@ -155,15 +155,17 @@ impl Connection {
         on_lease!(&mut self.engine, lease => lease.connection.in_doubt(true));
     }
 
-    /// What a statement was answered. A writer that is told that it only reads is on a server that has become a standby.
+    /// What a statement was answered. A writer that is told that it only reads is on a server that has become a standby, or was
+    /// opened when the file could not be written: SQLite then opens it to read alone.
     fn heard<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
-        if let Engine::Postgres(lease) = &mut self.engine
-            && lease.access == Access::ReadWrite
-            && let Err(error) = &answer
-            && FailureKind::of(error) == FailureKind::ReadOnly
-        {
-            lease.connection.leave_server();
-        }
+        on_lease!(&mut self.engine, lease => {
+            if lease.access == Access::ReadWrite
+                && let Err(error) = &answer
+                && FailureKind::of(error) == FailureKind::ReadOnly
+            {
+                lease.connection.leave_server();
+            }
+        });
         answer
     }
 
@@ -417,6 +419,7 @@ impl Lease<Sqlite> {
         };
         self.connection.in_doubt(true);
         self.has_begun = true;
+        self.access = begin.access;
         SqliteTransactionManager::begin(&mut self.connection, statement)
             .await
             .map_err(query_error)

@@ -15,6 +15,9 @@ use crate::{
     ConnectError, UnitError, connect,
     connection::{Connection, Peer},
     control::Control,
+    files::FileReplaced,
+    health::Health,
+    keeper::Keeper,
     pool::AnyPool,
     telemetry,
     terms::Terms,
@@ -95,7 +98,11 @@ struct Inner {
     writer: AnyPool,
     /// Where PostgreSQL is told about connections that hang.
     control: Option<Control>,
+    /// What keeps the files of an SQLite database open.
+    keeper: Option<Arc<Keeper>>,
     options: DatabaseOptions,
+    /// What units have found out about it.
+    health: Health,
     /// Units that are being finished, and effects.
     tasks: TaskTracker,
     /// Cancelled when the database is being closed.
@@ -112,9 +119,15 @@ impl Database {
     /// [`DatabaseOptions::connect_timeout`].
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        let (reader, writer) = match scheme {
-            "postgres" | "postgresql" => connect::postgres(url, &options).await?,
-            "sqlite" => connect::sqlite(url, &options).await?,
+        let (reader, writer, keeper) = match scheme {
+            "postgres" | "postgresql" => {
+                let (reader, writer) = connect::postgres(url, &options).await?;
+                (reader, writer, None)
+            }
+            "sqlite" => {
+                let (reader, writer, keeper) = connect::sqlite(url, &options).await?;
+                (reader, writer, Some(keeper))
+            }
             other => {
                 return Err(ConnectError::UnsupportedScheme {
                     scheme: other.to_owned(),
@@ -129,7 +142,9 @@ impl Database {
             reader,
             writer,
             control,
+            keeper,
             options,
+            health: Health::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             warned: Once::new(),
@@ -240,6 +255,10 @@ impl Database {
         if let Some(control) = &self.inner.control {
             control.close().await;
         }
+        // Last, so that the log goes with it.
+        if let Some(keeper) = &self.inner.keeper {
+            keeper.close().await;
+        }
     }
 
     /// Takes a connection for `access` from its pool; nothing is begun on it yet. A database that cannot be reached is
@@ -255,7 +274,10 @@ impl Database {
         let connection = match self.pool(access) {
             AnyPool::Postgres(pool) => Connection::postgres(pool.acquire_until(deadline).await?),
             AnyPool::Sqlite(pool) => {
-                return Ok(Connection::sqlite(pool.acquire_until(deadline).await?));
+                self.look_at_files(Access::ReadOnly)?;
+                let connection = pool.acquire_until(deadline).await?;
+                self.look_at_files(access)?;
+                return Ok(Connection::sqlite(connection));
             }
         };
         if access == Access::ReadWrite && connection.markers().is_none() {
@@ -268,6 +290,57 @@ impl Database {
             });
         }
         Ok(connection)
+    }
+
+    /// Refuses where the files of an SQLite database are not the ones that are open: for who may write, as they are now.
+    ///
+    /// # Errors
+    /// [`FileReplaced`] as a driver's error.
+    pub(crate) fn look_at_files(&self, access: Access) -> Result<(), sqlx::Error> {
+        let Some(keeper) = &self.inner.keeper else {
+            return Ok(());
+        };
+        let was_known = keeper.files.is_replaced();
+        let looked = match access {
+            Access::ReadOnly => keeper.files.look_now_and_then(),
+            Access::ReadWrite => keeper.files.look(),
+        };
+        looked.map_err(|replaced| {
+            if !was_known {
+                self.complete_files(replaced.clone());
+            }
+            replaced.into()
+        })
+    }
+
+    /// Looks once more between COMMIT and its answer: whether what was committed is in the files that the paths lead to.
+    pub(crate) fn is_committed_where_it_should_be(&self) -> bool {
+        let Some(keeper) = &self.inner.keeper else {
+            return true;
+        };
+        let Err(replaced) = keeper.files.look_after_commit() else {
+            return true;
+        };
+        // What was just committed is in the log alone, also where others have moved it before.
+        self.complete_files(replaced);
+        false
+    }
+
+    /// Saves what was committed into the file that is open, in the background.
+    fn complete_files(&self, replaced: FileReplaced) {
+        if let (Some(keeper), Ok(runtime)) = (&self.inner.keeper, Handle::try_current()) {
+            let keeper = Arc::clone(keeper);
+            let complete = async move { keeper.complete(&replaced).await };
+            self.inner.tasks.spawn_on(complete, &runtime);
+        }
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.inner.keeper.as_deref()
     }
 
     pub(crate) fn pool(&self, access: Access) -> &AnyPool {

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use thiserror::Error;
 
-use crate::session::SessionError;
+use crate::{files::FileReplaced, health::Damaged, session::SessionError};
 
 /// `extensions.code` of the errors that this crate adds to a response.
 pub mod codes {
@@ -53,6 +53,11 @@ pub mod codes {
     /// The database has no room left, on its disk or in its memory, or cannot use its disk: nothing of the operation
     /// happened.
     pub const DATABASE_FULL: &str = "DATABASE_FULL";
+    /// A file of the SQLite database was deleted, moved, replaced or overwritten while it was open: nothing of the operation
+    /// happened, and nothing will until the server is started again.
+    pub const DATABASE_FILE_REPLACED: &str = "DATABASE_FILE_REPLACED";
+    /// The database's own files are damaged: nothing of the operation happened.
+    pub const DATABASE_DAMAGED: &str = "DATABASE_DAMAGED";
 }
 
 /// A database could not be opened.
@@ -192,6 +197,11 @@ pub enum FailureKind {
     Unavailable,
     /// The database is out of space or memory, or its disk fails.
     Full,
+    /// A file of the SQLite database is not the one that is open: it was deleted, moved, replaced or overwritten. Nothing has
+    /// happened.
+    FileReplaced,
+    /// What the database reads of its own files cannot be right.
+    Damaged,
     /// Anything else: a mistake in a statement, a login that is refused.
     Other,
 }
@@ -221,7 +231,11 @@ impl FailureKind {
     pub fn retryable(self) -> bool {
         matches!(
             self,
-            Self::Conflict | Self::NoConnection | Self::Unavailable | Self::Full
+            Self::Conflict
+                | Self::NoConnection
+                | Self::Unavailable
+                | Self::Full
+                | Self::FileReplaced
         )
     }
 
@@ -235,6 +249,8 @@ impl FailureKind {
             Self::ConnectionLost => "CONNECTION_LOST",
             Self::Unavailable => "UNAVAILABLE",
             Self::Full => "FULL",
+            Self::FileReplaced => "FILE_REPLACED",
+            Self::Damaged => "DAMAGED",
             Self::Other => "OTHER",
         }
     }
@@ -253,8 +269,13 @@ impl FailureKind {
             }
             sqlx::Error::Configuration(_) => match SessionError::in_driver_error(error) {
                 Some(SessionError::TakesNoWrites(_)) => Self::Unavailable,
-                _ => Self::Other,
+                Some(_) => Self::Other,
+                None if FileReplaced::in_driver_error(error).is_some() => Self::FileReplaced,
+                None if Damaged::is_driver_error(error) => Self::Damaged,
+                None => Self::Other,
             },
+            // An operation that has found no room, and has not been followed by one that has.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -277,6 +298,8 @@ fn of_sqlstate(code: &str) -> FailureKind {
         "53300" => FailureKind::Unavailable,
         // 58030: it cannot read or write its files.
         "53000" | "53100" | "53200" | "58030" => FailureKind::Full,
+        // data_corrupted, index_corrupted
+        "XX001" | "XX002" => FailureKind::Damaged,
         // 40003: statement completion unknown; 57P01 to 57P05: the server ends the session.
         "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => FailureKind::ConnectionLost,
         code if code.starts_with("08") => FailureKind::ConnectionLost,
@@ -305,6 +328,10 @@ fn of_sqlite(code: u32) -> FailureKind {
         7 | 10 | 13 => FailureKind::Full,
         8 => FailureKind::ReadOnly,
         9 => FailureKind::Timeout,
+        // 11: a page cannot be right; 26: the file has no header of a database.
+        11 | 26 => FailureKind::Damaged,
+        // A file could not be opened: most often the process has no descriptor left.
+        14 => FailureKind::Unavailable,
         19 => FailureKind::Constraint,
         _ => FailureKind::Other,
     }
@@ -363,6 +390,7 @@ mod tests {
             (FailureKind::Unavailable, &["53300"]),
             (FailureKind::Full, &["53000", "53100", "53200", "58030"]),
             (FailureKind::Constraint, &["23505", "23503", "23514"]),
+            (FailureKind::Damaged, &["XX001", "XX002"]),
             // A database that was dropped, a password, a database that is not there, a mistake.
             (
                 FailureKind::Other,
@@ -383,7 +411,9 @@ mod tests {
             (FailureKind::Timeout, &[9]),
             (FailureKind::Full, &[13, 10, 778, 1034, 7]),
             (FailureKind::Constraint, &[19, 787, 2067]),
-            (FailureKind::Other, &[1, 11, 14, 26]),
+            (FailureKind::Damaged, &[11, 267, 26]),
+            (FailureKind::Unavailable, &[14]),
+            (FailureKind::Other, &[1, 21]),
         ] {
             for code in codes {
                 assert_eq!(of_sqlite(*code), kind, "{code}");

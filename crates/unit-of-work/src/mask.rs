@@ -281,6 +281,8 @@ fn shown(failures: &Failures, failure: &Failure) -> ServerError {
             respond::unavailable(failures.show(failure))
         }
         FailureKind::Full => respond::full(failures.show(failure)),
+        FailureKind::FileReplaced => respond::file_replaced(failures.show(failure)),
+        FailureKind::Damaged => respond::damaged(failures.show(failure)),
         FailureKind::NoConnection => respond::overloaded(),
         FailureKind::Timeout => respond::timed_out(failures, failure),
         _ => respond::internal(failures.show(failure)),

@@ -135,6 +135,7 @@ impl<DB: Sessions> Manager for Connector<DB> {
         // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
         Box::pin(async {
             let _connecting = self.reach.connecting();
+            DB::refuse(&self.asked)?;
             let mut connection = self.options.connect().await?;
             DB::prove(&mut connection, &self.asked).await?;
             let peer = DB::introduce(&mut connection).await?;

@@ -130,6 +130,30 @@ pub(crate) fn full(id: Uuid) -> ServerError {
     )
 }
 
+/// A file of the database is not the one that is open, and the log has which under this id.
+pub(crate) fn file_replaced(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "A file of the server's database was deleted, moved or replaced, and nothing of the operation happened. Run it again after the server was started again.",
+            codes::DATABASE_FILE_REPLACED,
+            true,
+        ),
+        id,
+    )
+}
+
+/// The database's files are damaged, and the log has what it said under this id.
+pub(crate) fn damaged(id: Uuid) -> ServerError {
+    with_id(
+        coded(
+            "The database is damaged, and nothing of the operation happened. The server's log has the cause under this error's id.",
+            codes::DATABASE_DAMAGED,
+            false,
+        ),
+        id,
+    )
+}
+
 pub(crate) fn overloaded() -> ServerError {
     coded(
         "No database connection was available in time. Try again later.",
@@ -147,6 +171,8 @@ fn doomed(unit: &UnitOfWork) -> ServerError {
             unavailable(failures.show_cause())
         }
         Some(FailureKind::Full) => full(failures.show_cause()),
+        Some(FailureKind::FileReplaced) => file_replaced(failures.show_cause()),
+        Some(FailureKind::Damaged) => damaged(failures.show_cause()),
         Some(FailureKind::NoConnection) => overloaded(),
         Some(FailureKind::Timeout) => match failures.cause() {
             Some(failure) => timed_out(failures, &failure),
@@ -162,6 +188,7 @@ pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
     match failures.cause().map(|cause| cause.kind) {
         // As the field says where it failed.
         Some(FailureKind::ConnectionLost | FailureKind::Unavailable) => unavailable(id),
+        Some(FailureKind::FileReplaced) => file_replaced(id),
         _ => doomed_by(id),
     }
 }
@@ -216,8 +243,10 @@ fn commit_failed(failure: &CommitFailure, unit: &UnitOfWork) -> ServerError {
             true,
         );
     }
-    if failure.kind == FailureKind::Full {
-        return full(unit.failures().show_cause());
+    match failure.kind {
+        FailureKind::Full => return full(unit.failures().show_cause()),
+        FailureKind::Damaged => return damaged(unit.failures().show_cause()),
+        _ => {}
     }
     let mut error = coded(
         "The database refused to commit the operation; nothing of it happened.",

@@ -6,13 +6,13 @@
 //!
 //! Settings that are not sent are asked for too where the contract rests on them: a role or a database may have its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::IsolationLevel;
 use sqlx::{Executor as _, Postgres, Row as _, Sqlite};
 use thiserror::Error;
 
-use crate::{Access, backend::Introduced};
+use crate::{Access, backend::Introduced, keeper::Keeper};
 
 /// A database whose new connections are asked what they are.
 pub(crate) trait Sessions: Introduced {
@@ -27,6 +27,14 @@ pub(crate) trait Sessions: Introduced {
         connection: &mut Self::Connection,
         asked: &Self::Asked,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Says why no connection may be made, before one is: opening another database by mistake would change it.
+    ///
+    /// # Errors
+    /// What is wrong with the database, without asking it.
+    fn refuse(_asked: &Self::Asked) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
 
     /// The same, where it does not matter whether the server takes writes now.
     fn also_without_writes(asked: &Self::Asked) -> Self::Asked;
@@ -226,6 +234,8 @@ impl Sessions for Postgres {
 pub(crate) struct SqliteSession {
     pub(crate) access: Access,
     pub(crate) busy_timeout: Duration,
+    /// The files that it must be a connection to. `None` only for the first, which makes them.
+    pub(crate) keeper: Option<Arc<Keeper>>,
 }
 
 const NOT_KEPT: &str = "this build of SQLite, or its file system, does not keep to it";
@@ -267,7 +277,15 @@ impl Sessions for Sqlite {
                 return Err(SessionError::not_as_asked(name, wanted, &found, NOT_KEPT).into());
             }
         }
-        Ok(())
+        // The path may lead elsewhere since the connection was begun.
+        Self::refuse(asked)
+    }
+
+    fn refuse(asked: &SqliteSession) -> Result<(), sqlx::Error> {
+        match &asked.keeper {
+            Some(keeper) => Ok(keeper.files.look()?),
+            None => Ok(()),
+        }
     }
 
     fn also_without_writes(asked: &SqliteSession) -> SqliteSession {

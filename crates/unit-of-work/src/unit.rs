@@ -354,6 +354,9 @@ impl UnitOfWork {
     /// Remembers an error that is handed out.
     pub(crate) fn noted(&self, error: DbErr) -> DbErr {
         failures::note(self, &error);
+        let writes = self.access() == Access::ReadWrite;
+        let health = self.inner.database.health();
+        health.failed(FailureKind::of(&error), writes);
         error
     }
 
@@ -566,15 +569,11 @@ impl UnitOfWork {
         !self.stats().has_begun() && pool.is_out_of_reach()
     }
 
-    /// What an error means for this unit: that a server of PostgreSQL's takes no writes is the application's mistake in a
-    /// query, and in a unit that may write the server has become a standby.
+    /// What an error means for this unit: that the database takes no writes is the application's mistake in a query, and in a
+    /// unit that may write the server has become a standby, or the file system is read-only.
     pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
         match FailureKind::of(error) {
-            FailureKind::ReadOnly
-                if self.access() == Access::ReadWrite && self.backend() == DbBackend::Postgres =>
-            {
-                FailureKind::Unavailable
-            }
+            FailureKind::ReadOnly if self.access() == Access::ReadWrite => FailureKind::Unavailable,
             kind => kind,
         }
     }

@@ -100,7 +100,12 @@ impl UnitOfWork {
         let outcome = match waited {
             Waited::Answered(Ok(())) => {
                 drop(connection);
-                Outcome::Committed
+                self.inner.database.health().committed();
+                if self.inner.database.is_committed_where_it_should_be() {
+                    Outcome::Committed
+                } else {
+                    Outcome::Unknown
+                }
             }
             Waited::Answered(Err(error)) if may_come_back(&error) => {
                 tracing::warn!(parent: &self.inner.span, %error, "COMMIT could not be written");

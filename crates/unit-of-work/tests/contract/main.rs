@@ -11,6 +11,7 @@ mod clients;
 mod commits;
 mod connect;
 mod field_savepoints;
+mod files;
 mod full;
 mod handles;
 mod idempotency;
