@@ -11,13 +11,16 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sea_query::Query,
 };
 use tokio::time::timeout;
-use unit_of_work::{Database, DatabaseOptions, UnitOfWork};
+use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitOfWork};
 
 use crate::{
     config::{DatabaseUrl, ServeSettings},
     http::Readiness,
     startup::StartError,
 };
+
+/// The table of the migrations that a database has had.
+const MIGRATIONS: &str = "seaql_migrations";
 
 /// How long `/readyz` waits for the database.
 const READY: Duration = Duration::from_secs(2);
@@ -116,32 +119,50 @@ pub fn readiness(database: &Database) -> Readiness {
                 Ok::<_, DbErr>((standing, writable))
             };
             match timeout(READY, checks).await {
-                Ok(Ok((Standing::UpToDate, Ok(())))) => Ok(()),
-                Ok(Ok((Standing::UpToDate, Err(error)))) => {
-                    tracing::warn!(%error, "not ready");
-                    Err("the database takes no writes: every mutation would fail".to_owned())
-                }
-                Ok(Ok((Standing::Older(missing), _))) => Err(format!(
-                    "the database lacks {missing} migrations: run `daybook migrate`"
-                )),
-                Ok(Ok((Standing::Newer(_), _))) => Err(
-                    "the database belongs to a newer version of Daybook: update this one"
-                        .to_owned(),
-                ),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "not ready");
-                    Err("the database cannot be read".to_owned())
-                }
+                Ok(Ok((standing, writable))) => match standing {
+                    Standing::UpToDate => writable.map_err(|error| not_ready(&error, WRITES)),
+                    Standing::Empty => {
+                        Err("the database has no tables yet: run `daybook migrate`".to_owned())
+                    }
+                    Standing::Older(missing) => Err(format!(
+                        "the database lacks {missing} migrations: run `daybook migrate`"
+                    )),
+                    Standing::Newer(_) => Err(
+                        "the database belongs to a newer version of Daybook: update this one"
+                            .to_owned(),
+                    ),
+                },
+                Ok(Err(error)) => Err(not_ready(&error, "the database cannot be read")),
                 Err(_) => Err("the database does not answer".to_owned()),
             }
         })
     })
 }
 
+const WRITES: &str = "the database takes no writes: every mutation would fail";
+
+/// Why the server is not ready, in words that anyone may read; the log has what the database said.
+fn not_ready(error: &DbErr, otherwise: &str) -> String {
+    tracing::warn!(%error, "not ready");
+    match FailureKind::of(error) {
+        FailureKind::FileReplaced => {
+            "a file of the database was deleted, moved or replaced while it was open: see the log, and start the server again"
+        }
+        FailureKind::Damaged => {
+            "the database is damaged: stop the server, run `daybook verify`, and restore a backup"
+        }
+        FailureKind::Full => "the database has no room left on its disk",
+        _ => otherwise,
+    }
+    .to_owned()
+}
+
 /// How the database's schema stands to this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     UpToDate,
+    /// It has no tables of Daybook's.
+    Empty,
     /// It lacks so many migrations.
     Older(usize),
     /// It has had a migration that this program does not know.
@@ -149,10 +170,10 @@ enum Standing {
 }
 
 /// Refuses a database that a newer version of this program has brought up to date: what this one would write could break the
-/// rules that the newer one relies on.
+/// rules that the newer one relies on. And one of which that cannot be told.
 ///
 /// # Errors
-/// [`StartError::Newer`]. A database that cannot be asked, or has no tables yet, is left to `/readyz`.
+/// [`StartError::Newer`], [`StartError::NotAsked`]. A database that has no tables yet is left to `/readyz`.
 pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
     match database.read(standing).await {
         Ok(Standing::Newer(migration)) => Err(StartError::Newer {
@@ -166,11 +187,18 @@ pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), 
             );
             Ok(())
         }
-        Ok(Standing::UpToDate) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%error, "the database cannot be asked for its version");
+        Ok(Standing::Empty) => {
+            tracing::warn!(
+                "the database has no tables yet, and --no-migrate is given: it is not ready until `daybook migrate` has run"
+            );
             Ok(())
         }
+        Ok(Standing::UpToDate) => Ok(()),
+        Err(error) => Err(StartError::NotAsked {
+            database: url.clone(),
+            what: "which version it belongs to",
+            reason: error.to_string(),
+        }),
     }
 }
 
@@ -194,7 +222,24 @@ pub async fn damage(database: &Database) -> Result<Vec<String>, DbErr> {
     Ok(lines?.into_iter().filter(|line| line != "ok").collect())
 }
 
+/// Whether the database has this table: asked of its catalogue, so that no error is taken for a table that is not there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_table(unit: &UnitOfWork, table: &str) -> Result<bool, DbErr> {
+    let backend = unit.get_database_backend();
+    let sql = match backend {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        _ => "SELECT 1 WHERE to_regclass($1) IS NOT NULL",
+    };
+    let question = Statement::from_sql_and_values(backend, sql, [table.into()]);
+    Ok(unit.query_one_raw(question).await?.is_some())
+}
+
 async fn standing(unit: UnitOfWork) -> Result<Standing, DbErr> {
+    if !has_table(&unit, MIGRATIONS).await? {
+        return Ok(Standing::Empty);
+    }
     let versions = Query::select()
         .column("version")
         .from(Migrator::migration_table_name())

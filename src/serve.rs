@@ -13,7 +13,7 @@ use crate::{
     http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
-        notify::Notify, sweep::Sweep, watch::Watch,
+        log::ShrinkLog, notify::Notify, sweep::Sweep, watch::Watch,
     },
     ledger::{self, Clock},
     signals,
@@ -23,6 +23,9 @@ use crate::{
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
 const CLOSE: Duration = Duration::from_secs(2);
+
+/// How far the clocks of two servers are usually apart.
+const CLOCK_AHEAD: Duration = Duration::from_secs(5);
 
 /// Connects, migrates, builds the schema, listens, and drains when asked to stop.
 ///
@@ -77,6 +80,9 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     jobs.start(Sweep::new(database.clone(), IdempotencySettings::default()));
     jobs.start(Expiry::new(database.clone(), clock.clone()));
     jobs.start(Watch(watcher));
+    if database.backend() == DbBackend::Sqlite {
+        jobs.start(ShrinkLog::new(database.clone()));
+    }
     if database.backend() == DbBackend::Postgres {
         jobs.start(Listen::new(settings.database.clone(), feed.clone()));
         jobs.start(Notify::new(database.clone(), feed));
@@ -166,26 +172,37 @@ fn schema_with_feed(
 /// The clock that entries are recorded by: not before the latest entry, also where the machine's clock was set back meanwhile.
 ///
 /// # Errors
-/// [`StartError::Migrate`] where the latest entry of a database that has its tables cannot be read: the clock could run backwards then.
+/// [`StartError::NotAsked`] where the latest entry of a database that has its tables cannot be read: the clock could run backwards then.
 async fn recording_clock(
     database: &Database,
     settings: &ServeSettings,
 ) -> Result<Clock, StartError> {
     let latest = database
-        .read(async |unit| ledger::latest_recorded_at(&unit).await)
+        .read(async |unit| {
+            // With --no-migrate, a database may have no tables yet; it has no entries either then.
+            if database::has_table(&unit, "entry").await? {
+                ledger::latest_recorded_at(&unit).await
+            } else {
+                Ok(None)
+            }
+        })
         .await;
-    let floor = match latest {
-        Ok(latest) => latest,
-        Err(error) if settings.migrate => {
-            return Err(StartError::Migrate {
-                database: settings.database.clone(),
-                reason: format!("its latest entry cannot be read: {error}"),
-            });
-        }
-        // With --no-migrate, a database may have no tables yet; it has no entries either then.
-        Err(_) => None,
-    };
-    Ok(Clock::system().never_backwards(floor))
+    let latest = latest.map_err(|error| StartError::NotAsked {
+        database: settings.database.clone(),
+        what: "when its latest entry was recorded",
+        reason: error.to_string(),
+    })?;
+    let clock = Clock::system();
+    if let Some(ahead) = latest.and_then(|latest| (latest - clock.now()).to_std().ok())
+        && ahead > CLOCK_AHEAD
+    {
+        tracing::warn!(
+            ?ahead,
+            "the latest entry was recorded later than the machine's clock says that it is: the clock was set back, or was wrong then; \
+             until it has caught up, entries are recorded at the instant of the latest one"
+        );
+    }
+    Ok(clock.never_backwards(latest))
 }
 
 /// Says what of the database server weakens what is promised.

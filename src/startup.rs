@@ -126,6 +126,18 @@ pub enum StartError {
         /// The first migration that this version does not know.
         migration: String,
     },
+    /// The database does not answer a question that has to be answered before anything is written to it.
+    #[error(
+        "the database {database} cannot be asked {what}: {reason}; when it answers, start again"
+    )]
+    NotAsked {
+        /// Which.
+        database: DatabaseUrl,
+        /// What had to be known.
+        what: &'static str,
+        /// What failed, in one line.
+        reason: String,
+    },
     /// The ledger cannot be checked.
     #[error("cannot check the ledger in {database}: {reason}; is it up to date? (daybook migrate)")]
     Verify {

@@ -5,6 +5,7 @@
     reason = "in a test, a panic is how a failure is reported"
 )]
 
+mod baddays;
 mod exchange;
 mod graphql;
 mod http;

@@ -57,7 +57,9 @@ pub enum ExpiryError {
 impl ExpiryError {
     /// Whether it is the database's doing, so that no other hold could be released either.
     fn is_of_the_database(&self) -> bool {
-        use FailureKind::{ConnectionLost, Full, NoConnection, ReadOnly, Unavailable};
+        use FailureKind::{
+            ConnectionLost, Damaged, FileReplaced, Full, NoConnection, ReadOnly, Unavailable,
+        };
         let kind = match self {
             Self::Find(error) => Some(FailureKind::of(error)),
             Self::Release(error) => error.database_error().map(FailureKind::of),
@@ -66,7 +68,15 @@ impl ExpiryError {
         };
         matches!(
             kind,
-            Some(ConnectionLost | Full | NoConnection | ReadOnly | Unavailable)
+            Some(
+                ConnectionLost
+                    | Damaged
+                    | FileReplaced
+                    | Full
+                    | NoConnection
+                    | ReadOnly
+                    | Unavailable
+            )
         )
     }
 }

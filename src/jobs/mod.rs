@@ -14,6 +14,7 @@
 //! | `expiry` | releases holds that have expired | a second |
 //! | `keys` | gets the keys of tokens again | five minutes, SIGHUP |
 //! | `listen` | hears of the commits of other servers | as they come |
+//! | `log` | empties SQLite's write-ahead log, and looks whether the database's files are still there | a second |
 //! | `notify` | tells other servers of commits | as they come |
 //! | `sweep` | deletes expired idempotency keys and old markers | five minutes |
 //! | `watch` | looks how far the outbox is settled | as it is woken, a second |
@@ -22,6 +23,7 @@ pub(crate) mod certificate;
 pub mod expiry;
 pub(crate) mod keys;
 pub(crate) mod listen;
+pub(crate) mod log;
 pub(crate) mod notify;
 mod supervisor;
 pub(crate) mod sweep;

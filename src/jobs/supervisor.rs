@@ -86,7 +86,7 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
     let last_success =
         metrics::gauge!("daybook_job_last_success_timestamp_seconds", "job" => J::NAME);
     last_success.set(0.0);
-    let mut failures = 0;
+    let mut failures = 0_u32;
     let mut last = Last::Succeeded;
     loop {
         let wait = wait_after(J::FIRST_WAIT, failures).min(J::LONGEST_WAIT);
@@ -123,12 +123,15 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
             Ok(Ok(false)) => return,
             Ok(Err(error)) => {
                 metrics::counter!("daybook_job_failures_total", "job" => J::NAME).increment(1);
-                tracing::warn!(
-                    job = J::NAME,
-                    failures,
-                    error,
-                    "the job failed, and is run again"
-                );
+                // What lasts is said at its beginning, and then less and less often.
+                if failures == 0 || failures.is_power_of_two() {
+                    tracing::warn!(
+                        job = J::NAME,
+                        failures,
+                        error,
+                        "the job failed, and is run again"
+                    );
+                }
                 last = Last::Failed;
             }
             Err(panic) => {

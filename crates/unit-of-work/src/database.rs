@@ -276,7 +276,10 @@ impl Database {
             AnyPool::Sqlite(pool) => {
                 self.look_at_files(Access::ReadOnly)?;
                 let connection = pool.acquire_until(deadline).await?;
-                self.look_at_files(access)?;
+                if access == Access::ReadWrite {
+                    // It may have waited long for the writer before it.
+                    self.look_at_files(access)?;
+                }
                 return Ok(Connection::sqlite(connection));
             }
         };

@@ -29,13 +29,15 @@ pub(super) fn unreadable(position: i64, error: &DbErr) -> Error {
         FailureKind::NoConnection => codes::OVERLOADED,
         FailureKind::ConnectionLost | FailureKind::Unavailable => codes::DATABASE_UNAVAILABLE,
         FailureKind::Full => codes::DATABASE_FULL,
+        FailureKind::FileReplaced => codes::DATABASE_FILE_REPLACED,
+        FailureKind::Damaged => codes::DATABASE_DAMAGED,
         FailureKind::Timeout => codes::DEADLINE_EXCEEDED,
         _ => codes::INTERNAL,
     };
     let mut why = Undelivered::default();
     why.code = Some(code.to_owned());
     why.id = Some(id);
-    why.retryable = is_passing(error) || code != codes::INTERNAL;
+    why.retryable = is_passing(error) || !matches!(code, codes::INTERNAL | codes::DATABASE_DAMAGED);
     interrupted(position, why)
 }
 
