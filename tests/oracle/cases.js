@@ -46,9 +46,10 @@ export async function runRequests(target, toy, { out = console.log }) {
   const lines = (await readFile(`${folder(".")}execution.jsonl`, "utf8")).trim().split("\n");
   for (const [index, line] of lines.entries()) {
     const { document, ...parameters } = JSON.parse(line);
-    const { wanted, got } = await execution.both(target, toy, document, parameters);
+    const answers = await execution.both(target, toy, document, parameters);
+    const { wanted, got } = answers;
     report.count("requests");
-    const kind = execution.compare(wanted, got);
+    const kind = execution.compare(answers);
     if (kind) report.difference(kind, { seed: index + 1, document, says: [`graphql-js: ${JSON.stringify(wanted)}`, `Daybook:    ${JSON.stringify(got)}`] });
   }
   await report.write(undefined, out);

@@ -175,10 +175,18 @@ impl Coercing<'_> {
         let name = &*self.schema.ty(id).name;
         match built_in(name, value) {
             Ok(value) => {
-                if let Some(message) = self.scalars.refusal(name, &value) {
-                    return self.wrong(&value, message);
+                let Some(message) = self.scalars.refusal(name, &value) else {
+                    return value;
+                };
+                // JSON has one kind of number: `1e2` and `100.0` are 100, whichever way a client's library writes it.
+                let whole = match &value {
+                    Value::Number(number) if number.is_f64() => whole(number).map(Value::from),
+                    _ => None,
+                };
+                match whole {
+                    Some(whole) if self.scalars.refusal(name, &whole).is_none() => whole,
+                    _ => self.wrong(&value, message),
                 }
-                value
             }
             Err((value, message)) => self.wrong(&value, message),
         }
@@ -198,19 +206,8 @@ impl Coercing<'_> {
 
 /// A value of one of GraphQL's own scalars; of another one, the value as it is.
 fn built_in(name: &str, value: Value) -> Result<Value, (Value, String)> {
-    let integer = |number: &Number| {
-        let whole = |number: f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
-        number.as_i64().or_else(|| {
-            let number = number.as_f64().filter(|&number| whole(number))?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "it is whole, and below 2^53"
-            )]
-            Some(number as i64)
-        })
-    };
     let message = match (name, &value) {
-        ("Int", Value::Number(number)) => match integer(number) {
+        ("Int", Value::Number(number)) => match whole(number) {
             Some(number) if i32::try_from(number).is_ok() => return Ok(Value::from(number)),
             Some(_) => "Int cannot represent non 32-bit signed integer value",
             None if number.is_u64() => "Int cannot represent non 32-bit signed integer value",
@@ -224,7 +221,7 @@ fn built_in(name: &str, value: Value) -> Result<Value, (Value, String)> {
         ("Float", _) => "Float cannot represent non numeric value",
         ("String", _) => "String cannot represent a non string value",
         ("Boolean", _) => "Boolean cannot represent a non boolean value",
-        ("ID", Value::Number(number)) => match integer(number) {
+        ("ID", Value::Number(number)) => match whole(number) {
             Some(number) => return Ok(Value::String(number.to_string())),
             None if number.is_u64() => return Ok(Value::String(number.to_string())),
             None => "ID cannot represent value",
@@ -234,6 +231,19 @@ fn built_in(name: &str, value: Value) -> Result<Value, (Value, String)> {
     };
     let message = format!("{message}: {}", shown(&value));
     Err((value, message))
+}
+
+/// A number without a fraction, however it is written, if no digit of it can have been lost.
+fn whole(number: &Number) -> Option<i64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
+    number.as_i64().or_else(|| {
+        let number = number.as_f64().filter(is_whole)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is whole, and below 2^53"
+        )]
+        Some(number as i64)
+    })
 }
 
 /// A default value as the schema writes it, as a value of its type.

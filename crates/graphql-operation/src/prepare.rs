@@ -3,13 +3,14 @@
 use std::{any::TypeId, sync::Arc};
 
 use async_graphql::{
-    CacheControl, Data, Request, Response, ValidationResult, Variables,
+    CacheControl, Data, Name, Request, Response, ValidationResult, Value, Variables,
     extensions::ExtensionContext,
     parser::types::{ExecutableDocument, OperationType},
 };
 
 use crate::{
-    error::Refused,
+    coerce::{Segment, path_value},
+    error::{Refused, Stage, server_error},
     known::{Documents, KnownOperation},
     limits::Limits,
     measure::{Measure, Measured, Sizes},
@@ -151,6 +152,7 @@ impl Preparer {
         let measure = operation.measured.with(&variables);
         limits.check(&measure)?;
         let template = documents.template(&known, operation, schema, &variables)?;
+        refuse_nulls(&template, &variables)?;
         let chosen = operation.chosen(&variables).collect();
         request.variables = variables;
         Ok(PreparedOperation {
@@ -182,6 +184,33 @@ impl Preparer {
     pub(crate) fn weight(&self) -> u64 {
         self.0.documents.weight()
     }
+}
+
+/// Refuses a variable that is null where a field of the operation takes no null (specification, "CoerceArgumentValues").
+///
+/// The specification has this error at the field, once execution comes to it. Here nothing runs: whether a mutation moves money does
+/// then not depend on what stands before that field, and no engine behind this sees the null, which this one reads as `[null]` where a
+/// list is wanted.
+fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refused> {
+    let is_null = |name: &Name| variables.get(name) == Some(&Value::Null);
+    let nulls = template.not_null.iter().filter(|(name, _)| is_null(name));
+    let errors: Vec<_> = nulls
+        .map(|(name, pos)| {
+            let message = format!(
+                "Variable \"${name}\" must not be null: it is used where null cannot stand."
+            );
+            let path = path_value(&[Segment::Name(name.to_string())]);
+            let mut error = server_error(Stage::UserInput, message, Some(*pos));
+            if let Some(extensions) = &mut error.extensions {
+                extensions.set("path", path);
+            }
+            error
+        })
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Refused::new(errors, Stage::UserInput))
 }
 
 /// An operation that may run: what is known of it is decided once, and carried in the request's data.

@@ -39,6 +39,8 @@ pub(crate) struct Template {
     pub(crate) root_fields: Vec<(Name, Name)>,
     /// Variables that may have no value, and are the whole of an argument's: that argument is then not there.
     optional: Vec<Name>,
+    /// Variables that may be null, where null cannot stand, and where the first of these places is.
+    pub(crate) not_null: Vec<(Name, Pos)>,
     /// Whether something is asked for that [`put_right`] takes out of the answer.
     pub(crate) asks_for_kinds: bool,
     fields: usize,
@@ -78,6 +80,7 @@ pub(crate) fn normalise<'d>(
         variables: HashMap::new(),
         used: HashSet::new(),
         optional: Vec::new(),
+        not_null: Vec::new(),
         asks_for_kinds: false,
         fields: 0,
         text: 0,
@@ -119,6 +122,7 @@ pub(crate) fn normalise<'d>(
         },
         root_fields,
         optional: normalising.optional,
+        not_null: normalising.not_null,
         asks_for_kinds: normalising.asks_for_kinds,
         fields: normalising.fields,
         text: normalising.text,
@@ -195,6 +199,7 @@ struct Normalising<'d> {
     variables: HashMap<&'d str, (Ty, bool)>,
     used: HashSet<&'d str>,
     optional: Vec<Name>,
+    not_null: Vec<(Name, Pos)>,
     asks_for_kinds: bool,
     fields: usize,
     text: usize,

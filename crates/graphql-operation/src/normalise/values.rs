@@ -12,6 +12,7 @@ use async_graphql_value::Value;
 use super::{Normalising, positioned};
 use crate::{
     ast::{self, Argument, Directive, Operation, ValueKind},
+    error::Pos,
     literal,
     schema::{InputDefinition, Named, Schema, Ty},
 };
@@ -30,7 +31,10 @@ impl<'d> Normalising<'d> {
                 Some(definition) => literal::typed(self.schema, &argument.value, &definition.ty),
                 None => literal::untyped(&argument.value),
             };
-            self.note(&argument.value);
+            self.note(
+                &argument.value,
+                definitions.get(argument.name.text).map(|it| &it.ty),
+            );
             if let ValueKind::Variable(name) = argument.value.kind
                 && self
                     .variables
@@ -46,22 +50,52 @@ impl<'d> Normalising<'d> {
         read
     }
 
-    /// Notes the variables and the size of a value.
-    fn note(&mut self, value: &'d ast::Value<'d>) {
+    /// Notes the size of a value and the variables in it. `ty` is the type that is expected of the value; `None` where nothing is
+    /// known of it, as inside a custom scalar.
+    fn note(&mut self, value: &'d ast::Value<'d>, ty: Option<&Ty>) {
         self.text += 64;
         match &value.kind {
             ValueKind::Variable(name) => {
                 self.used.insert(name);
+                self.note_not_null(name, value.pos, ty);
             }
             ValueKind::String(text, _) => self.text += text.len(),
-            ValueKind::List(items) => items.iter().for_each(|item| self.note(item)),
+            ValueKind::List(items) => {
+                let inner = match ty.map(Ty::nullable) {
+                    Some(Ty::List(inner)) => Some(&**inner),
+                    _ => None,
+                };
+                items.iter().for_each(|item| self.note(item, inner));
+            }
             ValueKind::Object(fields) => {
+                let schema = self.schema;
+                // One object may stand for a list of it.
+                let inputs = ty.map(|ty| &schema.ty(ty.base()).inputs);
                 for field in fields {
                     self.text += 64 + field.name.text.len();
-                    self.note(&field.value);
+                    let input = inputs.and_then(|inputs| inputs.get(field.name.text));
+                    self.note(&field.value, input.map(|input| &input.ty));
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Validation lets a variable whose type can be null stand where null cannot, if one of the two has a default. Null itself is
+    /// still no value there.
+    fn note_not_null(&mut self, name: &str, pos: Pos, ty: Option<&Ty>) {
+        let may_be_null = self
+            .variables
+            .get(name)
+            .is_some_and(|(ty, _)| !ty.is_non_null());
+        if may_be_null
+            && ty.is_some_and(Ty::is_non_null)
+            && !self
+                .not_null
+                .iter()
+                .any(|(known, _)| known.as_str() == name)
+        {
+            self.not_null.push((Name::new(name), pos));
         }
     }
 

@@ -73,6 +73,10 @@ struct Query;
 
 #[Object]
 impl Query {
+    async fn ids(&self, ids: Vec<ID>) -> usize {
+        ids.len()
+    }
+
     async fn pets(&self) -> Vec<Pet> {
         vec![dog().into(), cat().into()]
     }
@@ -202,8 +206,22 @@ async fn an_argument_without_a_value_has_its_default() {
     assert_eq!(data, json!({ "number": 7, "optional": 7 }));
     let data = server.data(document, json!({ "n": 1.0 })).await;
     assert_eq!(data, json!({ "number": 1, "optional": 1 }));
+}
+
+/// The engine would add 5 before it finds the null.
+#[tokio::test]
+async fn nothing_runs_where_null_stands_in_place_of_a_number() {
+    let server = Server::new();
+    let document = "mutation ($n: Int = 1) { add(by: 5) { one } null: add(by: $n) { one } }";
     let response = server.run(document, json!({ "n": null })).await;
-    assert!(response["errors"][0]["path"][0] == "number", "{response}");
+    assert_eq!(response["data"], Json::Null);
+    let extensions = &response["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "BAD_USER_INPUT", "{response}");
+    assert_eq!(server.sum.load(Ordering::SeqCst), 0);
+    let lists = "query ($ids: [ID!] = []) { ids(ids: $ids) }";
+    let response = server.run(lists, json!({ "ids": null })).await;
+    assert_eq!(response["data"], Json::Null, "{response}");
+    assert_eq!(server.data(lists, json!({})).await, json!({ "ids": 0 }));
 }
 
 #[tokio::test]

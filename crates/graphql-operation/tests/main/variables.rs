@@ -41,6 +41,9 @@ fn values_become_those_of_their_types() {
     );
     coerced("Command", "command", json!("SIT"), json!("SIT"));
     coerced("Even", "even", json!(4), json!(4));
+    // A number without a fraction is an integer for a scalar that takes no other.
+    coerced("Even", "even", json!(1e2), json!(100));
+    coerced("Any", "any", json!(1e2), json!(1e2));
     coerced(
         "Any",
         "any",
@@ -126,6 +129,9 @@ fn values_of_other_types_are_refused_with_their_path() {
             "`$a[0][1]`",
             json!(["a", 0, 1]),
         ),
+        ("Even", "even", json!(3.0), "3.0 is not even", json!(["a"])),
+        ("Even", "even", json!(2.5), "2.5 is not even", json!(["a"])),
+        ("Even", "even", json!(1e300), "is not even", json!(["a"])),
         ("Point", "point", json!(1), "to be an object", json!(["a"])),
         (
             "Point",
@@ -211,6 +217,69 @@ fn a_condition_is_not_null() {
     assert_eq!(refused.to_string(), message);
     assert_eq!(refused.stage().code(), "BAD_USER_INPUT");
     assert!(prepare(document, json!({})).is_ok());
+}
+
+/// A default, of the variable or of the place, lets a variable that may be null stand where null may not. Null itself may not.
+#[test]
+fn null_is_refused_where_it_cannot_stand() {
+    let places = [
+        ("Int = 1", "int(a: 1) nonNullInt(a: $a)"),
+        ("Int", "defaultInt(a: $a)"),
+        ("Int = null", "defaultInt(a: $a)"),
+        ("[Int!] = [1]", "nonNullInts(a: $a)"),
+        ("[ID!] = 1", "...F"),
+        ("Int = 1", "nonNullInts(a: [1, $a])"),
+        ("Int = 1", "point(a: { x: $a })"),
+        ("Int", "point(a: { x: 1, y: $a })"),
+        (
+            "Int = 1",
+            "deep(a: { point: { x: 1 }, points: [{ x: 1 }, { x: $a }] })",
+        ),
+        ("Int = 1", "deep(a: { point: { x: 1 }, points: { x: $a } })"),
+        (
+            "Point = { x: 1 }",
+            "deep(a: { point: { x: 1 }, points: [$a] })",
+        ),
+        (
+            "Point = { x: 1 }",
+            "deep(a: { next: { point: $a }, point: { x: 1 } })",
+        ),
+        ("Int = 1", "int(a: 1) @needs(a: $a)"),
+    ];
+    let message = "Variable \"$a\" must not be null: it is used where null cannot stand.";
+    for (ty, field) in places {
+        let document = format!(
+            "query ($a: {ty}) {{ __typename arguments {{ {field} }} }} {}",
+            if field == "...F" {
+                "fragment F on Arguments { ids(a: $a) }"
+            } else {
+                ""
+            }
+        );
+        for _ in 0..2 {
+            let refused = prepare(&document, json!({ "a": null })).expect_err(&document);
+            assert_eq!(refused.to_string(), message, "{document}");
+            assert_eq!(refused.stage().code(), "BAD_USER_INPUT");
+            let extensions = serde_json::to_value(&refused.errors()[0].extensions).unwrap();
+            assert_eq!(
+                extensions,
+                json!({ "code": "BAD_USER_INPUT", "path": ["a"] })
+            );
+        }
+        let given = prepare(&document, json!({}));
+        assert_eq!(given.is_err(), ty == "Int = null", "{document}");
+    }
+    // Where null may stand, and in fields that the operation leaves out.
+    for document in [
+        "query ($a: Int = 1) { arguments { int(a: $a) nullableDefault(a: $a) ints(a: [$a]) } }",
+        "query ($a: Int = 1) { arguments { nonNullInt(a: $a) @skip(if: true) } }",
+        "query ($a: Int = 1, $no: Boolean = false) { arguments { ... @include(if: $no) { nonNullInt(a: $a) } } }",
+    ] {
+        assert!(
+            prepare(document, json!({ "a": null })).is_ok(),
+            "{document}"
+        );
+    }
 }
 
 #[test]
