@@ -6,6 +6,7 @@
 //! A nullable field that can fail is written `Option<Result<T>>`, so that its failure is its own: with `Result<Option<T>>`
 //! the error would take the parent with it.
 
+mod answer;
 mod connection;
 mod context;
 mod error;

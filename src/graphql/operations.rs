@@ -13,7 +13,7 @@ pub fn operation_schema() -> Result<Schema, SchemaError> {
 }
 
 /// How operations of the ledger's schema are prepared: its scalars are read before anything runs, and lists are counted by what they
-/// usually have.
+/// can have.
 #[must_use]
 pub fn operations() -> Options {
     let scalars = Scalars::new()
@@ -21,12 +21,27 @@ pub fn operations() -> Options {
         .scalar::<DateTime>()
         .scalar::<CurrencyCode>();
     // An entry may have a thousand lines, and nearly all have a few. Counted by the most, a page of entries with their lines could
-    // not be asked for.
-    let sizes = Sizes::default()
+    // not be asked for. So the usual number is counted, and the lists' resolvers count what is there.
+    let mut sizes = Sizes::default()
         .page(20)
         .other_lists(10)
         .list("Query.nodes", Size::Argument("ids"))
-        .list("Query.currencies", Size::Items(200))
-        .list("LedgerCheck.differences", Size::Items(100));
+        .list("Query.currencies", Size::Usually(200))
+        .list("LedgerCheck.differences", Size::Items(100))
+        .list("Entry.lines", Size::Usually(10))
+        .list("EntryPayload.accounts", Size::Usually(20));
+    // The lines of a new entry are those of its input, and each is between two accounts.
+    let accounts = Size::EachOf {
+        argument: "input.lines",
+        items: 2,
+    };
+    for field in ["Mutation.postEntry", "Mutation.placeHold"] {
+        sizes = sizes
+            .list(
+                format!("{field}.entry.lines"),
+                Size::Argument("input.lines"),
+            )
+            .list(format!("{field}.accounts"), accounts);
+    }
     Options::default().scalars(scalars).sizes(sizes)
 }

@@ -46,6 +46,16 @@ impl Ledger {
 
     /// Serves a database that is reached by another URL than its own (through a proxy), or in another way.
     pub(super) async fn serve_at(test: TestDatabase, url: &str, options: DatabaseOptions) -> Self {
+        Self::serve_with(test, url, options, |_| {}).await
+    }
+
+    /// Serves a database with other options of what clients meet.
+    async fn serve_with(
+        test: TestDatabase,
+        url: &str,
+        options: DatabaseOptions,
+        set: impl FnOnce(&mut Options),
+    ) -> Self {
         let url = DatabaseUrl::parse(url).unwrap();
         let deadline = options.statement_timeout;
         let database = database::connect(&url, options).await.unwrap();
@@ -53,6 +63,7 @@ impl Ledger {
         let schema = graphql::operation_schema().unwrap();
         let mut options = Options::new(database::readiness(&database), schema);
         options.operations = graphql::operations();
+        set(&mut options);
         let app = http::app(serve::schema(&database, deadline), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -71,14 +82,26 @@ impl Ledger {
         }
     }
 
+    /// As [`Ledger::with_accounts`], where an answer may have so many fields.
+    pub(super) async fn with_complexity(test: TestDatabase, most: usize) -> Self {
+        let url = test.url().to_owned();
+        let limit = |options: &mut Options| options.limits.complexity = most;
+        let ledger = Self::serve_with(test, &url, DatabaseOptions::default(), limit).await;
+        ledger.open_accounts().await;
+        ledger
+    }
+
     /// A server with the accounts `cash` (debit, no limit) and `alice` (credit, no overdraft) in euros.
     pub(super) async fn with_accounts(test: TestDatabase) -> Self {
         let ledger = Self::serve(test).await;
-        ledger.open("cash", "EUR", "DEBIT", "NONE").await;
+        ledger.open_accounts().await;
         ledger
-            .open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
+    }
+
+    async fn open_accounts(&self) {
+        self.open("cash", "EUR", "DEBIT", "NONE").await;
+        self.open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
             .await;
-        ledger
     }
 
     pub(super) fn is_sqlite(&self) -> bool {

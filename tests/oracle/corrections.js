@@ -1,7 +1,7 @@
 // Where graphql-js 16 is not what the specification of September 2025 says, the oracle is put right.
 import {
   GraphQLBoolean, GraphQLError, GraphQLNonNull, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, TypeInfo, __Directive,
-  __Schema, buildSchema, extendSchema, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, isScalarType,
+  __Schema, buildSchema, extendSchema, getNamedType, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, isScalarType,
   parse, specifiedRules, typeFromAST, validate, visit, visitWithTypeInfo,
 } from "graphql";
 import * as next from "graphql17";
@@ -15,8 +15,11 @@ for (const type of introspectionTypes) {
   }
 }
 
-/** A variable that can be null is found in a field of a @oneOf input object also where that object stands in a non-null place. */
+/** A variable that can be null is found in a field of a @oneOf input object also where that object stands in a non-null place, or for a list of it. */
 export function OneOfVariablesRule(context) {
+  // An item of a list has the list around it, as a field of one object has that stands for a list.
+  const inFields = new Set();
+  visit(context.getDocument(), { ObjectField: ({ value }) => void inFields.add(value) });
   return {
     OperationDefinition: {
       leave(operation) {
@@ -24,8 +27,8 @@ export function OneOfVariablesRule(context) {
         for (const { node, parentType } of context.getRecursiveVariableUsages(operation)) {
           const definition = types.get(node.name.value);
           const type = definition && typeFromAST(context.getSchema(), definition.type);
-          const parent = parentType && getNullableType(parentType);
-          if (!type || isNonNullType(type) || !parent?.isOneOf) continue;
+          const parent = parentType && getNamedType(parentType);
+          if (!type || isNonNullType(type) || !parent?.isOneOf || !inFields.has(node)) continue;
           context.reportError(new GraphQLError(`Variable "$${node.name.value}" is of type "${type}" but must be non-nullable to be used for OneOf Input Object "${parent}".`, { nodes: [definition, node] }));
         }
       },

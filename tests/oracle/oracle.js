@@ -1,4 +1,4 @@
-// graphql-js beside Daybook: `node oracle.js --part validation|execution|normalised|limits|cases|requests --schema daybook|toy --documents N --seed S`.
+// graphql-js beside Daybook: `node oracle.js --part validation|execution|normalised|limits|bounded|cases|requests --schema daybook|toy --documents N --seed S`.
 import { parseArgs } from "node:util";
 import { Lines, judge, server, toyVerdict } from "./ask.js";
 import * as limits from "./limits.js";
@@ -74,10 +74,23 @@ async function measure() {
   }
 }
 
+/** The real server with a limit that many answers exceed, over a ledger whose entries have up to a hundred lines. */
+async function bounded() {
+  const most = 1000;
+  const answering = await server({ complexity: most });
+  try {
+    await limits.fill(answering, 100);
+    return await limits.runBounded(limits.answerOf(answering), most, settings);
+  } finally {
+    await answering.stop();
+  }
+}
+
 const PARTS = {
   validation: () => asking((asker) => validation.run(target, asker, settings)),
   execution: () => answering((toy) => execution.run(load("toy"), toy, settings)),
   limits: measure,
+  bounded,
   normalised: () => asking((asker) => execution.run(target, execution.normalised(target, asker), settings)),
   cases: () => asking((asker) => cases.run(target, asker, settings)),
   requests: () => answering((toy) => cases.runRequests(load("toy"), toy, settings)),

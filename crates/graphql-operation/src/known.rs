@@ -106,7 +106,7 @@ impl Documents {
         schema: &Schema,
         scalars: &Scalars,
         sizes: &Sizes,
-        fits: impl Fn(&Measured) -> Result<(), Refused>,
+        fits: impl Fn(&Measured) -> bool,
     ) -> Result<Arc<Known>, Refused> {
         let document = parser::parse(text)?;
         let errors = validate::validate(schema, scalars, &document);
@@ -125,6 +125,7 @@ impl Documents {
         let shared: Arc<str> = text.into();
         let mut operations = Vec::with_capacity(document.operations.len());
         let only = document.operations.len() == 1;
+        let mut is_kept = true;
         for (number, operation) in document.operations.iter().enumerate() {
             let measured = Measuring::new(schema, sizes, &document).operation(operation);
             let mut known =
@@ -136,10 +137,14 @@ impl Documents {
                 only
             };
             if is_wanted && known.conditions.is_empty() {
-                // What is over a limit is not to be written out.
-                fits(&known.measured)?;
-                let template = normalise(schema, &document, operation, &HashMap::new());
-                known.template = Some(Arc::new(template.map_err(too_large)?));
+                // What is over a limit whatever its variables are is neither written out nor kept. It is refused once they are known, so
+                // that the refusal says how much this request asks for.
+                if fits(&known.measured) {
+                    let template = normalise(schema, &document, operation, &HashMap::new());
+                    known.template = Some(Arc::new(template.map_err(too_large)?));
+                } else {
+                    is_kept = false;
+                }
             }
             operations.push(Arc::new(known));
         }
@@ -153,9 +158,11 @@ impl Documents {
             operations,
             bytes,
         });
-        self.documents.insert(shared, Arc::clone(&known));
-        // Left to itself the cache sees to its bound later, a batch of insertions at a time.
-        self.documents.run_pending_tasks();
+        if is_kept {
+            self.documents.insert(shared, Arc::clone(&known));
+            // Left to itself the cache sees to its bound later, a batch of insertions at a time.
+            self.documents.run_pending_tasks();
+        }
         Ok(known)
     }
 

@@ -17,11 +17,13 @@
 //! | and kept | `known` |
 //! | variables become values of their types | `coerce` |
 //! | a schema executes it, and errors end where they belong | `extension`, `preparing`, `nulls` |
+//! | lists that are longer than they usually are count as well | `answer` |
 //!
 //! # Why a reader and rules of our own
 //!
 //! `README.md` has the libraries that were looked at, and why none of them is here.
 
+mod answer;
 mod ast;
 mod coerce;
 mod error;
@@ -44,6 +46,7 @@ mod text;
 mod tokens;
 mod validate;
 
+pub use answer::AnswerCount;
 pub use error::{Refused, Stage};
 pub use extension::PreparedOperations;
 pub use limits::Limits;

@@ -5,7 +5,7 @@ use std::{any::TypeId, sync::Arc};
 use async_graphql::{
     CacheControl, Data, Name, Request, Response, ValidationResult, Value, Variables,
     extensions::ExtensionContext,
-    parser::types::{ExecutableDocument, OperationType},
+    parser::types::{ExecutableDocument, OperationType, SelectionSet},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     normalise::{Template, put_right},
     print::Printed,
     scalars::Scalars,
-    schema::Schema,
+    schema::{Schema, TypeId as TypeOf},
 };
 
 /// What a [`Preparer`] needs beside a schema.
@@ -142,7 +142,7 @@ impl Preparer {
             Some(known) => known,
             None => {
                 limits.check_text(text)?;
-                let fits = |measured: &Measured| limits.check(&measured.least());
+                let fits = |measured: &Measured| limits.check(&measured.least()).is_ok();
                 documents.read(text, name, schema, &options.scalars, &options.sizes, fits)?
             }
         };
@@ -156,6 +156,7 @@ impl Preparer {
         let chosen = operation.chosen(&variables).collect();
         request.variables = variables;
         Ok(PreparedOperation {
+            preparer: self.clone(),
             operation: Arc::clone(operation),
             template,
             chosen,
@@ -218,6 +219,7 @@ fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refuse
 /// Its text, by `Display`, is the normalised operation.
 #[derive(Debug)]
 pub struct PreparedOperation {
+    preparer: Preparer,
     operation: Arc<KnownOperation>,
     template: Arc<Template>,
     /// What its conditions were when the template was chosen.
@@ -300,6 +302,22 @@ impl PreparedOperation {
                 .operation
                 .chosen(&request.variables)
                 .eq(self.chosen.iter().copied())
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.preparer.0.options
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.preparer.0.schema
+    }
+
+    /// The type of the root, and what is selected on it.
+    pub(crate) fn root(&self) -> Option<(TypeOf, &SelectionSet)> {
+        let root = self.schema().root(self.kind())?;
+        let mut operations = self.template.document.operations.iter();
+        let (_, operation) = operations.next()?;
+        Some((root, &operation.node.selection_set.node))
     }
 
     /// Whether two requests run the same normalised operation, whatever their variables.

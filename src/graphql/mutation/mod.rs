@@ -10,10 +10,11 @@ mod release_hold;
 mod reverse_entry;
 mod set_account_status;
 
-use async_graphql::{Context, MergedObject, SimpleObject};
+use async_graphql::{ComplexObject, Context, MergedObject, Result, SimpleObject};
 use unit_of_work::ContextExt as _;
 
 use super::{
+    answer::count_items,
     context::LedgerContext as _,
     object::{Account, Entry},
 };
@@ -41,11 +42,21 @@ pub struct AccountPayload {
 
 /// A new entry, and what it changed.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct EntryPayload {
     /// The entry.
     entry: Entry,
-    /// The accounts that it touched, as they are now.
+    #[graphql(skip)]
     accounts: Vec<Account>,
+}
+
+#[ComplexObject]
+impl EntryPayload {
+    /// The accounts that it touched, as they are now.
+    async fn accounts(&self, ctx: &Context<'_>) -> Result<&[Account]> {
+        count_items(ctx, self.accounts.len())?;
+        Ok(&self.accounts)
+    }
 }
 
 impl EntryPayload {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{EntryLine, global_id};
 use crate::{
     graphql::{
+        answer::count_items,
         context::LedgerContext as _,
         loaders::{self, Entries, Lines, Resolvers, Reversals},
         scalars::{DateTime, Json},
@@ -105,6 +106,7 @@ impl Entry {
                 lines.unwrap_or_default()
             }
         };
+        count_items(ctx, lines.len())?;
         Ok(lines.into_iter().map(EntryLine).collect())
     }
 

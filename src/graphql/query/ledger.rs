@@ -5,6 +5,7 @@ use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
+        answer::count_items,
         object::{Currency, LedgerCheck},
         verification,
     },
@@ -22,6 +23,7 @@ impl LedgerQuery {
     /// The currencies that accounts can have, by code.
     async fn currencies(&self, ctx: &Context<'_>) -> Result<Vec<Currency>> {
         let currencies = ledger::currencies(ctx.unit()).await?;
+        count_items(ctx, currencies.len())?;
         Ok(currencies.into_iter().map(Currency).collect())
     }
 

@@ -4,17 +4,32 @@
 //! counts may grow exponentially. Sums stop at the greatest number. Fields are counted as often as they can be answered, with the
 //! schema's types at hand: below a page as often as the page has items, below a list as often as [`Sizes`] says, below a list of
 //! the schema itself as often as the schema has such things.
+//!
+//! | file | |
+//! |---|---|
+//! | `sizes` | what is known of the schema's lists |
+//! | `items` | what an argument says of a size |
+//! | `said` | what a field's arguments say of lists further below it |
+//! | `introspection` | lists of the schema itself |
+//! | `answered` | what an answer has beyond what was counted |
 
+mod answered;
 mod introspection;
+mod items;
+mod said;
 mod sizes;
 
 use std::collections::HashMap;
 
-use async_graphql::{Name, Value, Variables};
+use async_graphql::Variables;
 
-use self::introspection::Introspection;
-pub(crate) use self::sizes::Items;
+pub(crate) use self::answered::{Answered, List};
 pub use self::sizes::{Size, Sizes};
+use self::{
+    introspection::Introspection,
+    items::{Arguments, Items},
+    said::Said,
+};
 use crate::{
     ast::{Document, Field, Operation, Selection, SelectionSet},
     schema::{Schema, TypeId},
@@ -117,8 +132,10 @@ pub(crate) struct Measuring<'d> {
     sizes: &'d Sizes,
     document: &'d Document<'d>,
     fragments: HashMap<&'d str, usize>,
-    /// What has been measured, by the type that it was measured on: it says where a page is.
-    measured: HashMap<(usize, TypeId, bool), Counts>,
+    /// What has been measured, by the type that it was measured on, whether that is a page, and what is said around it.
+    measured: HashMap<(usize, TypeId, bool, usize), Counts>,
+    /// What is said around selection sets; the first is nothing.
+    said: Vec<Said<'d>>,
     sums: Vec<Vec<(Items, Cost)>>,
     introspection: Introspection<'d>,
 }
@@ -132,6 +149,7 @@ impl<'d> Measuring<'d> {
             sizes,
             document,
             measured: HashMap::new(),
+            said: vec![Said::new()],
             sums: Vec::new(),
             introspection: Introspection::new(schema, document, fragments.clone()),
             fragments,
@@ -141,7 +159,7 @@ impl<'d> Measuring<'d> {
     /// Measures one operation of the document, which is valid.
     pub(crate) fn operation(mut self, operation: &'d Operation<'d>) -> Measured {
         let counts = match self.schema.root(operation.kind) {
-            Some(root) => self.set(&operation.selections, root, false),
+            Some(root) => self.set(&operation.selections, root, false, 0),
             None => Counts::default(),
         };
         let variables = operation.variables.iter();
@@ -163,25 +181,34 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// `is_page`: whether the set is on a page, whose `edges` and `nodes` are counted already.
-    fn set(&mut self, set: &'d SelectionSet<'d>, parent: TypeId, is_page: bool) -> Counts {
+    /// `is_page`: whether the set is on a page, whose `edges` and `nodes` are counted already. `said`: what is said around it.
+    fn set(
+        &mut self,
+        set: &'d SelectionSet<'d>,
+        parent: TypeId,
+        is_page: bool,
+        said: usize,
+    ) -> Counts {
         let mut total = Counts::default();
         let mut sum = Vec::new();
         for selection in &set.items {
             let (one, directives) = match selection {
-                Selection::Field(field) => (self.field(field, parent, is_page), &field.directives),
+                Selection::Field(field) => {
+                    let counts = self.field(field, parent, is_page, said);
+                    (counts, &field.directives)
+                }
                 Selection::Inline(inline) => {
                     let condition = inline
                         .condition
                         .and_then(|name| self.schema.find(name.text));
                     let on = condition.unwrap_or(parent);
                     (
-                        self.set(&inline.selections, on, is_page),
+                        self.set(&inline.selections, on, is_page, said),
                         &inline.directives,
                     )
                 }
                 Selection::Spread(spread) => {
-                    let mut counts = self.fragment(spread.name.text, is_page);
+                    let mut counts = self.fragment(spread.name.text, is_page, said);
                     // A spread costs a visit, also of a fragment that is empty but for other spreads.
                     counts.cost.certain = counts.cost.certain.saturating_add(1);
                     (counts, &spread.directives)
@@ -219,7 +246,13 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    fn field(&mut self, field: &'d Field<'d>, parent: TypeId, is_page: bool) -> Counts {
+    fn field(
+        &mut self,
+        field: &'d Field<'d>,
+        parent: TypeId,
+        is_page: bool,
+        said: usize,
+    ) -> Counts {
         let mut counts = Counts {
             depth: 1,
             fields: 1,
@@ -235,11 +268,18 @@ impl<'d> Measuring<'d> {
             return counts;
         };
         let asks_for_schema = matches!(field.name.text, "__schema" | "__type");
-        let items = self
-            .sizes
-            .items(self.schema, parent, definition, field, is_page);
+        let (schema, sizes) = (self.schema, self.sizes);
+        let name = field.name.text;
+        let arguments = Arguments::Written(&field.arguments);
+        let items = match said::of(&self.said[said], name) {
+            Some(items) => items.clone(),
+            None => sizes.items(schema, parent, definition, arguments, is_page),
+        };
+        let own = sizes.below(schema, parent, definition, arguments);
+        let below = said::below(&self.said[said], name, own);
+        let below = self.number_of(below);
         let below_is_page = sizes::is_paged(definition);
-        let inside = self.set(set, definition.ty.base(), below_is_page);
+        let inside = self.set(set, definition.ty.base(), below_is_page, below);
         counts.depth = inside.depth.saturating_add(1);
         counts.aliases = counts.aliases.saturating_add(inside.aliases);
         counts.directives = inside.directives;
@@ -258,7 +298,16 @@ impl<'d> Measuring<'d> {
         counts
     }
 
-    fn fragment(&mut self, name: &'d str, is_page: bool) -> Counts {
+    /// Where what is said stands in `self.said`. Fields that say the same share a number, and with it what is measured below them.
+    fn number_of(&mut self, said: Said<'d>) -> usize {
+        let known = self.said.iter().position(|known| *known == said);
+        known.unwrap_or_else(|| {
+            self.said.push(said);
+            self.said.len() - 1
+        })
+    }
+
+    fn fragment(&mut self, name: &'d str, is_page: bool, said: usize) -> Counts {
         let Some(&number) = self.fragments.get(name) else {
             return Counts::default();
         };
@@ -266,32 +315,13 @@ impl<'d> Measuring<'d> {
         let Some(condition) = self.schema.find(fragment.condition.text) else {
             return Counts::default();
         };
-        let key = (number, condition, is_page);
+        let key = (number, condition, is_page, said);
         if let Some(counts) = self.measured.get(&key) {
             return *counts;
         }
-        let mut counts = self.set(&fragment.selections, condition, is_page);
+        let mut counts = self.set(&fragment.selections, condition, is_page, said);
         counts.directives = counts.directives.saturating_add(fragment.directives.len());
         self.measured.insert(key, counts);
         counts
-    }
-}
-
-/// A number that a client gives: as a literal, or in a variable.
-#[derive(Clone, Debug)]
-pub(crate) enum Given {
-    Number(i64),
-    Variable(Name),
-}
-
-impl Given {
-    fn with(&self, variables: &Variables) -> Option<i64> {
-        match self {
-            Self::Number(number) => Some(*number),
-            Self::Variable(name) => match variables.get(name) {
-                Some(Value::Number(number)) => number.as_i64(),
-                _ => None,
-            },
-        }
     }
 }

@@ -2,13 +2,8 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Name, Value, Variables};
-
-use super::Given;
-use crate::{
-    ast::{Field, ValueKind},
-    schema::{FieldDefinition, Schema, TypeId},
-};
+use super::items::{Arguments, Given, Items, default_number, size};
+use crate::schema::{FieldDefinition, Schema, TypeId};
 
 /// How many items the lists of a schema can have.
 ///
@@ -22,7 +17,11 @@ use crate::{
 ///     .page(20)
 ///     .other_lists(10)
 ///     .list("Query.nodes", Size::Argument("ids"))
-///     .list("Query.currencies", Size::Items(200));
+///     .list("Query.currencies", Size::Items(200))
+///     // Resolvers tell when there are more: `AnswerCount`.
+///     .list("Entry.lines", Size::Usually(10))
+///     // A list further below a field is written with the way to it. The argument is that field's.
+///     .list("Mutation.postEntry.entry.lines", Size::Argument("input.lines"));
 /// # let _ = sizes;
 /// ```
 #[derive(Clone, Debug)]
@@ -30,6 +29,8 @@ pub struct Sizes {
     page: usize,
     other_lists: usize,
     lists: HashMap<String, Size>,
+    below: HashMap<String, Vec<Below>>,
+    least_usual: usize,
 }
 
 /// How many items a list has.
@@ -38,8 +39,26 @@ pub struct Sizes {
 pub enum Size {
     /// As many, at most.
     Items(usize),
-    /// As many as the list that this argument is.
+    /// As many, as a rule. A resolver that answers more has to [count it](crate::AnswerCount), or else the answer has
+    /// more fields than were counted.
+    Usually(usize),
+    /// As many as the list that this argument is. `input.lines` is the field `lines` of the argument `input`.
     Argument(&'static str),
+    /// So many for each item of the list that this argument is.
+    EachOf {
+        /// As in [`Size::Argument`].
+        argument: &'static str,
+        /// How many for each of its items.
+        items: usize,
+    },
+}
+
+/// What an argument of a field says of a list that is further below it.
+#[derive(Clone, Debug)]
+struct Below {
+    /// The names of the fields that lead to the list.
+    way: Vec<String>,
+    size: Size,
 }
 
 impl Default for Sizes {
@@ -49,6 +68,8 @@ impl Default for Sizes {
             page: 20,
             other_lists: 10,
             lists: HashMap::new(),
+            below: HashMap::new(),
+            least_usual: usize::MAX,
         }
     }
 }
@@ -68,11 +89,32 @@ impl Sizes {
         self
     }
 
-    /// How many items a field's list has. The field is written as `Type.field`.
+    /// How many items a field's list has. The field is written as `Type.field`; where the size depends on an argument of a field
+    /// further up, as `Type.field.field.field`, from that field on.
     #[must_use]
     pub fn list(mut self, field: impl Into<String>, size: Size) -> Self {
-        self.lists.insert(field.into(), size);
+        let field = field.into();
+        if let Size::Usually(items) = size {
+            self.least_usual = self.least_usual.min(items);
+        }
+        let mut names = field.split('.');
+        let (ty, first) = (names.next(), names.next());
+        let way: Vec<_> = names.map(str::to_owned).collect();
+        match (ty, first) {
+            (Some(ty), Some(first)) if !way.is_empty() => {
+                let key = format!("{ty}.{first}");
+                self.below.entry(key).or_default().push(Below { way, size });
+            }
+            _ => {
+                self.lists.insert(field, size);
+            }
+        }
         self
+    }
+
+    /// No list that is [usually](Size::Usually) as long as something has fewer items than this, as a rule.
+    pub(crate) fn least_usual(&self) -> usize {
+        self.least_usual
     }
 
     /// How often what is inside a field can be answered.
@@ -81,19 +123,14 @@ impl Sizes {
         schema: &Schema,
         parent: TypeId,
         definition: &FieldDefinition,
-        field: &Field<'_>,
+        arguments: Arguments<'_>,
         is_page: bool,
     ) -> Items {
-        if !self.lists.is_empty() {
-            let name = format!("{}.{}", schema.ty(parent).name, definition.name);
-            match self.lists.get(&name) {
-                Some(Size::Items(items)) => return Items::Certain(*items),
-                Some(Size::Argument(argument)) => return self.length(definition, field, argument),
-                None => {}
-            }
+        if let Some(size) = self.told(schema, parent, definition) {
+            return self.of(size, definition, arguments);
         }
         if is_paged(definition) {
-            return self.paged(definition, field);
+            return self.paged(definition, arguments);
         }
         if !definition.ty.is_list() || (is_page && matches!(&*definition.name, "edges" | "nodes")) {
             return Items::Certain(1);
@@ -105,9 +142,66 @@ impl Sizes {
         })
     }
 
-    fn paged(&self, definition: &FieldDefinition, field: &Field<'_>) -> Items {
-        let asked = |name: &str| given(definition, field, name);
-        match (asked("first"), asked("last")) {
+    fn of(&self, size: Size, definition: &FieldDefinition, arguments: Arguments<'_>) -> Items {
+        let inputs = &definition.arguments;
+        match size {
+            Size::Items(items) | Size::Usually(items) => Items::Certain(items),
+            Size::Argument(argument) => arguments.each_of(inputs, argument, 1, self.other_lists),
+            Size::EachOf { argument, items } => {
+                let otherwise = self.other_lists.saturating_mul(items);
+                arguments.each_of(inputs, argument, items, otherwise)
+            }
+        }
+    }
+
+    /// What was told of a field. Of a field of an interface or a union: the most that was told of it on one of its objects, if nothing
+    /// was told of itself.
+    fn told(&self, schema: &Schema, parent: TypeId, definition: &FieldDefinition) -> Option<Size> {
+        if self.lists.is_empty() {
+            return None;
+        }
+        let ty = schema.ty(parent);
+        let of = |ty: &str| {
+            self.lists
+                .get(&format!("{ty}.{}", definition.name))
+                .copied()
+        };
+        let told = of(&ty.name);
+        if told.is_some() || !ty.is_abstract() || !definition.ty.is_list() {
+            return told;
+        }
+        let objects = ty.possible.iter().filter_map(|id| of(&schema.ty(*id).name));
+        objects.max_by_key(|size| match size {
+            Size::Items(items) | Size::Usually(items) => *items,
+            Size::Argument(_) | Size::EachOf { .. } => 0,
+        })
+    }
+
+    /// What this field's arguments say of lists further below: the way to each, and how many items it has.
+    pub(super) fn below<'s>(
+        &'s self,
+        schema: &Schema,
+        parent: TypeId,
+        definition: &FieldDefinition,
+        arguments: Arguments<'_>,
+    ) -> Vec<(&'s [String], Items)> {
+        if self.below.is_empty() {
+            return Vec::new();
+        }
+        let key = format!("{}.{}", schema.ty(parent).name, definition.name);
+        let told = self.below.get(&key).into_iter().flatten();
+        told.map(|below| {
+            let items = self.of(below.size, definition, arguments);
+            (below.way.as_slice(), items)
+        })
+        .collect()
+    }
+
+    fn paged(&self, definition: &FieldDefinition, arguments: Arguments<'_>) -> Items {
+        let inputs = &definition.arguments;
+        let first = arguments.number(inputs, "first");
+        let last = arguments.number(inputs, "last");
+        match (first, last) {
             (None, None) => Items::Certain(self.page),
             (Some(Given::Number(one)), None) | (None, Some(Given::Number(one))) => {
                 Items::Certain(size(one))
@@ -118,27 +212,12 @@ impl Sizes {
             (first, last) => Items::Page {
                 first,
                 last,
-                otherwise: self.page,
-            },
-        }
-    }
-
-    fn length(&self, definition: &FieldDefinition, field: &Field<'_>, name: &str) -> Items {
-        let argument = field
-            .arguments
-            .iter()
-            .find(|argument| argument.name.text == name);
-        match argument.map(|argument| &argument.value.kind) {
-            Some(ValueKind::List(items)) => Items::Certain(items.len()),
-            Some(ValueKind::Variable(name)) => Items::Length {
-                of: Name::new(name),
-                otherwise: self.other_lists,
-            },
-            Some(ValueKind::Null) => Items::Certain(self.other_lists),
-            Some(_) => Items::Certain(1),
-            None => match definition.arguments.get(name).map(|input| &input.default) {
-                Some(Some(Value::List(items))) => Items::Certain(items.len()),
-                _ => Items::Certain(self.other_lists),
+                // A variable without a value leaves its place to the default of that.
+                otherwise: ["first", "last"]
+                    .iter()
+                    .filter_map(|name| default_number(inputs, name))
+                    .map(size)
+                    .fold(self.page, usize::max),
             },
         }
     }
@@ -149,63 +228,4 @@ pub(super) fn is_paged(definition: &FieldDefinition) -> bool {
     ["first", "last"]
         .iter()
         .any(|name| definition.arguments.get(name).is_some())
-}
-
-fn given(definition: &FieldDefinition, field: &Field<'_>, name: &str) -> Option<Given> {
-    let argument = field
-        .arguments
-        .iter()
-        .find(|argument| argument.name.text == name);
-    match argument.map(|argument| &argument.value.kind) {
-        Some(ValueKind::Int(text)) => text.parse().ok().map(Given::Number),
-        Some(ValueKind::Variable(name)) => Some(Given::Variable(Name::new(name))),
-        Some(_) => None,
-        None => match &definition.arguments.get(name)?.default {
-            Some(Value::Number(number)) => number.as_i64().map(Given::Number),
-            _ => None,
-        },
-    }
-}
-
-/// What cannot be a page is refused by the field itself.
-fn size(number: i64) -> usize {
-    usize::try_from(number).unwrap_or(1).max(1)
-}
-
-/// How often something is answered.
-#[derive(Clone, Debug)]
-pub(crate) enum Items {
-    Certain(usize),
-    Page {
-        first: Option<Given>,
-        last: Option<Given>,
-        otherwise: usize,
-    },
-    /// As many as the list in this variable has.
-    Length {
-        of: Name,
-        otherwise: usize,
-    },
-}
-
-impl Items {
-    pub(super) fn with(&self, variables: &Variables) -> usize {
-        match self {
-            Self::Certain(items) => *items,
-            Self::Page {
-                first,
-                last,
-                otherwise,
-            } => {
-                let asked = [first, last].into_iter().flatten();
-                let asked = asked.filter_map(|given| given.with(variables)).max();
-                asked.map_or(*otherwise, size)
-            }
-            Self::Length { of, otherwise } => match variables.get(of) {
-                Some(Value::List(items)) => items.len(),
-                Some(Value::Null) | None => *otherwise,
-                Some(_) => 1,
-            },
-        }
-    }
 }

@@ -238,3 +238,37 @@ fn a_known_document_is_measured_with_the_variables_of_this_request() {
         assert_eq!(preparer.prepare(&mut request).is_err(), is_refused, "{n}");
     }
 }
+
+/// A refusal says how much was asked for, also where the document alone is too much already.
+#[test]
+fn a_refusal_says_what_this_request_has() {
+    let sizes = Sizes::default().list("Query.nodes", Size::Argument("ids"));
+    let mut limits = Limits::none();
+    limits.complexity = 1;
+    let preparer = preparer(options().sizes(sizes).limits(limits));
+    let document = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    for ids in [3, 2, 5] {
+        let ids = vec!["a"; ids];
+        let variables = Variables::from_json(json!({ "ids": ids }));
+        let mut request = Request::new(document).variables(variables);
+        let refused = preparer.prepare(&mut request).unwrap_err();
+        let extensions = serde_json::to_value(&refused.errors()[0].extensions).unwrap();
+        assert_eq!(extensions["value"], 1 + ids.len());
+    }
+    let none = Variables::from_json(json!({ "ids": [] }));
+    assert!(
+        preparer
+            .prepare(&mut Request::new(document).variables(none))
+            .is_ok()
+    );
+}
+
+/// A variable without a value leaves its place to the default of that.
+#[test]
+fn a_page_has_the_size_that_is_its_default() {
+    let document = "query ($n: Int) { page(first: $n) { edges { cursor } } }";
+    let page = |n: usize| 1 + n * 2;
+    let of = |variables: Json| measure(document, variables).complexity;
+    assert_eq!(of(json!({ "n": 5 })), page(5));
+    assert_eq!(of(json!({})), page(30));
+}

@@ -1,0 +1,138 @@
+//! What an answer has beyond what was counted: lists that turn out longer than they usually are.
+
+use async_graphql::{
+    Variables,
+    parser::types::{Field, Selection, SelectionSet},
+};
+
+use super::{
+    items::Arguments,
+    said::{self, Said},
+    sizes::{self, Sizes},
+};
+use crate::schema::{Schema, TypeId};
+
+/// Counts the fields of a normalised operation.
+pub(crate) struct Answered<'s> {
+    pub(crate) schema: &'s Schema,
+    pub(crate) sizes: &'s Sizes,
+    pub(crate) variables: &'s Variables,
+}
+
+/// A list of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct List {
+    /// How many items were counted.
+    pub(crate) counted: usize,
+    /// How many fields each item can have.
+    pub(crate) fields: usize,
+}
+
+impl<'s> Answered<'s> {
+    /// The list at the end of this way of response keys; `None` where the operation has none there.
+    pub(crate) fn list(&self, set: &SelectionSet, root: TypeId, keys: &[&str]) -> Option<List> {
+        self.find(set, root, false, &Said::new(), keys)
+    }
+
+    fn find(
+        &self,
+        set: &SelectionSet,
+        parent: TypeId,
+        is_page: bool,
+        said: &Said<'s>,
+        keys: &[&str],
+    ) -> Option<List> {
+        let (key, rest) = keys.split_first()?;
+        // One key may be there for several objects. Which of them it was is not known here: the one that has most is taken.
+        let found = set.items.iter().filter_map(|item| match &item.node {
+            Selection::Field(field) if field.node.response_key().node == *key => {
+                let field = &field.node;
+                let definition = self.schema.field(parent, &field.name.node)?;
+                if !rest.is_empty() {
+                    let (inside, is_page, said) = self.below(field, parent, said)?;
+                    return self.find(&field.selection_set.node, inside, is_page, &said, rest);
+                }
+                let (counted, fields) = self.field(field, parent, is_page, said);
+                definition.ty.is_list().then_some(List { counted, fields })
+            }
+            Selection::InlineFragment(inline) => {
+                let inline = &inline.node;
+                let condition = inline.type_condition.as_ref();
+                let on = condition.and_then(|on| self.schema.find(&on.node.on.node));
+                let on = on.unwrap_or(parent);
+                self.find(&inline.selection_set.node, on, is_page, said, keys)
+            }
+            Selection::Field(_) | Selection::FragmentSpread(_) => None,
+        });
+        found.reduce(|one, other| List {
+            counted: one.counted.min(other.counted),
+            fields: one.fields.max(other.fields),
+        })
+    }
+
+    /// What stands inside a field: the type, whether that is a page, and what is said of it.
+    fn below(
+        &self,
+        field: &Field,
+        parent: TypeId,
+        said: &Said<'s>,
+    ) -> Option<(TypeId, bool, Said<'s>)> {
+        let name = field.name.node.as_str();
+        let definition = self.schema.field(parent, name)?;
+        let arguments = Arguments::Normalised(&field.arguments);
+        let own = self.sizes.below(self.schema, parent, definition, arguments);
+        Some((
+            definition.ty.base(),
+            sizes::is_paged(definition),
+            said::below(said, name, own),
+        ))
+    }
+
+    /// How many items a field has, and how many fields each of them.
+    fn field(
+        &self,
+        field: &Field,
+        parent: TypeId,
+        is_page: bool,
+        said: &Said<'s>,
+    ) -> (usize, usize) {
+        let name = field.name.node.as_str();
+        let (Some(definition), Some((inside, below_is_page, below))) = (
+            self.schema.field(parent, name),
+            self.below(field, parent, said),
+        ) else {
+            return (1, 0);
+        };
+        let items = match said::of(said, name) {
+            Some(items) => items.with(self.variables),
+            None => {
+                let arguments = Arguments::Normalised(&field.arguments);
+                self.sizes
+                    .items(self.schema, parent, definition, arguments, is_page)
+                    .with(self.variables)
+            }
+        };
+        let fields = self.set(&field.selection_set.node, inside, below_is_page, &below);
+        (items, fields)
+    }
+
+    fn set(&self, set: &SelectionSet, parent: TypeId, is_page: bool, said: &Said<'s>) -> usize {
+        let mut total: usize = 0;
+        for item in &set.items {
+            total = total.saturating_add(match &item.node {
+                Selection::Field(field) => {
+                    let (items, fields) = self.field(&field.node, parent, is_page, said);
+                    items.saturating_mul(fields).saturating_add(1)
+                }
+                Selection::InlineFragment(inline) => {
+                    let condition = inline.node.type_condition.as_ref();
+                    let on = condition.and_then(|on| self.schema.find(&on.node.on.node));
+                    let set = &inline.node.selection_set.node;
+                    self.set(set, on.unwrap_or(parent), is_page, said)
+                }
+                Selection::FragmentSpread(_) => 0,
+            });
+        }
+        total
+    }
+}

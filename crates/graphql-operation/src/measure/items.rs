@@ -1,0 +1,212 @@
+//! How often something is answered, as the arguments of a field say it.
+
+use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
+use async_graphql_value::Value as EngineValue;
+
+use crate::{
+    ast::{self, ValueKind},
+    schema::{InputDefinition, Named},
+};
+
+/// A number that a client gives: as a literal, or in a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    Number(i64),
+    Variable(Name),
+}
+
+impl Given {
+    fn with(&self, variables: &Variables) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Variable(name) => match variables.get(name) {
+                Some(ConstValue::Number(number)) => number.as_i64(),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// How often something is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Items {
+    Certain(usize),
+    Page {
+        first: Option<Given>,
+        last: Option<Given>,
+        otherwise: usize,
+    },
+    /// As many as a list in a variable has, times a number.
+    Length {
+        of: Name,
+        /// The way to the list through the input objects of the variable's value; empty where that is the list.
+        way: &'static str,
+        times: usize,
+        otherwise: usize,
+    },
+}
+
+impl Items {
+    pub(super) fn with(&self, variables: &Variables) -> usize {
+        match self {
+            Self::Certain(items) => *items,
+            Self::Page {
+                first,
+                last,
+                otherwise,
+            } => {
+                let asked = [first, last].into_iter().flatten();
+                let asked = asked.filter_map(|given| given.with(variables)).max();
+                asked.map_or(*otherwise, size)
+            }
+            Self::Length {
+                of,
+                way,
+                times,
+                otherwise,
+            } => {
+                let mut value = variables.get(of);
+                for name in steps(way) {
+                    value = match value {
+                        Some(ConstValue::Object(fields)) => fields.get(name),
+                        _ => None,
+                    };
+                }
+                match value {
+                    Some(ConstValue::List(items)) => items.len().saturating_mul(*times),
+                    Some(ConstValue::Null) | None => *otherwise,
+                    Some(_) => *times,
+                }
+            }
+        }
+    }
+}
+
+/// What cannot be a page is refused by the field itself.
+pub(super) fn size(number: i64) -> usize {
+    usize::try_from(number).unwrap_or(1).max(1)
+}
+
+/// The arguments of a field, as a document has them or as a normalised one does.
+#[derive(Clone, Copy)]
+pub(super) enum Arguments<'a> {
+    Written(&'a [ast::Argument<'a>]),
+    Normalised(&'a [(Positioned<Name>, Positioned<EngineValue>)]),
+}
+
+/// As much of an argument's value as a size can depend on.
+enum Argument<'a> {
+    Number(Option<i64>),
+    Variable {
+        name: &'a str,
+        /// What is left of the way where the variable stands.
+        way: &'static str,
+    },
+    List(usize),
+    Null,
+    Other,
+}
+
+impl<'a> Arguments<'a> {
+    /// The value at the end of a way: an argument, and then fields of input objects.
+    fn find(self, way: &'static str) -> Option<Argument<'a>> {
+        let (first, mut way) = step(way);
+        match self {
+            Self::Written(arguments) => {
+                let named = |list: &'a [ast::Argument<'a>], name: &str| {
+                    let argument = list.iter().find(|argument| argument.name.text == name);
+                    argument.map(|argument| &argument.value.kind)
+                };
+                let mut value = named(arguments, first)?;
+                while let (ValueKind::Object(fields), false) = (value, way.is_empty()) {
+                    let (next, rest) = step(way);
+                    value = named(fields, next)?;
+                    way = rest;
+                }
+                Some(match value {
+                    ValueKind::Variable(name) => Argument::Variable { name, way },
+                    ValueKind::Int(text) => Argument::Number(text.parse().ok()),
+                    ValueKind::List(items) => Argument::List(items.len()),
+                    ValueKind::Null => Argument::Null,
+                    _ => Argument::Other,
+                })
+            }
+            Self::Normalised(arguments) => {
+                let mut named = arguments.iter();
+                let mut value = &named.find(|(name, _)| name.node == first)?.1.node;
+                while let (EngineValue::Object(fields), false) = (value, way.is_empty()) {
+                    let (next, rest) = step(way);
+                    value = fields.get(next)?;
+                    way = rest;
+                }
+                Some(match value {
+                    EngineValue::Variable(name) => Argument::Variable { name, way },
+                    EngineValue::Number(number) => Argument::Number(number.as_i64()),
+                    EngineValue::List(items) => Argument::List(items.len()),
+                    EngineValue::Null => Argument::Null,
+                    _ => Argument::Other,
+                })
+            }
+        }
+    }
+
+    /// The number that an argument is, or its default.
+    pub(super) fn number(
+        self,
+        definitions: &Named<InputDefinition>,
+        name: &'static str,
+    ) -> Option<Given> {
+        match self.find(name) {
+            Some(Argument::Number(number)) => number.map(Given::Number),
+            Some(Argument::Variable { name, .. }) => Some(Given::Variable(Name::new(name))),
+            Some(_) => None,
+            None => default_number(definitions, name).map(Given::Number),
+        }
+    }
+
+    /// So many for each item of the list at the end of a way.
+    pub(super) fn each_of(
+        self,
+        definitions: &Named<InputDefinition>,
+        way: &'static str,
+        times: usize,
+        otherwise: usize,
+    ) -> Items {
+        let default = || {
+            let value = definitions.get(way)?.default.as_ref()?;
+            match value {
+                ConstValue::List(items) => Some(items.len().saturating_mul(times)),
+                _ => None,
+            }
+        };
+        match self.find(way) {
+            Some(Argument::List(items)) => Items::Certain(items.saturating_mul(times)),
+            Some(Argument::Variable { name, way }) => Items::Length {
+                of: Name::new(name),
+                way,
+                times,
+                // Where the variable has no value, the default stands.
+                otherwise: default().map_or(otherwise, |default| default.max(otherwise)),
+            },
+            Some(Argument::Null) => Items::Certain(otherwise),
+            Some(_) => Items::Certain(times),
+            None => Items::Certain(default().unwrap_or(otherwise)),
+        }
+    }
+}
+
+pub(super) fn default_number(definitions: &Named<InputDefinition>, name: &str) -> Option<i64> {
+    match &definitions.get(name)?.default {
+        Some(ConstValue::Number(number)) => number.as_i64(),
+        _ => None,
+    }
+}
+
+/// The first name of a way, and the rest.
+fn step(way: &'static str) -> (&'static str, &'static str) {
+    way.split_once('.').unwrap_or((way, ""))
+}
+
+fn steps(way: &'static str) -> impl Iterator<Item = &'static str> {
+    way.split('.').filter(|name| !name.is_empty())
+}
