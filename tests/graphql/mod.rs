@@ -9,6 +9,7 @@ mod expiry;
 mod feed;
 mod holds;
 mod idempotency;
+mod large_answers;
 mod lock_order;
 mod nodes;
 mod process;

@@ -1,0 +1,62 @@
+//! Answers that turn out larger than anybody could say before.
+
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use serde_json::json;
+
+use super::{
+    documents::{ALL, Transport, send},
+    server::Ledger,
+};
+
+on_every_engine! {
+    /// An entry can have a thousand lines, which nobody knows before it is read. They count when it is.
+    async fn an_answer_that_turns_out_too_large_is_refused(test: TestDatabase) {
+        let ledger = Ledger::with_complexity(test, 1_000).await;
+        let line = json!({ "debit": { "code": "cash" }, "credit": { "code": "alice" }, "amount": 1, "currency": "EUR" });
+        let variables = json!({ "input": { "lines": vec![line; 300] } });
+        let posted = ledger.data("mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id lines { id } } } }", variables.clone()).await;
+        assert_eq!(posted["postEntry"]["entry"]["lines"].as_array().map(Vec::len), Some(300));
+        let id = &posted["postEntry"]["entry"]["id"];
+        let many = "a: lines { id } b: lines { id } ...F";
+        let fragment = "fragment F on Entry { c: lines { id } d: lines { id } }";
+        let documents = [
+            (format!("{{ entries(first: 1) {{ edges {{ node {{ {many} }} }} }} }} {fragment}"), "entries"),
+            (format!("{{ entry(id: {id}) {{ {many} }} }} {fragment}"), "entry"),
+            (format!("{{ node(id: {id}) {{ ... on Entry {{ {many} }} }} }} {fragment}"), "node"),
+        ];
+        for by in ALL.into_iter().chain([Transport::Get]) {
+            for (document, key) in &documents {
+                let response = send(&ledger, by, document, &json!({})).await;
+                let error = &response["errors"][0];
+                assert_eq!(error["extensions"]["code"], "ANSWER_TOO_LARGE", "{by:?}: {key}: {error}");
+                assert_eq!(error["extensions"]["limit"], "complexity", "{by:?}: {error}");
+                assert_eq!(error["path"][0], **key, "{by:?}: {error}");
+                assert!(response["data"].is_null() || response["data"][key].is_null(), "{by:?}: {error}");
+            }
+            // One list alone is not too large, however often it is asked for.
+            let usual = format!("{{ entry(id: {id}) {{ lines {{ id amount {{ decimal }} }} }} }}");
+            let response = send(&ledger, by, &usual, &json!({})).await;
+            assert_eq!(response["data"]["entry"]["lines"].as_array().map(Vec::len), Some(300), "{by:?}: {}", response["errors"]);
+        }
+        // The lines of a new entry are those of its input: counted before anything runs.
+        let mutation = format!("mutation ($input: PostEntryInput!) {{ postEntry(input: $input) {{ entry {{ {many} }} }} }} {fragment}");
+        for by in ALL {
+            let response = send(&ledger, by, &mutation, &variables).await;
+            let extensions = &response["errors"][0]["extensions"];
+            assert_eq!(extensions["code"], "GRAPHQL_VALIDATION_FAILED", "{by:?}: {extensions}");
+            assert_eq!(extensions["limit"], "complexity", "{by:?}: {extensions}");
+        }
+        // Those of a reversal are not: it is undone.
+        let reversal = format!("mutation {{ reverseEntry(input: {{ entry: {id} }}) {{ entry {{ {many} }} }} }} {fragment}");
+        let response = send(&ledger, Transport::Post, &reversal, &json!({})).await;
+        assert_eq!(response["errors"][0]["extensions"]["code"], "ANSWER_TOO_LARGE", "{response}");
+        assert_eq!(ledger.count("entry").await, 1);
+        // Each event is an answer of its own.
+        let mut feed = ledger.subscribe("subscription { entryPosted(after: \"0\") { entry { lines { id amount { decimal } } } } }", json!({})).await;
+        for _ in 0..3 {
+            let event = feed.event().await;
+            assert_eq!(event["data"]["entryPosted"]["entry"]["lines"].as_array().map(Vec::len), Some(300), "{event}");
+            ledger.data("mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id } } }", variables.clone()).await;
+        }
+    }
+}
