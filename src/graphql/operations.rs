@@ -43,5 +43,10 @@ pub fn operations() -> Options {
             )
             .list(format!("{field}.accounts"), accounts);
     }
+    // They read as many rows as there are, and not as many as they answer.
+    sizes = sizes
+        .weight("EntryConnection.totalCount", 500)
+        .weight("AccountConnection.totalCount", 100)
+        .weight("Query.verifyLedger", 1_000_000);
     Options::default().scalars(scalars).sizes(sizes)
 }

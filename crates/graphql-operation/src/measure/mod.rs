@@ -49,6 +49,8 @@ pub struct Measure {
     pub directives: usize,
     /// Fields that the answer can have.
     pub complexity: usize,
+    /// What its fields weigh beyond being fields, as [`Sizes::weight`] says. No limit counts it.
+    pub weight: usize,
     /// Whether the schema is asked for.
     pub introspects: bool,
 }
@@ -123,6 +125,9 @@ struct Counts {
     aliases: usize,
     directives: usize,
     cost: Cost,
+    weight: usize,
+    /// What there is once for each item of the page that the set is on.
+    weight_of_items: usize,
     introspects: bool,
 }
 
@@ -174,6 +179,7 @@ impl<'d> Measuring<'d> {
                     .saturating_add(operation.directives.len())
                     .saturating_add(of_variables),
                 complexity: 0,
+                weight: counts.weight,
                 introspects: counts.introspects,
             },
             cost: counts.cost,
@@ -222,6 +228,9 @@ impl<'d> Measuring<'d> {
                 .saturating_add(one.directives)
                 .saturating_add(directives.len());
             total.introspects |= one.introspects;
+            total.weight = total.weight.saturating_add(one.weight);
+            let of_items = total.weight_of_items;
+            total.weight_of_items = of_items.saturating_add(one.weight_of_items);
             total.cost.certain = total.cost.certain.saturating_add(one.cost.certain);
             if one.cost.sum.is_some() {
                 let varying = Cost {
@@ -264,6 +273,9 @@ impl<'d> Measuring<'d> {
             ..Counts::default()
         };
         let definition = self.schema.field(parent, field.name.text);
+        if let Some(definition) = definition {
+            counts.weight = self.sizes.weight_of(self.schema, parent, definition);
+        }
         let (Some(set), Some(definition)) = (&field.selections, definition) else {
             return counts;
         };
@@ -284,6 +296,18 @@ impl<'d> Measuring<'d> {
         counts.aliases = counts.aliases.saturating_add(inside.aliases);
         counts.directives = inside.directives;
         counts.introspects = inside.introspects || asks_for_schema;
+        let of_items = inside.weight_of_items.saturating_mul(items.usual());
+        let of_inside = if below_is_page {
+            inside.weight.saturating_add(of_items)
+        } else {
+            inside.weight.saturating_mul(items.usual())
+        };
+        if is_page && matches!(field.name.text, "edges" | "nodes") {
+            counts.weight_of_items = counts.weight.saturating_add(of_inside);
+            counts.weight = 0;
+        } else {
+            counts.weight = counts.weight.saturating_add(of_inside);
+        }
         if asks_for_schema {
             let fields = self.introspection.count(field, set);
             counts.cost.certain = fields.saturating_add(1);
