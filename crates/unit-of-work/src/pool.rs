@@ -20,8 +20,11 @@ use deadpool::{
     },
 };
 use sqlx::{ConnectOptions, Connection as _, Database, Postgres, Sqlite};
-use tokio::time::{Instant, sleep};
-use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker, task_tracker::TaskTrackerToken};
 
 use crate::{FailureKind, session::Sessions};
 
@@ -82,6 +85,9 @@ struct Connector<DB: Sessions> {
     options: OptionsOf<DB>,
     asked: DB::Asked,
     reach: Reach,
+    /// Where connections are made: a socket is looked after by the runtime in which it was opened, and an operation may run in
+    /// another one, whose threads are busy with other things.
+    runtime: Option<Handle>,
 }
 
 /// Whether the database can be reached, as far as is known from those who try to connect.
@@ -136,10 +142,24 @@ impl<DB: Sessions> Manager for Connector<DB> {
         Box::pin(async {
             let _connecting = self.reach.connecting();
             DB::refuse(&self.asked)?;
-            let mut connection = self.options.connect().await?;
-            DB::prove(&mut connection, &self.asked).await?;
-            let peer = DB::introduce(&mut connection).await?;
-            Ok(Open { connection, peer })
+            let (options, asked) = (self.options.clone(), self.asked.clone());
+            let open = async move {
+                let mut connection = options.connect().await?;
+                DB::prove(&mut connection, &asked).await?;
+                let peer = DB::introduce(&mut connection).await?;
+                Ok(Open { connection, peer })
+            };
+            let is_elsewhere = |runtime: &&Handle| {
+                Handle::try_current().is_ok_and(|current| current.id() != runtime.id())
+            };
+            let Some(runtime) = self.runtime.as_ref().filter(is_elsewhere) else {
+                return open.await;
+            };
+            // Dropped with the operation that asks for it.
+            match AbortOnDropHandle::new(runtime.spawn(open)).await {
+                Ok(outcome) => outcome,
+                Err(error) => Err(sqlx::Error::Io(io::Error::other(error))),
+            }
         })
         .await
     }
@@ -162,6 +182,7 @@ impl<DB: Sessions> Pool<DB> {
             options: options.clone(),
             asked: asked.clone(),
             reach: Reach::default(),
+            runtime: Handle::try_current().ok(),
         };
         let connections = deadpool::managed::Pool::builder(connector)
             .max_size(usize::try_from(limits.max_connections).unwrap_or(usize::MAX))
