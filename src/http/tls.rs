@@ -7,7 +7,13 @@
 //! Why not axum-server: version 0.9 reads a certificate again and bounds the time of a handshake too, but not how many there are at once;
 //! and it would accept the connections itself, which are counted and bounded in `connection` here.
 
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::serve::Listener;
 use tokio::{
@@ -18,13 +24,14 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
-use super::secret_file;
+use super::{connection, secret_file};
 
 pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
 mod certificate;
 
-/// Handshakes at once. Where there are as many, the oldest is ended: whoever means to shake hands has done so by then.
+/// Handshakes at once. Where there are as many, the oldest is ended: whoever means to shake hands has done so by then. One address (of
+/// IPv6: one network of 64 bits) has half of them at most, so that it does not end those of others.
 const MOST_HANDSHAKES: usize = 512;
 
 /// How long a client may take to shake hands.
@@ -46,8 +53,9 @@ pub struct TlsListener<L> {
     tcp: L,
     certificate: Certificate,
     handshake: Duration,
+    most: usize,
     /// From the oldest to the youngest, some of which are over.
-    order: VecDeque<AbortHandle>,
+    order: VecDeque<(IpAddr, AbortHandle)>,
     /// Dropped with the listener, and the handshakes with them.
     handshakes: JoinSet<io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
 }
@@ -60,6 +68,7 @@ impl<L> TlsListener<L> {
             tcp,
             certificate,
             handshake: HANDSHAKE,
+            most: MOST_HANDSHAKES,
             order: VecDeque::new(),
             handshakes: JoinSet::new(),
         }
@@ -69,6 +78,28 @@ impl<L> TlsListener<L> {
     #[must_use]
     pub fn handshake_within(self, handshake: Duration) -> Self {
         Self { handshake, ..self }
+    }
+
+    /// Has so many handshakes under way at most, and half as many of one address. Default: 512.
+    #[must_use]
+    pub fn handshakes(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Ends a handshake where there are too many for one more from this address.
+    fn make_room(&mut self, from: IpAddr) {
+        self.order.retain(|(_, handshake)| !handshake.is_finished());
+        let of_address = self.order.iter().filter(|(address, _)| *address == from);
+        let leaving = if of_address.count() >= (self.most / 2).max(1) {
+            self.order.iter().position(|(address, _)| *address == from)
+        } else {
+            (self.order.len() >= self.most).then_some(0)
+        };
+        if let Some((_, oldest)) = leaving.and_then(|leaving| self.order.remove(leaving)) {
+            oldest.abort();
+            metrics::counter!("http_connections_closed_total", "reason" => "handshakes")
+                .increment(1);
+        }
     }
 }
 
@@ -82,15 +113,10 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L>
                 (tcp, from) = self.tcp.accept() => {
                     let config = self.certificate.config();
                     let handshake = timeout(self.handshake, shake_hands(tcp, config));
-                    self.order.retain(|handshake| !handshake.is_finished());
-                    if self.order.len() >= MOST_HANDSHAKES
-                        && let Some(oldest) = self.order.pop_front()
-                    {
-                        oldest.abort();
-                        metrics::counter!("http_connections_closed_total", "reason" => "handshakes").increment(1);
-                    }
+                    let address = connection::network(from.ip());
+                    self.make_room(address);
                     let task = self.handshakes.spawn(async move { Ok((handshake.await??, from)) });
-                    self.order.push_back(task);
+                    self.order.push_back((address, task));
                 }
                 Some(outcome) = self.handshakes.join_next() => match outcome {
                     Ok(Ok(connection)) => return connection,

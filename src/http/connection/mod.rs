@@ -16,7 +16,7 @@ pub(super) use self::{
     peer::{Busy, Unread},
     serve::serve,
     service::{ArrivalError, Packed},
-    table::Table,
+    table::{Table, network},
 };
 
 mod descriptors;

@@ -213,7 +213,7 @@ fn longest_waiting(
 }
 
 /// An address as it is counted: of IPv6, whoever has one has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(in crate::http) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
