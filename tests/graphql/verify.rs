@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use daybook_test_harness::{TestDatabase, on_every_engine};
 
+use serde_json::json;
+
 use super::server::Ledger;
 
 pub(super) fn verify(database: &str) -> Output {
@@ -32,5 +34,20 @@ on_every_engine! {
         );
         let said = String::from_utf8_lossy(&unsound.stderr).into_owned();
         assert_eq!(said, "daybook: the ledger is not sound; what differs is listed above (1)\n");
+    }
+
+    /// Two fields of one query run at once: the second finds the first at it.
+    async fn a_second_verification_is_refused_while_one_is_under_way(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let both = "{ a: verifyLedger { ok } b: verifyLedger { ok } }";
+        let answer = ledger.run(both, json!({})).await;
+        assert_eq!(answer["data"], json!(null), "{answer}");
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "OVERLOADED", "{answer}");
+        assert_eq!(extensions["limit"], "verifications");
+        assert_eq!(extensions["retryable"], true);
+        // The right to verify is given back, also by the one that was cut off.
+        let answer = ledger.data("{ verifyLedger { ok } }", json!({})).await;
+        assert_eq!(answer["verifyLedger"]["ok"], true);
     }
 }

@@ -22,6 +22,7 @@ mod connections;
 mod events;
 mod files;
 mod hosts;
+mod http2;
 mod issuer;
 mod jwt;
 mod keys;
