@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet, time::sleep};
 
 use crate::{
-    http2, normal,
+    expensive, http2, normal,
     server::{Server, entry},
     socket,
 };
@@ -39,20 +39,34 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("events-unread", |server, time| {
         Box::pin(events_unread(server, time))
     }),
-    ("deep-introspection", |server, time| {
-        Box::pin(deep_introspection(server, time))
+    ("deep-introspection", |server, _| {
+        Box::pin(expensive::deep_introspection(server))
     }),
-    ("verify-ledger", |server, time| {
-        Box::pin(verify_ledger(server, time))
+    ("introspection", |server, _| {
+        Box::pin(expensive::introspection(server))
     }),
-    ("long-entries", |server, time| {
-        Box::pin(long_entries(server, time))
+    ("verify-ledger", |server, _| {
+        Box::pin(expensive::verify_ledger(server))
     }),
-    ("unterminated-strings", |server, time| {
-        Box::pin(unterminated_strings(server, time))
+    ("counts", |server, _| Box::pin(expensive::counts(server))),
+    ("long-statements", |server, _| {
+        Box::pin(expensive::long_statements(server))
+    }),
+    ("batches", |server, _| Box::pin(expensive::batches(server))),
+    ("long-entries", |server, _| {
+        Box::pin(expensive::long_entries(server))
+    }),
+    ("repeated-entries", |server, _| {
+        Box::pin(expensive::repeated_entries(server))
+    }),
+    ("unterminated-strings", |server, _| {
+        Box::pin(expensive::unterminated_strings(server))
     }),
     ("white-space-documents", |server, time| {
-        Box::pin(white_space_documents(server, time))
+        Box::pin(expensive::white_space_documents(server, time))
+    }),
+    ("subscribers", |server, _| {
+        Box::pin(expensive::subscribers(server))
     }),
 ];
 
@@ -195,62 +209,6 @@ async fn events_unread(server: &Server, time: Duration) -> Result<()> {
     }
     for _ in 0..10 {
         let _ = normal::post(&server.address, &entry(1000).to_string()).await;
-    }
-    sleep(time).await;
-    Ok(())
-}
-
-/// So many at a time, again and again.
-async fn repeat(server: &Server, at_once: usize, body: String) -> Result<()> {
-    let mut clients = JoinSet::new();
-    for _ in 0..at_once {
-        let (address, body) = (server.address.clone(), body.clone());
-        clients.spawn(async move {
-            loop {
-                if normal::post(&address, &body).await.is_err() {
-                    sleep(Duration::from_millis(10)).await;
-                }
-            }
-        });
-    }
-    while clients.join_next().await.is_some() {}
-    Ok(())
-}
-
-async fn deep_introspection(server: &Server, _: Duration) -> Result<()> {
-    let deep = "{fields{type".repeat(8);
-    let query = format!("{{__type(name:\"Query\"){deep}{{name}}{}}}", "}}".repeat(8));
-    repeat(server, 4, json!({ "query": query }).to_string()).await
-}
-
-async fn verify_ledger(server: &Server, _: Duration) -> Result<()> {
-    repeat(
-        server,
-        40,
-        json!({ "query": "{ verifyLedger { ok } }" }).to_string(),
-    )
-    .await
-}
-
-async fn long_entries(server: &Server, _: Duration) -> Result<()> {
-    repeat(server, 10, entry(1000).to_string()).await
-}
-
-async fn unterminated_strings(server: &Server, _: Duration) -> Result<()> {
-    let query = format!("{{ account(by: {{ code: \"{}", "x".repeat(1_000_000));
-    repeat(server, 8, json!({ "query": query }).to_string()).await
-}
-
-async fn white_space_documents(server: &Server, time: Duration) -> Result<()> {
-    let mut clients = JoinSet::new();
-    for client in 0..4 {
-        let address = server.address.clone();
-        clients.spawn(async move {
-            for n in 0.. {
-                let query = format!("{{ __typename }}{}# {client} {n}", " ".repeat(1_000_000));
-                let _ = normal::post(&address, &json!({ "query": query }).to_string()).await;
-            }
-        });
     }
     sleep(time).await;
     Ok(())

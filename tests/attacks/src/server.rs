@@ -58,7 +58,8 @@ impl Server {
         Ok(())
     }
 
-    async fn ask(&self, body: &Json) -> Result<Json> {
+    /// Asks for something that is not refused.
+    pub async fn ask(&self, body: &Json) -> Result<Json> {
         let answer = normal::post(&self.address, &body.to_string()).await?;
         let answer: Json = serde_json::from_str(&answer)?;
         ensure!(answer.get("errors").is_none(), "{answer}");
