@@ -11,7 +11,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::{
     exchange::Format,
-    http::{Certificate, ConnectionOptions, Hosts, Limits, PersistedOptions},
+    http::{Certificate, ConnectionOptions, HeavyOptions, Hosts, Limits, PersistedOptions},
 };
 
 pub use self::{
@@ -95,6 +95,8 @@ pub struct ServeSettings {
     pub connections: ConnectionOptions,
     /// What one request may ask for.
     pub limits: Limits,
+    /// Which operations are heavy, and how many of them run at once.
+    pub heavy: HeavyOptions,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
     /// Where spans are sent.
@@ -201,6 +203,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
 fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSettings, WrongSettings> {
     let command = Cli::command();
     let mut values = Reader::new(&command, matches);
+    let max_connections = values.read(
+        "max_connections",
+        &args.max_connections,
+        value::at_least_one,
+    );
     // All are read before any is missed.
     let (
         Some(listen),
@@ -216,6 +223,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(hosts),
         Some(connections),
         Some(limits),
+        Some(heavy),
         Some(persisted),
         Some(traces),
         Some(log),
@@ -223,11 +231,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::listen(args, &mut values),
         access::metrics_listen(args, &mut values),
         values.read_secret("database", &args.database.database, DatabaseUrl::parse),
-        values.read(
-            "max_connections",
-            &args.max_connections,
-            value::at_least_one,
-        ),
+        max_connections,
         values.read(
             "max_subscriptions",
             &args.limits.max_subscriptions,
@@ -241,6 +245,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::hosts(args, &mut values),
         connections::connections(&args.connections, &mut values),
         limits::limits(&args.limits, &mut values),
+        limits::heavy(&args.limits, max_connections, &mut values),
         limits::persisted(&args.limits, &mut values),
         traces::url(&args.traces, &mut values),
         log_settings(&args.log, &mut values),
@@ -266,6 +271,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         hosts,
         connections,
         limits,
+        heavy,
         persisted,
         traces,
         log,

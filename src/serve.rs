@@ -54,6 +54,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     options.hosts = settings.hosts.clone();
     options.connections = settings.connections;
     options.limits = settings.limits;
+    options.heavy = settings.heavy;
     options.persisted = settings.persisted.clone();
     if settings.playground {
         options = options.pages(http::playground::router());

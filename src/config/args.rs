@@ -379,6 +379,42 @@ pub(super) struct LimitArgs {
         value_name = "N"
     )]
     pub(super) max_operations: String,
+    /// Heavy operations at once, over all transports: those that are large, or ask for much; by default as many as there are
+    /// processors, and never more than half of --max-connections
+    #[arg(long, env = "DAYBOOK_MAX_HEAVY", value_name = "N")]
+    pub(super) max_heavy: Option<String>,
+    /// Heavy operations that wait for their turn; beyond it clients get OVERLOADED
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_HEAVY_WAITING",
+        default_value = "64",
+        value_name = "N"
+    )]
+    pub(super) max_heavy_waiting: String,
+    /// How long a heavy operation waits for its turn; then the client gets OVERLOADED
+    #[arg(
+        long,
+        env = "DAYBOOK_HEAVY_WAIT",
+        default_value = "10s",
+        value_name = "TIME"
+    )]
+    pub(super) heavy_wait: String,
+    /// Fields beyond which an operation is heavy, counted as for --max-complexity; each totalCount counts as hundreds
+    #[arg(
+        long,
+        env = "DAYBOOK_HEAVY_COMPLEXITY",
+        default_value = "2000",
+        value_name = "N"
+    )]
+    pub(super) heavy_complexity: String,
+    /// Bytes of a request, or of its document, beyond which it is heavy
+    #[arg(
+        long,
+        env = "DAYBOOK_HEAVY_BYTES",
+        default_value = "16384",
+        value_name = "N"
+    )]
+    pub(super) heavy_bytes: String,
     /// Subscriptions at once, over all transports; beyond it clients get TOO_MANY_SUBSCRIPTIONS
     #[arg(
         long,

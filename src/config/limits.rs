@@ -1,7 +1,7 @@
 //! What one request may ask for.
 
 use super::{args::LimitArgs, value, wrong::Reader};
-use crate::http::{Limits, PersistedOptions, TrustedDocuments};
+use crate::http::{HeavyOptions, Limits, PersistedOptions, TrustedDocuments};
 
 /// What one request may ask for.
 pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
@@ -43,6 +43,51 @@ pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits
         }
     }
     is_right.then_some(limits)
+}
+
+/// Which operations are heavy. `connections`: how many the database may be asked for, where that is known.
+pub(super) fn heavy(
+    args: &LimitArgs,
+    connections: Option<u32>,
+    values: &mut Reader<'_>,
+) -> Option<HeavyOptions> {
+    let mut heavy = HeavyOptions::default();
+    // Cheap operations have the other half.
+    let half = connections.and_then(|connections| usize::try_from(connections / 2).ok());
+    let most = half.unwrap_or(usize::MAX).max(1);
+    let mut is_right = true;
+    match &args.max_heavy {
+        None => heavy.operations = heavy.operations.min(most),
+        Some(text) => match values.read("max_heavy", text, value::limit) {
+            Some(operations) if operations > most => {
+                let expected = format!("{most} at most, which is half of --max-connections");
+                values.refuse("max_heavy", &expected);
+                is_right = false;
+            }
+            Some(operations) => heavy.operations = operations,
+            None => is_right = false,
+        },
+    }
+    for (limit, id, text) in [
+        (
+            &mut heavy.waiting,
+            "max_heavy_waiting",
+            &args.max_heavy_waiting,
+        ),
+        (
+            &mut heavy.complexity,
+            "heavy_complexity",
+            &args.heavy_complexity,
+        ),
+        (&mut heavy.bytes, "heavy_bytes", &args.heavy_bytes),
+    ] {
+        match values.read(id, text, value::limit) {
+            Some(value) => *limit = value,
+            None => is_right = false,
+        }
+    }
+    heavy.patience = values.read("heavy_wait", &args.heavy_wait, value::some_time)?;
+    is_right.then_some(heavy)
 }
 
 /// How documents may be named instead of sent.

@@ -245,6 +245,11 @@ impl Caller {
         Some(tokens.caller(token).await)
     }
 
+    /// Whom the token names.
+    pub(super) fn viewer(&self) -> Option<&str> {
+        self.viewer.as_deref()
+    }
+
     /// Refuses a kind of operation that is not the caller's to run.
     pub(super) fn may(&self, kind: OperationType) -> Result<(), Refusal> {
         let (may, scope) = match kind {

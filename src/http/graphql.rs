@@ -1,7 +1,8 @@
 //! `/graphql`: one path for POST, GET, streams of events and the WebSocket upgrade.
 //!
 //! The steps, each of which may refuse: a media type that both sides know (406), the caller (401), the method (405), the content type
-//! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor.
+//! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor. A
+//! request that is large takes a slot for heavy work before it is read, as `slots` says.
 //! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
 //! with an outcome of its own, or all of them one unit where the client says so.
 //!
@@ -21,6 +22,8 @@ use axum::{
     response::Response,
 };
 
+use unit_of_work::IdempotencyKey;
+
 use super::{
     GraphqlState, admission,
     auth::Caller,
@@ -29,8 +32,10 @@ use super::{
     origin,
     refusal::Refusal,
     request::{self, Requests},
-    response, socket, spelling,
-    wishes::Wishes,
+    response,
+    slots::{self, Class, Client, Cost},
+    socket, spelling,
+    wishes::{self, Wishes},
 };
 
 /// Answers everything that arrives at `/graphql`.
@@ -73,14 +78,38 @@ async fn handshake<E>(
 }
 
 /// Who asks, how, and for what form of an answer.
+#[derive(Clone)]
 struct Asked {
     caller: Caller,
     wishes: Wishes,
     accept: Accept,
 }
 
+/// Where a request is being handled.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On a thread of everybody: what turns out to be heavy goes elsewhere. The request has so many bytes.
+    Shared { bytes: usize },
+    /// In a heavy slot, on a thread for heavy work.
+    Heavy,
+}
+
+impl Place {
+    /// The bytes of the request, where they may still make it heavy.
+    fn bytes(self) -> usize {
+        match self {
+            Self::Shared { bytes } => bytes,
+            Self::Heavy => 0,
+        }
+    }
+
+    fn is_shared(self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+}
+
 async fn answer<E: Executor>(
-    state: &GraphqlState<E>,
+    state: &Arc<GraphqlState<E>>,
     request: axum::extract::Request,
     accept: Accept,
 ) -> Result<Response, Refusal> {
@@ -93,60 +122,120 @@ async fn answer<E: Executor>(
         Method::GET => {
             asked.wishes.without_batch()?;
             origin::check_get(&request, &state.origins)?;
+            let bytes = request.uri().query().map_or(0, str::len);
             let request = request::from_uri(request.uri())?;
-            single(state, request, &asked, refuse_mutation).await
+            let place = Place::Shared { bytes };
+            single(state, request, &asked, refuse_mutation, place).await
         }
         Method::POST => {
             refuse_unless_json(request.headers())?;
             spelling::check_query_string(request.uri())?;
             let headers = request.headers();
-            let (key, no_key) = (idempotency::key(headers), idempotency::refuse(headers));
-            let limits = &state.limits;
-            let body = request.into_body();
-            match request::from_body(body, limits.body_bytes, limits.batch).await? {
-                Requests::Single(request) => {
-                    asked.wishes.without_batch()?;
-                    let request = idempotency::mark(*request, key?);
-                    single(state, request, &asked, |_| Ok(())).await
-                }
-                Requests::Batch(requests) => {
-                    no_key?;
-                    if accept.only_events() {
-                        return Err(Refusal::streamed_batch());
-                    }
-                    // Boxed, as it would make the future of every request larger.
-                    Box::pin(batch(state, requests, &asked)).await
-                }
+            let keys = (idempotency::key(headers), idempotency::refuse(headers));
+            let body = request::receive(request.into_body(), state.limits.body_bytes).await?;
+            let bytes = body.len();
+            if state.slots.is_large(bytes) {
+                let asked = Asked {
+                    wishes: asked.wishes.from_now(),
+                    ..asked
+                };
+                let (client, deadline) = (asked.client(), asked.wishes.deadline());
+                let shared = Arc::clone(state);
+                let work = async move { posted(&shared, &body, keys, &asked, Place::Heavy).await };
+                // Boxed, as it would make the future of every request larger; so are those below.
+                return Box::pin(state.slots.heavy(client, deadline, work)).await?;
             }
+            posted(state, &body, keys, &asked, Place::Shared { bytes }).await
         }
         ref method => Err(Refusal::method(method)),
     }
 }
 
+type Keys = (Result<Option<IdempotencyKey>, Refusal>, Result<(), Refusal>);
+
+/// Answers a POST whose body has come.
+async fn posted<E: Executor>(
+    state: &Arc<GraphqlState<E>>,
+    body: &[u8],
+    (key, no_key): Keys,
+    asked: &Asked,
+    place: Place,
+) -> Result<Response, Refusal> {
+    match request::from_body(body, state.limits.batch)? {
+        Requests::Single(request) => {
+            asked.wishes.without_batch()?;
+            let request = idempotency::mark(*request, key?);
+            single(state, request, asked, |_| Ok(()), place).await
+        }
+        Requests::Batch(requests) => {
+            no_key?;
+            if asked.accept.only_events() {
+                return Err(Refusal::streamed_batch());
+            }
+            Box::pin(batch(state, requests, asked, place)).await
+        }
+    }
+}
+
+impl Asked {
+    fn client(&self) -> Client {
+        Client::of(self.caller.viewer(), slots::current_address())
+    }
+
+    /// What is wrong with a document is answered as the executor answers it, and so is a response.
+    fn write(&self, response: GraphqlResponse) -> Response {
+        if self.accept.only_events() {
+            events::single(&response)
+        } else {
+            response::single(response, self.accept.json())
+        }
+    }
+}
+
+type Refuse = fn(OperationType) -> Result<(), Refusal>;
+
 /// Answers one request: a subscription by a stream of events, anything else by one response.
 async fn single<E: Executor>(
+    state: &Arc<GraphqlState<E>>,
+    mut request: Request,
+    asked: &Asked,
+    refuse: Refuse,
+    place: Place,
+) -> Result<Response, Refusal> {
+    if let Err(refusal) = state.documents.resolve(&mut request) {
+        return Ok(asked.write(refusal.into_graphql()));
+    }
+    // A few bytes can name a long document.
+    if place.is_shared() && state.slots.is_large(request.query.len()) {
+        let asked = Asked {
+            wishes: asked.wishes.from_now(),
+            ..asked.clone()
+        };
+        let (client, deadline) = (asked.client(), asked.wishes.deadline());
+        let shared = Arc::clone(state);
+        let work = async move { resolved(&shared, request, &asked, refuse, Place::Heavy).await };
+        return Box::pin(state.slots.heavy(client, deadline, work)).await?;
+    }
+    resolved(state, request, asked, refuse, place).await
+}
+
+/// Answers a request that has its document.
+async fn resolved<E: Executor>(
     state: &GraphqlState<E>,
     request: Request,
     asked: &Asked,
-    refuse: fn(OperationType) -> Result<(), Refusal>,
+    refuse: Refuse,
+    place: Place,
 ) -> Result<Response, Refusal> {
-    let accept = asked.accept;
-    let write = |response| {
-        if accept.only_events() {
-            events::single(&response)
-        } else {
-            response::single(response, accept.json())
-        }
-    };
-    let admitted = match admission::admit(request, &state.documents, &state.preparer) {
+    let admitted = match admission::admit(request, place.bytes(), &state.preparer) {
         Ok(admitted) => admitted,
-        // What is wrong with a document is answered as the executor answers it.
-        Err(refusal) => return Ok(write(refusal.into_graphql())),
+        Err(refusal) => return Ok(asked.write(refusal.into_graphql())),
     };
     let admitted = admitted.of(&asked.caller)?;
     refuse(admitted.kind)?;
+    let is_heavy = place.is_shared() && state.slots.class(admitted.cost) == Class::Heavy;
     if admitted.kind == OperationType::Subscription {
-        if !accept.events {
+        if !asked.accept.events {
             return Err(Refusal::subscription());
         }
         let request = asked.wishes.mark(admitted.request)?;
@@ -154,25 +243,32 @@ async fn single<E: Executor>(
         let expires = asked.caller.expires;
         return Ok(events::stream(responses, &state.lifecycle, expires));
     }
-    let _slot = state.slots.take()?;
     let request = asked.wishes.mark(admitted.request)?;
-    Ok(write(state.executor.execute(request).await))
+    if is_heavy {
+        let (executor, asked) = (state.executor.clone(), asked.clone());
+        let (client, deadline) = (asked.client(), wishes::deadline(&request));
+        let work = async move { asked.write(executor.execute(request).await) };
+        return Box::pin(state.slots.heavy(client, deadline, work)).await;
+    }
+    let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
+    Ok(asked.write(state.executor.execute(request).await))
 }
 
 async fn batch<E: Executor>(
-    state: &GraphqlState<E>,
+    state: &Arc<GraphqlState<E>>,
     requests: Vec<Request>,
     asked: &Asked,
+    place: Place,
 ) -> Result<Response, Refusal> {
-    let _slot = state.slots.take()?;
+    let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
     let media_type = asked.accept.json();
     if asked.wishes.all_or_nothing() {
-        let responses = together(state, requests, asked).await?;
+        let responses = together(state, requests, asked, place).await?;
         return Ok(response::batch(responses, media_type));
     }
     let mut responses = Vec::with_capacity(requests.len());
     for request in requests {
-        let outcome = element(state, request, asked).await;
+        let outcome = element(state, request, asked, place).await;
         responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
     }
     Ok(response::batch(responses, media_type))
@@ -180,34 +276,99 @@ async fn batch<E: Executor>(
 
 /// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
 async fn together<E: Executor>(
+    state: &Arc<GraphqlState<E>>,
+    mut requests: Vec<Request>,
+    asked: &Asked,
+    place: Place,
+) -> Result<Vec<GraphqlResponse>, Refusal> {
+    for request in &mut requests {
+        state.documents.resolve(request)?;
+    }
+    let bytes = requests.iter().map(|request| request.query.len()).sum();
+    if place.is_shared() && state.slots.is_large(bytes) {
+        let (shared, own) = (Arc::clone(state), asked.clone());
+        let work = async move {
+            let (parts, _) = parts(&shared, requests, &own, 0)?;
+            Ok(as_one(&shared.executor, parts).await)
+        };
+        let deadline = asked.wishes.deadline();
+        return state.slots.heavy(asked.client(), deadline, work).await?;
+    }
+    let (parts, cost) = parts(state, requests, asked, place.bytes())?;
+    if place.is_shared() && state.slots.class(cost) == Class::Heavy {
+        let executor = state.executor.clone();
+        let work = async move { as_one(&executor, parts).await };
+        let deadline = asked.wishes.deadline();
+        return state.slots.heavy(asked.client(), deadline, work).await;
+    }
+    Ok(as_one(&state.executor, parts).await)
+}
+
+/// The parts of a batch that is one unit of work, and what they cost together.
+fn parts<E: Executor>(
     state: &GraphqlState<E>,
     requests: Vec<Request>,
     asked: &Asked,
-) -> Result<Vec<GraphqlResponse>, Refusal> {
+    bytes: usize,
+) -> Result<(Vec<Request>, Cost), Refusal> {
+    let mut cost = Cost::default();
     let parts = requests.into_iter().map(|request| {
-        let admitted = admission::admit(request, &state.documents, &state.preparer)?;
+        let admitted = admission::admit(request, bytes, &state.preparer)?;
+        cost = cost.and(admitted.cost);
         let admitted = admitted.of(&asked.caller)?;
         asked.wishes.mark_part(admitted.request)
     });
-    let parts = BatchRequest::Batch(parts.collect::<Result<_, _>>()?);
-    Ok(match state.executor.execute_batch(parts).await {
-        BatchResponse::Batch(responses) => responses,
-        BatchResponse::Single(response) => vec![response],
-    })
+    let parts = parts.collect::<Result<_, _>>()?;
+    Ok((parts, cost))
 }
 
+async fn as_one<E: Executor>(executor: &E, parts: Vec<Request>) -> Vec<GraphqlResponse> {
+    match executor.execute_batch(BatchRequest::Batch(parts)).await {
+        BatchResponse::Batch(responses) => responses,
+        BatchResponse::Single(response) => vec![response],
+    }
+}
+
+/// Runs one operation of a batch.
 async fn element<E: Executor>(
+    state: &Arc<GraphqlState<E>>,
+    mut request: Request,
+    asked: &Asked,
+    place: Place,
+) -> Result<GraphqlResponse, Refusal> {
+    state.documents.resolve(&mut request)?;
+    if place.is_shared() && state.slots.is_large(request.query.len()) {
+        let (shared, own) = (Arc::clone(state), asked.clone());
+        let work = async move {
+            let (request, _) = part(&shared, request, &own, 0)?;
+            Ok(shared.executor.execute(request).await)
+        };
+        let deadline = asked.wishes.deadline();
+        return state.slots.heavy(asked.client(), deadline, work).await?;
+    }
+    let (request, cost) = part(state, request, asked, place.bytes())?;
+    if place.is_shared() && state.slots.class(cost) == Class::Heavy {
+        let executor = state.executor.clone();
+        let deadline = wishes::deadline(&request);
+        let work = async move { executor.execute(request).await };
+        return state.slots.heavy(asked.client(), deadline, work).await;
+    }
+    Ok(state.executor.execute(request).await)
+}
+
+/// One operation of a batch that runs alone, and what it costs.
+fn part<E: Executor>(
     state: &GraphqlState<E>,
     request: Request,
     asked: &Asked,
-) -> Result<GraphqlResponse, Refusal> {
-    let admitted = admission::admit(request, &state.documents, &state.preparer)?;
+    bytes: usize,
+) -> Result<(Request, Cost), Refusal> {
+    let admitted = admission::admit(request, bytes, &state.preparer)?;
     let admitted = admitted.of(&asked.caller)?;
     if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());
     }
-    let request = asked.wishes.mark(admitted.request)?;
-    Ok(state.executor.execute(request).await)
+    Ok((asked.wishes.mark(admitted.request)?, admitted.cost))
 }
 
 fn refuse_mutation(kind: OperationType) -> Result<(), Refusal> {

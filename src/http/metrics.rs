@@ -10,11 +10,11 @@ use axum::{
 };
 
 use super::{
-    admission::Slots,
     auth::{Caller, Tokens},
     connection::Table,
     lifecycle::Lifecycle,
     media::MediaType,
+    slots::{Class, Slots},
 };
 
 /// Writes all that is counted, in Prometheus's text format.
@@ -39,7 +39,14 @@ pub(super) async fn write(State(state): State<MetricsState>, headers: HeaderMap)
         // Beyond 2^32 of anything a gauge says that it is many.
         metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
     };
-    gauge("graphql_operations_in_flight", state.slots.taken());
+    let cheap = state.slots.taken();
+    let (heavy, waiting) = state.slots.heavy_taken_and_waiting();
+    gauge("graphql_operations_in_flight", cheap + heavy);
+    gauge("graphql_heavy_operations_waiting", waiting);
+    for (class, taken) in [(Class::Cheap, cheap), (Class::Heavy, heavy)] {
+        let taken = f64::from(u32::try_from(taken).unwrap_or(u32::MAX));
+        metrics::gauge!("graphql_slots_taken", "class" => class.name()).set(taken);
+    }
     gauge("graphql_sockets_open", state.lifecycle.sockets.len());
     gauge("http_connections_open", state.connections.len());
     gauge("http_held_bytes", state.connections.held());

@@ -31,6 +31,7 @@ pub use self::{
     metrics::Metrics,
     persisted::{PersistedOptions, TrustedDocuments},
     request_error::{RequestError, RequestErrors},
+    slots::HeavyOptions,
     socket::SocketOptions,
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
 };
@@ -59,6 +60,7 @@ mod request;
 mod request_error;
 mod response;
 mod secret_file;
+mod slots;
 mod socket;
 mod spelling;
 mod tls;
@@ -77,6 +79,8 @@ pub struct Options {
     pub operations: graphql_operation::Options,
     /// What the server takes at most.
     pub limits: Limits,
+    /// Which operations are heavy, and how many of them run at once.
+    pub heavy: HeavyOptions,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
     /// Whose tokens are taken; without it, everyone may do everything.
@@ -107,6 +111,7 @@ impl Options {
             schema,
             operations: graphql_operation::Options::default(),
             limits: Limits::default(),
+            heavy: HeavyOptions::default(),
             persisted: PersistedOptions::new(),
             tokens: None,
             origins: Vec::new(),
@@ -133,7 +138,7 @@ impl Options {
 struct GraphqlState<E> {
     executor: E,
     limits: Limits,
-    slots: admission::Slots,
+    slots: slots::Slots,
     documents: persisted::Documents,
     preparer: Preparer,
     tokens: Option<Tokens>,
@@ -150,7 +155,7 @@ struct GraphqlState<E> {
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
     let lifecycle = Lifecycle::default();
     let connections = Arc::new(connection::Table::new(options.connections));
-    let slots = admission::Slots::new(options.limits.operations);
+    let slots = slots::Slots::new(options.limits.operations, options.heavy);
     // axum clones the state for every request, more than once.
     let graphql = any(graphql::handle::<E>).with_state(Arc::new(GraphqlState {
         executor,

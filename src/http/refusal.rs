@@ -97,6 +97,35 @@ impl Refusal {
         .details(details)
     }
 
+    /// Heavy operations wait already, or none of them ended in time.
+    pub(super) fn too_heavy(limit: usize) -> Self {
+        let mut details = ErrorExtensionValues::default();
+        details.set("limit", "heavyOperations");
+        details.set("max", limit);
+        details.set("retryable", true);
+        Self {
+            error: RequestError::Overloaded,
+            header: Some((header::RETRY_AFTER, "5")),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this operation is large or asks for much, and others like it are under way: try again later, or ask for less",
+            )
+        }
+        .details(details)
+    }
+
+    /// The system has no threads to give.
+    pub(super) fn no_threads() -> Self {
+        Self {
+            error: RequestError::Overloaded,
+            header: Some((header::RETRY_AFTER, "5")),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "there are no threads for an operation as large as this: try again later",
+            )
+        }
+    }
+
     /// The client leaves too much unread to be given more.
     pub(super) fn unread() -> Self {
         Self {

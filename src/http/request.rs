@@ -7,7 +7,7 @@ use std::error::Error as _;
 
 use async_graphql::{Request, Value, Variables};
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::Query,
     http::Uri,
 };
@@ -66,18 +66,17 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     from_members(members)
 }
 
-/// Reads the body of a POST, never more of it than `limit` bytes.
-pub(super) async fn from_body(
-    body: Body,
-    limit: usize,
-    max_batch: usize,
-) -> Result<Requests, Refusal> {
+/// Receives the body of a POST, never more of it than `limit` bytes.
+pub(super) async fn receive(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     // What arrives is counted, so the limit holds for chunked bodies too.
-    let body = to_bytes(body, limit)
+    to_bytes(body, limit)
         .await
-        .map_err(|error| body_refusal(&error, limit))?;
+        .map_err(|error| body_refusal(&error, limit))
+}
 
-    let json = serde_json::from_slice(&body)
+/// Reads what a body says. It takes as long as the body is.
+pub(super) fn from_body(body: &[u8], max_batch: usize) -> Result<Requests, Refusal> {
+    let json = serde_json::from_slice(body)
         .map_err(|_| Refusal::bad_request("the body is not valid JSON"))?;
     match json {
         Json::Array(elements) => batch(elements, max_batch),

@@ -16,7 +16,7 @@
 //!
 //! A cross-site page cannot send the headers: they need a preflight.
 
-use std::time::Duration;
+use std::{any::TypeId, time::Duration};
 
 use async_graphql::{Request, Value};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -43,6 +43,8 @@ pub(super) struct Wishes {
     dry_run: bool,
     all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
+    /// Where the time counts already, its end.
+    until: Option<Instant>,
 }
 
 impl Wishes {
@@ -76,6 +78,7 @@ impl Wishes {
             dry_run: dry_run.unwrap_or_default(),
             all_or_nothing,
             timeout: read(headers, &TIMEOUT, |text| timeout(text, "x-timeout"))?,
+            until: None,
         })
     }
 
@@ -121,7 +124,20 @@ impl Wishes {
         }
     }
 
-    /// Puts them into a request, for the unit of work to find. The time counts from now.
+    /// The same, whose time counts from now on, before there is a request to mark.
+    pub(super) fn from_now(self) -> Self {
+        Self {
+            until: self.timeout.map(|timeout| Instant::now() + timeout),
+            ..self
+        }
+    }
+
+    /// Until when it may take, as far as is known without the request.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.until.or_else(|| self.from_now().until)
+    }
+
+    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::from_now`].
     pub(super) fn mark(self, mut request: Request) -> Result<Request, Refusal> {
         spelling::check_extensions(request.extensions.keys())?;
         let own = match request.extensions.get("timeout") {
@@ -129,8 +145,9 @@ impl Wishes {
             Some(Value::String(text)) => Some(timeout(text, "extensions.timeout")?),
             Some(_) => Some(timeout("", "extensions.timeout")?),
         };
-        if let Some(timeout) = own.or(self.timeout) {
-            request = request.data(OperationDeadline(Instant::now() + timeout));
+        let own = own.map(|own| Instant::now() + own);
+        if let Some(until) = own.or_else(|| self.deadline()) {
+            request = request.data(OperationDeadline(until));
         }
         let own = match request.extensions.get("unitOfWork") {
             None | Some(Value::Null) => Some(Report::Off),
@@ -163,6 +180,13 @@ impl Wishes {
     pub(super) fn mark_part(self, request: Request) -> Result<Request, Refusal> {
         Ok(self.mark(request)?.data(AllOrNothing))
     }
+}
+
+/// Until when a request that was marked may take, where it says so.
+pub(super) fn deadline(request: &Request) -> Option<Instant> {
+    let deadline = request.data.get(&TypeId::of::<OperationDeadline>())?;
+    let OperationDeadline(until) = deadline.downcast_ref()?;
+    Some(*until)
 }
 
 /// Reads a header that is there once, or not at all.

@@ -7,6 +7,7 @@ mod errors;
 mod examples;
 mod expiry;
 mod feed;
+mod heavy;
 mod holds;
 mod idempotency;
 mod large_answers;

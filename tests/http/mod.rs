@@ -34,6 +34,7 @@ mod requests;
 mod responses;
 mod serving;
 mod settings;
+mod slots;
 mod sockets;
 mod startup;
 mod switches;

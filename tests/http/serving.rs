@@ -137,6 +137,9 @@ async fn what_is_counted_is_told_to_prometheus() {
         "unit_of_work_replayed_total 1",
         "graphql_operations_in_flight 0",
         "graphql_sockets_open 0",
+        "graphql_slots_taken{class=\"cheap\"} 0",
+        "graphql_slots_taken{class=\"heavy\"} 0",
+        "graphql_heavy_operations_waiting 0",
     ] {
         assert!(
             text.lines().any(|said| said == line),

@@ -214,3 +214,12 @@ fn help_shows_every_setting_and_no_secret() {
     }
     assert!(!help.contains("hunter2"), "{help}");
 }
+
+#[test]
+fn heavy_operations_leave_half_of_the_connections_to_others() {
+    let output = run(&["--max-connections", "10", "--max-heavy", "6"], &[]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let expected = "--max-heavy is wrong; expected 5 at most, which is half of --max-connections";
+    assert!(said.contains(expected), "{said}");
+}

@@ -29,6 +29,8 @@ pub(super) struct Inner {
     pub(super) release: Semaphore,
     /// A permit for each `hold` that was dropped before its end.
     pub(super) dropped: Semaphore,
+    /// A `block` keeps its thread until a lock of this is to be had.
+    pub(super) thread: std::sync::Mutex<()>,
     /// A permit for each `forever` that was dropped.
     pub(super) closed: Semaphore,
     /// The events of `big` that were made.
@@ -44,6 +46,7 @@ impl Default for Inner {
             holding: Semaphore::new(0),
             release: Semaphore::new(0),
             dropped: Semaphore::new(0),
+            thread: std::sync::Mutex::new(()),
             closed: Semaphore::new(0),
             made: AtomicI32::new(0),
             not_ready: std::sync::Mutex::new(None),
@@ -204,6 +207,13 @@ impl Query {
 
     async fn hold(&self, ctx: &Context<'_>) -> bool {
         toy(ctx).hold().await
+    }
+
+    /// Keeps its thread, as what computes for long without a pause does.
+    async fn block(&self, ctx: &Context<'_>) -> bool {
+        toy(ctx).holding.add_permits(1);
+        drop(toy(ctx).thread.lock().unwrap());
+        true
     }
 
     /// Whom the unit of work would take the request for.

@@ -268,6 +268,11 @@ impl Drop for Peer {
 pub(in crate::http) struct Busy(pub(super) Arc<Peer>);
 
 impl Busy {
+    /// Where the connection comes from (of IPv6: from which network).
+    pub(super) fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
     /// Counts a message that waits for the client to read it, for as long as what is returned lives.
     pub(in crate::http) fn unread(&self, bytes: usize) -> Unread {
         self.0.hold_unread(bytes);

@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 use super::peer::{Busy, Peer};
-use crate::http::{App, media::MediaType, refusal::Refusal};
+use crate::http::{App, media::MediaType, refusal::Refusal, slots::of_address};
 
 /// How long a body may take before its rate is looked at.
 const FIRST: Duration = Duration::from_secs(5);
@@ -109,7 +109,12 @@ impl Future for Answer {
     type Output = Result<hyper::Response<Leaving>, std::convert::Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(response) = ready!(self.answer.as_mut().poll(context));
+        let this = &mut *self;
+        // `None` only where it is polled again after its end, which a future is not.
+        let address = this.busy.as_ref().map(Busy::address);
+        let address = address.unwrap_or_else(|| unreachable!());
+        let answer = of_address(address, || this.answer.as_mut().poll(context));
+        let Ok(response) = ready!(answer);
         self.body = None;
         // A future is not polled again once it is ready.
         let busy = self.busy.take().unwrap_or_else(|| unreachable!());

@@ -141,6 +141,11 @@ impl Close {
         Self::new(1001, "Going away")
     }
 
+    /// There is no room for a message as large as this (IANA's registry of close codes).
+    pub(super) fn try_again() -> Self {
+        Self::new(1013, "Try again later")
+    }
+
     /// Clients of graphql-ws do not send it again, as they would on a socket that is only lost.
     pub(super) fn too_big() -> Self {
         Self::new(1009, "Message too big")

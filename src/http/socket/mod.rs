@@ -8,7 +8,7 @@
 //! work. A peer that has gone is found by pings. When the server stops, subscriptions end, queries and mutations under
 //! way are finished and answered, and the socket is closed with 1001.
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::{
@@ -34,6 +34,7 @@ use super::{
     connection::Busy,
     refusal::Refusal,
     response::WireErrors,
+    slots::{self, Class, Client},
     wishes::Wishes,
 };
 
@@ -91,6 +92,7 @@ pub(super) fn accept<E: Executor>(
 ) -> Response {
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
+    let address = slots::current_address();
     let span = tracing::Span::current();
     let most_read = state.limits.body_bytes.saturating_mul(MOST_READ);
     upgrade
@@ -102,7 +104,7 @@ pub(super) fn accept<E: Executor>(
             let session = async move {
                 let _token = token;
                 let cut = state.lifecycle.cut.clone();
-                cut.run_until_cancelled(serve(socket, state, wishes, caller, busy))
+                cut.run_until_cancelled(serve(socket, state, wishes, caller, address, busy))
                     .await;
             };
             session.instrument(span)
@@ -114,6 +116,7 @@ async fn serve<E: Executor>(
     state: Arc<GraphqlState<E>>,
     wishes: Wishes,
     caller: Option<Caller>,
+    address: Option<IpAddr>,
     busy: Option<Busy>,
 ) {
     let send_timeout = state.socket.send_timeout;
@@ -124,6 +127,7 @@ async fn serve<E: Executor>(
             state,
             wishes,
             caller,
+            address,
             is_acknowledged: false,
             operations: HashMap::new(),
             serial: 0,
@@ -176,6 +180,8 @@ struct Session<E> {
     wishes: Wishes,
     /// Who opened the socket, once that is known.
     caller: Option<Caller>,
+    /// Where it was opened from.
+    address: Option<IpAddr>,
     is_acknowledged: bool,
     operations: HashMap<String, Operation>,
     serial: u64,
@@ -244,7 +250,7 @@ impl<E: Executor> Session<E> {
     }
 
     async fn hear(&mut self, text: &str, is_draining: bool) -> ControlFlow<End> {
-        let message = match ClientMessage::parse(text) {
+        let message = match self.parse(text).await {
             Ok(message) => message,
             Err(close) => return ControlFlow::Break(close.into()),
         };
@@ -287,7 +293,9 @@ impl<E: Executor> Session<E> {
             ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => {
                 ControlFlow::Break(Close::id_in_use(&id).into())
             }
-            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request).await,
+            ClientMessage::Subscribe { id, request } => {
+                self.subscribe(id, *request, text.len()).await
+            }
             ClientMessage::Complete { id } => {
                 self.operations.remove(&id);
                 ControlFlow::Continue(())
@@ -295,8 +303,38 @@ impl<E: Executor> Session<E> {
         }
     }
 
-    async fn subscribe(&mut self, id: String, request: async_graphql::Request) -> ControlFlow<End> {
-        let run = match self.admit(request) {
+    /// Reads a message. A large one waits for a slot for heavy work, and the socket with it.
+    async fn parse(&mut self, text: &str) -> Result<ClientMessage, Close> {
+        if !self.state.slots.is_large(text.len()) {
+            return ClientMessage::parse(text);
+        }
+        let text = text.to_owned();
+        let parsed = self.heavily(async move { ClientMessage::parse(&text) });
+        parsed.await.unwrap_or_else(|_| Err(Close::try_again()))
+    }
+
+    /// Does heavy work that comes before an operation.
+    fn heavily<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, Refusal>> {
+        // Boxed: it is rare, and would make the future of every socket larger.
+        let slots = &self.state.slots;
+        Box::pin(slots.heavy(self.client(), self.wishes.deadline(), work))
+    }
+
+    fn client(&self) -> Client {
+        let viewer = self.caller.as_ref().and_then(Caller::viewer);
+        Client::of(viewer, self.address)
+    }
+
+    async fn subscribe(
+        &mut self,
+        id: String,
+        request: async_graphql::Request,
+        bytes: usize,
+    ) -> ControlFlow<End> {
+        let run = match self.admit(request, bytes).await {
             Ok(run) => run,
             Err(refusal) => {
                 let response = refusal.into_graphql();
@@ -318,21 +356,41 @@ impl<E: Executor> Session<E> {
         ControlFlow::Continue(())
     }
 
-    fn admit(&self, request: async_graphql::Request) -> Result<Run, Refusal> {
+    async fn admit(
+        &mut self,
+        mut request: async_graphql::Request,
+        bytes: usize,
+    ) -> Result<Run, Refusal> {
         let limit = self.state.socket.operations;
         if self.operations.len() >= limit {
             return Err(Refusal::bad_request(format!(
                 "more than {limit} operations on one socket"
             )));
         }
-        let admitted = admission::admit(request, &self.state.documents, &self.state.preparer)?;
+        self.state.documents.resolve(&mut request)?;
+        // A few bytes can name a long document.
+        let bytes = bytes.max(request.query.len());
+        let admitted = if self.state.slots.is_large(bytes) {
+            let state = Arc::clone(&self.state);
+            self.heavily(async move { admission::admit(request, bytes, &state.preparer) })
+                .await??
+        } else {
+            admission::admit(request, bytes, &self.state.preparer)?
+        };
         let caller = self.caller.as_ref();
         let admitted = admitted.of(caller.ok_or_else(Refusal::unknown_caller)?)?;
         let request = Box::new(self.wishes.mark(admitted.request)?);
         Ok(match admitted.kind {
             OperationType::Subscription => Run::Stream(request),
             OperationType::Query | OperationType::Mutation => {
-                Run::Once(request, self.state.slots.take()?)
+                let slots = &self.state.slots;
+                // What was large to read may be as large to run.
+                let is_heavy = slots.is_large(bytes) || slots.class(admitted.cost) == Class::Heavy;
+                if is_heavy {
+                    Run::Heavy(request, slots.clone(), self.client())
+                } else {
+                    Run::Once(request, slots.take()?)
+                }
             }
         })
     }

@@ -13,12 +13,13 @@ use tracing::Instrument;
 
 use super::message::ServerMessage;
 use crate::http::{
-    admission::Slot,
     connection::{Busy, Unread},
     panic,
+    refusal::Refusal,
     request_error::RequestError,
     response::WireErrors,
-    trace_context,
+    slots::{Client, Slot, Slots},
+    trace_context, wishes,
 };
 
 /// An operation under way. Dropping it ends the operation, which rolls back.
@@ -118,6 +119,8 @@ impl Operation {
 pub(super) enum Run {
     /// A query or a mutation takes the road it takes over HTTP.
     Once(Box<Request>, Slot),
+    /// A heavy one waits for this client's turn first.
+    Heavy(Box<Request>, Slots, Client),
     /// A subscription has a stream of responses. It holds no slot: most of the time it does nothing.
     Stream(Box<Request>),
 }
@@ -142,10 +145,15 @@ impl Run {
                 let response = executor.execute(*request).await;
                 // The client's reading is not the server's doing.
                 drop(slot);
-                if RequestError::of(&response).is_some() {
-                    return outlet.error(&response).await;
-                }
-                outlet.next(&response).await;
+                return outlet.only(&response).await;
+            }
+            Self::Heavy(request, slots, client) => {
+                let deadline = wishes::deadline(&request);
+                let work = async move { executor.execute(*request).await };
+                let response = Box::pin(slots.heavy(client, deadline, work)).await;
+                return outlet
+                    .only(&response.unwrap_or_else(Refusal::into_graphql))
+                    .await;
             }
         }
         outlet.complete().await;
@@ -162,6 +170,15 @@ impl Outlet {
     async fn next(&self, response: &Response) {
         self.send(&ServerMessage::next(&self.id, response), false)
             .await;
+    }
+
+    /// The response to a query or a mutation, and the end.
+    async fn only(&self, response: &Response) {
+        if RequestError::of(response).is_some() {
+            return self.error(response).await;
+        }
+        self.next(response).await;
+        self.complete().await;
     }
 
     async fn error(&self, response: &Response) {

@@ -1,0 +1,148 @@
+//! How many operations run at once, in two classes, so that a cheap one never waits for a heavy one.
+//!
+//! | class | what | slots | beyond them |
+//! |---|---|---|---|
+//! | cheap | everything else | many, taken at once or not at all | `OVERLOADED` |
+//! | heavy | what is large, asks for many fields, or has fields that read much: [`HeavyOptions`] | few | waits for its turn, then `OVERLOADED` |
+//!
+//! A heavy operation also has threads of its own (`workers.rs`): what takes a thread for long without a pause, such as reading a
+//! document of a megabyte, takes none on which cheap operations run. There are no more heavy slots than half the database's
+//! connections, so the other half is there for cheap operations.
+//!
+//! The class is known before anything runs: a request that is large is heavy before it is even read as JSON, any other one once its
+//! operation is prepared and measured (`class.rs`). `queue.rs` gives heavy slots to clients in turn; `client.rs` says whose a
+//! request is.
+
+use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+pub(super) use self::{
+    class::{Class, Cost},
+    client::{Client, current_address, of_address},
+};
+use self::{queue::FairQueue, workers::Workers};
+use super::refusal::Refusal;
+
+mod class;
+mod client;
+mod queue;
+mod workers;
+
+/// Which operations are heavy, and how many of them run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeavyOptions {
+    /// Heavy operations at once, over all transports. One client has all of them but one, at most, where there are several.
+    /// Each may hold a database connection: no more than half of those that there are.
+    pub operations: usize,
+    /// Heavy operations that wait for their turn; those of one client take half of these places at most.
+    pub waiting: usize,
+    /// How long one waits for its turn. An operation with a shorter deadline of its own waits until that.
+    pub patience: Duration,
+    /// The most fields that the response of a cheap operation can have, with what fields weigh of themselves
+    /// ([`graphql_operation::Sizes::weight`]).
+    pub complexity: usize,
+    /// The most bytes of a cheap request, or of the document that it names.
+    pub bytes: usize,
+}
+
+impl Default for HeavyOptions {
+    /// As many operations at once as there are processors, 64 that wait for 10 seconds; 2,000 fields; 16 KiB.
+    fn default() -> Self {
+        Self {
+            operations: available_parallelism().map_or(1, NonZero::get),
+            waiting: 64,
+            patience: Duration::from_secs(10),
+            complexity: 2_000,
+            bytes: 16 * 1024,
+        }
+    }
+}
+
+/// The operations that may be under way at once. Clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    limit: usize,
+    options: HeavyOptions,
+    queue: FairQueue,
+    workers: Arc<Workers>,
+}
+
+/// The right to run a cheap operation, or a batch one after the other. Dropping it gives it to somebody else.
+pub(super) struct Slot(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+
+impl Slots {
+    pub(super) fn new(limit: usize, options: HeavyOptions) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self {
+            free: Arc::new(Semaphore::new(limit)),
+            limit,
+            options,
+            queue: FairQueue::new(options.operations, options.waiting),
+            workers: Arc::new(Workers::new(options.operations)),
+        }
+    }
+
+    /// How many cheap slots are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.limit - self.free.available_permits()
+    }
+
+    /// How many heavy slots are taken, and how many operations wait for one.
+    pub(super) fn heavy_taken_and_waiting(&self) -> (usize, usize) {
+        self.queue.taken_and_waiting()
+    }
+
+    /// The class of an operation that costs so much.
+    pub(super) fn class(&self, cost: Cost) -> Class {
+        cost.class(&self.options)
+    }
+
+    /// Whether something of so many bytes is heavy, whatever it says.
+    pub(super) fn is_large(&self, bytes: usize) -> bool {
+        bytes > self.options.bytes
+    }
+
+    /// Takes a slot for a cheap operation if one is free. Nobody waits for one: a queue here would only grow, and its operations be
+    /// run for clients that have given up.
+    pub(super) fn take(&self) -> Result<Slot, Refusal> {
+        Arc::clone(&self.free)
+            .try_acquire_owned()
+            .map(Slot)
+            .map_err(|_| {
+                count_refusal(Class::Cheap);
+                Refusal::overloaded(self.limit)
+            })
+    }
+
+    /// Waits for this client's turn, until `deadline` if it has one, and runs heavy work in a slot and on a thread for such work.
+    ///
+    /// # Errors
+    /// `OVERLOADED` where too many wait already, or the turn does not come in time.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up the place in the queue, or drops the work.
+    pub(super) async fn heavy<T: Send + 'static>(
+        &self,
+        client: Client,
+        deadline: Option<Instant>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let patience = Instant::now() + self.options.patience;
+        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        let Some(turn) = self.queue.take(client, until).await else {
+            count_refusal(Class::Heavy);
+            return Err(Refusal::too_heavy(self.options.operations));
+        };
+        self.workers.run(turn, work).await
+    }
+}
+
+fn count_refusal(class: Class) {
+    metrics::counter!("graphql_overloaded_total", "class" => class.name()).increment(1);
+}
