@@ -148,6 +148,7 @@ fn feed_options(settings: &ServeSettings) -> FeedOptions {
         reads: reads.unwrap_or(usize::MAX).max(1),
         deadline: settings.deadline,
         watches_when_idle: true,
+        ..FeedOptions::default()
     }
 }
 
@@ -231,7 +232,8 @@ async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
     } = settings;
     Tokens::of_source(keys.clone(), issuer, audience)
         .await
-        .map(|tokens| tokens.granting(graphql::grant))
+        // The ledger is one for all who may read it.
+        .map(|tokens| tokens.granting(graphql::grant).viewers_are_alike())
         .map_err(|problem| StartError::Keys {
             from: keys,
             problem,

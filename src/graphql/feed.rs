@@ -6,6 +6,8 @@
 //! - Each subscriber has a [`Reader`], which takes events from the window, or from the table when it is further behind. It takes
 //!   at most [`BATCH`] events at a time, and the next ones only when these were taken: a slow subscriber holds up nobody and
 //!   takes no memory; it is merely behind, and each event says by how much.
+//! - Each event is executed once for all subscribers who asked for the same ([`SharedEvents`]); the others get the text of that
+//!   response. Each still has its own position.
 //!
 //! Subscribers are counted, and refused beyond a limit. What they read from the database goes through a bounded number of slots,
 //! so that no number of streams takes the connections away from queries.
@@ -28,7 +30,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
-use unit_of_work::{Database, FailureKind, UnitOfWork};
+use unit_of_work::{Database, FailureKind, SharedEvents, UnitOfWork};
 
 pub(super) use self::error::undelivered;
 pub use self::watcher::{WatchError, Watcher};
@@ -49,6 +51,9 @@ const LONGEST_DELAY: Duration = Duration::from_millis(500);
 /// How long one attempt of a read may take. A connection whose other end has gone dark says nothing by itself.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
+/// How long the response to an event is kept for subscribers who come to it later than others.
+const SHARED_FOR: Duration = Duration::from_secs(10);
+
 /// What a feed takes at most.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -59,6 +64,8 @@ pub struct FeedOptions {
     pub reads: usize,
     /// How long a read may be tried again before its stream is interrupted. Default: 30 seconds.
     pub deadline: Duration,
+    /// The most bytes of responses to events that are kept for other subscribers who asked for the same. Default: 16 MiB.
+    pub shared_bytes: usize,
     /// Whether the outbox is looked at once a second also while nobody subscribes, so that the first subscriber finds it known how
     /// far it is settled. Default: no.
     pub watches_when_idle: bool,
@@ -70,6 +77,7 @@ impl Default for FeedOptions {
             subscriptions: 10_000,
             reads: 8,
             deadline: Duration::from_secs(30),
+            shared_bytes: 16 * 1024 * 1024,
             watches_when_idle: false,
         }
     }
@@ -92,6 +100,8 @@ struct Inner {
     committed: Notify,
     subscriptions: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    /// The responses that are the same for several subscribers.
+    shared: SharedEvents<EventKey>,
     /// How many subscribers chose accounts: while there are any, the window knows which accounts its entries touch.
     choosing: AtomicUsize,
 }
@@ -113,6 +123,27 @@ pub(super) struct FeedEvent {
     pub(super) behind: i64,
     /// The cursor before it, from which a client resumes that did not get it.
     pub(super) resume_after: i64,
+    /// How often history had been lost: the same number is another event then.
+    losses: u64,
+}
+
+/// What tells the response to one event from that to another, for subscribers who ask the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EventKey {
+    losses: u64,
+    number: i64,
+    /// Where the response tells it. Who is equally far behind gets the same.
+    behind: Option<i64>,
+}
+
+impl FeedEvent {
+    pub(super) fn key(&self, tells_behind: bool) -> EventKey {
+        EventKey {
+            losses: self.losses,
+            number: self.event.seq,
+            behind: tells_behind.then_some(self.behind),
+        }
+    }
 }
 
 /// The right to read an event. It is held while the event is executed, and not while its response is sent.
@@ -132,6 +163,7 @@ impl Feed {
             committed: Notify::new(),
             subscriptions: permits(options.subscriptions),
             reads: permits(options.reads),
+            shared: SharedEvents::new(options.shared_bytes, SHARED_FOR),
             choosing: AtomicUsize::new(0),
             options,
         }));
@@ -158,6 +190,11 @@ impl Feed {
     /// Cancel safe.
     pub async fn committed(&self) {
         self.0.committed.notified().await;
+    }
+
+    /// The responses that are the same for several subscribers.
+    pub(super) fn shared(&self) -> &SharedEvents<EventKey> {
+        &self.0.shared
     }
 
     /// Waits until an event may be read.

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Error, Object, Result, Subscription};
 use futures_util::{Stream, StreamExt};
-use unit_of_work::redeliver;
+use unit_of_work::redeliver_shared;
 
 use super::{
     context::LedgerContext as _,
@@ -16,6 +16,9 @@ use super::{
 
 /// How many accounts a subscription can choose.
 const MOST_ACCOUNTS: usize = 100;
+
+/// The arguments of `entryPosted` that say which events come, and nothing of what is told of them.
+const CHOOSING: [&str; 2] = ["accounts", "after"];
 
 /// What clients are told of.
 pub struct SubscriptionRoot;
@@ -60,8 +63,11 @@ impl SubscriptionRoot {
         let after = after.map(|cursor| parse(&cursor)).transpose()?;
         let feed = ctx.feed().clone();
         let events = feed.subscribe(after, accounts).await?;
-        // Outside of it, so that nothing keeps the slot once the event was executed.
-        let events = redeliver(ctx, events, undelivered);
+        let tells_behind = ctx.look_ahead().field("behind").exists();
+        let key = move |event: &FeedEvent| event.key(tells_behind);
+        // The slot is taken outside of it, so that nothing keeps it once the event was executed, and so that who gets the response of
+        // another subscriber takes none.
+        let events = redeliver_shared(ctx, events, feed.shared(), &CHOOSING, key, undelivered);
         Ok(events.then(move |event| {
             let feed = feed.clone();
             async move {

@@ -8,6 +8,7 @@
 //! secret.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -48,6 +49,7 @@ const LEEWAY_SECONDS: f64 = 5.0;
 pub struct Tokens {
     inner: Arc<Inner>,
     grant: Option<Grant>,
+    viewers_are_alike: bool,
 }
 
 /// Tells a request's executor what the caller's scopes let it do, beyond [`READ`] and [`WRITE`].
@@ -96,6 +98,7 @@ impl Tokens {
                 audience,
             }),
             grant: None,
+            viewers_are_alike: false,
         }
     }
 
@@ -104,6 +107,16 @@ impl Tokens {
     pub fn granting(self, grant: Grant) -> Self {
         Self {
             grant: Some(grant),
+            ..self
+        }
+    }
+
+    /// Says that no answer to a subscription depends on who the viewer is, but on what their scopes let them do: viewers with the
+    /// same scopes may then share one response. By default each viewer has responses of their own.
+    #[must_use]
+    pub fn viewers_are_alike(self) -> Self {
+        Self {
+            viewers_are_alike: true,
             ..self
         }
     }
@@ -130,6 +143,7 @@ impl Tokens {
         // A token that outlives the clock never expires.
         let left = Duration::try_from_secs_f64(claims.seconds_left).unwrap_or(Duration::MAX);
         Some(Caller {
+            viewers_are_alike: self.viewers_are_alike,
             may_read,
             may_write,
             expires: Instant::now().checked_add(left),
@@ -185,6 +199,7 @@ pub(super) struct Caller {
     granted: Option<(Grant, Arc<[String]>)>,
     may_read: bool,
     may_write: bool,
+    viewers_are_alike: bool,
     /// When this stops being so.
     pub(super) expires: Option<Instant>,
 }
@@ -197,6 +212,7 @@ impl Caller {
             granted: None,
             may_read: true,
             may_write: true,
+            viewers_are_alike: false,
             expires: None,
         }
     }
@@ -263,6 +279,17 @@ impl Caller {
         }
     }
 
+    /// All that answers to this caller can depend on: callers for whom it is equal may share them.
+    pub(super) fn audience(&self) -> String {
+        let viewer = self.viewer.as_ref().filter(|_| !self.viewers_are_alike);
+        let granted = self.granted.iter().flat_map(|(_, scopes)| scopes.iter());
+        let granted: BTreeSet<_> = granted.collect();
+        format!(
+            "{viewer:?} {} {} {granted:?}",
+            self.may_read, self.may_write
+        )
+    }
+
     /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
     pub(super) fn mark(&self, request: Request) -> Request {
         let request = match &self.viewer {
@@ -287,4 +314,45 @@ pub(super) async fn until(expires: Option<Instant>) {
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_do_something_else_is_another_audience() {
+        let caller = |viewer: &str, scopes: &[&str], viewers_are_alike| Caller {
+            viewer: Some(viewer.to_owned()),
+            granted: Some((
+                |request, _| request,
+                scopes.iter().copied().map(str::to_owned).collect(),
+            )),
+            may_read: scopes.contains(&READ),
+            may_write: scopes.contains(&WRITE),
+            viewers_are_alike,
+            expires: None,
+        };
+        let alike = |viewer, scopes: &[&str]| caller(viewer, scopes, true).audience();
+        assert_eq!(alike("ann", &["a", "b"]), alike("bob", &["b", "a", "b"]));
+        for others in [
+            &["a"][..],
+            &["a", "b", "c"],
+            &["a b"],
+            &["a, b"],
+            &["a\", \"b"],
+            &[READ, "a", "b"],
+        ] {
+            assert_ne!(
+                alike("ann", &["a", "b"]),
+                alike("ann", others),
+                "{others:?}"
+            );
+        }
+        let own = |viewer| caller(viewer, &["a"], false).audience();
+        assert_eq!(own("ann"), own("ann"));
+        assert_ne!(own("ann"), own("bob"));
+        assert_ne!(own("ann"), alike("ann", &["a"]));
+        assert_ne!(own("ann"), Caller::anyone().audience());
+    }
 }

@@ -11,36 +11,44 @@ use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
 use async_graphql::Response as GraphqlResponse;
 use axum::{
+    body::{Body, Bytes},
     http::{HeaderName, HeaderValue, header},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::Response,
 };
 use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
-    auth::until, lifecycle::Lifecycle, panic, request_error::RequestError, response::to_json,
+    auth::until,
+    event_text::{EventText, Next},
+    lifecycle::Lifecycle,
+    panic,
 };
 
 /// How often a stream without events shows that it lives, to proxies and to a client that has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+/// A line that is for nobody: it begins with a colon.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// A browser's `EventSource` passes over an event without data.
+const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \ndata: \n\n");
 
 /// Tells nginx, and those that listen to the same header, to pass each event on as it comes.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The one response to a query or a mutation.
 pub(super) fn single(response: &GraphqlResponse) -> Response {
-    write(stream::iter([next(response), complete()]))
+    let response = EventText::of(response).into_event();
+    write(stream::iter([response, COMPLETE]))
 }
 
 /// The responses of a subscription, until the client goes, its token expires or the server stops.
 pub(super) fn stream(
-    responses: BoxStream<'static, GraphqlResponse>,
+    responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,
     expires: Option<Instant>,
 ) -> Response {
@@ -54,16 +62,19 @@ pub(super) fn stream(
         }
         let _entered = span.enter();
         responses.poll_next_unpin(context).map(|response| {
-            let response = match response? {
-                Ok(response) => response,
-                Err(panic) => panic::response(panic.as_ref()),
+            let text = match response? {
+                Ok(Next::Event(text)) => text,
+                Ok(Next::Refused(response)) => {
+                    // What never began has nothing more to say.
+                    is_over = true;
+                    EventText::of(&response)
+                }
+                Err(panic) => EventText::of(&panic::response(panic.as_ref())),
             };
-            // What never began has nothing more to say.
-            is_over = RequestError::of(&response).is_some();
-            Some(next(&response))
+            Some(text.into_event())
         })
     });
-    let events = events.chain(stream::once(async { complete() }));
+    let events = events.chain(stream::once(async { COMPLETE }));
     let draining = lifecycle.draining.clone();
     let end = async move {
         tokio::select! {
@@ -74,24 +85,23 @@ pub(super) fn stream(
     write(events.take_until(end.boxed()))
 }
 
-fn write(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    let mut response = Sse::new(events.map(Ok::<_, Infallible>))
-        .keep_alive(keep_alive)
-        .into_response();
+fn write(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let events = stream::unfold(Box::pin(events), |mut events| async {
+        let event = match timeout(KEEP_ALIVE, events.next()).await {
+            Ok(event) => event?,
+            Err(_) => COMMENT,
+        };
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    let mut response = Response::new(Body::from_stream(events));
     let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(BUFFERING, HeaderValue::from_static("no"));
     response
-}
-
-fn next(response: &GraphqlResponse) -> Event {
-    Event::default().event("next").data(to_json(response))
-}
-
-/// A browser's `EventSource` passes over an event without a `data` line, and axum writes none for a text that is empty.
-fn complete() -> Event {
-    Event::default().event("complete").data("\n")
 }
 
 #[cfg(test)]
@@ -109,7 +119,6 @@ mod tests {
         for n in 1..=2 {
             let frame = timeout(2 * KEEP_ALIVE, body.frame()).await;
             let frame = frame.expect("it is silent").unwrap().unwrap();
-            // A line that begins with a colon is for nobody.
             assert_eq!(frame.into_data().unwrap(), ":\n\n");
             assert_eq!(began.elapsed(), n * KEEP_ALIVE);
         }

@@ -27,6 +27,7 @@ use unit_of_work::IdempotencyKey;
 use super::{
     GraphqlState, admission,
     auth::Caller,
+    event_text::Subscribe,
     events, idempotency,
     media::{self, Accept, MediaType},
     origin,
@@ -239,7 +240,7 @@ async fn resolved<E: Executor>(
             return Err(Refusal::subscription());
         }
         let request = asked.wishes.mark(admitted.request)?;
-        let responses = state.executor.execute_stream(request, None);
+        let responses = Subscribe::new(request, &asked.caller).responses(&state.executor);
         let expires = asked.caller.expires;
         return Ok(events::stream(responses, &state.lifecycle, expires));
     }

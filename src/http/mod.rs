@@ -43,6 +43,7 @@ mod app;
 mod auth;
 mod browser;
 mod connection;
+mod event_text;
 mod events;
 mod graphql;
 mod health;

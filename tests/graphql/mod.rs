@@ -8,6 +8,7 @@ mod examples;
 mod expiry;
 mod feed;
 mod heavy;
+mod feed_sharing;
 mod holds;
 mod idempotency;
 mod large_answers;

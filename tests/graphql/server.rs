@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Ledger {
     pub(super) test: TestDatabase,
     address: SocketAddr,
+    /// The same as a text.
+    host: String,
     client: reqwest::Client,
     stop: CancellationToken,
 }
@@ -77,6 +79,7 @@ impl Ledger {
         Self {
             test,
             address,
+            host: address.to_string(),
             client: reqwest::Client::new(),
             stop,
         }
@@ -102,6 +105,11 @@ impl Ledger {
         self.open("cash", "EUR", "DEBIT", "NONE").await;
         self.open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
             .await;
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &str {
+        &self.host
     }
 
     pub(super) fn is_sqlite(&self) -> bool {

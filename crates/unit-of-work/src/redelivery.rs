@@ -8,9 +8,12 @@
 //! - [`redeliver`], around the stream that a resolver answers, yields a lost event again, and ends the stream with the
 //!   application's own error when an event cannot be delivered.
 //!
+//! [`redeliver_shared`] does the same, and `sharing` has how events are executed for many subscribers at once.
+//!
 //! They take turns: the stream is polled for the next event only after the response of the last one was taken.
 
 use std::{
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,7 +25,10 @@ use futures_util::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::{FailureKind, RetryPolicy};
+use crate::{
+    FailureKind, RetryPolicy,
+    sharing::{Asked, Joined, Outlet, SharedEvents},
+};
 
 /// Why an event was not delivered, as its response would have said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -196,30 +202,120 @@ where
     S: Stream<Item = Result<T, Error>> + Send + 'static,
     F: Fn(T, Undelivered) -> Error + Send + 'static,
 {
-    let redelivery = Redelivery {
+    Redelivery {
         delivery: ctx.data_opt::<Arc<Delivery>>().cloned(),
+        sharing: None::<Sharing<T, ()>>,
         events: events.boxed(),
         last: None,
         undelivered,
-    };
-    stream::unfold(Some(redelivery), |redelivery| async {
-        let mut redelivery = redelivery?;
-        match redelivery.next().await? {
-            Ok(event) => Some((Ok(event), Some(redelivery))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
+    }
+    .into_stream()
 }
 
-struct Redelivery<T, F> {
+/// Yields each event until it was delivered, as [`redeliver`] does, and executes it once for all subscribers who asked for the same.
+///
+/// Subscribers asked for the same where their transport says so ([`Audience`](crate::Audience)) and their operations differ in
+/// nothing but the arguments of the root field that are `choosing`: those that only say which events come. `key` tells one event
+/// from another. It has to tell apart whatever the resolvers of the event's fields can: if an event has a value that differs from
+/// one subscriber to the next, and the operation selects it, that value belongs to the key.
+///
+/// So use it only where the resolvers below the root field depend on nothing but their arguments, the event, the database, and what
+/// the audience's text covers.
+///
+/// The first subscriber who comes to an event gets it from this stream, and the engine executes it. The others get the text of the
+/// response without the engine: for them this stream yields nothing. A response with errors goes to those who waited for it, and is
+/// not kept. An event that cannot be delivered ends the streams of those who waited for it, each with an error of its own.
+///
+/// A response was executed after its subscription had begun, and after the one before it on the same stream: the database that a
+/// subscriber sees never goes back.
+///
+/// # Cancel safety
+/// Dropping the stream drops `events`. An execution that others wait for is left to one of them.
+pub fn redeliver_shared<T, K, S, G, F>(
+    ctx: &Context<'_>,
+    events: S,
+    shared: &SharedEvents<K>,
+    choosing: &[&str],
+    key: G,
+    undelivered: F,
+) -> impl Stream<Item = Result<T, Error>> + Send + use<T, K, S, G, F>
+where
+    T: Clone + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    S: Stream<Item = Result<T, Error>> + Send + 'static,
+    G: Fn(&T) -> K + Send + Sync + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    let outlet = ctx.data_opt::<Arc<Outlet>>();
+    let sharing = outlet.and_then(|outlet| {
+        Some(Sharing {
+            asked: shared.asked(ctx, outlet, choosing)?,
+            outlet: Arc::clone(outlet),
+            key: Box::new(key),
+        })
+    });
+    Redelivery {
+        delivery: ctx.data_opt::<Arc<Delivery>>().cloned(),
+        sharing,
+        events: events.boxed(),
+        last: None,
+        undelivered,
+    }
+    .into_stream()
+}
+
+struct Redelivery<T, K, F> {
     delivery: Option<Arc<Delivery>>,
+    /// `None` where every event is executed for this subscriber alone.
+    sharing: Option<Sharing<T, K>>,
     events: BoxStream<'static, Result<T, Error>>,
     /// The event that was yielded last.
     last: Option<T>,
     undelivered: F,
 }
 
-impl<T: Clone, F: Fn(T, Undelivered) -> Error> Redelivery<T, F> {
+/// How a subscriber shares events with others.
+struct Sharing<T, K> {
+    asked: Asked<K>,
+    outlet: Arc<Outlet>,
+    key: Box<dyn Fn(&T) -> K + Send + Sync>,
+}
+
+impl<T, K> Sharing<T, K>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+{
+    /// Whether an event is to be executed, or why it cannot be delivered. `Ok(false)` where its response has been handed over.
+    async fn is_executed(&self, key: K) -> Result<bool, Undelivered> {
+        match self.asked.join(key, self.outlet.not_before()).await {
+            Joined::Leads(lead) => self.outlet.lead(lead),
+            Joined::Alone => {}
+            Joined::Text(text, ended) => {
+                self.outlet.put(text, ended).await;
+                return Ok(false);
+            }
+            Joined::Undelivered(why) => return Err(why),
+        }
+        Ok(true)
+    }
+}
+
+impl<T, K, F> Redelivery<T, K, F>
+where
+    T: Clone + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    fn into_stream(self) -> impl Stream<Item = Result<T, Error>> + Send + use<T, K, F> {
+        stream::unfold(Some(self), |redelivery| async {
+            let mut redelivery = redelivery?;
+            match redelivery.next().await? {
+                Ok(event) => Some((Ok(event), Some(redelivery))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
     async fn next(&mut self) -> Option<Result<T, Error>> {
         let Some(delivery) = self.delivery.clone() else {
             return self.events.next().await;
@@ -233,9 +329,14 @@ impl<T: Clone, F: Fn(T, Undelivered) -> Error> Redelivery<T, F> {
                 self.last = Some(event.clone());
                 Some(Ok(event))
             }
-            (State::Failed(why), Some(event)) => Some(Err((self.undelivered)(event, why))),
+            (State::Failed(why), Some(event)) => {
+                if let Some(sharing) = &self.sharing {
+                    sharing.outlet.fail(&why);
+                }
+                Some(Err((self.undelivered)(event, why)))
+            }
             _ => {
-                let event = match self.events.next().await? {
+                let event = match self.next_to_execute().await? {
                     Ok(event) => event,
                     Err(error) => return Some(Err(error)),
                 };
@@ -245,6 +346,24 @@ impl<T: Clone, F: Fn(T, Undelivered) -> Error> Redelivery<T, F> {
                 };
                 self.last = Some(event.clone());
                 Some(Ok(event))
+            }
+        }
+    }
+
+    /// The next event that is to be executed. Responses to those before it were handed over.
+    async fn next_to_execute(&mut self) -> Option<Result<T, Error>> {
+        loop {
+            let event = match self.events.next().await? {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            let Some(sharing) = &self.sharing else {
+                return Some(Ok(event));
+            };
+            match sharing.is_executed((sharing.key)(&event)).await {
+                Ok(true) => return Some(Ok(event)),
+                Ok(false) => {}
+                Err(why) => return Some(Err((self.undelivered)(event, why))),
             }
         }
     }

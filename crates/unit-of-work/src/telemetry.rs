@@ -10,6 +10,7 @@
 //! | `unit_of_work_retries_total` | counter | | operations run again after a conflict |
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
+//! | `unit_of_work_events_shared_total` | counter | | events that a subscriber got by the execution of another one |
 //! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
 //! | `unit_of_work_held_seconds` | histogram | | from BEGIN until the connection was free again |
 

@@ -127,6 +127,7 @@ impl Reader {
                     event,
                     behind: settled.saturating_sub(event.seq).max(0),
                     resume_after,
+                    losses,
                 });
             }
             let awaited = self.beginning.as_ref().map(|beginning| beginning.newest);

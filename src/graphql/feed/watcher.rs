@@ -107,6 +107,7 @@ impl Watcher {
         let was_waiting = self.horizon.is_waiting();
         let last_pause = std::mem::replace(&mut self.pause, LOOK_ANYWAY);
         self.has_more = false;
+        feed.shared.forget_old();
         if !self.is_checked {
             let check = async |unit| ledger::numbers_one_by_one(&unit).await;
             if !feed.database.read(check).await? {

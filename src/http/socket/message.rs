@@ -121,6 +121,13 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
+/// `next` with a response whose text was written already.
+pub(super) fn next_of_text(id: &str, text: &str) -> Message {
+    // What `to_message` writes, around a text that is not parsed for that.
+    let id = Json::from(id);
+    Message::Text(format!(r#"{{"type":"next","id":{id},"payload":{text}}}"#).into())
+}
+
 /// The end of a socket: a code and a reason.
 #[derive(Debug)]
 pub(super) struct Close(CloseFrame);

@@ -32,6 +32,7 @@ use super::{
     GraphqlState, admission,
     auth::{Caller, until},
     connection::Busy,
+    event_text::Subscribe,
     refusal::Refusal,
     response::WireErrors,
     slots::{self, Class, Client},
@@ -378,18 +379,19 @@ impl<E: Executor> Session<E> {
             admission::admit(request, bytes, &self.state.preparer)?
         };
         let caller = self.caller.as_ref();
-        let admitted = admitted.of(caller.ok_or_else(Refusal::unknown_caller)?)?;
-        let request = Box::new(self.wishes.mark(admitted.request)?);
+        let caller = caller.ok_or_else(Refusal::unknown_caller)?;
+        let admitted = admitted.of(caller)?;
+        let request = self.wishes.mark(admitted.request)?;
         Ok(match admitted.kind {
-            OperationType::Subscription => Run::Stream(request),
+            OperationType::Subscription => Run::Stream(Box::new(Subscribe::new(request, caller))),
             OperationType::Query | OperationType::Mutation => {
                 let slots = &self.state.slots;
                 // What was large to read may be as large to run.
                 let is_heavy = slots.is_large(bytes) || slots.class(admitted.cost) == Class::Heavy;
                 if is_heavy {
-                    Run::Heavy(request, slots.clone(), self.client())
+                    Run::Heavy(Box::new(request), slots.clone(), self.client())
                 } else {
-                    Run::Once(request, slots.take()?)
+                    Run::Once(Box::new(request), slots.take()?)
                 }
             }
         })

@@ -11,9 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::message::ServerMessage;
+use super::message::{self, ServerMessage};
 use crate::http::{
     connection::{Busy, Unread},
+    event_text::{EventText, Next, Subscribe},
     panic,
     refusal::Refusal,
     request_error::RequestError,
@@ -122,7 +123,7 @@ pub(super) enum Run {
     /// A heavy one waits for this client's turn first.
     Heavy(Box<Request>, Slots, Client),
     /// A subscription has a stream of responses. It holds no slot: most of the time it does nothing.
-    Stream(Box<Request>),
+    Stream(Box<Subscribe>),
 }
 
 impl Run {
@@ -132,13 +133,13 @@ impl Run {
 
     async fn drive<E: Executor>(self, executor: E, outlet: &Outlet) {
         match self {
-            Self::Stream(request) => {
-                let mut responses = executor.execute_stream(*request, None);
+            Self::Stream(subscribe) => {
+                let mut responses = subscribe.responses(&executor);
                 while let Some(response) = responses.next().await {
-                    if RequestError::of(&response).is_some() {
-                        return outlet.error(&response).await;
+                    match response {
+                        Next::Event(text) => outlet.event(&text).await,
+                        Next::Refused(response) => return outlet.error(&response).await,
                     }
-                    outlet.next(&response).await;
                 }
             }
             Self::Once(request, slot) => {
@@ -179,6 +180,14 @@ impl Outlet {
         }
         self.next(response).await;
         self.complete().await;
+    }
+
+    /// A response whose text was written already.
+    async fn event(&self, text: &EventText) {
+        let message = message::next_of_text(&self.id, text.json());
+        self.outputs
+            .send(&self.id, self.serial, message, false)
+            .await;
     }
 
     async fn error(&self, response: &Response) {

@@ -31,6 +31,7 @@ mod raw_statements;
 mod retries;
 mod rollbacks;
 mod savepoints;
+mod sharing;
 mod silence;
 mod stage;
 mod subscriptions;

@@ -1,0 +1,436 @@
+//! The executions that are under way, and the responses that are kept.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_graphql::Context;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{
+    flight::{Flight, Outcome},
+    outlet::Outlet,
+    question::Question,
+};
+use crate::Undelivered;
+
+/// How long one execution is waited for before another one is begun beside it. The client for whom it is executed may have stopped
+/// reading, and its stream is not polled then.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a subscriber waits for executions of others in all. Then it executes the event for itself alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What a kept response takes beside its text and its key.
+const OVERHEAD: usize = 512;
+
+/// Responses to the events of a subscription, each executed once for all subscribers who asked for the same.
+///
+/// `K` tells one event from another. Where something else makes a difference to the response, such as what the event itself has
+/// for this subscriber, it belongs to the key.
+///
+/// Give it to [`redeliver_shared`](crate::redeliver_shared). Keep one for each source of events; clones are the same one.
+pub struct SharedEvents<K>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    most_bytes: usize,
+    longest: Duration,
+    kept: Mutex<Kept<K>>,
+}
+
+type Key<K> = (Question, K);
+
+struct Kept<K> {
+    /// The last execution of each event: under way, or kept.
+    flights: HashMap<Key<K>, Arc<Flight>>,
+    /// Those that have ended, in order, with what each takes.
+    ended: VecDeque<(Key<K>, Arc<Flight>, usize)>,
+    bytes: usize,
+}
+
+impl<K> Clone for SharedEvents<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for SharedEvents<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedEvents")
+            .field("most_bytes", &self.0.most_bytes)
+            .field("longest", &self.0.longest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Clone + Eq + Hash> SharedEvents<K> {
+    /// Keeps responses of at most so many bytes in all, each for this long at most.
+    ///
+    /// A response that is not kept is still shared by those who wait for it while it is executed.
+    #[must_use]
+    pub fn new(most_bytes: usize, longest: Duration) -> Self {
+        Self(Arc::new(Shared {
+            most_bytes,
+            longest,
+            kept: Mutex::new(Kept {
+                flights: HashMap::new(),
+                ended: VecDeque::new(),
+                bytes: 0,
+            }),
+        }))
+    }
+
+    /// Gives back the memory of responses that are too old. It also happens whenever another one is kept.
+    pub fn forget_old(&self) {
+        self.0.forget_old(&mut self.0.kept());
+    }
+
+    /// What this subscriber asks; `None` where its responses are its own. Arguments of the root field that are `choosing` only say
+    /// which events come.
+    pub(crate) fn asked(
+        &self,
+        ctx: &Context<'_>,
+        outlet: &Outlet,
+        choosing: &[&str],
+    ) -> Option<Asked<K>> {
+        Some(Asked {
+            events: self.clone(),
+            question: Question::of(ctx, outlet, choosing)?,
+        })
+    }
+}
+
+impl<K> Shared<K> {
+    fn kept(&self) -> MutexGuard<'_, Kept<K>> {
+        // What panics while the lock is held is a key's `Hash` or `Eq`, which changes nothing here.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash> Shared<K> {
+    fn forget_old(&self, kept: &mut Kept<K>) {
+        let now = Instant::now();
+        while let Some((_, flight, _)) = kept.ended.front() {
+            let is_old = flight
+                .ended()
+                .is_none_or(|(_, at)| now.duration_since(at) > self.longest);
+            if !is_old && kept.bytes <= self.most_bytes {
+                break;
+            }
+            if let Some((key, flight, bytes)) = kept.ended.pop_front() {
+                kept.bytes -= bytes;
+                kept.remove(&key, &flight);
+            }
+        }
+    }
+}
+
+impl<K: Eq + Hash> Kept<K> {
+    /// Removes this execution of the event, if there has been none after it.
+    fn remove(&mut self, key: &Key<K>, flight: &Arc<Flight>) {
+        if self.is_last(key, flight) {
+            self.flights.remove(key);
+        }
+    }
+
+    fn is_last(&self, key: &Key<K>, flight: &Arc<Flight>) -> bool {
+        let last = self.flights.get(key);
+        last.is_some_and(|last| Arc::ptr_eq(last, flight))
+    }
+}
+
+/// What one subscriber asks of each event.
+pub(crate) struct Asked<K> {
+    events: SharedEvents<K>,
+    question: Question,
+}
+
+/// How a subscriber gets an event.
+pub(crate) enum Joined {
+    /// It executes it, for others as well.
+    Leads(Box<dyn Lead>),
+    /// It executes it for itself.
+    Alone,
+    /// Another one has executed it. That ended then.
+    Text(Bytes, Instant),
+    /// Another one has failed to, while this one waited.
+    Undelivered(Undelivered),
+}
+
+/// The next thing to do for a subscriber who comes to an event.
+enum Step {
+    Lead,
+    Take(Outcome, Instant),
+    Wait(Arc<Flight>),
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Asked<K> {
+    /// Gets an event, by an execution that began after `not_before`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a lead that is dropped leaves the event to another one.
+    pub(crate) async fn join(&self, event: K, not_before: Instant) -> Joined {
+        let key = (self.question.clone(), event);
+        let give_up = Instant::now() + LONGEST_WAIT;
+        // The execution that this subscriber has waited for. What it had to say counts even where it is not kept.
+        let mut awaited = None::<Arc<Flight>>;
+        loop {
+            if let Some(flight) = awaited.take()
+                && flight.began >= not_before
+                && let Some((outcome, at)) = flight.ended()
+            {
+                return Joined::from_outcome(outcome, at);
+            }
+            let is_late = Instant::now() >= give_up;
+            match self.step(&key, not_before) {
+                (Step::Take(outcome, at), _) => return Joined::from_outcome(outcome, at),
+                (Step::Lead, flight) => {
+                    return Joined::Leads(Box::new(Leading {
+                        events: Some(self.events.clone()),
+                        key,
+                        flight,
+                    }));
+                }
+                (Step::Wait(_), _) if is_late => return Joined::Alone,
+                (Step::Wait(flight), _) => {
+                    flight.wait((flight.began + PATIENCE).min(give_up)).await;
+                    awaited = Some(flight);
+                }
+            }
+        }
+    }
+
+    fn step(&self, key: &Key<K>, not_before: Instant) -> (Step, Arc<Flight>) {
+        let shared = &self.events.0;
+        let mut kept = shared.kept();
+        let now = Instant::now();
+        if let Some(flight) = kept.flights.get(key) {
+            let flight = Arc::clone(flight);
+            // One that began too early is waited for all the same. Those who came meanwhile then share the next one.
+            if flight.is_under_way() && now < flight.began + PATIENCE {
+                return (Step::Wait(Arc::clone(&flight)), flight);
+            }
+            if flight.began >= not_before
+                && let Some((outcome, at)) = flight.ended()
+                && now.duration_since(at) <= shared.longest
+            {
+                return (Step::Take(outcome, at), flight);
+            }
+        }
+        let flight = Arc::new(Flight::begin());
+        kept.flights.insert(key.clone(), Arc::clone(&flight));
+        (Step::Lead, flight)
+    }
+}
+
+impl Joined {
+    fn from_outcome(outcome: Outcome, at: Instant) -> Self {
+        match outcome {
+            Outcome::Text(text) => {
+                metrics::counter!("unit_of_work_events_shared_total").increment(1);
+                Self::Text(text, at)
+            }
+            Outcome::Undelivered(why) => Self::Undelivered(why),
+        }
+    }
+}
+
+/// The duty to execute an event for all who wait for it. Dropping it leaves that to one of them.
+pub(crate) trait Lead: Send {
+    /// Tells those who wait; and those who come later, where the response is kept. Answers when that was.
+    fn end(self: Box<Self>, outcome: Outcome, is_kept: bool) -> Instant;
+}
+
+struct Leading<K: Eq + Hash> {
+    /// `None` when it has ended.
+    events: Option<SharedEvents<K>>,
+    key: Key<K>,
+    flight: Arc<Flight>,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync> Lead for Leading<K> {
+    fn end(mut self: Box<Self>, outcome: Outcome, is_kept: bool) -> Instant {
+        let bytes = match &outcome {
+            Outcome::Text(text) => text.len() + self.key.0.len() + OVERHEAD,
+            Outcome::Undelivered(_) => OVERHEAD,
+        };
+        let at = self.flight.end(outcome);
+        if let Some(events) = self.events.take() {
+            let shared = &events.0;
+            let mut kept = shared.kept();
+            if !is_kept {
+                kept.remove(&self.key, &self.flight);
+            } else if kept.is_last(&self.key, &self.flight) {
+                let ended = (self.key.clone(), Arc::clone(&self.flight), bytes);
+                kept.ended.push_back(ended);
+                kept.bytes += bytes;
+            }
+            shared.forget_old(&mut kept);
+        }
+        at
+    }
+}
+
+impl<K: Eq + Hash> Drop for Leading<K> {
+    fn drop(&mut self) {
+        if let Some(events) = self.events.take() {
+            events.0.kept().remove(&self.key, &self.flight);
+            // After it was removed, so that who wakes up finds no trace of it.
+            self.flight.abandon();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(most_bytes: usize) -> Asked<i64> {
+        Asked {
+            events: SharedEvents::new(most_bytes, Duration::from_secs(5)),
+            question: Question::test("q"),
+        }
+    }
+
+    fn lead(joined: Joined) -> Box<dyn Lead> {
+        match joined {
+            Joined::Leads(lead) => lead,
+            _ => panic!("it does not lead"),
+        }
+    }
+
+    fn text(joined: Joined) -> Bytes {
+        match joined {
+            Joined::Text(text, _) => text,
+            _ => panic!("it has no text"),
+        }
+    }
+
+    fn some_text() -> Outcome {
+        Outcome::Text(Bytes::from_static(b"text"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_while_it_is_executed_waits_and_who_comes_later_finds_it() {
+        let asked = asked(10_000);
+        let began = Instant::now();
+        let leading = lead(asked.join(1, began).await);
+        let (one, two, ()) = tokio::join!(asked.join(1, began), asked.join(1, began), async {
+            tokio::task::yield_now().await;
+            leading.end(some_text(), true);
+        });
+        assert_eq!((text(one), text(two)), ("text".into(), "text".into()));
+        assert_eq!(text(asked.join(1, began).await), "text");
+        // Another event, and another question, are their own.
+        drop(lead(asked.join(2, began).await));
+        let other = Asked {
+            events: asked.events.clone(),
+            question: Question::test("other"),
+        };
+        drop(lead(other.join(1, began).await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_began_too_early_is_executed_again() {
+        let asked = asked(10_000);
+        let first = lead(asked.join(1, Instant::now()).await);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let later = Instant::now();
+        // It waits for the one that is under way, and then leads one of its own.
+        let (second, ()) = tokio::join!(asked.join(1, later), async {
+            tokio::task::yield_now().await;
+            first.end(some_text(), true);
+        });
+        lead(second).end(Outcome::Text(Bytes::from_static(b"newer")), true);
+        assert_eq!(text(asked.join(1, later).await), "newer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_for_those_who_wait_alone() {
+        let asked = asked(10_000);
+        let began = Instant::now();
+        let leading = lead(asked.join(1, began).await);
+        let (waited, ()) = tokio::join!(asked.join(1, began), async {
+            tokio::task::yield_now().await;
+            leading.end(Outcome::Undelivered(Undelivered::default()), false);
+        });
+        assert!(matches!(waited, Joined::Undelivered(_)));
+        drop(lead(asked.join(1, began).await));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_leaves_the_execution_to_one_who_waits() {
+        let asked = asked(10_000);
+        let began = Instant::now();
+        let leading = lead(asked.join(1, began).await);
+        let (next, ()) = tokio::join!(asked.join(1, began), async {
+            tokio::task::yield_now().await;
+            drop(leading);
+        });
+        drop(lead(next));
+        assert!(asked.events.0.kept().flights.is_empty());
+    }
+
+    /// A client that does not read keeps its execution from going on.
+    #[tokio::test(start_paused = true)]
+    async fn who_is_stuck_is_overtaken_and_nobody_waits_for_ever() {
+        let asked = asked(10_000);
+        let began = Instant::now();
+        let stuck = lead(asked.join(1, began).await);
+        let second = lead(asked.join(1, began).await);
+        assert!(began.elapsed() >= PATIENCE);
+        second.end(some_text(), true);
+        // What the first one has to say comes too late to be kept.
+        stuck.end(Outcome::Text(Bytes::from_static(b"late")), true);
+        assert_eq!(text(asked.join(1, began).await), "text");
+        // While others overtake each other, this one waits no longer than it should.
+        let all_stuck = async {
+            let mut stuck = vec![lead(asked.join(2, began).await)];
+            for _ in 0..4 {
+                stuck.push(lead(asked.join(2, began).await));
+            }
+            std::future::pending::<()>().await;
+        };
+        let patient = async {
+            tokio::task::yield_now().await;
+            let since = Instant::now();
+            let joined = asked.join(2, began).await;
+            (joined, since.elapsed())
+        };
+        let (joined, waited) = tokio::select! {
+            biased;
+            () = all_stuck => unreachable!(),
+            patient = patient => patient,
+        };
+        assert!(matches!(joined, Joined::Alone | Joined::Leads(_)));
+        assert!(waited <= LONGEST_WAIT + PATIENCE, "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_bounded_in_bytes_and_in_time() {
+        let asked = asked(3 * (OVERHEAD + 8));
+        let began = Instant::now();
+        for event in 0..100 {
+            lead(asked.join(event, began).await).end(some_text(), true);
+            let kept = asked.events.0.kept();
+            assert!(kept.bytes <= 3 * (OVERHEAD + 8));
+            assert_eq!(kept.flights.len(), kept.ended.len());
+        }
+        assert_eq!(asked.events.0.kept().flights.len(), 3);
+        assert_eq!(text(asked.join(99, began).await), "text");
+        drop(lead(asked.join(0, began).await));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        drop(lead(asked.join(99, began).await));
+        asked.events.forget_old();
+        let kept = asked.events.0.kept();
+        assert_eq!(
+            (kept.bytes, kept.flights.len(), kept.ended.len()),
+            (0, 0, 0)
+        );
+    }
+}
