@@ -113,7 +113,7 @@ impl Event {
         self.number
     }
 
-    async fn counter(&self, ctx: &Context<'_>, #[graphql(default)] plus: i64) -> Result<i64> {
+    async fn counter(&self, ctx: &Context<'_>, plus: Option<i64>) -> Result<i64> {
         self.script.executed.fetch_add(1, Ordering::SeqCst);
         let value = value(ctx).await?;
         if takes_one(&self.script.held) {
@@ -123,7 +123,7 @@ impl Event {
         if takes_one(&self.script.failing) {
             return Err(Error::new("it fails"));
         }
-        Ok(value + plus)
+        Ok(value + plus.unwrap_or_default())
     }
 
     async fn partly(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
@@ -241,7 +241,7 @@ on_every_engine! {
             ("an argument", open(&schema, "5", ASK), open(&schema, "5", "subscription { numbers(after: 0) { number counter(plus: 1) } }")),
             ("an argument of the root", open(&schema, "6", ASK), open(&schema, "6", "subscription { numbers(after: 0, doubled: true) { number counter } }")),
             ("a variable", open(&schema, "7", variable(json!({ "plus": 1 }))), open(&schema, "7", variable(json!({ "plus": 2 })))),
-            ("a variable that is absent", open(&schema, "8", variable(json!({}))), open(&schema, "8", variable(json!({ "plus": 0 })))),
+            ("a variable that is absent", open(&schema, "8", variable(json!({}))), open(&schema, "8", variable(json!({ "plus": null })))),
             ("a directive", open(&schema, "9", ASK), open(&schema, "9", "subscription { numbers(after: 0) { number @include(if: true) counter } }")),
             ("the report", open(&schema, "10", ASK), open(&schema, "10", Request::new(ASK).data(Report::InExtensions))),
             ("the isolation", open(&schema, "11", ASK), open(&schema, "11", Request::new(ASK).data(Isolation(IsolationLevel::Serializable)))),
