@@ -1,6 +1,9 @@
 //! The extension of a schema that executes prepared operations, and nothing else.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    any::TypeId,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     Request, Response, ServerError, ServerResult, ValidationResult, Value, Variables,
@@ -13,8 +16,8 @@ use async_graphql::{
 };
 
 use crate::{
+    answering::{AnswerPart, Answering, Resolved},
     error::Refused,
-    nulls::Nulls,
     prepare::{Options, PreparedOperation, Preparer},
     schema::Schema,
 };
@@ -45,6 +48,7 @@ use crate::{
 pub struct PreparedOperations {
     preparer: Arc<OnceLock<Result<Preparer, Refused>>>,
     options: Options,
+    answer_bytes: usize,
 }
 
 impl PreparedOperations {
@@ -54,6 +58,7 @@ impl PreparedOperations {
         Self {
             preparer: Arc::default(),
             options,
+            answer_bytes: usize::MAX,
         }
     }
 
@@ -63,7 +68,16 @@ impl PreparedOperations {
         Self {
             options: Options::default(),
             preparer: Arc::new(OnceLock::from(Ok(preparer))),
+            answer_bytes: usize::MAX,
         }
+    }
+
+    /// The most bytes of an answer, or an event, written as JSON. What would be larger is refused while it is made
+    /// ([`ANSWER_TOO_LARGE`](crate::ANSWER_TOO_LARGE)). Default: no limit.
+    #[must_use]
+    pub fn answer_bytes(mut self, most: usize) -> Self {
+        self.answer_bytes = most;
+        self
     }
 
     fn preparer(&self, ctx: &ExtensionContext<'_>) -> Result<&Preparer, Refused> {
@@ -81,7 +95,7 @@ impl ExtensionFactory for PreparedOperations {
         Arc::new(PerRequest {
             prepared: self.clone(),
             outcome: OnceLock::new(),
-            nulls: Nulls::default(),
+            answering: OnceLock::new(),
         })
     }
 }
@@ -89,7 +103,7 @@ impl ExtensionFactory for PreparedOperations {
 struct PerRequest {
     prepared: PreparedOperations,
     outcome: OnceLock<Result<Arc<PreparedOperation>, Vec<ServerError>>>,
-    nulls: Nulls,
+    answering: OnceLock<Answering>,
 }
 
 #[async_trait]
@@ -108,6 +122,12 @@ impl Extension for PerRequest {
                 .preparer(ctx)
                 .and_then(|preparer| preparer.admit(&mut request)),
         };
+        if let Ok(prepared) = &outcome {
+            let part = request.data.get(&TypeId::of::<AnswerPart>());
+            let part = part.and_then(|part| part.downcast_ref::<AnswerPart>());
+            let answer = Answering::new(Arc::clone(prepared), self.prepared.answer_bytes);
+            let _ = self.answering.set(answer.part(part.cloned()));
+        }
         // There are no errors to answer with here but one.
         let _ = self.outcome.set(outcome.map_err(Refused::into_errors));
         Ok(request)
@@ -133,9 +153,15 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
-        match self.outcome.get() {
-            Some(Ok(prepared)) => self.nulls.resolve(prepared.kind(), ctx, info, next).await,
-            _ => next.run(ctx, info).await,
+        let resolved = Resolved {
+            path: info.path_node,
+            return_type: info.return_type,
+            field: info.field,
+        };
+        let result = next.run(ctx, info).await;
+        match self.answering.get() {
+            Some(answering) => answering.resolved(resolved, result),
+            None => result,
         }
     }
 
@@ -145,8 +171,13 @@ impl Extension for PerRequest {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
+        if let Some(answering) = self.answering.get() {
+            answering.begin();
+        }
         let mut response = next.run(ctx, operation_name).await;
-        self.nulls.tell(&mut response);
+        if let Some(answering) = self.answering.get() {
+            answering.finish(&mut response);
+        }
         if let Some(Ok(prepared)) = self.outcome.get() {
             prepared.put_right(&mut response);
         }

@@ -16,7 +16,7 @@
 //! | the one that runs is normalised | `normalise`, `literal` |
 //! | and kept | `known` |
 //! | variables become values of their types | `coerce` |
-//! | a schema executes it, and errors end where they belong | `extension`, `preparing`, `nulls` |
+//! | a schema executes it; errors end where they belong, and the answer has a bound | `extension`, `preparing`, `answering`, `written` |
 //! | lists that are longer than they usually are count as well | `answer` |
 //!
 //! # Why a reader and rules of our own
@@ -24,6 +24,7 @@
 //! `README.md` has the libraries that were looked at, and why none of them is here.
 
 mod answer;
+mod answering;
 mod ast;
 mod coerce;
 mod error;
@@ -34,7 +35,6 @@ mod limits;
 mod literal;
 mod measure;
 mod normalise;
-mod nulls;
 mod parser;
 mod prepare;
 mod preparing;
@@ -45,8 +45,10 @@ mod suggest;
 mod text;
 mod tokens;
 mod validate;
+mod written;
 
 pub use answer::AnswerCount;
+pub use answering::{ANSWER_TOO_LARGE, AnswerPart, Answering, Resolved};
 pub use error::{Refused, Stage};
 pub use extension::PreparedOperations;
 pub use limits::Limits;

@@ -1,274 +1,172 @@
-//! Lists whose size is known only when they are answered.
+//! How many bytes an answer may have.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use async_graphql::{
-    Context, Data, InputObject, Object, Request, Response, Result, Schema, SimpleObject,
-    Subscription, Variables,
-    async_trait::async_trait,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute},
-    futures_util::{Stream, StreamExt, stream},
+    Context, EmptySubscription, Error, Interface, Object, Request, Response, Result, Schema,
 };
-use graphql_operation::{AnswerCount, Limits, Options, PreparedOperations, Preparer, Size, Sizes};
-use serde_json::{Value as Json, json};
+use graphql_operation::{ANSWER_TOO_LARGE, AnswerPart, Options, PreparedOperations};
+use serde_json::json;
 
-#[derive(SimpleObject)]
-struct Line {
-    amount: usize,
-    double: usize,
-}
+/// How many texts were resolved.
+#[derive(Clone, Default)]
+struct Resolved(Arc<AtomicUsize>);
 
-struct Entry(usize);
+struct Item;
 
 #[Object]
-impl Entry {
-    async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<Line>> {
-        ctx.data::<AnswerCount>()?.list(ctx, self.0)?;
-        let line = |amount| Line {
-            amount,
-            double: 2 * amount,
-        };
-        Ok((0..self.0).map(line).collect())
+impl Item {
+    async fn number(&self) -> i32 {
+        -12
     }
 
-    async fn reverses(&self) -> Entry {
-        Entry(self.0)
+    async fn text(&self, ctx: &Context<'_>, bytes: Option<usize>) -> String {
+        if let Some(resolved) = ctx.data_opt::<Resolved>() {
+            resolved.0.fetch_add(1, SeqCst);
+        }
+        // One that is escaped, and one that is not ASCII.
+        bytes.map_or("a\"\n\u{1}ä".to_owned(), |bytes| "x".repeat(bytes))
+    }
+
+    async fn texts(&self) -> Vec<Vec<Option<String>>> {
+        vec![vec![], vec![Some("x".to_owned()), None]]
+    }
+
+    async fn anything(&self) -> async_graphql::Json<serde_json::Value> {
+        async_graphql::Json(json!({ "list": [1, {}, []], "text": "\"" }))
+    }
+
+    async fn item(&self) -> Option<Item> {
+        Some(Item)
+    }
+
+    async fn nothing(&self) -> Option<Item> {
+        None
+    }
+
+    async fn fails(&self) -> Result<Option<i32>> {
+        Err(Error::new("x".repeat(1000)))
     }
 }
 
-#[derive(InputObject)]
-struct PostInput {
-    lines: Vec<usize>,
+#[derive(Interface)]
+#[graphql(
+    field(name = "number", ty = "i32"),
+    field(name = "item", ty = "Option<Item>")
+)]
+enum Node {
+    Item(Item),
 }
 
-struct Query;
+struct Root;
 
 #[Object]
-impl Query {
-    async fn entry(&self, lines: usize) -> Entry {
-        Entry(lines)
+impl Root {
+    async fn item(&self) -> Option<Item> {
+        Some(Item)
     }
 
-    async fn entries(&self, first: usize, lines: usize) -> Vec<Entry> {
-        (0..first).map(|_| Entry(lines)).collect()
+    async fn node(&self) -> Node {
+        Item.into()
+    }
+
+    async fn items(&self, count: usize) -> Vec<Option<Item>> {
+        (0..count).map(|_| Some(Item)).collect()
     }
 }
 
-#[derive(SimpleObject)]
-struct Payload {
-    entry: Entry,
-    accounts: Vec<Line>,
+async fn execute(most: usize, request: impl Into<Request>) -> Response {
+    let schema = Schema::build(Root, Root, EmptySubscription)
+        .extension(PreparedOperations::new(Options::default()).answer_bytes(most))
+        .finish();
+    schema.execute(request).await
 }
 
-struct Mutation;
+#[track_caller]
+fn assert_too_large(response: &Response) {
+    assert_eq!(response.data, async_graphql::Value::Null, "{response:?}");
+    let [error] = response.errors.as_slice() else {
+        panic!("{response:?}");
+    };
+    let extensions = error.extensions.as_ref().unwrap();
+    assert_eq!(extensions.get("code"), Some(&ANSWER_TOO_LARGE.into()));
+}
 
-#[Object]
-impl Mutation {
-    async fn post(&self, input: PostInput) -> Payload {
-        Payload {
-            entry: Entry(input.lines.len()),
-            accounts: Vec::new(),
+const DOCUMENTS: [&str; 10] = [
+    "{ __typename }",
+    "{ a: __typename item { number } }",
+    "{ item { __typename alias: __typename text texts anything nothing { number } item { text } } }",
+    "{ node { __typename number ... on Item { t: __typename text } ... on Node { item { number } } } }",
+    "{ items(count: 3) { number text item { item { texts } } } }",
+    "{ items(count: 0) { number } x: items(count: 1) { __typename } }",
+    "{ __schema { queryType { name fields { name args { name type { kind ofType { name } } } } } } }",
+    "{ __type(name: \"Node\") { __typename possibleTypes { name } } }",
+    "mutation { item { text } b: items(count: 2) { number } __typename }",
+    "query ($no: Boolean = false) { item { number text @include(if: $no) } ...F } fragment F on Root { node { number } }",
+];
+
+/// An answer is refused where it is written with one byte more than it may have, and never before.
+#[tokio::test]
+async fn bytes_are_those_that_are_written() {
+    for document in DOCUMENTS {
+        let whole = execute(usize::MAX, document).await;
+        assert!(whole.is_ok(), "{whole:?}");
+        let written = serde_json::to_string(&whole.data).unwrap();
+        let fits = execute(written.len(), document).await;
+        assert_eq!(json!(fits), json!(whole), "{document}");
+        for less in [written.len() - 1, written.len() / 2, 1, 0] {
+            assert_too_large(&execute(less, document).await);
         }
     }
 }
 
-struct Events;
-
-#[Subscription]
-impl Events {
-    async fn posted(&self, lines: usize) -> impl Stream<Item = Entry> {
-        stream::iter((0..5).map(move |_| Entry(lines)))
-    }
-}
-
-/// Gives each execution a count of its own.
-struct Counts;
-
-impl ExtensionFactory for Counts {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_trait]
-impl Extension for Counts {
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        let mut data = Data::default();
-        data.insert(AnswerCount::default());
-        next.run_with_data(ctx, operation_name, data).await
-    }
-}
-
-fn sizes() -> Sizes {
-    Sizes::default()
-        .list("Entry.lines", Size::Usually(10))
-        .list("Mutation.post.entry.lines", Size::Argument("input.lines"))
-        .list(
-            "Mutation.post.accounts",
-            Size::EachOf {
-                argument: "input.lines",
-                items: 2,
-            },
-        )
-}
-
-fn options(complexity: usize) -> Options {
-    let mut limits = Limits::none();
-    limits.complexity = complexity;
-    Options::default().limits(limits).sizes(sizes())
-}
-
-fn schema(complexity: usize) -> Schema<Query, Mutation, Events> {
-    Schema::build(Query, Mutation, Events)
-        .extension(Counts)
-        .extension(PreparedOperations::new(options(complexity)))
-        .finish()
-}
-
-async fn run(complexity: usize, document: &str, variables: Json) -> Json {
-    let request = Request::new(document).variables(Variables::from_json(variables));
-    serde_json::to_value(schema(complexity).execute(request).await).unwrap()
-}
-
-/// How many fields a value has.
-fn fields(value: &Json) -> usize {
-    match value {
-        Json::Array(items) => items.iter().map(fields).sum(),
-        Json::Object(members) => members.values().map(|value| 1 + fields(value)).sum(),
-        _ => 0,
-    }
-}
-
 #[tokio::test]
-async fn a_list_that_is_longer_than_usual_counts() {
-    let documents = [
-        "{ entry(lines: 40) { lines { amount double } } }",
-        "query ($n: Int! = 40) { e: entry(lines: $n) { ...F } } fragment F on Entry { l: lines { amount } }",
-        "{ entries(first: 5, lines: 20) { lines { amount } } }",
-        "{ entries(first: 5, lines: 20) { lines { amount } reverses { lines { amount } reverses { a: lines { double } b: lines { amount } } } } }",
-        "{ a: entry(lines: 30) { lines { amount } } b: entry(lines: 31) { lines { amount } } c: entry(lines: 3) { lines { amount } } }",
-    ];
-    for document in documents {
-        let whole = run(usize::MAX, document, json!({})).await;
-        let answered = fields(&whole["data"]);
-        let uncounted = run(answered / 2 + 10, document, json!({})).await;
-        assert!(
-            fields(&uncounted["data"]) <= answered / 2 + 10,
-            "{uncounted}"
-        );
-        // What is counted may be more than is there, but not much.
-        let enough = run(2 * answered, document, json!({})).await;
-        assert_eq!(enough, whole, "{document}");
-        let refused = run(answered - 1, document, json!({})).await;
-        let extensions = &refused["errors"][0]["extensions"];
-        assert_eq!(extensions["limit"], "complexity", "{document}: {refused}");
-        assert_eq!(extensions["max"], answered - 1, "{document}: {refused}");
-        assert_eq!(refused["data"], Json::Null, "{document}: {refused}");
-    }
-    // To the field.
-    let document = documents[0];
-    assert_eq!(run(82, document, json!({})).await["errors"], Json::Null);
-    let refused = run(81, document, json!({})).await;
-    let extensions =
-        json!({ "code": "ANSWER_TOO_LARGE", "limit": "complexity", "max": 81, "value": 82 });
-    assert_eq!(refused["errors"][0]["extensions"], extensions);
-    assert_eq!(refused["errors"][0]["path"], json!(["entry", "lines"]));
-}
-
-/// Each event is an answer of its own.
-#[tokio::test]
-async fn events_are_counted_alone() {
-    let responses = |complexity| async move {
-        let document = "subscription { posted(lines: 40) { lines { amount } } }";
-        let stream = schema(complexity).execute_stream(document);
-        stream.collect::<Vec<_>>().await
-    };
-    let answered = responses(42).await;
-    assert_eq!(answered.len(), 5);
-    assert!(answered.iter().all(Response::is_ok));
-    let refused = responses(41).await;
-    assert!(refused.iter().all(Response::is_err));
-}
-
-/// What the input says is counted, before anything runs, however it says it.
-#[test]
-fn the_input_says_how_long_a_list_is() {
-    let schema = graphql_operation::Schema::parse(&schema(1).sdl()).unwrap();
-    let preparer = Preparer::new(schema, options(usize::MAX));
-    let complexity = |document: &str, variables: Json| {
-        let mut request = Request::new(document).variables(Variables::from_json(variables));
-        preparer.prepare(&mut request).unwrap().measure().complexity
-    };
-    let lines = json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-    let of = |n: usize| 3 + n + 1 + 2 * n;
-    let payload = "{ entry { lines { amount } } accounts { amount } }";
-    for (document, variables, expected) in [
-        (
-            format!("mutation {{ post(input: {{ lines: [1, 2] }}) {payload} }}"),
-            json!({}),
-            of(2),
-        ),
-        (
-            format!("mutation {{ post(input: {{ lines: 1 }}) {payload} }}"),
-            json!({}),
-            of(1),
-        ),
-        (
-            format!("mutation ($l: [Int!]!) {{ post(input: {{ lines: $l }}) {payload} }}"),
-            json!({ "l": lines }),
-            of(12),
-        ),
-        (
-            format!(
-                "mutation ($l: [Int!]! = [1, 2, 3]) {{ post(input: {{ lines: $l }}) {payload} }}"
-            ),
-            json!({}),
-            of(3),
-        ),
-        (
-            format!("mutation ($i: PostInput!) {{ post(input: $i) {payload} }}"),
-            json!({ "i": { "lines": lines } }),
-            of(12),
-        ),
-        (
-            format!("mutation ($i: PostInput!) {{ post(input: $i) {payload} }}"),
-            json!({ "i": { "lines": 7 } }),
-            of(1),
-        ),
-        // One fragment, of two entries of different lengths. Each spread costs one.
-        (
-            format!(
-                "mutation {{ a: post(input: {{ lines: [1] }}) {{ ...F }} b: post(input: {{ lines: [1, 2, 3] }}) {{ ... on Payload {{ ...F }} }} }} fragment F on Payload {payload}"
-            ),
-            json!({}),
-            of(1) + of(3) + 2,
-        ),
-        // Another entry's lines are not those of the input.
-        (
-            "mutation { post(input: { lines: [1] }) { entry { reverses { lines { amount } } } } }"
-                .to_owned(),
-            json!({}),
-            4 + 10,
-        ),
+async fn what_is_beyond_the_bound_is_not_made() {
+    let resolved = Resolved::default();
+    for document in [
+        "{ items(count: 1000) { text(bytes: 1000) } }",
+        "{ items(count: 1000) { item { item { text(bytes: 1000) } } } }",
+        "mutation { a: items(count: 500) { text(bytes: 1000) } b: items(count: 500) { text(bytes: 1000) } }",
     ] {
-        assert_eq!(complexity(&document, variables), expected, "{document}");
+        resolved.0.store(0, SeqCst);
+        let request = Request::new(document).data(resolved.clone());
+        assert_too_large(&execute(20_000, request).await);
+        // Those of the field that was too much, and its siblings that had begun.
+        assert!(
+            resolved.0.load(SeqCst) < 40,
+            "{document}: {resolved:?}",
+            resolved = resolved.0
+        );
     }
 }
 
-/// What the input has said already is not counted twice.
+/// Errors of fields that become null are a part of the answer.
 #[tokio::test]
-async fn what_was_counted_before_is_not_counted_again() {
-    let document =
-        "mutation ($l: [Int!]!) { post(input: { lines: $l }) { entry { lines { amount } } } }";
-    let lines: Vec<_> = (0..50).collect();
-    let answered = run(53, document, json!({ "l": lines })).await;
-    assert_eq!(fields(&answered["data"]), 53, "{answered}");
-    let refused = run(52, document, json!({ "l": lines })).await;
-    let extensions = &refused["errors"][0]["extensions"];
-    assert_eq!(extensions["code"], "GRAPHQL_VALIDATION_FAILED", "{refused}");
+async fn errors_count() {
+    let document = "{ items(count: 100) { fails } }";
+    assert_eq!(execute(200_000, document).await.errors.len(), 100);
+    assert_too_large(&execute(100_000, document).await);
+}
+
+/// Operations of a batch have what those before them have left, also where the batch is run again.
+#[tokio::test]
+async fn a_batch_has_one_bound() {
+    let document = "{ items(count: 10) { text(bytes: 90) } }";
+    let parts: Vec<_> = AnswerPart::of_batch(4).collect();
+    for _ in 0..2 {
+        for (part, fits) in parts.iter().zip([true, true, false, false]) {
+            let request = Request::new(document).data(part.clone());
+            let response = execute(2_500, request).await;
+            if fits {
+                assert!(response.is_ok(), "{response:?}");
+            } else {
+                assert_too_large(&response);
+            }
+        }
+    }
+    let small = Request::new("{ item { number } }").data(parts[3].clone());
+    assert!(execute(2_500, small).await.is_ok());
 }

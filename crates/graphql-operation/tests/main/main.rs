@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
+mod long_lists;
 mod engine;
 mod measures;
 mod normalised;

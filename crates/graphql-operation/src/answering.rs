@@ -1,0 +1,253 @@
+//! The answer to one operation, while its fields are resolved.
+//!
+//! Two rules of an answer can only be kept field by field:
+//!
+//! - The error of a field whose type can be null makes that field null, and no more (specification, "Handling Execution Errors"). The
+//!   engine takes what is around the field too, unless its resolver answers `Option<Result<T>>`: it does not know the types of
+//!   its resolvers when an error passes. It also leaves the path out of an error that arises behind an interface.
+//! - An answer has a bound. It is counted as it will be written in JSON, so that no more of it than the bound is ever in memory.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use async_graphql::{
+    ErrorExtensionValues, PathSegment, QueryPathNode, QueryPathSegment, Response, ServerError,
+    ServerResult, Value,
+    parser::types::{Field, OperationType},
+};
+
+use crate::{
+    PreparedOperation,
+    written::{list_or_object, of_error, of_member, of_type_names, of_value},
+};
+
+/// Where an answer is greater than its bound, `extensions.code` of its one error.
+pub const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
+
+/// Keeps the rules of an answer while its fields are resolved: where errors end, and how many bytes it may have.
+///
+/// For extensions that execute prepared operations and need to see the errors themselves, such as one that rolls back
+/// what an operation with errors has done. [`PreparedOperations`](crate::PreparedOperations) has it built in.
+///
+/// Call [`begin`](Self::begin) before the operation, or each event of a subscription, is executed, [`resolved`](Self::resolved)
+/// with what `Extension::resolve` has got, and [`finish`](Self::finish) with the response.
+#[derive(Debug)]
+pub struct Answering {
+    prepared: Arc<PreparedOperation>,
+    /// The bytes that the answer may have, of a batch with those before it.
+    most: usize,
+    /// Those that are left to it.
+    room: AtomicUsize,
+    /// Those that it has so far. One task resolves all fields of an operation, so nothing is lost between load and store.
+    bytes: AtomicUsize,
+    /// The errors of fields that became null, until the response has them.
+    errors: Mutex<Vec<ServerError>>,
+    part: Option<AnswerPart>,
+}
+
+/// A field, or an item of a list, that was resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolved<'a> {
+    /// Where it is.
+    pub path: &'a QueryPathNode<'a>,
+    /// The type of its value, as it is written in the schema.
+    pub return_type: &'a str,
+    /// What the document asks for.
+    pub field: &'a Field,
+}
+
+/// The place of one operation in a batch whose answers have one bound together. Operations run in the order of the batch; where all of
+/// them are run again, they are counted again.
+#[derive(Clone, Debug)]
+pub struct AnswerPart {
+    taken: Arc<[AtomicUsize]>,
+    index: usize,
+}
+
+impl AnswerPart {
+    /// The places of a batch of so many operations.
+    pub fn of_batch(operations: usize) -> impl Iterator<Item = Self> {
+        let taken: Arc<[AtomicUsize]> = (0..operations).map(|_| AtomicUsize::new(0)).collect();
+        (0..operations).map(move |index| Self {
+            taken: Arc::clone(&taken),
+            index,
+        })
+    }
+
+    /// What the operations before this one have taken.
+    fn before(&self) -> usize {
+        let before = self.taken.iter().take(self.index);
+        before.map(|taken| taken.load(Relaxed)).sum()
+    }
+
+    fn take(&self, bytes: usize) {
+        if let Some(taken) = self.taken.get(self.index) {
+            taken.store(bytes, Relaxed);
+        }
+    }
+}
+
+impl Answering {
+    /// The answer to this operation, which may have so many bytes, written as JSON.
+    #[must_use]
+    pub fn new(prepared: Arc<PreparedOperation>, most: usize) -> Self {
+        Self {
+            prepared,
+            most,
+            room: AtomicUsize::new(most),
+            bytes: AtomicUsize::new(0),
+            errors: Mutex::default(),
+            part: None,
+        }
+    }
+
+    /// The answer is one of a batch, which may have that many bytes together.
+    #[must_use]
+    pub fn part(mut self, part: Option<AnswerPart>) -> Self {
+        self.part = part;
+        self
+    }
+
+    /// Execution begins: of the operation, of another attempt at it, or of the next event.
+    pub fn begin(&self) {
+        let before = self.part.as_ref().map_or(0, |part| {
+            part.take(0);
+            part.before()
+        });
+        self.room.store(self.most.saturating_sub(before), Relaxed);
+        self.bytes.store(0, Relaxed);
+        self.errors().clear();
+    }
+
+    /// What becomes of the value, or the error, of a field or an item.
+    ///
+    /// # Errors
+    /// The error of a field that cannot be null, or of a mutation's field at the top: what that did is undone by others, who look for
+    /// its error. From the moment at which the answer is too large, every field fails.
+    pub fn resolved(
+        &self,
+        field: Resolved<'_>,
+        result: ServerResult<Option<Value>>,
+    ) -> ServerResult<Option<Value>> {
+        let error = match result {
+            Ok(value) => {
+                let value = value.unwrap_or_default();
+                return if self.take(of_resolved(field, &value)) {
+                    Ok(Some(value))
+                } else {
+                    Err(self.too_large())
+                };
+            }
+            Err(error) => error,
+        };
+        self.failed(field, error)
+    }
+
+    #[cold]
+    fn failed(&self, field: Resolved<'_>, mut error: ServerError) -> ServerResult<Option<Value>> {
+        let path = path_of(field.path);
+        if error.path.is_empty() {
+            error.path.clone_from(&path);
+        }
+        // Further up it has been counted.
+        let is_new = error.path == path;
+        if !self.take(if is_new { of_error(&error) } else { 0 }) {
+            return Err(self.too_large());
+        }
+        let is_watched =
+            self.prepared.kind() == OperationType::Mutation && field.path.parent.is_none();
+        if field.return_type.ends_with('!') || is_watched {
+            return Err(error);
+        }
+        // Null is what the field answers, and is counted as that.
+        self.take(of_resolved(field, &Value::Null));
+        self.errors().push(error);
+        Ok(Some(Value::Null))
+    }
+
+    /// Puts the errors of fields that became null into the response; or, where the answer is too large, this alone.
+    pub fn finish(&self, response: &mut Response) {
+        let mut errors = std::mem::take(&mut *self.errors());
+        if let Value::Object(root) = &response.data {
+            let root_fields = self.prepared.root_fields();
+            let type_names = root_fields.filter(|(_, name)| *name == "__typename");
+            let bytes = type_names
+                .filter_map(|(key, _)| Some(of_member(key) + of_value(root.get(key)?)))
+                .sum::<usize>();
+            self.take(bytes + list_or_object(root.is_empty()));
+        }
+        if self.bytes.load(Relaxed) > self.room.load(Relaxed) {
+            *response = Response::from_errors(vec![self.too_large()]);
+            self.bytes.store(0, Relaxed);
+        } else {
+            response.errors.append(&mut errors);
+        }
+        if let Some(part) = &self.part {
+            part.take(self.bytes.load(Relaxed));
+        }
+    }
+
+    /// Counts bytes. Whether there is room for them.
+    fn take(&self, bytes: usize) -> bool {
+        let bytes = self.bytes.load(Relaxed).saturating_add(bytes);
+        self.bytes.store(bytes, Relaxed);
+        bytes <= self.room.load(Relaxed)
+    }
+
+    #[cold]
+    fn too_large(&self) -> ServerError {
+        let message = format!(
+            "The answer is too large: it has at most {} bytes, and so have those of a batch together. Ask for less, or for smaller pages.",
+            self.most
+        );
+        let mut error = ServerError::new(message, None);
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", ANSWER_TOO_LARGE);
+        extensions.set("limit", "answer");
+        extensions.set("max", self.most);
+        error.extensions = Some(extensions);
+        error
+    }
+
+    fn errors(&self) -> MutexGuard<'_, Vec<ServerError>> {
+        // Nothing can panic while the lock is held.
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bytes that a field or an item adds to those that were counted: its fields and its items have passed before it.
+fn of_resolved(resolved: Resolved<'_>, value: &Value) -> usize {
+    let place = match resolved.path.segment {
+        QueryPathSegment::Name(key) => of_member(key),
+        QueryPathSegment::Index(_) => 1,
+    };
+    let selected = &resolved.field.selection_set.node;
+    let own = match value {
+        Value::Object(fields) if !selected.items.is_empty() => {
+            list_or_object(fields.is_empty()) + of_type_names(selected, fields)
+        }
+        Value::List(items)
+            if !selected.items.is_empty() || resolved.return_type.starts_with('[') =>
+        {
+            list_or_object(items.is_empty())
+        }
+        whole => of_value(whole),
+    };
+    place + own
+}
+
+fn path_of(node: &QueryPathNode<'_>) -> Vec<PathSegment> {
+    let mut path = Vec::new();
+    let mut next = Some(node);
+    while let Some(node) = next {
+        path.push(match node.segment {
+            QueryPathSegment::Index(index) => PathSegment::Index(index),
+            QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+        });
+        next = node.parent;
+    }
+    path.reverse();
+    path
+}
