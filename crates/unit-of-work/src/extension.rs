@@ -13,11 +13,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_graphql::extensions::{Extension, ExtensionFactory};
+use async_graphql::{
+    Request,
+    extensions::{Extension, ExtensionContext, ExtensionFactory},
+};
 use sea_orm::IsolationLevel;
 
 use crate::{
-    Database, IdempotencySettings, Report, ResolverError, Settings, Shown, mask::MapError,
+    Database, FieldRule, IdempotencySettings, Report, ResolverError, Settings, Shown,
+    field_rule::FieldRules, mask::MapError,
 };
 
 mod per_request;
@@ -48,6 +52,7 @@ pub struct UnitOfWorkExtension {
     settings: Arc<Settings>,
     idempotency: Option<Arc<IdempotencySettings>>,
     map_error: Option<MapError>,
+    field_rules: Option<FieldRules>,
 }
 
 impl UnitOfWorkExtension {
@@ -59,6 +64,7 @@ impl UnitOfWorkExtension {
             settings: Arc::default(),
             idempotency: None,
             map_error: None,
+            field_rules: None,
         }
     }
 
@@ -116,6 +122,20 @@ impl UnitOfWorkExtension {
         map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static,
     ) -> Self {
         self.map_error = Some(MapError::new(map));
+        self
+    }
+
+    /// Makes a [`FieldRule`] for each request, and for each attempt at it. `make` sees the request as it is after all extensions
+    /// have prepared it. The last of such calls holds.
+    #[must_use]
+    pub fn field_rule(
+        mut self,
+        make: impl Fn(&ExtensionContext<'_>, &Request) -> Option<Box<dyn FieldRule>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.field_rules = Some(FieldRules::new(make));
         self
     }
 

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use crate::{Access, UnitOfWork, failures, savepoint, timeline, turn::Turn};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache},
     runtime::Timer,
@@ -26,8 +27,6 @@ use futures_util::{
     stream::FuturesUnordered,
     task::{AtomicWaker, FutureObj, Spawn, SpawnError},
 };
-
-use crate::{Access, UnitOfWork, failures, savepoint, timeline};
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
@@ -168,28 +167,29 @@ impl Timer for NextTurn {
 pub(crate) struct Batches(Arc<Queue>);
 
 impl Batches {
-    /// Drives `operation` to its end, and the batches beside it; batches that are left over are dropped with it.
-    pub(crate) async fn drive<T>(self, operation: impl Future<Output = T>) -> T {
+    /// Drives `operation` to its end, turn by turn, and the batches beside it; batches that are left over are dropped with it.
+    pub(crate) async fn drive<T>(self, turn: &Turn, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
         let mut running: Option<FuturesUnordered<FutureObj<'static, ()>>> = None;
-        poll_fn(move |context| {
-            self.0.operation.register(context.waker());
-            // The operation first: all of its fields ask for their keys before a batch starts.
-            if let Poll::Ready(response) = operation.as_mut().poll(context) {
-                return Poll::Ready(response);
-            }
+        let queue = &self.0;
+        let operation = poll_fn(|context| {
+            queue.operation.register(context.waker());
+            operation.as_mut().poll(context)
+        });
+        // The operation first: all of its fields ask for their keys before a batch starts.
+        turn.drive(pin!(operation), |context| {
             loop {
-                let batches = self.0.take();
+                let batches = queue.take();
                 if !batches.is_empty() {
                     running.get_or_insert_default().extend(batches);
                 }
                 let Some(running) = &mut running else {
-                    return Poll::Pending;
+                    return;
                 };
                 // A batch that is done has woken the fields that wait for it, and with them this task.
                 match Pin::new(running).poll_next(context) {
                     Poll::Ready(Some(())) => {}
-                    Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) | Poll::Pending => return,
                 }
             }
         })

@@ -20,11 +20,12 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, DryRun, Isolation, OperationDeadline, Report, SessionSettings, Settings,
-    UnitOfWork,
+    Access, Database, DryRun, FieldRule, Isolation, OperationDeadline, Report, ResolvedField,
+    SessionSettings, Settings, UnitOfWork,
     ask::is_dry_run,
     batch::{self, Part},
     failures,
+    field_rule::FieldRules,
     field_savepoints::FieldSavepoints,
     finisher::{Finisher, answer, within},
     idempotency::Idempotency,
@@ -40,6 +41,7 @@ use crate::{
     telemetry,
     terms::{Deadline, Terms, stricter},
     timeline::{self, Timeline},
+    turn::Turn,
     unit::RollBackOnDrop,
 };
 
@@ -67,6 +69,11 @@ pub(super) struct PerRequest {
     fields: OnceLock<FieldSavepoints>,
     /// Set where there is a timeline to be written.
     is_watched: OnceLock<()>,
+    field_rules: Option<FieldRules>,
+    /// Of the operation, or of one event after the other.
+    turn: Turn,
+    /// What decides on the fields' values and errors.
+    field_rule: OnceLock<Box<dyn FieldRule>>,
 }
 
 #[async_trait::async_trait]
@@ -83,6 +90,11 @@ impl Extension for PerRequest {
         let dry_run = is_dry_run(&request)?;
         self.dry_run.get_or_init(|| dry_run);
         self.idempotency.prepare(ctx, &request);
+        if let Some(rules) = &self.field_rules
+            && let Some(rule) = rules.of(ctx, &request)
+        {
+            let _ = self.field_rule.set(rule);
+        }
         Ok(request)
     }
 
@@ -172,6 +184,12 @@ impl Extension for PerRequest {
         info: ResolveInfo<'_>,
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
+        self.turn.field().await;
+        let resolved_field = ResolvedField {
+            path: info.path_node,
+            return_type: info.return_type,
+            field: info.field,
+        };
         let path = info.path_node;
         // Every field passes here: what few operations need must not make the future of all larger.
         let resolved = match (self.is_watched.get(), self.fields.get()) {
@@ -188,7 +206,11 @@ impl Extension for PerRequest {
                 Box::pin(failures::in_field(path, resolve)).await
             }
         };
-        resolved.map_err(located::remember)
+        let resolved = resolved.map_err(located::remember);
+        match self.field_rule.get() {
+            Some(rule) => rule.resolved(resolved_field, resolved),
+            None => resolved,
+        }
     }
 
     async fn execute(
@@ -263,8 +285,17 @@ impl Extension for PerRequest {
             .is_none()
             .then(|| RollBackOnDrop::new(unit.clone()));
         // Boxed before it is wrapped: each wrapper would move it, and be as large again.
-        let resolvers = Box::pin(next.run_with_data(ctx, operation_name, data));
-        let resolvers = batches.drive(self.idempotency.run(&unit, dry_run, resolvers));
+        let resolvers = Box::pin(async {
+            let Some(rule) = self.field_rule.get() else {
+                return next.run_with_data(ctx, operation_name, data).await;
+            };
+            rule.begin();
+            let mut response = next.run_with_data(ctx, operation_name, data).await;
+            // Here, so that what is stored under an idempotency key is what the client is answered.
+            rule.finish(&mut response);
+            response
+        });
+        let resolvers = batches.drive(&self.turn, self.idempotency.run(&unit, dry_run, resolvers));
         let resolvers = failures::in_operation(&unit, resolvers);
         let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             // Too late before it began: nothing runs.
@@ -350,6 +381,9 @@ impl PerRequest {
             field_isolation: OnceLock::new(),
             fields: OnceLock::new(),
             is_watched: OnceLock::new(),
+            field_rules: extension.field_rules.clone(),
+            field_rule: OnceLock::new(),
+            turn: Turn::default(),
         }
     }
 

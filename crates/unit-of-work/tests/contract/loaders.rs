@@ -7,10 +7,11 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use crate::stage::{Stage, codes, data, report};
 
 on_every_engine! {
-    /// Whatever the number of items, the fields that ask on one turn share a statement.
+    /// Whatever the number of items, the fields that ask on one turn share a statement; also where there are so many that others
+    /// have their turn before all have asked.
     async fn fields_share_a_batch(test: TestDatabase) {
         let stage = Stage::new(test).await;
-        for n in [1, 20, 200] {
+        for n in [1, 20, 200, 900] {
             let response = stage.run(&format!("{{ items(n: {n}) {{ marks }} }}")).await;
             assert!(response.is_ok(), "{response:?}");
             assert_eq!(report(&response)["statements"], 1, "{n} items");

@@ -10,6 +10,7 @@ mod batches;
 mod clients;
 mod commits;
 mod connect;
+mod field_rules;
 mod field_savepoints;
 mod files;
 mod full;
