@@ -62,7 +62,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         options.most_told = Report::Timeline;
     }
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
-    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), settings.deadline);
+    let limits = (settings.deadline, settings.limits.answer_bytes);
+    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), limits);
     let app = http::app(schema, options);
 
     let listener = listen(&settings.listen).await?;
@@ -128,16 +129,21 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
 }
 
 /// The schema as it is served: what went wrong before execution is marked, everything inside that is a unit of work, and
-/// what loses a conflict is run again. Within a Tokio runtime, in which the feed's watcher runs as long as the schema lives.
+/// what loses a conflict is run again. No answer has more than `answer_bytes`. Within a Tokio runtime, in which the feed's watcher runs
+/// as long as the schema lives.
 #[must_use]
-pub fn schema(database: &Database, deadline: Duration) -> Retrying<LedgerSchema> {
+pub fn schema(
+    database: &Database,
+    deadline: Duration,
+    answer_bytes: usize,
+) -> Retrying<LedgerSchema> {
     let options = FeedOptions {
         deadline,
         ..FeedOptions::default()
     };
     let (feed, watcher) = Feed::new(database.clone(), options);
     tokio::spawn(jobs::supervise(Watch(watcher)));
-    schema_with_feed(database, feed, Clock::system(), deadline)
+    schema_with_feed(database, feed, Clock::system(), (deadline, answer_bytes))
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
@@ -157,10 +163,11 @@ fn schema_with_feed(
     database: &Database,
     feed: Feed,
     clock: Clock,
-    deadline: Duration,
+    (deadline, answer_bytes): (Duration, usize),
 ) -> Retrying<LedgerSchema> {
     let unit_of_work = UnitOfWorkExtension::new(database.clone())
         .deadline(deadline)
+        .field_rule(move |ctx, request| graphql::answer_rule(ctx, request, answer_bytes))
         .idempotency(IdempotencySettings::default());
     let schema = graphql::schema(clock)
         // The limits of prepared operations come first, and name what they count.

@@ -487,6 +487,14 @@ pub(super) struct LimitArgs {
         value_name = "N"
     )]
     pub(super) max_directives: String,
+    /// Bytes of an answer, of a batch's answers together, or of an event
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_ANSWER",
+        default_value = "8388608",
+        value_name = "BYTES"
+    )]
+    pub(super) max_answer: String,
     /// Bytes of documents kept for clients that send only their hash (APQ); 0 turns that off
     #[arg(
         long,

@@ -36,6 +36,7 @@ pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits
             "max_directives",
             &args.max_directives,
         ),
+        (&mut limits.answer_bytes, "max_answer", &args.max_answer),
     ] {
         match values.read(id, text, value::limit) {
             Some(value) => *limit = value,

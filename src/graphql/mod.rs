@@ -3,10 +3,10 @@
 //! A resolver parses its input, makes one call to the ledger with the operation's unit of work, and wraps the result. None
 //! begins, commits or rolls back: the unit's extension does, for every operation alike.
 //!
-//! A nullable field that can fail is written `Option<Result<T>>`, so that its failure is its own: with `Result<Option<T>>`
-//! the error would take the parent with it.
+//! A field that can fail and whose type can be null is null when it fails, and no more: `answers` sees to that.
 
 mod answer;
+mod answers;
 mod connection;
 mod context;
 mod error;
@@ -26,6 +26,7 @@ use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
 use crate::ledger::Clock;
 
+pub use answers::answer_rule;
 pub use feed::{Feed, FeedOptions, WatchError, Watcher};
 pub use mutation::MutationRoot;
 pub use operations::{operation_schema, operations};

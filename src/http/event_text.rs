@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use unit_of_work::{Audience, Streamed};
 
-use super::{auth::Caller, request_error::RequestError, response::to_json};
+use super::{auth::Caller, request_error::RequestError, response::to_json, writing::json};
 
 const BEFORE: &str = "event: next\ndata: ";
 const AFTER: &str = "\n\n";
@@ -21,10 +21,19 @@ const NAMING: [&str; 2] = ["persistedQuery", "clientLibrary"];
 pub(super) struct EventText(Bytes);
 
 impl EventText {
+    /// Written at once.
     pub(super) fn of(response: &Response) -> Self {
-        let json = to_json(response);
+        Self::around(&to_json(response))
+    }
+
+    /// The same, in turns with others where it is long.
+    pub(super) async fn write(response: Response) -> Self {
+        Self::around(&json(response).await)
+    }
+
+    fn around(json: &str) -> Self {
         // JSON has no line breaks outside of strings, and escapes them inside: it is one line of the event.
-        Self([BEFORE, &json, AFTER].concat().into())
+        Self([BEFORE, json, AFTER].concat().into())
     }
 
     /// As a server-sent event.
@@ -71,12 +80,12 @@ impl Subscribe {
     pub(super) fn responses<E: Executor>(self, executor: &E) -> BoxStream<'static, Next> {
         let responses = self.audience.stream(executor, self.request);
         responses
-            .map(|response| match response {
+            .then(async |response| match response {
                 Streamed::Text(text) => Next::Event(EventText(text)),
                 Streamed::Response(response) if RequestError::of(&response).is_some() => {
                     Next::Refused(response)
                 }
-                Streamed::Response(response) => Next::Event(EventText::of(&response)),
+                Streamed::Response(response) => Next::Event(EventText::write(response).await),
             })
             .boxed()
     }

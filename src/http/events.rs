@@ -41,8 +41,8 @@ const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \ndata: \n\n
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The one response to a query or a mutation.
-pub(super) fn single(response: &GraphqlResponse) -> Response {
-    let response = EventText::of(response).into_event();
+pub(super) async fn single(response: GraphqlResponse) -> Response {
+    let response = EventText::write(response).await.into_event();
     write(stream::iter([response, COMPLETE]))
 }
 

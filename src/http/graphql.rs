@@ -22,6 +22,7 @@ use axum::{
     response::Response,
 };
 
+use graphql_operation::AnswerPart;
 use unit_of_work::IdempotencyKey;
 
 use super::{
@@ -184,11 +185,11 @@ impl Asked {
     }
 
     /// What is wrong with a document is answered as the executor answers it, and so is a response.
-    fn write(&self, response: GraphqlResponse) -> Response {
+    async fn write(&self, response: GraphqlResponse) -> Response {
         if self.accept.only_events() {
-            events::single(&response)
+            events::single(response).await
         } else {
-            response::single(response, self.accept.json())
+            response::single(response, self.accept.json()).await
         }
     }
 }
@@ -204,7 +205,7 @@ async fn single<E: Executor>(
     place: Place,
 ) -> Result<Response, Refusal> {
     if let Err(refusal) = state.documents.resolve(&mut request) {
-        return Ok(asked.write(refusal.into_graphql()));
+        return Ok(asked.write(refusal.into_graphql()).await);
     }
     // A few bytes can name a long document.
     if place.is_shared() && state.slots.is_large(request.query.len()) {
@@ -230,7 +231,7 @@ async fn resolved<E: Executor>(
 ) -> Result<Response, Refusal> {
     let admitted = match admission::admit(request, place.bytes(), &state.preparer) {
         Ok(admitted) => admitted,
-        Err(refusal) => return Ok(asked.write(refusal.into_graphql())),
+        Err(refusal) => return Ok(asked.write(refusal.into_graphql()).await),
     };
     let admitted = admitted.of(&asked.caller)?;
     refuse(admitted.kind)?;
@@ -248,11 +249,15 @@ async fn resolved<E: Executor>(
     if is_heavy {
         let (executor, asked) = (state.executor.clone(), asked.clone());
         let (client, deadline) = (asked.client(), wishes::deadline(&request));
-        let work = async move { asked.write(executor.execute(request).await) };
+        let work = async move {
+            let response = executor.execute(request).await;
+            asked.write(response).await
+        };
         return Box::pin(state.slots.heavy(client, deadline, work)).await;
     }
     let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
-    Ok(asked.write(state.executor.execute(request).await))
+    let response = state.executor.execute(request).await;
+    Ok(asked.write(response).await)
 }
 
 async fn batch<E: Executor>(
@@ -265,14 +270,15 @@ async fn batch<E: Executor>(
     let media_type = asked.accept.json();
     if asked.wishes.all_or_nothing() {
         let responses = together(state, requests, asked, place).await?;
-        return Ok(response::batch(responses, media_type));
+        return Ok(response::batch(responses, media_type).await);
     }
     let mut responses = Vec::with_capacity(requests.len());
-    for request in requests {
-        let outcome = element(state, request, asked, place).await;
+    let parts = AnswerPart::of_batch(requests.len());
+    for (request, part) in requests.into_iter().zip(parts) {
+        let outcome = element(state, request.data(part), asked, place).await;
         responses.push(outcome.unwrap_or_else(Refusal::into_graphql));
     }
-    Ok(response::batch(responses, media_type))
+    Ok(response::batch(responses, media_type).await)
 }
 
 /// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
@@ -313,8 +319,9 @@ fn parts<E: Executor>(
     bytes: usize,
 ) -> Result<(Vec<Request>, Cost), Refusal> {
     let mut cost = Cost::default();
-    let parts = requests.into_iter().map(|request| {
-        let admitted = admission::admit(request, bytes, &state.preparer)?;
+    let answers = AnswerPart::of_batch(requests.len());
+    let parts = requests.into_iter().zip(answers).map(|(request, part)| {
+        let admitted = admission::admit(request.data(part), bytes, &state.preparer)?;
         cost = cost.and(admitted.cost);
         let admitted = admitted.of(&asked.caller)?;
         asked.wishes.mark_part(admitted.request)

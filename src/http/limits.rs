@@ -25,6 +25,9 @@ pub struct Limits {
     pub root_fields: usize,
     /// Directives.
     pub directives: usize,
+    /// Bytes of an answer, written as JSON: of one operation, of all operations of a batch together, or of one event. The schema
+    /// keeps this one while fields are resolved, as the only one that knows.
+    pub answer_bytes: usize,
     /// Whether the schema may be asked for.
     pub introspection: bool,
 }
@@ -41,6 +44,7 @@ impl Default for Limits {
             aliases: 200,
             root_fields: 100,
             directives: 100,
+            answer_bytes: 8 * 1024 * 1024,
             introspection: true,
         }
     }

@@ -68,6 +68,7 @@ mod tls;
 mod trace;
 mod trace_context;
 mod wishes;
+mod writing;
 
 /// What [`app`] needs beside the executor.
 #[non_exhaustive]

@@ -11,19 +11,19 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
-use super::{media::MediaType, request_error::RequestError};
+use super::{media::MediaType, request_error::RequestError, writing::json};
 
 /// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
 /// an operation that was executed answers 200, also where its `data` is null. But one that found no database did not get
 /// far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
-pub(super) fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
+pub(super) async fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
     let status = match RequestError::of(&response) {
         Some(_) => media_type.request_error_status(),
         None if is_unavailable(&response) => media_type.unavailable_status(),
         None => StatusCode::OK,
     };
     let headers = std::mem::take(&mut response.http_headers);
-    let mut http = http_response(status, to_json(&response), vec![headers], media_type);
+    let mut http = http_response(status, json(response).await, vec![headers], media_type);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let headers = http.headers_mut();
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -41,19 +41,20 @@ fn is_unavailable(response: &GraphqlResponse) -> bool {
 }
 
 /// The response to a batch: every operation has its outcome inside, so the whole is 200.
-pub(super) fn batch(mut responses: Vec<GraphqlResponse>, media_type: MediaType) -> Response {
+pub(super) async fn batch(mut responses: Vec<GraphqlResponse>, media_type: MediaType) -> Response {
     let headers = responses
         .iter_mut()
         .map(|response| std::mem::take(&mut response.http_headers))
         .collect();
-    let wires: Vec<_> = responses.iter().map(Wire).collect();
-    let body = serde_json::to_string(&wires);
-    http_response(
-        StatusCode::OK,
-        body.unwrap_or_else(|error| unwritable(&error)),
-        headers,
-        media_type,
-    )
+    let mut body = String::from("[");
+    for response in responses {
+        if body.len() > 1 {
+            body.push(',');
+        }
+        body.push_str(&json(response).await);
+    }
+    body.push(']');
+    http_response(StatusCode::OK, body, headers, media_type)
 }
 
 fn http_response(
@@ -87,13 +88,13 @@ fn http_response(
     response
 }
 
-/// The JSON text of one response.
+/// The JSON text of one response, written at once: [`json`] writes those that may be long.
 pub(super) fn to_json(response: &GraphqlResponse) -> String {
     serde_json::to_string(&Wire(response)).unwrap_or_else(|error| unwritable(&error))
 }
 
 /// A value that JSON cannot hold, such as a map with keys that are no strings: a mistake in a resolver's type.
-fn unwritable(error: &serde_json::Error) -> String {
+pub(super) fn unwritable(error: &serde_json::Error) -> String {
     tracing::error!(%error, "a response cannot be written as JSON");
     r#"{"errors":[{"message":"internal server error","extensions":{"code":"INTERNAL"}}]}"#
         .to_owned()

@@ -1,5 +1,6 @@
 //! The ledger as clients meet it: GraphQL over HTTP in, database state out, read over a separate connection.
 
+mod answers;
 mod backup;
 mod connections;
 mod documents;
@@ -7,8 +8,8 @@ mod errors;
 mod examples;
 mod expiry;
 mod feed;
-mod heavy;
 mod feed_sharing;
+mod heavy;
 mod holds;
 mod idempotency;
 mod large_answers;

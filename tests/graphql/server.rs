@@ -51,6 +51,17 @@ impl Ledger {
         Self::serve_with(test, url, options, |_| {}).await
     }
 
+    /// No answer of the server has more bytes than this.
+    pub(super) async fn serve_bounded(
+        test: TestDatabase,
+        url: &str,
+        options: DatabaseOptions,
+        answer_bytes: usize,
+    ) -> Self {
+        let bound = |options: &mut Options| options.limits.answer_bytes = answer_bytes;
+        Self::serve_with(test, url, options, bound).await
+    }
+
     /// Serves a database with other options of what clients meet.
     async fn serve_with(
         test: TestDatabase,
@@ -66,7 +77,8 @@ impl Ledger {
         let mut options = Options::new(database::readiness(&database), schema);
         options.operations = graphql::operations();
         set(&mut options);
-        let app = http::app(serve::schema(&database, deadline), options);
+        let schema = serve::schema(&database, deadline, options.limits.answer_bytes);
+        let app = http::app(schema, options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();

@@ -5,10 +5,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::http::{
-    request,
-    response::{Wire, WireErrors},
-};
+use crate::http::{request, response::WireErrors, writing::json};
 
 /// The most bytes of an operation's id, which is in each of its messages.
 const LONGEST_ID: usize = 1024;
@@ -86,10 +83,6 @@ pub(super) enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<&'a Map<String, Json>>,
     },
-    Next {
-        id: &'a str,
-        payload: Wire<'a>,
-    },
     /// The operation never began. Ends it, in place of `complete`.
     Error {
         id: &'a str,
@@ -100,15 +93,12 @@ pub(super) enum ServerMessage<'a> {
     },
 }
 
-impl<'a> ServerMessage<'a> {
-    /// A response that was executed.
-    pub(super) fn next(id: &'a str, response: &'a Response) -> Self {
-        Self::Next {
-            id,
-            payload: Wire(response),
-        }
-    }
+/// A response that was executed.
+pub(super) async fn next(id: &str, response: Response) -> Message {
+    next_of_text(id, &json(response).await)
+}
 
+impl ServerMessage<'_> {
     /// As a WebSocket message; 1011 where a resolver's value cannot be written as JSON.
     pub(super) fn to_message(&self) -> Message {
         match serde_json::to_string(self) {

@@ -146,14 +146,14 @@ impl Run {
                 let response = executor.execute(*request).await;
                 // The client's reading is not the server's doing.
                 drop(slot);
-                return outlet.only(&response).await;
+                return outlet.only(response).await;
             }
             Self::Heavy(request, slots, client) => {
                 let deadline = wishes::deadline(&request);
                 let work = async move { executor.execute(*request).await };
                 let response = Box::pin(slots.heavy(client, deadline, work)).await;
                 return outlet
-                    .only(&response.unwrap_or_else(Refusal::into_graphql))
+                    .only(response.unwrap_or_else(Refusal::into_graphql))
                     .await;
             }
         }
@@ -168,15 +168,16 @@ struct Outlet {
 }
 
 impl Outlet {
-    async fn next(&self, response: &Response) {
-        self.send(&ServerMessage::next(&self.id, response), false)
-            .await;
+    async fn next(&self, response: Response) {
+        let message = message::next(&self.id, response).await;
+        let outputs = &self.outputs;
+        outputs.send(&self.id, self.serial, message, false).await;
     }
 
     /// The response to a query or a mutation, and the end.
-    async fn only(&self, response: &Response) {
-        if RequestError::of(response).is_some() {
-            return self.error(response).await;
+    async fn only(&self, response: Response) {
+        if RequestError::of(&response).is_some() {
+            return self.error(&response).await;
         }
         self.next(response).await;
         self.complete().await;

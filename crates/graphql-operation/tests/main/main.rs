@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
-mod long_lists;
 mod engine;
+mod long_lists;
 mod measures;
 mod normalised;
 mod nulls;
