@@ -36,6 +36,10 @@ impl FieldRule for Rule {
         self.0.begin();
     }
 
+    fn before(&self) -> ServerResult<()> {
+        self.0.before()
+    }
+
     fn resolved(
         &self,
         field: ResolvedField<'_>,

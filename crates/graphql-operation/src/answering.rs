@@ -31,8 +31,8 @@ pub const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 /// For extensions that execute prepared operations and need to see the errors themselves, such as one that rolls back
 /// what an operation with errors has done. [`PreparedOperations`](crate::PreparedOperations) has it built in.
 ///
-/// Call [`begin`](Self::begin) before the operation, or each event of a subscription, is executed, [`resolved`](Self::resolved)
-/// with what `Extension::resolve` has got, and [`finish`](Self::finish) with the response.
+/// Call [`begin`](Self::begin) before the operation, or each event of a subscription, is executed; in `Extension::resolve`
+/// [`before`](Self::before), and [`resolved`](Self::resolved) with what came of it; and [`finish`](Self::finish) with the response.
 #[derive(Debug)]
 pub struct Answering {
     prepared: Arc<PreparedOperation>,
@@ -119,6 +119,17 @@ impl Answering {
         self.room.store(self.most.saturating_sub(before), Relaxed);
         self.bytes.store(0, Relaxed);
         self.errors().clear();
+    }
+
+    /// Whether a field may be resolved.
+    ///
+    /// # Errors
+    /// Where the answer is too large already: the engine asks for fields in no order that would end them all at once.
+    pub fn before(&self) -> ServerResult<()> {
+        if self.bytes.load(Relaxed) > self.room.load(Relaxed) {
+            return Err(self.too_large());
+        }
+        Ok(())
     }
 
     /// What becomes of the value, or the error, of a field or an item.

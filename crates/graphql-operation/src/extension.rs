@@ -158,6 +158,9 @@ impl Extension for PerRequest {
             return_type: info.return_type,
             field: info.field,
         };
+        if let Some(answering) = self.answering.get() {
+            answering.before()?;
+        }
         let result = next.run(ctx, info).await;
         match self.answering.get() {
             Some(answering) => answering.resolved(resolved, result),

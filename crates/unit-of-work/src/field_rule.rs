@@ -54,6 +54,14 @@ pub trait FieldRule: Send + Sync + 'static {
     /// for an event, which has that of its subscription.
     fn begin(&self) {}
 
+    /// A field is about to be resolved.
+    ///
+    /// # Errors
+    /// The error that the field has instead. It is not resolved then, and [`resolved`](Self::resolved) is not asked.
+    fn before(&self) -> ServerResult<()> {
+        Ok(())
+    }
+
     /// What becomes of the value, or the error, of a field. Fields come before what they are in. It is called for every field,
     /// and should cost next to nothing.
     ///

@@ -11,20 +11,29 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{
-        Mutex, PoisonError,
+        LazyLock, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
-use tokio::task::yield_now;
+use tokio::{sync::Semaphore, task::yield_now, time::timeout};
 
 /// How long a turn lasts, about.
 const TURN: Duration = Duration::from_micros(250);
 
 /// The clock is looked at after so many fields. Most operations have fewer, and never look.
 const FIELDS: u32 = 16;
+
+/// As many long operations as there are processors may be about to have a turn. The others wait in a queue of their own, where no
+/// short operation has to wait for them, however many there are.
+static TURNS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+
+/// Longer than this no operation waits for its turn: it may be up to one that nobody polls.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The turn of one operation. Its fields are resolved by one task, so nothing is lost between a load and a store.
 #[derive(Default)]
@@ -75,9 +84,13 @@ impl Turn {
         mut operation: Pin<&mut impl Future<Output = T>>,
         mut beside: impl FnMut(&mut Context<'_>),
     ) -> T {
+        // Most operations end in their first turn.
+        let mut place = None;
         loop {
             let turn = poll_fn(|context| {
                 self.begin();
+                // What comes next is somebody else's turn, or a wait.
+                let _place = place.take();
                 match operation.as_mut().poll(context) {
                     Poll::Ready(output) => Poll::Ready(Some(output)),
                     Poll::Pending if self.is_over.load(Relaxed) => Poll::Ready(None),
@@ -95,6 +108,10 @@ impl Turn {
             // is to do, and after a look at the sockets.
             yield_now().await;
             yield_now().await;
+            place = timeout(PATIENCE, TURNS.acquire())
+                .await
+                .ok()
+                .and_then(Result::ok);
         }
     }
 }

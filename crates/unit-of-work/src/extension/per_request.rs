@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
-    Access, Database, DryRun, FieldRule, Isolation, OperationDeadline, Report, ResolvedField,
-    SessionSettings, Settings, UnitOfWork,
+    Access, Database, DryRun, FieldRule, Report, ResolvedField, SessionSettings, Settings,
+    UnitOfWork,
     ask::is_dry_run,
     batch::{self, Part},
     failures,
@@ -39,13 +39,15 @@ use crate::{
     root_fields::single_root_field,
     streaming::Streaming,
     telemetry,
-    terms::{Deadline, Terms, stricter},
-    timeline::{self, Timeline},
+    terms::Terms,
+    timeline,
     turn::Turn,
     unit::RollBackOnDrop,
 };
 
 use super::UnitOfWorkExtension;
+
+mod terms;
 
 /// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
 pub(super) struct PerRequest {
@@ -185,6 +187,9 @@ impl Extension for PerRequest {
         next: NextResolve<'_>,
     ) -> ServerResult<Option<Value>> {
         self.turn.field().await;
+        if let Some(rule) = self.field_rule.get() {
+            rule.before()?;
+        }
         let resolved_field = ResolvedField {
             path: info.path_node,
             return_type: info.return_type,
@@ -387,42 +392,10 @@ impl PerRequest {
         }
     }
 
-    /// The deadline of an operation or an event: the settings' from its first attempt, or the request's own if that is earlier.
-    fn deadline(&self, ctx: &ExtensionContext<'_>, started: Instant) -> Option<Deadline> {
-        let settings = self.settings.deadline.map(|limit| started + limit);
-        let asked = ctx.data_opt::<OperationDeadline>().map(|asked| asked.0);
-        let at = match (settings, asked) {
-            (Some(settings), Some(asked)) => settings.min(asked),
-            (settings, asked) => settings.or(asked)?,
-        };
-        Some(Deadline {
-            at,
-            limit: at.saturating_duration_since(started),
-        })
-    }
-
     /// Masks the errors of resolvers.
     fn mask(&self, unit: &UnitOfWork, errors: &mut [ServerError]) {
         let between_events = self.stream.get().map(|stream| stream.failures());
         let map_error = self.map_error.as_ref();
         mask(errors, Some(unit.failures()), between_events, map_error);
-    }
-
-    /// Where this attempt's steps are written: with those of the attempts before it.
-    fn timeline(&self, attempt: Option<&Arc<Attempt>>) -> Arc<Timeline> {
-        self.is_watched.get_or_init(|| ());
-        match attempt {
-            Some(attempt) => attempt.timeline(),
-            None => Timeline::new(1),
-        }
-    }
-
-    /// The stricter of what the request and its fields want.
-    fn isolation(&self, ctx: &ExtensionContext<'_>) -> Option<IsolationLevel> {
-        let asked = ctx.data_opt::<Isolation>().map(|asked| asked.0);
-        match (asked, self.field_isolation.get().copied()) {
-            (Some(asked), Some(field)) => Some(stricter(asked, field)),
-            (asked, field) => asked.or(field),
-        }
     }
 }
