@@ -242,7 +242,7 @@ on_every_engine! {
             ("an argument of the root", open(&schema, "6", ASK), open(&schema, "6", "subscription { numbers(after: 0, doubled: true) { number counter } }")),
             ("a variable", open(&schema, "7", variable(json!({ "plus": 1 }))), open(&schema, "7", variable(json!({ "plus": 2 })))),
             ("a variable that is absent", open(&schema, "8", variable(json!({}))), open(&schema, "8", variable(json!({ "plus": null })))),
-            ("a directive", open(&schema, "9", ASK), open(&schema, "9", "subscription { numbers(after: 0) { number @include(if: true) counter } }")),
+            ("a condition", open(&schema, "9", ASK), open(&schema, "9", "subscription { numbers(after: 0) { number @skip(if: true) counter } }")),
             ("the report", open(&schema, "10", ASK), open(&schema, "10", Request::new(ASK).data(Report::InExtensions))),
             ("the isolation", open(&schema, "11", ASK), open(&schema, "11", Request::new(ASK).data(Isolation(IsolationLevel::Serializable)))),
             ("a deadline of one's own", open(&schema, "12", deadline()), open(&schema, "12", deadline())),
