@@ -138,7 +138,7 @@ async fn answer<E: Executor>(
             let bytes = body.len();
             if state.slots.is_large(bytes) {
                 let asked = Asked {
-                    wishes: asked.wishes.from_now(),
+                    wishes: asked.wishes.counting_from_now(),
                     ..asked
                 };
                 let (client, deadline) = (asked.client(), asked.wishes.deadline());
@@ -210,7 +210,7 @@ async fn single<E: Executor>(
     // A few bytes can name a long document.
     if place.is_shared() && state.slots.is_large(request.query.len()) {
         let asked = Asked {
-            wishes: asked.wishes.from_now(),
+            wishes: asked.wishes.counting_from_now(),
             ..asked.clone()
         };
         let (client, deadline) = (asked.client(), asked.wishes.deadline());

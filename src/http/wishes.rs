@@ -125,7 +125,7 @@ impl Wishes {
     }
 
     /// The same, whose time counts from now on, before there is a request to mark.
-    pub(super) fn from_now(self) -> Self {
+    pub(super) fn counting_from_now(self) -> Self {
         Self {
             until: self.timeout.map(|timeout| Instant::now() + timeout),
             ..self
@@ -134,10 +134,10 @@ impl Wishes {
 
     /// Until when it may take, as far as is known without the request.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.until.or_else(|| self.from_now().until)
+        self.until.or_else(|| self.counting_from_now().until)
     }
 
-    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::from_now`].
+    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::counting_from_now`].
     pub(super) fn mark(self, mut request: Request) -> Result<Request, Refusal> {
         spelling::check_extensions(request.extensions.keys())?;
         let own = match request.extensions.get("timeout") {

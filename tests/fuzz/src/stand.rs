@@ -103,7 +103,12 @@ impl Stand {
             let mut options = Options::new(database::readiness(&database), schema);
             options.operations = graphql::operations();
             options.tokens = tokens;
-            http::app(serve::schema(&database, Duration::from_secs(5)), options)
+            let schema = serve::schema(
+                &database,
+                Duration::from_secs(5),
+                options.limits.answer_bytes,
+            );
+            http::app(schema, options)
         };
         let keys = Keys::from_secret(SECRET).unwrap();
         let (open, guarded) = (app(None), app(Some(Tokens::new(keys, "issuer", "daybook"))));

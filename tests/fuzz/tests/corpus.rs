@@ -1,5 +1,11 @@
 //! Every file of the corpus is given to its target: good inputs, and all that a fuzzer has ever found.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "these are tests: a failure is to panic, and to say with which file"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -205,8 +205,8 @@ impl Toy {
     /// The one answer to a query or a mutation, which is the same on every transport. It is run on each.
     pub(super) async fn everywhere(&self, query: &str) -> Value {
         let answer = self.run(query).await;
-        assert_eq!(self.streamed(query).await, [answer.clone()]);
-        assert_eq!(self.on_a_socket(query).await, [answer.clone()]);
+        assert_eq!(self.streamed(query).await, std::slice::from_ref(&answer));
+        assert_eq!(self.on_a_socket(query).await, std::slice::from_ref(&answer));
         let batch = self.request(&json!([{ "query": query }]));
         let batch: Value = batch.send().await.unwrap().json().await.unwrap();
         assert_eq!(batch, json!([answer]));

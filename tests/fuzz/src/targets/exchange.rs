@@ -134,7 +134,7 @@ async fn taken(unit: &UnitOfWork) -> End {
         let mut text = Vec::new();
         match export(unit, format, &mut text, &|_| {}).await {
             Ok(_) if matches!(format, Format::Hledger | Format::Csv) => {
-                exports.push((format, text))
+                exports.push((format, text));
             }
             Ok(_) => {}
             Err(ExportError::Date { .. }) if format == Format::Ledger => {}

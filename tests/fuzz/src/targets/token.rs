@@ -29,6 +29,6 @@ pub(super) fn run(input: &[u8]) {
         .header(header::AUTHORIZATION, token)
         .body(Body::from(r#"{"query":"mutation { openAccount(input: { code: \"cash\", name: \"\", currency: \"EUR\", normalSide: DEBIT }) { account { id } } }"}"#));
     stand::on(Engine::Sqlite, |stand| {
-        drop(stand.ask(request.unwrap(), true))
+        drop(stand.ask(request.unwrap(), true));
     });
 }
