@@ -163,7 +163,9 @@ async fn an_event_is_read_once() {
     ledger.open("alice", "EUR", "CREDIT", "NONE").await;
     let reads = || {
         let log = proxy.log();
-        log.iter().filter(|sql| reads_an_entry(sql)).count()
+        // A connection prepares a statement before it runs it for the first time.
+        let log = log.iter().filter(|sql| !sql.starts_with("PREPARE"));
+        log.filter(|sql| reads_an_entry(sql)).count()
     };
     let post = async || ledger.post("cash", "alice", 1).await["entry"]["id"].take();
     let first = post().await;
