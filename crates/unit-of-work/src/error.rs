@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use thiserror::Error;
 
-use crate::{files::FileReplaced, health::Damaged, session::SessionError};
+use crate::database::{health::Damaged, session::SessionError, sqlite::files::FileReplaced};
 
 /// `extensions.code` of the errors that this crate adds to a response.
 pub mod codes {

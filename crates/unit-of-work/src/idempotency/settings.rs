@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::table::milliseconds;
-use crate::marker::ASKED_WITHIN;
+use crate::unit::marker::ASKED_WITHIN;
 
 /// How idempotency keys are kept. See [`idempotency`](crate::idempotency).
 #[derive(Clone)]

@@ -20,12 +20,16 @@ use sqlx::error::DatabaseError as _;
 
 use crate::{
     FailureKind,
-    begin::Identity,
-    connection::Connection,
-    control::{Control, Found, Progress},
+    database::{
+        begin::Identity,
+        connection::Connection,
+        postgres::control::{Control, Found, Progress},
+    },
     error::CommitFailure,
-    evidence::Evidence,
-    marker::{ASKED_WITHIN, Marker},
+    unit::{
+        evidence::Evidence,
+        marker::{ASKED_WITHIN, Marker},
+    },
 };
 
 /// How long the server may take for COMMIT before it is asked how far it is.

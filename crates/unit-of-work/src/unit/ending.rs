@@ -13,7 +13,11 @@ use tokio::{runtime::Handle, time::timeout_at};
 use tracing::Instrument;
 
 use super::{State, UnitOfWork, fate::follow};
-use crate::{carried::Carried, effects, error::CommitFailure, telemetry};
+use crate::{
+    error::CommitFailure,
+    observe::telemetry,
+    unit::{carried::Carried, effects},
+};
 
 /// How a unit is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{Ending, State, UnitOfWork, commit::is_refusal};
-use crate::connection::{Connection, Peer};
+use crate::database::connection::{Connection, Peer};
 
 /// How long a statement that nobody waits for may take to end by itself before it is stopped: most do.
 const STOP_AFTER: Duration = Duration::from_millis(20);

@@ -1,0 +1,229 @@
+//! What is said to PostgreSQL about a connection on another one: stop its statement, end it, is its transaction over?
+//!
+//! These connections are none of the pools', which may be full of the very connections that hang.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _};
+use tokio::time::timeout;
+
+use crate::database::{
+    backend::{Backend, Standing},
+    begin::Identity,
+    pool::{Pool, Pooled},
+};
+
+/// How many connections a [`Database`](crate::Database) may have for this, made when they are needed.
+pub(crate) const CONNECTIONS: u32 = 2;
+
+/// How long one order may take before it is given up, and the connection that it was given on.
+const LIMIT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Control {
+    pool: Pool<Postgres>,
+}
+
+/// How far a transaction is whose COMMIT was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The server is at it: it checks, writes, or waits for a standby.
+    Committing,
+    /// The transaction is open, and the server waits for a statement: COMMIT has not reached it.
+    Waiting,
+    /// It has ended, one way or the other.
+    Over,
+    /// This server does not know of it.
+    Unknown,
+}
+
+/// What a lost COMMIT has left behind, as one server shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// The row is there, also after a failover.
+    Row,
+    /// It is not there, and will not be.
+    Nothing,
+    /// Ask again.
+    NotYet,
+}
+
+impl Control {
+    pub(crate) fn new(writer: &Pool<Postgres>) -> Self {
+        Self {
+            pool: writer.beside(CONNECTIONS),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Has the server stop the statement that a backend runs. `false` where that may or may not have happened, or may yet.
+    ///
+    /// The caller still holds the backend's connection: no other statement can be meant.
+    ///
+    /// # Cancel safety
+    /// Cancel safe, but the statement may be stopped or not.
+    pub(crate) async fn cancel(&self, backend: &Backend) -> bool {
+        let sql = format!(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {}",
+            this_one(backend)
+        );
+        self.order(backend, sql).await
+    }
+
+    /// Ends a backend on which no COMMIT was sent, and with it the transaction and its locks.
+    pub(crate) async fn end(&self, backend: &Backend) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {}",
+            this_one(backend)
+        );
+        self.order(backend, sql).await;
+    }
+
+    /// Ends a backend that COMMIT has not reached, and does nothing where it has.
+    pub(crate) async fn end_waiting(&self, identity: &Identity) {
+        self.order(&identity.backend, end_if_waiting(&identity.backend))
+            .await;
+    }
+
+    async fn order(&self, backend: &Backend, sql: String) -> bool {
+        if backend.pid.is_empty() {
+            return false;
+        }
+        let given = timeout(LIMIT, async {
+            let mut connection = self.connection().await?;
+            connection.execute(AssertSqlSafe(sql)).await?;
+            connection.in_doubt(false);
+            Ok::<_, sqlx::Error>(())
+        });
+        match given.await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a backend could not be told to stop");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// How far a transaction is.
+    pub(crate) async fn progress(&self, identity: &Identity) -> Result<Progress, sqlx::Error> {
+        let mut connection = self.connection().await?;
+        let progress = progress(&mut connection, identity).await?;
+        connection.in_doubt(false);
+        Ok(progress)
+    }
+
+    /// Looks whether a COMMIT that was not answered has happened, on whichever server is the primary now. `question` has one
+    /// row if it has.
+    pub(crate) async fn look(
+        &self,
+        identity: &Identity,
+        question: sea_orm::Statement,
+    ) -> Result<Found, sqlx::Error> {
+        let mut connection = self.connection().await?;
+        // In a transaction of its own, so that its snapshot is younger than the answer.
+        let is_over = match progress(&mut connection, identity).await? {
+            Progress::Over => true,
+            Progress::Unknown => false,
+            Progress::Waiting => {
+                // COMMIT did not arrive. It must not arrive later.
+                let end = AssertSqlSafe(end_if_waiting(&identity.backend));
+                connection.execute(end).await?;
+                connection.in_doubt(false);
+                return Ok(Found::NotYet);
+            }
+            Progress::Committing => {
+                connection.in_doubt(false);
+                return Ok(Found::NotYet);
+            }
+        };
+        let found = if row_is_there(&mut connection, question).await? {
+            // The row may be here only because a wait for a standby was cut short, by a crash or by an operator. A commit of
+            // our own waits for the standby to have all that came before it.
+            let confirm = "SELECT pg_logical_emit_message(true, 'unit_of_work', '')";
+            connection.execute(confirm).await?;
+            Found::Row
+        } else if is_over {
+            Found::Nothing
+        } else {
+            Found::NotYet
+        };
+        connection.in_doubt(false);
+        Ok(found)
+    }
+
+    /// A connection that is closed unless it is said that it is not in doubt.
+    async fn connection(&self) -> Result<Pooled<Postgres>, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        connection.in_doubt(true);
+        Ok(connection)
+    }
+}
+
+/// The row of a backend in `pg_stat_activity`. Its numbers came from the server.
+fn this_one(backend: &Backend) -> String {
+    format!(
+        "pid = {} AND (extract(epoch FROM backend_start) * 1000000)::bigint = {}",
+        backend.pid, backend.started
+    )
+}
+
+fn end_if_waiting(backend: &Backend) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {} AND state LIKE 'idle in transaction%'",
+        this_one(backend)
+    )
+}
+
+async fn progress(
+    connection: &mut Pooled<Postgres>,
+    identity: &Identity,
+) -> Result<Progress, sqlx::Error> {
+    let here: Arc<Backend> = connection.peer().clone();
+    let (Some(here), Some(there)) = (&here.server, &identity.backend.server) else {
+        return Ok(Progress::Unknown);
+    };
+    match here.stands_to(there) {
+        // The backend went with its server, and this server has all that was kept of the other's history.
+        Standing::Successor => return Ok(Progress::Over),
+        Standing::Stranger => return Ok(Progress::Unknown),
+        Standing::Same => {}
+    }
+    // An id that the backend no longer has is that of a transaction that has ended. An activity that is not shown (the server
+    // may be told not to) counts as committing: that is never ended by us.
+    let sql = format!(
+        "SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
+         FROM pg_stat_activity WHERE {} AND backend_xid = ('{}'::xid8)::xid",
+        this_one(&identity.backend),
+        identity.transaction
+    );
+    let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Progress::Over);
+    };
+    Ok(match row.try_get_unchecked::<String, _>(0)?.as_str() {
+        "waiting" => Progress::Waiting,
+        _ => Progress::Committing,
+    })
+}
+
+async fn row_is_there(
+    connection: &mut Pooled<Postgres>,
+    question: sea_orm::Statement,
+) -> Result<bool, sqlx::Error> {
+    // Rows that a policy hides would be taken for rows that are not there: with this, they are an error.
+    connection
+        .execute("BEGIN READ ONLY; SET LOCAL row_security = off")
+        .await?;
+    let values = question.values.unwrap_or(sea_orm::Values(Vec::new()));
+    let query = sqlx::query_with(
+        AssertSqlSafe(question.sql),
+        sea_query_sqlx::SqlxValues(values),
+    );
+    let is_there = (**connection).fetch_optional(query).await?.is_some();
+    connection.execute("ROLLBACK").await?;
+    Ok(is_there)
+}

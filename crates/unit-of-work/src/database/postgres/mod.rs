@@ -1,0 +1,3 @@
+//! What only PostgreSQL has.
+
+pub(crate) mod control;

@@ -1,0 +1,4 @@
+//! What only SQLite has.
+
+pub(crate) mod files;
+pub(crate) mod keeper;

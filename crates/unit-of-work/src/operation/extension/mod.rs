@@ -1,0 +1,161 @@
+//! The request-data hook and the response extension: one async-graphql [`Extension`] that acts in `execute`.
+//!
+//! `execute` is the only hook that runs after validation, once per query and mutation on every transport and once per
+//! event of a subscription, that can put data into the operation *and* replace its response. What it does:
+//!
+//! 1. makes a unit, and lends it to the resolvers through the operation's own data;
+//! 2. runs the resolvers, with their loaders beside them, within the deadline, and catches their panics;
+//! 3. finishes the unit: a query's snapshot is let go in the background, a mutation is committed or rolled back;
+//! 4. only then answers, with what really happened.
+//!
+//! If the future is dropped in step 2, the client is gone, and the unit is rolled back in the background. Operations of a
+//! batch that is all or nothing have one unit together: `batch` makes it and finishes it, instead of steps 1 and 3.
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::{
+    Request,
+    extensions::{Extension, ExtensionContext, ExtensionFactory},
+};
+use sea_orm::IsolationLevel;
+
+use crate::{
+    Database, FieldRule, IdempotencySettings, Report, ResolverError, Settings, Shown,
+    operation::{field_rule::FieldRules, mask::MapError},
+};
+
+mod per_request;
+
+use per_request::PerRequest;
+
+/// Makes every GraphQL operation of a schema one unit of work.
+///
+/// ```no_run
+/// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+/// # struct Query;
+/// # #[Object] impl Query { async fn one(&self) -> i32 { 1 } }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use unit_of_work::{Database, DatabaseOptions, UnitOfWorkExtension};
+///
+/// let database = Database::connect("sqlite://app.db?mode=rwc", DatabaseOptions::default()).await?;
+/// let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+///     .extension(UnitOfWorkExtension::new(database))
+///     .finish();
+/// # Ok(()) }
+/// ```
+///
+/// Register it *after* (inside) extensions that trace and log, and *before* (outside) any that can add errors to a
+/// response: an error that is added outside comes after COMMIT.
+#[derive(Clone, Debug)]
+pub struct UnitOfWorkExtension {
+    database: Database,
+    settings: Arc<Settings>,
+    idempotency: Option<Arc<IdempotencySettings>>,
+    map_error: Option<MapError>,
+    field_rules: Option<FieldRules>,
+}
+
+impl UnitOfWorkExtension {
+    /// The extension for units on this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self {
+            database,
+            settings: Arc::default(),
+            idempotency: None,
+            map_error: None,
+            field_rules: None,
+        }
+    }
+
+    /// Replaces the [`Settings`].
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// Sets [`Settings::deadline`].
+    #[must_use]
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        Arc::make_mut(&mut self.settings).deadline = deadline.into();
+        self
+    }
+
+    /// Makes every operation that selects this root field run at this isolation level, or a stricter one.
+    #[must_use]
+    pub fn field_isolation(mut self, field: impl Into<String>, level: IsolationLevel) -> Self {
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.field_isolation.insert(field.into(), level);
+        self
+    }
+
+    /// Records [idempotency keys](crate::idempotency), in a table that has to be there. Without this, a mutation with a
+    /// key is refused.
+    #[must_use]
+    pub fn idempotency(mut self, settings: IdempotencySettings) -> Self {
+        self.idempotency = Some(Arc::new(settings));
+        self
+    }
+
+    /// Decides what clients are shown of the errors that resolvers answer: each is asked about, whether it is the database's
+    /// or the application's own. The last hook holds.
+    ///
+    /// It is asked before it is known whether the attempt is run again, so it must have no side effects. Where it panics, the
+    /// error is masked.
+    ///
+    /// ```
+    /// # use async_graphql::Error;
+    /// # use unit_of_work::{Database, FailureKind, ResolverError, Shown, UnitOfWorkExtension};
+    /// # fn example(database: Database) {
+    /// let units = UnitOfWorkExtension::new(database).map_error(|resolver: ResolverError<'_>| {
+    ///     match resolver.error.source::<std::num::ParseIntError>() {
+    ///         Some(_) => Shown::Instead(Error::new("This is not a number.")),
+    ///         None => Shown::ByDefault,
+    ///     }
+    /// });
+    /// # let _ = units; }
+    /// ```
+    #[must_use]
+    pub fn map_error(
+        mut self,
+        map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static,
+    ) -> Self {
+        self.map_error = Some(MapError::new(map));
+        self
+    }
+
+    /// Makes a [`FieldRule`] for each request, and for each attempt at it. `make` sees the request as it is after all extensions
+    /// have prepared it. The last of such calls holds.
+    #[must_use]
+    pub fn field_rule(
+        mut self,
+        make: impl Fn(&ExtensionContext<'_>, &Request) -> Option<Box<dyn FieldRule>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.field_rules = Some(FieldRules::new(make));
+        self
+    }
+
+    /// Sets [`Settings::field_savepoints`].
+    #[must_use]
+    pub fn field_savepoints(mut self, field_savepoints: bool) -> Self {
+        Arc::make_mut(&mut self.settings).field_savepoints = field_savepoints;
+        self
+    }
+
+    /// Sets [`Settings::report`].
+    #[must_use]
+    pub fn report(mut self, report: Report) -> Self {
+        Arc::make_mut(&mut self.settings).report = report;
+        self
+    }
+}
+
+impl ExtensionFactory for UnitOfWorkExtension {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(PerRequest::new(self))
+    }
+}

@@ -1,0 +1,408 @@
+//! One request, as the hooks of async-graphql see it.
+
+use std::{
+    future::ready,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
+
+use async_graphql::{
+    Data, Response, ServerError, ServerResult, ValidationResult, Value, Variables,
+    extensions::{
+        Extension, ExtensionContext, NextExecute, NextParseQuery, NextPrepareRequest, NextResolve,
+        NextSubscribe, NextValidation, ResolveInfo,
+    },
+    parser::types::{ExecutableDocument, OperationType},
+};
+use futures_util::{FutureExt, StreamExt as _, stream::BoxStream};
+use sea_orm::IsolationLevel;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::{
+    Access, Database, DryRun, FieldRule, Report, ResolvedField, SessionSettings, Settings,
+    UnitOfWork,
+    idempotency::Idempotency,
+    observe::{telemetry, timeline},
+    operation::{
+        ask::is_dry_run,
+        failures,
+        field_rule::FieldRules,
+        field_savepoints::FieldSavepoints,
+        loader::Loaders,
+        located,
+        mask::{MapError, mask},
+        report, respond,
+        root_fields::single_root_field,
+        select::select,
+        turn::Turn,
+    },
+    retry::{
+        Attempt,
+        batch::{self, Part},
+    },
+    subscription::{
+        redelivery::{self, Delivery},
+        streaming::Streaming,
+    },
+    unit::{
+        RollBackOnDrop,
+        finisher::{Finisher, answer, within},
+        terms::Terms,
+    },
+};
+
+use super::UnitOfWorkExtension;
+
+mod terms;
+
+/// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
+pub(super) struct PerRequest {
+    database: Database,
+    settings: Arc<Settings>,
+    idempotency: Idempotency,
+    map_error: Option<MapError>,
+    /// Where a request that was sent for a stream is, if it is a subscription.
+    stream: OnceLock<Arc<Streaming>>,
+    operation_name: OnceLock<Option<String>>,
+    /// Which kind of operation the document says it is: `None` inside where it does not say which operation is meant.
+    /// Unset where an extension further out has supplied the document and nobody has asked this one.
+    kind: OnceLock<Option<OperationType>>,
+    /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
+    document_error: OnceLock<ServerError>,
+    /// Whether the request's `extensions` ask for a dry run.
+    dry_run: OnceLock<bool>,
+    /// The strictest isolation level that a root field of the operation wants.
+    field_isolation: OnceLock<IsolationLevel>,
+    /// The root fields of a mutation, where each is a savepoint.
+    fields: OnceLock<FieldSavepoints>,
+    /// Set where there is a timeline to be written.
+    is_watched: OnceLock<()>,
+    field_rules: Option<FieldRules>,
+    /// Of the operation, or of one event after the other.
+    turn: Turn,
+    /// What decides on the fields' values and errors.
+    field_rule: OnceLock<Box<dyn FieldRule>>,
+}
+
+#[async_trait::async_trait]
+impl Extension for PerRequest {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: async_graphql::Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<async_graphql::Request> {
+        let request = next.run(ctx, request).await?;
+        self.operation_name
+            .get_or_init(|| request.operation_name.clone());
+        let dry_run = is_dry_run(&request)?;
+        self.dry_run.get_or_init(|| dry_run);
+        self.idempotency.prepare(ctx, &request);
+        if let Some(rules) = &self.field_rules
+            && let Some(rule) = rules.of(ctx, &request)
+        {
+            let _ = self.field_rule.set(rule);
+        }
+        Ok(request)
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document = next.run(ctx, query, variables).await?;
+        let name = self.operation_name.get().and_then(Option::as_deref);
+        let operation = select(&document, name);
+        self.kind
+            .get_or_init(|| operation.map(|operation| operation.node.ty));
+        self.idempotency.parsed(name, query, &document, variables);
+        if let Some(operation) = operation {
+            if let Some(level) = self.settings.isolation_of(&document, operation) {
+                self.field_isolation.get_or_init(|| level);
+            }
+            if operation.node.ty == OperationType::Subscription
+                && let Err(error) = single_root_field(&document, operation)
+            {
+                self.document_error.get_or_init(|| error);
+            }
+        }
+        Ok(document)
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        let Some(&kind) = self.kind.get() else {
+            return Err(vec![respond::unknown_kind()]);
+        };
+        // Who has prepared the operation has validated it, and put the result into the request's data.
+        let result = match ctx.data_opt::<ValidationResult>() {
+            Some(result) => *result,
+            None => next.run(ctx).await?,
+        };
+        if kind == Some(OperationType::Mutation)
+            && let Some(error) = self.idempotency.refusal()
+        {
+            return Err(vec![error]);
+        }
+        if let Some(error) = batch::refusal(ctx, self.idempotency.has_key()) {
+            return Err(vec![error]);
+        }
+        if kind == Some(OperationType::Subscription)
+            && let Some(attempt) = ctx.data_opt::<Arc<Attempt>>()
+        {
+            // Whoever sent it could not tell what it is. A stream that is begun here would be cut after its first event.
+            attempt.is_subscription();
+            return Err(vec![respond::no_subscription()]);
+        }
+        if let Some(error) = self.document_error.get() {
+            return Err(vec![error.clone()]);
+        }
+        if kind == Some(OperationType::Subscription)
+            && let Some(stream) = self.stream.get()
+        {
+            stream.begins();
+        }
+        Ok(result)
+    }
+
+    /// A panic in a subscription's stream ends that subscription, and nothing else of its socket. An error of its creation,
+    /// which no event has, is masked here.
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let streaming = Arc::clone(self.stream.get_or_init(Arc::default));
+        streaming
+            .watch(next.run(ctx, stream), self.map_error.clone())
+            .filter(|response| ready(redelivery::is_for_the_client(response)))
+            .boxed()
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        self.turn.field().await;
+        if let Some(rule) = self.field_rule.get() {
+            rule.before()?;
+        }
+        let resolved_field = ResolvedField {
+            path: info.path_node,
+            return_type: info.return_type,
+            field: info.field,
+        };
+        let path = info.path_node;
+        // Every field passes here: what few operations need must not make the future of all larger.
+        let resolved = match (self.is_watched.get(), self.fields.get()) {
+            (None, None) => failures::in_field(path, next.run(ctx, info)).await,
+            (None, Some(fields)) => {
+                Box::pin(failures::in_field(path, fields.resolve(ctx, info, next))).await
+            }
+            (Some(()), None) => {
+                let resolve = timeline::in_field(path, next.run(ctx, info));
+                Box::pin(failures::in_field(path, resolve)).await
+            }
+            (Some(()), Some(fields)) => {
+                let resolve = timeline::in_field(path, fields.resolve(ctx, info, next));
+                Box::pin(failures::in_field(path, resolve)).await
+            }
+        };
+        let resolved = resolved.map_err(located::remember);
+        match self.field_rule.get() {
+            Some(rule) => rule.resolved(resolved_field, resolved),
+            None => resolved,
+        }
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        // Nobody can tell what it may do, so it does nothing.
+        let Some(kind) = self.kind.get().copied().flatten() else {
+            return Response::from_errors(vec![respond::unknown_kind()]);
+        };
+        let (kind_name, access) = match kind {
+            OperationType::Query => ("query", Access::ReadOnly),
+            OperationType::Mutation => ("mutation", Access::ReadWrite),
+            OperationType::Subscription => ("subscription", Access::ReadOnly),
+        };
+        let attempt = ctx.data_opt::<Arc<Attempt>>();
+        let together = attempt.and_then(|attempt| attempt.together.as_deref());
+        let delivery = match kind {
+            OperationType::Subscription => ctx.data_opt::<Arc<Delivery>>(),
+            _ => None,
+        };
+        let started = match (attempt, delivery) {
+            (Some(attempt), _) => Some(attempt.started),
+            (None, Some(delivery)) => delivery.started(),
+            (None, None) => None,
+        };
+        let deadline = self.deadline(ctx, started.unwrap_or_else(Instant::now));
+        let dry_run = kind == OperationType::Mutation
+            && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
+        let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
+        let terms = Terms {
+            access,
+            isolation: self.isolation(ctx),
+            deadline,
+            settings: ctx
+                .data_opt::<SessionSettings>()
+                .cloned()
+                .unwrap_or_default(),
+            alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
+            timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
+            notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
+        };
+        let deadline = deadline.map(|deadline| deadline.at);
+        let number = attempt.map_or(1, |attempt| attempt.number);
+        let span = telemetry::operation_span(kind_name, operation_name, number);
+        let unit = match together {
+            Some(together) => match together.join(&self.database, terms) {
+                Ok(unit) => unit,
+                Err(refusal) => return Response::from_errors(vec![refusal]),
+            },
+            None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
+        };
+        let (loaders, batches) = Loaders::new(unit.clone());
+        let mut data = Data::default();
+        data.insert(unit.clone());
+        data.insert(loaders);
+
+        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its
+        // response is stored under the key before COMMIT and replayed from then on, so it must not have failed in part.
+        let field_savepoints = self.settings.field_savepoints
+            && access == Access::ReadWrite
+            && together.is_none()
+            && !self.idempotency.has_key();
+        if field_savepoints {
+            self.fields
+                .get_or_init(|| FieldSavepoints::new(unit.clone()));
+        }
+
+        let guard = together
+            .is_none()
+            .then(|| RollBackOnDrop::new(unit.clone()));
+        // Boxed before it is wrapped: each wrapper would move it, and be as large again.
+        let resolvers = Box::pin(async {
+            let Some(rule) = self.field_rule.get() else {
+                return next.run_with_data(ctx, operation_name, data).await;
+            };
+            rule.begin();
+            let mut response = next.run_with_data(ctx, operation_name, data).await;
+            // Here, so that what is stored under an idempotency key is what the client is answered.
+            rule.finish(&mut response);
+            response
+        });
+        let resolvers = batches.drive(&self.turn, self.idempotency.run(&unit, dry_run, resolvers));
+        let resolvers = failures::in_operation(&unit, resolvers);
+        let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            // Too late before it began: nothing runs.
+            None
+        } else {
+            within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
+                .instrument(span)
+                .await
+        };
+        if let Some(guard) = guard {
+            guard.disarm();
+        }
+
+        if let Some(attempt) = attempt
+            && unit.needs_snapshot()
+        {
+            // Whatever the resolvers made of it, nobody will see it.
+            unit.end_read();
+            attempt.snapshot_needed();
+            return Response::default();
+        }
+
+        let mut undone = match (self.fields.get(), &mut resolved) {
+            (Some(fields), Some(Ok(response))) => fields.set_aside(response),
+            _ => Vec::new(),
+        };
+        let (mut response, cut_short) = answer(resolved);
+        if cut_short.is_none() {
+            self.mask(&unit, &mut response.errors);
+            self.mask(&unit, &mut undone);
+        }
+        if kind == OperationType::Subscription
+            && let Some(stream) = self.stream.get()
+        {
+            stream.event();
+        }
+        if let Some(together) = together {
+            // The batch finishes the unit that its operations have together.
+            together.leave(Part {
+                cut_short,
+                deadline,
+                dry_run,
+                wanted,
+            });
+            return response;
+        }
+        if let Some(delivery) = delivery
+            && delivery.is_lost(unit.doom(), deadline)
+        {
+            // Nobody will see this response: the event is executed again.
+            unit.end_read();
+            return redelivery::discarded();
+        }
+        let finisher = Finisher {
+            unit: &unit,
+            deadline,
+            dry_run,
+        };
+        let finished = finisher.finish(cut_short, response.is_ok()).await;
+        let mut response = finished.tell(response, &unit);
+        response.errors.extend(undone);
+        finished.tell_attempt(attempt.map(Arc::as_ref), &unit, deadline);
+        if let Some(delivery) = delivery {
+            response = delivery.answered(response, unit.doom());
+        }
+        report::put(&mut response, &unit, &finished.outcome, number, wanted);
+        response
+    }
+}
+
+impl PerRequest {
+    pub(super) fn new(extension: &UnitOfWorkExtension) -> Self {
+        Self {
+            database: extension.database.clone(),
+            settings: extension.settings.clone(),
+            idempotency: Idempotency::new(extension.idempotency.clone()),
+            map_error: extension.map_error.clone(),
+            stream: OnceLock::new(),
+            operation_name: OnceLock::new(),
+            kind: OnceLock::new(),
+            document_error: OnceLock::new(),
+            dry_run: OnceLock::new(),
+            field_isolation: OnceLock::new(),
+            fields: OnceLock::new(),
+            is_watched: OnceLock::new(),
+            field_rules: extension.field_rules.clone(),
+            field_rule: OnceLock::new(),
+            turn: Turn::default(),
+        }
+    }
+
+    /// Masks the errors of resolvers.
+    fn mask(&self, unit: &UnitOfWork, errors: &mut [ServerError]) {
+        let between_events = self.stream.get().map(|stream| stream.failures());
+        let map_error = self.map_error.as_ref();
+        mask(errors, Some(unit.failures()), between_events, map_error);
+    }
+}

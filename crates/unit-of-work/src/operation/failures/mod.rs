@@ -1,0 +1,295 @@
+//! What the database refused while an operation ran, and in which of its fields.
+//!
+//! Resolvers turn a database error into whatever they like: an enum of their own, a text, a `Box<dyn Error>`. So what may be
+//! shown to a client is not told by the type of an error, but by what happened: each unit notes the failures that it hands
+//! out, with the field that was being resolved. [`mask`](crate::operation::mask) reads them.
+//!
+//! ```text
+//! resolve ─> in_field: PLACE is this field, on every poll        a statement fails ─> note: the failure, and PLACE
+//!                      left: failures of this field get its path
+//! ```
+//!
+//! A loader's batch belongs to every field that has asked this loader.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::DbErr;
+use tokio::time::Instant;
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::{FailureKind, UnitError, UnitOfWork};
+
+mod place;
+
+use place::{At, InField};
+pub(crate) use place::{asked, in_field, in_loader, in_operation, in_stream};
+
+/// Failures beyond this many are not kept. Then every error that has no code of its own is masked.
+const MOST: usize = 1000;
+/// A statement's time-out that was set to the operation's deadline may fire this much earlier.
+const EARLY: Duration = Duration::from_millis(10);
+
+/// What failed.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Error(DbErr),
+    /// A statement was dropped before it had ended.
+    Abandoned,
+    /// An error of which only the text is known.
+    Text(String),
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Error(error) => error.fmt(formatter),
+            Self::Abandoned => {
+                formatter.write_str("a statement was dropped before it had been answered")
+            }
+            Self::Text(text) => formatter.write_str(text),
+        }
+    }
+}
+
+/// One failure.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    number: u64,
+    pub(crate) what: What,
+    pub(crate) kind: FailureKind,
+    /// The unit itself refused: something else had failed before.
+    pub(crate) refusal: Option<UnitError>,
+    /// The operation's deadline had passed when it failed.
+    pub(crate) is_late: bool,
+    /// A savepoint that was rolled back has mended it: the code that made the savepoint has dealt with it.
+    pub(crate) is_mended: bool,
+    /// It is a failure of the unit that remembers it, and not of another unit.
+    is_own: bool,
+    at: At,
+    /// The paths of the fields that it failed for, as far as they have been left.
+    pub(crate) fields: Vec<String>,
+    /// Given when a client is shown it.
+    id: Option<Uuid>,
+    is_logged: bool,
+}
+
+/// The failures of one unit, or between the events of one stream. Most have none, and pay for none.
+#[derive(Default)]
+pub(crate) struct Failures {
+    has_any: AtomicBool,
+    list: Mutex<List>,
+}
+
+#[derive(Default)]
+struct List {
+    next: u64,
+    failures: Vec<Failure>,
+    has_overflowed: bool,
+}
+
+impl Failure {
+    fn new(what: What, at: At) -> Self {
+        let error = match &what {
+            What::Error(error) => Some(error),
+            What::Abandoned | What::Text(_) => None,
+        };
+        Self {
+            number: 0,
+            kind: error.map_or(FailureKind::Other, FailureKind::of),
+            refusal: error.and_then(UnitError::in_db_err).cloned(),
+            what,
+            is_late: false,
+            is_mended: false,
+            is_own: false,
+            at,
+            fields: Vec::new(),
+            id: None,
+            is_logged: false,
+        }
+    }
+}
+
+/// Remembers a failure of a unit: with the unit, and where another operation's resolver has used the unit, with that too.
+pub(crate) fn note(unit: &UnitOfWork, error: &DbErr) {
+    note_as(unit, What::Error(error.clone()));
+}
+
+/// Remembers that a statement, or a savepoint, was dropped half way.
+pub(crate) fn note_abandoned(unit: &UnitOfWork) {
+    note_as(unit, What::Abandoned);
+}
+
+fn note_as(unit: &UnitOfWork, what: What) {
+    let at = place::here(unit.id());
+    if at.is_none() {
+        // A resolver has used another unit than its own.
+        place::with_operation(|failures, at| {
+            failures.push(Failure::new(what.clone(), at));
+        });
+    }
+    // What a spawned task does is of no field that anybody knows.
+    let mut failure = Failure::new(what, at.unwrap_or(At::Nowhere));
+    if let What::Error(error) = &failure.what {
+        failure.kind = unit.kind_of(error);
+    }
+    failure.is_own = true;
+    let now = Instant::now();
+    failure.is_late = unit
+        .deadline()
+        .is_some_and(|deadline| now + EARLY >= deadline);
+    unit.failures().push(failure);
+}
+
+impl Failures {
+    fn list(&self) -> MutexGuard<'_, List> {
+        // Nothing can panic while the lock is held.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, mut failure: Failure) -> u64 {
+        let mut list = self.list();
+        list.next += 1;
+        failure.number = list.next;
+        let number = failure.number;
+        if list.failures.len() >= MOST {
+            // One that was dealt with says least.
+            match list.failures.iter().position(|failure| failure.is_mended) {
+                Some(mended) => {
+                    list.failures.remove(mended);
+                }
+                None => {
+                    list.has_overflowed = true;
+                    return number;
+                }
+            }
+        }
+        list.failures.push(failure);
+        self.has_any.store(true, Ordering::Release);
+        number
+    }
+
+    /// Gives the failures of a field its path.
+    fn left(&self, field: &InField<'_>) {
+        if !self.has_any.load(Ordering::Acquire) {
+            return;
+        }
+        let id = field.id();
+        for failure in &mut self.list().failures {
+            match failure.at {
+                // Another field may come to lie at this address.
+                At::Field(at) if at == id => failure.at = At::Nowhere,
+                At::Loader(loader) if loader & field.asked != 0 => {}
+                _ => continue,
+            }
+            failure.fields.push(field.path.to_string());
+        }
+    }
+
+    /// From here on, a later failure has a greater number.
+    pub(crate) fn mark(&self) -> u64 {
+        self.list().next
+    }
+
+    /// A savepoint was rolled back, and with it what has failed since.
+    pub(crate) fn mended_since(&self, mark: u64) {
+        if !self.has_any.load(Ordering::Acquire) {
+            return;
+        }
+        for failure in &mut self.list().failures {
+            failure.is_mended |= failure.is_own && failure.number > mark;
+        }
+    }
+
+    /// What has failed so far.
+    pub(crate) fn all(&self) -> Vec<Failure> {
+        if !self.has_any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.list().failures.clone()
+    }
+
+    /// Whether more has failed than is remembered.
+    pub(crate) fn has_overflowed(&self) -> bool {
+        self.list().has_overflowed
+    }
+
+    /// Forgets what has failed so far.
+    pub(crate) fn clear(&self) {
+        if self.has_any.swap(false, Ordering::AcqRel) {
+            *self.list() = List::default();
+        }
+    }
+
+    /// A client is shown this failure: the id under which the log will have it.
+    pub(crate) fn show(&self, failure: &Failure) -> Uuid {
+        let mut list = self.list();
+        let known = list.failures.iter_mut();
+        match { known }.find(|known| known.number == failure.number) {
+            Some(known) => *known.id.get_or_insert_with(Uuid::new_v4),
+            None => Uuid::new_v4(),
+        }
+    }
+
+    /// Remembers what failed where no unit noted it.
+    pub(crate) fn add(&self, what: What) -> Failure {
+        let mut failure = Failure::new(what, At::Nowhere);
+        failure.number = self.push(failure.clone());
+        failure
+    }
+
+    /// The first failure: what made a unit doomed. Its own refusals came after.
+    pub(crate) fn cause(&self) -> Option<Failure> {
+        let list = self.list();
+        let own = || list.failures.iter().filter(|failure| failure.is_own);
+        let first = own().find(|failure| failure.refusal.is_none() && !failure.is_mended);
+        first.or_else(|| own().next()).cloned()
+    }
+
+    /// A client is shown that the unit is doomed: the id under which the log will have the first failure.
+    pub(crate) fn show_cause(&self) -> Uuid {
+        match self.cause() {
+            Some(failure) => self.show(&failure),
+            None => self.show(&self.add(What::Text("the unit was doomed".to_owned()))),
+        }
+    }
+
+    /// No client will see what was shown.
+    pub(crate) fn unshow(&self) {
+        for failure in &mut self.list().failures {
+            failure.id = None;
+        }
+    }
+
+    /// Logs what a client was shown the id of, each once.
+    pub(crate) fn log(&self, span: &Span) {
+        if !self.has_any.load(Ordering::Acquire) {
+            return;
+        }
+        for failure in &mut self.list().failures {
+            let Some(id) = failure.id.filter(|_| !failure.is_logged) else {
+                continue;
+            };
+            failure.is_logged = true;
+            let field = failure.fields.first().map_or("", String::as_str);
+            let (error, kind) = (&failure.what, failure.kind.name());
+            match failure.kind {
+                FailureKind::Timeout => {
+                    tracing::warn!(parent: span, error.id = %id, %error, kind, field, "a database statement took too long");
+                }
+                FailureKind::ConnectionLost | FailureKind::Unavailable => {
+                    tracing::warn!(parent: span, error.id = %id, %error, kind, field, "an operation lost the database, or could not reach it");
+                }
+                _ => {
+                    tracing::error!(parent: span, error.id = %id, %error, kind, field, "an operation failed in the database");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which field the running code is resolving.
+
+use std::{cell::Cell, future::poll_fn, pin::pin, sync::Arc};
+
+use async_graphql::QueryPathNode;
+use futures_util::task::FutureObj;
+
+use super::Failures;
+use crate::{UnitOfWork, subscription::streaming::Streaming, unit::UnitId};
+
+thread_local! {
+    /// Where the code belongs that this thread is polling. A plain cell, because every field sets it on every poll.
+    static PLACE: Cell<Place> = const { Cell::new(Place { at: At::Nowhere, asked: 0 }) };
+}
+
+tokio::task_local! {
+    /// Where failures of the running operation are noted, those of other units that its resolvers use too.
+    static OPERATION: Sink;
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    at: At,
+    /// The loaders that the field has asked, a bit for each.
+    asked: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    Nowhere,
+    /// A field, told from others by the address of its path while it is being resolved.
+    Field(usize),
+    /// A batch of this loader.
+    Loader(u64),
+}
+
+#[derive(Clone)]
+enum Sink {
+    Operation(UnitOfWork),
+    /// A subscription's stream, between its events.
+    Stream(Arc<Streaming>),
+}
+
+impl Sink {
+    fn failures(&self) -> &Failures {
+        match self {
+            Self::Operation(unit) => unit.failures(),
+            Self::Stream(streaming) => streaming.failures(),
+        }
+    }
+}
+
+/// Runs an operation's resolvers; what fails inside is noted in its unit.
+pub(crate) fn in_operation<T>(
+    unit: &UnitOfWork,
+    resolvers: impl Future<Output = T>,
+) -> impl Future<Output = T> {
+    OPERATION.scope(Sink::Operation(unit.clone()), resolvers)
+}
+
+/// Polls a subscription's stream; what fails outside of its events is noted here.
+pub(crate) fn in_stream<T>(streaming: &Arc<Streaming>, poll: impl FnOnce() -> T) -> T {
+    OPERATION.sync_scope(Sink::Stream(Arc::clone(streaming)), poll)
+}
+
+/// Resolves a field; what fails inside is noted as this field's.
+pub(crate) async fn in_field<T>(path: &QueryPathNode<'_>, resolve: impl Future<Output = T>) -> T {
+    let mut field = InField { path, asked: 0 };
+    let mut resolve = pin!(resolve);
+    poll_fn(|context| {
+        let _inside = field.enter();
+        resolve.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Runs a loader's batch; what fails inside is noted as of the fields that have asked this loader.
+pub(crate) fn in_loader(loader: u64, mut batch: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
+    let place = Place {
+        at: At::Loader(loader),
+        asked: 0,
+    };
+    let batch = poll_fn(move |context| {
+        let _inside = Inside::new(place, None);
+        std::pin::Pin::new(&mut batch).poll(context)
+    });
+    Box::new(batch).into()
+}
+
+/// Notes that the running field has asked a loader.
+pub(crate) fn asked(loader: u64) {
+    PLACE.with(|place| {
+        let mut here = place.get();
+        here.asked |= loader;
+        place.set(here);
+    });
+}
+
+/// A field that is being resolved.
+pub(super) struct InField<'a> {
+    pub(super) path: &'a QueryPathNode<'a>,
+    pub(super) asked: u64,
+}
+
+impl InField<'_> {
+    pub(super) fn id(&self) -> usize {
+        std::ptr::from_ref(self.path).addr()
+    }
+
+    fn enter(&mut self) -> Inside<'_> {
+        let place = Place {
+            at: At::Field(self.id()),
+            asked: self.asked,
+        };
+        Inside::new(place, Some(&mut self.asked))
+    }
+}
+
+impl Drop for InField<'_> {
+    /// The field is resolved, or dropped because a sibling has failed.
+    fn drop(&mut self) {
+        let _ = OPERATION.try_with(|sink| sink.failures().left(self));
+    }
+}
+
+/// Puts the place back that was before, also when the code inside panics.
+struct Inside<'a> {
+    outer: Place,
+    asked: Option<&'a mut u64>,
+}
+
+impl<'a> Inside<'a> {
+    fn new(place: Place, asked: Option<&'a mut u64>) -> Self {
+        Self {
+            outer: PLACE.replace(place),
+            asked,
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let here = PLACE.replace(self.outer);
+        if let Some(asked) = &mut self.asked {
+            **asked = here.asked;
+        }
+    }
+}
+
+/// Where a failure of a unit belongs, if the unit is that of the running operation.
+pub(super) fn here(unit: UnitId) -> Option<At> {
+    let is_own = |sink: &Sink| matches!(sink, Sink::Operation(own) if own.id() == unit);
+    let is_own = OPERATION.try_with(is_own).unwrap_or(false);
+    is_own.then(|| PLACE.get().at)
+}
+
+/// The failures of the running operation, or stream, and where it is.
+pub(super) fn with_operation(note: impl FnOnce(&Failures, At)) {
+    let _ = OPERATION.try_with(|sink| note(sink.failures(), PLACE.get().at));
+}

@@ -1,0 +1,211 @@
+//! Data loaders that live and run inside the unit.
+//!
+//! async-graphql's [`DataLoader`] spawns each batch as a task, which may outlive its operation, and waits a millisecond
+//! for keys. Here batches are driven beside the operation's own future: they end with it, they use its unit, and they
+//! start on the next turn of the operation, when every field that can ask has asked.
+//!
+//! This is the one module whose calls differ between async-graphql 7 and 8 (a loader's spawner and timer).
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use crate::{
+    Access, UnitOfWork,
+    observe::timeline,
+    operation::{failures, turn::Turn},
+    unit::savepoint,
+};
+use async_graphql::{
+    dataloader::{DataLoader, HashMapCache},
+    runtime::Timer,
+};
+use futures_util::{
+    FutureExt, Stream,
+    future::BoxFuture,
+    stream::FuturesUnordered,
+    task::{AtomicWaker, FutureObj, Spawn, SpawnError},
+};
+
+/// A loader that is made from the unit it loads with. Ask for it with
+/// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
+pub trait UnitLoader: Send + Sync + 'static {
+    /// Makes the loader for one operation.
+    fn from_unit(unit: UnitOfWork) -> Self;
+}
+
+/// The loaders of one operation, made when they are first asked for.
+pub(crate) struct Loaders {
+    unit: UnitOfWork,
+    queue: Arc<Queue>,
+    made: Mutex<HashMap<TypeId, Made>>,
+}
+
+/// A loader, and the bit that failures of its batches are known by.
+struct Made {
+    bit: u64,
+    loader: Arc<dyn Any + Send + Sync>,
+}
+
+impl Loaders {
+    pub(crate) fn new(unit: UnitOfWork) -> (Self, Batches) {
+        let queue = Arc::new(Queue::default());
+        let loaders = Self {
+            unit,
+            queue: Arc::clone(&queue),
+            made: Mutex::default(),
+        };
+        (loaders, Batches(queue))
+    }
+
+    pub(crate) fn get<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        // More than 64 loaders share bits.
+        let bit = 1 << (made.len() % 64);
+        let made = made.entry(TypeId::of::<L>()).or_insert_with(|| Made {
+            bit,
+            loader: Arc::new(self.make::<L>(bit)),
+        });
+        failures::asked(made.bit);
+        match Arc::clone(&made.loader).downcast() {
+            Ok(loader) => loader,
+            Err(_) => unreachable!("the map is keyed by the loader's own type"),
+        }
+    }
+
+    fn make<L: UnitLoader>(&self, bit: u64) -> DataLoader<L, HashMapCache> {
+        let loader = DataLoader::with_cache(
+            L::from_unit(self.unit.clone()),
+            BatchSpawner {
+                queue: Arc::clone(&self.queue),
+                loader: bit,
+            },
+            NextTurn,
+            HashMapCache::default(),
+        )
+        .delay(Duration::ZERO);
+        // On a snapshot a row cannot change; in a unit that writes, a row that was read before a write is stale.
+        loader.enable_all_cache(self.unit.access() == Access::ReadOnly);
+        loader
+    }
+}
+
+/// The batches that wait for their operation's next turn. Most operations have none, and pay for none.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    operation: AtomicWaker,
+}
+
+enum Waiting {
+    Batches(Vec<FutureObj<'static, ()>>),
+    Ended,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self::Batches(Vec::new())
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing can panic while the lock is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<FutureObj<'static, ()>> {
+        match &mut *self.waiting() {
+            Waiting::Batches(batches) => std::mem::take(batches),
+            Waiting::Ended => Vec::new(),
+        }
+    }
+}
+
+/// Sends batches to the operation, instead of to the runtime.
+#[derive(Clone)]
+struct BatchSpawner {
+    queue: Arc<Queue>,
+    loader: u64,
+}
+
+impl Spawn for BatchSpawner {
+    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        match &mut *self.queue.waiting() {
+            // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
+            Waiting::Batches(batches) => {
+                let batch = failures::in_loader(self.loader, batch);
+                batches.push(timeline::inherited(savepoint::inherited(batch)));
+            }
+            Waiting::Ended => return Err(SpawnError::shutdown()),
+        }
+        self.queue.operation.wake();
+        Ok(())
+    }
+}
+
+/// Waits for one turn of the operation, whatever the delay.
+struct NextTurn;
+
+impl Timer for NextTurn {
+    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
+        let mut waited = false;
+        poll_fn(move |context| {
+            if waited {
+                return Poll::Ready(());
+            }
+            waited = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .boxed()
+    }
+}
+
+/// The batches of one operation.
+pub(crate) struct Batches(Arc<Queue>);
+
+impl Batches {
+    /// Drives `operation` to its end, turn by turn, and the batches beside it; batches that are left over are dropped with it.
+    pub(crate) async fn drive<T>(self, turn: &Turn, operation: impl Future<Output = T>) -> T {
+        let mut operation = pin!(operation);
+        let mut running: Option<FuturesUnordered<FutureObj<'static, ()>>> = None;
+        let queue = &self.0;
+        let operation = poll_fn(|context| {
+            queue.operation.register(context.waker());
+            operation.as_mut().poll(context)
+        });
+        // The operation first: all of its fields ask for their keys before a batch starts.
+        turn.drive(pin!(operation), |context| {
+            loop {
+                let batches = queue.take();
+                if !batches.is_empty() {
+                    running.get_or_insert_default().extend(batches);
+                }
+                let Some(running) = &mut running else {
+                    return;
+                };
+                // A batch that is done has woken the fields that wait for it, and with them this task.
+                match Pin::new(running).poll_next(context) {
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) | Poll::Pending => return,
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        let left = std::mem::replace(&mut *self.0.waiting(), Waiting::Ended);
+        // What a batch holds may do anything when it is dropped: not while the lock is held.
+        drop(left);
+    }
+}

@@ -1,0 +1,301 @@
+//! Which of a resolver's errors are shown as they are, and what is shown in place of the others.
+//!
+//! The text of a database error is never for clients, whatever a resolver has made of it. An error is the database's
+//!
+//! 1. if a database error is in it, or in what it came from (`source()`), inside `Arc` and `Box` too; or
+//! 2. if a statement failed in its field, or in a loader's batch that the field asked for; or
+//! 3. if its text has the text of a database error in it.
+//!
+//! Such an error is answered with a fixed message and a code, and, where it is nobody's business but the operator's, with an
+//! id that the log has too; unless the application has declared it: it has a `code` of its own, and nothing of what the
+//! database said is in it. Errors of other fields are the application's own, and are left as they are.
+
+use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{Error, PathSegment, ServerError};
+
+use crate::{
+    FailureKind, UnitError,
+    operation::{
+        failures::{Failure, Failures, What},
+        respond,
+    },
+};
+
+mod words;
+
+use words::{DRIVER_WORDS, Said, bare, database_error, members, texts_of};
+
+/// An error of a resolver, as [`UnitOfWorkExtension::map_error`](crate::UnitOfWorkExtension::map_error) sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ResolverError<'a> {
+    /// The error as the resolver answered it. `error.source::<T>()` finds the resolver's own type.
+    pub error: &'a ServerError,
+    /// What failed in the database, if the error is taken for the database's.
+    pub database: Option<FailureKind>,
+}
+
+/// What a client is shown of an error.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Shown {
+    /// What is shown without a hook: an error of the database is masked, any other is shown as it is.
+    #[default]
+    ByDefault,
+    /// The error as it is, whatever is in it.
+    AsItIs,
+    /// `INTERNAL`, with an id under which the log has the error's message.
+    Masked,
+    /// The message and the extensions of this one.
+    Instead(Error),
+}
+
+/// The application's hook.
+#[derive(Clone)]
+pub(crate) struct MapError(Arc<dyn Fn(ResolverError<'_>) -> Shown + Send + Sync>);
+
+impl MapError {
+    pub(crate) fn new(map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static) -> Self {
+        Self(Arc::new(map))
+    }
+
+    /// A hook that panics has decided nothing: nothing is shown.
+    fn shown(&self, error: ResolverError<'_>) -> Shown {
+        std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(error))).unwrap_or(Shown::Masked)
+    }
+}
+
+impl fmt::Debug for MapError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("MapError")
+    }
+}
+
+/// Masks the errors of an operation. Nothing is logged yet: the attempt may be run again, and then nobody sees them.
+pub(crate) fn mask(
+    errors: &mut [ServerError],
+    unit: Option<&Failures>,
+    between_events: Option<&Failures>,
+    map: Option<&MapError>,
+) {
+    let Some(failures) = unit.or(between_events).filter(|_| !errors.is_empty()) else {
+        return;
+    };
+    let known = Known::of(failures, unit, between_events);
+    for error in errors {
+        let found = known.find(error);
+        let shown = map.map_or(Shown::ByDefault, |map| {
+            map.shown(ResolverError {
+                error,
+                database: found.as_ref().map(Found::kind),
+            })
+        });
+        match (shown, found) {
+            (Shown::AsItIs, _) | (Shown::ByDefault, None) => {}
+            (Shown::Instead(instead), _) => {
+                error.message = instead.message;
+                error.extensions = instead.extensions;
+            }
+            (Shown::Masked, _) => {
+                let what = What::Text(error.message.clone());
+                let masked = respond::internal(failures.show(&failures.add(what)));
+                error.message = masked.message;
+                error.extensions = masked.extensions;
+            }
+            (Shown::ByDefault, Some(found)) => known.replace(error, &found),
+        }
+    }
+}
+
+/// What an error is of.
+struct Found<'a> {
+    failed: Failed<'a>,
+    /// What the error's own source has said.
+    words: Vec<String>,
+}
+
+enum Failed<'a> {
+    Noted(&'a Noted<'a>),
+    /// It is of the database by its own word, and nobody has noted it: it did not happen on a unit.
+    Other(What),
+}
+
+impl Found<'_> {
+    fn kind(&self) -> FailureKind {
+        match &self.failed {
+            Failed::Noted(noted) => noted.failure.kind,
+            Failed::Other(What::Error(error)) => FailureKind::of(error),
+            Failed::Other(_) => FailureKind::Other,
+        }
+    }
+}
+
+/// A failure that was noted, and where.
+struct Noted<'a> {
+    failures: &'a Failures,
+    failure: Failure,
+    texts: Vec<String>,
+}
+
+/// Everything that is known to have failed.
+struct Known<'a> {
+    own: &'a Failures,
+    noted: Vec<Noted<'a>>,
+    /// By the path of a field, what failed in it.
+    by_field: HashMap<String, usize>,
+    /// What failed between a stream's events: it is of the root field.
+    between_events: Option<usize>,
+    has_overflowed: bool,
+}
+
+impl<'a> Known<'a> {
+    fn of(
+        own: &'a Failures,
+        unit: Option<&'a Failures>,
+        between_events: Option<&'a Failures>,
+    ) -> Self {
+        let noted = |failures: &'a Failures| {
+            failures.all().into_iter().map(move |failure| Noted {
+                texts: match &failure.what {
+                    What::Error(error) => texts_of(error),
+                    What::Abandoned | What::Text(_) => Vec::new(),
+                },
+                failures,
+                failure,
+            })
+        };
+        let mut known = Self {
+            own,
+            noted: unit.into_iter().flat_map(noted).collect(),
+            by_field: HashMap::new(),
+            between_events: None,
+            has_overflowed: own.has_overflowed(),
+        };
+        for (index, noted) in known.noted.iter().enumerate() {
+            // An abandoned statement has no error that a resolver could pass on.
+            let counts = !noted.failure.is_mended && !matches!(noted.failure.what, What::Abandoned);
+            if counts {
+                for field in &noted.failure.fields {
+                    known.by_field.entry(field.clone()).or_insert(index);
+                }
+            }
+        }
+        if let Some(between_events) = between_events {
+            let first = known.noted.len();
+            known.noted.extend(noted(between_events));
+            known.between_events = (known.noted.len() > first).then_some(first);
+        }
+        known
+    }
+
+    /// The failure that an error is of; `None` where the error is the application's.
+    fn find(&self, error: &ServerError) -> Option<Found<'_>> {
+        let source = error.source.as_deref().and_then(database_error);
+        let words = source.as_ref().map(texts_of).unwrap_or_default();
+        let said = Said::of(error);
+        let has_words = self.words(&words).any(|words| said.has(words));
+        let is_declared = error
+            .extensions
+            .as_ref()
+            .is_some_and(|extensions| extensions.get("code").is_some());
+        if is_declared && !has_words {
+            return None;
+        }
+        let last =
+            |is: &dyn Fn(&Noted<'_>) -> bool| self.noted.iter().rev().find(|noted| is(noted));
+        let noted = match &source {
+            Some(source) => {
+                let text = source.to_string();
+                last(
+                    &|noted| matches!(&noted.failure.what, What::Error(error) if error.to_string() == text),
+                )
+            }
+            None => self
+                .of_field(error)
+                .or_else(|| last(&|noted| noted.texts.iter().any(|text| said.has(text))))
+                .or_else(|| self.noted.first().filter(|_| self.has_overflowed)),
+        };
+        let failed = match (noted, source) {
+            (Some(noted), _) => Failed::Noted(noted),
+            (None, Some(source)) => Failed::Other(What::Error(source)),
+            (None, None) if has_words => Failed::Other(What::Text(error.message.clone())),
+            (None, None) => return None,
+        };
+        Some(Found { failed, words })
+    }
+
+    /// What a database has said.
+    fn words<'b>(&'b self, own: &'b [String]) -> impl Iterator<Item = &'b str> {
+        let noted = self.noted.iter().flat_map(|noted| &noted.texts);
+        noted.chain(own).map(String::as_str).chain([DRIVER_WORDS])
+    }
+
+    /// What failed in the field of an error, or in one of the list that the field answers.
+    fn of_field(&self, error: &ServerError) -> Option<&Noted<'a>> {
+        let path = &error.path;
+        let fields = path
+            .iter()
+            .rposition(|segment| matches!(segment, PathSegment::Field(_)));
+        let index = self
+            .by_field
+            .get(&shown_path(&path[..=fields?]))
+            .copied()
+            .or_else(|| self.between_events.filter(|_| fields == Some(0)));
+        self.noted.get(index?)
+    }
+
+    /// Puts what is shown of a failure in place of an error.
+    fn replace(&self, error: &mut ServerError, found: &Found<'_>) {
+        let shown = match &found.failed {
+            Failed::Noted(noted) => shown(noted.failures, &noted.failure),
+            Failed::Other(what) => shown(self.own, &self.own.add(what.clone())),
+        };
+        error.message = shown.message;
+        let mut extensions = shown.extensions.unwrap_or_default();
+        if let Some(declared) = error.extensions.take() {
+            let declared = members(&declared);
+            if declared.iter().any(|(name, _)| name == "code") {
+                // The code that a resolver has declared is a promise to clients; ours would say another thing.
+                extensions.unset("retryable");
+            }
+            for (name, value) in declared {
+                let said = bare(&value.to_string());
+                let leaks = self.words(&found.words).any(|words| said.contains(words));
+                if !leaks {
+                    extensions.set(name, value);
+                }
+            }
+        }
+        error.extensions = Some(extensions);
+    }
+}
+
+fn shown(failures: &Failures, failure: &Failure) -> ServerError {
+    match &failure.refusal {
+        Some(UnitError::Doomed) => return respond::doomed_before(failures),
+        Some(UnitError::SavepointFailed) => return respond::part_undone(failures.show_cause()),
+        _ => {}
+    }
+    match failure.kind {
+        FailureKind::Conflict => respond::conflict(),
+        FailureKind::ConnectionLost | FailureKind::Unavailable => {
+            respond::unavailable(failures.show(failure))
+        }
+        FailureKind::Full => respond::full(failures.show(failure)),
+        FailureKind::FileReplaced => respond::file_replaced(failures.show(failure)),
+        FailureKind::Damaged => respond::damaged(failures.show(failure)),
+        FailureKind::NoConnection => respond::overloaded(),
+        FailureKind::Timeout => respond::timed_out(failures, failure),
+        _ => respond::internal(failures.show(failure)),
+    }
+}
+
+/// A path as `QueryPathNode` shows it.
+fn shown_path(path: &[PathSegment]) -> String {
+    let segments = path.iter().map(|segment| match segment {
+        PathSegment::Field(name) => name.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    });
+    segments.collect::<Vec<_>>().join(".")
+}

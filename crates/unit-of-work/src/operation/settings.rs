@@ -1,0 +1,63 @@
+//! What an operation may take, and what it tells.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_graphql::{
+    Positioned,
+    parser::types::{ExecutableDocument, OperationDefinition},
+};
+use sea_orm::IsolationLevel;
+
+use crate::{Report, operation::root_fields::root_fields, unit::terms::stricter};
+
+/// Settings of the [`UnitOfWorkExtension`](crate::UnitOfWorkExtension).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How long an operation may take, from its first resolver to its COMMIT: a later one is rolled back and answered
+    /// with `DEADLINE_EXCEEDED`. `None` is no limit. Default: 30 seconds.
+    pub deadline: Option<Duration>,
+    /// Whether responses tell of their unit. Default: off.
+    pub report: Report,
+    /// The least isolation level of operations that select a root field, by the field's name. Default: none.
+    pub field_isolation: BTreeMap<String, IsolationLevel>,
+    /// Whether every root field of a mutation is a savepoint of its own: a *nullable* one that fails is undone and
+    /// answered with null and its error, and what the others did is committed. Any other error still rolls back
+    /// everything. Default: off, any error rolls back everything.
+    ///
+    /// The resolver of such a field answers `Result<Option<T>>`. The error of an `Option<Result<T>>` is caught by
+    /// async-graphql before anybody else sees it, and rolls back everything.
+    ///
+    /// It has no effect on an operation with an idempotency key, whose response is kept, or in a batch that is all or nothing.
+    ///
+    /// A field that uses the database costs two round trips more. Headers that an undone field has set stay.
+    pub field_savepoints: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            deadline: Some(Duration::from_secs(30)),
+            report: Report::Off,
+            field_isolation: BTreeMap::new(),
+            field_savepoints: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The strictest isolation level that a root field of the operation wants.
+    pub(crate) fn isolation_of(
+        &self,
+        document: &ExecutableDocument,
+        operation: &Positioned<OperationDefinition>,
+    ) -> Option<IsolationLevel> {
+        if self.field_isolation.is_empty() {
+            return None;
+        }
+        root_fields(document, operation)
+            .into_iter()
+            .filter_map(|(_, name)| self.field_isolation.get(name).copied())
+            .reduce(stricter)
+    }
+}

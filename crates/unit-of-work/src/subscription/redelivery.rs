@@ -1,0 +1,382 @@
+//! A subscription's event whose read was lost is run again, as a query is.
+//!
+//! An event is executed by async-graphql as soon as the subscription's stream yields it, on a unit of its own, and only once.
+//! So the stream itself has to yield the event a second time. Three parts share one [`Delivery`] for that:
+//!
+//! - [`Retrying`](crate::Retrying) puts it into the request's data;
+//! - the extension writes into it how the execution of each event ended, and throws away the response of one that was lost;
+//! - [`redeliver`], around the stream that a resolver answers, yields a lost event again, and ends the stream with the
+//!   application's own error when an event cannot be delivered.
+//!
+//! [`redeliver_shared`] does the same, and `sharing` has how events are executed for many subscribers at once.
+//!
+//! They take turns: the stream is polled for the next event only after the response of the last one was taken.
+
+use std::{
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_graphql::{Context, Error, Response, ServerError, Value};
+use futures_util::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    FailureKind, RetryPolicy,
+    subscription::sharing::{Asked, Joined, Outlet, SharedEvents},
+};
+
+/// Why an event was not delivered, as its response would have said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Undelivered {
+    /// `extensions.code` of the first error.
+    pub code: Option<String>,
+    /// `extensions.id` of the first error: the log has the cause under it.
+    pub id: Option<String>,
+    /// Whether the same event may be delivered when it is asked for again.
+    pub retryable: bool,
+}
+
+/// How the execution of a subscription's events goes.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    policy: RetryPolicy,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// No event is being executed, or none that could be yielded again.
+    #[default]
+    Idle,
+    /// An event is being executed. `since` is when it was yielded first.
+    UnderWay { since: Instant, attempt: u32 },
+    /// The attempt was lost, and its response thrown away.
+    Lost { since: Instant, attempt: u32 },
+    /// The event cannot be delivered. Its response was thrown away.
+    Failed(Undelivered),
+}
+
+impl Delivery {
+    pub(crate) fn new(policy: &RetryPolicy) -> Arc<Self> {
+        Arc::new(Self {
+            policy: *policy,
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing can panic while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the event that is being executed was yielded first: its deadline counts from here.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        match *self.state() {
+            State::UnderWay { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// Whether the event, whose unit ended so, is to be run again. If so, its response is [`discarded`].
+    pub(crate) fn is_lost(&self, doom: Option<FailureKind>, deadline: Option<Instant>) -> bool {
+        let mut state = self.state();
+        let State::UnderWay { since, attempt } = *state else {
+            return false;
+        };
+        let has_time = match deadline {
+            Some(deadline) => Instant::now() + self.policy.delay_after(attempt) < deadline,
+            None => attempt < self.policy.attempts,
+        };
+        if !doom.is_some_and(may_succeed_again) || !has_time {
+            return false;
+        }
+        *state = State::Lost { since, attempt };
+        true
+    }
+
+    /// Takes note of the response to an event that is not run again, and answers what the client gets in its place: itself, or
+    /// nothing where it would not have the event.
+    pub(crate) fn answered(&self, response: Response, doom: Option<FailureKind>) -> Response {
+        let mut state = self.state();
+        if !matches!(*state, State::UnderWay { .. }) {
+            return response;
+        }
+        let was_lost = doom.is_some_and(may_succeed_again);
+        if !was_lost && response.data != Value::Null {
+            *state = State::Idle;
+            return response;
+        }
+        let mut undelivered = Undelivered::of(&response);
+        undelivered.retryable |= was_lost;
+        *state = State::Failed(undelivered);
+        discarded()
+    }
+}
+
+/// Marks a response that is not for the client.
+#[derive(Debug)]
+struct Discarded;
+
+/// In place of a response that the client is not to see.
+pub(crate) fn discarded() -> Response {
+    let mut error = ServerError::new("this response is thrown away", None);
+    error.source = Some(Arc::new(Discarded));
+    Response::from_errors(vec![error])
+}
+
+/// Whether a response is for the client.
+pub(crate) fn is_for_the_client(response: &Response) -> bool {
+    let error = response.errors.first();
+    error.is_none_or(|error| error.source::<Discarded>().is_none())
+}
+
+/// What only the moment is to blame for: the same read may succeed a moment later.
+fn may_succeed_again(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Conflict
+            | FailureKind::ConnectionLost
+            | FailureKind::Unavailable
+            | FailureKind::NoConnection
+    )
+}
+
+impl Undelivered {
+    fn of(response: &Response) -> Self {
+        let extensions = response
+            .errors
+            .first()
+            .and_then(|it| it.extensions.as_ref());
+        let text = |name| match extensions.and_then(|extensions| extensions.get(name)) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let retryable = extensions.and_then(|extensions| extensions.get("retryable"));
+        Self {
+            code: text("code"),
+            id: text("id"),
+            retryable: retryable == Some(&Value::Boolean(true)),
+        }
+    }
+}
+
+/// Yields each event until it was delivered.
+///
+/// When the read of an event is lost (a conflict, a lost connection, no connection in time) nothing of it reaches the client,
+/// and the event is executed again on a fresh unit, within the operation's deadline, counted from its first execution. An event
+/// that still cannot be delivered (its response would be without data) ends the stream: `undelivered` says with which error, and
+/// should tell the client where to resume. So no event is ever passed over.
+///
+/// That takes a [`Retrying`](crate::Retrying) around the schema. Without it, events pass as they are.
+///
+/// ```no_run
+/// # use async_graphql::{Context, Error, ErrorExtensions, Result, Subscription};
+/// # use futures_util::{Stream, stream};
+/// # struct Subscriptions;
+/// #[Subscription]
+/// impl Subscriptions {
+///     async fn ticks(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Result<i32>> + use<>> {
+///         let numbers = stream::iter((1..).map(Ok));
+///         Ok(unit_of_work::redeliver(ctx, numbers, |number, _| {
+///             Error::new(format!("interrupted: resume at {number}"))
+///         }))
+///     }
+/// }
+/// ```
+///
+/// # Cancel safety
+/// Dropping the stream drops `events`.
+pub fn redeliver<T, S, F>(
+    ctx: &Context<'_>,
+    events: S,
+    undelivered: F,
+) -> impl Stream<Item = Result<T, Error>> + Send + use<T, S, F>
+where
+    T: Clone + Send + 'static,
+    S: Stream<Item = Result<T, Error>> + Send + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    Redelivery {
+        delivery: ctx.data_opt::<Arc<Delivery>>().cloned(),
+        sharing: None::<Sharing<T, ()>>,
+        events: events.boxed(),
+        last: None,
+        undelivered,
+    }
+    .into_stream()
+}
+
+/// Yields each event until it was delivered, as [`redeliver`] does, and executes it once for all subscribers who asked for the same.
+///
+/// Subscribers asked for the same where their transport says so ([`Audience`](crate::Audience)) and their operations differ in
+/// nothing but the arguments of the root field that are `choosing`: those that only say which events come. `key` tells one event
+/// from another. It has to tell apart whatever the resolvers of the event's fields can: if an event has a value that differs from
+/// one subscriber to the next, and the operation selects it, that value belongs to the key.
+///
+/// So use it only where the resolvers below the root field depend on nothing but their arguments, the event, the database, and what
+/// the audience's text covers.
+///
+/// The first subscriber who comes to an event gets it from this stream, and the engine executes it. The others get the text of the
+/// response without the engine: for them this stream yields nothing. A response with errors goes to those who waited for it, and is
+/// not kept. An event that cannot be delivered ends the streams of those who waited for it, each with an error of its own.
+///
+/// A response was executed after its subscription had begun, and after the one before it on the same stream: the database that a
+/// subscriber sees never goes back.
+///
+/// # Cancel safety
+/// Dropping the stream drops `events`. An execution that others wait for is left to one of them.
+pub fn redeliver_shared<T, K, S, G, F>(
+    ctx: &Context<'_>,
+    events: S,
+    shared: &SharedEvents<K>,
+    choosing: &[&str],
+    key: G,
+    undelivered: F,
+) -> impl Stream<Item = Result<T, Error>> + Send + use<T, K, S, G, F>
+where
+    T: Clone + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    S: Stream<Item = Result<T, Error>> + Send + 'static,
+    G: Fn(&T) -> K + Send + Sync + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    let outlet = ctx.data_opt::<Arc<Outlet>>();
+    let sharing = outlet.and_then(|outlet| {
+        Some(Sharing {
+            asked: shared.asked(ctx, outlet, choosing)?,
+            outlet: Arc::clone(outlet),
+            key: Box::new(key),
+        })
+    });
+    Redelivery {
+        delivery: ctx.data_opt::<Arc<Delivery>>().cloned(),
+        sharing,
+        events: events.boxed(),
+        last: None,
+        undelivered,
+    }
+    .into_stream()
+}
+
+struct Redelivery<T, K, F> {
+    delivery: Option<Arc<Delivery>>,
+    /// `None` where every event is executed for this subscriber alone.
+    sharing: Option<Sharing<T, K>>,
+    events: BoxStream<'static, Result<T, Error>>,
+    /// The event that was yielded last.
+    last: Option<T>,
+    undelivered: F,
+}
+
+/// How a subscriber shares events with others.
+struct Sharing<T, K> {
+    asked: Asked<K>,
+    outlet: Arc<Outlet>,
+    key: Box<dyn Fn(&T) -> K + Send + Sync>,
+}
+
+impl<T, K> Sharing<T, K>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+{
+    /// Whether an event is to be executed, or why it cannot be delivered. `Ok(false)` where its response has been handed over.
+    async fn is_executed(&self, key: K) -> Result<bool, Undelivered> {
+        match self.asked.join(key, self.outlet.not_before()).await {
+            Joined::Leads(lead) => self.outlet.lead(lead),
+            Joined::Alone => {}
+            Joined::Text(text, ended) => {
+                self.outlet.put(text, ended).await;
+                return Ok(false);
+            }
+            Joined::Undelivered(why) => return Err(why),
+        }
+        Ok(true)
+    }
+}
+
+impl<T, K, F> Redelivery<T, K, F>
+where
+    T: Clone + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    F: Fn(T, Undelivered) -> Error + Send + 'static,
+{
+    fn into_stream(self) -> impl Stream<Item = Result<T, Error>> + Send + use<T, K, F> {
+        stream::unfold(Some(self), |redelivery| async {
+            let mut redelivery = redelivery?;
+            match redelivery.next().await? {
+                Ok(event) => Some((Ok(event), Some(redelivery))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Option<Result<T, Error>> {
+        let Some(delivery) = self.delivery.clone() else {
+            return self.events.next().await;
+        };
+        let state = std::mem::take(&mut *delivery.state());
+        match (state, self.last.take()) {
+            (State::Lost { since, attempt }, Some(event)) => {
+                sleep(delivery.policy.delay_after(attempt)).await;
+                let attempt = attempt + 1;
+                *delivery.state() = State::UnderWay { since, attempt };
+                self.last = Some(event.clone());
+                Some(Ok(event))
+            }
+            (State::Failed(why), Some(event)) => {
+                if let Some(sharing) = &self.sharing {
+                    sharing.outlet.fail(&why);
+                }
+                Some(Err((self.undelivered)(event, why)))
+            }
+            _ => {
+                let event = match self.next_to_execute().await? {
+                    Ok(event) => event,
+                    Err(error) => return Some(Err(error)),
+                };
+                *delivery.state() = State::UnderWay {
+                    since: Instant::now(),
+                    attempt: 1,
+                };
+                self.last = Some(event.clone());
+                Some(Ok(event))
+            }
+        }
+    }
+
+    /// The next event that is to be executed. Responses to those before it were handed over.
+    async fn next_to_execute(&mut self) -> Option<Result<T, Error>> {
+        loop {
+            let event = match self.events.next().await? {
+                Ok(event) => event,
+                Err(error) => return Some(Err(error)),
+            };
+            let Some(sharing) = &self.sharing else {
+                return Some(Ok(event));
+            };
+            match sharing.is_executed((sharing.key)(&event)).await {
+                Ok(true) => return Some(Ok(event)),
+                Ok(false) => {}
+                Err(why) => return Some(Err((self.undelivered)(event, why))),
+            }
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The wait after this attempt, from 1, without what is added at random.
+    fn delay_after(&self, attempt: u32) -> Duration {
+        let doubled = 1_u32
+            .checked_shl(attempt.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        self.first_delay
+            .saturating_mul(doubled.max(1))
+            .min(self.longest_delay)
+    }
+}

@@ -1,0 +1,94 @@
+//! The rows that an operation names as proof of its own COMMIT.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use sea_orm::{
+    DbBackend, Statement, Value,
+    sea_query::{Alias, Expr, ExprTrait as _, Query},
+};
+
+use crate::unit::savepoint::Scope;
+
+/// A row that is there if, and only if, the unit that has named it was committed.
+#[derive(Clone, Debug)]
+pub(crate) enum Evidence {
+    /// A row of the application's, by its column `id`.
+    Row { table: Cow<'static, str>, id: Value },
+    /// The row of an idempotency key, with a response that begins as only this very attempt's does: another attempt with the
+    /// same key may have been committed instead.
+    Key {
+        viewer: String,
+        key: String,
+        begins: String,
+    },
+}
+
+impl Evidence {
+    /// Has one row if the COMMIT happened, else none.
+    pub(crate) fn question(&self) -> Statement {
+        match self {
+            Self::Row { table, id } => {
+                let query = Query::select()
+                    .expr(Expr::val(1))
+                    .from(Alias::new(table.as_ref()))
+                    .and_where(Expr::col("id").eq(id.clone()))
+                    .to_owned();
+                DbBackend::Postgres.build(&query)
+            }
+            Self::Key {
+                viewer,
+                key,
+                begins,
+            } => Statement::from_sql_and_values(
+                DbBackend::Postgres,
+                "SELECT 1 FROM unit_of_work_idempotency \
+                 WHERE viewer = $1 AND idempotency_key = $2 AND starts_with(response, $3)",
+                [
+                    viewer.as_str().into(),
+                    key.as_str().into(),
+                    begins.as_str().into(),
+                ],
+            ),
+        }
+    }
+}
+
+/// What a unit can be proved by. One row is enough, and the first is kept: an operation may insert many thousands.
+#[derive(Default)]
+pub(crate) struct Named(Mutex<Vec<(Option<Arc<Scope>>, Evidence)>>);
+
+impl Named {
+    /// Adds a row that was inserted in this savepoint, or in none.
+    pub(crate) fn push(&self, scope: Option<Arc<Scope>>, evidence: impl FnOnce() -> Evidence) {
+        let mut named = self.lock();
+        let outlives = |(other, _): &(Option<Arc<Scope>>, Evidence)| match (other, &scope) {
+            (None, _) => true,
+            (Some(other), Some(scope)) => scope.is_within(other),
+            (Some(_), None) => false,
+        };
+        if !named.iter().any(outlives) {
+            named.push((scope, evidence()));
+        }
+    }
+
+    /// Drops those that were inserted in a savepoint that is rolled back.
+    pub(crate) fn discard_within(&self, savepoint: &Scope) {
+        self.lock().retain(|(scope, _)| {
+            let scope = scope.as_ref();
+            !scope.is_some_and(|scope| scope.is_within(savepoint))
+        });
+    }
+
+    /// Takes one of them.
+    pub(crate) fn take(&self) -> Option<Evidence> {
+        self.lock().drain(..).next().map(|(_, evidence)| evidence)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Option<Arc<Scope>>, Evidence)>> {
+        // Nothing can panic while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,666 @@
+//! The unit: a transaction that is begun by the first statement, lent to one statement at a time, and finished once.
+//!
+//! ```text
+//! Idle ──first statement──> Open ──finish──> Finished
+//!   ├──────────finish (nothing was begun)──────┤
+//!   └──statement──> Alone ──its end──> Spent ──┘
+//! ```
+//! The last line is a query that is taken to make one statement (see [`snapshots`](crate::retry::snapshots)): a second one is
+//! refused.
+//!
+//! - One async lock guards the state. A statement holds it while it runs; so does BEGIN, which owns the lock and is
+//!   carried through, so that dropping the operation cannot cut it in half.
+//! - *Doomed* is a fact about the unit, not a state: set once, by a statement that failed, or by one that was dropped
+//!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
+//!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
+//!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
+//! - What is to become of a unit, and which fact comes before which, is told in [`fate`]; how it ends in [`ending`].
+
+pub(crate) mod carried;
+pub(crate) mod effects;
+pub(crate) mod evidence;
+pub(crate) mod finisher;
+pub mod marker;
+pub(crate) mod savepoint;
+pub(crate) mod terms;
+
+mod commit;
+mod ending;
+mod fate;
+mod roll_back;
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, RuntimeErr, Statement};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::Span;
+
+pub use ending::Reason;
+pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
+pub(crate) use fate::{Answer, Fate, Told, answer_late};
+
+use crate::{
+    Access, Database, FailureKind, SessionSettings, UnitError,
+    database::{
+        begin::Begin,
+        connection::{Connection, Peer},
+    },
+    error::{CommitFailure, ends_session},
+    observe::{
+        telemetry::{self, Stats},
+        timeline::{self, Step, Timeline},
+    },
+    operation::failures::{self, Failures},
+    unit::{
+        carried::Carried,
+        effects::{Effects, When},
+        evidence::{Evidence, Named},
+        savepoint::{FieldScope, Scope},
+        terms::{Deadline, Terms, stricter},
+    },
+};
+
+/// The unit of work of one operation: SeaORM's [`ConnectionTrait`] over a transaction that begins by itself and that
+/// its operation finishes.
+///
+/// It is a handle, cheap to clone. It does not implement `TransactionTrait`: what is inside a unit cannot begin, commit
+/// or roll back. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
+///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::TransactionTrait::begin(unit).await; // does not compile
+/// # }
+/// ```
+///
+/// Nor does it implement `StreamTrait`: a stream that is kept open would keep the unit from everybody else.
+///
+/// ```compile_fail
+/// # async fn example(unit: &unit_of_work::UnitOfWork) {
+/// sea_orm::StreamTrait::stream_raw(unit, sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, "")).await;
+/// # }
+/// ```
+///
+/// # Cancel safety
+/// Dropping the future of a statement dooms a unit that may write, because nobody knows whether the statement
+/// happened. In a read-only unit it harms nothing: GraphQL drops the siblings of a field that failed.
+#[derive(Clone)]
+pub struct UnitOfWork {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    terms: Terms,
+    state: Arc<Mutex<State>>,
+    /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
+    closing: AtomicBool,
+    doom: OnceLock<FailureKind>,
+    /// What failed, and in which fields: which errors are the database's is told by this.
+    failures: Failures,
+    /// A second statement came where there must be one.
+    needs_snapshot: AtomicBool,
+    rollback_only: OnceLock<String>,
+    ending: OnceLock<Ending>,
+    effects: Effects,
+    evidence: Named,
+    /// The other end of the connection, while the unit has one. Who takes it out may have it stopped: meanwhile the connection
+    /// must not go back to its pool, where the order would meet somebody else's statement.
+    peer: std::sync::Mutex<Option<Peer>>,
+    /// Whether an order to stop a statement was carried out for certain, if there was one.
+    stopped: OnceLock<bool>,
+    /// The savepoint of the root field that is being resolved, where root fields have one.
+    field: std::sync::Mutex<Option<Arc<FieldScope>>>,
+    stats: Stats,
+    span: Span,
+}
+
+pub(crate) enum State {
+    Idle,
+    Open(Connection),
+    /// The one statement is under way, without a transaction.
+    Alone(Connection),
+    /// The one statement has ended.
+    Spent,
+    Finished,
+}
+
+impl State {
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection, DbErr> {
+        match self {
+            Self::Open(connection) | Self::Alone(connection) => Ok(connection),
+            Self::Idle | Self::Spent | Self::Finished => Err(UnitError::Finished.into()),
+        }
+    }
+
+    /// A statement has ended: one that was alone was the last.
+    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
+        // Somebody is stopping the statement, and takes care of the connection.
+        let is_being_stopped = || unit.peer().take().is_none();
+        if matches!(self, Self::Alone(_))
+            && !is_being_stopped()
+            && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
+        {
+            let is_lost = |error: &DbErr| {
+                FailureKind::of(error) == FailureKind::ConnectionLost || ends_session(error)
+            };
+            if result.as_ref().is_err_and(is_lost) {
+                unit.inner.database.give_up(connection);
+            } else {
+                connection.end_alone();
+            }
+        }
+    }
+}
+
+/// Tells units apart while they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitId(usize);
+
+impl UnitOfWork {
+    pub(crate) fn new(database: Database, terms: Terms, span: Span) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                database,
+                terms,
+                state: Arc::new(Mutex::new(State::Idle)),
+                closing: AtomicBool::new(false),
+                doom: OnceLock::new(),
+                failures: Failures::default(),
+                needs_snapshot: AtomicBool::new(false),
+                rollback_only: OnceLock::new(),
+                ending: OnceLock::new(),
+                effects: Effects::default(),
+                evidence: Named::default(),
+                peer: std::sync::Mutex::default(),
+                stopped: OnceLock::new(),
+                field: std::sync::Mutex::default(),
+                stats: Stats::default(),
+                span,
+            }),
+        }
+    }
+
+    /// What this unit may do.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.inner.terms.access
+    }
+
+    /// Runs `effect` once, after COMMIT has succeeded and before the client hears of it; never after a rollback.
+    ///
+    /// Effects run one after another in the order they were registered, in the task that commits: they happen even
+    /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
+    /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
+    ///
+    /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
+    /// dropped. Inside a savepoint it belongs to the savepoint, and is dropped if that is rolled back.
+    ///
+    /// The response waits for it, until the operation's deadline. For what may take its time there is
+    /// [`UnitOfWork::after_commit_detached`].
+    pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::Committed, Box::pin(effect));
+    }
+
+    /// As [`UnitOfWork::after_commit`], but the response does not wait for it, and effects registered later do not either.
+    /// [`Database::close`] does, so that a server that stops leaves none half done.
+    pub fn after_commit_detached(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::CommittedDetached, Box::pin(effect));
+    }
+
+    /// Runs `effect` once, after the unit was rolled back, for whatever reason: to give back what was reserved elsewhere.
+    /// An operation that is run again after a conflict has rolled back once for each attempt that lost. Where the outcome
+    /// of a COMMIT is not known, neither this nor [`UnitOfWork::after_commit`] runs.
+    pub fn after_rollback(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        self.register(When::RolledBack, Box::pin(effect));
+    }
+
+    /// Names a row that this unit has inserted under a random id of its own, in the column `id` of `table`: should the answer
+    /// to COMMIT be lost, PostgreSQL is asked whether that row is there. It costs nothing, and saves the
+    /// [marker](crate::unit::marker) that is inserted otherwise.
+    ///
+    /// What is told to the client rests on this row, so it has to be one that
+    /// - this unit has inserted, with an id that was drawn for this attempt (a client's own id, or one that another attempt
+    ///   has too, proves nothing), and that nobody deletes or renames within the next hour;
+    /// - every connection of the [`Database`] finds by the table's name alone, without a schema. Where a policy hides it, the
+    ///   outcome is unknown.
+    ///
+    /// Name it where it was inserted: inside a savepoint it is forgotten if the savepoint is rolled back. The first row
+    /// that was named is used. An operation with [`SessionSettings`] has a marker nevertheless, because what it sees by them
+    /// others may not; on SQLite nothing has to be proved.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr, Statement};
+    /// # async fn example(unit: &unit_of_work::UnitOfWork, id: sea_orm::prelude::Uuid) -> Result<(), DbErr> {
+    /// let insert = "INSERT INTO payment (id, amount) VALUES ($1, 100)";
+    /// unit.execute_raw(Statement::from_sql_and_values(unit.get_database_backend(), insert, [id.into()])).await?;
+    /// unit.evidence("payment", id);
+    /// # Ok(()) }
+    /// ```
+    pub fn evidence(&self, table: impl Into<Cow<'static, str>>, id: impl Into<sea_orm::Value>) {
+        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        self.name_evidence(scope, table, id);
+    }
+
+    pub(crate) fn name_evidence(
+        &self,
+        scope: Option<Arc<Scope>>,
+        table: impl Into<Cow<'static, str>>,
+        id: impl Into<sea_orm::Value>,
+    ) {
+        self.inner.evidence.push(scope, || Evidence::Row {
+            table: table.into(),
+            id: id.into(),
+        });
+    }
+
+    /// Names the row of an idempotency key that this unit has taken.
+    pub(crate) fn key_is_evidence(&self, key: impl FnOnce() -> Evidence) {
+        self.inner.evidence.push(None, key);
+    }
+
+    /// Forgets the effects and the evidence of a savepoint that is rolled back.
+    pub(crate) fn discard_within(&self, scope: &Scope) {
+        self.inner.effects.discard_within(scope);
+        self.inner.evidence.discard_within(scope);
+    }
+
+    /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
+    /// nothing of this type was left.
+    pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        self.inner.terms.notes.as_ref()?.of_last(read)
+    }
+
+    /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
+    /// default. `None` where there is no next attempt in any case, because nothing runs the operation again.
+    ///
+    /// An attempt knows what the next one cannot know yet: the rows that the operation is about to lock, for instance, so that
+    /// the next attempt locks all of them first, in one order.
+    ///
+    /// ```no_run
+    /// # fn example(unit: &unit_of_work::UnitOfWork) {
+    /// #[derive(Default)]
+    /// struct Locked(Vec<i64>);
+    ///
+    /// let mut first = unit.from_last_attempt(|locked: &Locked| locked.0.clone()).unwrap_or_default();
+    /// first.sort();
+    /// // … lock the rows in `first`, then do the work …
+    /// unit.for_next_attempt(|locked: &mut Locked| locked.0.push(7));
+    /// # }
+    /// ```
+    pub fn for_next_attempt<T: Any + Default + Send + Sync, R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        self.inner.terms.notes.as_ref()?.for_next(change)
+    }
+
+    fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
+        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        self.inner.effects.push(scope, when, effect);
+    }
+
+    pub(crate) fn id(&self) -> UnitId {
+        UnitId(Arc::as_ptr(&self.inner).addr())
+    }
+
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.inner.effects
+    }
+
+    /// The savepoint of the root field that is being resolved.
+    pub(crate) fn field(&self) -> std::sync::MutexGuard<'_, Option<Arc<FieldScope>>> {
+        // Nothing can panic while the lock is held.
+        let field = self.inner.field.lock();
+        field.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn peer(&self) -> std::sync::MutexGuard<'_, Option<Peer>> {
+        // Nothing can panic while the lock is held.
+        let peer = self.inner.peer.lock();
+        peer.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn field_scope(&self) -> Option<Arc<Scope>> {
+        self.field().as_ref().map(|field| field.scope.clone())
+    }
+
+    /// Waits for the statement under way, and keeps others out.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<State> {
+        self.inner.state.clone().lock_owned().await
+    }
+
+    /// Whether the operation has to be run again, on a transaction: it makes more than one statement.
+    pub(crate) fn needs_snapshot(&self) -> bool {
+        self.inner.needs_snapshot.load(Ordering::Acquire)
+    }
+
+    /// Why the unit is doomed, if it is.
+    pub(crate) fn doom(&self) -> Option<FailureKind> {
+        self.inner.doom.get().copied()
+    }
+
+    /// What is to become of the unit, as far as it is known.
+    pub(crate) fn fate(&self) -> Fate {
+        Fate::of(self.doom(), self.rollback_only().is_some())
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.inner.failures
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.inner.span
+    }
+
+    pub(crate) fn deadline(&self) -> Option<tokio::time::Instant> {
+        self.inner.terms.deadline.map(|deadline| deadline.at)
+    }
+
+    /// Remembers an error that is handed out.
+    pub(crate) fn noted(&self, error: DbErr) -> DbErr {
+        failures::note(self, &error);
+        let writes = self.access() == Access::ReadWrite;
+        let health = self.inner.database.health();
+        health.failed(FailureKind::of(&error), writes);
+        error
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.inner.stats
+    }
+
+    pub(crate) fn timeline(&self) -> Option<&Arc<Timeline>> {
+        self.inner.terms.timeline.as_ref()
+    }
+
+    pub(crate) fn settings(&self) -> &SessionSettings {
+        &self.inner.terms.settings
+    }
+
+    pub(crate) fn isolation(&self) -> IsolationLevel {
+        let own = self.inner.database.isolation(self.inner.terms.access);
+        self.inner
+            .terms
+            .isolation
+            .map_or(own, |asked| stricter(own, asked))
+    }
+
+    /// How this unit begins. What the session does by itself is not said again.
+    fn begin_statement(&self) -> Begin {
+        let (database, terms) = (&self.inner.database, &self.inner.terms);
+        let own = database.isolation(terms.access);
+        let isolation = self.isolation();
+        let shorter = |than: Duration| {
+            let deadline = terms.deadline.filter(|deadline| deadline.limit < than)?;
+            let now = tokio::time::Instant::now();
+            Some(deadline.at.saturating_duration_since(now))
+        };
+        Begin {
+            access: terms.access,
+            isolation: (isolation != own).then_some(isolation),
+            statement_timeout: shorter(database.statement_timeout()),
+            idle_timeout: shorter(database.idle_in_transaction_timeout()),
+            settings: terms.settings.clone(),
+            identify: terms.access == Access::ReadWrite,
+        }
+    }
+
+    /// Checks now what would be checked at COMMIT. For a dry run.
+    ///
+    /// # Errors
+    /// [`CommitFailure`], as COMMIT would answer.
+    pub(crate) async fn check_deferred(&self) -> Result<(), CommitFailure> {
+        if !self.stats().has_begun() || self.doom().is_some() {
+            return Ok(());
+        }
+        let checked = match self.backend() {
+            DbBackend::Sqlite => self.sqlite_orphan().await,
+            _ => self
+                .execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
+                .await
+                .map(|_| None),
+        };
+        match checked {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(failure),
+            Err(error) => Err(CommitFailure::of_db_err(&error)),
+        }
+    }
+
+    /// SQLite counts deferred violations but checks them only at COMMIT; this looks at every row that has a foreign key.
+    async fn sqlite_orphan(&self) -> Result<Option<CommitFailure>, DbErr> {
+        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+        let orphan = self.query_one_raw(check).await?;
+        Ok(orphan.map(|_| CommitFailure {
+            kind: FailureKind::Constraint,
+            constraint: None,
+        }))
+    }
+
+    /// Makes sure that the unit is rolled back, whatever the resolvers answer: the response then has no data and the
+    /// error `ROLLBACK_ONLY` with this reason, which clients see. The first reason holds.
+    pub fn set_rollback_only(&self, reason: impl Into<String>) {
+        self.inner.rollback_only.get_or_init(|| reason.into());
+    }
+
+    pub(crate) fn rollback_only(&self) -> Option<&str> {
+        self.inner.rollback_only.get().map(String::as_str)
+    }
+
+    /// Why the unit takes no more statements, if it does not.
+    pub(crate) fn refusal(&self) -> Option<UnitError> {
+        let is_closing = self.inner.closing.load(Ordering::Acquire);
+        let has_part_failed = self
+            .field_scope()
+            .is_some_and(|field| field.failure().is_some());
+        self.fate().refusal(is_closing, has_part_failed)
+    }
+
+    /// Lends the open transaction, and begins it first where this is the first statement.
+    pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
+        let lent = self.lend_for(false).await;
+        lent.map_err(|error| self.noted(error))
+    }
+
+    async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
+        savepoint::refuse_inside(self.id())?;
+        let mut state = self.hold().await;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal.into());
+        }
+        match &*state {
+            State::Open(_) => return self.open_field(state).await,
+            State::Alone(_) | State::Spent => {
+                self.inner.needs_snapshot.store(true, Ordering::Release);
+                return Err(self.failed(UnitError::SnapshotNeeded.into()));
+            }
+            State::Finished => return Err(UnitError::Finished.into()),
+            State::Idle => {}
+        }
+        let begin = self.begin_statement();
+        if one_statement && self.inner.terms.alone && begin.is_plain() {
+            let mut connection = self.acquire().await?;
+            *self.peer() = Some(connection.peer());
+            connection.begin_alone();
+            self.inner.stats.begun(self.inner.terms.access);
+            *state = State::Alone(connection);
+            return Ok(state);
+        }
+        // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
+        // taken: a restart of the database costs the pool its idle connections, and no operation its life.
+        let mut others = self.inner.database.max_connections();
+        loop {
+            let connection = self.acquire().await?;
+            let (returned, begun) = self.begin(state, connection, begin.clone()).await;
+            state = returned;
+            match begun {
+                Ok(()) => return self.open_field(state).await,
+                Err(error)
+                    if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
+                {
+                    others -= 1;
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+    }
+
+    async fn acquire(&self) -> Result<Connection, DbErr> {
+        let timeline = self.timeline();
+        let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
+            timeline.begin(Step::Wait, None)
+        });
+        let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
+        let waited = Instant::now();
+        let terms = &self.inner.terms;
+        let until = terms.deadline.map(Deadline::to_reach_the_database);
+        let connection = self.inner.database.acquire(terms.access, until).await;
+        self.inner.stats.waited(waited.elapsed());
+        let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
+        let connection = connection.map_err(|error| self.failed(error))?;
+        let connection = connection.watched(timeline.cloned());
+        if self.inner.closing.load(Ordering::Acquire) {
+            return Err(UnitError::Finished.into());
+        }
+        Ok(connection)
+    }
+
+    /// Begins, and owns the lock meanwhile: BEGIN must not be cut in half, and the state is left whole whether anybody
+    /// still waits for it or not.
+    fn begin(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+        mut connection: Connection,
+        begin: Begin,
+    ) -> Carried<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
+        let unit = self.clone();
+        let begun = async move {
+            let result = connection.begin(&begin).await;
+            if result.is_ok() {
+                *unit.peer() = Some(connection.peer());
+                unit.inner.stats.begun(unit.inner.terms.access);
+                *state = State::Open(connection);
+            } else {
+                unit.inner.database.give_up(connection);
+            }
+            (state, result)
+        };
+        Carried::new(begun, self.inner.database.tasks())
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.inner.database.backend()
+    }
+
+    /// Runs one statement on the transaction.
+    async fn statement<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let lent = self.lend_for(true).await;
+        let mut state = lent.map_err(|error| self.noted(error))?;
+        let connection = state.connection()?;
+        let under_way = UnderWay { unit: self };
+        let result = run(connection).await;
+        under_way.ended();
+        state.statement_ended(&result, self);
+        self.inner.stats.statement();
+        result.map_err(|error| self.statement_failed(self.noted(error)))
+    }
+
+    /// Whether the unit has not begun because the database cannot be reached.
+    pub(crate) fn waits_for_database(&self) -> bool {
+        let pool = self.inner.database.pool(self.inner.terms.access);
+        !self.stats().has_begun() && pool.is_out_of_reach()
+    }
+
+    /// What an error means for this unit: that the database takes no writes is the application's mistake in a query, and in a
+    /// unit that may write the server has become a standby, or the file system is read-only.
+    pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
+        match FailureKind::of(error) {
+            FailureKind::ReadOnly if self.access() == Access::ReadWrite => FailureKind::Unavailable,
+            kind => kind,
+        }
+    }
+
+    /// Remembers that a statement failed: from here on the unit can only be rolled back.
+    pub(crate) fn failed(&self, error: DbErr) -> DbErr {
+        self.inner.doom.get_or_init(|| self.kind_of(&error));
+        error
+    }
+
+    /// Remembers that a statement failed: what it was part of can only be rolled back.
+    fn statement_failed(&self, error: DbErr) -> DbErr {
+        let kind = self.kind_of(&error);
+        match self.field_scope() {
+            Some(field) if savepoint::can_mend(kind) => {
+                field.fail(kind);
+                error
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
+    pub(crate) fn abandoned(&self) {
+        failures::note_abandoned(self);
+        match self.field_scope() {
+            Some(field) => field.fail(FailureKind::Other),
+            None => self.doom_with(FailureKind::Other),
+        }
+    }
+
+    pub(crate) fn doom_with(&self, kind: FailureKind) {
+        self.inner.doom.get_or_init(|| kind);
+    }
+}
+
+impl std::fmt::Debug for UnitOfWork {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("UnitOfWork")
+            .field("access", &self.inner.terms.access)
+            .field("doom", &self.inner.doom)
+            .finish_non_exhaustive()
+    }
+}
+
+crate::database::connection::lend_as_connection_trait!(UnitOfWork);
+
+/// A statement that is being run. Dropped before it ended, it dooms a unit that may write.
+struct UnderWay<'a> {
+    unit: &'a UnitOfWork,
+}
+
+impl UnderWay<'_> {
+    fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.unit.inner.terms.access == Access::ReadWrite {
+            self.unit.abandoned();
+        }
+    }
+}
+
+pub(crate) fn acquire_error(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => {
+            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::ConnectionClosed)
+        }
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    }
+}

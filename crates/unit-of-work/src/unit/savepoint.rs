@@ -1,0 +1,471 @@
+//! Part of a unit that can be undone by itself.
+//!
+//! ```text
+//! unit ──savepoint──> SAVEPOINT ──body──┬─ Ok ──> RELEASE                 what it did is the unit's
+//!                                       └─ Err ─> ROLLBACK TO, RELEASE    the unit goes on as if it had not been
+//! ```
+//!
+//! - A savepoint takes the lock of what it is made from (the unit, or another savepoint) and keeps it until it ends:
+//!   siblings wait, so that none of their statements can land inside it and be undone with it.
+//! - For the same reason what it is made from cannot be used by its own body, which would wait for itself. Code that is
+//!   polled inside a body carries the body's savepoints in a task-local, and is refused at once.
+//! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
+//!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures_util::task::FutureObj;
+use sea_orm::{DbBackend, DbErr};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::{
+    Access, FailureKind, UnitError, UnitOfWork,
+    database::connection::Connection,
+    operation::failures,
+    unit::{State, UnitId, effects::When},
+};
+
+tokio::task_local! {
+    /// The savepoints whose bodies the running code is inside of, outermost first.
+    static INSIDE: Vec<Arc<Scope>>;
+}
+
+/// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the unit's
+/// transaction. [`UnitOfWork::savepoint`] makes one and ends it.
+///
+/// # Cancel safety
+/// Dropping the future of a statement makes the savepoint fail, in a unit that may write: it can only be rolled back.
+pub struct Savepoint {
+    unit: UnitOfWork,
+    lent: Arc<Mutex<Lent>>,
+    scope: Arc<Scope>,
+}
+
+/// The lock that a savepoint keeps, on what it was made from.
+enum Lent {
+    Unit(OwnedMutexGuard<State>),
+    Savepoint(OwnedMutexGuard<Lent>),
+}
+
+impl Lent {
+    fn connection(&mut self) -> Result<&mut Connection, DbErr> {
+        match self {
+            Self::Unit(state) => state.connection(),
+            Self::Savepoint(outer) => outer.connection(),
+        }
+    }
+}
+
+/// What a savepoint is to those who are inside it.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    unit: UnitId,
+    outer: Option<Arc<Scope>>,
+    depth: usize,
+    failure: OnceLock<FailureKind>,
+}
+
+impl Scope {
+    fn new(unit: UnitId, outer: Option<Arc<Scope>>) -> Self {
+        Self {
+            unit,
+            depth: outer.as_ref().map_or(1, |outer| outer.depth + 1),
+            outer,
+            failure: OnceLock::new(),
+        }
+    }
+
+    /// Whether this is `other`, or inside of it.
+    pub(crate) fn is_within(&self, other: &Scope) -> bool {
+        std::ptr::eq(self, other)
+            || self
+                .outer
+                .as_ref()
+                .is_some_and(|outer| outer.is_within(other))
+    }
+
+    pub(crate) fn fail(&self, kind: FailureKind) {
+        self.failure.get_or_init(|| kind);
+    }
+
+    pub(crate) fn failure(&self) -> Option<FailureKind> {
+        self.failure.get().copied()
+    }
+
+    fn open(&self) -> String {
+        format!("SAVEPOINT savepoint_{}", self.depth)
+    }
+
+    fn keep(&self) -> String {
+        format!("RELEASE SAVEPOINT savepoint_{}", self.depth)
+    }
+
+    /// ROLLBACK TO leaves the savepoint open.
+    fn undo(&self) -> String {
+        let depth = self.depth;
+        format!("ROLLBACK TO SAVEPOINT savepoint_{depth}; RELEASE SAVEPOINT savepoint_{depth}")
+    }
+}
+
+/// Whether a transaction goes on after ROLLBACK TO as if the failure had not been.
+pub(crate) fn can_mend(failure: FailureKind) -> bool {
+    !matches!(
+        failure,
+        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::Unavailable
+    )
+}
+
+/// The innermost savepoint of a unit that the running code is inside of.
+pub(crate) fn innermost(unit: UnitId) -> Option<Arc<Scope>> {
+    INSIDE
+        .try_with(|inside| {
+            let mut scopes = inside.iter().rev();
+            scopes.find(|scope| scope.unit == unit).cloned()
+        })
+        .ok()
+        .flatten()
+}
+
+/// Refuses code that would wait for itself: it uses the unit from inside the unit's savepoint. The savepoint fails, so
+/// that what the code meant to do cannot be left out unnoticed.
+pub(crate) fn refuse_inside(unit: UnitId) -> Result<(), DbErr> {
+    match innermost(unit) {
+        None => Ok(()),
+        Some(scope) => {
+            scope.fail(FailureKind::Other);
+            Err(UnitError::InsideSavepoint.into())
+        }
+    }
+}
+
+/// Takes the savepoints that the running code is inside of along, into a future that others will poll.
+pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
+    match INSIDE.try_with(Clone::clone) {
+        Ok(inside) => Box::new(INSIDE.scope(inside, future)).into(),
+        Err(_) => future,
+    }
+}
+
+impl UnitOfWork {
+    /// Runs `body` on a savepoint: kept when it answers `Ok`, undone when it does not, and either way the unit goes on.
+    ///
+    /// While it runs it has the unit for itself: statements of sibling fields wait until it has ended, so that they
+    /// cannot be undone with it. It begins the unit where nothing else has.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # use unit_of_work::UnitOfWork;
+    /// # async fn example(unit: &UnitOfWork) -> Result<(), DbErr> {
+    /// let tagged = unit
+    ///     .savepoint(async |tx| tx.execute_unprepared("INSERT INTO tag VALUES ('new')").await)
+    ///     .await;
+    /// if tagged.is_err() {
+    ///     // It was there already; nothing of the attempt is left, and the unit is as it was.
+    ///     unit.execute_unprepared("UPDATE tag SET uses = uses + 1 WHERE name = 'new'").await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// What was registered with [`UnitOfWork::after_commit`] or [`Savepoint::after_commit`] by a body that is undone
+    /// is dropped.
+    ///
+    /// **The unit itself is refused inside `body`** ([`UnitError::InsideSavepoint`]), and so are loaders, which read
+    /// through it: use the savepoint. What the body hands to another task is a sibling and waits for the savepoint to
+    /// end; a body that in turn waits for such a task, or for a loader's batch that a sibling field has started, waits
+    /// until the operation's deadline.
+    ///
+    /// SAVEPOINT, RELEASE and ROLLBACK TO are not counted among the unit's statements.
+    ///
+    /// # Errors
+    /// - Those of `body`.
+    /// - [`UnitError::SavepointFailed`] when `body` answers `Ok` although a statement in it failed or was abandoned.
+    /// - What the unit answers to a statement, when there can be no savepoint.
+    ///
+    /// A serialization failure, a deadlock, a busy database or a lost connection inside dooms the unit as well: no
+    /// savepoint survives them. So does a ROLLBACK TO that fails, as it does where SQLite has rolled the whole
+    /// transaction back by itself. A statement that timed out, or a lock that was not to be had, does not.
+    ///
+    /// # Cancel safety
+    /// Dropping the future dooms the unit, a read-only one too: nobody is left to roll back to the savepoint.
+    pub async fn savepoint<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let lent = Lent::Unit(self.lend().await?);
+        let outer = self.field_scope();
+        Savepoint::new(self.clone(), lent, outer).run(body).await
+    }
+
+    /// From here on, statements are part of a savepoint: that of a root field. The first of them opens it.
+    pub(crate) fn enter_field(&self) {
+        let scope = Arc::new(Scope::new(self.id(), None));
+        let opened = AtomicBool::new(false);
+        *self.field() = Some(Arc::new(FieldScope { scope, opened }));
+    }
+
+    /// Opens the root field's savepoint, where there is one that is not open yet.
+    pub(crate) async fn open_field(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+    ) -> Result<OwnedMutexGuard<State>, DbErr> {
+        let field = self.field().clone();
+        if let Some(field) = field
+            && !field.opened.load(Ordering::Relaxed)
+        {
+            self.control(&mut state, &field.scope.open()).await?;
+            field.opened.store(true, Ordering::Relaxed);
+        }
+        Ok(state)
+    }
+
+    /// Ends the root field's savepoint. A failure that is to be kept dooms the unit: the field has swallowed it.
+    pub(crate) async fn leave_field(&self, undo: bool) {
+        let mut state = self.hold().await;
+        let Some(field) = self.field().take() else {
+            return;
+        };
+        if undo {
+            self.discard_within(&field.scope);
+        } else if let Some(kind) = field.scope.failure() {
+            self.doom_with(kind);
+        }
+        if self.refusal().is_none() && field.opened.load(Ordering::Relaxed) {
+            let sql = if undo {
+                field.scope.undo()
+            } else {
+                field.scope.keep()
+            };
+            // An error has doomed the unit, which says so when it is finished.
+            let _ = self.control(&mut state, &sql).await;
+        }
+    }
+
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, or is dropped half way, the transaction is
+    /// not what it should be, and the unit is doomed.
+    async fn control(&self, state: &mut State, sql: &str) -> Result<(), DbErr> {
+        let half_way = HalfWay(self);
+        let sent = state.connection()?.control(sql).await;
+        std::mem::forget(half_way);
+        sent.map_err(|error| self.failed(self.noted(error)))
+    }
+}
+
+/// The savepoint of a root field.
+pub(crate) struct FieldScope {
+    pub(crate) scope: Arc<Scope>,
+    opened: AtomicBool,
+}
+
+/// Dropped, it dooms the unit.
+struct HalfWay<'a>(&'a UnitOfWork);
+
+impl Drop for HalfWay<'_> {
+    fn drop(&mut self) {
+        failures::note_abandoned(self.0);
+        self.0.doom_with(FailureKind::Other);
+    }
+}
+
+impl Savepoint {
+    fn new(unit: UnitOfWork, lent: Lent, outer: Option<Arc<Scope>>) -> Self {
+        let scope = Scope::new(unit.id(), outer);
+        Self {
+            unit,
+            lent: Arc::new(Mutex::new(lent)),
+            scope: Arc::new(scope),
+        }
+    }
+
+    /// Runs `body` on a savepoint inside this one, as [`UnitOfWork::savepoint`] does inside the unit: this one is
+    /// refused inside `body`.
+    ///
+    /// # Errors
+    /// Those of [`UnitOfWork::savepoint`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future makes this savepoint fail: it can only be rolled back.
+    pub async fn savepoint<T, E, F>(&self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let lent = Lent::Savepoint(self.lend().await?);
+        Self::new(self.unit.clone(), lent, Some(self.scope.clone()))
+            .run(body)
+            .await
+    }
+
+    /// Registers an effect with the unit, as [`UnitOfWork::after_commit`] does; it is dropped if this savepoint is
+    /// rolled back.
+    pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
+        let scope = Some(self.scope.clone());
+        self.unit
+            .effects()
+            .push(scope, When::Committed, Box::pin(effect));
+    }
+
+    /// Names a row that was inserted in this savepoint, as [`UnitOfWork::evidence`] does; it is forgotten if this savepoint is
+    /// rolled back.
+    pub fn evidence(&self, table: impl Into<Cow<'static, str>>, id: impl Into<sea_orm::Value>) {
+        let scope = Some(self.scope.clone());
+        self.unit.name_evidence(scope, table, id);
+    }
+
+    async fn run<T, E, F>(self, body: F) -> Result<T, E>
+    where
+        F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let unended = Unended(&self);
+        let before = self.unit.failures().mark();
+        self.control(&self.scope.open()).await?;
+        let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
+        inside.push(self.scope.clone());
+        let result = INSIDE.scope(inside, body(&self)).await;
+        if self.unit.doom().is_some() {
+            return result.and_then(|_| Err(self.unit.noted(UnitError::Doomed.into()).into()));
+        }
+        match (result, self.scope.failure()) {
+            (Ok(answer), None) => {
+                self.control(&self.scope.keep()).await?;
+                unended.ended();
+                Ok(answer)
+            }
+            (result, _) => {
+                self.unit.discard_within(&self.scope);
+                let back = self.control(&self.scope.undo()).await;
+                if back.is_ok() {
+                    unended.ended();
+                    self.unit.failures().mended_since(before);
+                }
+                // The body's own error says more than that of a ROLLBACK, which has doomed the unit.
+                result.and_then(|_| {
+                    let failed = || self.unit.noted(UnitError::SavepointFailed.into());
+                    Err(back.err().unwrap_or_else(failed).into())
+                })
+            }
+        }
+    }
+
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, the transaction is not what it should be.
+    async fn control(&self, sql: &str) -> Result<(), DbErr> {
+        let mut lent = self.lent.lock().await;
+        let sent = lent.connection()?.control(sql).await;
+        sent.map_err(|error| self.unit.failed(self.unit.noted(error)))
+    }
+
+    /// Lends the connection to one statement, or to a savepoint inside this one.
+    async fn lend(&self) -> Result<OwnedMutexGuard<Lent>, DbErr> {
+        self.refuse_inside()?;
+        let lent = self.lent.clone().lock_owned().await;
+        let refused = self.unit.refusal().or_else(|| {
+            let failed = self.scope.failure();
+            failed.map(|_| UnitError::SavepointFailed)
+        });
+        match refused {
+            None => Ok(lent),
+            Some(error) => {
+                self.scope.fail(FailureKind::Other);
+                Err(self.unit.noted(error.into()))
+            }
+        }
+    }
+
+    /// Refuses code that uses this savepoint from inside one that was made from it.
+    fn refuse_inside(&self) -> Result<(), DbErr> {
+        match innermost(self.scope.unit) {
+            Some(inner) if inner.is_within(&self.scope) && !Arc::ptr_eq(&inner, &self.scope) => {
+                inner.fail(FailureKind::Other);
+                Err(UnitError::InsideSavepoint.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.unit.backend()
+    }
+
+    /// Runs one statement.
+    async fn statement<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let mut lent = self.lend().await?;
+        let connection = lent.connection()?;
+        let under_way = UnderWay { savepoint: self };
+        let result = run(connection).await;
+        under_way.ended();
+        self.unit.stats().statement();
+        result.map_err(|error| self.failed(error))
+    }
+
+    /// Remembers that a statement failed, and dooms the unit as well where ROLLBACK TO would not mend that.
+    fn failed(&self, error: DbErr) -> DbErr {
+        let error = self.unit.noted(error);
+        let kind = self.unit.kind_of(&error);
+        self.scope.fail(kind);
+        if can_mend(kind) {
+            error
+        } else {
+            self.unit.failed(error)
+        }
+    }
+}
+
+impl std::fmt::Debug for Savepoint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Savepoint")
+            .field("depth", &self.scope.depth)
+            .field("failure", &self.scope.failure)
+            .finish_non_exhaustive()
+    }
+}
+
+crate::database::connection::lend_as_connection_trait!(Savepoint);
+
+/// A savepoint that has not ended. Dropped before it has, it leaves what it was made from unusable.
+struct Unended<'a>(&'a Savepoint);
+
+impl Unended<'_> {
+    fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unended<'_> {
+    fn drop(&mut self) {
+        match &self.0.scope.outer {
+            Some(outer) => outer.fail(FailureKind::Other),
+            None => self.0.unit.abandoned(),
+        }
+    }
+}
+
+/// A statement that is being run. Dropped before it ended, it makes the savepoint of a unit that may write fail.
+struct UnderWay<'a> {
+    savepoint: &'a Savepoint,
+}
+
+impl UnderWay<'_> {
+    fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.savepoint.unit.access() == Access::ReadWrite {
+            failures::note_abandoned(&self.savepoint.unit);
+            self.savepoint.scope.fail(FailureKind::Other);
+        }
+    }
+}
