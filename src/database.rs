@@ -15,8 +15,8 @@ use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitOfWork};
 
 use crate::{
     config::{DatabaseUrl, ServeSettings},
+    error::StartError,
     http::Readiness,
-    startup::StartError,
 };
 
 /// The table of the migrations that a database has had.

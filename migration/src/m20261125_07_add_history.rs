@@ -4,7 +4,7 @@
 //! from its instant on: a search among an account's lines finds it. A *late* line counts from an earlier instant than a line before
 //! it. Late lines are kept apart, with running sums in the order of versions (`late_line`), and with sums over buckets of time of ten
 //! sizes, each 64 times as long as the one before (`late_total`), so that the sum up to any instant is one over at most ten ranges of
-//! 63 buckets. `src/ledger/history.rs` puts them together.
+//! 63 buckets. `src/ledger/history/mod.rs` puts them together.
 
 use crate::dialect::{Dialect, run};
 use sea_orm_migration::prelude::*;

@@ -4,7 +4,7 @@
 //! accounts of the entry are locked: of two entries that touch the same account, the one that is committed first has the smaller
 //! number. Every entry has exactly one first line, and a line has its entry (keys of `entry_line`), so each is here exactly once.
 //!
-//! Numbers become visible out of their order where writers are concurrent; `src/ledger/outbox.rs` says how readers deal with it.
+//! Numbers become visible out of their order where writers are concurrent; `src/ledger/outbox/mod.rs` says how readers deal with it.
 
 use crate::dialect::{Dialect, run};
 use sea_orm_migration::prelude::*;

@@ -4,7 +4,7 @@
 //! It has a name, says when it is due, and has one `activate`, which does everything that is due and may be run at any time: by
 //! several servers at once, and again after it was cut off half way.
 //!
-//! To add a job: write it in a new file here, implement `Job`, and start it in `src/serve.rs`.
+//! To add a job: write it in a new file here, implement `Job`, and start it in `src/command/serve.rs`.
 //!
 //! What belongs to one operation is never here: that is an effect (`UnitOfWork::after_commit`).
 //!

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use daybook::{
+    command::serve,
     config::DatabaseUrl,
     database, graphql,
     http::{self, Options, Stop},
-    serve,
 };
 use daybook_test_harness::{Engine, Observer, TestDatabase};
 use futures_util::{SinkExt, StreamExt};

@@ -7,10 +7,10 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use daybook::{
+    command::serve,
     config::DatabaseUrl,
     database, graphql,
     http::{self, App, Keys, Options, Stop, Tokens},
-    serve,
 };
 use daybook_test_harness::{Engine, TestDatabase};
 use http_body_util::BodyExt as _;

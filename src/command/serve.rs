@@ -9,6 +9,7 @@ use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkEx
 use crate::{
     config::{ServeSettings, TokenSettings},
     database,
+    error::StartError,
     graphql::{self, Feed, FeedOptions, LedgerSchema},
     http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
@@ -16,9 +17,8 @@ use crate::{
         log::ShrinkLog, notify::Notify, sweep::Sweep, watch::Watch,
     },
     ledger::{self, Clock},
+    observe::telemetry,
     signals,
-    startup::StartError,
-    telemetry,
 };
 
 /// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.

@@ -17,12 +17,12 @@ use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitError};
 use crate::{
     config::{ExportSettings, ImportSettings},
     database,
+    error::StartError,
     exchange::{
         self, ExportError, Exported, Format, ImportError, Imported, Outcome, Source, SourceError,
         Survey, Symbols,
     },
     ledger::Clock,
-    startup::StartError,
 };
 use progress::Progress;
 

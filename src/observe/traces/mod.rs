@@ -14,7 +14,7 @@ use tracing::{Metadata, Subscriber, level_filters::LevelFilter, subscriber::Inte
 use tracing_subscriber::{Layer, filter::DynFilterFn, layer::Filter, registry::LookupSpan};
 
 use self::{conventions::Conventional, sending::Sending};
-use crate::startup::StartError;
+use crate::error::StartError;
 
 mod conventions;
 mod sending;

@@ -18,7 +18,7 @@ use self::fields::PlainFields;
 use crate::{
     config::{LogFormat, LogSettings},
     http::Metrics,
-    traces::Traces,
+    observe::traces::Traces,
 };
 
 mod fields;

@@ -2,7 +2,7 @@
 //!
 //! - The [`Watcher`] looks how far the outbox is settled and keeps the last settled events in a [`window`] in memory: when it is
 //!   woken, and once a second in any case, so that a wake-up that got lost costs a second and no event. There is one for a
-//!   server. `src/jobs/watch_feed.rs` runs it.
+//!   server. `src/jobs/watch.rs` runs it.
 //! - Each subscriber has a [`Reader`], which takes events from the window, or from the table when it is further behind. It takes
 //!   at most [`BATCH`] events at a time, and the next ones only when these were taken: a slow subscriber holds up nobody and
 //!   takes no memory; it is merely behind, and each event says by how much.
