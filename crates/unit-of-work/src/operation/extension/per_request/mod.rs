@@ -2,58 +2,43 @@
 
 use std::{
     future::ready,
-    panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
 };
 
 use async_graphql::{
-    Data, Response, ServerError, ServerResult, ValidationResult, Value, Variables,
+    Response, ServerError, ServerResult, ValidationResult, Value, Variables,
     extensions::{
         Extension, ExtensionContext, NextExecute, NextParseQuery, NextPrepareRequest, NextResolve,
         NextSubscribe, NextValidation, ResolveInfo,
     },
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{FutureExt, StreamExt as _, stream::BoxStream};
+use futures_util::{StreamExt as _, stream::BoxStream};
 use sea_orm::IsolationLevel;
-use tokio::time::Instant;
-use tracing::Instrument;
 
 use crate::{
-    Access, Database, DryRun, FieldRule, Report, ResolvedField, SessionSettings, Settings,
-    UnitOfWork,
+    Database, FieldRule, ResolvedField, Settings, UnitOfWork,
     idempotency::Idempotency,
-    observe::{telemetry, timeline},
+    observe::timeline,
     operation::{
         ask::is_dry_run,
         failures,
         field_rule::FieldRules,
         field_savepoints::FieldSavepoints,
-        loader::Loaders,
         located,
         mask::{MapError, mask},
-        report, respond,
+        respond,
         root_fields::single_root_field,
         select::select,
         turn::Turn,
     },
-    retry::{
-        Attempt,
-        batch::{self, Part},
-    },
-    subscription::{
-        redelivery::{self, Delivery},
-        streaming::Streaming,
-    },
-    unit::{
-        RollBackOnDrop,
-        finisher::{Finisher, answer, within},
-        terms::Terms,
-    },
+    retry::{Attempt, batch},
+    subscription::{redelivery, streaming::Streaming},
 };
 
 use super::UnitOfWorkExtension;
 
+mod execution;
 mod terms;
 
 /// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
@@ -235,146 +220,16 @@ impl Extension for PerRequest {
         let Some(kind) = self.kind.get().copied().flatten() else {
             return Response::from_errors(vec![respond::unknown_kind()]);
         };
-        let (kind_name, access) = match kind {
-            OperationType::Query => ("query", Access::ReadOnly),
-            OperationType::Mutation => ("mutation", Access::ReadWrite),
-            OperationType::Subscription => ("subscription", Access::ReadOnly),
+        let execution = match self.begin(ctx, kind, operation_name) {
+            Ok(execution) => execution,
+            Err(refusal) => return Response::from_errors(vec![refusal]),
         };
-        let attempt = ctx.data_opt::<Arc<Attempt>>();
-        let together = attempt.and_then(|attempt| attempt.together.as_deref());
-        let delivery = match kind {
-            OperationType::Subscription => ctx.data_opt::<Arc<Delivery>>(),
-            _ => None,
-        };
-        let started = match (attempt, delivery) {
-            (Some(attempt), _) => Some(attempt.started),
-            (None, Some(delivery)) => delivery.started(),
-            (None, None) => None,
-        };
-        let deadline = self.deadline(ctx, started.unwrap_or_else(Instant::now));
-        let dry_run = kind == OperationType::Mutation
-            && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
-        let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
-        let terms = Terms {
-            access,
-            isolation: self.isolation(ctx),
-            deadline,
-            settings: ctx
-                .data_opt::<SessionSettings>()
-                .cloned()
-                .unwrap_or_default(),
-            alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
-            timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
-            notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
-        };
-        let deadline = deadline.map(|deadline| deadline.at);
-        let number = attempt.map_or(1, |attempt| attempt.number);
-        let span = telemetry::operation_span(kind_name, operation_name, number);
-        let unit = match together {
-            Some(together) => match together.join(&self.database, terms) {
-                Ok(unit) => unit,
-                Err(refusal) => return Response::from_errors(vec![refusal]),
-            },
-            None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
-        };
-        let (loaders, batches) = Loaders::new(unit.clone());
-        let mut data = Data::default();
-        data.insert(unit.clone());
-        data.insert(loaders);
-
-        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its
-        // response is stored under the key before COMMIT and replayed from then on, so it must not have failed in part.
-        let field_savepoints = self.settings.field_savepoints
-            && access == Access::ReadWrite
-            && together.is_none()
-            && !self.idempotency.has_key();
-        if field_savepoints {
-            self.fields
-                .get_or_init(|| FieldSavepoints::new(unit.clone()));
-        }
-
-        let guard = together
-            .is_none()
-            .then(|| RollBackOnDrop::new(unit.clone()));
-        // Boxed before it is wrapped: each wrapper would move it, and be as large again.
-        let resolvers = Box::pin(async {
-            let Some(rule) = self.field_rule.get() else {
-                return next.run_with_data(ctx, operation_name, data).await;
-            };
-            rule.begin();
-            let mut response = next.run_with_data(ctx, operation_name, data).await;
-            // Here, so that what is stored under an idempotency key is what the client is answered.
-            rule.finish(&mut response);
-            response
-        });
-        let resolvers = batches.drive(&self.turn, self.idempotency.run(&unit, dry_run, resolvers));
-        let resolvers = failures::in_operation(&unit, resolvers);
-        let mut resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            // Too late before it began: nothing runs.
-            None
-        } else {
-            within(deadline, AssertUnwindSafe(resolvers).catch_unwind())
-                .instrument(span)
-                .await
-        };
-        if let Some(guard) = guard {
-            guard.disarm();
-        }
-
-        if let Some(attempt) = attempt
-            && unit.needs_snapshot()
-        {
-            // Whatever the resolvers made of it, nobody will see it.
-            unit.end_read();
-            attempt.snapshot_needed();
+        let resolved = self.run(&execution, ctx, operation_name, next).await;
+        if execution.needs_snapshot() {
             return Response::default();
         }
-
-        let mut undone = match (self.fields.get(), &mut resolved) {
-            (Some(fields), Some(Ok(response))) => fields.set_aside(response),
-            _ => Vec::new(),
-        };
-        let (mut response, cut_short) = answer(resolved);
-        if cut_short.is_none() {
-            self.mask(&unit, &mut response.errors);
-            self.mask(&unit, &mut undone);
-        }
-        if kind == OperationType::Subscription
-            && let Some(stream) = self.stream.get()
-        {
-            stream.event();
-        }
-        if let Some(together) = together {
-            // The batch finishes the unit that its operations have together.
-            together.leave(Part {
-                cut_short,
-                deadline,
-                dry_run,
-                wanted,
-            });
-            return response;
-        }
-        if let Some(delivery) = delivery
-            && delivery.is_lost(unit.doom(), deadline)
-        {
-            // Nobody will see this response: the event is executed again.
-            unit.end_read();
-            return redelivery::discarded();
-        }
-        let finisher = Finisher {
-            unit: &unit,
-            deadline,
-            dry_run,
-        };
-        let finished = finisher.finish(cut_short, response.is_ok()).await;
-        let mut response = finished.tell(response, &unit);
-        response.errors.extend(undone);
-        finished.tell_attempt(attempt.map(Arc::as_ref), &unit, deadline);
-        if let Some(delivery) = delivery {
-            response = delivery.answered(response, unit.doom());
-        }
-        report::put(&mut response, &unit, &finished.outcome, number, wanted);
-        response
+        let answered = self.answered(&execution, resolved);
+        execution.finish(answered).await
     }
 }
 

@@ -1,0 +1,265 @@
+//! One execution of an operation: it begins a unit, runs the resolvers in it, and finishes it.
+//!
+//! [`execute`](super::PerRequest) puts the parts in their order. What becomes of a unit is decided by
+//! [`Finisher`](crate::unit::finisher::Finisher) and [`fate`](crate::unit).
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    Data, Response, ServerError,
+    extensions::{ExtensionContext, NextExecute},
+    parser::types::OperationType,
+};
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::{Instrument, Span};
+
+use super::PerRequest;
+use crate::{
+    Access, DryRun, Report, SessionSettings, UnitOfWork,
+    observe::telemetry,
+    operation::{
+        failures,
+        field_savepoints::FieldSavepoints,
+        loader::{Batches, Loaders},
+        report,
+    },
+    retry::{
+        Attempt,
+        batch::{Part, Together},
+    },
+    subscription::redelivery::{self, Delivery},
+    unit::{
+        Reason, RollBackOnDrop,
+        finisher::{Finisher, Panic, answer, within},
+        terms::Terms,
+    },
+};
+
+/// What an execution needs from its beginning to its end.
+pub(super) struct Execution<'a> {
+    kind: OperationType,
+    unit: UnitOfWork,
+    attempt: Option<&'a Attempt>,
+    /// The batch that the operation is a part of, if that is one unit.
+    together: Option<&'a Together>,
+    /// The event, if it may be run again.
+    delivery: Option<&'a Delivery>,
+    deadline: Option<Instant>,
+    dry_run: bool,
+    /// What the client is told of the unit.
+    wanted: Report,
+    span: Span,
+}
+
+/// What the resolvers answered, which is not yet what the client hears.
+pub(super) struct Answered {
+    response: Response,
+    /// The errors of fields that were undone by themselves.
+    undone: Vec<ServerError>,
+    /// Why the unit is rolled back, if that is not for the answer to say.
+    cut_short: Option<Reason>,
+}
+
+impl PerRequest {
+    /// Makes a unit on the terms of the operation, or joins that of its batch. Nothing is sent to the database.
+    pub(super) fn begin<'a>(
+        &self,
+        ctx: &'a ExtensionContext<'_>,
+        kind: OperationType,
+        operation_name: Option<&str>,
+    ) -> Result<Execution<'a>, ServerError> {
+        let (kind_name, access) = match kind {
+            OperationType::Query => ("query", Access::ReadOnly),
+            OperationType::Mutation => ("mutation", Access::ReadWrite),
+            OperationType::Subscription => ("subscription", Access::ReadOnly),
+        };
+        let attempt = ctx.data_opt::<Arc<Attempt>>();
+        let together = attempt.and_then(|attempt| attempt.together.as_deref());
+        let delivery = match kind {
+            OperationType::Subscription => ctx.data_opt::<Arc<Delivery>>(),
+            _ => None,
+        };
+        let started = match (attempt, delivery) {
+            (Some(attempt), _) => Some(attempt.started),
+            (None, Some(delivery)) => delivery.started(),
+            (None, None) => None,
+        };
+        let deadline = self.deadline(ctx, started.unwrap_or_else(Instant::now));
+        let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
+        let terms = Terms {
+            access,
+            isolation: self.isolation(ctx),
+            deadline,
+            settings: ctx
+                .data_opt::<SessionSettings>()
+                .cloned()
+                .unwrap_or_default(),
+            alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
+            timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
+            notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
+        };
+        let number = attempt.map_or(1, |attempt| attempt.number);
+        let span = telemetry::operation_span(kind_name, operation_name, number);
+        let unit = match together {
+            Some(together) => together.join(&self.database, terms)?,
+            None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
+        };
+        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its
+        // response is stored under the key before COMMIT and replayed from then on, so it must not have failed in part.
+        let field_savepoints = self.settings.field_savepoints
+            && access == Access::ReadWrite
+            && together.is_none()
+            && !self.idempotency.has_key();
+        if field_savepoints {
+            self.fields
+                .get_or_init(|| FieldSavepoints::new(unit.clone()));
+        }
+        Ok(Execution {
+            kind,
+            unit,
+            attempt: attempt.map(Arc::as_ref),
+            together,
+            delivery: delivery.map(Arc::as_ref),
+            deadline: deadline.map(|deadline| deadline.at),
+            dry_run: kind == OperationType::Mutation
+                && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some()),
+            wanted,
+            span,
+        })
+    }
+
+    /// Runs the resolvers; `None` where the deadline comes first.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future rolls the unit back, unless it is that of a batch, which rolls it back itself.
+    pub(super) async fn run(
+        &self,
+        execution: &Execution<'_>,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Option<Result<Response, Panic>> {
+        let Execution { unit, deadline, .. } = execution;
+        let guard = execution
+            .together
+            .is_none()
+            .then(|| RollBackOnDrop::new(unit.clone()));
+        let (data, batches) = data_of(unit);
+        // Boxed first, so that the wrappers do not each embed the large future.
+        let resolvers = Box::pin(async {
+            let Some(rule) = self.field_rule.get() else {
+                return next.run_with_data(ctx, operation_name, data).await;
+            };
+            rule.begin();
+            let mut response = next.run_with_data(ctx, operation_name, data).await;
+            // Here, so that what is stored under an idempotency key is what the client is answered.
+            rule.finish(&mut response);
+            response
+        });
+        let resolvers = self.idempotency.run(unit, execution.dry_run, resolvers);
+        let resolvers = failures::in_operation(unit, batches.drive(&self.turn, resolvers));
+        let resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            // Too late before it began: nothing runs.
+            None
+        } else {
+            within(*deadline, AssertUnwindSafe(resolvers).catch_unwind())
+                .instrument(execution.span.clone())
+                .await
+        };
+        if let Some(guard) = guard {
+            guard.disarm();
+        }
+        resolved
+    }
+
+    /// What the resolvers have answered, masked.
+    pub(super) fn answered(
+        &self,
+        execution: &Execution<'_>,
+        mut resolved: Option<Result<Response, Panic>>,
+    ) -> Answered {
+        let mut undone = match (self.fields.get(), &mut resolved) {
+            (Some(fields), Some(Ok(response))) => fields.set_aside(response),
+            _ => Vec::new(),
+        };
+        let (mut response, cut_short) = answer(resolved);
+        if cut_short.is_none() {
+            self.mask(&execution.unit, &mut response.errors);
+            self.mask(&execution.unit, &mut undone);
+        }
+        if execution.kind == OperationType::Subscription
+            && let Some(stream) = self.stream.get()
+        {
+            stream.event();
+        }
+        Answered {
+            response,
+            undone,
+            cut_short,
+        }
+    }
+}
+
+impl Execution<'_> {
+    /// Whether a query turned out to need a snapshot, and is to be run again in one. Then nobody sees what it has answered.
+    pub(super) fn needs_snapshot(&self) -> bool {
+        let Some(attempt) = self.attempt.filter(|_| self.unit.needs_snapshot()) else {
+            return false;
+        };
+        self.unit.end_read();
+        attempt.snapshot_needed();
+        true
+    }
+
+    /// Finishes the unit, or leaves that to the batch, and answers what really happened.
+    pub(super) async fn finish(self, answered: Answered) -> Response {
+        let Answered {
+            response,
+            undone,
+            cut_short,
+        } = answered;
+        let unit = &self.unit;
+        if let Some(together) = self.together {
+            together.leave(Part {
+                cut_short,
+                deadline: self.deadline,
+                dry_run: self.dry_run,
+                wanted: self.wanted,
+            });
+            return response;
+        }
+        if let Some(delivery) = self.delivery
+            && delivery.is_lost(unit.doom(), self.deadline)
+        {
+            // Nobody will see this response: the event is executed again.
+            unit.end_read();
+            return redelivery::discarded();
+        }
+        let finisher = Finisher {
+            unit,
+            deadline: self.deadline,
+            dry_run: self.dry_run,
+        };
+        let finished = finisher.finish(cut_short, response.is_ok()).await;
+        let mut response = finished.tell(response, unit);
+        response.errors.extend(undone);
+        finished.tell_attempt(self.attempt, unit, self.deadline);
+        if let Some(delivery) = self.delivery {
+            response = delivery.answered(response, unit.doom());
+        }
+        let number = self.attempt.map_or(1, |attempt| attempt.number);
+        report::put(&mut response, unit, &finished.outcome, number, self.wanted);
+        response
+    }
+}
+
+/// The data of the execution: its unit, and the loaders that run in it.
+fn data_of(unit: &UnitOfWork) -> (Data, Batches) {
+    let (loaders, batches) = Loaders::new(unit.clone());
+    let mut data = Data::default();
+    data.insert(unit.clone());
+    data.insert(loaders);
+    (data, batches)
+}
