@@ -23,6 +23,13 @@ pub(super) struct Accept {
 impl Accept {
     /// By the `Accept` headers of the request; `None` where nothing will do (406).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(header::ACCEPT).iter();
+        if let (Some(only), None) = (values.next(), values.next())
+            && let Some(json) = MediaType::plainly(only)
+        {
+            let (json, events) = (Some(json), false);
+            return Some(Self { json, events });
+        }
         let accept = Self {
             json: MediaType::negotiate(headers),
             events: ranges(headers).any(|range| {
@@ -95,6 +102,15 @@ impl MediaType {
         }
     }
 
+    /// The type that a usual `Accept` asks for: what most programs send needs no parser.
+    fn plainly(accept: &HeaderValue) -> Option<Self> {
+        match accept.as_bytes() {
+            b"*/*" | b"application/json" => Some(Self::Json),
+            b"application/graphql-response+json" => Some(Self::GraphqlResponse),
+            _ => None,
+        }
+    }
+
     /// The `Content-Type` of a response.
     pub(super) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
@@ -161,8 +177,11 @@ impl Preference {
 /// This is also the rule against cross-site request forgery. A page of another site can send a form or `text/plain`
 /// without asking, but for JSON its browser asks first (a CORS preflight), and Daybook never consents.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
+    let content_type = headers.get(header::CONTENT_TYPE);
+    if content_type.is_some_and(|value| value == "application/json") {
+        return true;
+    }
+    content_type
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<Mime>().ok())
         .is_some_and(|mime| mime.essence_str() == "application/json" && is_utf8(&mime))
@@ -180,7 +199,13 @@ mod tests {
     fn negotiate(accept: &str) -> Option<MediaType> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, accept.parse().unwrap());
-        MediaType::negotiate(&headers)
+        let negotiated = MediaType::negotiate(&headers);
+        // What is told without a parser is told the same.
+        assert_eq!(
+            Accept::of(&headers).and_then(|accept| accept.json),
+            negotiated
+        );
+        negotiated
     }
 
     #[test]
