@@ -3,9 +3,9 @@
 use std::{cell::OnceCell, fs, path::PathBuf};
 
 use daybook::{
+    command::schema_check,
     graphql,
     http::{Certificate, CertificateFiles, KeyFile, Keys, TrustedDocuments},
-    schema_check,
 };
 
 /// The first letter says what the rest is.
