@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # The server as a small image: `docker build -t daybook .`
 #
-# Building needs the image registry and crates.io, nothing else.
+# Building needs the registries of images and of crates, nothing else.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
