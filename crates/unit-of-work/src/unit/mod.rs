@@ -25,8 +25,11 @@ pub(crate) mod savepoint;
 pub(crate) mod terms;
 
 mod commit;
+mod deferred;
+mod doom;
 mod ending;
 mod fate;
+mod lend;
 mod roll_back;
 
 use std::{
@@ -36,36 +39,28 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, IsolationLevel, RuntimeErr, Statement};
+use sea_orm::{DbBackend, DbErr, IsolationLevel};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
 pub use ending::Reason;
 pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
 pub(crate) use fate::{Answer, Fate, Told, answer_late};
+pub(crate) use lend::acquire_error;
 
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
-    database::{
-        begin::Begin,
-        connection::{Connection, Peer},
-    },
-    error::{CommitFailure, ends_session},
-    observe::{
-        telemetry::{self, Stats},
-        timeline::{self, Step, Timeline},
-    },
+    database::connection::{Connection, Peer},
+    observe::{telemetry::Stats, timeline::Timeline},
     operation::failures::{self, Failures},
     unit::{
-        carried::Carried,
         effects::{Effects, When},
         evidence::{Evidence, Named},
         savepoint::{FieldScope, Scope},
-        terms::{Deadline, Terms, stricter},
+        terms::{Terms, stricter},
     },
 };
 
@@ -138,25 +133,6 @@ impl State {
         match self {
             Self::Open(connection) | Self::Alone(connection) => Ok(connection),
             Self::Idle | Self::Spent | Self::Finished => Err(UnitError::Finished.into()),
-        }
-    }
-
-    /// A statement has ended: one that was alone was the last.
-    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
-        // Somebody is stopping the statement, and takes care of the connection.
-        let is_being_stopped = || unit.peer().take().is_none();
-        if matches!(self, Self::Alone(_))
-            && !is_being_stopped()
-            && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
-        {
-            let is_lost = |error: &DbErr| {
-                FailureKind::of(error) == FailureKind::ConnectionLost || ends_session(error)
-            };
-            if result.as_ref().is_err_and(is_lost) {
-                unit.inner.database.give_up(connection);
-            } else {
-                connection.end_alone();
-            }
         }
     }
 }
@@ -394,58 +370,6 @@ impl UnitOfWork {
             .map_or(own, |asked| stricter(own, asked))
     }
 
-    /// How this unit begins. What the session does by itself is not said again.
-    fn begin_statement(&self) -> Begin {
-        let (database, terms) = (&self.inner.database, &self.inner.terms);
-        let own = database.isolation(terms.access);
-        let isolation = self.isolation();
-        let shorter = |than: Duration| {
-            let deadline = terms.deadline.filter(|deadline| deadline.limit < than)?;
-            let now = tokio::time::Instant::now();
-            Some(deadline.at.saturating_duration_since(now))
-        };
-        Begin {
-            access: terms.access,
-            isolation: (isolation != own).then_some(isolation),
-            statement_timeout: shorter(database.statement_timeout()),
-            idle_timeout: shorter(database.idle_in_transaction_timeout()),
-            settings: terms.settings.clone(),
-            identify: terms.access == Access::ReadWrite,
-        }
-    }
-
-    /// Checks now what would be checked at COMMIT. For a dry run.
-    ///
-    /// # Errors
-    /// [`CommitFailure`], as COMMIT would answer.
-    pub(crate) async fn check_deferred(&self) -> Result<(), CommitFailure> {
-        if !self.stats().has_begun() || self.doom().is_some() {
-            return Ok(());
-        }
-        let checked = match self.backend() {
-            DbBackend::Sqlite => self.sqlite_orphan().await,
-            _ => self
-                .execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
-                .await
-                .map(|_| None),
-        };
-        match checked {
-            Ok(None) => Ok(()),
-            Ok(Some(failure)) => Err(failure),
-            Err(error) => Err(CommitFailure::of_db_err(&error)),
-        }
-    }
-
-    /// SQLite counts deferred violations but checks them only at COMMIT; this looks at every row that has a foreign key.
-    async fn sqlite_orphan(&self) -> Result<Option<CommitFailure>, DbErr> {
-        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
-        let orphan = self.query_one_raw(check).await?;
-        Ok(orphan.map(|_| CommitFailure {
-            kind: FailureKind::Constraint,
-            constraint: None,
-        }))
-    }
-
     /// Makes sure that the unit is rolled back, whatever the resolvers answer: the response then has no data and the
     /// error `ROLLBACK_ONLY` with this reason, which clients see. The first reason holds.
     pub fn set_rollback_only(&self, reason: impl Into<String>) {
@@ -456,171 +380,14 @@ impl UnitOfWork {
         self.inner.rollback_only.get().map(String::as_str)
     }
 
-    /// Why the unit takes no more statements, if it does not.
-    pub(crate) fn refusal(&self) -> Option<UnitError> {
-        let is_closing = self.inner.closing.load(Ordering::Acquire);
-        let has_part_failed = self
-            .field_scope()
-            .is_some_and(|field| field.failure().is_some());
-        self.fate().refusal(is_closing, has_part_failed)
-    }
-
-    /// Lends the open transaction, and begins it first where this is the first statement.
-    pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
-        let lent = self.lend_for(false).await;
-        lent.map_err(|error| self.noted(error))
-    }
-
-    async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
-        savepoint::refuse_inside(self.id())?;
-        let mut state = self.hold().await;
-        if let Some(refusal) = self.refusal() {
-            return Err(refusal.into());
-        }
-        match &*state {
-            State::Open(_) => return self.open_field(state).await,
-            State::Alone(_) | State::Spent => {
-                self.inner.needs_snapshot.store(true, Ordering::Release);
-                return Err(self.failed(UnitError::SnapshotNeeded.into()));
-            }
-            State::Finished => return Err(UnitError::Finished.into()),
-            State::Idle => {}
-        }
-        let begin = self.begin_statement();
-        if one_statement && self.inner.terms.alone && begin.is_plain() {
-            let mut connection = self.acquire().await?;
-            *self.peer() = Some(connection.peer());
-            connection.begin_alone();
-            self.inner.stats.begun(self.inner.terms.access);
-            *state = State::Alone(connection);
-            return Ok(state);
-        }
-        // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
-        // taken: a restart of the database costs the pool its idle connections, and no operation its life.
-        let mut others = self.inner.database.max_connections();
-        loop {
-            let connection = self.acquire().await?;
-            let (returned, begun) = self.begin(state, connection, begin.clone()).await;
-            state = returned;
-            match begun {
-                Ok(()) => return self.open_field(state).await,
-                Err(error)
-                    if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
-                {
-                    others -= 1;
-                }
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-    }
-
-    async fn acquire(&self) -> Result<Connection, DbErr> {
-        let timeline = self.timeline();
-        let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
-            timeline.begin(Step::Wait, None)
-        });
-        let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
-        let waited = Instant::now();
-        let terms = &self.inner.terms;
-        let until = terms.deadline.map(Deadline::to_reach_the_database);
-        let connection = self.inner.database.acquire(terms.access, until).await;
-        self.inner.stats.waited(waited.elapsed());
-        let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
-        let connection = connection.map_err(|error| self.failed(error))?;
-        let connection = connection.watched(timeline.cloned());
-        if self.inner.closing.load(Ordering::Acquire) {
-            return Err(UnitError::Finished.into());
-        }
-        Ok(connection)
-    }
-
-    /// Begins, and owns the lock meanwhile: BEGIN must not be cut in half, and the state is left whole whether anybody
-    /// still waits for it or not.
-    fn begin(
-        &self,
-        mut state: OwnedMutexGuard<State>,
-        mut connection: Connection,
-        begin: Begin,
-    ) -> Carried<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
-        let unit = self.clone();
-        let begun = async move {
-            let result = connection.begin(&begin).await;
-            if result.is_ok() {
-                *unit.peer() = Some(connection.peer());
-                unit.inner.stats.begun(unit.inner.terms.access);
-                *state = State::Open(connection);
-            } else {
-                unit.inner.database.give_up(connection);
-            }
-            (state, result)
-        };
-        Carried::new(begun, self.inner.database.tasks())
-    }
-
     pub(crate) fn backend(&self) -> DbBackend {
         self.inner.database.backend()
-    }
-
-    /// Runs one statement on the transaction.
-    async fn statement<T>(
-        &self,
-        run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
-    ) -> Result<T, DbErr> {
-        let lent = self.lend_for(true).await;
-        let mut state = lent.map_err(|error| self.noted(error))?;
-        let connection = state.connection()?;
-        let under_way = UnderWay { unit: self };
-        let result = run(connection).await;
-        under_way.ended();
-        state.statement_ended(&result, self);
-        self.inner.stats.statement();
-        result.map_err(|error| self.statement_failed(self.noted(error)))
     }
 
     /// Whether the unit has not begun because the database cannot be reached.
     pub(crate) fn waits_for_database(&self) -> bool {
         let pool = self.inner.database.pool(self.inner.terms.access);
         !self.stats().has_begun() && pool.is_out_of_reach()
-    }
-
-    /// What an error means for this unit: that the database takes no writes is the application's mistake in a query, and in a
-    /// unit that may write the server has become a standby, or the file system is read-only.
-    pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
-        match FailureKind::of(error) {
-            FailureKind::ReadOnly if self.access() == Access::ReadWrite => FailureKind::Unavailable,
-            kind => kind,
-        }
-    }
-
-    /// Remembers that a statement failed: from here on the unit can only be rolled back.
-    pub(crate) fn failed(&self, error: DbErr) -> DbErr {
-        self.inner.doom.get_or_init(|| self.kind_of(&error));
-        error
-    }
-
-    /// Remembers that a statement failed: what it was part of can only be rolled back.
-    fn statement_failed(&self, error: DbErr) -> DbErr {
-        let kind = self.kind_of(&error);
-        match self.field_scope() {
-            Some(field) if savepoint::can_mend(kind) => {
-                field.fail(kind);
-                error
-            }
-            _ => self.failed(error),
-        }
-    }
-
-    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
-    pub(crate) fn abandoned(&self) {
-        failures::note_abandoned(self);
-        match self.field_scope() {
-            Some(field) => field.fail(FailureKind::Other),
-            None => self.doom_with(FailureKind::Other),
-        }
-    }
-
-    pub(crate) fn doom_with(&self, kind: FailureKind) {
-        self.inner.doom.get_or_init(|| kind);
     }
 }
 
@@ -635,32 +402,3 @@ impl std::fmt::Debug for UnitOfWork {
 }
 
 crate::database::connection::lend_as_connection_trait!(UnitOfWork);
-
-/// A statement that is being run. Dropped before it ended, it dooms a unit that may write.
-struct UnderWay<'a> {
-    unit: &'a UnitOfWork,
-}
-
-impl UnderWay<'_> {
-    fn ended(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if self.unit.inner.terms.access == Access::ReadWrite {
-            self.unit.abandoned();
-        }
-    }
-}
-
-pub(crate) fn acquire_error(error: sqlx::Error) -> DbErr {
-    match error {
-        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
-        sqlx::Error::PoolClosed => {
-            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::ConnectionClosed)
-        }
-        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
-    }
-}

@@ -1,0 +1,59 @@
+//! What dooms a unit: a statement that failed, or one that was dropped half way.
+
+use std::sync::atomic::Ordering;
+
+use sea_orm::DbErr;
+
+use super::{UnitOfWork, savepoint};
+use crate::{Access, FailureKind, UnitError, operation::failures};
+
+impl UnitOfWork {
+    /// Why the unit takes no more statements, if it does not.
+    pub(crate) fn refusal(&self) -> Option<UnitError> {
+        let is_closing = self.inner.closing.load(Ordering::Acquire);
+        let has_part_failed = self
+            .field_scope()
+            .is_some_and(|field| field.failure().is_some());
+        self.fate().refusal(is_closing, has_part_failed)
+    }
+
+    /// What an error means for this unit: that the database takes no writes is the application's mistake in a query, and in a
+    /// unit that may write the server has become a standby, or the file system is read-only.
+    pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
+        match FailureKind::of(error) {
+            FailureKind::ReadOnly if self.access() == Access::ReadWrite => FailureKind::Unavailable,
+            kind => kind,
+        }
+    }
+
+    /// Remembers that a statement failed: from here on the unit can only be rolled back.
+    pub(crate) fn failed(&self, error: DbErr) -> DbErr {
+        self.inner.doom.get_or_init(|| self.kind_of(&error));
+        error
+    }
+
+    /// Remembers that a statement failed: what it was part of can only be rolled back.
+    pub(super) fn statement_failed(&self, error: DbErr) -> DbErr {
+        let kind = self.kind_of(&error);
+        match self.field_scope() {
+            Some(field) if savepoint::can_mend(kind) => {
+                field.fail(kind);
+                error
+            }
+            _ => self.failed(error),
+        }
+    }
+
+    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
+    pub(crate) fn abandoned(&self) {
+        failures::note_abandoned(self);
+        match self.field_scope() {
+            Some(field) => field.fail(FailureKind::Other),
+            None => self.doom_with(FailureKind::Other),
+        }
+    }
+
+    pub(crate) fn doom_with(&self, kind: FailureKind) {
+        self.inner.doom.get_or_init(|| kind);
+    }
+}

@@ -1,0 +1,200 @@
+//! How a unit lends its transaction to one statement, and begins it first.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{State, UnitOfWork, carried::Carried, savepoint, terms::Deadline};
+use crate::{
+    Access, FailureKind, UnitError,
+    database::{begin::Begin, connection::Connection},
+    error::ends_session,
+    observe::{
+        telemetry,
+        timeline::{self, Step},
+    },
+};
+
+impl UnitOfWork {
+    /// How this unit begins. What the session does by itself is not said again.
+    fn begin_statement(&self) -> Begin {
+        let (database, terms) = (&self.inner.database, &self.inner.terms);
+        let own = database.isolation(terms.access);
+        let isolation = self.isolation();
+        let shorter = |than: Duration| {
+            let deadline = terms.deadline.filter(|deadline| deadline.limit < than)?;
+            let now = tokio::time::Instant::now();
+            Some(deadline.at.saturating_duration_since(now))
+        };
+        Begin {
+            access: terms.access,
+            isolation: (isolation != own).then_some(isolation),
+            statement_timeout: shorter(database.statement_timeout()),
+            idle_timeout: shorter(database.idle_in_transaction_timeout()),
+            settings: terms.settings.clone(),
+            identify: terms.access == Access::ReadWrite,
+        }
+    }
+
+    /// Lends the open transaction, and begins it first where this is the first statement.
+    pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
+        let lent = self.lend_for(false).await;
+        lent.map_err(|error| self.noted(error))
+    }
+
+    async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
+        savepoint::refuse_inside(self.id())?;
+        let mut state = self.hold().await;
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal.into());
+        }
+        match &*state {
+            State::Open(_) => return self.open_field(state).await,
+            State::Alone(_) | State::Spent => {
+                self.inner.needs_snapshot.store(true, Ordering::Release);
+                return Err(self.failed(UnitError::SnapshotNeeded.into()));
+            }
+            State::Finished => return Err(UnitError::Finished.into()),
+            State::Idle => {}
+        }
+        let begin = self.begin_statement();
+        if one_statement && self.inner.terms.alone && begin.is_plain() {
+            let mut connection = self.acquire().await?;
+            *self.peer() = Some(connection.peer());
+            connection.begin_alone();
+            self.inner.stats.begun(self.inner.terms.access);
+            *state = State::Alone(connection);
+            return Ok(state);
+        }
+        // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
+        // taken: a restart of the database costs the pool its idle connections, and no operation its life.
+        let mut others = self.inner.database.max_connections();
+        loop {
+            let connection = self.acquire().await?;
+            let (returned, begun) = self.begin(state, connection, begin.clone()).await;
+            state = returned;
+            match begun {
+                Ok(()) => return self.open_field(state).await,
+                Err(error)
+                    if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
+                {
+                    others -= 1;
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+    }
+
+    async fn acquire(&self) -> Result<Connection, DbErr> {
+        let timeline = self.timeline();
+        let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
+            timeline.begin(Step::Wait, None)
+        });
+        let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
+        let waited = Instant::now();
+        let terms = &self.inner.terms;
+        let until = terms.deadline.map(Deadline::to_reach_the_database);
+        let connection = self.inner.database.acquire(terms.access, until).await;
+        self.inner.stats.waited(waited.elapsed());
+        let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
+        let connection = connection.map_err(|error| self.failed(error))?;
+        let connection = connection.watched(timeline.cloned());
+        if self.inner.closing.load(Ordering::Acquire) {
+            return Err(UnitError::Finished.into());
+        }
+        Ok(connection)
+    }
+
+    /// Begins, and owns the lock meanwhile: BEGIN must not be cut in half, and the state is left whole whether anybody
+    /// still waits for it or not.
+    fn begin(
+        &self,
+        mut state: OwnedMutexGuard<State>,
+        mut connection: Connection,
+        begin: Begin,
+    ) -> Carried<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
+        let unit = self.clone();
+        let begun = async move {
+            let result = connection.begin(&begin).await;
+            if result.is_ok() {
+                *unit.peer() = Some(connection.peer());
+                unit.inner.stats.begun(unit.inner.terms.access);
+                *state = State::Open(connection);
+            } else {
+                unit.inner.database.give_up(connection);
+            }
+            (state, result)
+        };
+        Carried::new(begun, self.inner.database.tasks())
+    }
+
+    /// Runs one statement on the transaction.
+    pub(super) async fn statement<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Connection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let lent = self.lend_for(true).await;
+        let mut state = lent.map_err(|error| self.noted(error))?;
+        let connection = state.connection()?;
+        let under_way = UnderWay { unit: self };
+        let result = run(connection).await;
+        under_way.ended();
+        state.statement_ended(&result, self);
+        self.inner.stats.statement();
+        result.map_err(|error| self.statement_failed(self.noted(error)))
+    }
+}
+
+impl State {
+    /// A statement has ended: one that was alone was the last.
+    fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
+        // Somebody is stopping the statement, and takes care of the connection.
+        let is_being_stopped = || unit.peer().take().is_none();
+        if matches!(self, Self::Alone(_))
+            && !is_being_stopped()
+            && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
+        {
+            let is_lost = |error: &DbErr| {
+                FailureKind::of(error) == FailureKind::ConnectionLost || ends_session(error)
+            };
+            if result.as_ref().is_err_and(is_lost) {
+                unit.inner.database.give_up(connection);
+            } else {
+                connection.end_alone();
+            }
+        }
+    }
+}
+
+/// A statement that is being run. Dropped before it ended, it dooms a unit that may write.
+struct UnderWay<'a> {
+    unit: &'a UnitOfWork,
+}
+
+impl UnderWay<'_> {
+    fn ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.unit.inner.terms.access == Access::ReadWrite {
+            self.unit.abandoned();
+        }
+    }
+}
+
+pub(crate) fn acquire_error(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => {
+            DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::ConnectionClosed)
+        }
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
+    }
+}
