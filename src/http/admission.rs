@@ -3,7 +3,7 @@
 use async_graphql::{Request, parser::types::OperationType};
 use graphql_operation::Preparer;
 
-use super::{auth::Caller, refusal::Refusal, slots::Cost};
+use super::{access::Caller, refusal::Refusal, slots::Cost};
 
 /// A request that may be executed.
 pub(super) struct Admitted {
@@ -16,7 +16,7 @@ pub(super) struct Admitted {
 
 impl Admitted {
     /// The request as this caller's, if it may run it.
-    pub(super) fn of(self, caller: &Caller) -> Result<Self, Refusal> {
+    pub(super) fn of(self, caller: &impl Caller) -> Result<Self, Refusal> {
         caller.may(self.kind)?;
         Ok(Self {
             request: caller.mark(self.request),

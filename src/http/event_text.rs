@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use unit_of_work::{Audience, Streamed};
 
-use super::{auth::Caller, request_error::RequestError, response::to_json, writing::json};
+use super::{access::Caller, request_error::RequestError, response::to_json, writing::json};
 
 const BEFORE: &str = "event: next\ndata: ";
 const AFTER: &str = "\n\n";
@@ -65,7 +65,7 @@ pub(super) struct Subscribe {
 impl Subscribe {
     /// The subscription of this caller. What is put into the request's data has to follow from the operation, from the caller, or
     /// from the switches that the unit of work itself looks at.
-    pub(super) fn new(request: Request, caller: &Caller) -> Self {
+    pub(super) fn new(request: Request, caller: &impl Caller) -> Self {
         let extensions = request.extensions.iter();
         let extensions = extensions.filter(|(name, _)| !NAMING.contains(&name.as_str()));
         let mut extensions: Vec<_> = extensions.collect();

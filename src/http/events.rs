@@ -22,7 +22,7 @@ use futures_util::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    auth::until,
+    access::until,
     event_text::{EventText, Next},
     lifecycle::Lifecycle,
     panic,

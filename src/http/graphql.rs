@@ -26,8 +26,9 @@ use graphql_operation::AnswerPart;
 use unit_of_work::IdempotencyKey;
 
 use super::{
-    GraphqlState, admission,
-    auth::Caller,
+    GraphqlState,
+    access::{Authentication, Caller},
+    admission,
     event_text::Subscribe,
     events, idempotency,
     media::{self, Accept, MediaType},
@@ -41,8 +42,8 @@ use super::{
 };
 
 /// Answers everything that arrives at `/graphql`.
-pub(super) async fn handle<E: Executor>(
-    State(state): State<Arc<GraphqlState<E>>>,
+pub(super) async fn handle<E: Executor, A: Authentication>(
+    State(state): State<Arc<GraphqlState<E, A>>>,
     request: axum::extract::Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
@@ -68,21 +69,21 @@ pub(super) async fn handle<E: Executor>(
         .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
 }
 
-async fn handshake<E>(
-    state: &GraphqlState<E>,
+async fn handshake<E, A: Authentication>(
+    state: &GraphqlState<E, A>,
     parts: &Parts,
-) -> Result<(Wishes, Option<Caller>), Refusal> {
+) -> Result<(Wishes, Option<A::Caller>), Refusal> {
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
-    let caller = Caller::of_handshake(state.tokens.as_ref(), &parts.headers).await?;
+    let caller = state.authentication.of_handshake(&parts.headers).await?;
     let wishes = Wishes::of_handshake(&parts.headers, state.most_told)?;
     Ok((wishes, caller))
 }
 
 /// Who asks, how, and for what form of an answer.
 #[derive(Clone)]
-struct Asked {
-    caller: Caller,
+struct Asked<C> {
+    caller: C,
     wishes: Wishes,
     accept: Accept,
 }
@@ -110,13 +111,13 @@ impl Place {
     }
 }
 
-async fn answer<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn answer<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     request: axum::extract::Request,
     accept: Accept,
 ) -> Result<Response, Refusal> {
     let asked = Asked {
-        caller: Caller::of(state.tokens.as_ref(), request.headers()).await?,
+        caller: state.authentication.of_request(request.headers()).await?,
         wishes: Wishes::of(request.headers(), state.most_told)?,
         accept,
     };
@@ -156,11 +157,11 @@ async fn answer<E: Executor>(
 type Keys = (Result<Option<IdempotencyKey>, Refusal>, Result<(), Refusal>);
 
 /// Answers a POST whose body has come.
-async fn posted<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn posted<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     body: &[u8],
     (key, no_key): Keys,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     place: Place,
 ) -> Result<Response, Refusal> {
     match request::from_body(body, state.limits.batch)? {
@@ -179,9 +180,9 @@ async fn posted<E: Executor>(
     }
 }
 
-impl Asked {
+impl<C: Caller> Asked<C> {
     fn client(&self) -> Client {
-        Client::of(self.caller.viewer(), slots::current_address())
+        Client::of(self.caller.name(), slots::current_address())
     }
 
     /// What is wrong with a document is answered as the executor answers it, and so is a response.
@@ -197,10 +198,10 @@ impl Asked {
 type Refuse = fn(OperationType) -> Result<(), Refusal>;
 
 /// Answers one request: a subscription by a stream of events, anything else by one response.
-async fn single<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn single<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     mut request: Request,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     refuse: Refuse,
     place: Place,
 ) -> Result<Response, Refusal> {
@@ -222,10 +223,10 @@ async fn single<E: Executor>(
 }
 
 /// Answers a request that has its document.
-async fn resolved<E: Executor>(
-    state: &GraphqlState<E>,
+async fn resolved<E: Executor, A: Authentication>(
+    state: &GraphqlState<E, A>,
     request: Request,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     refuse: Refuse,
     place: Place,
 ) -> Result<Response, Refusal> {
@@ -242,7 +243,7 @@ async fn resolved<E: Executor>(
         }
         let request = asked.wishes.mark(admitted.request)?;
         let responses = Subscribe::new(request, &asked.caller).responses(&state.executor);
-        let expires = asked.caller.expires;
+        let expires = asked.caller.expires();
         return Ok(events::stream(responses, &state.lifecycle, expires));
     }
     let request = asked.wishes.mark(admitted.request)?;
@@ -260,10 +261,10 @@ async fn resolved<E: Executor>(
     Ok(asked.write(response).await)
 }
 
-async fn batch<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn batch<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     requests: Vec<Request>,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     place: Place,
 ) -> Result<Response, Refusal> {
     let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
@@ -282,10 +283,10 @@ async fn batch<E: Executor>(
 }
 
 /// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
-async fn together<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn together<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     mut requests: Vec<Request>,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     place: Place,
 ) -> Result<Vec<GraphqlResponse>, Refusal> {
     for request in &mut requests {
@@ -312,10 +313,10 @@ async fn together<E: Executor>(
 }
 
 /// The parts of a batch that is one unit of work, and what they cost together.
-fn parts<E: Executor>(
-    state: &GraphqlState<E>,
+fn parts<E: Executor, A: Authentication>(
+    state: &GraphqlState<E, A>,
     requests: Vec<Request>,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     bytes: usize,
 ) -> Result<(Vec<Request>, Cost), Refusal> {
     let mut cost = Cost::default();
@@ -338,10 +339,10 @@ async fn as_one<E: Executor>(executor: &E, parts: Vec<Request>) -> Vec<GraphqlRe
 }
 
 /// Runs one operation of a batch.
-async fn element<E: Executor>(
-    state: &Arc<GraphqlState<E>>,
+async fn element<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
     mut request: Request,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     place: Place,
 ) -> Result<GraphqlResponse, Refusal> {
     state.documents.resolve(&mut request)?;
@@ -365,10 +366,10 @@ async fn element<E: Executor>(
 }
 
 /// One operation of a batch that runs alone, and what it costs.
-fn part<E: Executor>(
-    state: &GraphqlState<E>,
+fn part<E: Executor, A: Authentication>(
+    state: &GraphqlState<E, A>,
     request: Request,
-    asked: &Asked,
+    asked: &Asked<A::Caller>,
     bytes: usize,
 ) -> Result<(Request, Cost), Refusal> {
     let admitted = admission::admit(request, bytes, &state.preparer)?;

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{
-    auth::{Caller, Tokens},
+    access::{Authentication, Caller},
     connection::Table,
     lifecycle::Lifecycle,
     media::MediaType,
@@ -21,19 +21,24 @@ use super::{
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
-pub(super) struct MetricsState {
+pub(super) struct MetricsState<A> {
     pub(super) metrics: Metrics,
     pub(super) slots: Slots,
     pub(super) connections: Arc<Table>,
     pub(super) lifecycle: Lifecycle,
-    /// Whose tokens are asked for; `None` where everybody who reaches the port may read.
-    pub(super) tokens: Option<Tokens>,
+    /// `None` where everybody who reaches the port may read.
+    pub(super) authentication: Option<A>,
 }
 
-pub(super) async fn write(State(state): State<MetricsState>, headers: HeaderMap) -> Response {
-    let caller = Caller::of(state.tokens.as_ref(), &headers).await;
-    if let Err(refusal) = caller.and_then(|caller| caller.may(OperationType::Query)) {
-        return refusal.into_http(MediaType::Json);
+pub(super) async fn write<A: Authentication>(
+    State(state): State<MetricsState<A>>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(authentication) = &state.authentication {
+        let caller = authentication.of_request(&headers).await;
+        if let Err(refusal) = caller.and_then(|caller| caller.may(OperationType::Query)) {
+            return refusal.into_http(MediaType::Json);
+        }
     }
     let gauge = |name: &'static str, value: usize| {
         // Beyond 2^32 of anything a gauge says that it is many.

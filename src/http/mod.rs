@@ -19,7 +19,6 @@ use axum::{
 use graphql_operation::{Preparer, Schema};
 use unit_of_work::Report;
 
-use self::lifecycle::Lifecycle;
 pub use self::{
     app::App,
     auth::{Grant, KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
@@ -35,9 +34,11 @@ pub use self::{
     socket::SocketOptions,
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
 };
+use self::{auth::Access, lifecycle::Lifecycle};
 
 pub mod playground;
 
+mod access;
 mod admission;
 mod app;
 mod auth;
@@ -137,13 +138,13 @@ impl Options {
     }
 }
 
-struct GraphqlState<E> {
+struct GraphqlState<E, A> {
     executor: E,
     limits: Limits,
     slots: slots::Slots,
     documents: persisted::Documents,
     preparer: Preparer,
-    tokens: Option<Tokens>,
+    authentication: A,
     origins: Arc<[HeaderValue]>,
     socket: SocketOptions,
     most_told: Report,
@@ -155,11 +156,12 @@ struct GraphqlState<E> {
 /// The executor's schema has to have [`RequestErrors`] as its first extension, around another one: it executes operations as
 /// they were prepared here.
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
+    let authentication = Access(options.tokens);
     let lifecycle = Lifecycle::default();
     let connections = Arc::new(connection::Table::new(options.connections));
     let slots = slots::Slots::new(options.limits.operations, options.heavy);
     // axum clones the state for every request, more than once.
-    let graphql = any(graphql::handle::<E>).with_state(Arc::new(GraphqlState {
+    let graphql = any(graphql::handle::<E, Access>).with_state(Arc::new(GraphqlState {
         executor,
         limits: options.limits,
         slots: slots.clone(),
@@ -168,7 +170,7 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
             options.schema,
             options.operations.limits(options.limits.of_operation()),
         ),
-        tokens: options.tokens.clone(),
+        authentication: authentication.clone(),
         origins: options.origins.clone().into(),
         socket: options.socket,
         most_told: options.most_told,
@@ -189,9 +191,9 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
             slots,
             connections: connections.clone(),
             lifecycle: lifecycle.clone(),
-            tokens: options.tokens.filter(|_| !options.metrics_apart),
+            authentication: (!options.metrics_apart).then_some(authentication),
         };
-        let metrics = get(metrics::write).with_state(state);
+        let metrics = get(metrics::write::<Access>).with_state(state);
         if options.metrics_apart {
             metrics_alone = Some(Router::new().route("/metrics", metrics));
         } else {

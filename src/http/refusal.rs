@@ -16,7 +16,7 @@ use super::{media::MediaType, request_error::RequestError};
 ///
 /// On the wire it is a GraphQL response without `data`, so that a client reads it like every other error.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
@@ -27,13 +27,13 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// The request is not well-formed *GraphQL over HTTP*.
-    pub(super) fn bad_request(message: impl Into<String>) -> Self {
+    /// The request is not well-formed *GraphQL over HTTP*: 400.
+    pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// Any other transport-level refusal.
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    /// Any other refusal, with the code `BAD_REQUEST`.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             error: RequestError::BadRequest,
@@ -52,32 +52,21 @@ impl Refusal {
         }
     }
 
-    /// Nobody knows who this is.
-    pub(super) fn unauthenticated(message: &str) -> Self {
+    /// It is not known who asks: 401. `challenge` tells how to say it (`WWW-Authenticate`), such as `Bearer`.
+    pub fn unauthenticated(challenge: &'static str, message: impl Into<String>) -> Self {
         Self {
             error: RequestError::Unauthenticated,
-            header: Some((header::WWW_AUTHENTICATE, "Bearer")),
+            header: Some((header::WWW_AUTHENTICATE, challenge)),
             ..Self::new(StatusCode::UNAUTHORIZED, message)
         }
     }
 
-    /// As [`Refusal::unauthenticated`], where no token was shown.
-    pub(super) fn unknown_caller() -> Self {
-        Self::unauthenticated("a token is missing")
-    }
-
-    /// It is known who this is, and not theirs to do.
-    pub(super) fn forbidden(scope: &'static str) -> Self {
-        let mut details = ErrorExtensionValues::default();
-        details.set("scope", scope);
+    /// It is known who asks, and not theirs to do: 403.
+    pub fn forbidden(message: impl Into<String>) -> Self {
         Self {
             error: RequestError::Forbidden,
-            ..Self::new(
-                StatusCode::FORBIDDEN,
-                format!("the token does not have the scope `{scope}`"),
-            )
+            ..Self::new(StatusCode::FORBIDDEN, message)
         }
-        .details(details)
     }
 
     /// As many operations are under way as the server takes at once.
@@ -158,8 +147,9 @@ impl Refusal {
         )
     }
 
-    /// Adds what programs read beside the code.
-    pub(super) fn details(self, details: ErrorExtensionValues) -> Self {
+    /// Adds what programs read in the error's `extensions`, beside the code.
+    #[must_use]
+    pub fn details(self, details: ErrorExtensionValues) -> Self {
         Self { details, ..self }
     }
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use async_graphql::{Request, parser::types::OperationType};
+use async_graphql::{ErrorExtensionValues, Request, parser::types::OperationType};
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::{Validation, decode, errors};
 use serde_json::{Map, Value as Json};
@@ -29,7 +29,10 @@ pub use self::{
     key_ring::{KeyError, KeyFile, KeySource},
     keys::Keys,
 };
-use super::refusal::Refusal;
+use super::{
+    access::{self, Authentication, Init},
+    refusal::Refusal,
+};
 
 mod claims;
 mod key_ring;
@@ -201,7 +204,7 @@ pub(super) struct Caller {
     may_write: bool,
     viewers_are_alike: bool,
     /// When this stops being so.
-    pub(super) expires: Option<Instant>,
+    expires: Option<Instant>,
 }
 
 impl Caller {
@@ -216,82 +219,25 @@ impl Caller {
             expires: None,
         }
     }
+}
 
-    /// Who sends an HTTP request.
-    pub(super) async fn of(tokens: Option<&Tokens>, headers: &HeaderMap) -> Result<Self, Refusal> {
-        let Some(tokens) = tokens else {
-            return Ok(Self::anyone());
-        };
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (Some(value), None) => {
-                let token = value.to_str().ok().and_then(bearer).unwrap_or_default();
-                let caller = tokens.caller(token).await;
-                caller.ok_or_else(|| Refusal::unauthenticated("the token is not taken"))
-            }
-            (None, _) => Err(Refusal::unauthenticated(
-                "a token is missing: send `Authorization: Bearer` with it",
-            )),
-            (Some(_), Some(_)) => Err(Refusal::unauthenticated("`Authorization` is there twice")),
-        }
-    }
-
-    /// Who opens a WebSocket, as far as the handshake tells: browsers cannot give it headers.
-    pub(super) async fn of_handshake(
-        tokens: Option<&Tokens>,
-        headers: &HeaderMap,
-    ) -> Result<Option<Self>, Refusal> {
-        if tokens.is_some() && !headers.contains_key(header::AUTHORIZATION) {
-            return Ok(None);
-        }
-        Self::of(tokens, headers).await.map(Some)
-    }
-
-    /// Who says so in `connection_init`; `None` where it says nothing, `Some(None)` where it is not believed.
-    pub(super) async fn of_init(
-        tokens: Option<&Tokens>,
-        payload: Option<&Map<String, Json>>,
-    ) -> Option<Option<Self>> {
-        let (tokens, payload) = (tokens?, payload?);
-        let text = |name: &str| payload.get(name).map(|value| value.as_str().unwrap_or(""));
-        let token = match text("authorization").or_else(|| text("Authorization")) {
-            Some(header) => bearer(header).unwrap_or(""),
-            None => text("token")?,
-        };
-        Some(tokens.caller(token).await)
-    }
-
-    /// Whom the token names.
-    pub(super) fn viewer(&self) -> Option<&str> {
-        self.viewer.as_deref()
-    }
-
-    /// Refuses a kind of operation that is not the caller's to run.
-    pub(super) fn may(&self, kind: OperationType) -> Result<(), Refusal> {
+impl access::Caller for Caller {
+    fn may(&self, kind: OperationType) -> Result<(), Refusal> {
         let (may, scope) = match kind {
             OperationType::Query | OperationType::Subscription => (self.may_read, READ),
             OperationType::Mutation => (self.may_write, WRITE),
         };
         if may {
-            Ok(())
-        } else {
-            Err(Refusal::forbidden(scope))
+            return Ok(());
         }
-    }
-
-    /// All that answers to this caller can depend on: callers for whom it is equal may share them.
-    pub(super) fn audience(&self) -> String {
-        let viewer = self.viewer.as_ref().filter(|_| !self.viewers_are_alike);
-        let granted = self.granted.iter().flat_map(|(_, scopes)| scopes.iter());
-        let granted: BTreeSet<_> = granted.collect();
-        format!(
-            "{viewer:?} {} {} {granted:?}",
-            self.may_read, self.may_write
-        )
+        let mut details = ErrorExtensionValues::default();
+        details.set("scope", scope);
+        let message = format!("the token does not have the scope `{scope}`");
+        Err(Refusal::forbidden(message).details(details))
     }
 
     /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
-    pub(super) fn mark(&self, request: Request) -> Request {
+    fn mark(&self, request: Request) -> Request {
         let request = match &self.viewer {
             Some(viewer) => request.data(Viewer(viewer.clone())),
             None => request,
@@ -301,14 +247,80 @@ impl Caller {
             None => request,
         }
     }
+
+    /// Whom the token names.
+    fn name(&self) -> Option<&str> {
+        self.viewer.as_deref()
+    }
+
+    fn expires(&self) -> Option<Instant> {
+        self.expires
+    }
+
+    fn audience(&self) -> String {
+        let viewer = self.viewer.as_ref().filter(|_| !self.viewers_are_alike);
+        let granted = self.granted.iter().flat_map(|(_, scopes)| scopes.iter());
+        let granted: BTreeSet<_> = granted.collect();
+        format!(
+            "{viewer:?} {} {} {granted:?}",
+            self.may_read, self.may_write
+        )
+    }
 }
 
-/// Comes back when a caller's time is over.
-pub(super) async fn until(expires: Option<Instant>) {
-    match expires {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
+/// Whose tokens are asked for. Without any, everyone may do everything.
+#[derive(Debug, Clone)]
+pub(super) struct Access(pub(super) Option<Tokens>);
+
+impl Authentication for Access {
+    type Caller = Caller;
+
+    async fn of_request(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let Some(tokens) = &self.0 else {
+            return Ok(Caller::anyone());
+        };
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => {
+                let token = value.to_str().ok().and_then(bearer).unwrap_or_default();
+                let caller = tokens.caller(token).await;
+                caller.ok_or_else(|| unauthenticated("the token is not taken"))
+            }
+            (None, _) => Err(unauthenticated(
+                "a token is missing: send `Authorization: Bearer` with it",
+            )),
+            (Some(_), Some(_)) => Err(unauthenticated("`Authorization` is there twice")),
+        }
     }
+
+    async fn of_handshake(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+        if self.0.is_some() && !headers.contains_key(header::AUTHORIZATION) {
+            return Ok(None);
+        }
+        self.of_request(headers).await.map(Some)
+    }
+
+    async fn of_init(&self, payload: &Map<String, Json>) -> Init<Caller> {
+        let Some(tokens) = &self.0 else {
+            return Init::Silent;
+        };
+        let text = |name: &str| payload.get(name).map(|value| value.as_str().unwrap_or(""));
+        let token = match text("authorization").or_else(|| text("Authorization")) {
+            Some(header) => bearer(header).unwrap_or(""),
+            None => match text("token") {
+                Some(token) => token,
+                None => return Init::Silent,
+            },
+        };
+        match tokens.caller(token).await {
+            Some(caller) => Init::Caller(caller),
+            None => Init::Refused,
+        }
+    }
+}
+
+fn unauthenticated(message: &str) -> Refusal {
+    Refusal::unauthenticated("Bearer", message)
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -319,6 +331,7 @@ fn bearer(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::access::Caller as _;
 
     #[test]
     fn who_may_do_something_else_is_another_audience() {

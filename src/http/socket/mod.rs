@@ -29,8 +29,9 @@ use self::{
     operation::{Operation, Output, Outputs, Run},
 };
 use super::{
-    GraphqlState, admission,
-    auth::{Caller, until},
+    GraphqlState,
+    access::{Authentication, Caller, Init, until},
+    admission,
     connection::Busy,
     event_text::Subscribe,
     refusal::Refusal,
@@ -84,11 +85,11 @@ impl Default for SocketOptions {
 
 /// Completes the handshake. A client without the subprotocol is told so by 4406, which a plain refusal of the
 /// handshake cannot say.
-pub(super) fn accept<E: Executor>(
+pub(super) fn accept<E: Executor, A: Authentication>(
     upgrade: WebSocketUpgrade,
-    state: Arc<GraphqlState<E>>,
+    state: Arc<GraphqlState<E, A>>,
     wishes: Wishes,
-    caller: Option<Caller>,
+    caller: Option<A::Caller>,
     busy: Option<Busy>,
 ) -> Response {
     // Taken now, so that a server that is stopping waits for a socket that is just being opened.
@@ -112,11 +113,11 @@ pub(super) fn accept<E: Executor>(
         })
 }
 
-async fn serve<E: Executor>(
+async fn serve<E: Executor, A: Authentication>(
     mut socket: WebSocket,
-    state: Arc<GraphqlState<E>>,
+    state: Arc<GraphqlState<E, A>>,
     wishes: Wishes,
-    caller: Option<Caller>,
+    caller: Option<A::Caller>,
     address: Option<IpAddr>,
     busy: Option<Busy>,
 ) {
@@ -175,12 +176,12 @@ impl From<Close> for End {
     }
 }
 
-struct Session<E> {
+struct Session<E, A: Authentication> {
     socket: WebSocket,
-    state: Arc<GraphqlState<E>>,
+    state: Arc<GraphqlState<E, A>>,
     wishes: Wishes,
     /// Who opened the socket, once that is known.
-    caller: Option<Caller>,
+    caller: Option<A::Caller>,
     /// Where it was opened from.
     address: Option<IpAddr>,
     is_acknowledged: bool,
@@ -189,7 +190,7 @@ struct Session<E> {
     outputs: Outputs,
 }
 
-impl<E: Executor> Session<E> {
+impl<E: Executor, A: Authentication> Session<E, A> {
     async fn run(&mut self, mut outputs: mpsc::Receiver<Output>) -> End {
         let options = self.state.socket;
         let draining = self.state.lifecycle.draining.clone();
@@ -206,7 +207,7 @@ impl<E: Executor> Session<E> {
             if is_draining && self.operations.is_empty() {
                 return Close::going_away().into();
             }
-            let expires = self.caller.as_ref().and_then(|caller| caller.expires);
+            let expires = self.caller.as_ref().and_then(Caller::expires);
             let step = tokio::select! {
                 () = draining.cancelled(), if !is_draining => {
                     is_draining = true;
@@ -270,9 +271,14 @@ impl<E: Executor> Session<E> {
                         }
                     }
                 }
-                let tokens = self.state.tokens.as_ref();
-                if let Some(caller) = Caller::of_init(tokens, payload.as_ref()).await {
-                    self.caller = caller;
+                let said = match &payload {
+                    Some(payload) => self.state.authentication.of_init(payload).await,
+                    None => Init::Silent,
+                };
+                match said {
+                    Init::Silent => {}
+                    Init::Caller(caller) => self.caller = Some(caller),
+                    Init::Refused => self.caller = None,
                 }
                 if self.caller.is_none() {
                     return ControlFlow::Break(Close::forbidden().into());
@@ -325,7 +331,7 @@ impl<E: Executor> Session<E> {
     }
 
     fn client(&self) -> Client {
-        let viewer = self.caller.as_ref().and_then(Caller::viewer);
+        let viewer = self.caller.as_ref().and_then(Caller::name);
         Client::of(viewer, self.address)
     }
 
@@ -379,7 +385,8 @@ impl<E: Executor> Session<E> {
             admission::admit(request, bytes, &self.state.preparer)?
         };
         let caller = self.caller.as_ref();
-        let caller = caller.ok_or_else(Refusal::unknown_caller)?;
+        // Nothing is subscribed to before the caller is known.
+        let caller = caller.ok_or_else(|| Refusal::forbidden("the caller is not known"))?;
         let admitted = admitted.of(caller)?;
         let request = self.wishes.mark(admitted.request)?;
         Ok(match admitted.kind {

@@ -1,0 +1,89 @@
+//! Who may do what. The application decides it; every transport asks it here.
+
+use async_graphql::{Request, parser::types::OperationType};
+use axum::http::HeaderMap;
+use serde_json::{Map, Value as Json};
+use tokio::time::Instant;
+
+use super::refusal::Refusal;
+
+/// Finds out who sends a request. Each method may ask elsewhere, such as for the keys of an issuer.
+///
+/// The service clones it for each server, not for each request.
+///
+/// # Cancel safety
+///
+/// The futures are dropped where the client goes away.
+pub trait Authentication: Clone + Send + Sync + 'static {
+    /// Somebody who was found out.
+    type Caller: Caller;
+
+    /// Who sends an HTTP request with these headers.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where nobody is known by them: [`Refusal::unauthenticated`].
+    fn of_request(
+        &self,
+        headers: &HeaderMap,
+    ) -> impl Future<Output = Result<Self::Caller, Refusal>> + Send;
+
+    /// Who opens a WebSocket with these headers; `None` where `connection_init` has to say it, since browsers cannot give headers to
+    /// a WebSocket. A socket that nobody is known by is closed with 4403 when `connection_init` has come.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the headers say who it is, and are not believed.
+    fn of_handshake(
+        &self,
+        headers: &HeaderMap,
+    ) -> impl Future<Output = Result<Option<Self::Caller>, Refusal>> + Send;
+
+    /// Who sends this payload of `connection_init`.
+    fn of_init(
+        &self,
+        payload: &Map<String, Json>,
+    ) -> impl Future<Output = Init<Self::Caller>> + Send;
+}
+
+/// What the payload of a `connection_init` says of its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Init<C> {
+    /// Nothing: the caller is the one whom the handshake named, if it named one.
+    Silent,
+    /// This is the caller.
+    Caller(C),
+    /// It names somebody, and is not believed. The socket is closed with 4403.
+    Refused,
+}
+
+/// Somebody who sends operations.
+pub trait Caller: Clone + Send + Sync + 'static {
+    /// Whether the caller may run operations of this kind. Asked for each operation; reading `/metrics` is a query.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where they may not: [`Refusal::forbidden`].
+    fn may(&self, kind: OperationType) -> Result<(), Refusal>;
+
+    /// Puts into a request's data what resolvers have to know of the caller.
+    ///
+    /// With the crate unit-of-work that is a [`Viewer`](unit_of_work::Viewer) at least: idempotency keys belong to one.
+    fn mark(&self, request: Request) -> Request;
+
+    /// Who this is, among those who share the server: heavy operations of one name take turns with those of others. Without a
+    /// name, the address of the connection stands for the caller.
+    fn name(&self) -> Option<&str>;
+
+    /// When this caller is no longer known. Streams and sockets then end.
+    fn expires(&self) -> Option<Instant>;
+
+    /// All of the caller that responses can depend on: what [`mark`](Self::mark) puts into a request has to follow from it. Subscribers
+    /// for whom it is equal may get one response that is executed once.
+    fn audience(&self) -> String;
+}
+
+/// Comes back when a caller's time is over.
+pub(super) async fn until(expires: Option<Instant>) {
+    match expires {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
