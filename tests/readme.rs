@@ -154,7 +154,11 @@ const OF_TESTS: [&str; 2] = ["DAYBOOK_JOURNALS", "DAYBOOK_TEST_POSTGRES_URL"];
 #[test]
 fn every_metric_that_is_named_exists() {
     let mut sources = String::new();
-    for folder in ["src", "crates/unit-of-work/src"] {
+    for folder in [
+        "src",
+        "crates/graphql-service/src",
+        "crates/unit-of-work/src",
+    ] {
         for file in files_below(&root().join(folder)) {
             if file.extension().is_some_and(|extension| extension == "rs") {
                 sources.push_str(&fs::read_to_string(file).unwrap());
@@ -195,6 +199,7 @@ fn pages() -> Vec<PathBuf> {
         "docs",
         "crates/unit-of-work",
         "crates/graphql-operation",
+        "crates/graphql-service",
     ];
     let mut pages = Vec::new();
     for folder in folders {

@@ -5,10 +5,8 @@ use crate::http::{HeavyOptions, Limits, PersistedOptions, TrustedDocuments};
 
 /// What one request may ask for.
 pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
-    let mut limits = Limits {
-        introspection: !args.no_introspection,
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    limits.introspection = !args.no_introspection;
     let mut is_right = true;
     for (limit, id, text) in [
         (
@@ -103,9 +101,9 @@ pub(super) fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Per
         }
         None => Some(TrustedDocuments::default()),
     };
-    Some(PersistedOptions {
-        automatic_bytes: bytes?,
-        trusted: trusted?,
-        only_trusted: args.only_trusted_documents,
-    })
+    let mut options = PersistedOptions::default();
+    options.automatic_bytes = bytes?;
+    options.trusted = trusted?;
+    options.only_trusted = args.only_trusted_documents;
+    Some(options)
 }

@@ -185,10 +185,37 @@ const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     // An empty filter would silence even errors.
     if !text.trim().is_empty() && EnvFilter::try_new(text).is_ok() {
-        Ok(text.to_owned())
+        Ok(with_service(text))
     } else {
         Err("a level (error, warn, info, debug, trace), or one per module, such as info,unit_of_work=debug".to_owned())
     }
+}
+
+/// The filter, with what it says of `daybook` or of `daybook::http` said of the crate `graphql_service` as well, which is a part of
+/// Daybook for whoever reads its log. What the filter says of that crate by name comes last, and wins.
+fn with_service(filter: &str) -> String {
+    let mut depth = 0_usize;
+    // A comma inside of brackets stands between fields of a span.
+    let directives = filter.split(|character| {
+        match character {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    });
+    let directives: Vec<&str> = directives.map(str::trim).collect();
+    let mut all = Vec::new();
+    for (name, next) in [
+        ("daybook", &['=', '['][..]),
+        ("daybook::http", &['=', '[', ':']),
+    ] {
+        let rests = directives.iter().filter_map(|one| one.strip_prefix(name));
+        let rests = rests.filter(|rest| rest.is_empty() || rest.starts_with(next));
+        all.extend(rests.map(|rest| format!("graphql_service{rest}")));
+    }
+    all.push(filter.to_owned());
+    all.join(",")
 }
 
 /// The form of a log line.
@@ -203,6 +230,28 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_of_daybook_is_one_of_the_service_too() {
+        for (text, filter) in [
+            ("info", "info"),
+            (
+                "error,daybook::http=debug",
+                "graphql_service=debug,error,daybook::http=debug",
+            ),
+            (
+                "daybook::http::socket[a{b,daybook=1}]=info, daybook=warn",
+                "graphql_service=warn,graphql_service::socket[a{b,daybook=1}]=info,\
+                 daybook::http::socket[a{b,daybook=1}]=info, daybook=warn",
+            ),
+            (
+                "daybook::jobs=info,daybooks=info",
+                "daybook::jobs=info,daybooks=info",
+            ),
+        ] {
+            assert_eq!(with_service(text), filter);
+        }
+    }
 
     #[test]
     fn an_address_has_a_host_and_a_port() {

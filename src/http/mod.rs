@@ -1,75 +1,28 @@
-//! Everything that clients meet: GraphQL over HTTP, server-sent events and WebSocket, health, the playground.
+//! Daybook's own of what clients meet: who may do what, the playground, TLS.
 //!
-//! [`app`] builds the whole of it over any [`Executor`], and [`serve`] runs it to its end. The handler is thin and
-//! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
-//! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
-//! (`graphql-transport-ws`), cited where they decide something.
-//!
-//! Pages of other origins have no business here, unless a setting names them: what a browser lets them send without asking
-//! is refused (the content type of a POST, the `Origin` of a WebSocket), and where it asks (CORS), nobody answers.
-
-use std::sync::Arc;
+//! GraphQL over HTTP, server-sent events and WebSocket, connections, limits and health are the crate `graphql-service`'s. [`app`] and
+//! [`Options`] say what Daybook makes of it. Nothing here knows how a request is read or answered.
 
 use async_graphql::Executor;
-use axum::{
-    Router,
-    http::HeaderValue,
-    routing::{any, get},
+use axum::{Router, http::HeaderValue};
+use graphql_operation::Schema;
+pub use graphql_service::{
+    App, Connection, ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions,
+    Readiness, RequestError, RequestErrors, SocketOptions, Stop, Stopped, TrustedDocuments, serve,
 };
-use graphql_operation::{Preparer, Schema};
 use unit_of_work::Report;
 
+use self::auth::Access;
 pub use self::{
-    app::App,
     auth::{Grant, KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
-    connection::ConnectionOptions,
-    health::Readiness,
-    host::Hosts,
-    lifecycle::{Connection, Stop, Stopped, serve},
-    limits::Limits,
-    metrics::Metrics,
-    persisted::{PersistedOptions, TrustedDocuments},
-    request_error::{RequestError, RequestErrors},
-    slots::HeavyOptions,
-    socket::SocketOptions,
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
 };
-use self::{auth::Access, lifecycle::Lifecycle};
 
 pub mod playground;
 
-mod access;
-mod admission;
-mod app;
 mod auth;
-mod browser;
-mod connection;
-mod event_text;
-mod events;
-mod graphql;
-mod health;
-mod host;
-mod idempotency;
-mod lifecycle;
-mod limits;
-mod media;
-mod metrics;
-mod origin;
-mod panic;
-mod persisted;
-mod refusal;
-mod request;
-mod request_error;
-mod response;
 mod secret_file;
-mod slots;
-mod socket;
-mod spelling;
 mod tls;
-mod trace;
-mod trace_context;
-mod wishes;
-mod writing;
 
 /// What [`app`] needs beside the executor.
 #[non_exhaustive]
@@ -109,21 +62,22 @@ pub struct Options {
 impl Options {
     /// The defaults, for an executor of operations of this schema: no pages.
     pub fn new(readiness: Readiness, schema: Schema) -> Self {
+        let service = graphql_service::Options::new(schema);
         Self {
             readiness,
-            schema,
-            operations: graphql_operation::Options::default(),
-            limits: Limits::default(),
-            heavy: HeavyOptions::default(),
-            persisted: PersistedOptions::new(),
+            schema: service.schema,
+            operations: service.operations,
+            limits: service.limits,
+            heavy: service.heavy,
+            persisted: service.persisted,
             tokens: None,
-            origins: Vec::new(),
-            hosts: Hosts::default(),
-            connections: ConnectionOptions::default(),
-            socket: SocketOptions::default(),
+            origins: service.origins,
+            hosts: service.hosts,
+            connections: service.connections,
+            socket: service.socket,
             metrics: None,
             metrics_apart: false,
-            most_told: Report::InExtensions,
+            most_told: service.most_told,
             pages: None,
         }
     }
@@ -138,90 +92,25 @@ impl Options {
     }
 }
 
-struct GraphqlState<E, A> {
-    executor: E,
-    limits: Limits,
-    slots: slots::Slots,
-    documents: persisted::Documents,
-    preparer: Preparer,
-    authentication: A,
-    origins: Arc<[HeaderValue]>,
-    socket: SocketOptions,
-    most_told: Report,
-    lifecycle: Lifecycle,
-}
-
-/// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
+/// What Daybook serves: the routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages.
 ///
 /// The executor's schema has to have [`RequestErrors`] as its first extension, around another one: it executes operations as
 /// they were prepared here.
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
-    let authentication = Access(options.tokens);
-    let lifecycle = Lifecycle::default();
-    let connections = Arc::new(connection::Table::new(options.connections));
-    let slots = slots::Slots::new(options.limits.operations, options.heavy);
-    // axum clones the state for every request, more than once.
-    let graphql = any(graphql::handle::<E, Access>).with_state(Arc::new(GraphqlState {
-        executor,
-        limits: options.limits,
-        slots: slots.clone(),
-        documents: persisted::Documents::new(options.persisted),
-        preparer: Preparer::new(
-            options.schema,
-            options.operations.limits(options.limits.of_operation()),
-        ),
-        authentication: authentication.clone(),
-        origins: options.origins.clone().into(),
-        socket: options.socket,
-        most_told: options.most_told,
-        lifecycle: lifecycle.clone(),
-    }));
-    let ready = get(health::ready).with_state(health::HealthState {
-        readiness: options.readiness,
-        lifecycle: lifecycle.clone(),
-    });
-    let mut metrics_alone = None;
-    let mut router = Router::new()
-        .route("/graphql", graphql)
-        .route("/healthz", get(health::alive))
-        .route("/readyz", ready);
-    if let Some(metrics) = options.metrics {
-        let state = metrics::MetricsState {
-            metrics,
-            slots,
-            connections: connections.clone(),
-            lifecycle: lifecycle.clone(),
-            authentication: (!options.metrics_apart).then_some(authentication),
-        };
-        let metrics = get(metrics::write::<Access>).with_state(state);
-        if options.metrics_apart {
-            metrics_alone = Some(Router::new().route("/metrics", metrics));
-        } else {
-            router = router.route("/metrics", metrics);
-        }
-    }
-    if let Some(pages) = options.pages {
-        router = router.merge(pages);
-    }
-    let metrics = metrics_alone.map(|metrics| {
-        let hosts = options.hosts.clone();
-        // What is open there is nothing that clients wait for.
-        let connections = connection::Table::new(options.connections);
-        App::new(
-            metrics,
-            Vec::new(),
-            hosts,
-            Arc::new(connections),
-            Lifecycle::default(),
-            None,
-        )
-    });
-    App::new(
-        router,
-        options.origins,
-        options.hosts,
-        connections,
-        lifecycle,
-        metrics,
-    )
+    let mut service =
+        graphql_service::Options::new(options.schema).authentication(Access(options.tokens));
+    service.operations = options.operations;
+    service.limits = options.limits;
+    service.heavy = options.heavy;
+    service.persisted = options.persisted;
+    service.origins = options.origins;
+    service.hosts = options.hosts;
+    service.connections = options.connections;
+    service.socket = options.socket;
+    service.readiness = options.readiness;
+    service.metrics = options.metrics;
+    service.metrics_apart = options.metrics_apart;
+    service.most_told = options.most_told;
+    service.pages = options.pages;
+    graphql_service::app(executor, service)
 }

@@ -16,6 +16,7 @@ use std::{
 
 use async_graphql::{ErrorExtensionValues, Request, parser::types::OperationType};
 use axum::http::{HeaderMap, header};
+use graphql_service::{Authentication, Init, Refusal};
 use jsonwebtoken::{Validation, decode, errors};
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
@@ -28,10 +29,6 @@ use self::{
 pub use self::{
     key_ring::{KeyError, KeyFile, KeySource},
     keys::Keys,
-};
-use super::{
-    access::{self, Authentication, Init},
-    refusal::Refusal,
 };
 
 mod claims;
@@ -221,7 +218,7 @@ impl Caller {
     }
 }
 
-impl access::Caller for Caller {
+impl graphql_service::Caller for Caller {
     fn may(&self, kind: OperationType) -> Result<(), Refusal> {
         let (may, scope) = match kind {
             OperationType::Query | OperationType::Subscription => (self.may_read, READ),
@@ -331,7 +328,7 @@ fn bearer(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::access::Caller as _;
+    use graphql_service::Caller as _;
 
     #[test]
     fn who_may_do_something_else_is_another_audience() {

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
-use super::{connection, secret_file};
+use super::secret_file;
 
 pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
@@ -113,7 +113,7 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L>
                 (tcp, from) = self.tcp.accept() => {
                     let config = self.certificate.config();
                     let handshake = timeout(self.handshake, shake_hands(tcp, config));
-                    let address = connection::network(from.ip());
+                    let address = graphql_service::network(from.ip());
                     self.make_room(address);
                     let task = self.handshakes.spawn(async move { Ok((handshake.await??, from)) });
                     self.order.push_back((address, task));

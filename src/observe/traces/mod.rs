@@ -90,11 +90,12 @@ fn told<S>() -> impl Filter<S> {
 
 /// The spans of this program. Those of its libraries are not for its operators.
 fn is_told(metadata: &Metadata<'_>) -> bool {
-    let of = |name: &str| {
+    let is_of = |name: &str| {
         let rest = metadata.target().strip_prefix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
     };
-    metadata.is_span() && (of("daybook") || of("unit_of_work"))
+    let ours = ["daybook", "graphql_service", "unit_of_work"];
+    metadata.is_span() && ours.into_iter().any(is_of)
 }
 
 /// `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win.

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::queue::Turn;
-use crate::http::refusal::Refusal;
+use crate::refusal::Refusal;
 
 #[derive(Debug)]
 pub(super) struct Workers {

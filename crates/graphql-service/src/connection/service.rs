@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 use super::peer::{Busy, Peer};
-use crate::http::{App, media::MediaType, refusal::Refusal, slots::of_address};
+use crate::{App, media::MediaType, refusal::Refusal, slots::of_address};
 
 /// How long a body may take before its rate is looked at.
 const FIRST: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ impl Drop for BodyBytes {
 
 /// Why a body did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::http) enum ArrivalError {
+pub(crate) enum ArrivalError {
     #[error("the body takes too long")]
     Late,
     #[error("the bodies that are arriving leave no room for another")]
@@ -278,7 +278,7 @@ impl Drop for Arriving {
 
 /// Says of a compressed response how many bytes it is made of, which are in memory until it has been read.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Packed(pub(in crate::http) usize);
+pub(crate) struct Packed(pub(crate) usize);
 
 /// The body of a response, which is counted until the client has read it, and given to it piece by piece.
 pub(super) struct Leaving {

@@ -5,7 +5,7 @@ use axum::extract::ws::{CloseFrame, Message};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::http::{request, response::WireErrors, writing::json};
+use crate::{request, response::WireErrors, writing::json};
 
 /// The most bytes of an operation's id, which is in each of its messages.
 const LONGEST_ID: usize = 1024;

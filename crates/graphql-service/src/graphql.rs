@@ -26,7 +26,6 @@ use graphql_operation::AnswerPart;
 use unit_of_work::IdempotencyKey;
 
 use super::{
-    GraphqlState,
     access::{Authentication, Caller},
     admission,
     event_text::Subscribe,
@@ -36,6 +35,7 @@ use super::{
     refusal::Refusal,
     request::{self, Requests},
     response,
+    routes::GraphqlState,
     slots::{self, Class, Client, Cost},
     socket, spelling,
     wishes::{self, Wishes},

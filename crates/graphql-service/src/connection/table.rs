@@ -18,7 +18,7 @@ use super::{
 
 /// The connections of a server, and what they hold together.
 #[derive(Debug)]
-pub(in crate::http) struct Table {
+pub(crate) struct Table {
     options: ConnectionOptions,
     /// Locked for as long as a look at all of them takes: some ten microseconds for a thousand.
     open: Mutex<Open>,
@@ -39,7 +39,7 @@ impl Open {
 }
 
 impl Table {
-    pub(in crate::http) fn new(mut options: ConnectionOptions) -> Self {
+    pub(crate) fn new(mut options: ConnectionOptions) -> Self {
         let room = descriptors::for_connections();
         if options.connections > room {
             tracing::debug!(
@@ -62,12 +62,12 @@ impl Table {
     }
 
     /// How many are open.
-    pub(in crate::http) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open().peers.len()
     }
 
     /// How many bytes they hold together.
-    pub(in crate::http) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 
@@ -213,7 +213,7 @@ fn longest_waiting(
 }
 
 /// An address as it is counted: of IPv6, whoever has one has 2^64 of them.
-pub(in crate::http) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -12,11 +12,12 @@
 
 use std::time::Duration;
 
+pub use self::table::network;
 pub(super) use self::{
     peer::{Busy, Unread},
     serve::serve,
     service::{ArrivalError, Packed},
-    table::{Table, network},
+    table::Table,
 };
 
 mod descriptors;

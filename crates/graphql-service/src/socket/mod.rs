@@ -29,13 +29,13 @@ use self::{
     operation::{Operation, Output, Outputs, Run},
 };
 use super::{
-    GraphqlState,
     access::{Authentication, Caller, Init, until},
     admission,
     connection::Busy,
     event_text::Subscribe,
     refusal::Refusal,
     response::WireErrors,
+    routes::GraphqlState,
     slots::{self, Class, Client},
     wishes::Wishes,
 };

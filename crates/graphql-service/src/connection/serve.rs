@@ -15,10 +15,10 @@ use hyper_util::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{ConnectionOptions, orders::Order, peer::Peer, service::PeerService, stream::Stream};
-use crate::http::{App, lifecycle::Connection};
+use crate::{App, lifecycle::Connection};
 
 /// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
-pub(in crate::http) async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
+pub(crate) async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
     mut listener: L,
     app: App,
     stop: CancellationToken,

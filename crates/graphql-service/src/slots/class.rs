@@ -13,13 +13,13 @@ const OF_THE_SCHEMA: usize = 10;
 
 /// How much an operation asks of the server. The names are those of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Class {
+pub(crate) enum Class {
     Cheap,
     Heavy,
 }
 
 impl Class {
-    pub(in crate::http) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cheap => "cheap",
             Self::Heavy => "heavy",
@@ -29,7 +29,7 @@ impl Class {
 
 /// What is known of an operation's cost before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::http) struct Cost {
+pub(crate) struct Cost {
     /// Fields that the response can have, and what fields weigh of themselves.
     fields: usize,
     /// Bytes that a mutation can make of its request: each of its fields may use all of the variables.
@@ -38,7 +38,7 @@ pub(in crate::http) struct Cost {
 
 impl Cost {
     /// That of an operation which came in a request of so many bytes.
-    pub(in crate::http) fn of(prepared: &PreparedOperation, bytes: usize) -> Self {
+    pub(crate) fn of(prepared: &PreparedOperation, bytes: usize) -> Self {
         let measure = prepared.measure();
         let each = if measure.introspects {
             OF_THE_SCHEMA
@@ -58,14 +58,14 @@ impl Cost {
     }
 
     /// That of two operations which are one unit of work.
-    pub(in crate::http) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             fields: self.fields.saturating_add(other.fields),
             written: self.written.saturating_add(other.written),
         }
     }
 
-    pub(in crate::http) fn class(self, options: &HeavyOptions) -> Class {
+    pub(crate) fn class(self, options: &HeavyOptions) -> Class {
         let is_cheap = self.fields <= options.complexity
             && self.written <= options.bytes.saturating_mul(REPEATED);
         if is_cheap { Class::Cheap } else { Class::Heavy }

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::message::{self, ServerMessage};
-use crate::http::{
+use crate::{
     connection::{Busy, Unread},
     event_text::{EventText, Next, Subscribe},
     panic,

@@ -87,3 +87,44 @@ pub(super) async fn until(expires: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+/// No authentication: everyone may do everything. For a server that only trusted clients can reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Anyone;
+
+impl Authentication for Anyone {
+    type Caller = Self;
+
+    async fn of_request(&self, _: &HeaderMap) -> Result<Self, Refusal> {
+        Ok(Self)
+    }
+
+    async fn of_handshake(&self, _: &HeaderMap) -> Result<Option<Self>, Refusal> {
+        Ok(Some(Self))
+    }
+
+    async fn of_init(&self, _: &Map<String, Json>) -> Init<Self> {
+        Init::Silent
+    }
+}
+
+impl Caller for Anyone {
+    fn may(&self, _: OperationType) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn mark(&self, request: Request) -> Request {
+        request
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn expires(&self) -> Option<Instant> {
+        None
+    }
+
+    fn audience(&self) -> String {
+        String::new()
+    }
+}

@@ -265,7 +265,7 @@ impl Drop for Peer {
 
 /// A request that is under way, or a WebSocket that is open.
 #[derive(Debug)]
-pub(in crate::http) struct Busy(pub(super) Arc<Peer>);
+pub(crate) struct Busy(pub(super) Arc<Peer>);
 
 impl Busy {
     /// Where the connection comes from (of IPv6: from which network).
@@ -274,7 +274,7 @@ impl Busy {
     }
 
     /// Counts a message that waits for the client to read it, for as long as what is returned lives.
-    pub(in crate::http) fn unread(&self, bytes: usize) -> Unread {
+    pub(crate) fn unread(&self, bytes: usize) -> Unread {
         self.0.hold_unread(bytes);
         self.0.hand_over();
         Unread {
@@ -286,7 +286,7 @@ impl Busy {
 
 /// A message that waits for the client to read it.
 #[derive(Debug)]
-pub(in crate::http) struct Unread {
+pub(crate) struct Unread {
     peer: Arc<Peer>,
     bytes: usize,
 }

@@ -53,7 +53,7 @@ impl TrustedDocuments {
 }
 
 /// How documents may be named.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PersistedOptions {
     /// The bytes of documents that are kept for clients that name them by their hash; none turns that off.
@@ -64,12 +64,13 @@ pub struct PersistedOptions {
     pub only_trusted: bool,
 }
 
-impl PersistedOptions {
+impl Default for PersistedOptions {
     /// Automatic persisted queries in 16 MiB, and no trusted documents.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         Self {
             automatic_bytes: 16 * 1024 * 1024,
-            ..Self::default()
+            trusted: TrustedDocuments::default(),
+            only_trusted: false,
         }
     }
 }

@@ -1,0 +1,106 @@
+//! The routes, and what is shared behind them.
+
+use std::sync::Arc;
+
+use async_graphql::Executor;
+use axum::{
+    Router,
+    http::HeaderValue,
+    routing::{any, get},
+};
+use graphql_operation::Preparer;
+use unit_of_work::Report;
+
+use super::{
+    App, Authentication, Limits, Options, SocketOptions, connection, graphql, health,
+    lifecycle::Lifecycle, metrics, persisted, slots,
+};
+
+/// What `/graphql` shares between requests.
+pub(super) struct GraphqlState<E, A> {
+    pub(super) executor: E,
+    pub(super) limits: Limits,
+    pub(super) slots: slots::Slots,
+    pub(super) documents: persisted::Documents,
+    pub(super) preparer: Preparer,
+    pub(super) authentication: A,
+    pub(super) origins: Arc<[HeaderValue]>,
+    pub(super) socket: SocketOptions,
+    pub(super) most_told: Report,
+    pub(super) lifecycle: Lifecycle,
+}
+
+/// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
+///
+/// The executor's schema has to have [`RequestErrors`](crate::RequestErrors) as its first extension, around another one: it executes operations as
+/// they were prepared here.
+pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> App {
+    let authentication = options.authentication;
+    let lifecycle = Lifecycle::default();
+    let connections = Arc::new(connection::Table::new(options.connections));
+    let slots = slots::Slots::new(options.limits.operations, options.heavy);
+    // axum clones the state for every request, more than once.
+    let graphql = any(graphql::handle::<E, A>).with_state(Arc::new(GraphqlState {
+        executor,
+        limits: options.limits,
+        slots: slots.clone(),
+        documents: persisted::Documents::new(options.persisted),
+        preparer: Preparer::new(
+            options.schema,
+            options.operations.limits(options.limits.of_operation()),
+        ),
+        authentication: authentication.clone(),
+        origins: options.origins.clone().into(),
+        socket: options.socket,
+        most_told: options.most_told,
+        lifecycle: lifecycle.clone(),
+    }));
+    let ready = get(health::ready).with_state(health::HealthState {
+        readiness: options.readiness,
+        lifecycle: lifecycle.clone(),
+    });
+    let mut metrics_alone = None;
+    let mut router = Router::new()
+        .route("/graphql", graphql)
+        .route("/healthz", get(health::alive))
+        .route("/readyz", ready);
+    if let Some(metrics) = options.metrics {
+        let state = metrics::MetricsState {
+            metrics,
+            slots,
+            connections: connections.clone(),
+            lifecycle: lifecycle.clone(),
+            authentication: (!options.metrics_apart).then_some(authentication),
+        };
+        let metrics = get(metrics::write::<A>).with_state(state);
+        if options.metrics_apart {
+            metrics_alone = Some(Router::new().route("/metrics", metrics));
+        } else {
+            router = router.route("/metrics", metrics);
+        }
+    }
+    if let Some(pages) = options.pages {
+        router = router.merge(pages);
+    }
+    let metrics = metrics_alone.map(|metrics| {
+        let hosts = options.hosts.clone();
+        // What is open there is nothing that clients wait for.
+        let connections = connection::Table::new(options.connections);
+        App::new(
+            metrics,
+            Vec::new(),
+            hosts,
+            Arc::new(connections),
+            Lifecycle::default(),
+            None,
+        )
+    });
+    App::new(
+        router,
+        options.origins,
+        options.hosts,
+        connections,
+        lifecycle,
+        metrics,
+    )
+}
