@@ -6,6 +6,7 @@
 use async_graphql::Executor;
 use axum::{Router, http::HeaderValue};
 use graphql_operation::Schema;
+use graphql_service::Switches;
 pub use graphql_service::{
     App, Connection, ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions,
     Readiness, RequestError, RequestErrors, SocketOptions, Stop, Stopped, TrustedDocuments, serve,
@@ -77,7 +78,7 @@ impl Options {
             socket: service.socket,
             metrics: None,
             metrics_apart: false,
-            most_told: service.most_told,
+            most_told: Report::InExtensions,
             pages: None,
         }
     }
@@ -110,7 +111,9 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
     service.readiness = options.readiness;
     service.metrics = options.metrics;
     service.metrics_apart = options.metrics_apart;
-    service.most_told = options.most_told;
+    service.switches = Switches::UnitOfWork {
+        most_told: options.most_told,
+    };
     service.pages = options.pages;
     graphql_service::app(executor, service)
 }

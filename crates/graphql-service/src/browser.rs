@@ -20,7 +20,7 @@ use super::connection::Packed;
 /// How long a browser may remember the consent.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Consents to pages of these origins, and to no others. Without cookies: what a page may do, it shows a token for.
+/// Consents to pages of these origins, and to no others. Without cookies: a page says in headers who it is.
 pub(super) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;

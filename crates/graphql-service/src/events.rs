@@ -46,7 +46,7 @@ pub(super) async fn single(response: GraphqlResponse) -> Response {
     write(stream::iter([response, COMPLETE]))
 }
 
-/// The responses of a subscription, until the client goes, its token expires or the server stops.
+/// The responses of a subscription, until the client goes, its caller expires or the server stops.
 pub(super) fn stream(
     responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,

@@ -76,7 +76,7 @@ async fn handshake<E, A: Authentication>(
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
     let caller = state.authentication.of_handshake(&parts.headers).await?;
-    let wishes = Wishes::of_handshake(&parts.headers, state.most_told)?;
+    let wishes = Wishes::of_handshake(&parts.headers, state.switches)?;
     Ok((wishes, caller))
 }
 
@@ -118,7 +118,7 @@ async fn answer<E: Executor, A: Authentication>(
 ) -> Result<Response, Refusal> {
     let asked = Asked {
         caller: state.authentication.of_request(request.headers()).await?,
-        wishes: Wishes::of(request.headers(), state.most_told)?,
+        wishes: Wishes::of(request.headers(), state.switches)?,
         accept,
     };
     match *request.method() {

@@ -5,7 +5,7 @@
 //! as this server, and may send all that our own pages may. Its requests still ask for the host `evil.example`. So such a server
 //! answers loopback names, which nobody else can own, and those that a setting allows.
 //!
-//! The check is for every path: the playground, `/metrics` and `/readyz` tell of the ledger too.
+//! The check is for every path: pages, `/metrics` and `/readyz` tell of the server too.
 
 use axum::{
     extract::Request,
@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hosts {
-    /// Any: whoever asks is known by a token, or everybody may ask.
+    /// Any: whoever asks is known, or everybody may ask.
     #[default]
     Any,
     /// `localhost` and names below it, the addresses of loopback, and these, in lower case and without a port.
@@ -56,7 +56,7 @@ impl Hosts {
             if !is_loopback(&host) && !others.contains(&host) {
                 return Err(Refusal::new(
                     StatusCode::MISDIRECTED_REQUEST,
-                    "this server is not known by that name: ask for localhost, or allow the name with --allow-host",
+                    "this server is not known by that name: ask for localhost, or have the name allowed",
                 ));
             }
         }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn loopback_names_are_answered_and_no_others() {
-        let hosts = Hosts::LoopbackAnd(vec!["daybook.example".to_owned(), "[fd00::1]".to_owned()]);
+        let hosts = Hosts::LoopbackAnd(vec!["notes.example".to_owned(), "[fd00::1]".to_owned()]);
         let ask = |host: &str| answer(&hosts, Version::HTTP_11, "/graphql", &[host]);
         for good in [
             "localhost",
@@ -148,8 +148,8 @@ mod tests {
             "[::1]",
             "[::1]:8000",
             "[0:0:0:0:0:0:0:1]:1",
-            "daybook.example",
-            "Daybook.Example:443",
+            "notes.example",
+            "Notes.Example:443",
             "[fd00::1]:1",
         ] {
             assert_eq!(ask(good), 200, "{good}");
@@ -160,7 +160,7 @@ mod tests {
             "localhost.evil.example",
             "evillocalhost",
             "127.0.0.1.evil.example",
-            "a.daybook.example",
+            "a.notes.example",
             "0.0.0.0:8000",
             "10.0.0.1",
             "[::]",

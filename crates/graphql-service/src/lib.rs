@@ -1,12 +1,20 @@
-//! GraphQL over HTTP, server-sent events and WebSocket, for any async-graphql executor: an axum service.
+#![doc = include_str!("../README.md")]
 //!
-//! [`app`] builds the whole of it over an [`Executor`](async_graphql::Executor), and [`serve`] runs it to its end. The handler is thin and
-//! our own, because a ready one answers every request as if it had been well-formed; what it promises is in the
-//! specifications *GraphQL over HTTP* (draft of the GraphQL foundation) and *GraphQL over WebSocket*
-//! (`graphql-transport-ws`), cited where they decide something.
+//! # Layout
 //!
-//! Pages of other origins have no business here, unless a setting names them: what a browser lets them send without asking
-//! is refused (the content type of a POST, the `Origin` of a WebSocket), and where it asks (CORS), nobody answers.
+//! Read `graphql` first: it is the way of an HTTP request through the others.
+//!
+//! | question | module |
+//! |---|---|
+//! | what does the application decide? | [`Options`] in `options`, [`Authentication`] in `access`, [`Switches`] in `wishes` |
+//! | which routes are there, and what lies around every request? | `routes`, `app`, `trace`, `trace_context`, `host`, `browser`, `panic` |
+//! | which connections are taken, and how does a server end? | `connection`, `lifecycle`, `health`, `metrics` |
+//! | what does a request say? | `media`, `request`, `persisted`, `wishes`, `spelling`, `idempotency`, `origin` |
+//! | may it run, and when? | `admission`, `limits`, `slots` |
+//! | how is it answered? | `response`, `writing`, `events`, `event_text`, `socket` |
+//! | how is it refused? | `refusal`, `request_error` |
+//!
+//! What never goes here: a database, a schema of its own, and anything that one application alone decides.
 
 pub use self::{
     access::{Anyone, Authentication, Caller, Init},
@@ -24,6 +32,7 @@ pub use self::{
     routes::app,
     slots::HeavyOptions,
     socket::SocketOptions,
+    wishes::Switches,
 };
 
 mod access;

@@ -26,7 +26,7 @@ pub struct Limits {
     /// Directives.
     pub directives: usize,
     /// Bytes of an answer, written as JSON: of one operation, of all operations of a batch together, or of one event. The schema
-    /// keeps this one while fields are resolved, as the only one that knows.
+    /// keeps this one while fields are resolved, as the only one that knows: see [`RequestErrors::within`](crate::RequestErrors::within).
     pub answer_bytes: usize,
     /// Whether the schema may be asked for.
     pub introspection: bool,

@@ -175,7 +175,7 @@ impl Preference {
 /// Whether a request body of this `Content-Type` is taken: JSON in UTF-8.
 ///
 /// This is also the rule against cross-site request forgery. A page of another site can send a form or `text/plain`
-/// without asking, but for JSON its browser asks first (a CORS preflight), and Daybook never consents.
+/// without asking, but for JSON its browser asks first (a CORS preflight), and nobody consents unless its origin is allowed.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
     if content_type.is_some_and(|value| value == "application/json") {

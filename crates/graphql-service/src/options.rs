@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::{Router, http::HeaderValue};
 use graphql_operation::Schema;
-use unit_of_work::Report;
 
 use super::{
     Anyone, ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions, Readiness,
-    SocketOptions,
+    SocketOptions, Switches,
 };
 
 /// What [`app`](crate::app) needs beside the executor. `A` is the server's [`Authentication`](crate::Authentication).
@@ -41,8 +40,8 @@ pub struct Options<A = Anyone> {
     /// Whether `/metrics` is left out, for [`App::metrics`](crate::App::metrics) to serve on a port of its own. There everyone may
     /// read it.
     pub metrics_apart: bool,
-    /// The most that responses tell of their unit of work, to those who ask. By default no statement.
-    pub most_told: Report,
+    /// Which switches requests may have. Default: none.
+    pub switches: Switches,
     /// Pages beside the API, such as a playground.
     pub pages: Option<Router>,
 }
@@ -65,7 +64,7 @@ impl Options {
             readiness: Arc::new(|| Box::pin(async { Ok(()) })),
             metrics: None,
             metrics_apart: false,
-            most_told: Report::InExtensions,
+            switches: Switches::default(),
             pages: None,
         }
     }
@@ -89,7 +88,7 @@ impl<A> Options<A> {
             readiness: self.readiness,
             metrics: self.metrics,
             metrics_apart: self.metrics_apart,
-            most_told: self.most_told,
+            switches: self.switches,
             pages: self.pages,
         }
     }

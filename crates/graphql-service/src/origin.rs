@@ -112,17 +112,13 @@ mod tests {
         let cases = [
             ("http://localhost:8000", "localhost:8000", true),
             ("http://LOCALHOST:8000", "localhost:8000", true),
-            ("https://daybook.example", "daybook.example", true),
-            ("https://daybook.example", "daybook.example:443", true),
+            ("https://notes.example", "notes.example", true),
+            ("https://notes.example", "notes.example:443", true),
             ("http://[::1]:8000", "[::1]:8000", true),
             ("http://localhost:8001", "localhost:8000", false),
-            ("http://daybook.example", "daybook.example:443", false),
-            ("https://evil.example", "daybook.example", false),
-            (
-                "https://daybook.example.evil.example",
-                "daybook.example",
-                false,
-            ),
+            ("http://notes.example", "notes.example:443", false),
+            ("https://evil.example", "notes.example", false),
+            ("https://notes.example.evil.example", "notes.example", false),
         ];
         for (origin, host, expected) in cases {
             let origin: Uri = origin.parse().unwrap();

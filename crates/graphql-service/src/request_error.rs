@@ -26,7 +26,9 @@ use async_graphql::{
     futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream},
     parser::types::ExecutableDocument,
 };
-use graphql_operation::{PreparedOperation, Stage};
+use graphql_operation::{Options, PreparedOperation, PreparedOperations, Stage};
+
+use super::Limits;
 
 /// Why a request did not become an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,8 +117,18 @@ impl From<Stage> for RequestError {
 #[derive(Debug, Clone, Copy)]
 pub struct RequestErrors<F>(F);
 
+impl RequestErrors<PreparedOperations> {
+    /// For a schema without another extension that executes prepared operations, such as a unit of work. Answers have
+    /// [`Limits::answer_bytes`] at most.
+    #[must_use]
+    pub fn within(limits: &Limits) -> Self {
+        Self(PreparedOperations::new(Options::default()).answer_bytes(limits.answer_bytes))
+    }
+}
+
 impl<F: ExtensionFactory> RequestErrors<F> {
-    /// Marks the errors of requests that the schema refuses, and those that this extension does.
+    /// Marks the errors of requests that the schema refuses, and those that this extension does. `extension` has to take a request's
+    /// [`ValidationResult`] from its data, where there is one, as that of unit-of-work does.
     pub fn around(extension: F) -> Self {
         Self(extension)
     }

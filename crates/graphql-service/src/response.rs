@@ -66,7 +66,7 @@ fn http_response(
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    // What a ledger answers is true at one moment, and for one viewer.
+    // An answer is true at one moment, and for one caller.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for mut set in set_by_resolvers {
         // The first value of a name replaces ours; further ones, as of `Set-Cookie`, are added.

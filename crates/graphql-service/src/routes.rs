@@ -9,10 +9,9 @@ use axum::{
     routing::{any, get},
 };
 use graphql_operation::Preparer;
-use unit_of_work::Report;
 
 use super::{
-    App, Authentication, Limits, Options, SocketOptions, connection, graphql, health,
+    App, Authentication, Limits, Options, SocketOptions, Switches, connection, graphql, health,
     lifecycle::Lifecycle, metrics, persisted, slots,
 };
 
@@ -26,7 +25,7 @@ pub(super) struct GraphqlState<E, A> {
     pub(super) authentication: A,
     pub(super) origins: Arc<[HeaderValue]>,
     pub(super) socket: SocketOptions,
-    pub(super) most_told: Report,
+    pub(super) switches: Switches,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -52,7 +51,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         authentication: authentication.clone(),
         origins: options.origins.clone().into(),
         socket: options.socket,
-        most_told: options.most_told,
+        switches: options.switches,
         lifecycle: lifecycle.clone(),
     }));
     let ready = get(health::ready).with_state(health::HealthState {

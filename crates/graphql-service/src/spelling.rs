@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, Uri};
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, wishes::Switches};
 
 /// The headers that are switches.
 const HEADERS: [&str; 5] = [
@@ -17,11 +17,14 @@ const HEADERS: [&str; 5] = [
     "x-unit-of-work",
 ];
 
+/// The member of `extensions` that names a document.
+const PERSISTED: &str = "persistedQuery";
+
 /// The members of `extensions` that are switches.
 const EXTENSIONS: [&str; 5] = [
     "dryRun",
     "idempotencyKey",
-    "persistedQuery",
+    PERSISTED,
     "timeout",
     "unitOfWork",
 ];
@@ -38,12 +41,15 @@ const MEMBERS: [&str; 5] = [
     "extensions",
 ];
 
-/// Refuses a header that is almost a switch.
-pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Refuses a header that is almost a switch, or one that nobody would heed.
+pub(super) fn check_headers(headers: &HeaderMap, switches: Switches) -> Result<(), Refusal> {
     headers
         .keys()
         .filter(|name| begins_like_a_switch(name.as_str()))
-        .try_for_each(|name| header(name.as_str()).map(drop))
+        .try_for_each(|name| match header(name.as_str())? {
+            Some(name) if !switches.are_heeded() => Err(not_heeded(name)),
+            _ => Ok(()),
+        })
 }
 
 /// Whether a header's name, which is in lower case, begins like one of [`HEADERS`]: hardly any does, and every header of every request
@@ -71,12 +77,15 @@ pub(super) fn header(name: &str) -> Result<Option<&'static str>, Refusal> {
     }
 }
 
-/// Refuses a member of `extensions` that is almost a switch.
+/// Refuses a member of `extensions` that is almost a switch, or one that nobody would heed.
 pub(super) fn check_extensions<'a>(
     mut names: impl Iterator<Item = &'a String>,
+    switches: Switches,
 ) -> Result<(), Refusal> {
     names.try_for_each(|name| match meant(name, &EXTENSIONS) {
         Some(right) if right != name => Err(misspelt("the extension", name, right)),
+        // How a document is named is the service's own.
+        Some(right) if right != PERSISTED && !switches.are_heeded() => Err(not_heeded(right)),
         None if is_spelling_of(name, BATCH) => Err(only_a_header(name)),
         _ => Ok(()),
     })
@@ -144,6 +153,10 @@ fn misspelt(what: &str, name: &str, right: &str) -> Refusal {
         "{what} `{}` is not known: it is written `{right}`",
         shown(name)
     ))
+}
+
+fn not_heeded(switch: &str) -> Refusal {
+    Refusal::bad_request(format!("`{switch}` is not taken by this server"))
 }
 
 fn only_a_header(name: &str) -> Refusal {

@@ -31,6 +31,37 @@ const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
 
+/// Which switches requests may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Switches {
+    /// None: the executor would not heed them. A request with one is refused with 400, since its client counts on it.
+    #[default]
+    Refused,
+    /// Those of the crate unit-of-work: the executor is a [`Retrying`](unit_of_work::Retrying) schema with a
+    /// [`UnitOfWorkExtension`](unit_of_work::UnitOfWorkExtension).
+    UnitOfWork {
+        /// The most that responses tell of their unit, to those who ask.
+        most_told: Report,
+    },
+}
+
+impl Switches {
+    pub(super) fn are_heeded(self) -> bool {
+        match self {
+            Self::Refused => false,
+            Self::UnitOfWork { .. } => true,
+        }
+    }
+
+    fn most_told(self) -> Report {
+        match self {
+            Self::Refused => Report::Off,
+            Self::UnitOfWork { most_told } => most_told,
+        }
+    }
+}
+
 /// Keeps an instant and a time within what an instant can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -38,8 +69,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
     report: Report,
-    /// The most that this server tells of a unit.
-    most: Report,
+    /// Those that this server takes.
+    switches: Switches,
     dry_run: bool,
     all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
@@ -48,9 +79,9 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    /// Reads them from the headers. No unit is told of beyond `most`.
-    pub(super) fn of(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
-        spelling::check_headers(headers)?;
+    /// Reads them from the headers.
+    pub(super) fn of(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
+        spelling::check_headers(headers, switches)?;
         let report = read(headers, &UNIT_OF_WORK, |text| {
             report(text).ok_or_else(|| wrong("x-unit-of-work", REPORTS))
         })?;
@@ -74,7 +105,7 @@ impl Wishes {
         })?;
         Ok(Self {
             report: report.unwrap_or_default(),
-            most,
+            switches,
             dry_run: dry_run.unwrap_or_default(),
             all_or_nothing,
             timeout: read(headers, &TIMEOUT, |text| timeout(text, "x-timeout"))?,
@@ -83,8 +114,8 @@ impl Wishes {
     }
 
     /// Reads those of a WebSocket's handshake, where there is no batch.
-    pub(super) fn of_handshake(headers: &HeaderMap, most: Report) -> Result<Self, Refusal> {
-        Self::of(headers, most)?.without_batch()
+    pub(super) fn of_handshake(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
+        Self::of(headers, switches)?.without_batch()
     }
 
     /// Adds those in the payload of `connection_init`, which has headers as members.
@@ -105,7 +136,7 @@ impl Wishes {
                 .try_for_each(|name| spelling::check_place(name))?;
         }
         idempotency::refuse(&headers)?;
-        let own = Self::of_handshake(&headers, self.most)?;
+        let own = Self::of_handshake(&headers, self.switches)?;
         Ok(Self {
             report: own.report.max(self.report),
             dry_run: own.dry_run || self.dry_run,
@@ -139,7 +170,7 @@ impl Wishes {
 
     /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::counting_from_now`].
     pub(super) fn mark(self, mut request: Request) -> Result<Request, Refusal> {
-        spelling::check_extensions(request.extensions.keys())?;
+        spelling::check_extensions(request.extensions.keys(), self.switches)?;
         let own = match request.extensions.get("timeout") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(timeout(text, "extensions.timeout")?),
@@ -155,7 +186,7 @@ impl Wishes {
             Some(_) => None,
         };
         let own = own.ok_or_else(|| wrong("extensions.unitOfWork", REPORTS))?;
-        let report = own.max(self.report).min(self.most);
+        let report = own.max(self.report).min(self.switches.most_told());
         if report != Report::Off {
             request = request.data(report);
         }

@@ -18,7 +18,7 @@ pub(crate) fn current_address() -> Option<IpAddr> {
     ADDRESS.try_with(|address| *address).ok()
 }
 
-/// One client: the viewer that its token names, else its address.
+/// One client: the caller's name, else its address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     Viewer(String),

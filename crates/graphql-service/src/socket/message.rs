@@ -156,7 +156,7 @@ impl Close {
         Self::new(4401, "Unauthorized")
     }
 
-    /// Clients may try again with another token, unlike after 4401.
+    /// Clients may try again as somebody else, unlike after 4401.
     pub(super) fn forbidden() -> Self {
         Self::new(4403, "Forbidden")
     }

@@ -1,0 +1,234 @@
+//! The service over a schema that knows nothing of units of work, asked without a socket. What clients meet beyond that is tested by
+//! the server that is made of it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI32, Ordering},
+};
+
+use async_graphql::{
+    Context, EmptySubscription, Object, Request as Operation, Schema, parser::types::OperationType,
+};
+use axum::{
+    body::to_bytes,
+    http::{HeaderMap, Request, StatusCode},
+};
+use graphql_service::{
+    App, Authentication, Caller, Init, Limits, Options, Refusal, RequestErrors, Switches, app,
+};
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+use tower::ServiceExt;
+use unit_of_work::Report;
+
+/// The sum of all `add`.
+#[derive(Clone, Default)]
+struct Sum(Arc<AtomicI32>);
+
+struct Query;
+
+#[Object]
+impl Query {
+    async fn long(&self) -> String {
+        "x".repeat(100)
+    }
+
+    async fn caller(&self, ctx: &Context<'_>) -> Option<&'static str> {
+        ctx.data_opt::<Name>().map(|name| name.0)
+    }
+}
+
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn add(&self, ctx: &Context<'_>, by: i32) -> i32 {
+        let Sum(sum) = ctx.data_unchecked();
+        sum.fetch_add(by, Ordering::SeqCst) + by
+    }
+}
+
+fn serve<A: Authentication>(configure: impl FnOnce(Options) -> Options<A>) -> (App, Sum) {
+    let sum = Sum::default();
+    let mut limits = Limits::default();
+    limits.answer_bytes = 80;
+    let schema = Schema::build(Query, Mutation, EmptySubscription)
+        .extension(RequestErrors::within(&limits))
+        .data(sum.clone())
+        .finish();
+    let definition = graphql_operation::Schema::parse(&schema.sdl()).unwrap();
+    let mut options = configure(Options::new(definition));
+    options.limits = limits;
+    (app(schema, options), sum)
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    json: Json,
+}
+
+async fn ask(app: &App, headers: &[(&str, &str)], body: &Json) -> Answer {
+    let mut request = Request::post("/graphql")
+        .header("host", "localhost")
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_string().into()).unwrap();
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        json: serde_json::from_slice(&body).unwrap(),
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    fn code(&self) -> &str {
+        self.json["errors"][0]["extensions"]["code"]
+            .as_str()
+            .unwrap()
+    }
+}
+
+/// A dry run that is executed for real is the worst that can become of one.
+#[tokio::test]
+async fn switches_that_nobody_would_heed_are_refused() {
+    let add =
+        |extensions: &Json| json!({"query": "mutation { add(by: 1) }", "extensions": extensions});
+    let switches = [
+        ("x-dry-run", "true", "dryRun", json!(true)),
+        ("x-timeout", "2s", "timeout", json!("2s")),
+        ("x-unit-of-work", "report", "unitOfWork", json!("report")),
+        ("idempotency-key", "a", "idempotencyKey", json!("a")),
+    ];
+    let (app, sum) = serve(|options| options);
+    for (header, value, member, json) in &switches {
+        let answer = ask(&app, &[(header, value)], &add(&json!({}))).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (400, "BAD_REQUEST"),
+            "{header}"
+        );
+        let answer = ask(&app, &[], &add(&json!({ *member: json }))).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (400, "BAD_REQUEST"),
+            "{member}"
+        );
+        let batch = json!([add(&json!({ *member: json }))]);
+        let answer = ask(&app, &[], &batch).await;
+        assert_eq!(
+            answer.json[0]["errors"][0]["extensions"]["code"], "BAD_REQUEST",
+            "{member}"
+        );
+    }
+    let batch = json!([add(&json!({}))]);
+    let answer = ask(&app, &[("x-batch", "all-or-nothing")], &batch).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (400, "BAD_REQUEST")
+    );
+    assert_eq!(sum.0.load(Ordering::SeqCst), 0);
+    // Others are the application's own.
+    let answer = ask(&app, &[("x-other", "1")], &add(&json!({ "other": 1 }))).await;
+    assert_eq!(answer.json, json!({ "data": { "add": 1 } }));
+
+    let (app, sum) = serve(|mut options| {
+        options.switches = Switches::UnitOfWork {
+            most_told: Report::Off,
+        };
+        options
+    });
+    for (header, value, member, json) in &switches {
+        let answer = ask(&app, &[(header, value)], &add(&json!({}))).await;
+        assert_eq!(answer.status, 200, "{header}");
+        let answer = ask(&app, &[], &add(&json!({ *member: json }))).await;
+        assert_eq!(answer.status, 200, "{member}");
+    }
+    assert_eq!(sum.0.load(Ordering::SeqCst), 2 * 4);
+}
+
+#[tokio::test]
+async fn an_answer_has_its_bound() {
+    let (app, _) = serve(|options| options);
+    let answer = ask(&app, &[], &json!({ "query": "{ long }" })).await;
+    assert_eq!(answer.code(), "ANSWER_TOO_LARGE");
+    let answer = ask(&app, &[], &json!({ "query": "{ caller }" })).await;
+    assert_eq!(answer.json, json!({ "data": { "caller": null } }));
+}
+
+#[tokio::test]
+async fn the_application_says_who_calls_and_what_they_may_do() {
+    let (app, sum) = serve(|options| options.authentication(Names));
+    let query = json!({ "query": "{ caller }" });
+    let answer = ask(&app, &[], &query).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code()),
+        (401, "UNAUTHENTICATED")
+    );
+    assert_eq!(answer.headers["www-authenticate"], "Name");
+    let answer = ask(&app, &[("x-name", "ann")], &query).await;
+    assert_eq!(answer.json, json!({ "data": { "caller": "ann" } }));
+    let add = json!({ "query": "mutation { add(by: 1) }" });
+    let answer = ask(&app, &[("x-name", "ann")], &add).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (403, "FORBIDDEN"));
+    assert_eq!(sum.0.load(Ordering::SeqCst), 0);
+}
+
+/// Ann is known by her name, and may read.
+#[derive(Clone)]
+struct Names;
+
+#[derive(Clone)]
+struct Name(&'static str);
+
+impl Authentication for Names {
+    type Caller = Name;
+
+    async fn of_request(&self, headers: &HeaderMap) -> Result<Name, Refusal> {
+        match headers.get("x-name") {
+            Some(name) if name == "ann" => Ok(Name("ann")),
+            _ => Err(Refusal::unauthenticated("Name", "who are you?")),
+        }
+    }
+
+    async fn of_handshake(&self, headers: &HeaderMap) -> Result<Option<Name>, Refusal> {
+        self.of_request(headers).await.map(Some)
+    }
+
+    async fn of_init(&self, _: &Map<String, Json>) -> Init<Name> {
+        Init::Silent
+    }
+}
+
+impl Caller for Name {
+    fn may(&self, kind: OperationType) -> Result<(), Refusal> {
+        match kind {
+            OperationType::Query | OperationType::Subscription => Ok(()),
+            OperationType::Mutation => Err(Refusal::forbidden("they may read")),
+        }
+    }
+
+    fn mark(&self, request: Operation) -> Operation {
+        request.data(self.clone())
+    }
+
+    fn name(&self) -> Option<&str> {
+        Some(self.0)
+    }
+
+    fn expires(&self) -> Option<Instant> {
+        None
+    }
+
+    fn audience(&self) -> String {
+        self.0.to_owned()
+    }
+}
