@@ -1,7 +1,7 @@
 // Apollo Client 4, headless.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { ApolloLink, CombinedGraphQLErrors, HttpLink, gql } from "@apollo/client";
+import { ApolloLink, CombinedGraphQLErrors, CombinedProtocolErrors, HttpLink, gql } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { createHash } from "node:crypto";
 import { filter, firstValueFrom, from } from "rxjs";
@@ -56,6 +56,35 @@ test("a subscription has events", async () => {
   });
   const { data } = await postUntil(server, event);
   assert.equal(data.entryPosted.entry.lines[0].amount.decimal, "1.00");
+  subscription.unsubscribe();
+});
+
+test("a subscription over the plain HttpLink has events, and an error when the server stops", async () => {
+  const server = await serve();
+  after(server.stop);
+  await openAccounts(server);
+  const client = clientOver(new HttpLink({ uri: server.url }));
+  after(() => client.stop());
+  const events = [];
+  let ended;
+  const end = new Promise((resolve) => (ended = resolve));
+  let first;
+  const event = new Promise((resolve) => (first = resolve));
+  const subscription = client.subscribe({ query: gql(POSTED) }).subscribe({
+    next({ data, error }) {
+      if (error) return ended(error);
+      events.push(data);
+      first(data);
+    },
+    error: ended,
+    complete: () => ended("complete"),
+  });
+  await postUntil(server, event);
+  assert.equal(events[0].entryPosted.entry.lines[0].amount.decimal, "1.00");
+  await server.stop();
+  const error = await end;
+  assert.ok(CombinedProtocolErrors.is(error), error);
+  assert.equal(error.errors[0].extensions.code, "SUBSCRIPTION_INTERRUPTED");
   subscription.unsubscribe();
 });
 

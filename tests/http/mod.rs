@@ -28,6 +28,7 @@ mod jwt;
 mod keys;
 mod lifecycle;
 mod limits;
+mod multipart;
 mod origins;
 mod persisted;
 mod requests;

@@ -11,7 +11,10 @@ use axum::{
 use tower::{ServiceExt, service_fn};
 use tower_http::{
     CompressionLevel,
-    compression::{Compression, DefaultPredicate, Predicate, predicate::SizeAbove},
+    compression::{
+        Compression, DefaultPredicate, Predicate,
+        predicate::{NotForContentType, SizeAbove},
+    },
     cors::{AllowOrigin, CorsLayer},
 };
 
@@ -54,7 +57,7 @@ pub(super) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
 /// What fits into one packet arrives no sooner for being smaller.
 const COMPRESSED_FROM: u16 = 1024;
 
-/// gzip and br for those who take them, never streams of events. No zstd: clients on Node.js 20 say that they take it, and
+/// gzip and br for those who take them, never streams: each of their parts is on its way at once. No zstd: clients on Node.js 20 say that they take it, and
 /// cannot read it.
 pub(super) async fn compress<A: Future<Output = Response>>(
     request: Request,
@@ -64,11 +67,15 @@ pub(super) async fn compress<A: Future<Output = Response>>(
     let response = answer(request).await;
     match accepted {
         // Rare, and not to be made room for in the future of all.
-        Some(accepted) if SizeAbove::new(COMPRESSED_FROM).should_compress(&response) => {
-            Box::pin(compressed(response, accepted)).await
-        }
+        Some(accepted) if is_worth_it(&response) => Box::pin(compressed(response, accepted)).await,
         _ => response,
     }
+}
+
+fn is_worth_it(response: &Response) -> bool {
+    let is_large = SizeAbove::new(COMPRESSED_FROM);
+    let is_whole = NotForContentType::const_new("multipart/mixed");
+    is_large.should_compress(response) && is_whole.should_compress(response)
 }
 
 /// What the client takes: a request that asks for nothing else.

@@ -38,7 +38,7 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \ndata: \n\n");
 
 /// Tells nginx, and those that listen to the same header, to pass each event on as it comes.
-const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(super) const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The one response to a query or a mutation.
 pub(super) async fn single(response: GraphqlResponse) -> Response {
@@ -52,11 +52,27 @@ pub(super) fn stream(
     lifecycle: &Lifecycle,
     expires: Option<Instant>,
 ) -> Response {
+    let events = texts(responses).map(EventText::into_event);
+    let events = events.chain(stream::once(async { COMPLETE }));
+    let draining = lifecycle.draining.clone();
+    let end = async move {
+        tokio::select! {
+            () = draining.cancelled() => {}
+            () = until(expires) => {}
+        }
+    };
+    write(events.take_until(end.boxed()))
+}
+
+/// What is to be said of each response of a subscription; nothing more after a panic in it, or where it never began.
+pub(super) fn texts(
+    responses: BoxStream<'static, Next>,
+) -> impl Stream<Item = EventText> + Send + 'static {
     let mut responses = AssertUnwindSafe(responses).catch_unwind();
     // A stream is polled outside of the request that it answers; what it logs belongs to that.
     let span = tracing::Span::current();
     let mut is_over = false;
-    let events = stream::poll_fn(move |context| {
+    stream::poll_fn(move |context| {
         if is_over {
             return std::task::Poll::Ready(None);
         }
@@ -71,18 +87,9 @@ pub(super) fn stream(
                 }
                 Err(panic) => EventText::of(&panic::response(panic.as_ref())),
             };
-            Some(text.into_event())
+            Some(text)
         })
-    });
-    let events = events.chain(stream::once(async { COMPLETE }));
-    let draining = lifecycle.draining.clone();
-    let end = async move {
-        tokio::select! {
-            () = draining.cancelled() => {}
-            () = until(expires) => {}
-        }
-    };
-    write(events.take_until(end.boxed()))
+    })
 }
 
 fn write(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {

@@ -30,8 +30,8 @@ use super::{
     admission,
     event_text::Subscribe,
     events, idempotency,
-    media::{self, Accept, MediaType},
-    origin,
+    media::{self, Accept, MediaType, StreamType},
+    multipart, origin,
     refusal::Refusal,
     request::{self, Requests},
     response,
@@ -59,14 +59,15 @@ pub(super) async fn handle<E: Executor, A: Authentication>(
     let Some(accept) = Accept::of(&parts.headers) else {
         return Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
-            "the response is application/json, application/graphql-response+json or text/event-stream",
+            "the response is application/json, application/graphql-response+json, text/event-stream or multipart/mixed;subscriptionSpec=1.0",
         )
         .into_http(MediaType::Json);
     };
     let request = axum::extract::Request::from_parts(parts, body);
+    let json = accept.json();
     answer(&state, request, accept)
         .await
-        .unwrap_or_else(|refusal| refusal.into_http(accept.json()))
+        .unwrap_or_else(|refusal| refusal.into_http(json))
 }
 
 async fn handshake<E, A: Authentication>(
@@ -172,7 +173,7 @@ async fn posted<E: Executor, A: Authentication>(
         }
         Requests::Batch(requests) => {
             no_key?;
-            if asked.accept.only_events() {
+            if asked.accept.only_streams() {
                 return Err(Refusal::streamed_batch());
             }
             Box::pin(batch(state, requests, asked, place)).await
@@ -238,13 +239,21 @@ async fn resolved<E: Executor, A: Authentication>(
     refuse(admitted.kind)?;
     let is_heavy = place.is_shared() && state.slots.class(admitted.cost) == Class::Heavy;
     if admitted.kind == OperationType::Subscription {
-        if !asked.accept.events {
+        let Some(stream) = asked.accept.stream() else {
             return Err(Refusal::subscription());
-        }
+        };
         let request = asked.wishes.mark(admitted.request)?;
         let responses = Subscribe::new(request, &asked.caller).responses(&state.executor);
-        let expires = asked.caller.expires();
-        return Ok(events::stream(responses, &state.lifecycle, expires));
+        let (lifecycle, expires) = (&state.lifecycle, asked.caller.expires());
+        return Ok(match stream {
+            StreamType::Events => events::stream(responses, lifecycle, expires),
+            StreamType::Multipart(boundary) => {
+                multipart::stream(responses, lifecycle, expires, boundary.clone())
+            }
+        });
+    }
+    if asked.accept.only_streams() && !asked.accept.only_events() {
+        return Err(Refusal::not_streamed());
     }
     let request = asked.wishes.mark(admitted.request)?;
     if is_heavy {

@@ -11,7 +11,7 @@
 //! | which connections are taken, and how does a server end? | `connection`, `lifecycle`, `health`, `metrics` |
 //! | what does a request say? | `media`, `request`, `persisted`, `wishes`, `spelling`, `idempotency`, `origin` |
 //! | may it run, and when? | `admission`, `limits`, `slots` |
-//! | how is it answered? | `response`, `writing`, `events`, `event_text`, `socket` |
+//! | how is it answered? | `response`, `writing`, `events`, `multipart`, `event_text`, `socket` |
 //! | how is it refused? | `refusal`, `request_error` |
 //!
 //! What never goes here: a database, a schema of its own, and anything that one application alone decides.
@@ -50,6 +50,7 @@ mod lifecycle;
 mod limits;
 mod media;
 mod metrics;
+mod multipart;
 mod options;
 mod origin;
 mod panic;

@@ -8,16 +8,18 @@
 //! Why not headers-accept: version 0.3 answers which type is preferred, and not whether the client has *named* it. That decides here: a
 //! wildcard gets the older type, and the newer one is for those who ask for it.
 
+use std::fmt;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use mime::Mime;
 
 /// What a client takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Accept {
-    /// The type of a response that is one JSON text; `None` where the client takes a stream of events alone.
+    /// The type of a response that is one JSON text; `None` where the client takes streams alone.
     json: Option<MediaType>,
-    /// Whether the client takes a stream of events.
-    pub(super) events: bool,
+    /// The stream that the client takes.
+    stream: Option<StreamType>,
 }
 
 impl Accept {
@@ -32,22 +34,101 @@ impl Accept {
         }
         let accept = Self {
             json: MediaType::negotiate(headers),
-            events: ranges(headers).any(|range| {
-                // By name alone: who takes anything does not mean a stream.
-                range.essence_str() == "text/event-stream" && quality(&range) > 0.0
-            }),
+            stream: StreamType::negotiate(headers),
         };
-        (accept.json.is_some() || accept.events).then_some(accept)
+        (accept.json.is_some() || accept.stream.is_some()).then_some(accept)
     }
 
-    /// Whether even a single response has to be a stream.
-    pub(super) fn only_events(self) -> bool {
+    /// Whether no response may be one JSON text.
+    pub(super) fn only_streams(&self) -> bool {
         self.json.is_none()
     }
 
+    /// Whether even a single response has to be a stream of events.
+    pub(super) fn only_events(&self) -> bool {
+        self.json.is_none() && matches!(self.stream, Some(StreamType::Events))
+    }
+
+    /// The stream that the client takes, if it takes one.
+    pub(super) fn stream(&self) -> Option<&StreamType> {
+        self.stream.as_ref()
+    }
+
     /// The type of a JSON text, also where it is a refusal that the client has to take.
-    pub(super) fn json(self) -> MediaType {
+    pub(super) fn json(&self) -> MediaType {
         self.json.unwrap_or(MediaType::Json)
+    }
+}
+
+/// A stream of responses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StreamType {
+    /// `text/event-stream`: for a query or a mutation too.
+    Events,
+    /// `multipart/mixed;subscriptionSpec="1.0"`: for subscriptions alone.
+    Multipart(Boundary),
+}
+
+impl StreamType {
+    /// By name alone: who takes anything does not mean a stream. Where a client names both with the same weight, it gets events.
+    fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut best = (0.0, None);
+        for range in ranges(headers) {
+            let quality = quality(&range);
+            let (is_better, stream) = match range.essence_str() {
+                "text/event-stream" => (quality >= best.0, Self::Events),
+                // Without the parameter it is another protocol: incremental delivery.
+                "multipart/mixed" if is_subscription(&range) => {
+                    (quality > best.0, Self::Multipart(Boundary::of(&range)))
+                }
+                _ => continue,
+            };
+            if is_better && quality > 0.0 {
+                best = (quality, Some(stream));
+            }
+        }
+        best.1
+    }
+}
+
+fn is_subscription(range: &Mime) -> bool {
+    range
+        .get_param("subscriptionspec")
+        .is_some_and(|version| version == "1.0")
+}
+
+/// What stands between the parts of a multipart response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Boundary(Box<str>);
+
+impl Boundary {
+    /// The longest that RFC 2046 allows.
+    const LONGEST: usize = 70;
+
+    /// The one that the client asks for, if it can be one.
+    fn of(range: &Mime) -> Self {
+        let is_sane = |text: &&str| {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(is_allowed)
+        };
+        let asked = range.get_param(mime::BOUNDARY);
+        asked
+            .as_ref()
+            .map(mime::Name::as_str)
+            .filter(is_sane)
+            .map_or_else(Self::default, |name| Self(name.into()))
+    }
+}
+
+impl Default for Boundary {
+    fn default() -> Self {
+        Self("graphql".into())
+    }
+}
+
+impl fmt::Display for Boundary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 
@@ -206,6 +287,52 @@ mod tests {
             negotiated
         );
         negotiated
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_by_name() {
+        let multipart = |boundary: &str| Some(StreamType::Multipart(Boundary(boundary.into())));
+        let events = Some(StreamType::Events);
+        for (accept, expected) in [
+            ("*/*", None),
+            ("multipart/mixed", None),
+            ("multipart/mixed;deferSpec=20220824, application/json", None),
+            ("multipart/mixed;subscriptionSpec=2.0", None),
+            ("multipart/mixed;subscriptionSpec=1.0;q=0", None),
+            ("text/event-stream", events.clone()),
+            (
+                "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json",
+                multipart("graphql"),
+            ),
+            (
+                "multipart/mixed; subscriptionspec=\"1.0\"",
+                multipart("graphql"),
+            ),
+            (
+                "multipart/mixed;subscriptionSpec=1.0;boundary=\"a-b\"",
+                multipart("a-b"),
+            ),
+            (
+                "multipart/mixed;subscriptionSpec=1.0;boundary=\"a b\"",
+                multipart("graphql"),
+            ),
+            (
+                "multipart/mixed;subscriptionSpec=1.0, text/event-stream",
+                events.clone(),
+            ),
+            (
+                "text/event-stream, multipart/mixed;subscriptionSpec=1.0",
+                events,
+            ),
+            (
+                "text/event-stream;q=0.5, multipart/mixed;subscriptionSpec=1.0",
+                multipart("graphql"),
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(StreamType::negotiate(&headers), expected, "{accept}");
+        }
     }
 
     #[test]

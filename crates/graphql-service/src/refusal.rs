@@ -178,8 +178,16 @@ impl Refusal {
     /// A subscription needs a transport with more than one answer.
     pub(super) fn subscription() -> Self {
         Self::bad_request(
-            "a subscription needs a stream: ask for text/event-stream, or connect a WebSocket with the \
+            "a subscription needs a stream: ask for text/event-stream or multipart/mixed;subscriptionSpec=1.0, or connect a WebSocket with the \
              graphql-transport-ws subprotocol",
+        )
+    }
+
+    /// What has one response is no subscription.
+    pub(super) fn not_streamed() -> Self {
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "multipart/mixed is for subscriptions: ask for application/json or application/graphql-response+json",
         )
     }
 
