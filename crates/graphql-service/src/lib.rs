@@ -10,6 +10,7 @@
 //! | which routes are there, and what lies around every request? | `routes`, `app`, `trace`, `trace_context`, `host`, `browser`, `panic` |
 //! | which connections are taken, and how does a server end? | `connection`, `lifecycle`, `health`, `metrics` |
 //! | what does a request say? | `media`, `request`, `persisted`, `wishes`, `spelling`, `idempotency`, `origin` |
+//! | what becomes of several at once? | `batch` |
 //! | may it run, and when? | `admission`, `limits`, `slots` |
 //! | how is it answered? | `response`, `writing`, `events`, `multipart`, `event_text`, `socket` |
 //! | how is it refused? | `refusal`, `request_error` |
@@ -38,6 +39,7 @@ pub use self::{
 mod access;
 mod admission;
 mod app;
+mod batch;
 mod browser;
 mod connection;
 mod event_text;
