@@ -29,8 +29,8 @@ impl Accept {
         if let (Some(only), None) = (values.next(), values.next())
             && let Some(json) = MediaType::plainly(only)
         {
-            let (json, events) = (Some(json), false);
-            return Some(Self { json, events });
+            let (json, stream) = (Some(json), None);
+            return Some(Self { json, stream });
         }
         let accept = Self {
             json: MediaType::negotiate(headers),
