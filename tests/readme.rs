@@ -36,11 +36,12 @@ fn assert_exists(test: &str) {
     let (modules, function) = test
         .rsplit_once("::")
         .unwrap_or_else(|| panic!("{test}: which module is it in?"));
-    let file = format!("{}.rs", modules.replace("::", "/"));
+    let file = modules.replace("::", "/");
     let source = ["crates/unit-of-work/tests/contract", "tests"]
         .iter()
-        .find_map(|folder| fs::read_to_string(root().join(folder).join(&file)).ok())
-        .unwrap_or_else(|| panic!("{test}: there is no {file}"));
+        .flat_map(|folder| [".rs", "/mod.rs"].map(|end| format!("{folder}/{file}{end}")))
+        .find_map(|path| fs::read_to_string(root().join(path)).ok())
+        .unwrap_or_else(|| panic!("{test}: there is no {file}.rs"));
     assert!(
         source.contains(&format!("async fn {function}(")),
         "{test} is not in {file}"
