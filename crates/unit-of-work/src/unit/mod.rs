@@ -64,7 +64,7 @@ use crate::{
     },
 };
 
-/// The unit of work of one operation: SeaORM's [`ConnectionTrait`] over a transaction that begins by itself and that
+/// The unit of work of one operation: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a transaction that begins by itself and that
 /// its operation finishes.
 ///
 /// It is a handle, cheap to clone. It does not implement `TransactionTrait`: what is inside a unit cannot begin, commit
