@@ -12,6 +12,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
 use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
+use crate::workload::LINES;
+
 /// What stands before the last twelve digits of an account's id.
 pub const ID_HEAD: &str = "01900000-0000-7000-8000-";
 /// The last twelve digits of the first account's id.
@@ -39,6 +41,12 @@ impl Size {
         ensure!(
             lines >= accounts && lines.is_multiple_of(accounts),
             "the lines are a multiple of the accounts"
+        );
+        // Each round has two lines for each account, and Q2 asks for the last ones.
+        ensure!(
+            2 * (lines / accounts) >= LINES,
+            "an account has at least {LINES} lines: the lines are {} times the accounts or more",
+            LINES.div_ceil(2)
         );
         Ok(Self { accounts, lines })
     }
