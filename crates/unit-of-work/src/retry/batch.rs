@@ -22,7 +22,7 @@ use crate::{
     Access, Database, Report, RetryPolicy, UnitOfWork, codes,
     observe::telemetry,
     operation::{report, respond::coded, select::kind_of},
-    retry::{Attempt, Attempts, template::Template},
+    retry::{Attempts, attempt::Attempt, template::Template},
     unit::{
         Ending, Reason,
         finisher::Finisher,

@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream::BoxStream};
 use crate::{
     operation::select::kind_of,
     retry::{
-        Attempt, RetryPolicy,
+        RetryPolicy,
+        attempt::Attempt,
         snapshots::{Document, Snapshots},
     },
     subscription::redelivery::Delivery,

@@ -9,7 +9,7 @@
 //! ([`Fate::answer`]). What follows an end, effects and another attempt, is here too. `tests` has all of it in one table.
 
 use super::{Ending, Outcome, Reason};
-use crate::{FailureKind, UnitError, retry::Lost, unit::effects::Follow};
+use crate::{FailureKind, UnitError, retry::attempt::Lost, unit::effects::Follow};
 
 /// What is known of a unit so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

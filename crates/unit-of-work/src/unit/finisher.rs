@@ -9,7 +9,7 @@ use crate::{
     Access, UnitOfWork,
     database::pool::no_answer,
     operation::{located, respond},
-    retry::Attempt,
+    retry::attempt::Attempt,
     unit::{Answer, Ending, Fate, Outcome, Reason, RollBackOnDrop, acquire_error, answer_late},
 };
 

@@ -25,7 +25,7 @@ use crate::{
         report,
     },
     retry::{
-        Attempt,
+        attempt::Attempt,
         batch::{Part, Together},
     },
     subscription::redelivery::{self, Delivery},

@@ -32,7 +32,7 @@ use crate::{
         select::select,
         turn::Turn,
     },
-    retry::{Attempt, batch},
+    retry::{attempt::Attempt, batch},
     subscription::{redelivery, streaming::Streaming},
 };
 

@@ -10,7 +10,7 @@ use super::PerRequest;
 use crate::{
     Isolation, OperationDeadline,
     observe::timeline::Timeline,
-    retry::Attempt,
+    retry::attempt::Attempt,
     unit::terms::{Deadline, stricter},
 };
 

@@ -2,14 +2,17 @@
 //!
 //! It recurses as deep as brackets stand in brackets, which [`crate::tokens`] has bounded before.
 
+mod cursor;
+mod value;
+
 use async_graphql::parser::types::OperationType;
 
 use crate::{
     ast::{
         Argument, Directive, Document, Field, Fragment, Inline, Name, Operation, Selection,
-        SelectionSet, Spread, Type, TypeKind, Value, ValueKind, VariableDefinition,
+        SelectionSet, Spread, VariableDefinition,
     },
-    error::{Pos, SyntaxError},
+    error::SyntaxError,
     lexer::{Kind, Lexer, Token},
     text,
 };
@@ -250,72 +253,6 @@ impl<'a> Parser<'a> {
         Ok(directives)
     }
 
-    pub(crate) fn value(&mut self, constant: bool) -> Parsed<Value<'a>> {
-        let Token { kind, text, pos } = self.token;
-        let kind = match kind {
-            Kind::Punctuator(b'[') => {
-                let values = self.any(b'[', b']', |parser| parser.value(constant))?;
-                return Ok(Value {
-                    pos,
-                    kind: ValueKind::List(values),
-                });
-            }
-            Kind::Punctuator(b'{') => {
-                let fields = self.any(b'{', b'}', |parser| parser.argument(constant))?;
-                return Ok(Value {
-                    pos,
-                    kind: ValueKind::Object(fields),
-                });
-            }
-            Kind::Punctuator(b'$') => {
-                let name = self.variable()?;
-                if constant {
-                    return Err(SyntaxError::new(
-                        format!("Unexpected variable \"${}\" in constant value.", name.text),
-                        pos,
-                    ));
-                }
-                return Ok(Value {
-                    pos,
-                    kind: ValueKind::Variable(name.text),
-                });
-            }
-            Kind::Int => ValueKind::Int(text),
-            Kind::Float => ValueKind::Float(text),
-            Kind::String => ValueKind::String(text::string(text, pos)?, false),
-            Kind::BlockString => ValueKind::String(text::block(text), true),
-            Kind::Name => match text {
-                "true" => ValueKind::Boolean(true),
-                "false" => ValueKind::Boolean(false),
-                "null" => ValueKind::Null,
-                name => ValueKind::Enum(name),
-            },
-            Kind::End | Kind::Spread | Kind::Punctuator(_) => return Err(self.unexpected()),
-        };
-        self.advance()?;
-        Ok(Value { pos, kind })
-    }
-
-    pub(crate) fn ty(&mut self) -> Parsed<Type<'a>> {
-        let pos = self.token.pos;
-        let kind = if self.skip(b'[')? {
-            let inner = self.ty()?;
-            self.expect(b']')?;
-            TypeKind::List(Box::new(inner))
-        } else {
-            TypeKind::Named(self.name()?.text)
-        };
-        let ty = Type { pos, kind };
-        Ok(if self.skip(b'!')? {
-            Type {
-                pos,
-                kind: TypeKind::NonNull(Box::new(ty)),
-            }
-        } else {
-            ty
-        })
-    }
-
     /// A description in front of a definition, if there is one.
     pub(crate) fn description(&mut self) -> Parsed<Option<std::borrow::Cow<'a, str>>> {
         let Token { kind, text, pos } = self.token;
@@ -326,104 +263,5 @@ impl<'a> Parser<'a> {
         };
         self.advance()?;
         Ok(Some(description))
-    }
-
-    pub(crate) fn name(&mut self) -> Parsed<Name<'a>> {
-        let Token { kind, text, pos } = self.token;
-        if kind != Kind::Name {
-            return Err(SyntaxError::new(
-                format!("Expected Name, found {}.", self.token.describe()),
-                pos,
-            ));
-        }
-        self.advance()?;
-        Ok(Name { text, pos })
-    }
-
-    pub(crate) fn is_keyword(&self, word: &str) -> bool {
-        self.token.kind == Kind::Name && self.token.text == word
-    }
-
-    pub(crate) fn keyword(&mut self, word: &str) -> Parsed<()> {
-        if self.is_keyword(word) {
-            return self.advance();
-        }
-        Err(SyntaxError::new(
-            format!("Expected \"{word}\", found {}.", self.token.describe()),
-            self.token.pos,
-        ))
-    }
-
-    pub(crate) fn is_punctuator(&self, byte: u8) -> bool {
-        self.token.kind == Kind::Punctuator(byte)
-    }
-
-    /// Steps over a punctuator if it is here.
-    pub(crate) fn skip(&mut self, byte: u8) -> Parsed<bool> {
-        let is_here = self.is_punctuator(byte);
-        if is_here {
-            self.advance()?;
-        }
-        Ok(is_here)
-    }
-
-    pub(crate) fn expect(&mut self, byte: u8) -> Parsed<()> {
-        if self.skip(byte)? {
-            return Ok(());
-        }
-        Err(SyntaxError::new(
-            format!(
-                "Expected \"{}\", found {}.",
-                char::from(byte),
-                self.token.describe()
-            ),
-            self.token.pos,
-        ))
-    }
-
-    /// One or more between brackets.
-    pub(crate) fn many<T>(
-        &mut self,
-        open: u8,
-        close: u8,
-        one: impl Fn(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Vec<T>> {
-        self.expect(open)?;
-        let mut all = vec![one(self)?];
-        while !self.skip(close)? {
-            all.push(one(self)?);
-        }
-        Ok(all)
-    }
-
-    /// None, one or more between brackets.
-    fn any<T>(
-        &mut self,
-        open: u8,
-        close: u8,
-        one: impl Fn(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Vec<T>> {
-        self.expect(open)?;
-        let mut all = Vec::new();
-        while !self.skip(close)? {
-            all.push(one(self)?);
-        }
-        Ok(all)
-    }
-
-    pub(crate) fn advance(&mut self) -> Parsed<()> {
-        self.token = self.lexer.next()?;
-        Ok(())
-    }
-
-    pub(crate) fn unexpected(&self) -> SyntaxError {
-        SyntaxError::new(
-            format!("Unexpected {}.", self.token.describe()),
-            self.token.pos,
-        )
-    }
-
-    pub(crate) fn pos(&self) -> Pos {
-        self.token.pos
     }
 }

@@ -1,0 +1,100 @@
+//! One attempt: what the loop tells the extension, and what the extension tells the loop.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::{
+    UnitOfWork,
+    observe::timeline::Timeline,
+    operation::failures::Failure,
+    retry::{batch::Together, notes::Notes},
+};
+
+/// One attempt, as the extension sees it in the request's data.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// From 1.
+    pub(crate) number: u32,
+    /// When the first attempt started: the deadline counts from here.
+    pub(crate) started: Instant,
+    /// The unit that the operations of a batch have together.
+    pub(crate) together: Option<Arc<Together>>,
+    /// Whether the operation is taken to make one statement.
+    pub(crate) alone: bool,
+    /// What it leaves for the next attempt, and has from the last one.
+    pub(crate) notes: Arc<Notes>,
+    /// Made by the extension, where somebody looks.
+    pub(super) timeline: OnceLock<Arc<Timeline>>,
+    /// Set by the extension when it makes more.
+    pub(super) needs_snapshot: OnceLock<()>,
+    /// Set by the extension when the operation is a subscription, which has no attempts.
+    pub(super) subscription: OnceLock<()>,
+    /// Set by the extension when the operation should be run again.
+    pub(super) end: OnceLock<End>,
+}
+
+/// What an operation lost that is to be run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Against another operation.
+    Conflict,
+    /// The connection, before anything was committed; or there was none to be had.
+    Database,
+}
+
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) lost: Lost,
+    pub(super) deadline: Option<Instant>,
+    /// What failed, to be logged one way or the other. The unit itself has ended; it is let go before the wait for the
+    /// next attempt, as its span is.
+    unit: Mutex<Option<UnitOfWork>>,
+}
+
+impl End {
+    fn unit(&self) -> Option<UnitOfWork> {
+        let unit = self.unit.lock();
+        // Nothing can panic while the lock is held.
+        unit.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Logs what the client was shown.
+    pub(super) fn log(&self) {
+        if let Some(unit) = self.unit() {
+            unit.failures().log(unit.span());
+        }
+    }
+
+    pub(super) fn cause(&self) -> Option<Failure> {
+        self.unit()?.failures().cause()
+    }
+}
+
+impl Attempt {
+    /// Where this attempt's steps are written: with those of the attempts before it.
+    pub(crate) fn timeline(&self) -> Arc<Timeline> {
+        let timeline = self.timeline.get_or_init(|| Timeline::new(self.number));
+        timeline.attempt(self.number);
+        Arc::clone(timeline)
+    }
+
+    /// Says that the operation makes more than one statement.
+    pub(crate) fn snapshot_needed(&self) {
+        self.needs_snapshot.get_or_init(|| ());
+    }
+
+    /// Says that the operation is a subscription, of which nothing has run.
+    pub(crate) fn is_subscription(&self) {
+        self.subscription.get_or_init(|| ());
+    }
+
+    /// Says what this attempt lost.
+    pub(crate) fn lost(&self, lost: Lost, deadline: Option<Instant>, unit: &UnitOfWork) {
+        self.end.get_or_init(|| End {
+            lost,
+            deadline,
+            unit: Mutex::new(Some(unit.clone())),
+        });
+    }
+}

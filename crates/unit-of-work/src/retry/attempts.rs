@@ -1,0 +1,150 @@
+//! The attempts of one operation: whether there is to be another one, and when.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    observe::timeline::{Step, Timeline, UnderWay},
+    retry::{
+        RetryPolicy,
+        attempt::{Attempt, End, Lost},
+        batch::Together,
+        notes::Notes,
+    },
+    unit::terms::Deadline,
+};
+
+/// The attempts of one operation, or of a batch that is one unit.
+pub(crate) struct Attempts {
+    started: Instant,
+    number: u32,
+    /// Whether the operation is taken to make one statement.
+    pub(super) alone: bool,
+    /// What they did, if anybody looks.
+    timeline: Option<Arc<Timeline>>,
+    /// What the last attempt has left for the next one.
+    notes: Option<Arc<Notes>>,
+    policy: RetryPolicy,
+    delays: Box<dyn Iterator<Item = Duration> + Send>,
+    /// Made when the database is lost for the first time.
+    without_database: Option<Box<dyn Iterator<Item = Duration> + Send>>,
+}
+
+impl Attempts {
+    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+        Self {
+            started: Instant::now(),
+            number: 1,
+            alone: false,
+            timeline: None,
+            notes: None,
+            policy: *policy,
+            delays: Box::new(policy.delays()),
+            without_database: None,
+        }
+    }
+
+    /// The attempt that is to be made now.
+    pub(crate) fn next(&self, together: Option<Arc<Together>>) -> Arc<Attempt> {
+        Arc::new(Attempt {
+            number: self.number,
+            started: self.started,
+            together,
+            alone: self.alone,
+            timeline: self
+                .timeline
+                .clone()
+                .map_or_else(OnceLock::new, OnceLock::from),
+            notes: self.notes.clone().unwrap_or_default(),
+            needs_snapshot: OnceLock::new(),
+            subscription: OnceLock::new(),
+            end: OnceLock::new(),
+        })
+    }
+
+    /// The attempt turned out to make more than one statement, so it was none: it is made on a transaction.
+    pub(super) fn go_on_with_snapshot(&mut self, last: &Attempt) {
+        self.step_after(last, Step::Snapshot).done();
+        self.alone = false;
+    }
+
+    fn step_after(&mut self, last: &Attempt, step: Step) -> UnderWay {
+        self.timeline = last.timeline.get().cloned();
+        match &self.timeline {
+            Some(timeline) => timeline.begin(step, None),
+            None => UnderWay::UNSEEN,
+        }
+    }
+
+    /// When it is too late for another attempt: one that had to wait for the database would have no time to say so.
+    fn last_start(&self, lost: Lost, deadline: Instant) -> Instant {
+        match lost {
+            Lost::Conflict => deadline,
+            Lost::Database => Deadline {
+                at: deadline,
+                limit: deadline.saturating_duration_since(self.started),
+            }
+            .to_reach_the_database(),
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` where there is to be none.
+    fn delay_before_another(&mut self, end: &End) -> Option<Duration> {
+        let delay = self.next_delay(end)?;
+        let is_late = |deadline| Instant::now() + delay >= self.last_start(end.lost, deadline);
+        (!end.deadline.is_some_and(is_late)).then_some(delay)
+    }
+
+    /// How long to wait before the next attempt, while there may be one.
+    fn next_delay(&mut self, end: &End) -> Option<Duration> {
+        let is_bounded = end.deadline.is_none() || self.policy.attempts <= 1;
+        match end.lost {
+            Lost::Conflict => self.delays.next(),
+            Lost::Database if is_bounded && self.number >= self.policy.attempts => None,
+            Lost::Database => self
+                .without_database
+                .get_or_insert_with(|| Box::new(self.policy.delays_without_database()))
+                .next(),
+        }
+    }
+
+    /// Whether there is to be another attempt after this one; waits until it may be made.
+    pub(crate) async fn go_on(&mut self, last: &Attempt, operation_name: Option<&str>) -> bool {
+        let Some(end) = last.end.get() else {
+            return false;
+        };
+        let Some(delay) = self.delay_before_another(end) else {
+            // What this attempt answered is what the client sees.
+            end.log();
+            return false;
+        };
+        metrics::counter!("unit_of_work_retries_total").increment(1);
+        let cause = end.cause();
+        tracing::warn!(
+            graphql.operation.name = operation_name,
+            attempt = self.number,
+            ?delay,
+            cause = cause
+                .as_ref()
+                .map(|cause| tracing::field::display(&cause.what)),
+            field = cause.as_ref().and_then(|cause| cause.fields.first()),
+            "the operation lost {} and is run again",
+            match end.lost {
+                Lost::Conflict => "a conflict",
+                Lost::Database => "the database",
+            }
+        );
+        let step = self.step_after(last, Step::RunAgain);
+        sleep(delay).await;
+        step.done();
+        self.number += 1;
+        self.notes = Some(Notes::after(&last.notes));
+        // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
+        self.alone = false;
+        true
+    }
+}

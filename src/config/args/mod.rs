@@ -1,0 +1,179 @@
+//! The command line as clap sees it: names, variables, defaults and help. Values stay text.
+
+mod access;
+mod connections;
+mod files;
+mod limits;
+mod observe;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use self::files::{EXPORT_HELP, IMPORT_HELP};
+pub(super) use self::{
+    access::{AccessArgs, TlsArgs},
+    connections::ConnectionArgs,
+    files::{ExportArgs, ImportArgs},
+    limits::LimitArgs,
+    observe::{LogArgs, TraceArgs},
+};
+
+/// A double-entry ledger server with a GraphQL API.
+#[derive(Parser)]
+#[command(
+    name = "daybook",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Without a command, daybook serves. Times are written like 30s, 500ms or 2m.\n\
+        A flag wins over its environment variable."
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Commands>,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Commands {
+    /// Serve the ledger, until SIGTERM or SIGINT (this is the default)
+    Serve(Box<ServeArgs>),
+    /// Bring the database's schema up to date
+    Migrate(MigrateArgs),
+    /// Recompute the whole ledger from its lines, and list what differs
+    Verify(MigrateArgs),
+    /// Write the whole ledger out, for hledger, ledger, a spreadsheet or a program
+    #[command(after_help = EXPORT_HELP)]
+    Export(ExportArgs),
+    /// Post what a file says: all of it, or nothing; the same file once
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
+    /// Print the GraphQL schema, or say what changed since a file of it
+    Schema(SchemaArgs),
+    /// Print what a shell needs to complete commands and flags
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print a man page
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
+}
+
+const COMPLETIONS_HELP: &str = "Examples:\n  \
+    daybook completions bash > /usr/share/bash-completion/completions/daybook\n  \
+    daybook completions zsh > /usr/local/share/zsh/site-functions/_daybook\n  \
+    daybook completions fish > ~/.config/fish/completions/daybook.fish";
+
+const MAN_HELP: &str = "Examples:\n  \
+    daybook man | man -l -\n  \
+    daybook man export > /usr/local/share/man/man1/daybook-export.1";
+
+#[derive(Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+#[derive(Args)]
+pub(super) struct ManArgs {
+    /// The command that the page is about; daybook itself, where not said
+    pub(super) command: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on; port 0 is any free one
+    #[arg(
+        long,
+        env = "DAYBOOK_LISTEN",
+        default_value = "127.0.0.1:8000",
+        value_name = "HOST:PORT"
+    )]
+    pub(super) listen: String,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    /// The most connections of each pool (readers, and on PostgreSQL writers)
+    #[arg(
+        long,
+        env = "DAYBOOK_MAX_CONNECTIONS",
+        default_value = "16",
+        value_name = "N"
+    )]
+    pub(super) max_connections: String,
+    /// How long one operation may take before it is rolled back
+    #[arg(
+        long,
+        env = "DAYBOOK_DEADLINE",
+        default_value = "30s",
+        value_name = "TIME"
+    )]
+    pub(super) deadline: String,
+    /// On a stop: how long /readyz says no before the port is closed
+    #[arg(
+        long,
+        env = "DAYBOOK_NOTICE",
+        default_value = "0s",
+        value_name = "TIME"
+    )]
+    pub(super) notice: String,
+    /// On a stop: how long operations under way may take to finish
+    #[arg(
+        long,
+        env = "DAYBOOK_DRAIN",
+        default_value = "10s",
+        value_name = "TIME"
+    )]
+    pub(super) drain: String,
+    /// Do not bring the database's schema up to date first
+    #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
+    pub(super) no_migrate: bool,
+    /// Do not serve GraphiQL at /, and tell no client of the statements of its operations
+    #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
+    pub(super) no_playground: bool,
+    /// Serve /metrics at this address alone, to everybody who reaches it; otherwise the port of the API has it, behind the same
+    /// authentication
+    #[arg(long, env = "DAYBOOK_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub(super) metrics_listen: Option<String>,
+    /// Do not serve /metrics
+    #[arg(long, env = "DAYBOOK_NO_METRICS")]
+    pub(super) no_metrics: bool,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
+    #[command(flatten)]
+    pub(super) connections: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) traces: TraceArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Say what the schema changes of this one, and exit with 1 where a change breaks clients
+    #[arg(long, value_name = "FILE")]
+    pub(super) check: Option<std::path::PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+#[derive(Args)]
+pub(super) struct DatabaseArgs {
+    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(
+        long,
+        env = "DAYBOOK_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://daybook.db?mode=rwc",
+        value_name = "URL"
+    )]
+    pub(super) database: String,
+}
