@@ -11,7 +11,10 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use thiserror::Error;
 
-use crate::database::{health::Damaged, session::SessionError, sqlite::files::FileReplaced};
+use crate::database::{
+    engine::{SCHEMES, failure, session::SessionError},
+    health::Damaged,
+};
 
 /// `extensions.code` of the errors that this crate adds to a response.
 pub mod codes {
@@ -65,7 +68,7 @@ pub mod codes {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL names an engine that is not supported.
-    #[error("`{scheme}` is no supported database: use postgres:// or sqlite://")]
+    #[error("`{scheme}` is no supported database: use {SCHEMES}")]
     UnsupportedScheme {
         /// What stood before the colon.
         scheme: String,
@@ -257,22 +260,12 @@ impl FailureKind {
 
     pub(crate) fn of_driver(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(error) => {
-                if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-                    of_sqlstate(error.code())
-                } else {
-                    error
-                        .code()
-                        .and_then(|code| code.parse().ok())
-                        .map_or(Self::Other, of_sqlite)
-                }
-            }
+            sqlx::Error::Database(error) => failure::kind(&**error),
             sqlx::Error::Configuration(_) => match SessionError::in_driver_error(error) {
                 Some(SessionError::TakesNoWrites(_)) => Self::Unavailable,
                 Some(_) => Self::Other,
-                None if FileReplaced::in_driver_error(error).is_some() => Self::FileReplaced,
                 None if Damaged::is_driver_error(error) => Self::Damaged,
-                None => Self::Other,
+                None => failure::kind_of_own(error),
             },
             // An operation that has found no room, and has not been followed by one that has.
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,
@@ -286,55 +279,11 @@ impl FailureKind {
     }
 }
 
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn of_sqlstate(code: &str) -> FailureKind {
-    match code {
-        // 55P03: a lock that was not waited for, or not for longer (NOWAIT, `lock_timeout`).
-        "40001" | "40P01" | "55P03" => FailureKind::Conflict,
-        "25006" => FailureKind::ReadOnly,
-        // 25P04: `transaction_timeout` has ended the session.
-        "57014" | "25P04" => FailureKind::Timeout,
-        // The server has no connection left.
-        "53300" => FailureKind::Unavailable,
-        // 58030: it cannot read or write its files.
-        "53000" | "53100" | "53200" | "58030" => FailureKind::Full,
-        // data_corrupted, index_corrupted
-        "XX001" | "XX002" => FailureKind::Damaged,
-        // 40003: statement completion unknown; 57P01 to 57P05: the server ends the session.
-        "40003" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => FailureKind::ConnectionLost,
-        code if code.starts_with("08") => FailureKind::ConnectionLost,
-        code if code.starts_with("23") => FailureKind::Constraint,
-        _ => FailureKind::Other,
-    }
-}
-
 /// Whether the server has ended the session with this error.
 pub(crate) fn ends_session(error: &DbErr) -> bool {
-    let severity = driver_error(error)
+    driver_error(error)
         .and_then(sqlx::Error::as_database_error)
-        .and_then(|error| error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
-        .map(sqlx::postgres::PgDatabaseError::severity);
-    matches!(
-        severity,
-        Some(sqlx::postgres::PgSeverity::Fatal | sqlx::postgres::PgSeverity::Panic)
-    )
-}
-
-/// <https://www.sqlite.org/rescode.html>; the low byte is the primary code.
-fn of_sqlite(code: u32) -> FailureKind {
-    match code & 0xff {
-        // 15: two connections that opened the log at the same moment.
-        5 | 6 | 15 => FailureKind::Conflict,
-        7 | 10 | 13 => FailureKind::Full,
-        8 => FailureKind::ReadOnly,
-        9 => FailureKind::Timeout,
-        // 11: a page cannot be right; 26: the file has no header of a database.
-        11 | 26 => FailureKind::Damaged,
-        // A file could not be opened: most often the process has no descriptor left.
-        14 => FailureKind::Unavailable,
-        19 => FailureKind::Constraint,
-        _ => FailureKind::Other,
-    }
+        .is_some_and(failure::ends_session)
 }
 
 /// The driver's own error inside SeaORM's.
@@ -374,52 +323,6 @@ mod tests {
     use std::io::{Error, ErrorKind};
 
     use super::*;
-
-    #[test]
-    fn codes_of_postgres_mean_what_the_manual_says() {
-        for (kind, codes) in [
-            (FailureKind::Conflict, &["40001", "40P01", "55P03"][..]),
-            (FailureKind::ReadOnly, &["25006"]),
-            (FailureKind::Timeout, &["57014", "25P04"]),
-            (
-                FailureKind::ConnectionLost,
-                &[
-                    "57P01", "57P02", "57P03", "57P05", "25P03", "08000", "08003", "08006", "08P01",
-                ],
-            ),
-            (FailureKind::Unavailable, &["53300"]),
-            (FailureKind::Full, &["53000", "53100", "53200", "58030"]),
-            (FailureKind::Constraint, &["23505", "23503", "23514"]),
-            (FailureKind::Damaged, &["XX001", "XX002"]),
-            // A database that was dropped, a password, a database that is not there, a mistake.
-            (
-                FailureKind::Other,
-                &["57P04", "28P01", "28000", "3D000", "42601", "XX000"],
-            ),
-        ] {
-            for code in codes {
-                assert_eq!(of_sqlstate(code), kind, "{code}");
-            }
-        }
-    }
-
-    #[test]
-    fn codes_of_sqlite_mean_what_its_manual_says() {
-        for (kind, codes) in [
-            (FailureKind::Conflict, &[5, 517, 261, 6, 15][..]),
-            (FailureKind::ReadOnly, &[8, 1032]),
-            (FailureKind::Timeout, &[9]),
-            (FailureKind::Full, &[13, 10, 778, 1034, 7]),
-            (FailureKind::Constraint, &[19, 787, 2067]),
-            (FailureKind::Damaged, &[11, 267, 26]),
-            (FailureKind::Unavailable, &[14]),
-            (FailureKind::Other, &[1, 21]),
-        ] {
-            for code in codes {
-                assert_eq!(of_sqlite(*code), kind, "{code}");
-            }
-        }
-    }
 
     /// Whatever breaks while a connection is made has lost nothing, and on one that is used it may have.
     #[test]

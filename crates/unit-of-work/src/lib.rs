@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "what only the engine uses that is left out")
+)]
 
 mod database;
 mod error;
@@ -10,7 +14,7 @@ mod subscription;
 mod unit;
 
 pub use database::begin::SessionSettings;
-pub use database::sqlite::keeper::Checkpoint;
+pub use database::checkpoint::Checkpoint;
 pub use database::{Access, Database, DatabaseOptions};
 pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
 pub use idempotency::{IdempotencyKey, IdempotencySettings, Viewer};

@@ -1,10 +1,10 @@
 //! What goes with BEGIN: all of it in the same round trip.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use sea_orm::{DbErr, IsolationLevel};
+use sea_orm::IsolationLevel;
 
-use crate::{Access, database::backend::Backend};
+use crate::Access;
 
 /// How a unit's transaction begins.
 #[derive(Clone, Debug)]
@@ -21,15 +21,6 @@ pub(crate) struct Begin {
     pub(crate) settings: SessionSettings,
     /// Whether to ask for what the transaction is known by, so that the outcome of a lost COMMIT can be asked for.
     pub(crate) identify: bool,
-}
-
-/// What PostgreSQL knows a transaction by.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// `pg_current_xact_id()`. It is this transaction's only for as long as its backend lives: after a crash of the server, or
-    /// a failover, another transaction may get the same id.
-    pub(crate) transaction: String,
-    pub(crate) backend: Arc<Backend>,
 }
 
 /// Settings of PostgreSQL that hold for one operation's transaction alone (`set_config(name, value, true)`): a tenant or a
@@ -63,11 +54,11 @@ impl SessionSettings {
         self.0.is_empty()
     }
 
-    /// Whether PostgreSQL can read them: a statement ends at U+0000.
-    fn has_nul(&self) -> bool {
-        self.0
-            .iter()
-            .any(|(name, value)| name.contains('\0') || value.contains('\0'))
+    /// Their names and values.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let settings = self.0.iter();
+        settings.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -78,54 +69,5 @@ impl Begin {
             && self.statement_timeout.is_none()
             && self.settings.is_empty()
             && !self.identify
-    }
-
-    /// # Errors
-    /// When a setting has the character U+0000.
-    pub(crate) fn postgres_sql(&self) -> Result<String, DbErr> {
-        if self.settings.has_nul() {
-            return Err(DbErr::Custom(
-                "a setting of the transaction has the character U+0000".to_owned(),
-            ));
-        }
-        let mut sql = String::from("BEGIN");
-        if let Some(level) = self.isolation {
-            let _ = write!(sql, " ISOLATION LEVEL {level}");
-        }
-        let limits = [
-            ("statement_timeout", self.statement_timeout),
-            ("idle_in_transaction_session_timeout", self.idle_timeout),
-        ];
-        for (name, limit) in limits {
-            if let Some(limit) = limit {
-                // 0 would be no limit at all.
-                let milliseconds = limit.as_millis().max(1);
-                let _ = write!(sql, "; SET LOCAL {name} = {milliseconds}");
-            }
-        }
-        for (name, value) in &self.settings.0 {
-            let (name, value) = (literal(name), literal(value));
-            let _ = write!(sql, "; SELECT set_config({name}, {value}, true)");
-        }
-        if self.identify {
-            sql.push_str("; SELECT pg_current_xact_id()::text, pg_backend_pid()::text");
-        }
-        Ok(sql)
-    }
-}
-
-/// A string literal that means the same whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_cannot_be_broken_out_of() {
-        assert_eq!(literal("it's"), "E'it''s'");
-        assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
     }
 }

@@ -5,7 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use super::{Ticket, stored::Stored};
-use crate::{Database, UnitOfWork};
+use crate::{
+    Database, UnitOfWork,
+    database::engine::words::{Words, words},
+};
 
 /// How many rows one statement of a sweep deletes: few enough to hold SQLite's one writer only shortly.
 const BATCH: u64 = 500;
@@ -16,10 +19,12 @@ const BATCH: u64 = 500;
 /// This is history once it has run anywhere, and does not change.
 #[must_use]
 pub fn create_table(engine: DbBackend) -> String {
-    let (text, bigint, options) = match engine {
-        DbBackend::Sqlite => ("TEXT", "INTEGER", " STRICT, WITHOUT ROWID"),
-        _ => (r#"text COLLATE "C""#, "bigint", ""),
-    };
+    let Words {
+        text,
+        bigint,
+        table_options,
+        ..
+    } = words(engine);
     format!(
         "CREATE TABLE unit_of_work_idempotency (
             viewer          {text} NOT NULL,
@@ -28,7 +33,7 @@ pub fn create_table(engine: DbBackend) -> String {
             response        text,
             expires_at      {bigint} NOT NULL,
             CONSTRAINT unit_of_work_idempotency_pkey PRIMARY KEY (viewer, idempotency_key)
-        ){options};
+        ){table_options};
         CREATE INDEX unit_of_work_idempotency_expires_at_idx ON unit_of_work_idempotency (expires_at);"
     )
 }
@@ -127,10 +132,7 @@ pub(super) async fn record(
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
 pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
     // A key that is being taken over or swept by another server is left to that.
-    let locked = match database.backend() {
-        DbBackend::Postgres => " FOR UPDATE SKIP LOCKED",
-        _ => "",
-    };
+    let locked = words(database.backend()).skip_locked;
     let sql = format!(
         "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND (viewer, idempotency_key) IN \
          (SELECT viewer, idempotency_key FROM unit_of_work_idempotency WHERE expires_at <= $1 LIMIT {BATCH}{locked})"

@@ -27,6 +27,7 @@ use tracing::{Span, field::Empty};
 
 use crate::{
     Access, FailureKind,
+    database::engine::words::words,
     observe::timeline::Step,
     unit::{Outcome, Reason},
 };
@@ -143,11 +144,7 @@ pub(crate) fn step_span(step: Step, backend: DbBackend, sql: Option<&str>) -> Sp
         otel.name = sql.map_or(step.name(), verb),
         otel.kind = if step == Step::Wait { "internal" } else { "client" },
         otel.status_code = Empty,
-        db.system.name = match backend {
-            DbBackend::MySql => "mysql",
-            DbBackend::Postgres => "postgresql",
-            _ => "sqlite",
-        },
+        db.system.name = words(backend).system_name,
         db.operation.name = sql.map_or(step.name(), verb),
         error.type = Empty,
     )

@@ -15,15 +15,16 @@ use std::{pin::Pin, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Outcome, UnitOfWork};
-use sea_orm::{DbErr, RuntimeErr};
-use sqlx::error::DatabaseError as _;
+use sea_orm::{DbBackend, DbErr, RuntimeErr};
 
 use crate::{
-    FailureKind,
+    Database, FailureKind,
     database::{
-        begin::Identity,
         connection::Connection,
-        postgres::control::{Control, Found, Progress},
+        engine::{
+            Opened, failure,
+            outcome::{Found, Identity, Progress},
+        },
     },
     error::CommitFailure,
     unit::{
@@ -58,10 +59,10 @@ impl Proof {
         }
     }
 
-    fn question(&self) -> sea_orm::Statement {
+    fn question(&self, engine: DbBackend) -> sea_orm::Statement {
         match self {
-            Self::Evidence(evidence) => evidence.question(),
-            Self::Marker(marker) => marker.question(),
+            Self::Evidence(evidence) => evidence.question(engine),
+            Self::Marker(marker) => marker.question(engine),
         }
     }
 }
@@ -88,17 +89,14 @@ impl UnitOfWork {
             let first = identity
                 .as_ref()
                 .map_or(limit, |_| limit.min(now + ASK_AFTER));
-            match (
-                timeout_at(first, committing.as_mut()).await,
-                &identity,
-                self.inner.database.control(),
-            ) {
-                (Ok(answer), ..) => Waited::Answered(answer),
+            let opened = self.inner.database.opened();
+            match (timeout_at(first, committing.as_mut()).await, &identity) {
+                (Ok(answer), _) => Waited::Answered(answer),
                 // Boxed: it is rare, and every COMMIT would have room for it.
-                (Err(_), Some(identity), Some(control)) => {
-                    Box::pin(wait_on(control, identity, committing, limit)).await
+                (Err(_), Some(identity)) => {
+                    Box::pin(wait_on(opened, identity, committing, limit)).await
                 }
-                (Err(_), ..) => Waited::Committing,
+                (Err(_), None) => Waited::Committing,
             }
         };
         let outcome = match waited {
@@ -185,20 +183,19 @@ impl UnitOfWork {
         proof: Option<Proof>,
         limit: Instant,
     ) -> Outcome {
-        let (Some(identity), Some(control)) = (identity, self.inner.database.control()) else {
+        let Some(identity) = identity else {
             return Outcome::Unknown;
         };
+        let database = &self.inner.database;
         let Some(proof) = proof else {
             tracing::warn!(parent: &self.inner.span, "nothing can show what became of the COMMIT");
             let unit = self.clone();
             self.detached(async move {
-                if let Some(control) = unit.inner.database.control() {
-                    control.end_waiting(&identity).await;
-                }
+                unit.inner.database.opened().end_waiting(&identity).await;
             });
             return Outcome::Unknown;
         };
-        let found = timeout_at(limit, look(control, &identity, &proof)).await;
+        let found = timeout_at(limit, look(database, &identity, &proof)).await;
         tracing::warn!(parent: &self.inner.span, ?found, "the database was asked for the outcome of a COMMIT");
         match found {
             Ok(Found::Row) => Outcome::Committed,
@@ -216,11 +213,11 @@ impl UnitOfWork {
         let unit = self.clone();
         self.detached(async move {
             let database = &unit.inner.database;
-            let (Some(control), Some(identity)) = (database.control(), identity) else {
+            let Some(identity) = identity else {
                 return connection.close_hard();
             };
             let gone_on = async {
-                while let Ok(Progress::Committing) = control.progress(&identity).await {
+                while let Ok(Progress::Committing) = database.opened().progress(&identity).await {
                     sleep(ASK_AGAIN).await;
                 }
                 sleep(LAST_CALL).await;
@@ -242,7 +239,7 @@ impl UnitOfWork {
 
 /// Waits for the answer to COMMIT for as long as the server is at it, and there is time.
 async fn wait_on(
-    control: &Control,
+    opened: &Opened,
     identity: &Identity,
     mut committing: Pin<&mut impl Future<Output = Result<(), sqlx::Error>>>,
     limit: Instant,
@@ -250,7 +247,7 @@ async fn wait_on(
     let mut progress = Progress::Unknown;
     let silence = async {
         loop {
-            match control.progress(identity).await {
+            match opened.progress(identity).await {
                 Ok(Progress::Waiting | Progress::Over) => {
                     return sleep(LAST_CALL).await;
                 }
@@ -275,9 +272,10 @@ async fn wait_on(
 }
 
 /// Looks for the row until it is certain that it is there or not.
-async fn look(control: &Control, identity: &Identity, proof: &Proof) -> Found {
+async fn look(database: &Database, identity: &Identity, proof: &Proof) -> Found {
     loop {
-        match control.look(identity, proof.question()).await {
+        let question = proof.question(database.backend());
+        match database.opened().look(identity, question).await {
             Ok(Found::NotYet) => {}
             Ok(found) => return found,
             Err(error) if is_refusal(&error) && !FailureKind::of_driver(&error).retryable() => {
@@ -298,14 +296,7 @@ pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
         && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }
 
-/// Whether SQLite has failed to write or to sync: the transaction is undone, but what is in the log of it may be whole, and would
-/// be found there after a crash.
+/// Whether what was refused may be found after a crash all the same.
 fn may_come_back(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else {
-        return false;
-    };
-    let error = error.try_downcast_ref::<sqlx::sqlite::SqliteError>();
-    let code = error.and_then(|error| error.code()?.parse::<u32>().ok());
-    // SQLITE_IOERR, of whatever kind.
-    code.is_some_and(|code| code & 0xff == 10)
+    matches!(error, sqlx::Error::Database(error) if failure::may_come_back(&**error))
 }

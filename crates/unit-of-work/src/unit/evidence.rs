@@ -28,7 +28,7 @@ pub(crate) enum Evidence {
 
 impl Evidence {
     /// Has one row if the COMMIT happened, else none.
-    pub(crate) fn question(&self) -> Statement {
+    pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         match self {
             Self::Row { table, id } => {
                 let query = Query::select()
@@ -36,14 +36,14 @@ impl Evidence {
                     .from(Alias::new(table.as_ref()))
                     .and_where(Expr::col("id").eq(id.clone()))
                     .to_owned();
-                DbBackend::Postgres.build(&query)
+                engine.build(&query)
             }
             Self::Key {
                 viewer,
                 key,
                 begins,
             } => Statement::from_sql_and_values(
-                DbBackend::Postgres,
+                engine,
                 "SELECT 1 FROM unit_of_work_idempotency \
                  WHERE viewer = $1 AND idempotency_key = $2 AND starts_with(response, $3)",
                 [

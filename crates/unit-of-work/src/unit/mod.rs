@@ -53,7 +53,7 @@ pub(crate) use lend::acquire_error;
 
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
-    database::connection::{Connection, Peer},
+    database::{connection::Connection, engine::Peer},
     observe::{telemetry::Stats, timeline::Timeline},
     operation::failures::{self, Failures},
     unit::{
@@ -386,8 +386,8 @@ impl UnitOfWork {
 
     /// Whether the unit has not begun because the database cannot be reached.
     pub(crate) fn waits_for_database(&self) -> bool {
-        let pool = self.inner.database.pool(self.inner.terms.access);
-        !self.stats().has_begun() && pool.is_out_of_reach()
+        let database = &self.inner.database;
+        !self.stats().has_begun() && database.is_out_of_reach(self.inner.terms.access)
     }
 }
 

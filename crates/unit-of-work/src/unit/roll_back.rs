@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{Ending, State, UnitOfWork, commit::is_refusal};
-use crate::database::connection::{Connection, Peer};
+use crate::database::{connection::Connection, engine::Peer};
 
 /// How long a statement that nobody waits for may take to end by itself before it is stopped: most do.
 const STOP_AFTER: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ impl UnitOfWork {
 
     /// Has the statement under way stopped, and remembers it. The connection must not leave this unit meanwhile.
     async fn stop(&self, peer: &Peer) {
-        let is_certain = self.inner.database.stop(peer).await;
+        let is_certain = self.inner.database.opened().stop(peer).await;
         self.inner.stopped.get_or_init(|| is_certain);
     }
 
@@ -68,11 +68,10 @@ impl UnitOfWork {
         let limit = Instant::now() + self.inner.database.finish_timeout();
         let is_busy = connection.is_busy();
         let peer = connection.peer();
-        let patience = match &peer {
-            _ if is_busy => limit.min(Instant::now() + STOP_AFTER),
-            Peer::Postgres(_) => limit.min(Instant::now() + END_AFTER),
-            // Nobody can end a thread.
-            Peer::Sqlite(_) => limit,
+        let patience = if is_busy {
+            limit.min(Instant::now() + STOP_AFTER)
+        } else {
+            patience_with(&peer, limit)
         };
         let ended = {
             let mut rolling = std::pin::pin!(roll_back(&mut connection));
@@ -92,9 +91,7 @@ impl UnitOfWork {
             (Ok(()), Some(false)) => Err(late()),
             (error, _) => error,
         };
-        if let Peer::Sqlite(interrupt) = peer {
-            interrupt.lower();
-        }
+        peer.stop_no_more();
         match ended {
             Ok(()) => drop(connection),
             Err(_) => self.inner.database.give_up(connection),
@@ -109,14 +106,20 @@ impl UnitOfWork {
         rolling: Pin<&mut impl Future<Output = Result<(), sqlx::Error>>>,
         limit: Instant,
     ) -> Result<(), sqlx::Error> {
-        let limit = match peer {
-            Peer::Postgres(_) => limit.min(Instant::now() + END_AFTER),
-            Peer::Sqlite(_) => limit,
-        };
+        let limit = patience_with(peer, limit);
         match join(timeout_at(limit, rolling), self.stop(peer)).await.0 {
             Ok(ended) => ended,
             Err(_) => Err(late()),
         }
+    }
+}
+
+/// Until when ROLLBACK is waited for: who can be ended from elsewhere is not waited for long.
+fn patience_with(peer: &Peer, limit: Instant) -> Instant {
+    if peer.can_be_ended() {
+        limit.min(Instant::now() + END_AFTER)
+    } else {
+        limit
     }
 }
 

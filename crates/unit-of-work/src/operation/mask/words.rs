@@ -5,7 +5,7 @@ use std::{any::Any, error::Error as StdError, sync::Arc};
 use async_graphql::{Error, ErrorExtensionValues, ServerError, Value};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
-use crate::{UnitError, error::driver_error};
+use crate::{UnitError, database::engine::failure, error::driver_error};
 
 /// Texts shorter than this, without what is neither letter nor digit, say nothing.
 const SHORTEST: usize = 8;
@@ -46,11 +46,7 @@ pub(super) fn texts_of(error: &DbErr) -> Vec<String> {
     let mut texts = Vec::new();
     match driver_error(error) {
         Some(sqlx::Error::Database(error)) => {
-            texts.push(bare(error.message()));
-            if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-                let more = [error.detail(), error.hint(), error.r#where()];
-                texts.extend(more.into_iter().flatten().map(bare));
-            }
+            texts.extend(failure::texts(&**error).into_iter().map(bare));
         }
         Some(error) => texts.push(bare(&error.to_string())),
         None => texts.push(bare(&error.to_string())),

@@ -24,7 +24,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
-use crate::Database;
+use crate::{
+    Database,
+    database::engine::words::{Words, words},
+};
 
 #[cfg(feature = "migration")]
 mod migration;
@@ -46,17 +49,19 @@ pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(60 * 60);
 /// This is history once it has run anywhere, and does not change.
 #[must_use]
 pub fn create_table(engine: DbBackend) -> String {
-    let (uuid, bigint, options) = match engine {
-        DbBackend::Sqlite => ("TEXT", "INTEGER", " STRICT, WITHOUT ROWID"),
-        _ => ("uuid", "bigint", ""),
-    };
+    let Words {
+        uuid,
+        bigint,
+        table_options,
+        ..
+    } = words(engine);
     // The time comes first, so that one index serves those who insert, ask and sweep.
     format!(
         "CREATE TABLE unit_of_work_marker (
             created_at {bigint} NOT NULL,
             id         {uuid} NOT NULL,
             CONSTRAINT unit_of_work_marker_pkey PRIMARY KEY (created_at, id)
-        ){options};"
+        ){table_options};"
     )
 }
 
@@ -77,18 +82,24 @@ pub fn drop_table() -> &'static str {
 /// # Cancel safety
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
 pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
-    if database.backend() != DbBackend::Postgres {
+    let backend = database.backend();
+    let Words {
+        has_markers,
+        skip_locked,
+        ..
+    } = words(backend);
+    if !has_markers {
         return Ok(0);
     }
     let old = milliseconds(now.checked_sub(KEPT_FOR).unwrap_or(UNIX_EPOCH));
     // A marker that another server is sweeping is left to that.
     let sql = format!(
         "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
-         (SELECT created_at, id FROM unit_of_work_marker WHERE created_at < $1 LIMIT {BATCH} FOR UPDATE SKIP LOCKED)"
+         (SELECT created_at, id FROM unit_of_work_marker WHERE created_at < $1 LIMIT {BATCH}{skip_locked})"
     );
     let mut swept = 0;
     loop {
-        let delete = Statement::from_sql_and_values(DbBackend::Postgres, &sql, [old.into()]);
+        let delete = Statement::from_sql_and_values(backend, &sql, [old.into()]);
         let batch = database
             .write(async |unit| Ok::<_, DbErr>(unit.execute_raw(delete).await?.rows_affected()))
             .await?;
@@ -128,13 +139,13 @@ impl Marker {
     }
 
     /// Has one row if the COMMIT happened, else none.
-    pub(crate) fn question(&self) -> Statement {
+    pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         let sql = format!(
             "SELECT 1 FROM {} WHERE created_at = $1 AND id = $2",
             self.table
         );
         let values = [self.created_at.into(), self.id.into()];
-        Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+        Statement::from_sql_and_values(engine, sql, values)
     }
 }
 

@@ -5,32 +5,16 @@
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, SqliteConnection,
     sqlite::SqliteConnectOptions,
 };
 use tokio::sync::Mutex;
 
-use crate::{
-    Access, Database,
-    database::sqlite::files::{FileReplaced, Files, Part},
-    unit::acquire_error,
-};
+use super::files::{FileReplaced, Files, Part};
 
 /// How long the log of a database that was replaced may take to be written into the file that is open.
 const COMPLETION: Duration = Duration::from_secs(5);
-
-/// What a checkpoint found. See [`Database::checkpoint`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Checkpoint {
-    /// The length of the log in bytes, before it.
-    pub log_bytes: u64,
-    /// Whether the log is empty now. It is not where a reader, in this process or in another, still needs some of it, or somebody
-    /// writes.
-    pub is_emptied: bool,
-}
 
 /// The files of one SQLite database, and the connection that keeps them.
 #[derive(Debug)]
@@ -68,7 +52,7 @@ impl Keeper {
     }
 
     /// Moves the log into the database file and empties it, if nobody reads from it or writes within `patience`.
-    async fn empty_log(&self, patience: Duration) -> Result<bool, sqlx::Error> {
+    pub(super) async fn empty_log(&self, patience: Duration) -> Result<bool, sqlx::Error> {
         let mut kept = self.connection.lock().await;
         let Some(connection) = kept.as_mut() else {
             return Err(sqlx::Error::PoolClosed);
@@ -146,46 +130,4 @@ async fn empty_log(
         .ok_or(sqlx::Error::RowNotFound)?
         .try_get_unchecked(0)?;
     Ok(is_busy == 0)
-}
-
-impl Database {
-    /// Looks whether the files of an SQLite database are still the ones that are open, as each unit does that may write. `Ok` on
-    /// other engines.
-    ///
-    /// # Errors
-    /// Once one was deleted, moved, replaced, or overwritten by something else than SQLite. [`FailureKind::of`](crate::FailureKind::of)
-    /// tells it as [`FileReplaced`](crate::FailureKind::FileReplaced). It stays until the database is connected to anew.
-    pub fn check_files(&self) -> Result<(), DbErr> {
-        self.look_at_files(Access::ReadWrite).map_err(acquire_error)
-    }
-
-    /// Moves the write-ahead log of an SQLite database into the database file and empties it, where it has more than
-    /// `least` bytes. SQLite does the first by itself, but the log stays as long as it once was; and where somebody reads all the time,
-    /// it grows. Nobody is waited for, and while it runs nobody can write: where the log was small, that takes milliseconds.
-    /// `None` on other engines.
-    ///
-    /// # Errors
-    /// When the log cannot be looked at or moved.
-    ///
-    /// # Cancel safety
-    /// Dropping the future lets it go on.
-    pub async fn checkpoint(&self, least: u64) -> Result<Option<Checkpoint>, DbErr> {
-        self.check_files()?;
-        let Some(keeper) = self.keeper() else {
-            return Ok(None);
-        };
-        let log_bytes = keeper
-            .files
-            .log_length()
-            .map_err(|error| acquire_error(error.into()))?;
-        let is_emptied = log_bytes <= least
-            || keeper
-                .empty_log(Duration::ZERO)
-                .await
-                .map_err(acquire_error)?;
-        Ok(Some(Checkpoint {
-            log_bytes,
-            is_emptied: is_emptied && log_bytes > least,
-        }))
-    }
 }

@@ -7,9 +7,12 @@ use std::{sync::Arc, time::Duration};
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _};
 use tokio::time::timeout;
 
-use crate::database::{
+use super::{
     backend::{Backend, Standing},
-    begin::Identity,
+    session::PostgresSession,
+};
+use crate::database::{
+    engine::outcome::{Found, Progress},
     pool::{Pool, Pooled},
 };
 
@@ -24,34 +27,14 @@ pub(crate) struct Control {
     pool: Pool<Postgres>,
 }
 
-/// How far a transaction is whose COMMIT was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The server is at it: it checks, writes, or waits for a standby.
-    Committing,
-    /// The transaction is open, and the server waits for a statement: COMMIT has not reached it.
-    Waiting,
-    /// It has ended, one way or the other.
-    Over,
-    /// This server does not know of it.
-    Unknown,
-}
-
-/// What a lost COMMIT has left behind, as one server shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// The row is there, also after a failover.
-    Row,
-    /// It is not there, and will not be.
-    Nothing,
-    /// Ask again.
-    NotYet,
-}
-
 impl Control {
     pub(crate) fn new(writer: &Pool<Postgres>) -> Self {
         Self {
-            pool: writer.beside(CONNECTIONS),
+            // Also to a server that takes no writes: a backend on it can be ended all the same.
+            pool: writer.beside(CONNECTIONS, |writer| PostgresSession {
+                must_take_writes: false,
+                ..writer.clone()
+            }),
         }
     }
 
@@ -83,9 +66,8 @@ impl Control {
     }
 
     /// Ends a backend that COMMIT has not reached, and does nothing where it has.
-    pub(crate) async fn end_waiting(&self, identity: &Identity) {
-        self.order(&identity.backend, end_if_waiting(&identity.backend))
-            .await;
+    pub(crate) async fn end_waiting(&self, backend: &Backend) {
+        self.order(backend, end_if_waiting(backend)).await;
     }
 
     async fn order(&self, backend: &Backend, sql: String) -> bool {
@@ -109,9 +91,13 @@ impl Control {
     }
 
     /// How far a transaction is.
-    pub(crate) async fn progress(&self, identity: &Identity) -> Result<Progress, sqlx::Error> {
+    pub(crate) async fn progress(
+        &self,
+        transaction: &str,
+        backend: &Backend,
+    ) -> Result<Progress, sqlx::Error> {
         let mut connection = self.connection().await?;
-        let progress = progress(&mut connection, identity).await?;
+        let progress = progress(&mut connection, transaction, backend).await?;
         connection.in_doubt(false);
         Ok(progress)
     }
@@ -120,17 +106,18 @@ impl Control {
     /// row if it has.
     pub(crate) async fn look(
         &self,
-        identity: &Identity,
+        transaction: &str,
+        backend: &Backend,
         question: sea_orm::Statement,
     ) -> Result<Found, sqlx::Error> {
         let mut connection = self.connection().await?;
         // In a transaction of its own, so that its snapshot is younger than the answer.
-        let is_over = match progress(&mut connection, identity).await? {
+        let is_over = match progress(&mut connection, transaction, backend).await? {
             Progress::Over => true,
             Progress::Unknown => false,
             Progress::Waiting => {
                 // COMMIT did not arrive. It must not arrive later.
-                let end = AssertSqlSafe(end_if_waiting(&identity.backend));
+                let end = AssertSqlSafe(end_if_waiting(backend));
                 connection.execute(end).await?;
                 connection.in_doubt(false);
                 return Ok(Found::NotYet);
@@ -180,10 +167,11 @@ fn end_if_waiting(backend: &Backend) -> String {
 
 async fn progress(
     connection: &mut Pooled<Postgres>,
-    identity: &Identity,
+    transaction: &str,
+    backend: &Backend,
 ) -> Result<Progress, sqlx::Error> {
     let here: Arc<Backend> = connection.peer().clone();
-    let (Some(here), Some(there)) = (&here.server, &identity.backend.server) else {
+    let (Some(here), Some(there)) = (&here.server, &backend.server) else {
         return Ok(Progress::Unknown);
     };
     match here.stands_to(there) {
@@ -197,8 +185,8 @@ async fn progress(
     let sql = format!(
         "SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
          FROM pg_stat_activity WHERE {} AND backend_xid = ('{}'::xid8)::xid",
-        this_one(&identity.backend),
-        identity.transaction
+        this_one(backend),
+        transaction
     );
     let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
     let Some(row) = rows.first() else {

@@ -1,37 +1,15 @@
-//! What a connection's other end is: asked once, when the connection is made, so that it costs an operation nothing.
+//! The process of PostgreSQL at the other end of a connection: asked once, when the connection is made, so that it costs an
+//! operation nothing.
 //!
-//! On PostgreSQL it is a backend process. Who has lost the connection can still name the process on another one: to stop its
-//! statement, to end it, or to learn whether its transaction is over. A process id alone is not enough, because ids are
-//! given out again; the moment at which the process started tells two of them apart.
-//!
-//! On SQLite it is a thread of our own, which looks now and then whether its statement is still wanted.
+//! Who has lost the connection can still name the process on another one: to stop its statement, to end it, or to learn
+//! whether its transaction is over. A process id alone is not enough, because ids are given out again; the moment at which the
+//! process started tells two of them apart.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
-use sqlx::{Database, Executor as _, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection};
+use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::FailureKind;
-
-/// How many of its instructions SQLite runs between two looks at whether the statement is still wanted. A few dozen
-/// microseconds.
-const INSTRUCTIONS: i32 = 4000;
-
-/// A database whose new connections are asked what their other end is.
-pub(crate) trait Introduced: Database {
-    /// What the other end is.
-    type Peer: Clone + std::fmt::Debug + Send + Sync + 'static;
-
-    /// Asks a new connection, in one round trip.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    fn introduce(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<Self::Peer, sqlx::Error>> + Send;
-}
 
 /// A backend process of PostgreSQL, and the server that it belongs to. Empty where the server does not say.
 #[derive(Debug, Default)]
@@ -96,10 +74,12 @@ const WHO: &str = "\
             WHERE c.oid = to_regclass('unit_of_work_marker') \
               AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'SELECT'))";
 
-impl Introduced for Postgres {
-    type Peer = Arc<Backend>;
-
-    async fn introduce(connection: &mut PgConnection) -> Result<Arc<Backend>, sqlx::Error> {
+impl Backend {
+    /// Asks a new connection, in one round trip.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(super) async fn introduce(connection: &mut PgConnection) -> Result<Arc<Self>, sqlx::Error> {
         let row = match connection.fetch_one(WHO).await {
             Ok(row) => row,
             Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
@@ -121,39 +101,12 @@ impl Introduced for Postgres {
             }),
             _ => None,
         };
-        Ok(Arc::new(Backend {
+        Ok(Arc::new(Self {
             pid: text(0)?.unwrap_or_default(),
             started: text(1)?.unwrap_or_default(),
             server,
             markers: text(5)?,
         }))
-    }
-}
-
-/// Asks SQLite to give up the statement that it runs on one connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Until [`Interrupt::lower`], statements of the connection that take long fail with SQLITE_INTERRUPT.
-    pub(crate) fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn lower(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Introduced for Sqlite {
-    type Peer = Interrupt;
-
-    async fn introduce(connection: &mut SqliteConnection) -> Result<Interrupt, sqlx::Error> {
-        let interrupt = Interrupt::default();
-        let asked = interrupt.clone();
-        let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(INSTRUCTIONS, move || !asked.0.load(Ordering::Relaxed));
-        Ok(interrupt)
     }
 }
 

@@ -1,88 +1,11 @@
-//! What the session of a new connection must be, and the proof that it is.
-//!
-//! Isolation, access mode and time-outs are set when a connection is made, so that they cost an operation no statement. But
-//! what sets them may be dropped on the way without a word: a pooler ignores start-up options, an SQLite was built without
-//! a feature. So each new connection is asked once, and one that is not as asked is never used.
-//!
-//! Settings that are not sent are asked for too where the contract rests on them: a role or a database may have its own.
+//! What a session on PostgreSQL must be, and the proof that it is.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sea_orm::IsolationLevel;
-use sqlx::{Executor as _, Postgres, Row as _, Sqlite};
-use thiserror::Error;
+use sqlx::{Executor as _, PgConnection, Row as _};
 
-use crate::{
-    Access,
-    database::{backend::Introduced, sqlite::keeper::Keeper},
-};
-
-/// A database whose new connections are asked what they are.
-pub(crate) trait Sessions: Introduced {
-    /// What a session is to be.
-    type Asked: Clone + std::fmt::Debug + Send + Sync;
-
-    /// Asks a new connection, in one round trip.
-    ///
-    /// # Errors
-    /// [`SessionError`] as [`sqlx::Error::Configuration`], and those of asking.
-    fn prove(
-        connection: &mut Self::Connection,
-        asked: &Self::Asked,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-
-    /// Says why no connection may be made, before one is: opening another database by mistake would change it.
-    ///
-    /// # Errors
-    /// What is wrong with the database, without asking it.
-    fn refuse(_asked: &Self::Asked) -> Result<(), sqlx::Error> {
-        Ok(())
-    }
-
-    /// The same, where it does not matter whether the server takes writes now.
-    fn also_without_writes(asked: &Self::Asked) -> Self::Asked;
-}
-
-/// Why a connection cannot be used, although it was made.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum SessionError {
-    /// A setting is not as asked.
-    #[error("the session has `{setting}` = `{found}`, and should have `{asked}`; {advice}")]
-    NotAsAsked {
-        setting: String,
-        asked: String,
-        found: String,
-        advice: &'static str,
-    },
-    /// The session is for writing, and the server takes no writes now. That may pass: another server takes over.
-    #[error("the database takes no writes: {0}")]
-    TakesNoWrites(&'static str),
-}
-
-impl SessionError {
-    /// The session's error inside a driver's, if it is one.
-    pub(crate) fn in_driver_error(error: &sqlx::Error) -> Option<&Self> {
-        match error {
-            sqlx::Error::Configuration(error) => error.downcast_ref(),
-            _ => None,
-        }
-    }
-
-    fn not_as_asked(setting: &str, asked: &str, found: &str, advice: &'static str) -> Self {
-        Self::NotAsAsked {
-            setting: setting.to_owned(),
-            asked: asked.to_owned(),
-            found: found.to_owned(),
-            advice,
-        }
-    }
-}
-
-impl From<SessionError> for sqlx::Error {
-    fn from(error: SessionError) -> Self {
-        Self::Configuration(Box::new(error))
-    }
-}
+use crate::{Access, database::engine::session::SessionError};
 
 /// What a session on PostgreSQL must be.
 #[derive(Clone, Debug)]
@@ -169,6 +92,22 @@ impl PostgresSession {
         )
     }
 
+    /// Asks a new connection, in one round trip.
+    ///
+    /// # Errors
+    /// [`SessionError`] where it is not as asked, and those of asking.
+    pub(super) async fn prove(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let question = sqlx::AssertSqlSafe(self.question());
+        let mut found = Vec::new();
+        for row in connection.fetch_all(question).await? {
+            // The answer of `set_config` has one column.
+            if row.len() == 2 {
+                found.push((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?));
+            }
+        }
+        Ok(self.judge(&found)?)
+    }
+
     fn judge(&self, found: &[(String, String)]) -> Result<(), SessionError> {
         let value = |name: &str| {
             let found = found.iter().find(|(found, _)| found == name);
@@ -203,96 +142,6 @@ impl PostgresSession {
             ));
         }
         Ok(())
-    }
-}
-
-impl Sessions for Postgres {
-    type Asked = PostgresSession;
-
-    async fn prove(
-        connection: &mut Self::Connection,
-        asked: &PostgresSession,
-    ) -> Result<(), sqlx::Error> {
-        let question = sqlx::AssertSqlSafe(asked.question());
-        let mut found = Vec::new();
-        for row in connection.fetch_all(question).await? {
-            // The answer of `set_config` has one column.
-            if row.len() == 2 {
-                found.push((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?));
-            }
-        }
-        Ok(asked.judge(&found)?)
-    }
-
-    fn also_without_writes(asked: &PostgresSession) -> PostgresSession {
-        PostgresSession {
-            must_take_writes: false,
-            ..asked.clone()
-        }
-    }
-}
-
-/// What a connection to an SQLite file must be.
-#[derive(Clone, Debug)]
-pub(crate) struct SqliteSession {
-    pub(crate) access: Access,
-    pub(crate) busy_timeout: Duration,
-    /// The files that it must be a connection to. `None` only for the first, which makes them.
-    pub(crate) keeper: Option<Arc<Keeper>>,
-}
-
-const NOT_KEPT: &str = "this build of SQLite, or its file system, does not keep to it";
-
-impl Sessions for Sqlite {
-    type Asked = SqliteSession;
-
-    async fn prove(
-        connection: &mut Self::Connection,
-        asked: &SqliteSession,
-    ) -> Result<(), sqlx::Error> {
-        let busy_timeout = asked.busy_timeout.as_millis().to_string();
-        let mut expected = vec![
-            // Without the log, a reader has no snapshot beside a writer.
-            ("journal_mode", "wal"),
-            ("foreign_keys", "1"),
-            ("ignore_check_constraints", "0"),
-            ("read_uncommitted", "0"),
-            ("busy_timeout", busy_timeout.as_str()),
-        ];
-        expected.push(match asked.access {
-            Access::ReadOnly => ("query_only", "1"),
-            // FULL: a commit that was acknowledged survives a power cut. With NORMAL it need not, on a log.
-            Access::ReadWrite => ("synchronous", "2"),
-        });
-        let question: String = expected
-            .iter()
-            .map(|(name, _)| format!("PRAGMA {name}; "))
-            .collect();
-        let rows = connection.fetch_all(sqlx::AssertSqlSafe(question)).await?;
-        // A setting that this SQLite does not know has no row, and then there are too few.
-        if rows.len() != expected.len() {
-            let error = SessionError::not_as_asked("PRAGMA", "all known", "unknown", NOT_KEPT);
-            return Err(error.into());
-        }
-        for ((name, wanted), row) in expected.into_iter().zip(rows) {
-            let found: String = row.try_get_unchecked(0)?;
-            if found != wanted {
-                return Err(SessionError::not_as_asked(name, wanted, &found, NOT_KEPT).into());
-            }
-        }
-        // The path may lead elsewhere since the connection was begun.
-        Self::refuse(asked)
-    }
-
-    fn refuse(asked: &SqliteSession) -> Result<(), sqlx::Error> {
-        match &asked.keeper {
-            Some(keeper) => Ok(keeper.files.look()?),
-            None => Ok(()),
-        }
-    }
-
-    fn also_without_writes(asked: &SqliteSession) -> SqliteSession {
-        asked.clone()
     }
 }
 

@@ -1,0 +1,19 @@
+//! What a unit may do.
+
+/// What a unit may do to the database. The database enforces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads on one snapshot; a write is refused by the database.
+    ReadOnly,
+    /// Reads and writes.
+    ReadWrite,
+}
+
+impl Access {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "READ ONLY",
+            Self::ReadWrite => "READ WRITE",
+        }
+    }
+}

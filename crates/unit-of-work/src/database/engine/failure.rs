@@ -1,0 +1,61 @@
+//! What an engine's own errors mean, told by their codes and never by their texts.
+
+use sqlx::error::DatabaseError;
+
+use crate::FailureKind;
+#[cfg(feature = "postgres")]
+use crate::database::engine::postgres;
+#[cfg(feature = "sqlite")]
+use crate::database::engine::sqlite;
+
+/// What an error of the database means for its transaction.
+pub(crate) fn kind(error: &dyn DatabaseError) -> FailureKind {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref() {
+        return postgres::failure::kind(error);
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(error) = error.try_downcast_ref() {
+        return sqlite::failure::kind(error);
+    }
+    FailureKind::Other
+}
+
+/// What an error of ours means that stands where a driver puts errors of its settings.
+pub(crate) fn kind_of_own(error: &sqlx::Error) -> FailureKind {
+    #[cfg(feature = "sqlite")]
+    if sqlite::files::FileReplaced::in_driver_error(error).is_some() {
+        return FailureKind::FileReplaced;
+    }
+    let _ = error;
+    FailureKind::Other
+}
+
+/// Whether the server has ended the session with this error.
+pub(crate) fn ends_session(error: &dyn DatabaseError) -> bool {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref() {
+        return postgres::failure::ends_session(error);
+    }
+    let _ = error;
+    false
+}
+
+/// Whether a COMMIT that was refused with this error may be found after a crash all the same, unless it is written over.
+pub(crate) fn may_come_back(error: &dyn DatabaseError) -> bool {
+    #[cfg(feature = "sqlite")]
+    if let Some(error) = error.try_downcast_ref() {
+        return sqlite::failure::may_come_back(error);
+    }
+    let _ = error;
+    false
+}
+
+/// All that the database has said with this error, its message first.
+pub(crate) fn texts(error: &dyn DatabaseError) -> Vec<&str> {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref() {
+        return postgres::failure::texts(error);
+    }
+    vec![error.message()]
+}

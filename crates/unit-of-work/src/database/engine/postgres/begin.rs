@@ -1,0 +1,63 @@
+//! What goes with BEGIN, as PostgreSQL reads it: all of it in one round trip.
+
+use std::fmt::Write as _;
+
+use sea_orm::DbErr;
+
+use crate::database::begin::Begin;
+
+/// BEGIN with its settings and the question what the transaction is known by.
+///
+/// # Errors
+/// When a setting has the character U+0000.
+pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
+    if begin.settings.iter().any(has_nul) {
+        return Err(DbErr::Custom(
+            "a setting of the transaction has the character U+0000".to_owned(),
+        ));
+    }
+    let mut sql = String::from("BEGIN");
+    if let Some(level) = begin.isolation {
+        let _ = write!(sql, " ISOLATION LEVEL {level}");
+    }
+    let limits = [
+        ("statement_timeout", begin.statement_timeout),
+        ("idle_in_transaction_session_timeout", begin.idle_timeout),
+    ];
+    for (name, limit) in limits {
+        if let Some(limit) = limit {
+            // 0 would be no limit at all.
+            let milliseconds = limit.as_millis().max(1);
+            let _ = write!(sql, "; SET LOCAL {name} = {milliseconds}");
+        }
+    }
+    for (name, value) in begin.settings.iter() {
+        let (name, value) = (literal(name), literal(value));
+        let _ = write!(sql, "; SELECT set_config({name}, {value}, true)");
+    }
+    if begin.identify {
+        sql.push_str("; SELECT pg_current_xact_id()::text, pg_backend_pid()::text");
+    }
+    Ok(sql)
+}
+
+/// Whether PostgreSQL cannot read a setting: a statement ends at U+0000.
+fn has_nul((name, value): (&str, &str)) -> bool {
+    name.contains('\0') || value.contains('\0')
+}
+
+/// A string literal that means the same whatever `standard_conforming_strings` says.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_cannot_be_broken_out_of() {
+        assert_eq!(literal("it's"), "E'it''s'");
+        assert_eq!(literal("a\\'b"), "E'a\\\\''b'");
+    }
+}

@@ -1,0 +1,175 @@
+//! PostgreSQL: two pools by the options of their sessions, and a third for orders about connections that hang.
+
+pub(super) mod backend;
+pub(super) mod failure;
+
+mod begin;
+mod control;
+mod session;
+mod transaction;
+mod writable;
+
+use std::{
+    str::FromStr,
+    sync::{Arc, Once},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
+use sqlx::{ConnectOptions as _, Postgres, postgres::PgConnectOptions};
+use tokio::time::Instant;
+
+use self::{backend::Backend, control::Control, session::PostgresSession};
+use super::{
+    OpenDatabase,
+    outcome::{Found, Progress},
+};
+use crate::{
+    Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
+    database::{
+        connect::{first_connection, first_connections, limits},
+        pool::{Pool, Pooled},
+    },
+    error::CommitFailure,
+};
+
+/// A PostgreSQL database that is open.
+#[derive(Debug)]
+pub(crate) struct Server {
+    reader: Pool<Postgres>,
+    writer: Pool<Postgres>,
+    control: Control,
+    /// Whether it was said that there are no markers.
+    warned: Once,
+}
+
+impl Server {
+    pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
+        let base = PgConnectOptions::from_str(url)
+            .map_err(|source| ConnectError::InvalidUrl { source })?
+            .application_name(&options.application_name)
+            .log_statements(log::LevelFilter::Trace)
+            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+        let session = |access, isolation| PostgresSession {
+            access,
+            must_take_writes: access == Access::ReadWrite,
+            isolation,
+            statement_timeout: options.statement_timeout,
+            idle_in_transaction_timeout: options.idle_in_transaction_timeout,
+        };
+        let reader = session(Access::ReadOnly, IsolationLevel::RepeatableRead);
+        let writer = session(Access::ReadWrite, options.writer_isolation);
+        let to_read = base.clone().options(reader.options());
+        let to_write = base.options(writer.options());
+        // The pool takes a refused connection for a server that is starting, and goes on trying until the time is up; one
+        // connection by itself says at once what is wrong.
+        first_connections(options, async {
+            first_connection::<Postgres>(&to_read, &reader).await?;
+            first_connection::<Postgres>(&to_write, &writer).await
+        })
+        .await?;
+        let limits = limits(options, options.max_connections);
+        let writer = Pool::new(to_write, writer, limits);
+        Ok(Self {
+            reader: Pool::new(to_read, reader, limits),
+            control: Control::new(&writer),
+            writer,
+            warned: Once::new(),
+        })
+    }
+}
+
+impl OpenDatabase for Server {
+    type Engine = Postgres;
+
+    fn pool(&self, access: Access) -> &Pool<Postgres> {
+        match access {
+            Access::ReadOnly => &self.reader,
+            Access::ReadWrite => &self.writer,
+        }
+    }
+
+    fn isolation(&self, access: Access, options: &DatabaseOptions) -> IsolationLevel {
+        match access {
+            Access::ReadOnly => IsolationLevel::RepeatableRead,
+            Access::ReadWrite => options.writer_isolation,
+        }
+    }
+
+    async fn acquire(
+        &self,
+        _database: &Database,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> Result<Pooled<Postgres>, sqlx::Error> {
+        let connection = self.pool(access).acquire_until(deadline).await?;
+        if access == Access::ReadWrite && connection.peer().markers.is_none() {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    "there is no table unit_of_work_marker that this role may read and insert into: of a COMMIT whose \
+                     answer is lost clients are told OUTCOME_UNKNOWN, except where a row that it inserted was named as \
+                     evidence (unit_of_work::marker has the migration)"
+                );
+            });
+        }
+        Ok(connection)
+    }
+
+    async fn check_writable(
+        &self,
+        database: &Database,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        writable::check(&self.writer, database, limit).await
+    }
+
+    async fn check_deferred(&self, unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
+        unit.execute_unprepared("SET CONSTRAINTS ALL IMMEDIATE")
+            .await?;
+        Ok(None)
+    }
+
+    async fn stop(&self, peer: &Arc<Backend>) -> bool {
+        self.control.cancel(peer).await
+    }
+
+    async fn end(&self, peer: &Arc<Backend>) {
+        self.control.end(peer).await;
+    }
+
+    async fn end_waiting(&self, _transaction: &str, peer: &Arc<Backend>) {
+        self.control.end_waiting(peer).await;
+    }
+
+    async fn progress(
+        &self,
+        transaction: &str,
+        peer: &Arc<Backend>,
+    ) -> Result<Progress, sqlx::Error> {
+        self.control.progress(transaction, peer).await
+    }
+
+    async fn look(
+        &self,
+        transaction: &str,
+        peer: &Arc<Backend>,
+        question: Statement,
+    ) -> Result<Found, sqlx::Error> {
+        self.control.look(transaction, peer, question).await
+    }
+
+    async fn weaknesses(&self, database: &Database) -> Result<Vec<String>, DbErr> {
+        let question = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'";
+        let question = Statement::from_string(DbBackend::Postgres, question);
+        let rows = database
+            .read(async |unit| unit.query_all_raw(question).await)
+            .await?;
+        rows.iter()
+            .map(|row| row.try_get_by_index::<String>(0))
+            .collect()
+    }
+
+    async fn close(&self) {
+        self.control.close().await;
+    }
+}

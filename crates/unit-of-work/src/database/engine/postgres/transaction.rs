@@ -1,0 +1,97 @@
+//! One connection to PostgreSQL: what it is asked when it is made, and how its transaction begins and ends.
+
+use std::sync::Arc;
+
+use sea_orm::{DbBackend, DbErr};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _, SqlSafeStr};
+
+use super::{backend::Backend, begin::begin_sql, session::PostgresSession};
+use crate::{
+    database::{
+        begin::Begin,
+        engine::{AnyLease, Engine, Peer, outcome::Identity},
+        lease::{Lease, query_error},
+        sql::Dialect,
+    },
+    unit::marker::Marker,
+};
+
+impl Engine for Postgres {
+    type Asked = PostgresSession;
+    type Peer = Arc<Backend>;
+
+    const BACKEND: DbBackend = DbBackend::Postgres;
+    const DIALECT: Dialect = Dialect::Postgres;
+
+    async fn prove(
+        connection: &mut PgConnection,
+        asked: &PostgresSession,
+    ) -> Result<(), sqlx::Error> {
+        asked.prove(connection).await
+    }
+
+    async fn introduce(connection: &mut PgConnection) -> Result<Arc<Backend>, sqlx::Error> {
+        Backend::introduce(connection).await
+    }
+
+    /// sqlx's own transaction manager takes one statement and drops its rows; a simple query takes what goes with BEGIN
+    /// in the same flight.
+    async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
+        let sql = begin_sql(begin)?;
+        lease.begins(begin.access);
+        let rows = lease
+            .connection
+            .fetch_all(AssertSqlSafe(sql))
+            .await
+            .map_err(query_error)?;
+        if begin.identify
+            && let Some(row) = rows.last()
+        {
+            let transaction = row.try_get_unchecked(0).map_err(query_error)?;
+            let backend: String = row.try_get_unchecked(1).map_err(query_error)?;
+            let peer = lease.connection.peer();
+            // Another process than the one that was introduced: something between here and the server has exchanged them.
+            lease.identity = (peer.pid == backend).then(|| Identity {
+                transaction,
+                peer: Arc::clone(peer).into(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn commit(lease: &mut Lease<Self>, marker: Option<&Marker>) -> Result<(), sqlx::Error> {
+        match marker {
+            None => end(lease, "COMMIT").await,
+            Some(marker) => {
+                let flight = format!("{}; COMMIT", marker.insert());
+                end(lease, AssertSqlSafe(flight)).await
+            }
+        }
+    }
+
+    async fn roll_back(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
+        end(lease, "ROLLBACK").await
+    }
+
+    fn markers(peer: &Arc<Backend>) -> Option<&str> {
+        peer.markers.as_deref()
+    }
+}
+
+async fn end(lease: &mut Lease<Postgres>, statement: impl SqlSafeStr) -> Result<(), sqlx::Error> {
+    lease.connection.execute(statement.into_sql_str()).await?;
+    lease.has_ended();
+    Ok(())
+}
+
+impl From<Lease<Postgres>> for AnyLease {
+    fn from(lease: Lease<Postgres>) -> Self {
+        Self::Postgres(lease)
+    }
+}
+
+impl From<Arc<Backend>> for Peer {
+    fn from(backend: Arc<Backend>) -> Self {
+        Self::Postgres(backend)
+    }
+}

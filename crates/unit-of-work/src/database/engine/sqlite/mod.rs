@@ -1,0 +1,219 @@
+//! SQLite: one connection that writes, a pool of those that only read, and one that keeps the files.
+
+pub(super) mod failure;
+pub(super) mod files;
+pub(super) mod interrupt;
+
+mod keeper;
+mod session;
+mod transaction;
+mod writable;
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
+use sqlx::{
+    ConnectOptions as _, Sqlite,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::{runtime::Handle, time::Instant};
+
+use self::{files::FileReplaced, interrupt::Interrupt, keeper::Keeper, session::SqliteSession};
+use super::OpenDatabase;
+use crate::{
+    Access, ConnectError, Database, DatabaseOptions, FailureKind, UnitOfWork,
+    database::{
+        checkpoint::Checkpoint,
+        connect::{first_connection, first_connections, limits},
+        pool::{Pool, Pooled},
+    },
+    error::CommitFailure,
+};
+
+/// How many rows SQLite, in a thread of its own, may be ahead of who takes them: each time that it has to wait is a turn of
+/// both threads.
+const ROWS_AHEAD: usize = 1024;
+
+/// An SQLite database that is open.
+#[derive(Debug)]
+pub(crate) struct File {
+    reader: Pool<Sqlite>,
+    /// Of one connection: SQLite has one writer at a time.
+    writer: Pool<Sqlite>,
+    keeper: Arc<Keeper>,
+}
+
+impl File {
+    pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
+        refuse_shared_or_immutable(url)?;
+        let base = SqliteConnectOptions::from_str(url)
+            .map_err(|source| ConnectError::InvalidUrl { source })?
+            .foreign_keys(true)
+            .busy_timeout(options.busy_timeout)
+            .log_statements(log::LevelFilter::Trace)
+            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+        // A memory database has no WAL and dies with its last connection: neither snapshots nor two pools.
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(ConnectError::InMemory);
+        }
+        let to_write = base
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            // A commit that was acknowledged survives a power cut.
+            .synchronous(SqliteSynchronous::Full);
+        let to_read = base
+            .read_only(true)
+            .create_if_missing(false)
+            // Beside the file's own lock: this can be asked for.
+            .pragma("query_only", "ON")
+            .row_buffer_size(ROWS_AHEAD);
+        let session = |access| SqliteSession {
+            access,
+            busy_timeout: options.busy_timeout,
+            keeper: None,
+        };
+        let (mut reader, mut writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
+        // The writer makes the file and its log.
+        let keeper = first_connections(options, async {
+            first_connection::<Sqlite>(&to_write, &writer).await?;
+            first_connection::<Sqlite>(&to_read, &reader).await?;
+            Keeper::open(&to_write).await.map(Arc::new)
+        })
+        .await?;
+        // A file that is gone is not to be made again, empty.
+        let to_write = to_write.create_if_missing(false);
+        for session in [&mut reader, &mut writer] {
+            session.keeper = Some(Arc::clone(&keeper));
+        }
+        Ok(Self {
+            reader: Pool::new(to_read, reader, limits(options, options.max_connections)),
+            writer: Pool::new(to_write, writer, limits(options, 1)),
+            keeper,
+        })
+    }
+
+    /// Refuses where the files are not the ones that are open: for who may write, as they are now.
+    ///
+    /// # Errors
+    /// [`FileReplaced`] as a driver's error.
+    fn look_at_files(&self, database: &Database, access: Access) -> Result<(), sqlx::Error> {
+        let was_known = self.keeper.files.is_replaced();
+        let looked = match access {
+            Access::ReadOnly => self.keeper.files.look_now_and_then(),
+            Access::ReadWrite => self.keeper.files.look(),
+        };
+        looked.map_err(|replaced| {
+            if !was_known {
+                self.complete_files(database, replaced.clone());
+            }
+            replaced.into()
+        })
+    }
+
+    /// Saves what was committed into the file that is open, in the background.
+    fn complete_files(&self, database: &Database, replaced: FileReplaced) {
+        if let Ok(runtime) = Handle::try_current() {
+            let keeper = Arc::clone(&self.keeper);
+            let complete = async move { keeper.complete(&replaced).await };
+            database.tasks().spawn_on(complete, &runtime);
+        }
+    }
+}
+
+/// Readers that share a cache have no snapshots of their own, and those of an immutable file do not see what is written.
+fn refuse_shared_or_immutable(url: &str) -> Result<(), ConnectError> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let refused = query
+        .split('&')
+        .find(|pair| matches!(*pair, "cache=shared" | "immutable=true" | "immutable=1"));
+    match refused {
+        None => Ok(()),
+        Some(pair) => Err(ConnectError::InvalidUrl {
+            source: sqlx::Error::Configuration(
+                format!("`{pair}` takes the snapshots away that a unit of work reads").into(),
+            ),
+        }),
+    }
+}
+
+impl OpenDatabase for File {
+    type Engine = Sqlite;
+
+    fn pool(&self, access: Access) -> &Pool<Sqlite> {
+        match access {
+            Access::ReadOnly => &self.reader,
+            Access::ReadWrite => &self.writer,
+        }
+    }
+
+    /// SQLite knows no weaker level: writers are serial, and a reader keeps its snapshot.
+    fn isolation(&self, _access: Access, _options: &DatabaseOptions) -> IsolationLevel {
+        IsolationLevel::Serializable
+    }
+
+    async fn acquire(
+        &self,
+        database: &Database,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> Result<Pooled<Sqlite>, sqlx::Error> {
+        self.look_at_files(database, Access::ReadOnly)?;
+        let connection = self.pool(access).acquire_until(deadline).await?;
+        if access == Access::ReadWrite {
+            // It may have waited long for the writer before it.
+            self.look_at_files(database, access)?;
+        }
+        Ok(connection)
+    }
+
+    async fn check_writable(
+        &self,
+        database: &Database,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        self.check_files(database)?;
+        writable::check(&self.writer, database, limit).await
+    }
+
+    /// SQLite counts deferred violations but checks them only at COMMIT; this looks at every row that has a foreign key.
+    async fn check_deferred(&self, unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
+        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+        let orphan = unit.query_one_raw(check).await?;
+        Ok(orphan.map(|_| CommitFailure {
+            kind: FailureKind::Constraint,
+            constraint: None,
+        }))
+    }
+
+    async fn stop(&self, peer: &Interrupt) -> bool {
+        peer.raise();
+        true
+    }
+
+    fn is_committed_where_it_should_be(&self, database: &Database) -> bool {
+        let Err(replaced) = self.keeper.files.look_after_commit() else {
+            return true;
+        };
+        // What was just committed is in the log alone, also where others have moved it before.
+        self.complete_files(database, replaced);
+        false
+    }
+
+    fn check_files(&self, database: &Database) -> Result<(), sqlx::Error> {
+        self.look_at_files(database, Access::ReadWrite)
+    }
+
+    async fn checkpoint(&self, least: u64) -> Result<Option<Checkpoint>, sqlx::Error> {
+        let log_bytes = self.keeper.files.log_length()?;
+        let is_emptied = log_bytes <= least || self.keeper.empty_log(Duration::ZERO).await?;
+        Ok(Some(Checkpoint {
+            log_bytes,
+            is_emptied: is_emptied && log_bytes > least,
+        }))
+    }
+
+    /// Last, so that the log goes with it.
+    async fn close(&self) {
+        self.keeper.close().await;
+    }
+}

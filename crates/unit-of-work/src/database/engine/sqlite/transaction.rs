@@ -1,0 +1,102 @@
+//! One connection to an SQLite file: what it is asked when it is made, and how its transaction begins and ends.
+
+use sea_orm::{DbBackend, DbErr};
+use sqlx::{
+    AssertSqlSafe, Database, Executor as _, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
+};
+use sqlx_core::transaction::TransactionManager as _;
+
+use super::{interrupt::Interrupt, session::SqliteSession};
+use crate::{
+    Access,
+    database::{
+        begin::Begin,
+        engine::{AnyLease, Engine, Peer},
+        lease::{Lease, query_error},
+        sql::Dialect,
+    },
+    unit::marker::Marker,
+};
+
+type Transactions = <Sqlite as Database>::TransactionManager;
+
+impl Engine for Sqlite {
+    type Asked = SqliteSession;
+    type Peer = Interrupt;
+
+    const BACKEND: DbBackend = DbBackend::Sqlite;
+    const DIALECT: Dialect = Dialect::Sqlite;
+
+    fn refuse(asked: &SqliteSession) -> Result<(), sqlx::Error> {
+        asked.refuse()
+    }
+
+    async fn prove(
+        connection: &mut SqliteConnection,
+        asked: &SqliteSession,
+    ) -> Result<(), sqlx::Error> {
+        asked.prove(connection).await
+    }
+
+    async fn introduce(connection: &mut SqliteConnection) -> Result<Interrupt, sqlx::Error> {
+        Interrupt::introduce(connection).await
+    }
+
+    async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
+        if !begin.settings.is_empty() {
+            return Err(DbErr::BackendNotSupported {
+                db: "SQLite",
+                ctx: "settings of a transaction",
+            });
+        }
+        // A deferred transaction that reads and then writes fails at once with SQLITE_BUSY, whatever the busy timeout
+        // says: whoever may write takes the write lock first.
+        let statement = match begin.access {
+            Access::ReadOnly => None,
+            Access::ReadWrite => Some("BEGIN IMMEDIATE".into_sql_str()),
+        };
+        lease.begins(begin.access);
+        Transactions::begin(&mut lease.connection, statement)
+            .await
+            .map_err(query_error)
+    }
+
+    /// There are no markers: the answer comes from a thread of this process.
+    async fn commit(lease: &mut Lease<Self>, _marker: Option<&Marker>) -> Result<(), sqlx::Error> {
+        Transactions::commit(&mut lease.connection).await?;
+        lease.has_ended();
+        Ok(())
+    }
+
+    async fn roll_back(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
+        Transactions::rollback(&mut lease.connection).await?;
+        lease.has_ended();
+        Ok(())
+    }
+
+    /// Where a COMMIT could not be made durable, the last part of the transaction may be whole in the log. SQLite has rolled
+    /// back by then. The next transaction is written where the one that failed was; this one writes a number as it is.
+    async fn overwrite(lease: &mut Lease<Self>) -> bool {
+        write_again(&mut lease.connection).await.is_ok()
+    }
+}
+
+async fn write_again(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let version = connection.fetch_one("PRAGMA user_version").await?;
+    let version: i64 = version.try_get_unchecked(0)?;
+    let write = format!("BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT");
+    connection.execute(AssertSqlSafe(write)).await?;
+    Ok(())
+}
+
+impl From<Lease<Sqlite>> for AnyLease {
+    fn from(lease: Lease<Sqlite>) -> Self {
+        Self::Sqlite(lease)
+    }
+}
+
+impl From<Interrupt> for Peer {
+    fn from(interrupt: Interrupt) -> Self {
+        Self::Sqlite(interrupt)
+    }
+}

@@ -1,0 +1,49 @@
+//! How a database is connected to.
+
+use std::time::Duration;
+
+use sea_orm::IsolationLevel;
+
+/// How a [`Database`] connects. The defaults suit a server with a database beside it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DatabaseOptions {
+    /// The most connections of each pool, a reader's and a writer's. SQLite's writer is always one. On PostgreSQL up to two more
+    /// are made, to stop what hangs on the others. Default: 16.
+    pub max_connections: u32,
+    /// How long an operation may wait for others to give a connection back before it fails (`OVERLOADED`). For a database
+    /// that cannot be reached it waits until its deadline, and only without one this long. Default: 5 seconds.
+    pub acquire_timeout: Duration,
+    /// How long one connection may take to be made; the first, in [`Database::connect`], is tried once. Default: 10 seconds.
+    pub connect_timeout: Duration,
+    /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
+    pub statement_timeout: Duration,
+    /// PostgreSQL's `idle_in_transaction_session_timeout`: the server itself ends a transaction of which it hears nothing more.
+    /// Shorter for an operation whose deadline is. Default: 30 seconds.
+    pub idle_in_transaction_timeout: Duration,
+    /// SQLite's `busy_timeout`: how long to wait for another *process* that writes. Default: 5 seconds.
+    pub busy_timeout: Duration,
+    /// The longest that a ROLLBACK may take, and how long past the operation's deadline a COMMIT is waited for and, where it is
+    /// not answered, its outcome is looked for; from COMMIT on where there is no deadline. Default: 10 seconds.
+    pub finish_timeout: Duration,
+    /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
+    pub writer_isolation: IsolationLevel,
+    /// PostgreSQL's `application_name`.
+    pub application_name: String,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(30),
+            idle_in_transaction_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            finish_timeout: Duration::from_secs(10),
+            writer_isolation: IsolationLevel::ReadCommitted,
+            application_name: "unit-of-work".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Makes connections, and looks at those that are used again.
+
+use std::{io, time::Duration};
+
+use deadpool::managed::{Manager, Metrics, RecycleResult};
+use sqlx::{ConnectOptions, Connection as _};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{OptionsOf, reach::Reach};
+use crate::database::engine::Engine;
+
+/// A connection that nobody took for this long is tested before it is used again: the network may have forgotten it.
+const TEST_AFTER: Duration = Duration::from_secs(30);
+
+/// A connection is replaced after this long, so that a change of the server (a failover, new settings) reaches all of them,
+/// and memory that a session has gathered is given back.
+const REPLACE_AFTER: Duration = Duration::from_secs(30 * 60);
+
+/// A connection, and what is at its other end.
+pub(super) struct Open<DB: Engine> {
+    pub(super) connection: DB::Connection,
+    pub(super) peer: DB::Peer,
+}
+
+/// Makes connections, and looks at those that are used again.
+pub(super) struct Connector<DB: Engine> {
+    pub(super) options: OptionsOf<DB>,
+    pub(super) asked: DB::Asked,
+    pub(super) reach: Reach,
+    /// Where connections are made: a socket is looked after by the runtime in which it was opened, and an operation may run in
+    /// another one, whose threads are busy with other things.
+    pub(super) runtime: Option<Handle>,
+}
+
+impl<DB: Engine> Manager for Connector<DB> {
+    type Type = Open<DB>;
+    type Error = sqlx::Error;
+
+    async fn create(&self) -> Result<Open<DB>, sqlx::Error> {
+        // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
+        Box::pin(async {
+            let _connecting = self.reach.connecting();
+            DB::refuse(&self.asked)?;
+            let (options, asked) = (self.options.clone(), self.asked.clone());
+            let open = async move {
+                let mut connection = options.connect().await?;
+                DB::prove(&mut connection, &asked).await?;
+                let peer = DB::introduce(&mut connection).await?;
+                Ok(Open { connection, peer })
+            };
+            let is_elsewhere = |runtime: &&Handle| {
+                Handle::try_current().is_ok_and(|current| current.id() != runtime.id())
+            };
+            let Some(runtime) = self.runtime.as_ref().filter(is_elsewhere) else {
+                return open.await;
+            };
+            // Dropped with the operation that asks for it.
+            match AbortOnDropHandle::new(runtime.spawn(open)).await {
+                Ok(outcome) => outcome,
+                Err(error) => Err(sqlx::Error::Io(io::Error::other(error))),
+            }
+        })
+        .await
+    }
+
+    async fn recycle(&self, open: &mut Open<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > REPLACE_AFTER {
+            return Err(deadpool::managed::RecycleError::message("it is old"));
+        }
+        if metrics.last_used() > TEST_AFTER {
+            open.connection.ping().await?;
+        }
+        Ok(())
+    }
+}

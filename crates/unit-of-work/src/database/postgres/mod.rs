@@ -1,3 +1,0 @@
-//! What only PostgreSQL has.
-
-pub(crate) mod control;

@@ -1,4 +1,0 @@
-//! What only SQLite has.
-
-pub(crate) mod files;
-pub(crate) mod keeper;
