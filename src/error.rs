@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::http::Uri;
+use sea_orm::{DbErr, RuntimeErr};
 use unit_of_work::ConnectError;
 
 use crate::{
@@ -225,12 +226,22 @@ fn listen_advice(error: &io::Error) -> String {
 /// The message of the innermost cause: what wraps it only says that there is one.
 fn driver_message(error: &ConnectError) -> String {
     match error {
-        ConnectError::InvalidUrl { source } | ConnectError::Open { source } => match source {
-            sqlx::Error::Database(error) => error.message().to_owned(),
-            sqlx::Error::Io(error) => error.to_string(),
-            other => other.to_string(),
-        },
+        ConnectError::InvalidUrl { source } | ConnectError::Open { source } => {
+            match driver_error(source) {
+                Some(sqlx::Error::Database(error)) => error.message().to_owned(),
+                Some(error) => error.to_string(),
+                None => source.to_string(),
+            }
+        }
         other => other.to_string(),
+    }
+}
+
+/// The driver's own error inside SeaORM's.
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
     }
 }
 
@@ -240,14 +251,14 @@ impl StartError {
         let database = database.clone();
         let cause = match &source {
             ConnectError::Timeout { .. } => return Self::DatabaseUnreachable { database, source },
-            ConnectError::Open { source } => source,
+            ConnectError::Open { source } => driver_error(source),
             _ => return Self::Database { database, source },
         };
         match cause {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut if database.file().is_none() => {
+            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) if database.file().is_none() => {
                 Self::DatabaseUnreachable { database, source }
             }
-            sqlx::Error::Database(error) => {
+            Some(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default().into_owned();
                 match (database.file(), code.as_str()) {
                     (None, "28000" | "28P01") => Self::DatabaseLogin { database, source },

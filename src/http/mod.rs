@@ -63,7 +63,7 @@ pub struct Options {
 impl Options {
     /// The defaults, for an executor of operations of this schema: no pages.
     pub fn new(readiness: Readiness, schema: Schema) -> Self {
-        let service = graphql_service::Options::new(schema);
+        let service = graphql_service::Options::new(schema, ());
         Self {
             readiness,
             schema: service.schema,
@@ -98,8 +98,7 @@ impl Options {
 /// The executor's schema has to have [`RequestErrors`] as its first extension, around another one: it executes operations as
 /// they were prepared here.
 pub fn app<E: Executor>(executor: E, options: Options) -> App {
-    let mut service =
-        graphql_service::Options::new(options.schema).authentication(Access(options.tokens));
+    let mut service = graphql_service::Options::new(options.schema, Access(options.tokens));
     service.operations = options.operations;
     service.limits = options.limits;
     service.heavy = options.heavy;

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
-use unit_of_work::{Database, FailureKind, UnitError, UnitOfWork};
+use unit_of_work::{Database, FailureKind, UnitOfWork};
 use uuid::Uuid;
 
 use super::Job;
@@ -43,15 +43,12 @@ const PUT_ASIDE: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpiryError {
-    /// They could not be looked up.
-    #[error("expired holds could not be looked up")]
-    Find(#[from] DbErr),
+    /// The database could not be asked for them, or could not commit their release.
+    #[error("expired holds could not be looked up, or their release not be committed")]
+    Database(#[from] DbErr),
     /// One could not be released.
     #[error(transparent)]
     Release(#[from] HoldError),
-    /// One could not be released.
-    #[error(transparent)]
-    Unit(#[from] UnitError),
 }
 
 impl ExpiryError {
@@ -61,10 +58,8 @@ impl ExpiryError {
             ConnectionLost, Damaged, FileReplaced, Full, NoConnection, ReadOnly, Unavailable,
         };
         let kind = match self {
-            Self::Find(error) => Some(FailureKind::of(error)),
+            Self::Database(error) => Some(FailureKind::of(error)),
             Self::Release(error) => error.database_error().map(FailureKind::of),
-            Self::Unit(UnitError::CommitFailed(failure)) => Some(failure.kind),
-            Self::Unit(_) => None,
         };
         matches!(
             kind,

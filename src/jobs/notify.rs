@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::time::sleep;
-use unit_of_work::{Database, UnitError};
+use unit_of_work::Database;
 
 use super::Job;
 use crate::graphql::Feed;
@@ -55,6 +55,4 @@ impl Job for Notify {
 pub(crate) enum NotifyError {
     #[error("other servers could not be told of commits")]
     Database(#[from] DbErr),
-    #[error("other servers could not be told of commits")]
-    Unit(#[from] UnitError),
 }

@@ -41,6 +41,7 @@ mod preparing;
 mod print;
 mod scalars;
 mod schema;
+mod setters;
 mod suggest;
 mod text;
 mod tokens;

@@ -3,11 +3,18 @@
 use crate::{
     error::{Refused, Stage},
     measure::Measure,
+    setters::setters,
     tokens::{NESTING, Tokens},
 };
 
 /// What one operation may ask for. Checked before anything runs; what is over a limit is refused, and told which one in
 /// `extensions.limit`, `max` and `value`.
+///
+/// ```
+/// use graphql_operation::Limits;
+///
+/// let limits = Limits::default().depth(10).introspection(false);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -40,6 +47,16 @@ impl Default for Limits {
         }
     }
 }
+
+setters!(Limits {
+    tokens: usize,
+    depth: usize,
+    complexity: usize,
+    aliases: usize,
+    root_fields: usize,
+    directives: usize,
+    introspection: bool,
+});
 
 impl Limits {
     /// None at all, but for what keeps the reader of documents from going too deep.

@@ -18,9 +18,18 @@ use crate::{
     print::Printed,
     scalars::Scalars,
     schema::{Schema, TypeId as TypeOf},
+    setters::setters,
 };
 
 /// What a [`Preparer`] needs beside a schema.
+///
+/// ```
+/// use graphql_operation::{Limits, Options};
+///
+/// let options = Options::default()
+///     .limits(Limits::default().complexity(1_000))
+///     .cache_bytes(8 * 1024 * 1024);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
@@ -45,35 +54,12 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Sets [`Options::limits`].
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Sets [`Options::sizes`].
-    #[must_use]
-    pub fn sizes(mut self, sizes: Sizes) -> Self {
-        self.sizes = sizes;
-        self
-    }
-
-    /// Sets [`Options::scalars`].
-    #[must_use]
-    pub fn scalars(mut self, scalars: Scalars) -> Self {
-        self.scalars = scalars;
-        self
-    }
-
-    /// Sets [`Options::cache_bytes`].
-    #[must_use]
-    pub fn cache_bytes(mut self, bytes: u64) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-}
+setters!(Options {
+    limits: Limits,
+    sizes: Sizes,
+    scalars: Scalars,
+    cache_bytes: u64,
+});
 
 /// Prepares the operations of one schema. Clones share what they know.
 ///

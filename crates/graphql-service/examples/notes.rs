@@ -19,7 +19,7 @@ use async_graphql::{
 };
 use axum::http::HeaderMap;
 use graphql_service::{
-    Authentication, Caller, Hosts, Init, Limits, Options, Refusal, RequestErrors, Stop, app, serve,
+    Authentication, Caller, Init, Limits, Options, Refusal, RequestErrors, Stop, app, serve,
 };
 use serde_json::{Map, Value as Json};
 use tokio::{net::TcpListener, sync::watch, time::Instant};
@@ -178,10 +178,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .finish();
 
     let definition = graphql_operation::Schema::parse(&schema.sdl())?;
-    let mut options = Options::new(definition).authentication(Keys);
-    options.limits = limits;
-    // Nobody else's page may reach this server by a name that it makes up.
-    options.hosts = Hosts::LoopbackAnd(Vec::new());
+    // By default the server answers to the names of loopback alone: nobody else's page reaches it by a name that it makes up.
+    let options = Options::new(definition, Keys).limits(limits);
 
     let listener = TcpListener::bind("127.0.0.1:8002").await?;
     let shutdown = async {

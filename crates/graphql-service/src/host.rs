@@ -14,15 +14,28 @@ use axum::{
 
 use super::refusal::Refusal;
 
-/// The names of this server that requests may ask for, with any port.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The names of this server that requests may ask for, with any port. By default those of loopback alone, which nobody else can
+/// own: a page of another site cannot reach the server by a name that was made to lead to it.
+///
+/// ```
+/// use graphql_service::Hosts;
+///
+/// let hosts = Hosts::LoopbackAnd(vec!["notes.example".to_owned()]);
+/// assert_eq!(Hosts::default(), Hosts::LoopbackAnd(Vec::new()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hosts {
-    /// Any: whoever asks is known, or everybody may ask.
-    #[default]
+    /// Any: for a server that knows who asks, or whose answers everybody may have.
     Any,
     /// `localhost` and names below it, the addresses of loopback, and these, in lower case and without a port.
     LoopbackAnd(Vec<String>),
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        Self::LoopbackAnd(Vec::new())
+    }
 }
 
 impl Hosts {

@@ -62,6 +62,7 @@ mod request;
 mod request_error;
 mod response;
 mod routes;
+mod setters;
 mod slots;
 mod socket;
 mod spelling;

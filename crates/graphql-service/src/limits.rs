@@ -2,7 +2,15 @@
 //!
 //! What concerns operations is checked when they are prepared, on every transport alike.
 
+use crate::setters::setters;
+
 /// What the server takes at most.
+///
+/// ```
+/// use graphql_service::Limits;
+///
+/// let limits = Limits::default().body_bytes(64 * 1024).batch(1);
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
@@ -49,6 +57,20 @@ impl Default for Limits {
         }
     }
 }
+
+setters!(Limits {
+    body_bytes: usize,
+    batch: usize,
+    operations: usize,
+    tokens: usize,
+    depth: usize,
+    complexity: usize,
+    aliases: usize,
+    root_fields: usize,
+    directives: usize,
+    answer_bytes: usize,
+    introspection: bool,
+});
 
 impl Limits {
     /// Those of one operation.

@@ -6,13 +6,23 @@ use axum::{Router, http::HeaderValue};
 use graphql_operation::Schema;
 
 use super::{
-    Anyone, ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions, Readiness,
+    ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions, Readiness,
     SocketOptions, Switches,
 };
 
 /// What [`app`](crate::app) needs beside the executor. `A` is the server's [`Authentication`](crate::Authentication).
+///
+/// ```
+/// use graphql_service::{Anyone, Hosts, Limits, Options};
+///
+/// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
+/// let options = Options::new(schema, Anyone)
+///     .limits(Limits::default().batch(1))
+///     .hosts(Hosts::LoopbackAnd(vec!["notes.example".to_owned()]));
+/// # Ok::<(), graphql_operation::SchemaError>(())
+/// ```
 #[non_exhaustive]
-pub struct Options<A = Anyone> {
+pub struct Options<A> {
     /// The schema that the executor executes.
     pub schema: Schema,
     /// How its operations are prepared; [`Options::limits`] has what they may ask for.
@@ -23,11 +33,11 @@ pub struct Options<A = Anyone> {
     pub heavy: HeavyOptions,
     /// How documents may be named instead of sent.
     pub persisted: PersistedOptions,
-    /// Who the callers are, and what they may do. Default: everyone may do everything.
+    /// Who the callers are, and what they may do.
     pub authentication: A,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
-    /// The names of this server that requests may ask for.
+    /// The names of this server that requests may ask for. Default: those of loopback.
     pub hosts: Hosts,
     /// The times and limits of connections.
     pub connections: ConnectionOptions,
@@ -46,17 +56,20 @@ pub struct Options<A = Anyone> {
     pub pages: Option<Router>,
 }
 
-impl Options {
-    /// The defaults, for an executor of operations of this schema.
+impl<A> Options<A> {
+    /// The defaults, for an executor of operations of this schema, and with this to tell who the callers are. A server that
+    /// everyone may use says so: [`Anyone`](crate::Anyone).
+    ///
+    /// It is known by the names of loopback alone, until [`Options::hosts`] has others.
     #[must_use]
-    pub fn new(schema: Schema) -> Self {
+    pub fn new(schema: Schema, authentication: A) -> Self {
         Self {
             schema,
             operations: graphql_operation::Options::default(),
             limits: Limits::default(),
             heavy: HeavyOptions::default(),
             persisted: PersistedOptions::default(),
-            authentication: Anyone,
+            authentication,
             origins: Vec::new(),
             hosts: Hosts::default(),
             connections: ConnectionOptions::default(),
@@ -68,28 +81,48 @@ impl Options {
             pages: None,
         }
     }
+
+    /// Sets [`Options::metrics`](#structfield.metrics).
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Sets [`Options::pages`](#structfield.pages).
+    #[must_use]
+    pub fn pages(mut self, pages: Router) -> Self {
+        self.pages = Some(pages);
+        self
+    }
 }
 
-impl<A> Options<A> {
-    /// Has this tell who the callers are, and what they may do.
-    #[must_use]
-    pub fn authentication<B>(self, authentication: B) -> Options<B> {
-        Options {
-            schema: self.schema,
-            operations: self.operations,
-            limits: self.limits,
-            heavy: self.heavy,
-            persisted: self.persisted,
-            authentication,
-            origins: self.origins,
-            hosts: self.hosts,
-            connections: self.connections,
-            socket: self.socket,
-            readiness: self.readiness,
-            metrics: self.metrics,
-            metrics_apart: self.metrics_apart,
-            switches: self.switches,
-            pages: self.pages,
+/// The rest are set as they are.
+macro_rules! options {
+    ($($field:ident: $value:ty),* $(,)?) => {
+        impl<A> Options<A> {
+            $(
+                #[doc = concat!("Sets [`Options::", stringify!($field), "`](#structfield.", stringify!($field), ").")]
+                #[must_use]
+                pub fn $field(mut self, $field: $value) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
         }
-    }
+    };
+}
+
+options! {
+    operations: graphql_operation::Options,
+    limits: Limits,
+    heavy: HeavyOptions,
+    persisted: PersistedOptions,
+    origins: Vec<HeaderValue>,
+    hosts: Hosts,
+    connections: ConnectionOptions,
+    socket: SocketOptions,
+    readiness: Readiness,
+    metrics_apart: bool,
+    switches: Switches,
 }

@@ -18,6 +18,7 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::{refusal::Refusal, request_error::RequestError};
+use crate::setters::setters;
 
 /// Documents by the name that clients give them, read from a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +54,14 @@ impl TrustedDocuments {
 }
 
 /// How documents may be named.
+///
+/// ```
+/// use graphql_service::{PersistedOptions, TrustedDocuments};
+///
+/// let trusted = TrustedDocuments::from_manifest(r#"{"me": "{ me { name } }"}"#)?;
+/// let persisted = PersistedOptions::default().trusted(trusted).only_trusted(true);
+/// # Ok::<(), &'static str>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PersistedOptions {
@@ -74,6 +83,12 @@ impl Default for PersistedOptions {
         }
     }
 }
+
+setters!(PersistedOptions {
+    automatic_bytes: u64,
+    trusted: TrustedDocuments,
+    only_trusted: bool,
+});
 
 /// The documents that can be named. Clones share them.
 #[derive(Clone)]

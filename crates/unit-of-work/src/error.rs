@@ -77,7 +77,7 @@ pub enum ConnectError {
     #[error("the database URL is not valid")]
     InvalidUrl {
         /// What is wrong with it.
-        source: sqlx::Error,
+        source: DbErr,
     },
     /// SQLite in memory has neither snapshots nor a second connection.
     #[error(
@@ -87,8 +87,8 @@ pub enum ConnectError {
     /// The first connection failed.
     #[error("the database cannot be opened")]
     Open {
-        /// What the driver says.
-        source: sqlx::Error,
+        /// What the database, its driver or the network says.
+        source: DbErr,
     },
     /// A connection was made, and its session is not what was asked for: what protects would not.
     #[error("{problem}")]
@@ -213,9 +213,11 @@ impl FailureKind {
     /// Classifies by the codes of the engines.
     #[must_use]
     pub fn of(error: &DbErr) -> Self {
-        if UnitError::in_db_err(error).is_some() {
+        match UnitError::in_db_err(error) {
+            Some(UnitError::CommitFailed(failure)) => return failure.kind,
             // The unit's own refusal: whatever it travels in, no connection was lost.
-            return Self::Other;
+            Some(_) => return Self::Other,
+            None => {}
         }
         match error {
             DbErr::ConnectionAcquire(

@@ -10,6 +10,7 @@ pub mod idempotency;
 mod observe;
 mod operation;
 mod retry;
+mod setters;
 mod subscription;
 mod unit;
 
@@ -30,6 +31,6 @@ pub use retry::batch::AllOrNothing;
 pub use retry::{RetryPolicy, Retrying};
 pub use subscription::redelivery::{Undelivered, redeliver, redeliver_shared};
 pub use subscription::sharing::{Audience, SharedEvents, Streamed};
+pub use unit::UnitOfWork;
 pub use unit::marker;
 pub use unit::savepoint::Savepoint;
-pub use unit::{Reason, UnitOfWork};

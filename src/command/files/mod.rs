@@ -241,7 +241,16 @@ enum Failure {
     #[error("the file changed while it was read: run it again")]
     Changed,
     #[error(transparent)]
-    Unit(#[from] UnitError),
+    Unit(UnitError),
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        match UnitError::in_db_err(&error) {
+            Some(unit) => Self::Unit(unit.clone()),
+            None => Self::Import(error.into()),
+        }
+    }
 }
 
 impl Failure {

@@ -7,7 +7,6 @@ use std::{
 
 use sea_orm::DbErr;
 use tokio::time::{sleep, timeout};
-use unit_of_work::UnitError;
 
 use super::{Feed, Inner, Settled};
 use crate::ledger::{self, Horizon, OutboxEvent, Progress};
@@ -49,7 +48,7 @@ pub enum WatchError {
     Database(#[from] DbErr),
     /// The transaction that was to get an id failed.
     #[error("no fence can be taken for the outbox")]
-    Fence(#[from] UnitError),
+    Fence(#[source] DbErr),
     /// Numbers that sessions have in stock say nothing about when they were drawn.
     #[error(
         "the outbox is not announced: its sequence must have CACHE 1, INCREMENT BY 1 and NO CYCLE"
@@ -202,9 +201,9 @@ impl Inner {
             Id(i64),
             Failed(WatchError),
         }
-        impl From<UnitError> for Drawn {
-            fn from(error: UnitError) -> Self {
-                Self::Failed(error.into())
+        impl From<DbErr> for Drawn {
+            fn from(error: DbErr) -> Self {
+                Self::Failed(WatchError::Fence(error))
             }
         }
         let draw = async |unit| {

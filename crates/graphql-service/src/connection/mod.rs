@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+use crate::setters::setters;
+
 pub use self::table::network;
 pub(super) use self::{
     peer::{Busy, Unread},
@@ -29,6 +31,15 @@ mod stream;
 mod table;
 
 /// The times and limits of connections.
+///
+/// ```
+/// use std::time::Duration;
+/// use graphql_service::ConnectionOptions;
+///
+/// let connections = ConnectionOptions::default()
+///     .connections(1024)
+///     .idle_timeout(Duration::from_secs(30));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionOptions {
@@ -80,3 +91,19 @@ impl Default for ConnectionOptions {
         }
     }
 }
+
+setters!(ConnectionOptions {
+    connections: usize,
+    per_address: usize,
+    header_timeout: Duration,
+    header_bytes: usize,
+    body_timeout: Duration,
+    body_rate: usize,
+    idle_timeout: Duration,
+    lifetime: Duration,
+    write_timeout: Duration,
+    streams: u32,
+    ping_interval: Duration,
+    held_bytes: usize,
+    held_per_connection: usize,
+});

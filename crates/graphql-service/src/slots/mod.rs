@@ -26,6 +26,7 @@ pub(super) use self::{
 };
 use self::{queue::FairQueue, workers::Workers};
 use super::refusal::Refusal;
+use crate::setters::setters;
 
 mod class;
 mod client;
@@ -33,6 +34,12 @@ mod queue;
 mod workers;
 
 /// Which operations are heavy, and how many of them run at once.
+///
+/// ```
+/// use graphql_service::HeavyOptions;
+///
+/// let heavy = HeavyOptions::default().operations(4).complexity(1_000);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeavyOptions {
@@ -62,6 +69,14 @@ impl Default for HeavyOptions {
         }
     }
 }
+
+setters!(HeavyOptions {
+    operations: usize,
+    waiting: usize,
+    patience: Duration,
+    complexity: usize,
+    bytes: usize,
+});
 
 /// The operations that may be under way at once. Clones share them.
 #[derive(Debug, Clone)]

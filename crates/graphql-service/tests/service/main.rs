@@ -16,7 +16,8 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use graphql_service::{
-    App, Authentication, Caller, Init, Limits, Options, Refusal, RequestErrors, Switches, app,
+    Anyone, App, Authentication, Caller, Hosts, Init, Limits, Options, Refusal, RequestErrors,
+    Switches, app,
 };
 use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
@@ -50,7 +51,10 @@ impl Mutation {
     }
 }
 
-fn serve<A: Authentication>(configure: impl FnOnce(Options) -> Options<A>) -> (App, Sum) {
+fn serve<A: Authentication>(
+    authentication: A,
+    configure: impl FnOnce(Options<A>) -> Options<A>,
+) -> (App, Sum) {
     let sum = Sum::default();
     let mut limits = Limits::default();
     limits.answer_bytes = 80;
@@ -59,8 +63,7 @@ fn serve<A: Authentication>(configure: impl FnOnce(Options) -> Options<A>) -> (A
         .data(sum.clone())
         .finish();
     let definition = graphql_operation::Schema::parse(&schema.sdl()).unwrap();
-    let mut options = configure(Options::new(definition));
-    options.limits = limits;
+    let options = configure(Options::new(definition, authentication)).limits(limits);
     (app(schema, options), sum)
 }
 
@@ -71,9 +74,10 @@ struct Answer {
 }
 
 async fn ask(app: &App, headers: &[(&str, &str)], body: &Json) -> Answer {
-    let mut request = Request::post("/graphql")
-        .header("host", "localhost")
-        .header("content-type", "application/json");
+    let mut request = Request::post("/graphql").header("content-type", "application/json");
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -108,7 +112,7 @@ async fn switches_that_nobody_would_heed_are_refused() {
         ("x-unit-of-work", "report", "unitOfWork", json!("report")),
         ("idempotency-key", "a", "idempotencyKey", json!("a")),
     ];
-    let (app, sum) = serve(|options| options);
+    let (app, sum) = serve(Anyone, |options| options);
     for (header, value, member, json) in &switches {
         let answer = ask(&app, &[(header, value)], &add(&json!({}))).await;
         assert_eq!(
@@ -140,11 +144,10 @@ async fn switches_that_nobody_would_heed_are_refused() {
     let answer = ask(&app, &[("x-other", "1")], &add(&json!({ "other": 1 }))).await;
     assert_eq!(answer.json, json!({ "data": { "add": 1 } }));
 
-    let (app, sum) = serve(|mut options| {
-        options.switches = Switches::UnitOfWork {
+    let (app, sum) = serve(Anyone, |options| {
+        options.switches(Switches::UnitOfWork {
             most_told: Report::Off,
-        };
-        options
+        })
     });
     for (header, value, member, json) in &switches {
         let answer = ask(&app, &[(header, value)], &add(&json!({}))).await;
@@ -157,7 +160,7 @@ async fn switches_that_nobody_would_heed_are_refused() {
 
 #[tokio::test]
 async fn an_answer_has_its_bound() {
-    let (app, _) = serve(|options| options);
+    let (app, _) = serve(Anyone, |options| options);
     let answer = ask(&app, &[], &json!({ "query": "{ long }" })).await;
     assert_eq!(answer.code(), "ANSWER_TOO_LARGE");
     let answer = ask(&app, &[], &json!({ "query": "{ caller }" })).await;
@@ -166,7 +169,7 @@ async fn an_answer_has_its_bound() {
 
 #[tokio::test]
 async fn the_application_says_who_calls_and_what_they_may_do() {
-    let (app, sum) = serve(|options| options.authentication(Names));
+    let (app, sum) = serve(Names, |options| options);
     let query = json!({ "query": "{ caller }" });
     let answer = ask(&app, &[], &query).await;
     assert_eq!(
@@ -230,5 +233,32 @@ impl Caller for Name {
 
     fn audience(&self) -> String {
         self.0.to_owned()
+    }
+}
+
+/// A server that says nothing of its names is known by those of loopback alone: a page of another site reaches it by no other.
+#[tokio::test]
+async fn server_is_known_by_names_of_loopback_unless_it_says_others() {
+    let query = json!({ "query": "{ caller }" });
+    let as_asked = [
+        ("localhost", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]", 200),
+        ("notes.example", 421),
+    ];
+    let (app, _) = serve(Anyone, |options| options);
+    for (host, status) in as_asked {
+        let answer = ask(&app, &[("host", host)], &query).await;
+        assert_eq!(answer.status.as_u16(), status, "{host}");
+    }
+    let others = Hosts::LoopbackAnd(vec!["notes.example".to_owned()]);
+    let (app, _) = serve(Anyone, |options| options.hosts(others));
+    for (host, status) in [
+        ("notes.example", 200),
+        ("localhost", 200),
+        ("other.example", 421),
+    ] {
+        let answer = ask(&app, &[("host", host)], &query).await;
+        assert_eq!(answer.status.as_u16(), status, "{host}");
     }
 }

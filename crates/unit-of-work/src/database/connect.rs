@@ -11,6 +11,7 @@ use crate::{
         engine::{Engine, session::SessionError},
         pool::{Limits, OptionsOf},
     },
+    unit::acquire_error,
 };
 
 pub(super) fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits {
@@ -52,10 +53,18 @@ pub(super) async fn first_connections<T>(
             Some(error) => ConnectError::Session {
                 problem: error.to_string(),
             },
-            None => ConnectError::Open { source },
+            None => ConnectError::Open {
+                source: acquire_error(source),
+            },
         }),
         Err(_) => Err(ConnectError::Timeout {
             after: options.connect_timeout,
         }),
+    }
+}
+
+pub(super) fn invalid_url(error: sqlx::Error) -> ConnectError {
+    ConnectError::InvalidUrl {
+        source: acquire_error(error),
     }
 }

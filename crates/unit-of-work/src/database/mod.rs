@@ -24,12 +24,11 @@ pub(crate) mod pool;
 mod sql;
 mod writable;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{DbBackend, DbErr, IsolationLevel};
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument;
 
 pub use self::{access::Access, options::DatabaseOptions};
 
@@ -38,12 +37,7 @@ use self::{
     engine::{OpenDatabase as _, Opened, on_engine},
     health::Health,
 };
-use crate::{
-    ConnectError, UnitError,
-    error::CommitFailure,
-    observe::telemetry,
-    unit::{Ending, Outcome, RollBackOnDrop, UnitOfWork, terms::Terms},
-};
+use crate::{ConnectError, error::CommitFailure, unit::UnitOfWork};
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
 #[derive(Clone, Debug)]
@@ -98,60 +92,6 @@ impl Database {
     /// Cancel safe.
     pub async fn weaknesses(&self) -> Result<Vec<String>, DbErr> {
         on_engine!(Opened, &self.inner.opened, open => open.weaknesses(self).await)
-    }
-
-    /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.
-    ///
-    /// # Errors
-    /// Those of `body`.
-    ///
-    /// # Cancel safety
-    /// Dropping the future ends the snapshot in the background.
-    pub async fn read<T, E, F, Fut>(&self, body: F) -> Result<T, E>
-    where
-        F: FnOnce(UnitOfWork) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let span = telemetry::unit_span();
-        let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadOnly), span.clone());
-        let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).instrument(span).await;
-        guard.disarm();
-        unit.end_read();
-        result
-    }
-
-    /// Runs `body` on a unit, outside any GraphQL operation: commits when it answers `Ok`, rolls back when it does not.
-    ///
-    /// # Errors
-    /// Those of `body`, and [`UnitError`] when the unit was doomed or its COMMIT failed.
-    ///
-    /// # Cancel safety
-    /// Dropping the future rolls back in the background; a COMMIT under way is allowed to finish.
-    pub async fn write<T, E, F, Fut>(&self, body: F) -> Result<T, E>
-    where
-        F: FnOnce(UnitOfWork) -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-        E: From<UnitError>,
-    {
-        let span = telemetry::unit_span();
-        let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadWrite), span.clone());
-        let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).instrument(span).await;
-        guard.disarm();
-        let ending = if result.is_ok() {
-            Ending::Commit
-        } else {
-            Ending::RollBack(crate::Reason::Error)
-        };
-        match unit.finish(ending).await {
-            Outcome::CommitFailed(failure) if result.is_ok() => {
-                Err(UnitError::CommitFailed(failure).into())
-            }
-            Outcome::Unknown if result.is_ok() => Err(UnitError::OutcomeUnknown.into()),
-            Outcome::RolledBack(_) if result.is_ok() => Err(UnitError::Doomed.into()),
-            _ => result,
-        }
     }
 
     /// Waits for units that are being finished and for effects, those that outlast their response too; then closes both

@@ -4,7 +4,18 @@ use std::time::Duration;
 
 use sea_orm::IsolationLevel;
 
-/// How a [`Database`] connects. The defaults suit a server with a database beside it.
+use crate::setters::setters;
+
+/// How a [`Database`](crate::Database) connects. The defaults suit a server with a database beside it.
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::DatabaseOptions;
+///
+/// let options = DatabaseOptions::default()
+///     .max_connections(8)
+///     .statement_timeout(Duration::from_secs(10));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DatabaseOptions {
@@ -14,7 +25,7 @@ pub struct DatabaseOptions {
     /// How long an operation may wait for others to give a connection back before it fails (`OVERLOADED`). For a database
     /// that cannot be reached it waits until its deadline, and only without one this long. Default: 5 seconds.
     pub acquire_timeout: Duration,
-    /// How long one connection may take to be made; the first, in [`Database::connect`], is tried once. Default: 10 seconds.
+    /// How long one connection may take to be made; the first, in [`Database::connect`](crate::Database::connect), is tried once. Default: 10 seconds.
     pub connect_timeout: Duration,
     /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
     pub statement_timeout: Duration,
@@ -45,5 +56,25 @@ impl Default for DatabaseOptions {
             writer_isolation: IsolationLevel::ReadCommitted,
             application_name: "unit-of-work".to_owned(),
         }
+    }
+}
+
+setters!(DatabaseOptions {
+    max_connections: u32,
+    acquire_timeout: Duration,
+    connect_timeout: Duration,
+    statement_timeout: Duration,
+    idle_in_transaction_timeout: Duration,
+    busy_timeout: Duration,
+    finish_timeout: Duration,
+    writer_isolation: IsolationLevel,
+});
+
+impl DatabaseOptions {
+    /// Sets [`DatabaseOptions::application_name`](#structfield.application_name).
+    #[must_use]
+    pub fn application_name(mut self, application_name: impl Into<String>) -> Self {
+        self.application_name = application_name.into();
+        self
     }
 }

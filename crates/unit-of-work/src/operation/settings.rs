@@ -8,9 +8,18 @@ use async_graphql::{
 };
 use sea_orm::IsolationLevel;
 
-use crate::{Report, operation::root_fields::root_fields, unit::terms::stricter};
+use crate::{Report, operation::root_fields::root_fields, setters::setters, unit::terms::stricter};
 
 /// Settings of the [`UnitOfWorkExtension`](crate::UnitOfWorkExtension).
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::{Report, Settings};
+///
+/// let settings = Settings::default()
+///     .deadline(Duration::from_secs(5))
+///     .report(Report::InExtensions);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
@@ -45,7 +54,20 @@ impl Default for Settings {
     }
 }
 
+setters!(Settings {
+    report: Report,
+    field_isolation: BTreeMap<String, IsolationLevel>,
+    field_savepoints: bool,
+});
+
 impl Settings {
+    /// Sets [`Settings::deadline`](#structfield.deadline).
+    #[must_use]
+    pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.deadline = deadline.into();
+        self
+    }
+
     /// The strictest isolation level that a root field of the operation wants.
     pub(crate) fn isolation_of(
         &self,

@@ -28,6 +28,8 @@ pub(crate) struct Attempts {
     timeline: Option<Arc<Timeline>>,
     /// What the last attempt has left for the next one.
     notes: Option<Arc<Notes>>,
+    /// Whether the log has the causes of the last attempt. Not where its error goes to a caller, who has to log it.
+    logs_end: bool,
     policy: RetryPolicy,
     delays: Box<dyn Iterator<Item = Duration> + Send>,
     /// Made when the database is lost for the first time.
@@ -42,9 +44,18 @@ impl Attempts {
             alone: false,
             timeline: None,
             notes: None,
+            logs_end: true,
             policy: *policy,
             delays: Box::new(policy.delays()),
             without_database: None,
+        }
+    }
+
+    /// Those of a write outside of an operation.
+    pub(crate) fn of_a_write(policy: &RetryPolicy) -> Self {
+        Self {
+            logs_end: false,
+            ..Self::new(policy)
         }
     }
 
@@ -119,7 +130,9 @@ impl Attempts {
         };
         let Some(delay) = self.delay_before_another(end) else {
             // What this attempt answered is what the client sees.
-            end.log();
+            if self.logs_end {
+                end.log();
+            }
             return false;
         };
         metrics::counter!("unit_of_work_retries_total").increment(1);

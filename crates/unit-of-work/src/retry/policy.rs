@@ -4,7 +4,18 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
+use crate::setters::setters;
+
 /// How often an operation is run again, and how long is waited in between.
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::RetryPolicy;
+///
+/// let policy = RetryPolicy::default()
+///     .attempts(5)
+///     .longest_delay(Duration::from_millis(100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -34,6 +45,13 @@ impl Default for RetryPolicy {
         }
     }
 }
+
+setters!(RetryPolicy {
+    attempts: u32,
+    first_delay: Duration,
+    longest_delay: Duration,
+    jitter: bool,
+});
 
 impl RetryPolicy {
     pub(super) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {

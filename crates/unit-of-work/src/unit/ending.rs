@@ -30,8 +30,7 @@ pub(crate) enum Ending {
 
 /// Why a unit was rolled back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The response has errors.
     Error,
     /// A statement failed or was abandoned, and no field reported it.

@@ -30,6 +30,7 @@ mod doom;
 mod ending;
 mod fate;
 mod lend;
+mod outside;
 mod roll_back;
 
 use std::{
@@ -46,8 +47,7 @@ use sea_orm::{DbBackend, DbErr, IsolationLevel};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Span;
 
-pub use ending::Reason;
-pub(crate) use ending::{Ending, Outcome, RollBackOnDrop};
+pub(crate) use ending::{Ending, Outcome, Reason, RollBackOnDrop};
 pub(crate) use fate::{Answer, Fate, Told, answer_late};
 pub(crate) use lend::acquire_error;
 

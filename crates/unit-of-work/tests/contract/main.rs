@@ -22,6 +22,7 @@ mod logs;
 mod masks;
 mod nulls;
 mod outcomes;
+mod outside;
 mod pairs;
 mod panics;
 mod persisted;

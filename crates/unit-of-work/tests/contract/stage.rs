@@ -236,7 +236,7 @@ pub fn outcome(response: &Response) -> String {
         .to_owned()
 }
 
-fn statement(unit: &impl ConnectionTrait, sql: &str) -> Statement {
+pub fn statement(unit: &impl ConnectionTrait, sql: &str) -> Statement {
     Statement::from_string(unit.get_database_backend(), sql)
 }
 

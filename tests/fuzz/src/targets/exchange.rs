@@ -12,7 +12,7 @@ use daybook::{
 };
 use daybook_entity::{account, import as file};
 use sea_orm::{DbErr, EntityTrait};
-use unit_of_work::{Database, UnitError, UnitOfWork};
+use unit_of_work::{Database, UnitOfWork};
 
 use crate::stand;
 
@@ -30,8 +30,8 @@ enum End {
     Failed(String),
 }
 
-impl From<UnitError> for End {
-    fn from(error: UnitError) -> Self {
+impl From<DbErr> for End {
+    fn from(error: DbErr) -> Self {
         Self::Failed(format!("{error:?}"))
     }
 }

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
     database::{
-        connect::{first_connection, first_connections, limits},
+        connect::{first_connection, first_connections, invalid_url, limits},
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
@@ -46,7 +46,7 @@ pub(crate) struct Server {
 impl Server {
     pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
         let base = PgConnectOptions::from_str(url)
-            .map_err(|source| ConnectError::InvalidUrl { source })?
+            .map_err(invalid_url)?
             .application_name(&options.application_name)
             .log_statements(log::LevelFilter::Trace)
             .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));

@@ -24,7 +24,7 @@ use crate::{
     Access, ConnectError, Database, DatabaseOptions, FailureKind, UnitOfWork,
     database::{
         checkpoint::Checkpoint,
-        connect::{first_connection, first_connections, limits},
+        connect::{first_connection, first_connections, invalid_url, limits},
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
@@ -47,7 +47,7 @@ impl File {
     pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
         refuse_shared_or_immutable(url)?;
         let base = SqliteConnectOptions::from_str(url)
-            .map_err(|source| ConnectError::InvalidUrl { source })?
+            .map_err(invalid_url)?
             .foreign_keys(true)
             .busy_timeout(options.busy_timeout)
             .log_statements(log::LevelFilter::Trace)
@@ -128,11 +128,10 @@ fn refuse_shared_or_immutable(url: &str) -> Result<(), ConnectError> {
         .find(|pair| matches!(*pair, "cache=shared" | "immutable=true" | "immutable=1"));
     match refused {
         None => Ok(()),
-        Some(pair) => Err(ConnectError::InvalidUrl {
-            source: sqlx::Error::Configuration(
-                format!("`{pair}` takes the snapshots away that a unit of work reads").into(),
-            ),
-        }),
+        Some(pair) => {
+            let problem = format!("`{pair}` takes the snapshots away that a unit of work reads");
+            Err(invalid_url(sqlx::Error::Configuration(problem.into())))
+        }
     }
 }
 

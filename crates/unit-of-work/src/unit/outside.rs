@@ -1,0 +1,166 @@
+//! Units outside of a GraphQL operation: for jobs, commands and tests.
+
+use std::{future::Future, sync::Arc};
+
+use sea_orm::DbErr;
+use tracing::Instrument;
+
+use super::{Ending, Outcome, Reason, RollBackOnDrop, UnitOfWork, terms::Terms};
+use crate::{
+    Access, Database, RetryPolicy, UnitError,
+    observe::telemetry,
+    retry::{Attempts, notes::Notes},
+};
+
+impl Database {
+    /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the snapshot in the background.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr, Statement};
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), DbErr> {
+    /// let people: i64 = database
+    ///     .read(async |unit| {
+    ///         let count = Statement::from_string(unit.get_database_backend(), "SELECT count(*) FROM person");
+    ///         let row = unit.query_one_raw(count).await?;
+    ///         row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    ///     })
+    ///     .await?;
+    /// # let _ = people; Ok(()) }
+    /// ```
+    pub async fn read<T, E, F, Fut>(&self, body: F) -> Result<T, E>
+    where
+        F: FnOnce(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let span = telemetry::unit_span();
+        let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadOnly), span.clone());
+        let guard = RollBackOnDrop::new(unit.clone());
+        let result = body(unit.clone()).instrument(span).await;
+        guard.disarm();
+        unit.end_read();
+        result
+    }
+
+    /// Runs `body` once on a unit, outside any GraphQL operation: commits when it answers `Ok`, rolls back when it does not.
+    /// [`Database::write_retrying`] runs it again when it loses a conflict.
+    ///
+    /// # Errors
+    /// Those of `body`, and [`UnitError`] inside a [`DbErr`] when the unit was doomed or its COMMIT failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future rolls back in the background; a COMMIT under way is allowed to finish.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), DbErr> {
+    /// database
+    ///     .write(async |unit| unit.execute_unprepared("INSERT INTO person VALUES (1)").await)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn write<T, E, F, Fut>(&self, body: F) -> Result<T, E>
+    where
+        F: FnOnce(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        let (_, outcome, result) = self.write_once(None, body).await;
+        answer(outcome, result)
+    }
+
+    /// Runs `body` as [`Database::write`] does, and again as a whole, on a fresh unit, when it loses a conflict or the database, as
+    /// [`Retrying`](crate::Retrying) does with an operation. So `body` does nothing outside of the database that may not happen
+    /// twice; an effect ([`UnitOfWork::after_commit`]) happens once.
+    ///
+    /// There is no deadline: [`RetryPolicy::attempts`] bounds both. An outcome that is not known is never run again. What an attempt
+    /// leaves with [`UnitOfWork::for_next_attempt`], the next one finds.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    ///
+    /// # Cancel safety
+    /// As [`Database::write`].
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # use unit_of_work::RetryPolicy;
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), DbErr> {
+    /// database
+    ///     .write_retrying(RetryPolicy::default(), async |unit| {
+    ///         unit.execute_unprepared("UPDATE counter SET value = value + 1").await
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn write_retrying<T, E, F, Fut>(
+        &self,
+        policy: RetryPolicy,
+        mut body: F,
+    ) -> Result<T, E>
+    where
+        F: FnMut(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        let mut attempts = Attempts::of_a_write(&policy);
+        loop {
+            let attempt = attempts.next(None);
+            let notes = Some(Arc::clone(&attempt.notes));
+            let (unit, outcome, result) = self.write_once(notes, &mut body).await;
+            if let Some(lost) = unit.fate().lost(&outcome) {
+                attempt.lost(lost, None, &unit);
+            }
+            drop(unit);
+            if !attempts.go_on(&attempt, None).await {
+                return answer(outcome, result);
+            }
+        }
+    }
+
+    async fn write_once<T, E, F, Fut>(
+        &self,
+        notes: Option<Arc<Notes>>,
+        body: F,
+    ) -> (UnitOfWork, Outcome, Result<T, E>)
+    where
+        F: FnOnce(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let span = telemetry::unit_span();
+        let terms = Terms {
+            notes,
+            ..Terms::of(Access::ReadWrite)
+        };
+        let unit = UnitOfWork::new(self.clone(), terms, span.clone());
+        let guard = RollBackOnDrop::new(unit.clone());
+        let result = body(unit.clone()).instrument(span).await;
+        guard.disarm();
+        let ending = if result.is_ok() {
+            Ending::Commit
+        } else {
+            Ending::RollBack(Reason::Error)
+        };
+        let outcome = unit.finish(ending).await;
+        (unit, outcome, result)
+    }
+}
+
+/// What the caller is told: the body's own error, or why what it did was not committed.
+fn answer<T, E: From<DbErr>>(outcome: Outcome, result: Result<T, E>) -> Result<T, E> {
+    let answer = result?;
+    let error = match outcome {
+        Outcome::CommitFailed(failure) => UnitError::CommitFailed(failure),
+        Outcome::Unknown => UnitError::OutcomeUnknown,
+        Outcome::RolledBack(_) => UnitError::Doomed,
+        Outcome::Untouched | Outcome::Read | Outcome::Committed | Outcome::Replayed => {
+            return Ok(answer);
+        }
+    };
+    Err(DbErr::from(error).into())
+}
