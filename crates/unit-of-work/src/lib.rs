@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(
-    not(all(feature = "postgres", feature = "sqlite")),
-    allow(dead_code, reason = "what only the engine uses that is left out")
+    not(all(feature = "idempotency", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "what only a feature uses that is left out")
 )]
 
 mod database;
@@ -18,7 +18,9 @@ pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
 pub use database::{Access, Database, DatabaseOptions};
 pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
-pub use idempotency::{IdempotencyKey, IdempotencySettings, Viewer};
+#[cfg(feature = "idempotency")]
+pub use idempotency::IdempotencySettings;
+pub use idempotency::{IdempotencyKey, Viewer};
 pub use operation::ask::{DryRun, Isolation, OperationDeadline};
 pub use operation::context::ContextExt;
 pub use operation::extension::UnitOfWorkExtension;

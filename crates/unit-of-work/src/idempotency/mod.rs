@@ -25,91 +25,120 @@
 //! without [`UnitOfWorkExtension::idempotency`](crate::UnitOfWorkExtension::idempotency) is refused, because its client
 //! believes that it is protected.
 //!
+//! Keys are recorded with the feature `idempotency`, which is on by default. Without it, a mutation with a key is refused in the same way.
+//!
 //! The table is the application's, in the database of its data: `idempotency::Migration` (feature `migration`) for its
 //! `Migrator`, or [`create_table`] for other tools. [`sweep`] deletes what has expired.
 //!
 //! A response is kept as it was sent, headers included: who can read the table can read it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use async_graphql::{
     Request, Response, ServerError, Value, Variables, extensions::ExtensionContext,
     parser::types::ExecutableDocument,
 };
-use sea_orm::DbErr;
-use uuid::Uuid;
 
-use crate::{
-    Access, UnitOfWork, codes,
-    operation::respond::coded,
-    unit::{Ending, evidence::Evidence},
-};
+use crate::{Access, UnitOfWork, codes, operation::respond::coded};
 
-mod fingerprint;
 mod key;
-#[cfg(feature = "migration")]
+
+#[cfg(feature = "idempotency")]
+mod fingerprint;
+#[cfg(all(feature = "idempotency", feature = "migration"))]
 mod migration;
+#[cfg(feature = "idempotency")]
+mod recorder;
+#[cfg(feature = "idempotency")]
 mod settings;
+#[cfg(feature = "idempotency")]
 mod stored;
+#[cfg(feature = "idempotency")]
 mod table;
 
 pub use key::{IdempotencyKey, InvalidIdempotencyKey, Viewer};
-#[cfg(feature = "migration")]
+#[cfg(all(feature = "idempotency", feature = "migration"))]
 pub use migration::Migration;
+#[cfg(feature = "idempotency")]
 pub use settings::IdempotencySettings;
+#[cfg(feature = "idempotency")]
 pub use table::{create_table, drop_table, sweep};
 
-use stored::Stored;
-use table::Claim;
+#[cfg(not(feature = "idempotency"))]
+pub(crate) use absent::{Recorder, Ticket};
+#[cfg(feature = "idempotency")]
+pub(crate) use recorder::{Recorder, Ticket};
 
-/// A key, whose it is, and what it was given for.
-struct Ticket {
-    viewer: Viewer,
-    key: IdempotencyKey,
-    /// Known as soon as the document is: a request may name it only.
-    fingerprint: OnceLock<String>,
-}
+/// What there is without the feature: nothing that records a key, so that every mutation with one is refused.
+#[cfg(not(feature = "idempotency"))]
+mod absent {
+    use async_graphql::{Response, Variables, parser::types::ExecutableDocument};
 
-impl Ticket {
-    /// What the key was given for.
-    ///
-    /// # Errors
-    /// Where nobody has seen the document.
-    fn fingerprint(&self) -> Result<&str, DbErr> {
-        let fingerprint = self.fingerprint.get().map(String::as_str);
-        fingerprint.ok_or_else(|| DbErr::Custom("the operation's document is not known".to_owned()))
+    use super::{IdempotencyKey, Viewer};
+    use crate::UnitOfWork;
+
+    #[derive(Clone, Debug)]
+    pub(crate) enum Recorder {}
+
+    #[derive(Debug)]
+    pub(crate) struct Ticket;
+
+    impl Ticket {
+        pub(crate) fn parsed(
+            &self,
+            _: Option<&str>,
+            _: &str,
+            _: &ExecutableDocument,
+            _: &Variables,
+        ) {
+        }
+    }
+
+    impl Recorder {
+        pub(crate) fn ticket(&self, _: Viewer, _: IdempotencyKey) -> Ticket {
+            match *self {}
+        }
+
+        pub(crate) async fn run(
+            &self,
+            _: &Ticket,
+            _: &UnitOfWork,
+            _: impl Future<Output = Response>,
+        ) -> Response {
+            match *self {}
+        }
     }
 }
 
 /// The idempotency of one request.
 pub(crate) struct Idempotency {
-    settings: Option<Arc<IdempotencySettings>>,
+    /// What records keys, where the application has it.
+    recorder: Option<Recorder>,
     /// The request's key, if it has one; or what is wrong with it, to be said if the operation is a mutation.
     ticket: OnceLock<Result<Ticket, ServerError>>,
 }
 
 impl Idempotency {
-    pub(crate) fn new(settings: Option<Arc<IdempotencySettings>>) -> Self {
+    pub(crate) fn new(recorder: Option<Recorder>) -> Self {
         Self {
-            settings,
+            recorder,
             ticket: OnceLock::new(),
         }
     }
 
     /// Takes the key out of a request that is whole.
     pub(crate) fn prepare(&self, ctx: &ExtensionContext<'_>, request: &Request) {
-        let ticket = match key_of(ctx, request) {
-            Ok(None) => return,
-            Ok(Some(_)) if self.settings.is_none() => Err(not_enabled()),
-            Ok(Some(_)) if !request.uploads.is_empty() => Err(invalid(
+        let ticket = match (key_of(ctx, request), &self.recorder) {
+            (Ok(None), _) => return,
+            (Ok(Some(_)), None) => Err(not_enabled()),
+            (Ok(Some(_)), Some(_)) if !request.uploads.is_empty() => Err(invalid(
                 "An operation with uploads cannot have an idempotency key: their contents are not compared.",
             )),
-            Ok(Some(key)) => Ok(Ticket {
-                viewer: find(ctx, request).unwrap_or_default(),
-                key,
-                fingerprint: OnceLock::new(),
-            }),
-            Err(error) => Err(error),
+            (Ok(Some(key)), Some(recorder)) => {
+                let viewer = find(ctx, request).unwrap_or_default();
+                Ok(recorder.ticket(viewer, key))
+            }
+            (Err(error), _) => Err(error),
         };
         self.ticket.get_or_init(|| ticket);
     }
@@ -123,9 +152,7 @@ impl Idempotency {
         variables: &Variables,
     ) {
         if let Some(Ok(ticket)) = self.ticket.get() {
-            ticket
-                .fingerprint
-                .get_or_init(|| fingerprint::of(operation_name, query, document, variables));
+            ticket.parsed(operation_name, query, document, variables);
         }
     }
 
@@ -147,48 +174,15 @@ impl Idempotency {
         dry_run: bool,
         resolvers: impl Future<Output = Response>,
     ) -> Response {
-        match (&self.settings, self.ticket.get()) {
-            (Some(settings), Some(Ok(ticket)))
+        match (&self.recorder, self.ticket.get()) {
+            (Some(recorder), Some(Ok(ticket)))
                 if unit.access() == Access::ReadWrite && !dry_run =>
             {
                 // Boxed: most operations have no key.
-                Box::pin(once(settings, ticket, unit, resolvers))
-                    .await
-                    .unwrap_or_else(failed)
+                Box::pin(recorder.run(ticket, unit, resolvers)).await
             }
             _ => resolvers.await,
         }
-    }
-}
-
-async fn once(
-    settings: &IdempotencySettings,
-    ticket: &Ticket,
-    unit: &UnitOfWork,
-    resolvers: impl Future<Output = Response>,
-) -> Result<Response, DbErr> {
-    match table::claim(unit, ticket, settings.now(), settings.expiry()).await? {
-        Claim::Fresh => {
-            let response = resolvers.await;
-            if response.is_ok() && unit.doom().is_none() {
-                let attempt = Uuid::new_v4();
-                table::record(unit, ticket, &Stored::of(&response, attempt)?).await?;
-                if settings.is_kept_long() {
-                    unit.key_is_evidence(|| Evidence::Key {
-                        viewer: ticket.viewer.0.clone(),
-                        key: ticket.key.as_str().to_owned(),
-                        begins: Stored::beginning(attempt),
-                    });
-                }
-            }
-            Ok(response)
-        }
-        Claim::Done(stored) => {
-            // Nothing was written, and nothing is to be committed.
-            unit.decide(Ending::Replay);
-            Ok(replayed(stored.into_response()))
-        }
-        Claim::Reused => Ok(Response::from_errors(vec![reused()])),
     }
 }
 
@@ -225,31 +219,6 @@ fn find<T: Clone + Send + Sync + 'static>(
         .and_then(|data| data.downcast_ref())
         .or_else(|| ctx.data_opt())
         .cloned()
-}
-
-fn replayed(mut response: Response) -> Response {
-    let mark = Value::from_json(serde_json::json!({ "replayed": true })).unwrap_or_default();
-    response.extensions.insert("idempotency".to_owned(), mark);
-    response.http_headers.insert(
-        http::HeaderName::from_static("idempotency-replayed"),
-        http::HeaderValue::from_static("true"),
-    );
-    response
-}
-
-/// An error that is told like one that a resolver met: masked, and with a conflict's code if it is one.
-fn failed(error: DbErr) -> Response {
-    let mut shown = ServerError::new("the idempotency key could not be recorded", None);
-    shown.source = Some(Arc::new(error));
-    Response::from_errors(vec![shown])
-}
-
-fn reused() -> ServerError {
-    coded(
-        "This idempotency key was used for another operation, or with other variables. Use a new key for a new operation.",
-        codes::IDEMPOTENCY_KEY_REUSED,
-        false,
-    )
 }
 
 fn invalid(message: &str) -> ServerError {

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
-use super::{Ticket, stored::Stored};
+use super::{recorder::Ticket, stored::Stored};
 use crate::{
     Database, UnitOfWork,
     database::engine::words::{Words, words},

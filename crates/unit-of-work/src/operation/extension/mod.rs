@@ -20,7 +20,8 @@ use async_graphql::{
 use sea_orm::IsolationLevel;
 
 use crate::{
-    Database, FieldRule, IdempotencySettings, Report, ResolverError, Settings, Shown,
+    Database, FieldRule, Report, ResolverError, Settings, Shown,
+    idempotency::Recorder,
     operation::{field_rule::FieldRules, mask::MapError},
 };
 
@@ -50,7 +51,7 @@ use per_request::PerRequest;
 pub struct UnitOfWorkExtension {
     database: Database,
     settings: Arc<Settings>,
-    idempotency: Option<Arc<IdempotencySettings>>,
+    idempotency: Option<Recorder>,
     map_error: Option<MapError>,
     field_rules: Option<FieldRules>,
 }
@@ -92,9 +93,10 @@ impl UnitOfWorkExtension {
 
     /// Records [idempotency keys](crate::idempotency), in a table that has to be there. Without this, a mutation with a
     /// key is refused.
+    #[cfg(feature = "idempotency")]
     #[must_use]
-    pub fn idempotency(mut self, settings: IdempotencySettings) -> Self {
-        self.idempotency = Some(Arc::new(settings));
+    pub fn idempotency(mut self, settings: crate::IdempotencySettings) -> Self {
+        self.idempotency = Some(Recorder::new(settings));
         self
     }
 
