@@ -20,7 +20,7 @@ use crate::{
     Access, UnitOfWork,
     observe::timeline,
     operation::{failures, turn::Turn},
-    unit::savepoint,
+    unit::scope,
 };
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache},
@@ -141,7 +141,7 @@ impl Spawn for BatchSpawner {
             // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
             Waiting::Batches(batches) => {
                 let batch = failures::in_loader(self.loader, batch);
-                batches.push(timeline::inherited(savepoint::inherited(batch)));
+                batches.push(timeline::inherited(scope::inherited(batch)));
             }
             Waiting::Ended => return Err(SpawnError::shutdown()),
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use sea_orm::DbErr;
 
-use super::{UnitOfWork, savepoint};
+use super::{UnitOfWork, scope::can_mend};
 use crate::{Access, FailureKind, UnitError, operation::failures};
 
 impl UnitOfWork {
@@ -36,7 +36,7 @@ impl UnitOfWork {
     pub(super) fn statement_failed(&self, error: DbErr) -> DbErr {
         let kind = self.kind_of(&error);
         match self.field_scope() {
-            Some(field) if savepoint::can_mend(kind) => {
+            Some(field) if can_mend(kind) => {
                 field.fail(kind);
                 error
             }

@@ -8,7 +8,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio_util::task::TaskTracker;
 
-use crate::unit::savepoint::Scope;
+use crate::unit::scope::Scope;
 
 /// When an effect runs, and who waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait as _, Query},
 };
 
-use crate::unit::savepoint::Scope;
+use crate::unit::scope::Scope;
 
 /// A row that is there if, and only if, the unit that has named it was committed.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{State, UnitOfWork, carried::Carried, savepoint, terms::Deadline};
+use super::{State, UnitOfWork, carried::Carried, scope, terms::Deadline};
 use crate::{
     Access, FailureKind, UnitError,
     database::{begin::Begin, connection::Connection},
@@ -47,7 +47,7 @@ impl UnitOfWork {
     }
 
     async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
-        savepoint::refuse_inside(self.id())?;
+        scope::refuse_inside(self.id())?;
         let mut state = self.hold().await;
         if let Some(refusal) = self.refusal() {
             return Err(refusal.into());

@@ -22,6 +22,7 @@ pub(crate) mod evidence;
 pub(crate) mod finisher;
 pub mod marker;
 pub(crate) mod savepoint;
+pub(crate) mod scope;
 pub(crate) mod terms;
 
 mod commit;
@@ -59,7 +60,7 @@ use crate::{
     unit::{
         effects::{Effects, When},
         evidence::{Evidence, Named},
-        savepoint::{FieldScope, Scope},
+        scope::Scope,
         terms::{Terms, stricter},
     },
 };
@@ -113,7 +114,7 @@ struct Inner {
     /// Whether an order to stop a statement was carried out for certain, if there was one.
     stopped: OnceLock<bool>,
     /// The savepoint of the root field that is being resolved, where root fields have one.
-    field: std::sync::Mutex<Option<Arc<FieldScope>>>,
+    field: std::sync::Mutex<Option<Arc<Scope>>>,
     stats: Stats,
     span: Span,
 }
@@ -222,7 +223,7 @@ impl UnitOfWork {
     /// # Ok(()) }
     /// ```
     pub fn evidence(&self, table: impl Into<Cow<'static, str>>, id: impl Into<sea_orm::Value>) {
-        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        let scope = self.innermost_scope();
         self.name_evidence(scope, table, id);
     }
 
@@ -280,7 +281,7 @@ impl UnitOfWork {
     }
 
     fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
-        let scope = savepoint::innermost(self.id()).or_else(|| self.field_scope());
+        let scope = self.innermost_scope();
         self.inner.effects.push(scope, when, effect);
     }
 
@@ -293,7 +294,7 @@ impl UnitOfWork {
     }
 
     /// The savepoint of the root field that is being resolved.
-    pub(crate) fn field(&self) -> std::sync::MutexGuard<'_, Option<Arc<FieldScope>>> {
+    pub(crate) fn field(&self) -> std::sync::MutexGuard<'_, Option<Arc<Scope>>> {
         // Nothing can panic while the lock is held.
         let field = self.inner.field.lock();
         field.unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -303,10 +304,6 @@ impl UnitOfWork {
         // Nothing can panic while the lock is held.
         let peer = self.inner.peer.lock();
         peer.unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    pub(crate) fn field_scope(&self) -> Option<Arc<Scope>> {
-        self.field().as_ref().map(|field| field.scope.clone())
     }
 
     /// Waits for the statement under way, and keeps others out.

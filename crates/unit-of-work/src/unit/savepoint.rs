@@ -12,15 +12,8 @@
 //! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
 //!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{borrow::Cow, sync::Arc};
 
-use futures_util::task::FutureObj;
 use sea_orm::{DbBackend, DbErr};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -28,13 +21,12 @@ use crate::{
     Access, FailureKind, UnitError, UnitOfWork,
     database::connection::Connection,
     operation::failures,
-    unit::{State, UnitId, effects::When},
+    unit::{
+        State,
+        effects::When,
+        scope::{INSIDE, Scope, can_mend, innermost},
+    },
 };
-
-tokio::task_local! {
-    /// The savepoints whose bodies the running code is inside of, outermost first.
-    static INSIDE: Vec<Arc<Scope>>;
-}
 
 /// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the unit's
 /// transaction. [`UnitOfWork::savepoint`] makes one and ends it.
@@ -59,96 +51,6 @@ impl Lent {
             Self::Unit(state) => state.connection(),
             Self::Savepoint(outer) => outer.connection(),
         }
-    }
-}
-
-/// What a savepoint is to those who are inside it.
-#[derive(Debug)]
-pub(crate) struct Scope {
-    unit: UnitId,
-    outer: Option<Arc<Scope>>,
-    depth: usize,
-    failure: OnceLock<FailureKind>,
-}
-
-impl Scope {
-    fn new(unit: UnitId, outer: Option<Arc<Scope>>) -> Self {
-        Self {
-            unit,
-            depth: outer.as_ref().map_or(1, |outer| outer.depth + 1),
-            outer,
-            failure: OnceLock::new(),
-        }
-    }
-
-    /// Whether this is `other`, or inside of it.
-    pub(crate) fn is_within(&self, other: &Scope) -> bool {
-        std::ptr::eq(self, other)
-            || self
-                .outer
-                .as_ref()
-                .is_some_and(|outer| outer.is_within(other))
-    }
-
-    pub(crate) fn fail(&self, kind: FailureKind) {
-        self.failure.get_or_init(|| kind);
-    }
-
-    pub(crate) fn failure(&self) -> Option<FailureKind> {
-        self.failure.get().copied()
-    }
-
-    fn open(&self) -> String {
-        format!("SAVEPOINT savepoint_{}", self.depth)
-    }
-
-    fn keep(&self) -> String {
-        format!("RELEASE SAVEPOINT savepoint_{}", self.depth)
-    }
-
-    /// ROLLBACK TO leaves the savepoint open.
-    fn undo(&self) -> String {
-        let depth = self.depth;
-        format!("ROLLBACK TO SAVEPOINT savepoint_{depth}; RELEASE SAVEPOINT savepoint_{depth}")
-    }
-}
-
-/// Whether a transaction goes on after ROLLBACK TO as if the failure had not been.
-pub(crate) fn can_mend(failure: FailureKind) -> bool {
-    !matches!(
-        failure,
-        FailureKind::Conflict | FailureKind::ConnectionLost | FailureKind::Unavailable
-    )
-}
-
-/// The innermost savepoint of a unit that the running code is inside of.
-pub(crate) fn innermost(unit: UnitId) -> Option<Arc<Scope>> {
-    INSIDE
-        .try_with(|inside| {
-            let mut scopes = inside.iter().rev();
-            scopes.find(|scope| scope.unit == unit).cloned()
-        })
-        .ok()
-        .flatten()
-}
-
-/// Refuses code that would wait for itself: it uses the unit from inside the unit's savepoint. The savepoint fails, so
-/// that what the code meant to do cannot be left out unnoticed.
-pub(crate) fn refuse_inside(unit: UnitId) -> Result<(), DbErr> {
-    match innermost(unit) {
-        None => Ok(()),
-        Some(scope) => {
-            scope.fail(FailureKind::Other);
-            Err(UnitError::InsideSavepoint.into())
-        }
-    }
-}
-
-/// Takes the savepoints that the running code is inside of along, into a future that others will poll.
-pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
-    match INSIDE.try_with(Clone::clone) {
-        Ok(inside) => Box::new(INSIDE.scope(inside, future)).into(),
-        Err(_) => future,
     }
 }
 
@@ -199,77 +101,8 @@ impl UnitOfWork {
         E: From<DbErr>,
     {
         let lent = Lent::Unit(self.lend().await?);
-        let outer = self.field_scope();
+        let outer = self.innermost_scope();
         Savepoint::new(self.clone(), lent, outer).run(body).await
-    }
-
-    /// From here on, statements are part of a savepoint: that of a root field. The first of them opens it.
-    pub(crate) fn enter_field(&self) {
-        let scope = Arc::new(Scope::new(self.id(), None));
-        let opened = AtomicBool::new(false);
-        *self.field() = Some(Arc::new(FieldScope { scope, opened }));
-    }
-
-    /// Opens the root field's savepoint, where there is one that is not open yet.
-    pub(crate) async fn open_field(
-        &self,
-        mut state: OwnedMutexGuard<State>,
-    ) -> Result<OwnedMutexGuard<State>, DbErr> {
-        let field = self.field().clone();
-        if let Some(field) = field
-            && !field.opened.load(Ordering::Relaxed)
-        {
-            self.control(&mut state, &field.scope.open()).await?;
-            field.opened.store(true, Ordering::Relaxed);
-        }
-        Ok(state)
-    }
-
-    /// Ends the root field's savepoint. A failure that is to be kept dooms the unit: the field has swallowed it.
-    pub(crate) async fn leave_field(&self, undo: bool) {
-        let mut state = self.hold().await;
-        let Some(field) = self.field().take() else {
-            return;
-        };
-        if undo {
-            self.discard_within(&field.scope);
-        } else if let Some(kind) = field.scope.failure() {
-            self.doom_with(kind);
-        }
-        if self.refusal().is_none() && field.opened.load(Ordering::Relaxed) {
-            let sql = if undo {
-                field.scope.undo()
-            } else {
-                field.scope.keep()
-            };
-            // An error has doomed the unit, which says so when it is finished.
-            let _ = self.control(&mut state, &sql).await;
-        }
-    }
-
-    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, or is dropped half way, the transaction is
-    /// not what it should be, and the unit is doomed.
-    async fn control(&self, state: &mut State, sql: &str) -> Result<(), DbErr> {
-        let half_way = HalfWay(self);
-        let sent = state.connection()?.control(sql).await;
-        std::mem::forget(half_way);
-        sent.map_err(|error| self.failed(self.noted(error)))
-    }
-}
-
-/// The savepoint of a root field.
-pub(crate) struct FieldScope {
-    pub(crate) scope: Arc<Scope>,
-    opened: AtomicBool,
-}
-
-/// Dropped, it dooms the unit.
-struct HalfWay<'a>(&'a UnitOfWork);
-
-impl Drop for HalfWay<'_> {
-    fn drop(&mut self) {
-        failures::note_abandoned(self.0);
-        self.0.doom_with(FailureKind::Other);
     }
 }
 
@@ -326,6 +159,7 @@ impl Savepoint {
         let unended = Unended(&self);
         let before = self.unit.failures().mark();
         self.control(&self.scope.open()).await?;
+        self.scope.has_opened();
         let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         inside.push(self.scope.clone());
         let result = INSIDE.scope(inside, body(&self)).await;
@@ -380,7 +214,7 @@ impl Savepoint {
 
     /// Refuses code that uses this savepoint from inside one that was made from it.
     fn refuse_inside(&self) -> Result<(), DbErr> {
-        match innermost(self.scope.unit) {
+        match innermost(self.unit.id()) {
             Some(inner) if inner.is_within(&self.scope) && !Arc::ptr_eq(&inner, &self.scope) => {
                 inner.fail(FailureKind::Other);
                 Err(UnitError::InsideSavepoint.into())
@@ -424,8 +258,7 @@ impl std::fmt::Debug for Savepoint {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Savepoint")
-            .field("depth", &self.scope.depth)
-            .field("failure", &self.scope.failure)
+            .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
 }
@@ -443,7 +276,7 @@ impl Unended<'_> {
 
 impl Drop for Unended<'_> {
     fn drop(&mut self) {
-        match &self.0.scope.outer {
+        match self.0.scope.outer() {
             Some(outer) => outer.fail(FailureKind::Other),
             None => self.0.unit.abandoned(),
         }
