@@ -58,6 +58,32 @@ pub fn options(settings: &ServeSettings) -> DatabaseOptions {
     options
 }
 
+/// Files that a server has open beside the connections of clients and those of the database: ports, logs, what watches the database's files.
+const OTHER_FILES: usize = 24;
+
+/// The same settings, with no more connections to the database than the process may open files for. A pool keeps the connections that it has
+/// made, so more of them would leave no descriptor for clients.
+#[must_use]
+pub fn within_descriptors(mut settings: ServeSettings) -> ServeSettings {
+    let most = graphql_service::most_descriptors();
+    let others = graphql_service::most_connections().saturating_add(OTHER_FILES);
+    // A connection of SQLite's has two files open, and on PostgreSQL there are two pools.
+    let room = most.saturating_sub(others) / 2;
+    let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
+    if settings.max_connections > room {
+        tracing::warn!(
+            descriptors = most,
+            max_connections = room,
+            "the process may open few files, so it has fewer connections to the database than it is set to have: raise `ulimit -n`"
+        );
+        settings.max_connections = room;
+        // Half of them are for cheap operations.
+        let heavy = usize::try_from(room / 2).unwrap_or(usize::MAX).max(1);
+        settings.heavy.operations = settings.heavy.operations.min(heavy);
+    }
+    settings
+}
+
 /// Brings the database's schema up to date: all of it, or nothing. Servers that start at the same time wait for each
 /// other, and the second finds nothing to do.
 ///

@@ -32,6 +32,7 @@ const CLOCK_AHEAD: Duration = Duration::from_secs(5);
 /// # Errors
 /// A [`StartError`] where one of the steps before listening fails; afterwards there is none.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
+    let settings = database::within_descriptors(settings);
     let database = database::connect(&settings.database, database::options(&settings)).await?;
     if settings.migrate {
         database::migrate(&settings.database).await?;

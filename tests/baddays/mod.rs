@@ -5,6 +5,7 @@
 //! test fails and says so.
 
 mod damage;
+mod descriptors;
 mod disk;
 mod files;
 mod limits;

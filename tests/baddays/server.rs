@@ -6,7 +6,10 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,7 @@ pub(super) struct Server {
     base: String,
     log: Arc<Mutex<String>>,
     client: reqwest::Client,
+    acknowledged: AtomicI64,
 }
 
 impl Drop for Server {
@@ -112,7 +116,31 @@ impl Server {
             base: base.to_owned(),
             log,
             client,
+            acknowledged: AtomicI64::new(0),
         })
+    }
+
+    /// From now on a client that makes a connection for each request.
+    pub(super) fn connecting_anew(mut self) -> Self {
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(0);
+        self.client = client.build().unwrap();
+        self
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
+    pub(super) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many entries were acknowledged to [`Self::post`].
+    pub(super) fn acknowledged(&self) -> i64 {
+        self.acknowledged.load(SeqCst)
     }
 
     /// A path as the server sees it, where it has a file system of its own.
@@ -199,7 +227,11 @@ impl Server {
     pub(super) async fn post(&self, characters: usize) -> Option<Code> {
         let line = json!({ "debit": { "code": "cash" }, "credit": { "code": "alice" }, "amount": "1", "currency": "EUR" });
         let input = json!({ "lines": [line], "metadata": { "note": "x".repeat(characters) } });
-        self.code(POST, json!({ "input": input })).await
+        let code = self.code(POST, json!({ "input": input })).await;
+        if code.as_deref() == Some("") {
+            self.acknowledged.fetch_add(1, SeqCst);
+        }
+        code
     }
 
     /// Posts as many entries, all of which must be acknowledged.
@@ -216,9 +248,71 @@ impl Server {
 
     /// The status and text of `/readyz`.
     pub(super) async fn ready(&self) -> (u16, String) {
-        let answer = self.client.get(format!("{}/readyz", self.base)).send();
-        let answer = answer.await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        self.try_ready().await.unwrap()
+    }
+
+    /// The same, where the connection may be closed instead.
+    pub(super) async fn try_ready(&self) -> Option<(u16, String)> {
+        let answer = self
+            .client
+            .get(format!("{}/readyz", self.base))
+            .send()
+            .await
+            .ok()?;
+        Some((answer.status().as_u16(), answer.text().await.ok()?))
+    }
+
+    /// What a path answers.
+    pub(super) async fn get(&self, path: &str) -> String {
+        let answer = self.client.get(format!("{}{path}", self.base)).send().await;
+        answer.unwrap().text().await.unwrap()
+    }
+
+    /// Subscribes over server-sent events.
+    pub(super) async fn events(&self, subscription: &str) -> Events {
+        let body = json!({ "query": subscription });
+        let request = self
+            .client
+            .post(format!("{}/graphql", self.base))
+            .json(&body);
+        let response = request
+            .header("accept", "text/event-stream")
+            .send()
+            .await
+            .unwrap();
+        Events {
+            response,
+            rest: String::new(),
+        }
+    }
+}
+
+/// A stream of server-sent events.
+pub(super) struct Events {
+    response: reqwest::Response,
+    rest: String,
+}
+
+impl Events {
+    /// The data of the next event.
+    pub(super) async fn next(&mut self) -> String {
+        loop {
+            while let Some((event, rest)) = self.rest.split_once("\n\n") {
+                let event = event.to_owned();
+                self.rest = rest.to_owned();
+                if let Some((_, data)) =
+                    event.split_once("data:").filter(|(_, data)| data.len() > 2)
+                {
+                    return data.to_owned();
+                }
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+            let chunk = chunk
+                .expect("no event comes")
+                .unwrap()
+                .expect("the stream has ended");
+            self.rest.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
-    serve::Listener,
 };
+use graphql_service::Listener;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -41,7 +41,7 @@ impl Issuer {
         listen: impl FnOnce(TcpListener) -> L,
     ) -> Self
     where
-        L: Listener<Addr = SocketAddr>,
+        L: Listener,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Self {
@@ -54,7 +54,7 @@ impl Issuer {
         let app = Router::new()
             .route("/keys", get(answer))
             .with_state(issuer.clone());
-        tokio::spawn(axum::serve(listen(listener), app).into_future());
+        tokio::spawn(axum::serve(Listening(listen(listener), issuer.address), app).into_future());
         issuer
     }
 
@@ -72,6 +72,22 @@ impl Issuer {
 
     pub(super) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// One of ours as axum's.
+struct Listening<L>(L, SocketAddr);
+
+impl<L: Listener> axum::serve::Listener for Listening<L> {
+    type Io = L::Io;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (L::Io, SocketAddr) {
+        self.0.accept().await.unwrap()
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        Ok(self.1)
     }
 }
 

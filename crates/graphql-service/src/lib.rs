@@ -20,7 +20,10 @@
 pub use self::{
     access::{Anyone, Authentication, Caller, Init},
     app::App,
-    connection::{ConnectionOptions, network},
+    connection::{
+        ConnectionOptions, Listener, is_out_of_descriptors, most_connections, most_descriptors,
+        network,
+    },
     health::Readiness,
     host::Hosts,
     lifecycle::{Connection, Stop, Stopped, serve},

@@ -4,9 +4,9 @@
 //! accepted any more; what is under way may finish, for `drain` at most; what has not finished by then is cut off and
 //! rolls back, and its client is told so with 503.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use axum::{http::StatusCode, response::Response, serve::Listener};
+use axum::{http::StatusCode, response::Response};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout, timeout_at},
@@ -14,7 +14,12 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{App, connection, media::MediaType, refusal::Refusal};
+use super::{
+    App,
+    connection::{self, Listener},
+    media::MediaType,
+    refusal::Refusal,
+};
 
 /// How long the answers to what was cut off may take to leave.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -84,10 +89,13 @@ impl Connection for TlsStream<TcpStream> {
 
 /// Serves `app` until `shutdown` resolves, then stops within the times of `stop`.
 ///
+/// Where no connection can be taken, for want of file descriptors, those that are there are served all the same. The ones that have been
+/// idle for longest make room.
+///
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting; connections that are open live on until the runtime ends.
-pub async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
+pub async fn serve<L: Listener>(
     listener: L,
     app: App,
     shutdown: impl Future<Output = ()> + Send + 'static,

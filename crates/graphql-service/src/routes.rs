@@ -15,6 +15,9 @@ use super::{
     lifecycle::Lifecycle, metrics, persisted, slots,
 };
 
+/// Connections at once where `/metrics` has a port of its own.
+const METRICS_CONNECTIONS: usize = 32;
+
 /// What `/graphql` shares between requests.
 pub(super) struct GraphqlState<E, A> {
     pub(super) executor: E,
@@ -83,8 +86,10 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
     }
     let metrics = metrics_alone.map(|metrics| {
         let hosts = options.hosts.clone();
-        // What is open there is nothing that clients wait for.
-        let connections = connection::Table::new(options.connections);
+        // What is open there is nothing that clients wait for, and takes few of the process's file descriptors.
+        let mut connections = options.connections;
+        connections.connections = connections.connections.min(METRICS_CONNECTIONS);
+        let connections = connection::Table::new(connections);
         App::new(
             metrics,
             Vec::new(),

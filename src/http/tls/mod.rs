@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use axum::serve::Listener;
+use graphql_service::{Listener, is_out_of_descriptors, most_descriptors};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -30,8 +30,9 @@ pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
 mod certificate;
 
-/// Handshakes at once. Where there are as many, the oldest is ended: whoever means to shake hands has done so by then. One address (of
-/// IPv6: one network of 64 bits) has half of them at most, so that it does not end those of others.
+/// Handshakes at once, and no more than an eighth of the files that the process may open, since they are not counted among the connections.
+/// Where there are as many, the oldest is ended: whoever means to shake hands has done so by then. One address (of IPv6: one network of
+/// 64 bits) has half of them at most, so that it does not end those of others.
 const MOST_HANDSHAKES: usize = 512;
 
 /// How long a client may take to shake hands.
@@ -68,7 +69,7 @@ impl<L> TlsListener<L> {
             tcp,
             certificate,
             handshake: HANDSHAKE,
-            most: MOST_HANDSHAKES,
+            most: MOST_HANDSHAKES.min(most_descriptors() / 8).max(1),
             order: VecDeque::new(),
             handshakes: JoinSet::new(),
         }
@@ -95,22 +96,35 @@ impl<L> TlsListener<L> {
         } else {
             (self.order.len() >= self.most).then_some(0)
         };
-        if let Some((_, oldest)) = leaving.and_then(|leaving| self.order.remove(leaving)) {
-            oldest.abort();
+        self.end_handshake(leaving);
+    }
+
+    fn end_handshake(&mut self, index: Option<usize>) {
+        if let Some((_, handshake)) = index.and_then(|index| self.order.remove(index)) {
+            handshake.abort();
             metrics::counter!("http_connections_closed_total", "reason" => "handshakes")
                 .increment(1);
         }
     }
 }
 
-impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L> {
+impl<L: Listener<Io = TcpStream>> Listener for TlsListener<L> {
     type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+    async fn accept(&mut self) -> io::Result<(Self::Io, SocketAddr)> {
         loop {
             tokio::select! {
-                (tcp, from) = self.tcp.accept() => {
+                accepted = self.tcp.accept() => {
+                    let (tcp, from) = match accepted {
+                        Ok(connection) => connection,
+                        Err(error) => {
+                            if is_out_of_descriptors(&error) {
+                                self.order.retain(|(_, handshake)| !handshake.is_finished());
+                                self.end_handshake((!self.order.is_empty()).then_some(0));
+                            }
+                            return Err(error);
+                        }
+                    };
                     let config = self.certificate.config();
                     let handshake = timeout(self.handshake, shake_hands(tcp, config));
                     let address = graphql_service::network(from.ip());
@@ -119,7 +133,7 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L>
                     self.order.push_back((address, task));
                 }
                 Some(outcome) = self.handshakes.join_next() => match outcome {
-                    Ok(Ok(connection)) => return connection,
+                    Ok(Ok(connection)) => return Ok(connection),
                     // Scanners do this all day: nobody needs to act.
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(error) if error.is_cancelled() => {}
@@ -127,10 +141,6 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for TlsListener<L>
                 },
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.tcp.local_addr()
     }
 }
 

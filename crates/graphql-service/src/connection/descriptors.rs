@@ -2,10 +2,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// As many connections as leave the database and the logs their files. Raises the limit as far as the system lets the process.
+/// Below so many, each of them is precious, and connections get the smaller part.
+const FEW: usize = 512;
+
+/// How many file descriptors the process may have. Raises the limit as far as the system lets the process.
 ///
-/// Without this, clients that connect and say nothing would take all of them, and nobody could connect any more.
-pub(super) fn for_connections() -> usize {
+/// For an application that shares them out: [`most_connections`] are for clients.
+#[must_use]
+pub fn most_descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -15,9 +19,16 @@ pub(super) fn for_connections() -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let limit = limit.map_or(usize::MAX, |limit| {
+    limit.map_or(usize::MAX, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX)
-    });
-    // A quarter where there are few of them: a small database needs some dozens.
-    if limit < 512 { limit / 4 } else { limit / 2 }.max(1)
+    })
+}
+
+/// As many connections of clients as leave the database and the logs their files: [`serve`](crate::serve) takes no more.
+///
+/// Without this, clients that connect and say nothing would take all of them, and nobody could connect any more.
+#[must_use]
+pub fn most_connections() -> usize {
+    let most = most_descriptors();
+    if most < FEW { most / 4 } else { most / 2 }.max(1)
 }

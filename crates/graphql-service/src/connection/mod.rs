@@ -2,7 +2,8 @@
 //!
 //! Read `peer.rs` first: what is known of one connection. `orders.rs` is what it is told to do. `table.rs` has all of them, decides who may come and who has to go, and
 //! looks at their times twice in each of the shortest. `stream.rs` is the connection itself, which counts what is read and does not
-//! wait for a client that does not read. `service.rs` counts what a request and its response hold. `serve.rs` puts them together.
+//! wait for a client that does not read. `service.rs` counts what a request and its response hold. `listener.rs` is where they come
+//! from, `descriptors.rs` how many there can be. `serve.rs` puts them together.
 //!
 //! A client costs memory by what it leaves half sent (headers, a body) and by what it leaves unread (responses). Both are counted,
 //! for each connection and for all. Where all of them hold more than they may, the one that holds the most and is being waited for
@@ -14,7 +15,11 @@ use std::time::Duration;
 
 use crate::setters::setters;
 
-pub use self::table::network;
+pub use self::{
+    descriptors::{most_connections, most_descriptors},
+    listener::{Listener, is_out_of_descriptors},
+    table::network,
+};
 pub(super) use self::{
     peer::{Busy, Unread},
     serve::serve,
@@ -23,6 +28,7 @@ pub(super) use self::{
 };
 
 mod descriptors;
+mod listener;
 mod orders;
 mod peer;
 mod serve;

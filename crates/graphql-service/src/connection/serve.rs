@@ -2,32 +2,51 @@
 
 use std::{
     future::{Future, poll_fn},
-    net::SocketAddr,
     sync::Arc,
     task::Poll,
 };
 
-use axum::serve::Listener;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{ConnectionOptions, orders::Order, peer::Peer, service::PeerService, stream::Stream};
-use crate::{App, lifecycle::Connection};
+use super::{
+    ConnectionOptions,
+    listener::{Listener, Remedy, Trouble},
+    orders::Order,
+    peer::Peer,
+    service::PeerService,
+    stream::Stream,
+};
+use crate::{App, lifecycle::Connection as _};
 
 /// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
-pub(crate) async fn serve<L: Listener<Io: Connection, Addr = SocketAddr>>(
-    mut listener: L,
-    app: App,
-    stop: CancellationToken,
-) {
+pub(crate) async fn serve<L: Listener>(mut listener: L, app: App, stop: CancellationToken) {
     let table = app.connections().clone();
     let builder = builder(table.options());
     let connections = TaskTracker::new();
     let serving = async {
-        while let Some((io, from)) = stop.run_until_cancelled(listener.accept()).await {
+        let mut trouble = Trouble::default();
+        while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+            let (io, from) = match accepted {
+                Ok(connection) => {
+                    trouble.end();
+                    connection
+                }
+                Err(error) => {
+                    if let Remedy::Pause { time, close_idle } = trouble.meet(&error) {
+                        if close_idle {
+                            table.close_idle();
+                        }
+                        // Asking again at once would keep a processor busy with failing.
+                        let pause = tokio::time::sleep(time);
+                        let _ = stop.run_until_cancelled(pause).await;
+                    }
+                    continue;
+                }
+            };
             // Answers are small and whole: waiting to fill a packet only delays them.
             if let Err(error) = io.tcp().set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");

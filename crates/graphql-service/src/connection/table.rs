@@ -40,9 +40,9 @@ impl Open {
 
 impl Table {
     pub(crate) fn new(mut options: ConnectionOptions) -> Self {
-        let room = descriptors::for_connections();
+        let room = descriptors::most_connections();
         if options.connections > room {
-            tracing::debug!(
+            tracing::info!(
                 wanted = options.connections,
                 room,
                 "the process may open too few files for as many connections: raise `ulimit -n`"
@@ -111,6 +111,18 @@ impl Table {
         *open.addresses.entry(address).or_default() += 1;
         drop(open);
         Some(peer)
+    }
+
+    /// Closes the connection that has been idle for longest, if there is one, so that its descriptor is free.
+    pub(super) fn close_idle(&self) {
+        // What is dropped while the lock is held would ask for it.
+        let mut leaving = Vec::new();
+        let open = self.open();
+        let idle = longest_waiting(&open, &mut leaving, |peer| peer.idle_since().is_some());
+        drop(open);
+        if let Some(peer) = idle {
+            peer.close(Reason::Room);
+        }
     }
 
     pub(super) fn remove(&self, id: u64, address: IpAddr) {

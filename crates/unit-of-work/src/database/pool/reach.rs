@@ -1,12 +1,17 @@
 //! Whether the database can be reached, and how long to wait where it cannot.
 
 use std::{
+    fs::File,
     io::{self, ErrorKind},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::time::Instant;
 
 use crate::FailureKind;
 
@@ -15,6 +20,9 @@ use crate::FailureKind;
 pub(super) const ASK_AGAIN: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_secs(1));
 
+/// How long after the log has said that the database cannot be reached it may say so again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// Whether the database can be reached, as far as is known from those who try to connect.
 #[derive(Default)]
 pub(super) struct Reach {
@@ -22,6 +30,10 @@ pub(super) struct Reach {
     connecting: AtomicUsize,
     /// Whether the last that was made failed.
     is_lost: AtomicBool,
+    /// When the log said so. Where every second attempt fails, it would say it for each.
+    told: Mutex<Option<Instant>>,
+    /// Whether that was the last that it said.
+    is_told_lost: AtomicBool,
 }
 
 /// A connection that is being made, successfully or not.
@@ -39,15 +51,32 @@ impl Reach {
         Connecting(self)
     }
 
-    /// Said in the log once, and not by each operation that waits.
+    /// Said in the log once a minute at most, and not by each operation that waits.
     pub(super) fn failed(&self, error: &sqlx::Error) {
-        if !self.is_lost.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "no connection to the database can be made; operations wait for it until their deadline");
+        self.is_lost.store(true, Ordering::Relaxed);
+        // Nothing can panic while the lock is held.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|at| at.elapsed() < TELL_AGAIN) {
+            return;
         }
+        *told = Some(Instant::now());
+        self.is_told_lost.store(true, Ordering::Relaxed);
+        let reason = if is_out_of_descriptors(error) {
+            "; the process has no file descriptors left: raise `ulimit -n`"
+        } else {
+            ""
+        };
+        tracing::warn!(
+            %error,
+            "no connection to the database can be made; operations wait for it until their deadline{reason}"
+        );
     }
 
     pub(super) fn succeeded(&self) {
-        if self.is_lost.load(Ordering::Relaxed) && self.is_lost.swap(false, Ordering::Relaxed) {
+        if self.is_lost.load(Ordering::Relaxed)
+            && self.is_lost.swap(false, Ordering::Relaxed)
+            && self.is_told_lost.swap(false, Ordering::Relaxed)
+        {
             tracing::warn!("the database can be reached again");
         }
     }
@@ -65,6 +94,17 @@ pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     match FailureKind::of_driver(error) {
         FailureKind::ConnectionLost => !is_forbidden(error),
         kind => kind == FailureKind::Unavailable,
+    }
+}
+
+/// Whether it is for want of a file descriptor that no connection can be made. SQLite does not say so: whether one is left is tried out.
+fn is_out_of_descriptors(error: &sqlx::Error) -> bool {
+    // `EMFILE` and `ENFILE`, which are the same numbers on every Unix.
+    let says_so = |error: &io::Error| matches!(error.raw_os_error(), Some(23 | 24));
+    match error {
+        sqlx::Error::Io(error) => says_so(error),
+        sqlx::Error::Database(_) => File::open("/dev/null").is_err_and(|error| says_so(&error)),
+        _ => false,
     }
 }
 
