@@ -9,6 +9,8 @@ pub struct Symbols {
     named: HashMap<String, String>,
     /// As found so far.
     codes: HashMap<String, String>,
+    /// The symbol that each of those codes was found for.
+    symbols: HashMap<String, String>,
 }
 
 /// Signs that one currency has, or that stand for its best known owner.
@@ -36,6 +38,7 @@ impl Symbols {
         Self {
             named,
             codes: HashMap::new(),
+            symbols: HashMap::new(),
         }
     }
 
@@ -66,14 +69,14 @@ impl Symbols {
                 say("CODE")
             ));
         }
-        let taken = self.codes.iter().find(|(_, taken)| **taken == code);
-        if let Some((other, _)) = taken {
+        if let Some(other) = self.symbols.get(&code) {
             return Err(format!(
                 "`{symbol}` would be {code}, and so is `{other}` in this file: if they are the same, {}",
                 say(&code)
             ));
         }
         self.codes.insert(symbol.to_owned(), code.clone());
+        self.symbols.insert(code.clone(), symbol.to_owned());
         Ok(code)
     }
 }

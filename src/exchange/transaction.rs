@@ -6,7 +6,7 @@ use crate::ledger::LINES_PER_ENTRY;
 use chrono::{DateTime, Utc};
 use daybook_entity::Side;
 use serde_json::Value as Json;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// A transaction: its postings add up to zero in each currency.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,14 +51,31 @@ pub(super) struct Pair<'a> {
 
 /// What postings make of one currency, with the place of the first of them.
 pub(super) fn sums(postings: &[Posting]) -> Vec<(&Posting, Option<i128>)> {
-    let mut sums: Vec<(&Posting, Option<i128>)> = Vec::new();
+    let of_currency = by_currency(postings).into_iter();
+    let sum = |postings: Vec<&'_ Posting>| {
+        let quantities = postings.iter().map(|it| it.quantity);
+        quantities.fold(Some(0), |sum: Option<i128>, it| sum?.checked_add(it))
+    };
+    of_currency
+        .map(|postings| (postings[0], sum(postings)))
+        .collect()
+}
+
+/// The postings of each currency, in the order of the file; none is empty. A transaction may have thousands of postings, and each may be of
+/// another currency: nothing here compares each with each.
+fn by_currency(postings: &[Posting]) -> Vec<Vec<&Posting>> {
+    let mut groups: Vec<Vec<&Posting>> = Vec::new();
+    let mut places = HashMap::new();
     for posting in postings {
-        match sums.iter_mut().find(|(it, _)| it.symbol == posting.symbol) {
-            Some((_, sum)) => *sum = sum.and_then(|sum| sum.checked_add(posting.quantity)),
-            None => sums.push((posting, Some(posting.quantity))),
+        let place = *places
+            .entry(posting.symbol.as_str())
+            .or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
         }
+        groups[place].push(posting);
     }
-    sums
+    groups
 }
 
 impl Transaction {
@@ -136,21 +153,25 @@ fn neighbours(postings: &[Posting]) -> Option<Vec<Pair<'_>>> {
 
 fn matched(postings: &[Posting]) -> Vec<Pair<'_>> {
     let mut pairs = Vec::new();
-    for (first, _) in sums(postings) {
+    for postings in by_currency(postings) {
         let mut left: Vec<(&Posting, i128)> = Vec::new();
-        let of_currency = || postings.iter().filter(|it| it.symbol == first.symbol);
-        for posting in of_currency() {
-            let is_other_way = |it: &&Posting| {
-                it.account == posting.account && it.quantity.signum() != posting.quantity.signum()
-            };
-            let here = left
-                .iter_mut()
-                .find(|(it, _)| it.account == posting.account);
-            match here {
-                Some((_, sum)) if of_currency().any(|it| is_other_way(&it)) => {
-                    *sum += posting.quantity;
+        // Debits and credits of each account.
+        let mut sides: HashMap<&str, (bool, bool)> = HashMap::new();
+        for posting in &postings {
+            let (has_debits, has_credits) = sides.entry(&posting.account).or_default();
+            *has_debits |= posting.quantity > 0;
+            *has_credits |= posting.quantity < 0;
+        }
+        // Where what is left of an account on both sides stands.
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for posting in postings {
+            let is_on_both_sides = sides.get(posting.account.as_str()) == Some(&(true, true));
+            match places.get(posting.account.as_str()) {
+                Some(place) if is_on_both_sides => left[*place].1 += posting.quantity,
+                _ => {
+                    places.entry(&posting.account).or_insert(left.len());
+                    left.push((posting, posting.quantity));
                 }
-                _ => left.push((posting, posting.quantity)),
             }
         }
         let side = |sign: i128| -> VecDeque<(&Posting, i128)> {
@@ -225,6 +246,39 @@ mod tests {
             pairs(&[("a", 2), ("a", 3), ("b", -5)]),
             [line("a", "b", 2), line("a", "b", 3)]
         );
+    }
+
+    /// Each with each would be 10^10 comparisons, which takes minutes.
+    #[test]
+    fn time_grows_with_the_postings_and_not_with_their_square() {
+        const MOST: std::time::Duration = std::time::Duration::from_secs(10);
+        let posting = |account: String, symbol: String, quantity| Posting {
+            line: 1,
+            account,
+            side: None,
+            symbol,
+            quantity,
+            places: 0,
+        };
+        let mut postings = Vec::new();
+        for n in 0..50_000 {
+            // Many currencies, and many accounts on both sides of one.
+            postings.push(posting("a".to_owned(), format!("C{n}"), 1));
+            postings.push(posting("a".to_owned(), format!("C{n}"), -1));
+            postings.push(posting(format!("a{n}"), "EUR".to_owned(), 1));
+            postings.push(posting(format!("a{n}"), "EUR".to_owned(), -1));
+        }
+        let transaction = Transaction {
+            line: 1,
+            effective_at: DateTime::UNIX_EPOCH,
+            description: None,
+            metadata: Json::Null,
+            postings,
+        };
+        let began = std::time::Instant::now();
+        transaction.check().unwrap();
+        assert!(transaction.pairs().unwrap().is_empty());
+        assert!(began.elapsed() < MOST, "{:?}", began.elapsed());
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Assertions {
         postings: &[Posting],
     ) -> Result<(), Refusal> {
         const ORDER: &str = "put transactions in the order of their dates (`hledger print` does), or leave the assertion out";
+        // By line, so that the time is that of the postings, and not of their square.
+        let asserted = parsed
+            .iter()
+            .filter_map(|it| Some((it.line, it.assertion.as_ref()?)));
+        let asserted: HashMap<_, _> = asserted.collect();
         for posting in postings {
             let running = self.running(&posting.account, &posting.symbol);
             let refuse = |problem| Refusal {
@@ -54,8 +59,7 @@ impl Assertions {
             }
             running.latest = running.latest.max(Some(header.date));
             // Within a transaction, an assertion counts what stands up to it.
-            let asserts = parsed.iter().filter(|it| it.line == posting.line);
-            for asserted in asserts.filter_map(|it| it.assertion.as_ref()) {
+            if let Some(asserted) = asserted.get(&posting.line) {
                 let running = self.running(&posting.account, &asserted.symbol);
                 if running.latest.is_some_and(|latest| latest > header.date) {
                     return Err(refuse(format!(

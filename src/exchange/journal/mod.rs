@@ -22,6 +22,7 @@ use header::Header;
 use lines::{Line, Lines};
 use posting::ParsedPosting;
 use serde_json::{Value as Json, json};
+use std::collections::HashMap;
 use std::io::BufRead;
 
 /// Postings of a transaction: an entry has at most a thousand lines, each of two.
@@ -211,22 +212,22 @@ fn completed(first: &Line, parsed: &[ParsedPosting]) -> Result<Vec<Posting>, Ref
     // Where it stands, so that postings keep their order.
     let at = parsed.iter().take_while(|it| it.amount.is_some()).count();
     let mut completing = Vec::new();
+    let mut places: HashMap<&str, u32> = HashMap::new();
+    for posting in &postings {
+        let most = places.entry(&posting.symbol).or_default();
+        *most = posting.places.max(*most);
+    }
     for (of, sum) in sums(&postings) {
         let sum =
             sum.ok_or_else(|| first.refusal("the amounts add up to more than can be kept"))?;
         if sum != 0 {
-            let places = postings
-                .iter()
-                .filter(|it| it.symbol == of.symbol)
-                .map(|it| it.places)
-                .max();
             completing.push(Posting {
                 line: rest.line,
                 account: rest.account.clone(),
                 side: None,
                 symbol: of.symbol.clone(),
                 quantity: -sum,
-                places: places.unwrap_or_default(),
+                places: places.get(of.symbol.as_str()).copied().unwrap_or_default(),
             });
         }
     }

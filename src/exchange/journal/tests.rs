@@ -123,6 +123,24 @@ fn a_code_can_have_a_semicolon_and_a_comment_a_secondary_date() {
     assert_eq!(read.postings[0].account, "a c");
 }
 
+/// The last posting takes what is left in a thousand currencies, and each of the others is asserted.
+#[test]
+fn a_large_transaction_with_assertions_is_read() {
+    use std::fmt::Write as _;
+    let mut text = "2026-11-20 Many\n".to_owned();
+    for n in 0..999 {
+        writeln!(text, "  a{n}  1 \"C{n:03}\" = 1 \"C{n:03}\"").unwrap();
+    }
+    text.push_str("  b\n");
+    assert_eq!(transaction(&text).postings.len(), 2 * 999);
+    let wrong = text.replace("= 1 \"C500\"", "= 2 \"C500\"");
+    let said = read(&wrong).unwrap_err();
+    assert!(
+        said.contains("the balance of `a500` is asserted to be 2 C500, and is 1"),
+        "{said}"
+    );
+}
+
 #[test]
 fn assertions_are_checked_where_they_can_be() {
     let journal =
