@@ -105,6 +105,7 @@ pub fn app<E: Executor>(executor: E, options: Options) -> App {
     service.persisted = options.persisted;
     service.origins = options.origins;
     service.hosts = options.hosts;
+    service.host_advice = "ask for localhost, or start the server with --allow-host and this name";
     service.connections = options.connections;
     service.socket = options.socket;
     service.readiness = options.readiness;

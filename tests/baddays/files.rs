@@ -4,6 +4,7 @@
 use std::fs;
 
 use daybook_test_harness::eventually;
+use serde_json::Value as Json;
 
 use super::server::{Place, Server, entries};
 
@@ -12,6 +13,11 @@ const REPLACED: &str = "DATABASE_FILE_REPLACED";
 async fn assert_refused(server: &Server, log: &str) {
     assert_eq!(server.post(10).await.as_deref(), Some(REPLACED));
     assert_eq!(server.read().await.as_deref(), Some(REPLACED));
+    let answer = server
+        .answer("{ accounts { pageInfo { hasNextPage } } }", Json::Null)
+        .await;
+    assert_eq!(answer.status().as_u16(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
     let (status, reason) = server.ready().await;
     assert_eq!(status, 503);
     assert!(reason.contains("start the server again"), "{reason}");

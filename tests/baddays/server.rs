@@ -200,6 +200,17 @@ impl Server {
         request.send().await.ok()?.json().await.ok()
     }
 
+    /// Posts a GraphQL request that asks for statuses: the whole answer.
+    pub(super) async fn answer(&self, query: &str, variables: Json) -> reqwest::Response {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self
+            .client
+            .post(format!("{}/graphql", self.base))
+            .json(&body);
+        let request = request.header("accept", "application/graphql-response+json");
+        request.send().await.unwrap()
+    }
+
     pub(super) async fn code(&self, query: &str, variables: Json) -> Option<Code> {
         let answer = self.send(query, variables).await?;
         let code = &answer["errors"][0]["extensions"]["code"];

@@ -40,7 +40,8 @@ struct Shared {
     /// The same, for requests whose span is sent somewhere.
     told_routes: Router,
     cors: Option<CorsLayer>,
-    hosts: Hosts,
+    /// The names that are answered, and what is advised about others.
+    hosts: (Hosts, &'static str),
     connections: Arc<Table>,
     lifecycle: Lifecycle,
     /// `/metrics`, where it has a port of its own.
@@ -51,7 +52,7 @@ impl App {
     pub(super) fn new(
         routes: Router,
         origins: Vec<HeaderValue>,
-        hosts: Hosts,
+        hosts: (Hosts, &'static str),
         connections: Arc<Table>,
         lifecycle: Lifecycle,
         metrics: Option<Self>,
@@ -93,7 +94,8 @@ impl Service<Request> for App {
     fn call(&mut self, request: Request) -> Self::Future {
         let shared = Arc::clone(&self.0);
         let answer = trace::trace(request, move |request, is_recorded| async move {
-            if let Err(refusal) = shared.hosts.check(&request) {
+            let (hosts, advice) = &shared.hosts;
+            if let Err(refusal) = hosts.check(&request, advice) {
                 return refusal.into_http(MediaType::Json);
             }
             browser::compress(request, move |request| shared.consent(request, is_recorded)).await

@@ -40,7 +40,9 @@ impl Default for Hosts {
 
 impl Hosts {
     /// Refuses a request that asks for another host, or not for one host.
-    pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+    ///
+    /// `advice` says what to do about a name that is not answered.
+    pub(super) fn check<B>(&self, request: &Request<B>, advice: &str) -> Result<(), Refusal> {
         let mut headers = request.headers().get_all(header::HOST).iter();
         let (header, second) = (headers.next(), headers.next());
         if second.is_some() {
@@ -69,7 +71,7 @@ impl Hosts {
             if !is_loopback(&host) && !others.contains(&host) {
                 return Err(Refusal::new(
                     StatusCode::MISDIRECTED_REQUEST,
-                    "this server is not known by that name: ask for localhost, or have the name allowed",
+                    format!("this server is not known by that name: {advice}"),
                 ));
             }
         }
@@ -134,7 +136,7 @@ mod tests {
         for header in headers {
             request = request.header(header::HOST, *header);
         }
-        match hosts.check(&request.body(()).unwrap()) {
+        match hosts.check(&request.body(()).unwrap(), "use another") {
             Ok(()) => 200,
             Err(refusal) => refusal
                 .into_http(super::super::media::MediaType::Json)

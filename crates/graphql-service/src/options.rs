@@ -39,6 +39,9 @@ pub struct Options<A> {
     pub origins: Vec<HeaderValue>,
     /// The names of this server that requests may ask for. Default: those of loopback.
     pub hosts: Hosts,
+    /// What a client hears that asks for another name: what to do about it, in the words of this server's settings. Default: to ask for
+    /// localhost, or for a name that the server is set to answer.
+    pub host_advice: &'static str,
     /// The times and limits of connections.
     pub connections: ConnectionOptions,
     /// The times and limits of a WebSocket.
@@ -72,6 +75,7 @@ impl<A> Options<A> {
             authentication,
             origins: Vec::new(),
             hosts: Hosts::default(),
+            host_advice: "ask for localhost, or for a name that it is set to answer",
             connections: ConnectionOptions::default(),
             socket: SocketOptions::default(),
             readiness: Arc::new(|| Box::pin(async { Ok(()) })),
@@ -120,6 +124,7 @@ options! {
     persisted: PersistedOptions,
     origins: Vec<HeaderValue>,
     hosts: Hosts,
+    host_advice: &'static str,
     connections: ConnectionOptions,
     socket: SocketOptions,
     readiness: Readiness,

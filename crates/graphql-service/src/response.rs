@@ -10,34 +10,66 @@ use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeSeq},
 };
+use unit_of_work::codes;
 
 use super::{media::MediaType, request_error::RequestError, writing::json};
 
 /// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
-/// an operation that was executed answers 200, also where its `data` is null. But one that found no database did not get
-/// far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
+/// an operation that was executed answers 200, also where its `data` is null. But one that the server or its database could not serve now
+/// did not get far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
 pub(super) async fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
-    let status = match RequestError::of(&response) {
-        Some(_) => media_type.request_error_status(),
-        None if is_unavailable(&response) => media_type.unavailable_status(),
-        None => StatusCode::OK,
+    let unavailable = Unavailable::of(&response);
+    let status = match (RequestError::of(&response), unavailable) {
+        (Some(_), _) => media_type.request_error_status(),
+        (None, Some(_)) => media_type.unavailable_status(),
+        (None, None) => StatusCode::OK,
     };
     let headers = std::mem::take(&mut response.http_headers);
     let mut http = http_response(status, json(response).await, vec![headers], media_type);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if let Some(Unavailable::For(seconds)) = unavailable
+        && status == StatusCode::SERVICE_UNAVAILABLE
+    {
         let headers = http.headers_mut();
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
     }
     http
 }
 
-/// Whether there is nothing in it but that the database cannot be reached.
-fn is_unavailable(response: &GraphqlResponse) -> bool {
-    let says_so = |error: &ServerError| {
-        let code = error.extensions.as_ref().and_then(|all| all.get("code"));
-        matches!(code, Some(Value::String(code)) if code == unit_of_work::codes::DATABASE_UNAVAILABLE)
-    };
-    response.data == Value::Null && response.errors.iter().any(says_so)
+/// The server or its database cannot serve an operation now, whatever it is. Nothing of it has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unavailable {
+    /// It may be served after so many seconds, as far as anybody can tell.
+    For(&'static str),
+    /// Somebody has to mend something first.
+    UntilMended,
+}
+
+impl Unavailable {
+    /// Whether there is nothing in the response but that.
+    fn of(response: &GraphqlResponse) -> Option<Self> {
+        if response.data != Value::Null {
+            return None;
+        }
+        response.errors.iter().find_map(Self::of_error)
+    }
+
+    fn of_error(error: &ServerError) -> Option<Self> {
+        let extensions = error.extensions.as_ref()?;
+        let Some(Value::String(code)) = extensions.get("code") else {
+            return None;
+        };
+        match code.as_str() {
+            codes::DATABASE_UNAVAILABLE | codes::OVERLOADED => Some(Self::For("1")),
+            codes::DATABASE_FULL | codes::DATABASE_FILE_REPLACED => Some(Self::For("5")),
+            codes::DATABASE_DAMAGED => Some(Self::UntilMended),
+            // The connection was lost, and it is certain that nothing happened. Not so for a constraint that was violated.
+            codes::COMMIT_FAILED if extensions.get("retryable") == Some(&Value::Boolean(true)) => {
+                Some(Self::For("1"))
+            }
+            // Of `OUTCOME_UNKNOWN` something may have happened: nothing between the client and the server may send it again.
+            _ => None,
+        }
+    }
 }
 
 /// The response to a batch: every operation has its outcome inside, so the whole is 200.
@@ -145,5 +177,54 @@ impl Serialize for WireErrors<'_> {
             }
         }
         errors.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::ErrorExtensionValues;
+
+    use super::*;
+
+    fn response(code: &str, retryable: bool) -> GraphqlResponse {
+        let mut error = ServerError::new("no", None);
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", code);
+        extensions.set("retryable", retryable);
+        error.extensions = Some(extensions);
+        GraphqlResponse::from_errors(vec![error])
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_served_now_is_503_where_statuses_say_more() {
+        for (code, retryable, status, retry_after) in [
+            (codes::DATABASE_UNAVAILABLE, true, 503, Some("1")),
+            (codes::OVERLOADED, true, 503, Some("1")),
+            (codes::DATABASE_FULL, true, 503, Some("5")),
+            (codes::DATABASE_FILE_REPLACED, true, 503, Some("5")),
+            (codes::DATABASE_DAMAGED, false, 503, None),
+            (codes::COMMIT_FAILED, true, 503, Some("1")),
+            (codes::COMMIT_FAILED, false, 200, None),
+            (codes::OUTCOME_UNKNOWN, false, 200, None),
+            (codes::CONFLICT_RETRIES_EXHAUSTED, true, 200, None),
+            (codes::DEADLINE_EXCEEDED, true, 200, None),
+            (codes::STATEMENT_TIMEOUT, true, 200, None),
+            (codes::INTERNAL, false, 200, None),
+            (codes::UNIT_DOOMED, false, 200, None),
+            ("INSUFFICIENT_FUNDS", false, 200, None),
+        ] {
+            let http = single(response(code, retryable), MediaType::GraphqlResponse).await;
+            assert_eq!(http.status().as_u16(), status, "{code}");
+            let seconds = http.headers().get(header::RETRY_AFTER);
+            let seconds = seconds.map(|value| value.to_str().unwrap());
+            assert_eq!(seconds, retry_after, "{code}");
+            let http = single(response(code, retryable), MediaType::Json).await;
+            assert_eq!(http.status().as_u16(), 200, "{code}");
+            assert_eq!(http.headers().get(header::RETRY_AFTER), None, "{code}");
+        }
+        let mut partial = response(codes::DATABASE_UNAVAILABLE, true);
+        partial.data = Value::from(true);
+        let http = single(partial, MediaType::GraphqlResponse).await;
+        assert_eq!(http.status().as_u16(), 200);
     }
 }

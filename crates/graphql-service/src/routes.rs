@@ -85,7 +85,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         router = router.merge(pages);
     }
     let metrics = metrics_alone.map(|metrics| {
-        let hosts = options.hosts.clone();
+        let hosts = (options.hosts.clone(), options.host_advice);
         // What is open there is nothing that clients wait for, and takes few of the process's file descriptors.
         let mut connections = options.connections;
         connections.connections = connections.connections.min(METRICS_CONNECTIONS);
@@ -102,7 +102,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
     App::new(
         router,
         options.origins,
-        options.hosts,
+        (options.hosts, options.host_advice),
         connections,
         lifecycle,
         metrics,

@@ -24,7 +24,7 @@ pub mod codes {
     pub const UNIT_DOOMED: &str = "UNIT_DOOMED";
     /// The database refused COMMIT: nothing of the operation happened.
     pub const COMMIT_FAILED: &str = "COMMIT_FAILED";
-    /// The connection was lost during COMMIT: the operation may or may not have happened.
+    /// The operation may or may not have happened: COMMIT was not answered, or its answer cannot be relied on.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
     /// The operation met another one and lost; it may be run again as it is.
     pub const CONFLICT_RETRIES_EXHAUSTED: &str = "CONFLICT_RETRIES_EXHAUSTED";
@@ -144,8 +144,9 @@ pub enum UnitError {
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
     CommitFailed(CommitFailure),
-    /// The connection was lost during COMMIT.
-    #[error("the connection was lost during COMMIT: whether it happened is not known")]
+    /// COMMIT was not answered, or its answer cannot be relied on: the connection was lost, the database was silent, its disk failed, or a
+    /// file of it was replaced.
+    #[error("it is not known whether COMMIT happened")]
     OutcomeUnknown,
 }
 

@@ -40,6 +40,24 @@ pub struct PostgresServer {
     script: Option<Mutex<Script>>,
 }
 
+/// A disk of a server that was started by [`PostgresServer::start_on_small_disks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmallDisk {
+    /// Where tables and indexes are.
+    Data,
+    /// Where the write-ahead log is (`pg_wal`).
+    Log,
+}
+
+impl SmallDisk {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// The script that runs the server. The pipe to it must stay open for as long as the server is to run.
 #[derive(Debug)]
 struct Script {
@@ -56,7 +74,41 @@ impl PostgresServer {
     /// Where PostgreSQL is not installed, or does not start, and where a setting has a character that a shell would take
     /// for more than itself.
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        start(settings, None)
+        start(settings, None, false)
+    }
+
+    /// The same, with its data on one small disk in memory and its log on another, both of which can be filled. `None` where this
+    /// process may not mount any.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn start_on_small_disks(settings: &[(&str, &str)]) -> Option<Self> {
+        let may_mount = Command::new("unshare")
+            .args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+            .stderr(Stdio::null())
+            .status();
+        may_mount
+            .is_ok_and(|status| status.success())
+            .then(|| start(settings, None, true))
+    }
+
+    /// Leaves no room on a small disk.
+    ///
+    /// # Panics
+    ///
+    /// Where the server is not on small disks.
+    pub fn fill(&self, disk: SmallDisk) {
+        self.order(&format!("fill {}", disk.folder()));
+    }
+
+    /// Makes room again on a small disk.
+    ///
+    /// # Panics
+    ///
+    /// Where there was room.
+    pub fn free(&self, disk: SmallDisk) {
+        self.order(&format!("free {}", disk.folder()));
     }
 
     /// Starts a standby of this server, with these settings. It follows until [`Self::promote`].
@@ -65,7 +117,7 @@ impl PostgresServer {
     ///
     /// As [`Self::start`].
     pub fn start_standby(&self, settings: &[(&str, &str)]) -> Self {
-        start(settings, self.url.port())
+        start(settings, self.url.port(), false)
     }
 
     /// Makes a primary of a standby.
@@ -176,11 +228,11 @@ fn obtain() -> PostgresServer {
             url: Url::parse(&url).unwrap_or_else(|error| panic!("{SERVER_URL}: {error}")),
             script: None,
         },
-        Err(_) => start(TEST_SETTINGS, None),
+        Err(_) => start(TEST_SETTINGS, None, false),
     }
 }
 
-fn start(settings: &[(&str, &str)], primary: Option<u16>) -> PostgresServer {
+fn start(settings: &[(&str, &str)], primary: Option<u16>, on_small_disks: bool) -> PostgresServer {
     let settings: Vec<String> = settings
         .iter()
         .map(|(name, value)| {
@@ -196,7 +248,14 @@ fn start(settings: &[(&str, &str)], primary: Option<u16>) -> PostgresServer {
         "PostgreSQL's server programs (initdb, pg_ctl, postgres) are not installed: run `.ci/test`, which installs \
          them, or set DAYBOOK_TEST_POSTGRES_URL",
     );
-    let mut script = Command::new("sh")
+    let mut script = if on_small_disks {
+        let mut script = Command::new("unshare");
+        script.args(["--mount", "sh"]).env("SMALL_DISKS", "yes");
+        script
+    } else {
+        Command::new("sh")
+    };
+    let mut script = script
         .args(["-c", SCRIPT, "postgres"])
         .arg(&programs)
         .arg(env::temp_dir())

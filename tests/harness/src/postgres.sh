@@ -3,7 +3,8 @@
 #     sh -c "$script" postgres PROGRAMS PARENT SETTINGS PRIMARY PORT...
 #
 # SETTINGS are options of the server, such as "-c fsync=off". PRIMARY is the port of the server that this one is a standby of, or
-# empty.
+# empty. With SMALL_DISKS in the environment, its data and its log (pg_wal) lie on a small disk in memory each: for that it has to be
+# run by root, in a mount namespace of its own.
 # Says "ready PORT" on stdout, or what went wrong. Then it takes orders on stdin, a line each, and answers each with "done" or
 # "failed" when it is carried out:
 #
@@ -12,6 +13,7 @@
 #     promote -       makes a primary of a standby
 #     standby         makes it one, whose primary is gone, when it is started again
 #     kill PID        kills one of its processes with SIGKILL
+#     fill DISK       leaves no room on a small disk, data or log; free DISK makes room again
 #     freeze PID      stops one of its processes with SIGSTOP; thaw PID lets it go on
 #
 # The one that holds the other end of stdin need do nothing to end it: the kernel closes a pipe however a process dies.
@@ -46,8 +48,18 @@ start_on() {
         -c port=$1 -c listen_addresses=127.0.0.1 -c unix_socket_directories='' $settings"
 }
 
+# The least that an empty server and a database take, and some room: the log has segments of 1 MB.
+mount_small_disks() {
+    mkdir data log
+    mount -t tmpfs -o size=80m tmpfs data && mount -t tmpfs -o size=24m tmpfs log && chown "$user" data log && chmod 700 data log
+}
+
 make() {
-    if [ -n "$primary" ]; then
+    if [ -n "${SMALL_DISKS:-}" ]; then
+        mount_small_disks || return 1
+        as_server "$programs/initdb" --pgdata="$folder/data" --waldir="$folder/log" --wal-segsize=1 --username=postgres --auth=trust \
+            --encoding=UTF8 --no-locale --no-sync
+    elif [ -n "$primary" ]; then
         as_server "$programs/pg_basebackup" --host=127.0.0.1 --port="$primary" --username=postgres --pgdata="$folder/data" \
             --checkpoint=fast --write-recovery-conf --no-sync
     else
@@ -70,6 +82,8 @@ obey() {
         start) start_on "$port" ;;
         promote) control promote ;;
         standby) as_server touch "$folder/data/standby.signal" ;;
+        fill) cat /dev/zero >"$2/ballast"; [ -s "$2/ballast" ] ;;
+        free) rm "$2/ballast" ;;
         kill) kill -KILL "$2" ;;
         freeze) kill -STOP "$2" ;;
         thaw) kill -CONT "$2" ;;
@@ -90,4 +104,5 @@ exec >/dev/null 2>&1
 cat
 control --mode=immediate stop </dev/null
 cd /
+[ -z "${SMALL_DISKS:-}" ] || umount "$folder/data" "$folder/log"
 rm -rf "$folder"

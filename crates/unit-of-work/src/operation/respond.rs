@@ -265,7 +265,7 @@ fn rollback_only(reason: &str) -> ServerError {
 
 fn outcome_unknown() -> ServerError {
     coded(
-        "The connection to the database was lost during COMMIT. Look whether the operation happened before you run it again.",
+        "The operation was to be committed, and it is not known whether it was. Look whether it happened before you run it again.",
         codes::OUTCOME_UNKNOWN,
         false,
     )

@@ -61,7 +61,7 @@ pub(crate) enum Outcome {
     Replayed,
     RolledBack(Reason),
     CommitFailed(CommitFailure),
-    /// The connection was lost during COMMIT.
+    /// COMMIT was not answered, or its answer cannot be relied on.
     Unknown,
 }
 
