@@ -4,6 +4,7 @@
 //! Some need the means of an administrator: `unshare`, `nsenter` and `mount`, as root, and loop devices. Where these are missing, the
 //! test fails and says so; those of `postgres_disk` pass, and say that they were skipped.
 
+mod clock;
 mod damage;
 mod descriptors;
 mod disk;

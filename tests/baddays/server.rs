@@ -129,6 +129,25 @@ impl Server {
         self
     }
 
+    /// Shows this token from now on.
+    pub(super) fn show(&mut self, token: &str) {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .default_headers(headers);
+        self.client = client.build().unwrap();
+    }
+
+    /// A connection by itself.
+    pub(super) async fn connect(&self) -> Wire {
+        Wire(
+            tokio::net::TcpStream::connect(self.address())
+                .await
+                .unwrap(),
+        )
+    }
+
     /// Host and port.
     pub(super) fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
@@ -298,6 +317,23 @@ impl Server {
     }
 }
 
+/// A connection on which one request follows the other.
+pub(super) struct Wire(tokio::net::TcpStream);
+
+impl Wire {
+    /// The answer to a GET; empty where the connection is closed.
+    pub(super) async fn ask(&mut self, path: &str) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let mut answer = vec![0; 4096];
+        let length = match self.0.write_all(request.as_bytes()).await {
+            Ok(()) => self.0.read(&mut answer).await.unwrap_or(0),
+            Err(_) => 0,
+        };
+        String::from_utf8(answer[..length].to_vec()).unwrap()
+    }
+}
+
 /// A stream of server-sent events.
 pub(super) struct Events {
     response: reqwest::Response,
@@ -305,6 +341,13 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// Waits until the server ends it.
+    pub(super) async fn end(mut self) {
+        let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
+        let end = tokio::time::timeout(PATIENCE / 2, end).await;
+        end.expect("the stream goes on");
+    }
+
     /// The data of the next event.
     pub(super) async fn next(&mut self) -> String {
         loop {

@@ -1,5 +1,7 @@
 //! Who may do what. The application decides it; every transport asks it here.
 
+use std::time::Duration;
+
 use async_graphql::{Request, parser::types::OperationType};
 use axum::http::HeaderMap;
 use serde_json::{Map, Value as Json};
@@ -72,7 +74,8 @@ pub trait Caller: Clone + Send + Sync + 'static {
     /// name, the address of the connection stands for the caller.
     fn name(&self) -> Option<&str>;
 
-    /// When this caller is no longer known. Streams and sockets then end.
+    /// When this caller is no longer known. Streams and sockets then end. Asked again every ten seconds while they are open: where that
+    /// is told by the machine's clock, such as by the `exp` of a token, it may be sooner after the clock was set.
     fn expires(&self) -> Option<Instant>;
 
     /// All of the caller that responses can depend on: what [`mark`](Self::mark) puts into a request has to follow from it. Subscribers
@@ -80,13 +83,23 @@ pub trait Caller: Clone + Send + Sync + 'static {
     fn audience(&self) -> String;
 }
 
+/// How often a caller with an open stream or socket is asked when its time is over.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
 /// Comes back when a caller's time is over.
-pub(super) async fn until(expires: Option<Instant>) {
-    match expires {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
+pub(super) async fn expired(caller: Option<impl Caller>) {
+    loop {
+        let Some(expires) = caller.as_ref().and_then(Caller::expires) else {
+            return std::future::pending().await;
+        };
+        let now = Instant::now();
+        if expires <= now {
+            return;
+        }
+        tokio::time::sleep_until(expires.min(now + ASK_AGAIN)).await;
     }
 }
+
 /// No authentication: everyone may do everything. For a server that only trusted clients can reach.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Anyone;

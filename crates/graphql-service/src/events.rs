@@ -19,10 +19,9 @@ use futures_util::{
     FutureExt, Stream, StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
-    access::until,
     event_text::{EventText, Next},
     lifecycle::Lifecycle,
     panic,
@@ -50,7 +49,7 @@ pub(super) async fn single(response: GraphqlResponse) -> Response {
 pub(super) fn stream(
     responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,
-    expires: Option<Instant>,
+    expired: impl Future<Output = ()> + Send + 'static,
 ) -> Response {
     let events = texts(responses).map(EventText::into_event);
     let events = events.chain(stream::once(async { COMPLETE }));
@@ -58,7 +57,7 @@ pub(super) fn stream(
     let end = async move {
         tokio::select! {
             () = draining.cancelled() => {}
-            () = until(expires) => {}
+            () = expired => {}
         }
     };
     write(events.take_until(end.boxed()))
@@ -114,15 +113,19 @@ fn write(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_without_events_shows_that_it_lives() {
         let began = Instant::now();
-        let mut body =
-            super::stream(stream::pending().boxed(), &Lifecycle::default(), None).into_body();
+        let mut body = super::stream(
+            stream::pending().boxed(),
+            &Lifecycle::default(),
+            std::future::pending(),
+        )
+        .into_body();
         for n in 1..=2 {
             let frame = timeout(2 * KEEP_ALIVE, body.frame()).await;
             let frame = frame.expect("it is silent").unwrap().unwrap();

@@ -21,7 +21,7 @@ use axum::{
 use unit_of_work::IdempotencyKey;
 
 use super::{
-    access::{Authentication, Caller},
+    access::{self, Authentication, Caller},
     admission, batch,
     event_text::Subscribe,
     events, idempotency,
@@ -239,11 +239,12 @@ async fn resolved<E: Executor, A: Authentication>(
         };
         let request = asked.wishes.mark(admitted.request)?;
         let responses = Subscribe::new(request, &asked.caller).responses(&state.executor);
-        let (lifecycle, expires) = (&state.lifecycle, asked.caller.expires());
+        let lifecycle = &state.lifecycle;
+        let expired = access::expired(Some(asked.caller.clone()));
         return Ok(match stream {
-            StreamType::Events => events::stream(responses, lifecycle, expires),
+            StreamType::Events => events::stream(responses, lifecycle, expired),
             StreamType::Multipart(boundary) => {
-                multipart::stream(responses, lifecycle, expires, boundary.clone())
+                multipart::stream(responses, lifecycle, expired, boundary.clone())
             }
         });
     }

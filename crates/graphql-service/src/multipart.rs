@@ -20,10 +20,9 @@ use futures_util::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::{
-    access::until,
     event_text::{EventText, Next},
     events::{BUFFERING, texts},
     lifecycle::Lifecycle,
@@ -38,7 +37,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(super) fn stream(
     responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,
-    expires: Option<Instant>,
+    expired: impl Future<Output = ()> + Send + 'static,
     boundary: Boundary,
 ) -> Response {
     let content_type = format!("multipart/mixed;boundary=\"{boundary}\";subscriptionSpec=\"1.0\"");
@@ -49,7 +48,7 @@ pub(super) fn stream(
         end: async move {
             tokio::select! {
                 () = draining.cancelled() => Interrupted::Stopping,
-                () = until(expires) => Interrupted::Expired,
+                () = expired => Interrupted::Expired,
             }
         }
         .boxed(),
@@ -140,6 +139,7 @@ impl Interrupted {
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -148,7 +148,13 @@ mod tests {
         let began = Instant::now();
         let boundary = Boundary::default();
         let responses = stream::pending().boxed();
-        let mut body = super::stream(responses, &Lifecycle::default(), None, boundary).into_body();
+        let mut body = super::stream(
+            responses,
+            &Lifecycle::default(),
+            std::future::pending(),
+            boundary,
+        )
+        .into_body();
         let first = body.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "\r\n--graphql");
         for n in 1..=2 {
@@ -164,10 +170,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_who_is_no_longer_known_is_told_so() {
-        let expires = Instant::now() + HEARTBEAT / 2;
+        let expired = tokio::time::sleep(HEARTBEAT / 2);
         let responses = stream::pending().boxed();
         let lifecycle = Lifecycle::default();
-        let response = super::stream(responses, &lifecycle, Some(expires), Boundary::default());
+        let response = super::stream(responses, &lifecycle, expired, Boundary::default());
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
         assert!(body.contains(r#"{"payload":null,"errors":[{"#), "{body}");

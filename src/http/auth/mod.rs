@@ -146,7 +146,7 @@ impl Tokens {
             viewers_are_alike: self.viewers_are_alike,
             may_read,
             may_write,
-            expires: Instant::now().checked_add(left),
+            expires: Expiry::after(left),
             viewer: Some(claims.subject),
             granted: self.grant.map(|grant| (grant, claims.scopes.into())),
         })
@@ -201,7 +201,35 @@ pub(super) struct Caller {
     may_write: bool,
     viewers_are_alike: bool,
     /// When this stops being so.
-    expires: Option<Instant>,
+    expires: Option<Expiry>,
+}
+
+/// The end of a token's life, by two clocks. The machine's can be set, back or forward, while a stream of the caller is open: the token is
+/// good for no longer than either says.
+#[derive(Debug, Clone, Copy)]
+struct Expiry {
+    elapsed: Instant,
+    at: SystemTime,
+}
+
+impl Expiry {
+    /// `None` where that is beyond what a clock can say: never.
+    fn after(left: Duration) -> Option<Self> {
+        Some(Self {
+            elapsed: Instant::now().checked_add(left)?,
+            at: SystemTime::now().checked_add(left)?,
+        })
+    }
+
+    fn instant(self) -> Instant {
+        let now = Instant::now();
+        match self.at.duration_since(SystemTime::now()) {
+            Ok(left) => now
+                .checked_add(left)
+                .map_or(self.elapsed, |at| at.min(self.elapsed)),
+            Err(_) => now,
+        }
+    }
 }
 
 impl Caller {
@@ -251,7 +279,7 @@ impl graphql_service::Caller for Caller {
     }
 
     fn expires(&self) -> Option<Instant> {
-        self.expires
+        self.expires.map(Expiry::instant)
     }
 
     fn audience(&self) -> String {

@@ -14,7 +14,7 @@ use super::{
     operation::{Operation, Output, Outputs, Run},
 };
 use crate::{
-    access::{Authentication, Caller, Init, until},
+    access::{Authentication, Caller, Init, expired},
     admission,
     event_text::Subscribe,
     refusal::Refusal,
@@ -78,7 +78,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             if is_draining && self.operations.is_empty() {
                 return Close::going_away().into();
             }
-            let expires = self.caller.as_ref().and_then(Caller::expires);
+            let expired = expired(self.caller.clone());
             let step = tokio::select! {
                 () = draining.cancelled(), if !is_draining => {
                     is_draining = true;
@@ -89,7 +89,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                 () = &mut init_deadline, if !self.is_acknowledged => {
                     ControlFlow::Break(Close::init_timeout().into())
                 }
-                () = until(expires) => ControlFlow::Break(Close::expired().into()),
+                () = expired => ControlFlow::Break(Close::expired().into()),
                 _ = pings.tick() => {
                     if heard.elapsed() > 2 * options.ping_interval {
                         ControlFlow::Break(End::Gone)
