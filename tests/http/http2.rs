@@ -141,3 +141,27 @@ async fn streams_that_the_server_is_made_to_reset_end_the_connection() {
     assert_eq!(end(&mut stream).await, Some(ENHANCE_YOUR_CALM));
     assert_eq!(server.query(JSON, "{ sum }").await.status, 200);
 }
+
+/// Frames that ask for nothing are answered slowly after the first megabytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pings_without_end_are_answered_slowly() {
+    let server = Server::start().await;
+    let (mut read, mut write) = connect(&server).await.into_split();
+    let flood = tokio::spawn(async move {
+        let pings = frame(PING, 0, 0, &[1; 8]).repeat(1000);
+        while write.write_all(&pings).await.is_ok() {}
+    });
+    let mut answered = 0;
+    let count = async {
+        let mut answers = vec![0; 64 * 1024];
+        loop {
+            match read.read(&mut answers).await.unwrap() {
+                0 => panic!("it closed the connection"),
+                length => answered += length,
+            }
+        }
+    };
+    assert!(timeout(Duration::from_secs(4), count).await.is_err());
+    flood.abort();
+    assert!((1..3_000_000).contains(&answered), "{answered}");
+}

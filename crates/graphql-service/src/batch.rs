@@ -10,13 +10,13 @@ use axum::response::Response;
 use graphql_operation::AnswerPart;
 
 use super::{
-    access::Authentication,
+    access::{Authentication, Caller as _},
     admission,
     graphql::{Asked, Place},
     refusal::Refusal,
     response,
     routes::GraphqlState,
-    slots::{Class, Cost},
+    slots::{Class, Cost, current_address},
     wishes,
 };
 
@@ -27,7 +27,8 @@ pub(super) async fn batch<E: Executor, A: Authentication>(
     asked: &Asked<A::Caller>,
     place: Place,
 ) -> Result<Response, Refusal> {
-    let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
+    let take = || state.slots.take(asked.caller.name(), current_address());
+    let _slot = place.is_shared().then(take).transpose()?;
     let media_type = asked.accept.json();
     if asked.wishes.all_or_nothing() {
         let responses = together(state, requests, asked, place).await?;

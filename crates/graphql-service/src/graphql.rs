@@ -261,7 +261,11 @@ async fn resolved<E: Executor, A: Authentication>(
         };
         return Box::pin(state.slots.heavy(client, deadline, work)).await;
     }
-    let _slot = place.is_shared().then(|| state.slots.take()).transpose()?;
+    let take = || {
+        let viewer = asked.caller.name();
+        state.slots.take(viewer, slots::current_address())
+    };
+    let _slot = place.is_shared().then(take).transpose()?;
     let response = state.executor.execute(request).await;
     Ok(asked.write(response).await)
 }

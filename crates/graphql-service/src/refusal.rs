@@ -71,17 +71,33 @@ impl Refusal {
 
     /// As many operations are under way as the server takes at once.
     pub(super) fn overloaded(limit: usize) -> Self {
+        Self::too_many(
+            "operations",
+            limit,
+            format!("{limit} operations are under way, which is the limit: try again soon"),
+        )
+    }
+
+    /// As many operations of this client are under way as the server takes of one.
+    pub(super) fn overloaded_by_client(limit: usize) -> Self {
+        Self::too_many(
+            "operationsOfOneClient",
+            limit,
+            format!(
+                "{limit} operations of yours are under way, which is the limit for one client: try again soon"
+            ),
+        )
+    }
+
+    fn too_many(what: &'static str, limit: usize, message: String) -> Self {
         let mut details = ErrorExtensionValues::default();
-        details.set("limit", "operations");
+        details.set("limit", what);
         details.set("max", limit);
         details.set("retryable", true);
         Self {
             error: RequestError::Overloaded,
             header: Some((header::RETRY_AFTER, "1")),
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("{limit} operations are under way, which is the limit: try again soon"),
-            )
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
         .details(details)
     }

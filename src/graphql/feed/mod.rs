@@ -14,6 +14,7 @@
 
 mod error;
 mod reader;
+mod settled;
 mod subscriber;
 mod watcher;
 mod window;
@@ -27,14 +28,19 @@ use async_graphql::Result;
 use futures_util::{Stream, stream};
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 use unit_of_work::{Database, FailureKind, SharedEvents, UnitOfWork};
 
 pub(super) use self::error::undelivered;
 pub use self::watcher::{WatchError, Watcher};
-use self::{reader::Reader, subscriber::Subscriber, window::Window};
+use self::{
+    reader::Reader,
+    settled::{Announcements, Settled},
+    subscriber::Subscriber,
+    window::Window,
+};
 use crate::ledger::{AccountRef, OutboxEvent};
 
 /// How many events a subscriber has in memory at most.
@@ -91,7 +97,7 @@ pub struct Feed(Arc<Inner>);
 struct Inner {
     database: Database,
     options: FeedOptions,
-    settled: watch::Sender<Settled>,
+    settled: Announcements,
     /// A lock that is held for as long as it takes to copy a batch.
     window: RwLock<Window>,
     /// For the watcher.
@@ -104,15 +110,6 @@ struct Inner {
     shared: SharedEvents<EventKey>,
     /// How many subscribers chose accounts: while there are any, the window knows which accounts its entries touch.
     choosing: AtomicUsize,
-}
-
-/// How far the outbox is settled, for subscribers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Settled {
-    /// `None` until it is known.
-    number: Option<i64>,
-    /// How often history was lost: the numbers before and after have nothing to do with each other.
-    losses: u64,
 }
 
 /// An event, and how many come after it.
@@ -157,7 +154,7 @@ impl Feed {
             |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
         let feed = Self(Arc::new(Inner {
             database,
-            settled: watch::Sender::new(Settled::default()),
+            settled: Announcements::new(),
             window: RwLock::default(),
             woken: Notify::new(),
             committed: Notify::new(),
@@ -179,7 +176,7 @@ impl Feed {
 
     /// Says that an entry may have been committed, here or by another process.
     pub fn wake(&self) {
-        if self.0.settled.receiver_count() > 0 {
+        if self.0.settled.subscribers() > 0 {
             self.0.woken.notify_one();
         }
     }

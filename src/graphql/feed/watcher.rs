@@ -81,7 +81,7 @@ impl Watcher {
             let Some(feed) = self.feed.upgrade() else {
                 return false;
             };
-            let is_needed = feed.settled.receiver_count() > 0;
+            let is_needed = feed.settled.subscribers() > 0;
             if is_needed && self.horizon.is_waiting() {
                 return true;
             }
@@ -157,7 +157,7 @@ impl Inner {
             _ => self.touched(events).await,
         };
         self.change_window(|window| window.extend(events, touched));
-        self.settled.send_modify(|told| told.number = settled);
+        self.settled.tell(|told| told.number = settled);
     }
 
     /// The accounts that the entries of these events touch; `None` where that cannot be read: then those who chose accounts read
@@ -175,13 +175,13 @@ impl Inner {
     /// Goes on from here, without the events before.
     fn restart(&self, settled: Option<i64>) {
         self.change_window(|window| window.clear(settled.unwrap_or(0)));
-        self.settled.send_modify(|told| told.number = settled);
+        self.settled.tell(|told| told.number = settled);
     }
 
     /// Ends all subscriptions.
     fn lose(&self) {
         self.change_window(|window| window.clear(0));
-        self.settled.send_modify(|told| {
+        self.settled.tell(|told| {
             *told = Settled {
                 number: None,
                 losses: told.losses + 1,

@@ -36,9 +36,9 @@ async fn main() -> Result<()> {
     let time = Duration::from_secs(seconds);
 
     println!(
-        "| attack | MiB before | at most | after | p50 / p99 ms before | during | after | failed during |"
+        "| attack | MiB before | at most | after | p50 / p99 ms before | during | after | failed during | processor s |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut worst = 0;
     for (name, attack) in ATTACKS {
         if only.as_ref().is_some_and(|only| only != name) {
@@ -49,6 +49,7 @@ async fn main() -> Result<()> {
         let before = Normal::measure(&server, Duration::from_secs(2)).await;
         let memory_before = server.memory()?;
         server.forget_peak()?;
+        let processor = server.processor()?;
         let normal = Normal::start(&server);
         // An attack that the server ends has failed, and one that it does not take to begin with was none: either is told.
         if let Ok(Err(error)) = tokio::time::timeout(time, attack(&server, time)).await {
@@ -56,12 +57,13 @@ async fn main() -> Result<()> {
         }
         let during = normal.end().await;
         let peak = server.peak()?;
+        let processor = server.processor()? - processor;
         // What was allocated is given back within seconds.
         sleep(Duration::from_secs(2)).await;
         let after = Normal::measure(&server, Duration::from_secs(2)).await;
         let memory_after = server.memory()?;
         println!(
-            "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {after} | {} |",
+            "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {after} | {} | {processor:.1} |",
             during.failed
         );
         worst = worst.max(peak);

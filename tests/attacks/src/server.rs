@@ -76,6 +76,18 @@ impl Server {
         self.status("VmHWM:")
     }
 
+    /// The processor time that it has taken, in seconds.
+    pub fn processor(&self) -> Result<f64> {
+        /// Of Linux, on every machine that this runs on.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(self.file("stat")?)?;
+        // The name of the program is in parentheses, and may have spaces.
+        let rest = stat.rsplit(')').next().context("no statistics")?;
+        let ticks = rest.split_whitespace().skip(11).take(2);
+        let ticks: Result<Vec<u32>, _> = ticks.map(str::parse).collect();
+        Ok(ticks?.into_iter().map(f64::from).sum::<f64>() / TICKS_PER_SECOND)
+    }
+
     pub fn forget_peak(&self) -> Result<()> {
         Ok(std::fs::write(self.file("clear_refs")?, "5")?)
     }

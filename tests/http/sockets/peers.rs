@@ -29,6 +29,34 @@ async fn a_ping_is_echoed() {
     assert_eq!(socket.next().await, json!({ "type": "connection_ack" }));
 }
 
+/// Many of them are answered one after the other, and not as fast as they come. What asks for something comes after them.
+#[tokio::test]
+async fn pings_are_answered_at_a_pace() {
+    const PINGS: usize = 80;
+    let server = Server::start().await;
+    let mut socket = Socket::open(&server).await;
+    let began = std::time::Instant::now();
+    for n in 0..PINGS {
+        socket
+            .send(json!({ "type": "ping", "payload": { "n": n } }))
+            .await;
+    }
+    socket.subscribe("1", "{ sum }").await;
+    for n in 0..PINGS {
+        assert_eq!(
+            socket.next().await,
+            json!({ "type": "pong", "payload": { "n": n } })
+        );
+    }
+    assert_eq!(socket.next().await, next("1", &json!({ "sum": 0 })));
+    // 32 at once, and 32 in each further second.
+    assert!(
+        began.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn a_client_that_goes_ends_its_operations() {
     let server = Server::start().await;

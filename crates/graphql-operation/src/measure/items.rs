@@ -47,14 +47,6 @@ pub(crate) enum Items {
 }
 
 impl Items {
-    /// As many as there are where no variable says otherwise.
-    pub(super) fn usual(&self) -> usize {
-        match self {
-            Self::Certain(items) => *items,
-            Self::Page { otherwise, .. } | Self::Length { otherwise, .. } => *otherwise,
-        }
-    }
-
     pub(super) fn with(&self, variables: &Variables) -> usize {
         match self {
             Self::Certain(items) => *items,

@@ -60,6 +60,7 @@ pub struct Measure {
 pub(crate) struct Measured {
     counts: Measure,
     cost: Cost,
+    weight: Cost,
     /// What depends on variables, each behind what it is made of.
     sums: std::sync::Arc<[Vec<(Items, Cost)>]>,
 }
@@ -80,7 +81,7 @@ impl Measured {
 
     fn measure(&self, items: impl Fn(&Items) -> usize) -> Measure {
         let mut known: Vec<usize> = Vec::new();
-        if self.cost.sum.is_some() {
+        if self.cost.sum.is_some() || self.weight.sum.is_some() {
             known.reserve(self.sums.len());
             for sum in self.sums.iter() {
                 let parts = sum
@@ -92,6 +93,7 @@ impl Measured {
         }
         Measure {
             complexity: self.cost.known(&known),
+            weight: self.weight.known(&known),
             ..self.counts
         }
     }
@@ -103,7 +105,7 @@ impl Measured {
 }
 
 /// A number of fields: what is certain, and a sum that depends on variables.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Cost {
     certain: usize,
     sum: Option<usize>,
@@ -125,9 +127,9 @@ struct Counts {
     aliases: usize,
     directives: usize,
     cost: Cost,
-    weight: usize,
+    weight: Cost,
     /// What there is once for each item of the page that the set is on.
-    weight_of_items: usize,
+    weight_of_items: Cost,
     introspects: bool,
 }
 
@@ -179,10 +181,11 @@ impl<'d> Measuring<'d> {
                     .saturating_add(operation.directives.len())
                     .saturating_add(of_variables),
                 complexity: 0,
-                weight: counts.weight,
+                weight: 0,
                 introspects: counts.introspects,
             },
             cost: counts.cost,
+            weight: counts.weight,
             sums: self.sums.into(),
         }
     }
@@ -196,7 +199,7 @@ impl<'d> Measuring<'d> {
         said: usize,
     ) -> Counts {
         let mut total = Counts::default();
-        let mut sum = Vec::new();
+        let mut parts = [const { Vec::new() }; 3];
         for selection in &set.items {
             let (one, directives) = match selection {
                 Selection::Field(field) => {
@@ -228,20 +231,59 @@ impl<'d> Measuring<'d> {
                 .saturating_add(one.directives)
                 .saturating_add(directives.len());
             total.introspects |= one.introspects;
-            total.weight = total.weight.saturating_add(one.weight);
-            let of_items = total.weight_of_items;
-            total.weight_of_items = of_items.saturating_add(one.weight_of_items);
-            total.cost.certain = total.cost.certain.saturating_add(one.cost.certain);
-            if one.cost.sum.is_some() {
-                let varying = Cost {
-                    certain: 0,
-                    ..one.cost
-                };
-                sum.push((Items::Certain(1), varying));
+            let costs = [one.cost, one.weight, one.weight_of_items];
+            for (parts, cost) in parts.iter_mut().zip(costs) {
+                if cost != Cost::default() {
+                    parts.push(cost);
+                }
             }
         }
-        total.cost.sum = self.sum(sum);
-        total
+        let [cost, weight, weight_of_items] = parts.map(|parts| self.total(&parts));
+        Counts {
+            cost,
+            weight,
+            weight_of_items,
+            ..total
+        }
+    }
+
+    fn total(&mut self, costs: &[Cost]) -> Cost {
+        let certain = costs.iter().map(|cost| cost.certain);
+        let varying = costs.iter().filter(|cost| cost.sum.is_some());
+        let varying = varying.map(|cost| {
+            (
+                Items::Certain(1),
+                Cost {
+                    certain: 0,
+                    ..*cost
+                },
+            )
+        });
+        Cost {
+            certain: certain.fold(0, usize::saturating_add),
+            sum: self.sum(varying.collect()),
+        }
+    }
+
+    /// A cost for each of the items.
+    fn times(&mut self, items: &Items, cost: Cost) -> Cost {
+        match (items, cost) {
+            (
+                _,
+                Cost {
+                    certain: 0,
+                    sum: None,
+                },
+            ) => cost,
+            (Items::Certain(items), Cost { certain, sum: None }) => Cost {
+                certain: certain.saturating_mul(*items),
+                sum: None,
+            },
+            _ => Cost {
+                certain: 0,
+                sum: self.sum(vec![(items.clone(), cost)]),
+            },
+        }
     }
 
     fn sum(&mut self, mut parts: Vec<(Items, Cost)>) -> Option<usize> {
@@ -274,7 +316,7 @@ impl<'d> Measuring<'d> {
         };
         let definition = self.schema.field(parent, field.name.text);
         if let Some(definition) = definition {
-            counts.weight = self.sizes.weight_of(self.schema, parent, definition);
+            counts.weight.certain = self.sizes.weight_of(self.schema, parent, definition);
         }
         let (Some(set), Some(definition)) = (&field.selections, definition) else {
             return counts;
@@ -296,29 +338,26 @@ impl<'d> Measuring<'d> {
         counts.aliases = counts.aliases.saturating_add(inside.aliases);
         counts.directives = inside.directives;
         counts.introspects = inside.introspects || asks_for_schema;
-        let of_items = inside.weight_of_items.saturating_mul(items.usual());
         let of_inside = if below_is_page {
-            inside.weight.saturating_add(of_items)
+            let of_items = self.times(&items, inside.weight_of_items);
+            self.total(&[inside.weight, of_items])
         } else {
-            inside.weight.saturating_mul(items.usual())
+            self.times(&items, inside.weight)
         };
+        let weight = self.total(&[counts.weight, of_inside]);
         if is_page && matches!(field.name.text, "edges" | "nodes") {
-            counts.weight_of_items = counts.weight.saturating_add(of_inside);
-            counts.weight = 0;
+            counts.weight_of_items = weight;
+            counts.weight = Cost::default();
         } else {
-            counts.weight = counts.weight.saturating_add(of_inside);
+            counts.weight = weight;
         }
         if asks_for_schema {
             let fields = self.introspection.count(field, set);
             counts.cost.certain = fields.saturating_add(1);
             return counts;
         }
-        match (items, inside.cost) {
-            (Items::Certain(items), Cost { certain, sum: None }) => {
-                counts.cost.certain = certain.saturating_mul(items).saturating_add(1);
-            }
-            (items, inside) => counts.cost.sum = self.sum(vec![(items, inside)]),
-        }
+        let of_inside = self.times(&items, inside.cost);
+        counts.cost = self.total(&[counts.cost, of_inside]);
         counts
     }
 

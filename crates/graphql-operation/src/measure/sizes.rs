@@ -141,6 +141,8 @@ impl Sizes {
     /// assert_eq!(weight("{ a: rows(first: 20) { totalCount } b: rows { ...B } } fragment B on Rows { totalCount }"), 1_000);
     /// // On a page, as often as the page has items.
     /// assert_eq!(weight("{ rows(first: 20) { nodes { rows { totalCount } } } }"), 10_000);
+    /// let variable = "query ($n: Int = 100) { rows(first: $n) { nodes { rows { totalCount } } } }";
+    /// assert_eq!(weight(variable), 50_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! Read `peer.rs` first: what is known of one connection. `orders.rs` is what it is told to do. `table.rs` has all of them, decides who may come and who has to go, and
 //! looks at their times twice in each of the shortest. `stream.rs` is the connection itself, which counts what is read and does not
-//! wait for a client that does not read. `service.rs` counts what a request and its response hold. `listener.rs` is where they come
+//! wait for a client that does not read; `pace.rs` says how fast. `service.rs` counts what a request and its response hold. `listener.rs` is where they come
 //! from, `descriptors.rs` how many there can be. `serve.rs` puts them together.
 //!
 //! A client costs memory by what it leaves half sent (headers, a body) and by what it leaves unread (responses). Both are counted,
@@ -30,6 +30,7 @@ pub(super) use self::{
 mod descriptors;
 mod listener;
 mod orders;
+mod pace;
 mod peer;
 mod serve;
 mod service;

@@ -11,6 +11,9 @@ use std::{
 
 use super::{ConnectionOptions, orders::Orders, table::Table};
 
+/// What the headers of a request take, as most are sent.
+const OF_HEADERS: usize = 4 * 1024;
+
 /// Why a connection is closed. The names are those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
@@ -59,6 +62,8 @@ pub(super) struct Peer {
     has_asked: AtomicBool,
     /// Whether HTTP/2 is spoken: its first bytes are no headers.
     is_http_2: AtomicBool,
+    /// Bytes of HTTP/2 that belong to requests, or may come because responses are read, since they were last asked for.
+    asked: AtomicUsize,
     /// Bytes of headers that are half sent.
     head: AtomicUsize,
     /// When their first byte came, in milliseconds since `began`.
@@ -86,6 +91,7 @@ impl Peer {
             stuck: AtomicUsize::new(0),
             has_asked: AtomicBool::new(false),
             is_http_2: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
             head: AtomicUsize::new(0),
             head_since: AtomicU64::new(0),
             body: AtomicUsize::new(0),
@@ -140,9 +146,26 @@ impl Peer {
         self.table.release(self.head.swap(0, Relaxed));
     }
 
+    /// Says that bytes which came, or so many that may come, are of use.
+    pub(super) fn allow(&self, bytes: usize) {
+        if self.is_http_2.load(Relaxed) {
+            self.asked.fetch_add(bytes, Relaxed);
+        }
+    }
+
+    /// What was allowed since this was last asked.
+    pub(super) fn take_allowed(&self) -> usize {
+        self.asked.swap(0, Relaxed)
+    }
+
+    pub(super) fn is_http_2(&self) -> bool {
+        self.is_http_2.load(Relaxed)
+    }
+
     /// Counts a request, for as long as what is returned lives.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.requests.fetch_add(1, Relaxed);
+        self.allow(OF_HEADERS);
         self.has_asked.store(true, Relaxed);
         self.forget_head();
         Busy(self.clone())

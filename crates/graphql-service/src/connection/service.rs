@@ -217,6 +217,8 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 this.received += bytes;
+                // With the head of its frame, of which there is one for each kilobyte at least where a client means well.
+                this.peer.allow(bytes + bytes / 64);
                 let has_room = match &this.counted {
                     Some(counted) => counted.add(bytes),
                     None => {
@@ -332,6 +334,8 @@ impl Leaving {
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(PIECE.min(self.rest.len()));
         let piece = Bytes::copy_from_slice(&piece);
+        // The client says as it reads that there may be more.
+        self.busy.0.allow(piece.len() / 64);
         if self.rest.is_empty() {
             self.rest = Bytes::new();
             self.busy

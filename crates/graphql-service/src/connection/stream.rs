@@ -12,10 +12,17 @@ use tokio::{
     time::Sleep,
 };
 
-use super::peer::{Peer, Reason};
+use super::{
+    pace::Pace,
+    peer::{Peer, Reason},
+};
 
 /// How HTTP/2 begins, with or without TLS (RFC 9113, section 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
+
+/// So many bytes are read before other tasks have a turn. A few bytes can be a message that has to be looked at and answered (a ping, an
+/// empty frame), and a client can send thousands of them while they are looked at.
+const TURN: usize = 4 * 1024;
 
 /// A connection with its peer. It lives as long as either HTTP or a WebSocket is spoken on it.
 pub(super) struct Stream<I> {
@@ -25,6 +32,12 @@ pub(super) struct Stream<I> {
     unread: Option<Pin<Box<Sleep>>>,
     /// How many of the first bytes are those of HTTP/2; `None` once it is known what is spoken.
     begun: Option<usize>,
+    /// Bytes that were read since another task could have had a turn.
+    turn: usize,
+    /// Of HTTP/2.
+    pace: Option<Pace>,
+    /// There while nothing is read, as too much came that asks for nothing.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> Stream<I> {
@@ -34,6 +47,9 @@ impl<I> Stream<I> {
             peer,
             unread: None,
             begun: Some(0),
+            turn: 0,
+            pace: None,
+            pause: None,
         }
     }
 
@@ -73,12 +89,27 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.turn >= TURN {
+            this.turn = 0;
+            this.check_open(context)?;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(pause) = &mut this.pause {
+            if pause.as_mut().poll(context).is_pending() {
+                this.check_open(context)?;
+                return Poll::Pending;
+            }
+            this.pause = None;
+        }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.io).poll_read(context, buffer);
         if outcome.is_pending() {
+            this.turn = 0;
             this.check_open(context)?;
         }
         let bytes = &buffer.filled()[before..];
+        this.turn += bytes.len();
         if !bytes.is_empty() {
             if let Some(begun) = this.begun {
                 let rest = &HTTP_2[begun..];
@@ -90,6 +121,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Stream<I> {
                 }
             }
             this.peer.heard(bytes.len());
+            if this.peer.is_http_2() {
+                let pace = this.pace.get_or_insert_with(Pace::new);
+                let pause = pace.count(bytes.len(), this.peer.take_allowed());
+                this.pause = pause.map(|time| Box::pin(tokio::time::sleep(time)));
+            }
         }
         outcome
     }
@@ -130,5 +166,60 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Stream<I> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.io).poll_shutdown(context);
         this.written(context, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+    use crate::connection::{ConnectionOptions, Table};
+
+    /// A client that always has something more to say.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let length = buffer.remaining().min(100);
+            buffer.put_slice(&[b'x'; 100][..length]);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn who_always_has_more_to_say_lets_others_have_a_turn() {
+        struct Count(AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let table = Arc::new(Table::new(ConnectionOptions::default()));
+        let peer = table.admit([127, 0, 0, 1].into()).unwrap();
+        let mut stream = Stream::new(Endless, peer);
+        let woken = Arc::new(Count(0.into()));
+        let waker = Arc::clone(&woken).into();
+        let mut context = Context::from_waker(&waker);
+        for turns in 1..=3 {
+            let mut read = 0;
+            loop {
+                let mut bytes = [0; 1000];
+                let mut buffer = ReadBuf::new(&mut bytes);
+                match Pin::new(&mut stream).poll_read(&mut context, &mut buffer) {
+                    Poll::Ready(outcome) => outcome.unwrap(),
+                    Poll::Pending => break,
+                }
+                read += buffer.filled().len();
+                assert!(read < 2 * TURN, "it never pauses");
+            }
+            assert!(read >= TURN);
+            // It is its turn again after the others.
+            assert_eq!(woken.0.load(Relaxed), turns);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | class | what | slots | beyond them |
 //! |---|---|---|---|
-//! | cheap | everything else | many, taken at once or not at all | `OVERLOADED` |
+//! | cheap | everything else | many, taken at once or not at all; three quarters of them by one client | `OVERLOADED` |
 //! | heavy | what is large, asks for many fields, or has fields that read much: [`HeavyOptions`] | few | waits for its turn, then `OVERLOADED` |
 //!
 //! A heavy operation also has threads of its own (`workers.rs`): what takes a thread for long without a pause, such as reading a
@@ -10,10 +10,10 @@
 //! connections, so the other half is there for cheap operations.
 //!
 //! The class is known before anything runs: a request that is large is heavy before it is even read as JSON, any other one once its
-//! operation is prepared and measured (`class.rs`). `queue.rs` gives heavy slots to clients in turn; `client.rs` says whose a
-//! request is.
+//! operation is prepared and measured (`class.rs`). `queue.rs` gives heavy slots to clients in turn; `share.rs` counts the cheap ones of
+//! each; `client.rs` says whose a request is.
 
-use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{net::IpAddr, num::NonZero, sync::Arc, thread::available_parallelism, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -24,13 +24,18 @@ pub(super) use self::{
     class::{Class, Cost},
     client::{Client, current_address, of_address},
 };
-use self::{queue::FairQueue, workers::Workers};
+use self::{
+    queue::FairQueue,
+    share::{Share, Shares},
+    workers::Workers,
+};
 use super::refusal::Refusal;
 use crate::setters::setters;
 
 mod class;
 mod client;
 mod queue;
+mod share;
 mod workers;
 
 /// Which operations are heavy, and how many of them run at once.
@@ -83,13 +88,16 @@ setters!(HeavyOptions {
 pub(super) struct Slots {
     free: Arc<Semaphore>,
     limit: usize,
+    /// What each client has of the cheap ones.
+    shares: Shares,
     options: HeavyOptions,
     queue: FairQueue,
     workers: Arc<Workers>,
 }
 
 /// The right to run a cheap operation, or a batch one after the other. Dropping it gives it to somebody else.
-pub(super) struct Slot(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
+#[expect(dead_code, reason = "they are held")]
+pub(super) struct Slot(OwnedSemaphorePermit, Share);
 
 impl Slots {
     pub(super) fn new(limit: usize, options: HeavyOptions) -> Self {
@@ -97,6 +105,8 @@ impl Slots {
         Self {
             free: Arc::new(Semaphore::new(limit)),
             limit,
+            // A quarter is for others, whatever one client does.
+            shares: Shares::new(limit - limit / 4),
             options,
             queue: FairQueue::new(options.operations, options.waiting),
             workers: Arc::new(Workers::new(options.operations)),
@@ -123,16 +133,24 @@ impl Slots {
         bytes > self.options.bytes
     }
 
-    /// Takes a slot for a cheap operation if one is free. Nobody waits for one: a queue here would only grow, and its operations be
-    /// run for clients that have given up.
-    pub(super) fn take(&self) -> Result<Slot, Refusal> {
-        Arc::clone(&self.free)
-            .try_acquire_owned()
-            .map(Slot)
-            .map_err(|_| {
-                count_refusal(Class::Cheap);
-                Refusal::overloaded(self.limit)
-            })
+    /// Takes a slot for a cheap operation of this viewer, or else of this address, if one is free and they have not three quarters of them.
+    /// Nobody waits for one: a queue here would only grow, and its operations be run for clients that have given up.
+    pub(super) fn take(
+        &self,
+        viewer: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Slot, Refusal> {
+        let refuse = |refusal| {
+            count_refusal(Class::Cheap);
+            Err(refusal)
+        };
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
+            return refuse(Refusal::overloaded(self.limit));
+        };
+        match self.shares.take(viewer, address) {
+            Some(share) => Ok(Slot(permit, share)),
+            None => refuse(Refusal::overloaded_by_client(self.shares.most())),
+        }
     }
 
     /// Waits for this client's turn, until `deadline` if it has one, and runs heavy work in a slot and on a thread for such work.

@@ -11,6 +11,7 @@
 mod message;
 mod operation;
 mod options;
+mod pace;
 mod session;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};

@@ -6,12 +6,13 @@ use async_graphql::{Executor, parser::types::OperationType};
 use axum::extract::ws::{Message, WebSocket};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 
 use super::{
     message::{ClientMessage, Close, ServerMessage},
     operation::{Operation, Output, Outputs, Run},
+    pace::Pace,
 };
 use crate::{
     access::{Authentication, Caller, Init, expired},
@@ -73,6 +74,9 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         );
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
+        let mut pace = Pace::new();
+        // Until when no message is read, as the client has sent too many that ask for nothing.
+        let mut silent_until = None;
 
         loop {
             if is_draining && self.operations.is_empty() {
@@ -98,17 +102,30 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                     }
                 }
                 Some(output) = outputs.recv() => self.forward(output).await,
-                message = self.socket.recv() => {
+                () = sleep_until(silent_until.unwrap_or(heard)), if silent_until.is_some() => {
+                    silent_until = None;
+                    ControlFlow::Continue(())
+                }
+                message = self.socket.recv(), if silent_until.is_none() => {
                     heard = Instant::now();
                     match message {
                         Some(Ok(Message::Text(text))) if text.len() > self.state.limits.body_bytes => {
                             ControlFlow::Break(Close::too_big().into())
                         }
-                        Some(Ok(Message::Text(text))) => self.hear(&text, is_draining).await,
+                        Some(Ok(Message::Text(text))) => {
+                            let (step, asks) = self.hear(&text, is_draining).await;
+                            if !asks {
+                                silent_until = pace.count();
+                            }
+                            step
+                        }
                         Some(Ok(Message::Binary(_))) => {
                             ControlFlow::Break(Close::bad_message("a message is text").into())
                         }
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => ControlFlow::Continue(()),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                            silent_until = pace.count();
+                            ControlFlow::Continue(())
+                        }
                         Some(Err(error)) if is_too_big(&error) => {
                             ControlFlow::Break(Close::too_big().into())
                         }
@@ -122,11 +139,27 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         }
     }
 
-    async fn hear(&mut self, text: &str, is_draining: bool) -> ControlFlow<End> {
+    /// Does what a message says, and answers whether it asks for anything.
+    async fn hear(&mut self, text: &str, is_draining: bool) -> (ControlFlow<End>, bool) {
         let message = match self.parse(text).await {
             Ok(message) => message,
-            Err(close) => return ControlFlow::Break(close.into()),
+            Err(close) => return (ControlFlow::Break(close.into()), true),
         };
+        let asks = match &message {
+            ClientMessage::ConnectionInit { .. } | ClientMessage::Subscribe { .. } => true,
+            // Anybody can send those of operations that there are not.
+            ClientMessage::Complete { id } => self.operations.contains_key(id),
+            ClientMessage::Ping { .. } | ClientMessage::Pong => false,
+        };
+        (self.obey(message, text, is_draining).await, asks)
+    }
+
+    async fn obey(
+        &mut self,
+        message: ClientMessage,
+        text: &str,
+        is_draining: bool,
+    ) -> ControlFlow<End> {
         match message {
             ClientMessage::ConnectionInit { .. } if self.is_acknowledged => {
                 ControlFlow::Break(Close::second_init().into())
@@ -269,7 +302,9 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                 if is_heavy {
                     Run::Heavy(Box::new(request), slots.clone(), self.client())
                 } else {
-                    Run::Once(Box::new(request), slots.take()?)
+                    let viewer = self.caller.as_ref().and_then(Caller::name);
+                    let slot = slots.take(viewer, self.address)?;
+                    Run::Once(Box::new(request), slot)
                 }
             }
         })

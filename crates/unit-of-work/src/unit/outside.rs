@@ -1,8 +1,9 @@
 //! Units outside of a GraphQL operation: for jobs, commands and tests.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Ending, Outcome, Reason, RollBackOnDrop, UnitOfWork, terms::Terms};
@@ -14,6 +15,11 @@ use crate::{
 
 impl Database {
     /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.
+    ///
+    /// Nothing bounds how long that takes: an export of a large database takes as long as it takes. PostgreSQL's `statement_timeout` is
+    /// for each statement. As long as the snapshot is there, PostgreSQL cannot remove rows that were changed since, and SQLite cannot empty
+    /// its log. The log says so after a minute, and again after two, four and so on. Whoever has no use for a late answer puts a time-out
+    /// around it.
     ///
     /// # Errors
     /// Those of `body`.
@@ -41,7 +47,8 @@ impl Database {
         let span = telemetry::unit_span();
         let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadOnly), span.clone());
         let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).instrument(span).await;
+        let body = body(unit.clone()).instrument(span.clone());
+        let result = told_when_long(&span, body).await;
         guard.disarm();
         unit.end_read();
         result
@@ -163,4 +170,41 @@ fn answer<T, E: From<DbErr>>(outcome: Outcome, result: Result<T, E>) -> Result<T
         }
     };
     Err(DbErr::from(error).into())
+}
+
+/// How long a snapshot outside of an operation is held before the log says so for the first time.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Says in the log how long a snapshot is held, less and less often.
+async fn told_when_long<F: Future>(span: &tracing::Span, body: F) -> F::Output {
+    let began = Instant::now();
+    let mut body = std::pin::pin!(body);
+    let mut tell = LONG;
+    loop {
+        match tokio::time::timeout_at(began + tell, &mut body).await {
+            Ok(result) => return result,
+            Err(_) => {
+                tracing::warn!(
+                    parent: span,
+                    held = ?tell,
+                    "a snapshot is being held: until it ends, PostgreSQL keeps rows that were changed since, and SQLite its log"
+                );
+                tell = tell.saturating_mul(2);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_that_is_held_long_is_told_and_not_ended() {
+        let long = async {
+            tokio::time::sleep(LONG * 100).await;
+            7
+        };
+        assert_eq!(told_when_long(&tracing::Span::none(), long).await, 7);
+    }
 }

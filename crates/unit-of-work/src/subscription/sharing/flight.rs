@@ -1,12 +1,20 @@
 //! One execution of one event, and those who wait for it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
 use tokio::{
-    sync::watch,
+    runtime::Handle,
+    sync::oneshot,
+    task::yield_now,
     time::{Instant, timeout_at},
 };
 
 use crate::Undelivered;
+
+/// How many of those who wait are woken before other tasks have a turn: each has a text to write then, and whoever comes meanwhile would
+/// wait for all of them.
+const SLICE: usize = 32;
 
 /// What an execution has for those who wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +25,10 @@ pub(crate) enum Outcome {
     Undelivered(Undelivered),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum State {
-    UnderWay,
+    /// Those who wait, in the order of their coming.
+    UnderWay(Vec<oneshot::Sender<()>>),
     /// It ended then.
     Ended(Outcome, Instant),
     /// Whoever executed it has gone, or has nothing that others may see.
@@ -31,33 +40,39 @@ enum State {
 pub(super) struct Flight {
     /// Its snapshot was taken after this.
     pub(super) began: Instant,
-    state: watch::Sender<State>,
+    state: Mutex<State>,
 }
 
 impl Flight {
     pub(super) fn begin() -> Self {
         Self {
             began: Instant::now(),
-            state: watch::Sender::new(State::UnderWay),
+            state: Mutex::new(State::UnderWay(Vec::new())),
         }
     }
 
     pub(super) fn is_under_way(&self) -> bool {
-        matches!(*self.state.borrow(), State::UnderWay)
+        matches!(*self.state(), State::UnderWay(_))
     }
 
     /// What it has for others, and when it ended; `None` where it is under way or was abandoned.
     pub(super) fn ended(&self) -> Option<(Outcome, Instant)> {
-        match &*self.state.borrow() {
+        match &*self.state() {
             State::Ended(outcome, at) => Some((outcome.clone(), *at)),
-            State::UnderWay | State::Abandoned => None,
+            State::UnderWay(_) | State::Abandoned => None,
         }
     }
 
     /// Waits for its end, until then.
     pub(super) async fn wait(&self, until: Instant) {
-        let mut state = self.state.subscribe();
-        let ended = state.wait_for(|state| !matches!(state, State::UnderWay));
+        let ended = match &mut *self.state() {
+            State::UnderWay(waiting) => {
+                let (sender, ended) = oneshot::channel();
+                waiting.push(sender);
+                ended
+            }
+            State::Ended(..) | State::Abandoned => return,
+        };
         let _ = timeout_at(until, ended).await;
     }
 
@@ -72,13 +87,75 @@ impl Flight {
         self.leave_for(State::Abandoned);
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing can panic while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn leave_for(&self, end: State) {
-        self.state.send_if_modified(|state| {
-            let is_under_way = matches!(state, State::UnderWay);
-            if is_under_way {
-                *state = end;
-            }
-            is_under_way
-        });
+        let mut waiting = match &mut *self.state() {
+            State::Ended(..) | State::Abandoned => return,
+            state @ State::UnderWay(_) => match std::mem::replace(state, end) {
+                State::UnderWay(waiting) => waiting,
+                State::Ended(..) | State::Abandoned => Vec::new(),
+            },
+        };
+        // Dropped, a sender wakes who waits. The first to come are the first to be woken.
+        let rest = waiting.split_off(SLICE.min(waiting.len()));
+        drop(waiting);
+        if rest.is_empty() {
+            return;
+        }
+        // Without a runtime, all of them at once.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let mut rest = rest.into_iter().peekable();
+                while rest.peek().is_some() {
+                    yield_now().await;
+                    rest.by_ref().take(SLICE).for_each(drop);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// One thread: whoever is woken stands in its queue.
+    #[tokio::test]
+    async fn others_have_a_turn_between_two_slices_of_those_who_wait() {
+        const WAITING: usize = 20 * SLICE;
+        let flight = Arc::new(Flight::begin());
+        let woken = Arc::new(AtomicUsize::new(0));
+        let mut waiting = JoinSet::new();
+        for _ in 0..WAITING {
+            let (flight, woken) = (Arc::clone(&flight), Arc::clone(&woken));
+            waiting.spawn(async move {
+                flight
+                    .wait(flight.began + std::time::Duration::from_secs(60))
+                    .await;
+                assert!(flight.ended().is_some());
+                woken.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        yield_now().await;
+        flight.end(Outcome::Text(Bytes::from_static(b"text")));
+        let mut between = Vec::new();
+        while woken.load(Ordering::Relaxed) < WAITING {
+            yield_now().await;
+            between.push(woken.load(Ordering::Relaxed));
+        }
+        let longest = between.windows(2).map(|two| two[1] - two[0]).max();
+        assert!(longest.unwrap() <= 4 * SLICE, "{between:?}");
+        waiting.join_all().await;
     }
 }
