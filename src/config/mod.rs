@@ -222,7 +222,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some((tokens, origins)),
         Some(hosts),
         Some(connections),
-        Some(limits),
+        Some(mut limits),
         Some(heavy),
         Some(persisted),
         Some(traces),
@@ -253,6 +253,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
     else {
         return Err(values.wrong());
     };
+    // A quarter is for others, whatever one client does.
+    limits.subscriptions_of_client = max_subscriptions - max_subscriptions / 4;
     Ok(ServeSettings {
         listen,
         database,

@@ -261,3 +261,62 @@ async fn one_client_does_not_take_every_slot() {
     }
     assert_eq!(server.query(JSON, "{ sum }").await.status, 200);
 }
+
+/// The same of subscriptions, over all transports.
+#[tokio::test]
+async fn one_client_does_not_take_every_subscription() {
+    let server = limited(|limits| limits.subscriptions_of_client = 2).await;
+    let forever = json!({ "query": "subscription { forever }" });
+    let first = server
+        .post("text/event-stream", &forever)
+        .send()
+        .await
+        .unwrap();
+    let mut socket = Socket::open(&server).await;
+    socket.subscribe("1", "subscription { forever }").await;
+    assert_eq!(socket.next().await["type"], "next");
+    let refused = Answer::of(server.post("text/event-stream", &forever)).await;
+    refused.assert_refused(503, "OVERLOADED");
+    let extensions = &refused.json()["errors"][0]["extensions"];
+    assert_eq!(extensions["limit"], "subscriptionsOfOneClient");
+    assert_eq!(extensions["max"], 2);
+    socket.subscribe("2", "subscription { forever }").await;
+    assert_eq!(
+        socket.next().await["payload"][0]["extensions"]["code"],
+        "OVERLOADED"
+    );
+    let other = reqwest::Client::builder()
+        .local_address(Some(std::net::Ipv4Addr::new(127, 0, 0, 2).into()))
+        .build()
+        .unwrap();
+    let other = other
+        .post(server.url("/graphql"))
+        .json(&forever)
+        .header("accept", "text/event-stream");
+    let mut other = other.send().await.unwrap();
+    assert!(other.chunk().await.unwrap().is_some());
+    // Who goes leaves room.
+    drop(first);
+    toy::take(&server.toy.closed).await;
+    let count = json!({ "query": "subscription { count(to: 1) }" });
+    while Answer::of(server.post("text/event-stream", &count))
+        .await
+        .status
+        != 200
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A header that is read piece by piece costs as much as it has pieces.
+#[tokio::test]
+async fn an_accept_header_has_a_length() {
+    let server = Server::start().await;
+    let body = json!({ "query": "{ sum }" });
+    let long = |bytes: usize| {
+        let accept = "a/b;q=0.1,".repeat(bytes / 10) + JSON;
+        Answer::of(server.post(&accept, &body))
+    };
+    assert_eq!(long(1500).await.status, 200);
+    long(3000).await.assert_refused(400, "BAD_REQUEST");
+}

@@ -54,6 +54,9 @@ pub(super) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     )
 }
 
+/// The most bytes of `Accept-Encoding`. Browsers send less than 50.
+const LONGEST_ACCEPTED: usize = 512;
+
 /// What fits into one packet arrives no sooner for being smaller.
 const COMPRESSED_FROM: u16 = 1024;
 
@@ -81,6 +84,11 @@ fn is_worth_it(response: &Response) -> bool {
 /// What the client takes: a request that asks for nothing else.
 fn accepted(headers: &HeaderMap) -> Option<Request> {
     if !headers.contains_key(header::ACCEPT_ENCODING) {
+        return None;
+    }
+    // Each of its values is read. Who sends so many gets what everybody can read.
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    if values.map(HeaderValue::len).sum::<usize>() > LONGEST_ACCEPTED {
         return None;
     }
     let mut accepted = Request::default();

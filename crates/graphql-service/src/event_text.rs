@@ -8,7 +8,9 @@ use axum::body::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use unit_of_work::{Audience, Streamed};
 
-use super::{access::Caller, request_error::RequestError, response::to_json, writing::json};
+use super::{
+    access::Caller, request_error::RequestError, response::to_json, slots::Share, writing::json,
+};
 
 const BEFORE: &str = "event: next\ndata: ";
 const AFTER: &str = "\n\n";
@@ -60,12 +62,14 @@ pub(super) enum Next {
 pub(super) struct Subscribe {
     request: Request,
     audience: Audience,
+    /// Held for as long as there may be responses.
+    share: Share,
 }
 
 impl Subscribe {
     /// The subscription of this caller. What is put into the request's data has to follow from the operation, from the caller, or
     /// from the switches that the unit of work itself looks at.
-    pub(super) fn new(request: Request, caller: &impl Caller) -> Self {
+    pub(super) fn new(request: Request, caller: &impl Caller, share: Share) -> Self {
         let extensions = request.extensions.iter();
         let extensions = extensions.filter(|(name, _)| !NAMING.contains(&name.as_str()));
         let mut extensions: Vec<_> = extensions.collect();
@@ -74,11 +78,16 @@ impl Subscribe {
         Self {
             audience: Audience::new(callers, |response| EventText::of(response).into_event()),
             request,
+            share,
         }
     }
 
     pub(super) fn responses<E: Executor>(self, executor: &E) -> BoxStream<'static, Next> {
         let responses = self.audience.stream(executor, self.request);
+        let share = self.share;
+        let responses = responses.inspect(move |_| {
+            let _held = &share;
+        });
         responses
             .then(async |response| match response {
                 Streamed::Text(text) => Next::Event(EventText(text)),

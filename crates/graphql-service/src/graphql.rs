@@ -51,6 +51,10 @@ pub(super) async fn handle<E: Executor, A: Authentication>(
             Err(refusal) => refusal.into_http(MediaType::Json),
         };
     }
+    if media::is_too_long(&parts.headers) {
+        let refusal = Refusal::bad_request("`Accept` is longer than any client needs");
+        return refusal.into_http(MediaType::Json);
+    }
     let Some(accept) = Accept::of(&parts.headers) else {
         return Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -238,7 +242,10 @@ async fn resolved<E: Executor, A: Authentication>(
             return Err(Refusal::subscription());
         };
         let request = asked.wishes.mark(admitted.request)?;
-        let responses = Subscribe::new(request, &asked.caller).responses(&state.executor);
+        let viewer = asked.caller.name();
+        let share = state.slots.subscribe(viewer, slots::current_address())?;
+        let subscribe = Subscribe::new(request, &asked.caller, share);
+        let responses = subscribe.responses(&state.executor);
         let lifecycle = &state.lifecycle;
         let expired = access::expired(Some(asked.caller.clone()));
         return Ok(match stream {

@@ -20,6 +20,9 @@ pub struct Limits {
     pub batch: usize,
     /// Operations at once, over all transports; beyond it `OVERLOADED`, at once. An open subscription is not one.
     pub operations: usize,
+    /// Subscriptions of one client at once, over all transports: of one viewer, or else of one address. How many there are in all, whoever
+    /// makes the events knows.
+    pub subscriptions_of_client: usize,
     /// Tokens of a document.
     pub tokens: usize,
     /// Fields inside fields.
@@ -46,6 +49,7 @@ impl Default for Limits {
             body_bytes: 1024 * 1024,
             batch: 10,
             operations: 512,
+            subscriptions_of_client: 7_500,
             tokens: 5_000,
             depth: 20,
             complexity: 50_000,

@@ -13,6 +13,15 @@ use std::fmt;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use mime::Mime;
 
+/// The most bytes of `Accept`, which is read range by range. Browsers send less than 200.
+const LONGEST: usize = 2048;
+
+/// Whether `Accept` is longer than it may be.
+pub(super) fn is_too_long(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter();
+    values.map(HeaderValue::len).sum::<usize>() > LONGEST
+}
+
 /// What a client takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Accept {

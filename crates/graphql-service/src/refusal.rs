@@ -89,6 +89,17 @@ impl Refusal {
         )
     }
 
+    /// As many subscriptions of this client are open as the server takes of one.
+    pub(super) fn subscriptions_of_client(limit: usize) -> Self {
+        Self::too_many(
+            "subscriptionsOfOneClient",
+            limit,
+            format!(
+                "{limit} subscriptions of yours are open, which is the limit for one client: end one of them first"
+            ),
+        )
+    }
+
     fn too_many(what: &'static str, limit: usize, message: String) -> Self {
         let mut details = ErrorExtensionValues::default();
         details.set("limit", what);

@@ -40,7 +40,11 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
     let authentication = options.authentication;
     let lifecycle = Lifecycle::default();
     let connections = Arc::new(connection::Table::new(options.connections));
-    let slots = slots::Slots::new(options.limits.operations, options.heavy);
+    let slots = slots::Slots::new(
+        options.limits.operations,
+        options.limits.subscriptions_of_client,
+        options.heavy,
+    );
     // axum clones the state for every request, more than once.
     let graphql = any(graphql::handle::<E, A>).with_state(Arc::new(GraphqlState {
         executor,

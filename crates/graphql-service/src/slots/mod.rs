@@ -20,15 +20,12 @@ use tokio::{
     time::Instant,
 };
 
+pub(super) use self::share::Share;
 pub(super) use self::{
     class::{Class, Cost},
     client::{Client, current_address, of_address},
 };
-use self::{
-    queue::FairQueue,
-    share::{Share, Shares},
-    workers::Workers,
-};
+use self::{queue::FairQueue, share::Shares, workers::Workers};
 use super::refusal::Refusal;
 use crate::setters::setters;
 
@@ -90,6 +87,8 @@ pub(super) struct Slots {
     limit: usize,
     /// What each client has of the cheap ones.
     shares: Shares,
+    /// What each client has of subscriptions.
+    subscriptions: Shares,
     options: HeavyOptions,
     queue: FairQueue,
     workers: Arc<Workers>,
@@ -100,13 +99,14 @@ pub(super) struct Slots {
 pub(super) struct Slot(OwnedSemaphorePermit, Share);
 
 impl Slots {
-    pub(super) fn new(limit: usize, options: HeavyOptions) -> Self {
+    pub(super) fn new(limit: usize, subscriptions_of_client: usize, options: HeavyOptions) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(limit)),
             limit,
             // A quarter is for others, whatever one client does.
             shares: Shares::new(limit - limit / 4),
+            subscriptions: Shares::new(subscriptions_of_client),
             options,
             queue: FairQueue::new(options.operations, options.waiting),
             workers: Arc::new(Workers::new(options.operations)),
@@ -151,6 +151,18 @@ impl Slots {
             Some(share) => Ok(Slot(permit, share)),
             None => refuse(Refusal::overloaded_by_client(self.shares.most())),
         }
+    }
+
+    /// Takes the right to a subscription of this viewer, or else of this address.
+    pub(super) fn subscribe(
+        &self,
+        viewer: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Share, Refusal> {
+        self.subscriptions.take(viewer, address).ok_or_else(|| {
+            metrics::counter!("graphql_subscriptions_refused_total").increment(1);
+            Refusal::subscriptions_of_client(self.subscriptions.most())
+        })
     }
 
     /// Waits for this client's turn, until `deadline` if it has one, and runs heavy work in a slot and on a thread for such work.

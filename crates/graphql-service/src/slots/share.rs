@@ -25,7 +25,7 @@ struct Inner {
 
 /// A part of what one client may have. Dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(crate) struct Share {
     shares: Arc<Inner>,
     counter: usize,
 }

@@ -6,6 +6,7 @@ use async_graphql::{Executor, parser::types::OperationType};
 use axum::extract::ws::{Message, WebSocket};
 use tokio::{
     sync::mpsc,
+    task::yield_now,
     time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
 };
 
@@ -114,7 +115,10 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                         }
                         Some(Ok(Message::Text(text))) => {
                             let (step, asks) = self.hear(&text, is_draining).await;
-                            if !asks {
+                            if asks {
+                                // What it asks for may be refused, and the next message be there already: others have their turn.
+                                yield_now().await;
+                            } else {
                                 silent_until = pace.count();
                             }
                             step
@@ -294,7 +298,10 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         let admitted = admitted.of(caller)?;
         let request = self.wishes.mark(admitted.request)?;
         Ok(match admitted.kind {
-            OperationType::Subscription => Run::Stream(Box::new(Subscribe::new(request, caller))),
+            OperationType::Subscription => {
+                let share = self.state.slots.subscribe(caller.name(), self.address)?;
+                Run::Stream(Box::new(Subscribe::new(request, caller, share)))
+            }
             OperationType::Query | OperationType::Mutation => {
                 let slots = &self.state.slots;
                 // What was large to read may be as large to run.
