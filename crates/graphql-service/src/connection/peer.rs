@@ -11,9 +11,6 @@ use std::{
 
 use super::{ConnectionOptions, orders::Orders, table::Table};
 
-/// What the headers of a request take, as most are sent.
-const OF_HEADERS: usize = 4 * 1024;
-
 /// Why a connection is closed. The names are those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
@@ -165,7 +162,6 @@ impl Peer {
     /// Counts a request, for as long as what is returned lives.
     pub(super) fn begin(self: &Arc<Self>) -> Busy {
         self.requests.fetch_add(1, Relaxed);
-        self.allow(OF_HEADERS);
         self.has_asked.store(true, Relaxed);
         self.forget_head();
         Busy(self.clone())

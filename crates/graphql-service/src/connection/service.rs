@@ -34,6 +34,9 @@ const SMALL: u64 = 16 * 1024;
 /// Headers up to this long are not counted where a connection has one request at a time.
 const SMALL_HEAD: usize = 4 * 1024;
 
+/// What headers take beside their names and values, at most: the heads of frames, lengths, and what a client says as it ends a stream.
+const AROUND_HEAD: usize = 1024;
+
 /// Responses are handed to the connection in pieces of this size, which it takes as the client reads.
 const PIECE: usize = 16 * 1024;
 
@@ -56,10 +59,11 @@ impl hyper::service::Service<hyper::Request<Incoming>> for PeerService {
             busy: Some(busy),
             body: None,
         };
+        let head = head_bytes(&request);
+        self.peer.allow(head + AROUND_HEAD);
         if self.peer.holds_too_much() {
             return refuse(Refusal::unread(), busy);
         }
-        let head = head_bytes(&request);
         let is_large = request
             .body()
             .size_hint()
