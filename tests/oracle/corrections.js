@@ -1,7 +1,7 @@
 // Where graphql-js 16 is not what the specification of September 2025 says, the oracle is put right.
 import {
-  GraphQLBoolean, GraphQLError, GraphQLNonNull, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, TypeInfo, __Directive,
-  __Schema, buildSchema, extendSchema, getNamedType, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, isScalarType,
+  GraphQLBoolean, GraphQLError, GraphQLNonNull, GraphQLString, OverlappingFieldsCanBeMergedRule, SingleFieldSubscriptionsRule, TypeInfo, __Directive,
+  __DirectiveLocation, __Schema, __Type, buildSchema, extendSchema, getNamedType, getNullableType, introspectionTypes, isInterfaceType, isNonNullType, isObjectType, isScalarType,
   parse, specifiedRules, typeFromAST, validate, visit, visitWithTypeInfo,
 } from "graphql";
 import * as next from "graphql17";
@@ -12,6 +12,24 @@ for (const ahead of ["isDeprecated", "deprecationReason"]) delete __Directive.ge
 for (const type of introspectionTypes) {
   for (const { args } of isObjectType(type) ? Object.values(type.getFields()) : []) {
     for (const arg of args) if (arg.name === "includeDeprecated") arg.type = new GraphQLNonNull(GraphQLBoolean);
+  }
+}
+
+// It is ahead in a place where directives may stand, too.
+const ahead = __DirectiveLocation.getValues().findIndex(({ name }) => name === "DIRECTIVE_DEFINITION");
+if (ahead >= 0) __DirectiveLocation.getValues().splice(ahead, 1);
+
+// Not the specification's, but the engine's: the description of a schema is never null, and fields come in another order.
+__Schema.getFields().description.type = new GraphQLNonNull(GraphQLString);
+inOrder(__Directive, ["name", "description", "locations", "args", "isRepeatable"]);
+inOrder(__Type, ["kind", "name", "description", "fields", "interfaces", "possibleTypes", "enumValues", "inputFields", "ofType", "specifiedByURL", "isOneOf"]);
+
+function inOrder(type, names) {
+  const fields = type.getFields();
+  for (const name of names) {
+    const field = fields[name];
+    delete fields[name];
+    fields[name] = field;
   }
 }
 

@@ -11,17 +11,26 @@ import { literal, nullValue } from "./values.js";
 
 const LOCATIONS = { query: "QUERY", mutation: "MUTATION", subscription: "SUBSCRIPTION" };
 
+// Words of the language, and names that are made for the schema or by whoever prepares a document.
+const NAMES = ["__typename", "__schema", "__type", "__kindOf_interfaces", "__", "_", "on", "query", "fragment", "true", "null", "data", "errors", "constructor", "length", "l".repeat(300)];
+
 export class Generator {
   #keys = new Map();
   #fragments = [];
   #variables = new Map();
   #composites;
+  #names;
   #budget;
 
-  /** `size` is about how many fields a document gets; with `introspection`, some of them ask for the schema. */
-  constructor(random, schema, { size = 12, introspection = true, kinds = [[7, "query"], [3, "mutation"], [1, "subscription"]] } = {}) {
-    Object.assign(this, { random, schema, introspection, kinds });
+  /**
+   * `size` is about how many fields a document gets; with `introspection`, some of them ask for the schema, but for the fields in
+   * `untold`.
+   */
+  constructor(random, schema, { size = 12, introspection = true, untold = [], kinds = [[7, "query"], [3, "mutation"], [1, "subscription"]] } = {}) {
+    Object.assign(this, { random, schema, introspection, untold, kinds });
     this.#budget = 1 + random.below(2 * size);
+    const members = Object.values(schema.getTypeMap()).flatMap((type) => ("getFields" in type ? Object.keys(type.getFields()) : []));
+    this.#names = [...new Set(members), ...NAMES];
     this.#composites = Object.values(schema.getTypeMap()).filter((type) => isCompositeType(type) && !type.name.startsWith("__"));
   }
 
@@ -100,7 +109,8 @@ export class Generator {
       const condition = this.#overlapping(type);
       return [this.#spread(this.#newFragment(condition, () => this.#selections(condition, depth + 1)))];
     }
-    const fields = isObjectType(type) || "getFields" in type ? Object.values(type.getFields()) : [];
+    const isTold = (one) => !type.name.startsWith("__") || !this.untold.includes(one.name);
+    const fields = isObjectType(type) || "getFields" in type ? Object.values(type.getFields()).filter(isTold) : [];
     if (fields.length === 0 || random.chance(0.08)) return [this.#typename()];
     if (this.introspection && type === this.schema.getQueryType() && random.chance(0.06)) {
       return [this.#field(type, random.of([SchemaMetaFieldDef, TypeMetaFieldDef]), depth)];
@@ -144,7 +154,7 @@ export class Generator {
   #field(parent, definition, depth) {
     const { random } = this;
     this.#budget--;
-    const args = this.#arguments(definition.args);
+    const args = definition === TypeMetaFieldDef && random.chance(0.7) ? [argument("name", string(random.of(Object.keys(this.schema.getTypeMap()))))] : this.#arguments(definition.args);
     const type = getNamedType(definition.type);
     const signature = `${definition.name}(${args.map(print).sort().join()}):${definition.type}`;
     const node = field(definition.name, { args, directives: this.#directives("FIELD") });
@@ -160,6 +170,9 @@ export class Generator {
     const known = [...this.#keys].filter(([, other]) => other === signature).map(([key]) => key);
     if (known.length > 0 && random.chance(0.7)) return random.of(known);
     if (!this.#keys.has(plain) && random.chance(0.85)) return this.#take(plain, signature);
+    // Names that other fields have, and those that only the schema may have: as aliases they are names like others.
+    const taken = random.chance(0.3) ? random.of(this.#names) : undefined;
+    if (taken && !this.#keys.has(taken)) return this.#take(taken, signature);
     return this.#take(`a${this.#keys.size}`, signature);
   }
 

@@ -41,7 +41,7 @@ export async function run(target, measure, answer, { documents, seed, cases, out
     return { measured, fields };
   };
   await each(seeds.length, AT_ONCE, async (index) => {
-    const request = requestOf(target, seeds[index], [[1, "query"]]);
+    const request = requestOf(target, seeds[index], { kinds: [[1, "query"]] });
     // JSON of the application's own is one field, whatever is in it.
     if (!request || /metadata|\bany\b/.test(request.text)) return report.count("documents left out");
     const { text, ...parameters } = request;

@@ -218,6 +218,45 @@ const CHANGES = {
     if (!found) return false;
     found.node.typeCondition = namedType(random.of(names.types));
   },
+  /** A fragment that comes back to itself, through some others. */
+  cycle(random, document) {
+    const fragments = all(document, Kind.FRAGMENT_DEFINITION);
+    if (fragments.length === 0) return false;
+    const ring = random.shuffled(fragments).slice(0, 1 + random.below(3)).map(({ node }) => node);
+    ring.forEach((fragment, index) => {
+      const sets = all(fragment, Kind.SELECTION_SET);
+      random.of(sets).node.selections.push({ kind: Kind.FRAGMENT_SPREAD, name: name(ring[(index + 1) % ring.length].name.value), directives: [] });
+    });
+  },
+  /** Two definitions of one name, or of which one has none. */
+  sameName(random, document) {
+    const kind = random.of([Kind.OPERATION_DEFINITION, Kind.OPERATION_DEFINITION, Kind.FRAGMENT_DEFINITION]);
+    const found = random.of(all(document, kind));
+    if (!found) return false;
+    const twin = clone(found.node);
+    if (kind === Kind.OPERATION_DEFINITION && random.chance(0.5)) twin.name = random.chance(0.5) ? undefined : name("Another");
+    document.definitions.splice(random.below(document.definitions.length + 1), 0, twin);
+  },
+  unused(random, document, names) {
+    const found = random.of(all(document, Kind.SELECTION_SET));
+    if (!found) return false;
+    document.definitions.push({ kind: Kind.FRAGMENT_DEFINITION, name: name("Unused"), typeCondition: namedType(random.of(names.types)), directives: [], selectionSet: clone(found.node) });
+  },
+  repeatDirective(random, document) {
+    const found = random.of(all(document, ...WITH_DIRECTIVES).filter(({ node }) => node.directives?.length > 0));
+    if (!found) return false;
+    found.node.directives.push(clone(random.of(found.node.directives)));
+  },
+  /** A type in so many lists, and a value in as many. */
+  deepen(random, document) {
+    const found = random.of(all(document, Kind.VARIABLE_DEFINITION, Kind.LIST));
+    if (!found) return false;
+    const { node } = found;
+    for (let depth = 1 + random.below(30); depth > 0; depth--) {
+      if (node.kind === Kind.LIST) node.values = [{ kind: Kind.LIST, values: node.values }];
+      else node.type = { kind: Kind.LIST_TYPE, type: node.type };
+    }
+  },
   secondRoot(random, document, names) {
     const found = random.of(all(document, Kind.OPERATION_DEFINITION).filter(({ node }) => node.operation === "subscription"));
     if (!found) return false;
@@ -281,10 +320,30 @@ export function mutateText(random, text) {
 export function spell(random, document) {
   let text = print(document);
   if (random.chance(0.3)) text = text.replace(/"""(?:\\"""|[^])*?"""|"(?:\\.|[^"\\\n])*"/g, (found) => escaped(random, found));
+  if (random.chance(0.2)) return (random.chance(0.3) ? "\uFEFF" : "") + respaced(random, text);
   if (random.chance(0.1)) text = text.replaceAll("\n", random.of(["\r\n", "\r"]));
   else if (random.chance(0.1) && !text.includes('"""')) text = text.replaceAll("\n", random.of([" # } {\n", ",\n", "\t\n"]));
   if (random.chance(0.05)) text = `\uFEFF${text}`;
   return text;
+}
+
+const IGNORED = [
+  " ", " ", "\n", "\n", "\t", "\r", "\r\n", ",", ",,", " , ", "\uFEFF", "#\n", "# } { \" \"\"\" \n", "# é 漢字 😀 \u2028 \u0085\r", "#\u0000\r\n", "#,\n#\n", "#\\u000A\n",
+];
+const isWord = (token) => /^[\w-]/.test(token);
+
+/** The same tokens, with anything between them that means nothing, and nothing where nothing is needed. */
+function respaced(random, text) {
+  const tokens = text.match(TOKEN) ?? [];
+  let spaced = "";
+  for (const [index, token] of tokens.entries()) {
+    const before = tokens[index - 1] ?? "";
+    const joins = (isWord(before) && isWord(token)) || (/^[\d-]/.test(before) && token === "...") || (before.endsWith('"') && token.startsWith('"'));
+    const count = random.chance(0.5) ? 0 : 1 + random.below(2);
+    const ignored = Array.from({ length: joins ? Math.max(count, 1) : count }, () => random.of(IGNORED)).join("");
+    spaced += ignored + token;
+  }
+  return random.chance(0.3) ? `${spaced}# the end` : spaced;
 }
 
 function escaped(random, found) {

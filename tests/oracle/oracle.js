@@ -91,7 +91,7 @@ const PARTS = {
   execution: () => answering((toy) => execution.run(load("toy"), toy, settings)),
   limits: measure,
   bounded,
-  normalised: () => asking((asker) => execution.run(target, execution.normalised(target, asker), settings)),
+  normalised: () => asking((asker) => execution.run(target, execution.normalised(target, asker), { ...settings, introspection: false })),
   cases: () => asking((asker) => cases.run(target, asker, settings)),
   requests: () => answering((toy) => cases.runRequests(load("toy"), toy, settings)),
 };

@@ -22,6 +22,28 @@ pub(crate) struct Document<'a> {
     pub(crate) selection_sets: usize,
 }
 
+impl Document<'_> {
+    /// Whether a response key starts like this.
+    pub(crate) fn has_key_like(&self, start: &str) -> bool {
+        let operations = self.operations.iter().map(|one| &one.selections);
+        let fragments = self.fragments.iter().map(|one| &one.selections);
+        let mut open: Vec<_> = operations.chain(fragments).collect();
+        while let Some(set) = open.pop() {
+            for selection in &set.items {
+                match selection {
+                    Selection::Field(field) if field.response_key().starts_with(start) => {
+                        return true;
+                    }
+                    Selection::Field(field) => open.extend(&field.selections),
+                    Selection::Inline(inline) => open.push(&inline.selections),
+                    Selection::Spread(_) => {}
+                }
+            }
+        }
+        false
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Operation<'a> {
     pub(crate) pos: Pos,

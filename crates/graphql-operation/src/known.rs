@@ -21,7 +21,7 @@ use crate::{
     error::{Pos, Refused, Stage, server_error},
     literal,
     measure::{Measured, Measuring, Sizes},
-    normalise::{Template, TooLarge, conditions, normalise},
+    normalise::{Template, Unwritten, conditions, normalise},
     parser,
     scalars::Scalars,
     schema::{Schema, Ty},
@@ -141,7 +141,7 @@ impl Documents {
                 // that the refusal says how much this request asks for.
                 if fits(&known.measured) {
                     let template = normalise(schema, &document, operation, &HashMap::new());
-                    known.template = Some(Arc::new(template.map_err(too_large)?));
+                    known.template = Some(Arc::new(template.map_err(unwritten)?));
                 } else {
                     is_kept = false;
                 }
@@ -200,7 +200,7 @@ impl Documents {
             .cloned()
             .zip(choice.conditions.iter().copied())
             .collect();
-        let template = normalise(schema, &document, syntax, &conditions).map_err(too_large)?;
+        let template = normalise(schema, &document, syntax, &conditions).map_err(unwritten)?;
         let template = Arc::new(template);
         self.templates.insert(choice, Arc::clone(&template));
         self.templates.run_pending_tasks();
@@ -215,12 +215,18 @@ impl Documents {
     }
 }
 
-fn too_large(_: TooLarge) -> Refused {
-    Refused::one(
-        Stage::Validation,
-        "This operation selects more fields than can be written down.",
-        None,
-    )
+fn unwritten(reason: Unwritten) -> Refused {
+    let (message, pos) = match reason {
+        Unwritten::TooLarge => (
+            "This operation selects more fields than can be written down.".to_owned(),
+            None,
+        ),
+        Unwritten::NotAtTop(field, pos) => (
+            format!("\"{field}\" is answered at the top of a query alone."),
+            Some(pos),
+        ),
+    };
+    Refused::one(Stage::Validation, message, pos)
 }
 
 impl Known {

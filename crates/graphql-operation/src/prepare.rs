@@ -269,14 +269,14 @@ impl PreparedOperation {
     /// Whether the engine's answer has to be put right by [`PreparedOperation::put_right`].
     #[must_use]
     pub fn is_put_right(&self) -> bool {
-        self.template.asks_for_kinds
+        !self.template.asked.is_empty()
     }
 
     /// Puts right what the engine answers about the schema. Whoever executes an operation without
     /// [`PreparedOperations`](crate::PreparedOperations) has to.
     pub fn put_right(&self, response: &mut Response) {
         if self.is_put_right() {
-            put_right(response);
+            put_right(response, self.schema(), &self.template.asked);
         }
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use async_graphql::{Name, Positioned, parser::types};
 
-use super::{Items, Normalising, TooLarge, positioned};
+use super::{Items, Normalising, Unwritten, positioned};
 use crate::{
     ast::{Field, Selection, SelectionSet},
     error::Pos,
@@ -78,7 +78,7 @@ impl<'d> Normalising<'d> {
         &mut self,
         sets: &[&'d SelectionSet<'d>],
         parent: TypeId,
-    ) -> Result<Items, TooLarge> {
+    ) -> Result<Items, Unwritten> {
         let everything: Objects = Rc::new(self.schema.ty(parent).possible.clone());
         let mut collected = Collected::default();
         for set in sets {
@@ -242,7 +242,7 @@ impl<'d> Normalising<'d> {
     }
 
     /// Writes fields in order. Fields on one type share a fragment where nothing between them is for the same objects.
-    fn write(&mut self, placed: Vec<Placed<'d>>, parent: TypeId) -> Result<Items, TooLarge> {
+    fn write(&mut self, placed: Vec<Placed<'d>>, parent: TypeId) -> Result<Items, Unwritten> {
         let mut written: Vec<(On, Pos, Items)> = Vec::new();
         for one in placed {
             let on = match one.on {

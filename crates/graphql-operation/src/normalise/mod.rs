@@ -9,9 +9,12 @@ mod abstract_type;
 mod interfaces;
 mod values;
 
-pub(crate) use self::interfaces::put_right;
+pub(crate) use self::interfaces::{Asked, put_right};
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use async_graphql::{
     Name, Positioned, Variables,
@@ -27,9 +30,14 @@ use crate::{
 /// How many fields a normalised operation may have. What its limits let through has less, unless nothing limits it.
 const MOST_FIELDS: usize = 200_000;
 
-/// An operation that asks for more fields than can be written down.
+/// An operation that cannot be written so that the engine executes it rightly.
 #[derive(Debug)]
-pub(crate) struct TooLarge;
+pub(crate) enum Unwritten {
+    /// It asks for more fields than can be written down.
+    TooLarge,
+    /// It asks for the schema (with this field) further below. The engine answers that at the top alone, and null elsewhere.
+    NotAtTop(String, Pos),
+}
 
 /// A normalised operation, for one choice of what its conditions say.
 #[derive(Debug)]
@@ -41,8 +49,8 @@ pub(crate) struct Template {
     optional: Vec<Name>,
     /// Variables that may be null, where null cannot stand, and where the first of these places is.
     pub(crate) not_null: Vec<(Name, Pos)>,
-    /// Whether something is asked for that [`put_right`] takes out of the answer.
-    pub(crate) asks_for_kinds: bool,
+    /// What [`put_right`] puts right in the answer.
+    pub(crate) asked: Vec<Asked>,
     fields: usize,
     /// Of texts inside it.
     text: usize,
@@ -71,17 +79,21 @@ pub(crate) fn normalise<'d>(
     document: &'d Document<'d>,
     operation: &'d Operation<'d>,
     conditions: &'d HashMap<Name, bool>,
-) -> Result<Template, TooLarge> {
+) -> Result<Template, Unwritten> {
     let fragments = document.fragments.iter();
     let mut normalising = Normalising {
         schema,
+        document,
         conditions,
         fragments: fragments.map(|one| (one.name.text, one)).collect(),
         variables: HashMap::new(),
         used: HashSet::new(),
         optional: Vec::new(),
         not_null: Vec::new(),
-        asks_for_kinds: false,
+        way: Vec::new(),
+        beside_prefix: None,
+        beside_root: Items::new(),
+        asked: Vec::new(),
         fields: 0,
         text: 0,
     };
@@ -94,11 +106,15 @@ pub(crate) fn normalise<'d>(
         }
     }
     let Some(root) = schema.root(operation.kind) else {
-        return Err(TooLarge);
+        return Err(Unwritten::TooLarge);
     };
     let items = normalising.sets(&[&operation.selections], root)?;
-    let selection_set = positioned(operation.selections.pos, types::SelectionSet { items });
+    let mut selection_set = positioned(operation.selections.pos, types::SelectionSet { items });
     let root_fields = root_fields(&selection_set.node);
+    selection_set
+        .node
+        .items
+        .append(&mut normalising.beside_root);
     let directives = normalising.directives(&operation.directives);
     let variable_definitions = normalising.definitions(operation);
     let definition = OperationDefinition {
@@ -123,7 +139,7 @@ pub(crate) fn normalise<'d>(
         root_fields,
         optional: normalising.optional,
         not_null: normalising.not_null,
-        asks_for_kinds: normalising.asks_for_kinds,
+        asked: normalising.asked,
         fields: normalising.fields,
         text: normalising.text,
     })
@@ -193,6 +209,7 @@ fn condition<'d>(directive: &'d Directive<'d>) -> Option<(bool, &'d ValueKind<'d
 
 struct Normalising<'d> {
     schema: &'d Schema,
+    document: &'d Document<'d>,
     conditions: &'d HashMap<Name, bool>,
     fragments: HashMap<&'d str, &'d Fragment<'d>>,
     /// The type of each variable, and whether it may have no value.
@@ -200,7 +217,13 @@ struct Normalising<'d> {
     used: HashSet<&'d str>,
     optional: Vec<Name>,
     not_null: Vec<(Name, Pos)>,
-    asks_for_kinds: bool,
+    /// The response keys that lead to the selections that are written.
+    way: Vec<Cow<'d, str>>,
+    /// What the response keys start with that no client has asked for, once there is one.
+    beside_prefix: Option<String>,
+    /// Fields that are to stand at the root, beside those that were asked for.
+    beside_root: Items,
+    asked: Vec<Asked>,
     fields: usize,
     text: usize,
 }
@@ -209,7 +232,7 @@ type Items = Vec<Positioned<types::Selection>>;
 
 impl<'d> Normalising<'d> {
     /// What several selection sets, all on one type, select together.
-    fn sets(&mut self, sets: &[&'d SelectionSet<'d>], parent: TypeId) -> Result<Items, TooLarge> {
+    fn sets(&mut self, sets: &[&'d SelectionSet<'d>], parent: TypeId) -> Result<Items, Unwritten> {
         if sets.is_empty() {
             return Ok(Vec::new());
         }
@@ -222,10 +245,12 @@ impl<'d> Normalising<'d> {
             self.collect(set, parent, &mut groups, &mut visited);
         }
         let mut items = Vec::with_capacity(groups.list.len());
-        for group in groups.list {
-            items.push(self.field(&group, parent)?);
+        for group in &groups.list {
+            items.push(self.field(group, parent)?);
         }
-        self.ask_for_kinds(parent, &mut items);
+        if &*self.schema.ty(parent).name == "__Type" {
+            self.ask_beside_interfaces(&groups, parent, &mut items)?;
+        }
         Ok(items)
     }
 
@@ -290,10 +315,10 @@ impl<'d> Normalising<'d> {
         &mut self,
         group: &[&'d Field<'d>],
         parent: TypeId,
-    ) -> Result<Positioned<types::Selection>, TooLarge> {
+    ) -> Result<Positioned<types::Selection>, Unwritten> {
         self.fields += 1;
         if self.fields > MOST_FIELDS {
-            return Err(TooLarge);
+            return Err(Unwritten::TooLarge);
         }
         let field = group[0];
         let definition = self.schema.field(parent, field.name.text);
@@ -303,7 +328,12 @@ impl<'d> Normalising<'d> {
                     .iter()
                     .filter_map(|one| one.selections.as_ref())
                     .collect();
+                if matches!(field.name.text, "__schema" | "__type") && !self.way.is_empty() {
+                    return Err(Unwritten::NotAtTop(field.name.text.to_owned(), field.pos));
+                }
+                self.way.push(Cow::Borrowed(field.response_key()));
                 let items = self.sets(&sets, definition.ty.base())?;
+                self.way.pop();
                 (
                     self.arguments(&field.arguments, &definition.arguments),
                     items,

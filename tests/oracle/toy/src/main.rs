@@ -17,7 +17,7 @@ use std::{
     panic::AssertUnwindSafe,
 };
 
-use async_graphql::{Request, Response, Schema, ServerError, Variables};
+use async_graphql::{Request, Response, SDLExportOptions, Schema, ServerError, Variables};
 use futures_util::{FutureExt, StreamExt};
 use graphql_operation::{Limits, Options, PreparedOperations, Scalars};
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::panic::set_hook(Box::new(|_| {}));
     let mut out = std::io::stdout().lock();
     if has("--schema") {
-        out.write_all(schema.sdl().as_bytes())?;
+        let options = SDLExportOptions::new().include_specified_by();
+        out.write_all(schema.sdl_with_options(options).as_bytes())?;
         return Ok(());
     }
     for line in std::io::stdin().lock().lines() {
