@@ -47,11 +47,13 @@ function parameters(random, schema, document) {
     return [`${JSON.stringify(node.variable.name.value)}:${random.chance(0.08) ? anyJson(random) : json(random, type)}`];
   });
   if (random.chance(0.03)) given.push('"notThere":1');
+  const named = operations.length > 1 || random.chance(0.3) ? operation.name?.value : undefined;
+  const operationName = random.chance(0.03) ? random.of(["", "Unknown", "Op0", "query"]) : named;
   return {
-    operationName: random.chance(0.03) ? random.of(["", "Unknown", "Op0", "query"]) : operations.length > 1 || random.chance(0.3) ? operation.name?.value : undefined,
+    operationName,
     variables: `{${given.join(",")}}`,
     table: random.below(1_000_000),
-    stream: operation.operation === "subscription",
+    stream: getOperationAST(document, operationName)?.operation === "subscription",
   };
 }
 
@@ -136,8 +138,18 @@ function isEndedMutation(wanted, got) {
   return data !== undefined && a?.length > 0 && b?.length > 0 && none === null && begun;
 }
 
+/**
+ * Where a value became null, which of the errors below it is told is nobody's business. But each that is told stands where something
+ * failed.
+ */
+function strayPath(got, failed) {
+  return got.responses.flatMap(pathsOf).find((path) => path !== "" && !failed.has(path));
+}
+
 /** The kind of the first difference between two answers of `both`, where there is one. */
-export function compare({ wanted, got, isTolerated }) {
+export function compare(answers) {
+  const { wanted, got, isTolerated, failed } = answers;
+  if (strayPath(got, failed) !== undefined) return "errors: one where nothing failed";
   if (refusesNullCondition(got) || isTolerated) return undefined;
   if (wanted.responses.length === 1 && got.responses.length === 1 && isEndedMutation(wanted, got)) return undefined;
   if (got.responses.length !== wanted.responses.length) {
@@ -176,7 +188,14 @@ export async function both(target, toy, text, { variables, ...rest }) {
   const wanted = await answer(target.schema, { document, variables: values, ...rest });
   const got = await toy.ask({ document: text, ...rest }, variables);
   const isTolerated = refusesNullArgument(target, document, rest.operationName, values, got);
-  return { wanted: JSON.parse(JSON.stringify(wanted)), got, isTolerated };
+  const failed = got.responses.some((response) => pathsOf(response).some((path) => path !== "")) ? await failures(target, document, values, rest) : new Set();
+  return { wanted: JSON.parse(JSON.stringify(wanted)), got, isTolerated, failed };
+}
+
+/** The paths of all fields and items that fail: where everything can be null, an error takes nothing away. */
+async function failures(target, document, variables, rest) {
+  const { responses } = await answer(target.nullable, { document, variables, ...rest, types: target.schema });
+  return new Set(responses.flatMap(pathsOf));
 }
 
 /** Compares `count` requests from `seed` on. */

@@ -1,5 +1,5 @@
 // The schemas, as graphql-js has them.
-import { BREAK, GraphQLError, Kind, assertValidSchema, buildSchema, valueFromASTUntyped, visit } from "graphql";
+import { BREAK, GraphQLError, Kind, assertValidSchema, buildASTSchema, buildSchema, parse, valueFromASTUntyped, visit } from "graphql";
 import * as next from "graphql17";
 import { withTypenames } from "./corrections.js";
 import { readFileSync } from "node:fs";
@@ -36,6 +36,12 @@ function withScalars(schema) {
   return schema;
 }
 
+/** The schema in which every field and every item of a list can be null. */
+function nullable(sdl) {
+  const withoutNonNull = (field) => ({ ...field, type: visit(field.type, { NonNullType: { leave: ({ type }) => type } }) });
+  return buildASTSchema(visit(parse(sdl), { FieldDefinition: withoutNonNull }));
+}
+
 /** Introspection lists types in an order that nothing says. The engine has them by name. */
 function inOrder(schema) {
   const types = schema.getTypeMap();
@@ -54,7 +60,7 @@ function hasVariable(node) {
 const exact = (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text);
 
 /**
- * `daybook` or `toy`: `{ name, sdl, schema, typenames, next }`; `next` is the schema for the next major version of graphql-js. With
+ * `daybook` or `toy`: `{ name, sdl, schema, nullable, typenames, next }`; `next` is the schema for the next major version of graphql-js. With
  * `anyScalars`, a custom scalar takes everything, as for one who knows only the SDL.
  */
 export function load(name, { anyScalars = false } = {}) {
@@ -63,5 +69,5 @@ export function load(name, { anyScalars = false } = {}) {
   const schema = scalars(buildSchema(sdl));
   assertValidSchema(schema);
   inOrder(schema);
-  return { name, sdl, schema, typenames: withTypenames(sdl), next: scalars(next.buildSchema(sdl)) };
+  return { name, sdl, schema, nullable: scalars(nullable(sdl)), typenames: withTypenames(sdl), next: scalars(next.buildSchema(sdl)) };
 }

@@ -65,11 +65,12 @@ function numberOf(source, { table }, field, text) {
   return spread(mixed(mixed(own, field), text));
 }
 
-function resolve(source, args, context, { parentType, fieldName, schema }) {
+function resolve(source, args, context, { parentType, fieldName, schema: own }) {
   // What the stream has given.
   if (parentType.name === "Subscription") return source.event;
   const field = `${parentType.name}.${fieldName}`;
-  const definition = parentType.getFields()[fieldName];
+  const schema = context.types ?? own;
+  const definition = schema.getType(parentType.name).getFields()[fieldName];
   const text = textOf(definition.args, args);
   const answer = () => {
     const value = valueOf(schema, definition.type, numberOf(source, context, field, text));
@@ -84,17 +85,18 @@ function resolve(source, args, context, { parentType, fieldName, schema }) {
   });
 }
 
-async function* events(_, args, context, { parentType, fieldName, schema }) {
-  const definition = parentType.getFields()[fieldName];
+async function* events(_, args, context, { parentType, fieldName, schema: own }) {
+  const schema = context.types ?? own;
+  const definition = schema.getType(parentType.name).getFields()[fieldName];
   const number = numberOf(undefined, context, `Subscription.${fieldName}`, textOf(definition.args, args));
   for (let index = 0; index < spread(number ^ 0x1) % 4; index++) yield { event: valueOf(schema, definition.type, item(number, index), false) };
 }
 
-/** What graphql-js answers: `{ responses, executed }`. */
-export async function answer(schema, { document, operationName, variables, table }) {
+/** What graphql-js answers: `{ responses, executed }`. The values are those of `types`, where that is another schema. */
+export async function answer(schema, { document, operationName, variables, table, types }) {
   const executed = [];
   const request = {
-    schema, document, operationName, variableValues: variables, contextValue: { table, executed }, fieldResolver: resolve, subscribeFieldResolver: events,
+    schema, document, operationName, variableValues: variables, contextValue: { table, executed, types }, fieldResolver: resolve, subscribeFieldResolver: events,
   };
   if (getOperationAST(document, operationName)?.operation !== "subscription") return { responses: [await execute(request)], executed };
   const stream = await subscribe(request);

@@ -4,7 +4,8 @@
 //!
 //! - The error of a field whose type can be null makes that field null, and no more (specification, "Handling Execution Errors"). The
 //!   engine takes what is around the field too, unless its resolver answers `Option<Result<T>>`: it does not know the types of
-//!   its resolvers when an error passes. It also leaves the path out of an error that arises behind an interface.
+//!   its resolvers when an error passes. It also leaves an error that arises behind an interface without the path of its field, and
+//!   gives one that comes out of an item of a list the path of that item.
 //! - An answer has a bound. It is counted as it will be written in JSON, so that no more of it than the bound is ever in memory.
 
 use std::sync::{
@@ -44,6 +45,8 @@ pub struct Answering {
     bytes: AtomicUsize,
     /// The errors of fields that became null, until the response has them.
     errors: Mutex<Vec<ServerError>>,
+    /// The path of the error that is on its way up to a field that can be null.
+    rising: Mutex<Vec<PathSegment>>,
     part: Option<AnswerPart>,
 }
 
@@ -99,6 +102,7 @@ impl Answering {
             room: AtomicUsize::new(most),
             bytes: AtomicUsize::new(0),
             errors: Mutex::default(),
+            rising: Mutex::default(),
             part: None,
         }
     }
@@ -119,6 +123,7 @@ impl Answering {
         self.room.store(self.most.saturating_sub(before), Relaxed);
         self.bytes.store(0, Relaxed);
         self.errors().clear();
+        self.rising().clear();
     }
 
     /// Whether a field may be resolved.
@@ -159,7 +164,13 @@ impl Answering {
     #[cold]
     fn failed(&self, field: Resolved<'_>, mut error: ServerError) -> ServerResult<Option<Value>> {
         let path = path_of(field.path);
-        if error.path.is_empty() {
+        // The next error that comes here is the one that left here last, on its way up. Where it came out of an item of a list, the
+        // engine has given it the path of that item.
+        let left_with = std::mem::take(&mut *self.rising());
+        if error.path == path && left_with.starts_with(&path) {
+            error.path = left_with;
+        } else if error.path.len() < path.len() {
+            // One that arises behind an interface has no path, or that of the object.
             error.path.clone_from(&path);
         }
         // Further up it has been counted.
@@ -170,6 +181,7 @@ impl Answering {
         let is_watched =
             self.prepared.kind() == OperationType::Mutation && field.path.parent.is_none();
         if field.return_type.ends_with('!') || is_watched {
+            self.rising().clone_from(&error.path);
             return Err(error);
         }
         // Null is what the field answers, and is counted as that.
@@ -225,6 +237,10 @@ impl Answering {
     fn errors(&self) -> MutexGuard<'_, Vec<ServerError>> {
         // Nothing can panic while the lock is held.
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rising(&self) -> MutexGuard<'_, Vec<PathSegment>> {
+        self.rising.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod answers;
 mod engine;
+mod faults;
 mod interfaces;
 mod long_lists;
 mod measures;
