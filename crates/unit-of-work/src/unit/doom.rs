@@ -1,11 +1,15 @@
 //! What dooms a unit: a statement that failed, or one that was dropped half way.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use sea_orm::DbErr;
+use tokio::time::Instant;
 
 use super::{UnitOfWork, scope::can_mend};
 use crate::{Access, FailureKind, UnitError, operation::failures};
+
+/// A time-out of the server that was set to the operation's deadline may fire this much earlier.
+const EARLY: Duration = Duration::from_millis(10);
 
 impl UnitOfWork {
     /// Why the unit takes no more statements, if it does not.
@@ -26,9 +30,24 @@ impl UnitOfWork {
         }
     }
 
+    /// Whether the operation's deadline has passed, or is so near that the server may have kept it first.
+    pub(crate) fn is_late(&self) -> bool {
+        let deadline = self.deadline();
+        deadline.is_some_and(|deadline| Instant::now() + EARLY >= deadline)
+    }
+
+    /// What an error means for whoever is told of it. The server itself ends the transaction of an operation whose deadline has
+    /// passed: the connection is lost then, and yet it is the deadline that the operation has failed by.
+    pub(crate) fn told_as(&self, error: &DbErr) -> FailureKind {
+        match self.kind_of(error) {
+            FailureKind::ConnectionLost if self.is_late() => FailureKind::Timeout,
+            kind => kind,
+        }
+    }
+
     /// Remembers that a statement failed: from here on the unit can only be rolled back.
     pub(crate) fn failed(&self, error: DbErr) -> DbErr {
-        self.inner.doom.get_or_init(|| self.kind_of(&error));
+        self.inner.doom.get_or_init(|| self.told_as(&error));
         error
     }
 

@@ -1,6 +1,6 @@
 //! Operations that give up: their statements are stopped, and connections on which nothing arrives are ended, on the server.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_graphql::{Executor, Request};
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
@@ -15,7 +15,7 @@ use crate::{
 /// Well below every time-out of the server.
 const SOON: Duration = Duration::from_secs(6);
 
-const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)'";
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)' AND datname = current_database()";
 
 /// A client that goes during a statement leaves nothing behind: no statement, no lock, no connection that is taken.
 async fn is_stopped(test: TestDatabase, query: &str) {
@@ -150,6 +150,33 @@ async fn silence_during_a_statement_lets_locks_go() {
         "mutation { lock: lockAndGoOn endless(escaped: false) }",
     )
     .await;
+}
+
+/// The server may be the first to keep the deadline: it ends the transaction, and the next statement finds no connection. What has
+/// passed is the deadline all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadline_that_the_server_keeps_first_is_the_deadline() {
+    const TRANSACTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()";
+    let test = TestDatabase::create(Engine::Postgres).await;
+    let stage = Stage::new(test).await;
+    let deadline = OperationDeadline(Instant::now() + Duration::from_millis(500));
+    let request = Request::new("mutation { lockAndKeepTheThread }").data(deadline);
+    let schema = stage.schema.clone();
+    let operation = tokio::spawn(async move { schema.execute(request).await });
+    stage.cue.reached().await;
+    let observer = stage.observer().await;
+    eventually("the server ends the transaction", async || {
+        observer.i64(TRANSACTIONS).await == 0
+    })
+    .await;
+    stage.cue.let_go.store(true, Ordering::Release);
+    let response = timeout(PATIENCE, operation)
+        .await
+        .expect("ends")
+        .expect("answers");
+    assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
+    stage.assert_whole().await;
+    assert_eq!(stage.counter().await, 0);
 }
 
 /// The server ends a transaction by itself of which it hears nothing more, no later than the operation's own deadline: there

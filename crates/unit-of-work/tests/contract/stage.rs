@@ -4,9 +4,9 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_graphql::{
@@ -176,6 +176,8 @@ pub struct Cue {
     pub streams: Mutex<u32>,
     /// How often the field `increment` was begun.
     pub increments: AtomicU32,
+    /// Whether a resolver that keeps its thread may let it go.
+    pub let_go: AtomicBool,
 }
 
 impl Cue {
@@ -190,6 +192,16 @@ impl Cue {
         timeout(PATIENCE, self.reached.notified())
             .await
             .expect("the resolver comes to the cue");
+    }
+
+    /// The resolver's side: says that it is there, and keeps its thread until it may let it go. Nothing else of the operation is
+    /// polled meanwhile.
+    fn keep_the_thread(&self) {
+        self.reached.notify_one();
+        let began = Instant::now();
+        while !self.let_go.load(Ordering::Acquire) && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn proceed(&self) {
@@ -497,6 +509,16 @@ impl Mutation {
         unit.execute_unprepared("UPDATE counter SET value = value + 1")
             .await?;
         cue(ctx).meet().await;
+        Ok(true)
+    }
+
+    /// Locks the counter's row, keeps its thread, and makes another statement.
+    async fn lock_and_keep_the_thread(&self, ctx: &Context<'_>) -> Result<bool> {
+        let unit = ctx.unit();
+        unit.execute_unprepared("UPDATE counter SET value = value + 1")
+            .await?;
+        tokio::task::block_in_place(|| cue(ctx).keep_the_thread());
+        count_marks(unit).await?;
         Ok(true)
     }
 

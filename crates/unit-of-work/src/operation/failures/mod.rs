@@ -11,16 +11,12 @@
 //!
 //! A loader's batch belongs to every field that has asked this loader.
 
-use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use sea_orm::DbErr;
-use tokio::time::Instant;
 use tracing::Span;
 use uuid::Uuid;
 
@@ -33,8 +29,6 @@ pub(crate) use place::{asked, in_field, in_loader, in_operation, in_stream};
 
 /// Failures beyond this many are not kept. Then every error that has no code of its own is masked.
 const MOST: usize = 1000;
-/// A statement's time-out that was set to the operation's deadline may fire this much earlier.
-const EARLY: Duration = Duration::from_millis(10);
 
 /// What failed.
 #[derive(Clone, Debug)]
@@ -137,13 +131,10 @@ fn note_as(unit: &UnitOfWork, what: What) {
     // What a spawned task does is of no field that anybody knows.
     let mut failure = Failure::new(what, at.unwrap_or(At::Nowhere));
     if let What::Error(error) = &failure.what {
-        failure.kind = unit.kind_of(error);
+        failure.kind = unit.told_as(error);
     }
     failure.is_own = true;
-    let now = Instant::now();
-    failure.is_late = unit
-        .deadline()
-        .is_some_and(|deadline| now + EARLY >= deadline);
+    failure.is_late = unit.is_late();
     unit.failures().push(failure);
 }
 
