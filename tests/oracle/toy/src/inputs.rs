@@ -9,6 +9,9 @@ use serde::Serialize;
 /// Any JSON value, under a name of its own.
 pub type Any = Json<serde_json::Value>;
 
+/// From here on, JavaScript does not tell one integer from the next.
+const MOST: f64 = 9_007_199_254_740_992.0;
+
 /// An even number.
 #[derive(Clone, Copy, Serialize)]
 #[serde(transparent)]
@@ -21,7 +24,9 @@ impl ScalarType for Even {
         match &value {
             // JSON does not tell `2.0` from `2`.
             Value::Number(number) => match number.as_f64() {
-                Some(number) if number % 2.0 == 0.0 => Ok(Self(number as i64)),
+                Some(number) if number % 2.0 == 0.0 && number.abs() < MOST => {
+                    Ok(Self(number as i64))
+                }
                 _ => Err(InputValueError::custom("not an even number")),
             },
             _ => Err(InputValueError::expected_type(value)),
