@@ -53,12 +53,12 @@ pub enum HoldStatus {
     Released,
 }
 
-async fn load(ctx: &Context<'_>, id: Uuid) -> Option<Result<Entry>> {
-    let entry = loaders::load::<Entries, _>(ctx, id).await;
-    entry
-        .map(|entry| entry.map(Entry::new))
-        .map_err(Into::into)
-        .transpose()
+async fn load(ctx: &Context<'_>, id: Option<Uuid>) -> Result<Option<Entry>> {
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    let entry = loaders::load::<Entries, _>(ctx, id).await?;
+    Ok(entry.map(Entry::new))
 }
 
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
@@ -111,54 +111,43 @@ impl Entry {
     }
 
     /// What has become of the hold; null for an entry that is none.
-    async fn hold(&self, ctx: &Context<'_>) -> Option<Result<HoldState>> {
+    async fn hold(&self, ctx: &Context<'_>) -> Result<Option<HoldState>> {
         if self.row.kind != daybook_entity::EntryKind::Hold {
-            return None;
+            return Ok(None);
         }
-        let resolver = loaders::load::<Resolvers, _>(ctx, self.row.id).await;
-        let status = resolver.map(|resolver| match resolver {
+        let status = match loaders::load::<Resolvers, _>(ctx, self.row.id).await? {
             Some(entry) if entry.kind == daybook_entity::EntryKind::Capture => HoldStatus::Captured,
             Some(_) => HoldStatus::Released,
             None if self.row.expires_at.is_some_and(|at| at <= ctx.now()) => HoldStatus::Expired,
             None => HoldStatus::Open,
-        });
+        };
         let expires_at = self.row.expires_at.map(DateTime);
-        Some(
-            status
-                .map(|status| HoldState { status, expires_at })
-                .map_err(Into::into),
-        )
+        Ok(Some(HoldState { status, expires_at }))
     }
 
     /// The hold that this entry ends, by capturing or releasing it.
-    async fn resolves(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        load(ctx, self.row.resolves_id?).await
+    async fn resolves(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
+        load(ctx, self.row.resolves_id).await
     }
 
     /// The capture or the release that has ended this hold.
-    async fn resolved_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
+    async fn resolved_by(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
         if self.row.kind != daybook_entity::EntryKind::Hold {
-            return None;
+            return Ok(None);
         }
-        let entry = loaders::load::<Resolvers, _>(ctx, self.row.id).await;
-        entry
-            .map(|entry| entry.map(Entry::new))
-            .map_err(Into::into)
-            .transpose()
+        let entry = loaders::load::<Resolvers, _>(ctx, self.row.id).await?;
+        Ok(entry.map(Entry::new))
     }
 
     /// The entry that this one undoes.
-    async fn reverses(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        load(ctx, self.row.reverses_id?).await
+    async fn reverses(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
+        load(ctx, self.row.reverses_id).await
     }
 
     /// The reversal that has undone this entry.
-    async fn reversed_by(&self, ctx: &Context<'_>) -> Option<Result<Entry>> {
-        let entry = loaders::load::<Reversals, _>(ctx, self.row.id).await;
-        entry
-            .map(|entry| entry.map(Entry::new))
-            .map_err(Into::into)
-            .transpose()
+    async fn reversed_by(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
+        let entry = loaders::load::<Reversals, _>(ctx, self.row.id).await?;
+        Ok(entry.map(Entry::new))
     }
 
     /// When it counts from, as whoever posted it says.

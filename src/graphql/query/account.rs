@@ -69,8 +69,8 @@ impl AccountQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Its id or its code.")] by: AccountRef,
-    ) -> Option<Result<Account>> {
-        find(ctx.unit(), by).await.transpose()
+    ) -> Result<Option<Account>> {
+        find(ctx.unit(), by).await
     }
 
     /// Accounts, a page at a time.

@@ -62,15 +62,12 @@ impl EntryQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "`entry_…`")] id: ID,
-    ) -> Option<Result<Entry>> {
+    ) -> Result<Option<Entry>> {
         let Ok(Id::Entry(id)) = id.parse() else {
-            return None;
+            return Ok(None);
         };
-        let entry = loaders::load::<Entries, _>(ctx, id).await;
-        entry
-            .map(|entry| entry.map(Entry::new))
-            .map_err(Into::into)
-            .transpose()
+        let entry = loaders::load::<Entries, _>(ctx, id).await?;
+        Ok(entry.map(Entry::new))
     }
 
     /// Entries, a page at a time.

@@ -25,8 +25,8 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id, as it was read.")] id: ID,
-    ) -> Option<Result<Node>> {
-        find(ctx, &id).await.transpose()
+    ) -> Result<Option<Node>> {
+        find(ctx, &id).await
     }
 
     /// What has each of these ids, in their order, with null for those that nothing has. At most 100.
@@ -42,6 +42,7 @@ impl NodeQuery {
             ));
         }
         let nodes = join_all(ids.iter().map(|id| find(ctx, id))).await;
+        // The engine takes an item that is a `Result<Option<_>>` for one that cannot be null.
         Ok(nodes.into_iter().map(Result::transpose).collect())
     }
 }
