@@ -5,19 +5,22 @@ use std::time::Duration;
 use anyhow::Result;
 use daybook_test_harness::WireProxy;
 
-/// The flights of one operation, oldest first, until the wire has been silent for a moment.
+/// The flights of one operation, oldest first. Of one that `writes`, those before its answer: what comes later, such as a word to
+/// other servers, is of no operation. Else until the wire has been silent for a moment: a snapshot ends after the answer.
 pub async fn flights(
     proxy: &WireProxy,
+    writes: bool,
     operation: impl AsyncFnOnce() -> Result<()>,
 ) -> Result<Vec<String>> {
     proxy.clear_log();
     operation().await?;
+    let answered = proxy.log();
     let mut seen = usize::MAX;
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let log = proxy.log();
         if log.len() == seen {
-            return Ok(log);
+            return Ok(if writes { answered } else { log });
         }
         seen = log.len();
     }

@@ -65,7 +65,7 @@ impl Script {
     pub async fn check(&self, proxy: &WireProxy, size: Size, run: u64) -> Result<u64> {
         const TIMES: u64 = 20;
         let url = proxy.url().to_owned();
-        let flights = capture::flights(proxy, async || {
+        let flights = capture::flights(proxy, false, async || {
             let mut command = self.command(&url, size, run)?;
             command
                 .0

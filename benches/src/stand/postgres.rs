@@ -149,7 +149,7 @@ impl PostgresStand {
             let mut request = Vec::new();
             body(&mut fastrand::Rng::new(), &mut request);
             let request = String::from_utf8(request)?;
-            flights = capture::flights(&proxy, async || {
+            flights = capture::flights(&proxy, workload.posts(), async || {
                 http::ask(server.address, PATH, &request).await?;
                 Ok(())
             })

@@ -21,7 +21,7 @@ use async_graphql::{
 
 use crate::{
     PreparedOperation,
-    written::{list_or_object, of_error, of_member, of_type_names, of_value},
+    written::{list_or_object, of_error, of_field, of_type_names, of_value},
 };
 
 /// Where an answer is greater than its bound, `extensions.code` of its one error.
@@ -197,7 +197,7 @@ impl Answering {
             let root_fields = self.prepared.root_fields();
             let type_names = root_fields.filter(|(_, name)| *name == "__typename");
             let bytes = type_names
-                .filter_map(|(key, _)| Some(of_member(key) + of_value(root.get(key)?)))
+                .filter_map(|(key, _)| Some(of_field(key) + of_value(root.get(key)?)))
                 .sum::<usize>();
             self.take(bytes + list_or_object(root.is_empty()));
         }
@@ -247,7 +247,7 @@ impl Answering {
 /// The bytes that a field or an item adds to those that were counted: its fields and its items have passed before it.
 fn of_resolved(resolved: Resolved<'_>, value: &Value) -> usize {
     let place = match resolved.path.segment {
-        QueryPathSegment::Name(key) => of_member(key),
+        QueryPathSegment::Name(key) => of_field(key),
         QueryPathSegment::Index(_) => 1,
     };
     let selected = &resolved.field.selection_set.node;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_graphql::{Executor, Request, Response as GraphqlResponse, parser::types::OperationType};
 use axum::{
     extract::{FromRequestParts, State, WebSocketUpgrade},
-    http::{HeaderMap, Method, StatusCode, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     response::Response,
 };
 use unit_of_work::IdempotencyKey;
@@ -41,32 +41,52 @@ pub(super) async fn handle<E: Executor, A: Authentication>(
     State(state): State<Arc<GraphqlState<E, A>>>,
     request: axum::extract::Request,
 ) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        return match handshake(&state, &parts).await {
-            Ok((wishes, caller)) => {
-                let busy = parts.extensions.remove();
-                socket::accept(upgrade, state, wishes, caller, busy)
-            }
-            Err(refusal) => refusal.into_http(MediaType::Json),
-        };
-    }
-    if media::is_too_long(&parts.headers) {
+    let request = match may_be_socket(&request) {
+        false => request,
+        // Rare, and not to be made room for in the future of all.
+        true => match Box::pin(socket(&state, request)).await {
+            Ok(response) => return response,
+            Err(request) => request,
+        },
+    };
+    if media::is_too_long(request.headers()) {
         let refusal = Refusal::bad_request("`Accept` is longer than any client needs");
         return refusal.into_http(MediaType::Json);
     }
-    let Some(accept) = Accept::of(&parts.headers) else {
+    let Some(accept) = Accept::of(request.headers()) else {
         return Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
             "the response is application/json, application/graphql-response+json, text/event-stream or multipart/mixed;subscriptionSpec=1.0",
         )
         .into_http(MediaType::Json);
     };
-    let request = axum::extract::Request::from_parts(parts, body);
     let json = accept.json();
     answer(&state, request, accept)
         .await
         .unwrap_or_else(|refusal| refusal.into_http(json))
+}
+
+/// Whether a request may ask for a WebSocket: by HTTP/1.1's `Upgrade`, or HTTP/2's `CONNECT`.
+fn may_be_socket(request: &axum::extract::Request) -> bool {
+    request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE)
+}
+
+/// Answers a request for a WebSocket; gives back any other one.
+async fn socket<E: Executor, A: Authentication>(
+    state: &Arc<GraphqlState<E, A>>,
+    request: axum::extract::Request,
+) -> Result<Response, axum::extract::Request> {
+    let (mut parts, body) = request.into_parts();
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+        return Err(axum::extract::Request::from_parts(parts, body));
+    };
+    Ok(match handshake(state, &parts).await {
+        Ok((wishes, caller)) => {
+            let busy = parts.extensions.remove();
+            socket::accept(upgrade, Arc::clone(state), wishes, caller, busy)
+        }
+        Err(refusal) => refusal.into_http(MediaType::Json),
+    })
 }
 
 async fn handshake<E, A: Authentication>(

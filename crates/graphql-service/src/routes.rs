@@ -5,14 +5,15 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use axum::{
     Router,
+    extract::State,
     http::HeaderValue,
     routing::{any, get},
 };
 use graphql_operation::Preparer;
 
 use super::{
-    App, Authentication, Limits, Options, SocketOptions, Switches, connection, graphql, health,
-    lifecycle::Lifecycle, metrics, persisted, slots,
+    App, Authentication, Limits, Options, SocketOptions, Switches, app::Handler, connection,
+    graphql, health, lifecycle::Lifecycle, metrics, persisted, slots,
 };
 
 /// Connections at once where `/metrics` has a port of its own.
@@ -46,7 +47,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         options.heavy,
     );
     // axum clones the state for every request, more than once.
-    let graphql = any(graphql::handle::<E, A>).with_state(Arc::new(GraphqlState {
+    let state = Arc::new(GraphqlState {
         executor,
         limits: options.limits,
         slots: slots.clone(),
@@ -60,7 +61,10 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         socket: options.socket,
         switches: options.switches,
         lifecycle: lifecycle.clone(),
-    }));
+    });
+    let graphql = any(graphql::handle::<E, A>).with_state(Arc::clone(&state));
+    let handler: Handler =
+        Arc::new(move |request| Box::pin(graphql::handle(State(Arc::clone(&state)), request)));
     let ready = get(health::ready).with_state(health::HealthState {
         readiness: options.readiness,
         lifecycle: lifecycle.clone(),
@@ -95,6 +99,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         connections.connections = connections.connections.min(METRICS_CONNECTIONS);
         let connections = connection::Table::new(connections);
         App::new(
+            None,
             metrics,
             Vec::new(),
             hosts,
@@ -104,6 +109,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         )
     });
     App::new(
+        Some(handler),
         router,
         options.origins,
         (options.hosts, options.host_advice),

@@ -41,15 +41,20 @@ const MEMBERS: [&str; 5] = [
     "extensions",
 ];
 
-/// Refuses a header that is almost a switch, or one that nobody would heed.
-pub(super) fn check_headers(headers: &HeaderMap, switches: Switches) -> Result<(), Refusal> {
-    headers
-        .keys()
-        .filter(|name| begins_like_a_switch(name.as_str()))
-        .try_for_each(|name| match header(name.as_str())? {
-            Some(name) if !switches.are_heeded() => Err(not_heeded(name)),
-            _ => Ok(()),
-        })
+/// Whether any header is a switch. Refuses one that is almost a switch, or one that nobody would heed.
+pub(super) fn check_headers(headers: &HeaderMap, switches: Switches) -> Result<bool, Refusal> {
+    let mut has_switch = false;
+    for name in headers.keys() {
+        if begins_like_a_switch(name.as_str())
+            && let Some(name) = header(name.as_str())?
+        {
+            if !switches.are_heeded() {
+                return Err(not_heeded(name));
+            }
+            has_switch = true;
+        }
+    }
+    Ok(has_switch)
 }
 
 /// Whether a header's name, which is in lower case, begins like one of [`HEADERS`]: hardly any does, and every header of every request

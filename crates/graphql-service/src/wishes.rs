@@ -81,7 +81,12 @@ pub(super) struct Wishes {
 impl Wishes {
     /// Reads them from the headers.
     pub(super) fn of(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
-        spelling::check_headers(headers, switches)?;
+        if !spelling::check_headers(headers, switches)? {
+            return Ok(Self {
+                switches,
+                ..Self::default()
+            });
+        }
         let report = read(headers, &UNIT_OF_WORK, |text| {
             report(text).ok_or_else(|| wrong("x-unit-of-work", REPORTS))
         })?;

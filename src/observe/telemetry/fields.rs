@@ -22,6 +22,7 @@ impl<'writer> FormatFields<'writer> for PlainFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
         let mut visitor = Visitor {
             writer,
+            text: String::with_capacity(128),
             is_empty: true,
             result: Ok(()),
         };
@@ -32,6 +33,8 @@ impl<'writer> FormatFields<'writer> for PlainFields {
 
 struct Visitor<'writer> {
     writer: Writer<'writer>,
+    /// Room for one field.
+    text: String,
     is_empty: bool,
     result: fmt::Result,
 }
@@ -44,11 +47,15 @@ impl Visitor<'_> {
             return false;
         }
         if self.result.is_ok() {
-            let space = if self.is_empty { "" } else { " " };
-            self.is_empty = false;
-            self.result = [space, name, "=", before, value, after]
-                .into_iter()
-                .try_for_each(|part| self.writer.write_str(part));
+            self.text.clear();
+            if !std::mem::replace(&mut self.is_empty, false) {
+                self.text.push(' ');
+            }
+            for part in [name, "=", before, value, after] {
+                self.text.push_str(part);
+            }
+            // At once: the writer is behind a pointer, and each part would cost as much as the whole.
+            self.result = self.writer.write_str(&self.text);
         }
         true
     }

@@ -44,21 +44,20 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Waits until a field may be resolved.
-    pub(crate) fn field(&self) -> impl Future<Output = ()> + Send {
-        poll_fn(|context| {
-            if self.is_over.load(Relaxed) {
-                // Whoever polls many fields at once gives up after the second that says this.
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            let fields = self.fields.load(Relaxed) + 1;
-            self.fields.store(fields, Relaxed);
-            if fields.is_multiple_of(FIELDS) {
-                self.look();
-            }
-            Poll::Ready(())
-        })
+    /// Whether a field may be resolved; else it waits for the next turn.
+    #[inline]
+    pub(crate) fn poll_field(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_over.load(Relaxed) {
+            // Whoever polls many fields at once gives up after the second that says this.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let fields = self.fields.load(Relaxed) + 1;
+        self.fields.store(fields, Relaxed);
+        if fields.is_multiple_of(FIELDS) {
+            self.look();
+        }
+        Poll::Ready(())
     }
 
     fn look(&self) {

@@ -31,7 +31,8 @@ pub(crate) struct Attempts {
     /// Whether the log has the causes of the last attempt. Not where its error goes to a caller, who has to log it.
     logs_end: bool,
     policy: RetryPolicy,
-    delays: Box<dyn Iterator<Item = Duration> + Send>,
+    /// Made when a conflict is lost for the first time.
+    delays: Option<Box<dyn Iterator<Item = Duration> + Send>>,
     /// Made when the database is lost for the first time.
     without_database: Option<Box<dyn Iterator<Item = Duration> + Send>>,
 }
@@ -46,7 +47,7 @@ impl Attempts {
             notes: None,
             logs_end: true,
             policy: *policy,
-            delays: Box::new(policy.delays()),
+            delays: None,
             without_database: None,
         }
     }
@@ -114,7 +115,10 @@ impl Attempts {
     fn next_delay(&mut self, end: &End) -> Option<Duration> {
         let is_bounded = end.deadline.is_none() || self.policy.attempts <= 1;
         match end.lost {
-            Lost::Conflict => self.delays.next(),
+            Lost::Conflict => self
+                .delays
+                .get_or_insert_with(|| Box::new(self.policy.delays()))
+                .next(),
             Lost::Database if is_bounded && self.number >= self.policy.attempts => None,
             Lost::Database => self
                 .without_database

@@ -2,7 +2,10 @@
 
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use sea_orm::{
@@ -58,7 +61,10 @@ impl Evidence {
 
 /// What a unit can be proved by. One row is enough, and the first is kept: an operation may insert many thousands.
 #[derive(Default)]
-pub(crate) struct Named(Mutex<Vec<(Option<Arc<Scope>>, Evidence)>>);
+pub(crate) struct Named {
+    rows: Mutex<Vec<(Option<Arc<Scope>>, Evidence)>>,
+    is_needless: AtomicBool,
+}
 
 impl Named {
     /// Adds a row that was inserted in this savepoint, or in none.
@@ -82,6 +88,15 @@ impl Named {
         });
     }
 
+    /// Nobody needs to know whether the unit was committed.
+    pub(crate) fn is_needless(&self) -> bool {
+        self.is_needless.load(Relaxed)
+    }
+
+    pub(crate) fn needs_none(&self) {
+        self.is_needless.store(true, Relaxed);
+    }
+
     /// Takes one of them.
     pub(crate) fn take(&self) -> Option<Evidence> {
         self.lock().drain(..).next().map(|(_, evidence)| evidence)
@@ -89,6 +104,6 @@ impl Named {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Option<Arc<Scope>>, Evidence)>> {
         // Nothing can panic while the lock is held.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

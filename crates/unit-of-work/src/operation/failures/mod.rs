@@ -5,7 +5,7 @@
 //! out, with the field that was being resolved. [`mask`](crate::operation::mask) reads them.
 //!
 //! ```text
-//! resolve ─> in_field: PLACE is this field, on every poll        a statement fails ─> note: the failure, and PLACE
+//! resolve ─> InField: PLACE is this field, on every poll         a statement fails ─> note: the failure, and PLACE
 //!                      left: failures of this field get its path
 //! ```
 //!
@@ -24,8 +24,8 @@ use crate::{FailureKind, UnitError, UnitOfWork};
 
 mod place;
 
-use place::{At, InField};
-pub(crate) use place::{asked, in_field, in_loader, in_operation, in_stream};
+use place::At;
+pub(crate) use place::{InField, asked, in_loader, in_operation, in_stream};
 
 /// Failures beyond this many are not kept. Then every error that has no code of its own is masked.
 const MOST: usize = 1000;
@@ -176,10 +176,10 @@ impl Failures {
             match failure.at {
                 // Another field may come to lie at this address.
                 At::Field(at) if at == id => failure.at = At::Nowhere,
-                At::Loader(loader) if loader & field.asked != 0 => {}
+                At::Loader(loader) if field.has_asked(loader) => {}
                 _ => continue,
             }
-            failure.fields.push(field.path.to_string());
+            failure.fields.push(field.path().to_string());
         }
     }
 

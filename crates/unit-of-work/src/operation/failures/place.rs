@@ -1,6 +1,6 @@
 //! Which field the running code is resolving.
 
-use std::{cell::Cell, future::poll_fn, pin::pin, sync::Arc};
+use std::{cell::Cell, future::poll_fn, sync::Arc};
 
 use async_graphql::QueryPathNode;
 use futures_util::task::FutureObj;
@@ -10,7 +10,7 @@ use crate::{UnitOfWork, subscription::streaming::Streaming, unit::UnitId};
 
 thread_local! {
     /// Where the code belongs that this thread is polling. A plain cell, because every field sets it on every poll.
-    static PLACE: Cell<Place> = const { Cell::new(Place { at: At::Nowhere, asked: 0 }) };
+    static PLACE: Cell<Place> = const { Cell::new(Place { at: At::Nowhere, found: Found { asked: 0, has_failed: false } }) };
 }
 
 tokio::task_local! {
@@ -21,8 +21,16 @@ tokio::task_local! {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     at: At,
+    found: Found,
+}
+
+/// What a field has come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
     /// The loaders that the field has asked, a bit for each.
     asked: u64,
+    /// Whether a failure was noted as the field's.
+    has_failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,22 +71,11 @@ pub(crate) fn in_stream<T>(streaming: &Arc<Streaming>, poll: impl FnOnce() -> T)
     OPERATION.sync_scope(Sink::Stream(Arc::clone(streaming)), poll)
 }
 
-/// Resolves a field; what fails inside is noted as this field's.
-pub(crate) async fn in_field<T>(path: &QueryPathNode<'_>, resolve: impl Future<Output = T>) -> T {
-    let mut field = InField { path, asked: 0 };
-    let mut resolve = pin!(resolve);
-    poll_fn(|context| {
-        let _inside = field.enter();
-        resolve.as_mut().poll(context)
-    })
-    .await
-}
-
 /// Runs a loader's batch; what fails inside is noted as of the fields that have asked this loader.
 pub(crate) fn in_loader(loader: u64, mut batch: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
     let place = Place {
         at: At::Loader(loader),
-        asked: 0,
+        found: Found::default(),
     };
     let batch = poll_fn(move |context| {
         let _inside = Inside::new(place, None);
@@ -91,49 +88,70 @@ pub(crate) fn in_loader(loader: u64, mut batch: FutureObj<'static, ()>) -> Futur
 pub(crate) fn asked(loader: u64) {
     PLACE.with(|place| {
         let mut here = place.get();
-        here.asked |= loader;
+        here.found.asked |= loader;
         place.set(here);
     });
 }
 
 /// A field that is being resolved.
-pub(super) struct InField<'a> {
-    pub(super) path: &'a QueryPathNode<'a>,
-    pub(super) asked: u64,
+pub(crate) struct InField<'a> {
+    path: &'a QueryPathNode<'a>,
+    found: Found,
 }
 
-impl InField<'_> {
+impl<'a> InField<'a> {
+    pub(crate) fn new(path: &'a QueryPathNode<'a>) -> Self {
+        Self {
+            path,
+            found: Found::default(),
+        }
+    }
+
+    pub(super) fn path(&self) -> &QueryPathNode<'a> {
+        self.path
+    }
+
+    /// Whether the field has asked this loader.
+    pub(super) fn has_asked(&self, loader: u64) -> bool {
+        loader & self.found.asked != 0
+    }
+
     pub(super) fn id(&self) -> usize {
         std::ptr::from_ref(self.path).addr()
     }
 
-    fn enter(&mut self) -> Inside<'_> {
+    /// Runs code of the field; what fails inside is noted as the field's.
+    pub(crate) fn enter<T>(&mut self, run: impl FnOnce() -> T) -> T {
         let place = Place {
             at: At::Field(self.id()),
-            asked: self.asked,
+            found: self.found,
         };
-        Inside::new(place, Some(&mut self.asked))
+        let _inside = Inside::new(place, Some(&mut self.found));
+        run()
     }
 }
 
 impl Drop for InField<'_> {
     /// The field is resolved, or dropped because a sibling has failed.
     fn drop(&mut self) {
-        let _ = OPERATION.try_with(|sink| sink.failures().left(self));
+        // Every field comes here, and hardly any has something to tell.
+        if self.found.has_failed || self.found.asked != 0 {
+            let _ = OPERATION.try_with(|sink| sink.failures().left(self));
+        }
     }
 }
 
 /// Puts the place back that was before, also when the code inside panics.
 struct Inside<'a> {
     outer: Place,
-    asked: Option<&'a mut u64>,
+    found: Option<&'a mut Found>,
 }
 
 impl<'a> Inside<'a> {
-    fn new(place: Place, asked: Option<&'a mut u64>) -> Self {
+    fn new(place: Place, found: Option<&'a mut Found>) -> Self {
         Self {
             outer: PLACE.replace(place),
-            asked,
+            found,
         }
     }
 }
@@ -141,8 +159,8 @@ impl<'a> Inside<'a> {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         let here = PLACE.replace(self.outer);
-        if let Some(asked) = &mut self.asked {
-            **asked = here.asked;
+        if let Some(found) = &mut self.found {
+            **found = here.found;
         }
     }
 }
@@ -151,10 +169,20 @@ impl Drop for Inside<'_> {
 pub(super) fn here(unit: UnitId) -> Option<At> {
     let is_own = |sink: &Sink| matches!(sink, Sink::Operation(own) if own.id() == unit);
     let is_own = OPERATION.try_with(is_own).unwrap_or(false);
-    is_own.then(|| PLACE.get().at)
+    is_own.then(place_of_failure)
+}
+
+/// Where a failure is that is about to be noted.
+fn place_of_failure() -> At {
+    PLACE.with(|place| {
+        let mut here = place.get();
+        here.found.has_failed = true;
+        place.set(here);
+        here.at
+    })
 }
 
 /// The failures of the running operation, or stream, and where it is.
 pub(super) fn with_operation(note: impl FnOnce(&Failures, At)) {
-    let _ = OPERATION.try_with(|sink| note(sink.failures(), PLACE.get().at));
+    let _ = OPERATION.try_with(|sink| note(sink.failures(), place_of_failure()));
 }

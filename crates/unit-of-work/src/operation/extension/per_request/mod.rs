@@ -13,7 +13,7 @@ use async_graphql::{
     },
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{StreamExt as _, stream::BoxStream};
+use futures_util::{StreamExt as _, future::BoxFuture, stream::BoxStream};
 use sea_orm::IsolationLevel;
 
 use crate::{
@@ -22,10 +22,8 @@ use crate::{
     observe::timeline,
     operation::{
         ask::is_dry_run,
-        failures,
         field_rule::FieldRules,
         field_savepoints::FieldSavepoints,
-        located,
         mask::{MapError, mask},
         respond,
         root_fields::single_root_field,
@@ -39,7 +37,10 @@ use crate::{
 use super::UnitOfWorkExtension;
 
 mod execution;
+mod resolving;
 mod terms;
+
+use resolving::Resolving;
 
 /// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
 pub(super) struct PerRequest {
@@ -172,41 +173,41 @@ impl Extension for PerRequest {
             .boxed()
     }
 
-    async fn resolve(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        info: ResolveInfo<'_>,
-        next: NextResolve<'_>,
-    ) -> ServerResult<Option<Value>> {
-        self.turn.field().await;
-        if let Some(rule) = self.field_rule.get() {
-            rule.before()?;
-        }
-        let resolved_field = ResolvedField {
+    /// Written out, as every field passes here: an `async` function would have room for what few operations need.
+    fn resolve<'s, 'c, 'd, 'i, 'n, 'f>(
+        &'s self,
+        ctx: &'c ExtensionContext<'d>,
+        info: ResolveInfo<'i>,
+        next: NextResolve<'n>,
+    ) -> BoxFuture<'f, ServerResult<Option<Value>>>
+    where
+        's: 'f,
+        'c: 'f,
+        'd: 'f,
+        'i: 'f,
+        'n: 'f,
+    {
+        let rule = self.field_rule.get().map(AsRef::as_ref);
+        let field = ResolvedField {
             path: info.path_node,
             return_type: info.return_type,
             field: info.field,
         };
         let path = info.path_node;
-        // Every field passes here: what few operations need must not make the future of all larger.
-        let resolved = match (self.is_watched.get(), self.fields.get()) {
-            (None, None) => failures::in_field(path, next.run(ctx, info)).await,
+        match (self.is_watched.get(), self.fields.get()) {
+            (None, None) => Box::pin(Resolving::new(self, rule, field, next.run(ctx, info))),
             (None, Some(fields)) => {
-                Box::pin(failures::in_field(path, fields.resolve(ctx, info, next))).await
+                let resolve = fields.resolve(ctx, info, next);
+                Box::pin(Resolving::new(self, rule, field, resolve))
             }
             (Some(()), None) => {
                 let resolve = timeline::in_field(path, next.run(ctx, info));
-                Box::pin(failures::in_field(path, resolve)).await
+                Box::pin(Resolving::new(self, rule, field, resolve))
             }
             (Some(()), Some(fields)) => {
                 let resolve = timeline::in_field(path, fields.resolve(ctx, info, next));
-                Box::pin(failures::in_field(path, resolve)).await
+                Box::pin(Resolving::new(self, rule, field, resolve))
             }
-        };
-        let resolved = resolved.map_err(located::remember);
-        match self.field_rule.get() {
-            Some(rule) => rule.resolved(resolved_field, resolved),
-            None => resolved,
         }
     }
 
