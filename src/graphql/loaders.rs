@@ -8,7 +8,7 @@ use async_graphql::{Context, dataloader::Loader};
 use daybook_entity::{account, currency, entry, entry_line};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
-use unit_of_work::{ContextExt as _, UnitLoader, UnitOfWork};
+use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
 use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
@@ -107,5 +107,32 @@ loader! {
             .filter(|currency| codes.contains(&currency.code))
             .map(|currency| (currency.code.clone(), currency))
             .collect())
+    }
+}
+
+/// Accounts by id, one for each operation: operations look them up together.
+pub(super) struct AccountById;
+
+impl SharedLookUp for AccountById {
+    type Key = Uuid;
+    type Value = account::Model;
+
+    async fn load(unit: &UnitOfWork, ids: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, DbErr> {
+        ledger::accounts_by_id(unit, ids.iter().copied()).await
+    }
+}
+
+/// The same by code.
+pub(super) struct AccountByCode;
+
+impl SharedLookUp for AccountByCode {
+    type Key = String;
+    type Value = account::Model;
+
+    async fn load(
+        unit: &UnitOfWork,
+        codes: &[String],
+    ) -> Result<HashMap<String, account::Model>, DbErr> {
+        ledger::accounts_by_code(unit, codes.iter().cloned()).await
     }
 }

@@ -51,10 +51,18 @@ struct Touched {
 }
 
 /// Runs a verb of the ledger that locks these accounts.
-pub(super) async fn in_order<F: Future>(ctx: &Context<'_>, locks: LockSet, verb: F) -> F::Output {
-    match how(ctx, &locks) {
-        Some(locking) => ledger::locking(locking, verb).await,
-        None => verb.await,
+pub(super) fn in_order<F: Future>(
+    ctx: &Context<'_>,
+    locks: LockSet,
+    verb: F,
+) -> impl Future<Output = F::Output> {
+    // Boxed first: a verb's future has kilobytes, and each that it is moved into would have room for it twice.
+    let verb = Box::pin(verb);
+    async move {
+        match how(ctx, &locks) {
+            Some(locking) => ledger::locking(locking, verb).await,
+            None => verb.await,
+        }
     }
 }
 

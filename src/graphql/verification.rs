@@ -15,9 +15,9 @@ pub const VERIFY: &str = "ledger:verify";
 struct MayVerify(bool);
 
 /// Tells the schema which of these scopes of a caller's token it knows.
-pub fn grant(request: Request, scopes: &[String]) -> Request {
+pub fn grant(request: &mut Request, scopes: &[String]) {
     let may = scopes.iter().any(|scope| scope == VERIFY);
-    request.data(MayVerify(may))
+    request.data.insert(MayVerify(may));
 }
 
 /// The right to verify, which one operation has at a time.

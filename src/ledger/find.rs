@@ -6,8 +6,8 @@ use super::{Id, input, texts::Texts};
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Value,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -49,25 +49,14 @@ pub async fn account(
     db: &impl ConnectionTrait,
     by: &AccountRef,
 ) -> Result<Option<account::Model>, DbErr> {
-    // What clients read most.
-    static TEXTS: Texts<&str> = Texts::new();
     let Some(by) = by.normalised() else {
         return Ok(None);
     };
-    let (shape, value) = match &by {
-        AccountRef::Id(id) => ("id", Value::from(*id)),
-        AccountRef::Code(code) => ("code", Value::from(code.as_str())),
+    let mut found = match by {
+        AccountRef::Id(id) => accounts_where(db, account::Column::Id, vec![id]).await?,
+        AccountRef::Code(code) => accounts_where(db, account::Column::Code, vec![code]).await?,
     };
-    let engine = db.get_database_backend();
-    // Without a LIMIT: the column is unique.
-    let statement = TEXTS.statement(engine, shape, [value], || {
-        let condition = match &by {
-            AccountRef::Id(id) => account::Column::Id.eq(*id),
-            AccountRef::Code(code) => account::Column::Code.eq(code.as_str()),
-        };
-        account::Entity::find().filter(condition).build(engine)
-    });
-    account::Model::find_by_statement(statement).one(db).await
+    Ok(found.pop())
 }
 
 /// The accounts with these ids.
@@ -78,11 +67,61 @@ pub async fn accounts_by_id(
     db: &impl ConnectionTrait,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, account::Model>, DbErr> {
-    let rows = account::Entity::find()
-        .filter(account::Column::Id.is_in(ids))
-        .all(db)
-        .await?;
+    let ids = ids.into_iter().collect();
+    let rows = accounts_where(db, account::Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// The accounts with these codes, as they are stored ([`AccountRef::normalised`]).
+///
+/// # Errors
+/// When the database fails.
+pub async fn accounts_by_code(
+    db: &impl ConnectionTrait,
+    codes: impl IntoIterator<Item = String>,
+) -> Result<HashMap<String, account::Model>, DbErr> {
+    let codes = codes.into_iter().collect();
+    let rows = accounts_where(db, account::Column::Code, codes).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.code.clone(), row))
+        .collect())
+}
+
+/// The most values of a list whose statement is kept.
+const SHORT: usize = 64;
+
+/// The accounts with one of these values in a column that is unique: what clients read most.
+async fn accounts_where<V: Clone + Into<Value>>(
+    db: &impl ConnectionTrait,
+    column: account::Column,
+    mut values: Vec<V>,
+) -> Result<Vec<account::Model>, DbErr> {
+    static TEXTS: Texts<(&str, usize)> = Texts::new();
+    let Some(last) = values.last().cloned() else {
+        return Ok(Vec::new());
+    };
+    // Short lists come in few lengths, so that few statements have to be prepared.
+    let is_short = values.len() <= SHORT;
+    if is_short {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    let engine = db.get_database_backend();
+    let shape = (column.as_str(), values.len());
+    let values: Vec<Value> = values.into_iter().map(Into::into).collect();
+    // Without a LIMIT: the column is unique.
+    let write = || {
+        let condition = match values.as_slice() {
+            [only] => column.eq(only.clone()),
+            all => column.is_in(all.iter().cloned()),
+        };
+        account::Entity::find().filter(condition).build(engine)
+    };
+    let statement = match is_short {
+        true => TEXTS.statement(engine, shape, values.iter().cloned(), write),
+        false => write(),
+    };
+    account::Model::find_by_statement(statement).all(db).await
 }
 
 /// The entry with this id.

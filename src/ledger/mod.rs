@@ -39,8 +39,8 @@ pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use code::Code;
 pub use find::{
-    AccountRef, account, accounts_by_id, currencies, currency, entries_by_id, entry,
-    latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
+    AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency, entries_by_id,
+    entry, latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
 };
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{

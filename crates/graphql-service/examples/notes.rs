@@ -140,8 +140,8 @@ impl Caller for Known {
         }
     }
 
-    fn mark(&self, request: Request) -> Request {
-        request.data(Role(self.role()))
+    fn mark(&self, request: &mut Request) {
+        request.data.insert(Role(self.role()));
     }
 
     fn name(&self) -> Option<&str> {

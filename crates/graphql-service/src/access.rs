@@ -68,7 +68,7 @@ pub trait Caller: Clone + Send + Sync + 'static {
     /// Puts into a request's data what resolvers have to know of the caller.
     ///
     /// With the crate unit-of-work that is a [`Viewer`](unit_of_work::Viewer) at least: idempotency keys belong to one.
-    fn mark(&self, request: Request) -> Request;
+    fn mark(&self, request: &mut Request);
 
     /// Who this is, among those who share the server: heavy operations of one name take turns with those of others. Without a
     /// name, the address of the connection stands for the caller.
@@ -125,9 +125,7 @@ impl Caller for Anyone {
         Ok(())
     }
 
-    fn mark(&self, request: Request) -> Request {
-        request
-    }
+    fn mark(&self, _: &mut Request) {}
 
     fn name(&self) -> Option<&str> {
         None

@@ -5,9 +5,9 @@ use graphql_operation::Preparer;
 
 use super::{access::Caller, refusal::Refusal, slots::Cost};
 
-/// A request that may be executed.
+/// What is known of a request that may be executed.
+#[derive(Clone, Copy)]
 pub(super) struct Admitted {
-    pub(super) request: Request,
     /// What scope, method and transport are asked about. Nothing is admitted whose kind is not known.
     pub(super) kind: OperationType,
     /// What it asks of the server.
@@ -15,26 +15,23 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The request as this caller's, if it may run it.
-    pub(super) fn of(self, caller: &impl Caller) -> Result<Self, Refusal> {
+    /// Makes the request this caller's, if it may run it.
+    pub(super) fn of(self, request: &mut Request, caller: &impl Caller) -> Result<Self, Refusal> {
         caller.may(self.kind)?;
-        Ok(Self {
-            request: caller.mark(self.request),
-            ..self
-        })
+        caller.mark(request);
+        Ok(self)
     }
 }
 
 /// Prepares the operation of a request that has its document. `bytes`: how large the request was.
 pub(super) fn admit(
-    mut request: Request,
+    request: &mut Request,
     bytes: usize,
     preparer: &Preparer,
 ) -> Result<Admitted, Refusal> {
-    let prepared = preparer.admit(&mut request)?;
+    let prepared = preparer.admit(request)?;
     Ok(Admitted {
         kind: prepared.kind(),
         cost: Cost::of(&prepared, bytes),
-        request,
     })
 }

@@ -136,15 +136,18 @@ impl Shared {
 
     /// Answers in place of a request that panics, or that has not finished when the time for it is over.
     async fn guard(&self, request: Request, is_recorded: bool) -> Response {
-        let routes = match &self.graphql {
-            _ if is_recorded => &self.told_routes,
-            Some(graphql) if request.uri().path() == GRAPHQL => {
-                let answer = panic::catch(graphql(request));
-                return self.lifecycle.cut_off(answer).await;
+        let answer = match &self.graphql {
+            Some(graphql) if !is_recorded && request.uri().path() == GRAPHQL => graphql(request),
+            _ => {
+                let routes = if is_recorded {
+                    &self.told_routes
+                } else {
+                    &self.routes
+                };
+                let answer = routes.clone().call(request);
+                Box::pin(answer.map(|Ok(response)| response))
             }
-            _ => &self.routes,
         };
-        let answer = routes.clone().call(request).map(|Ok(response)| response);
         self.lifecycle.cut_off(panic::catch(answer)).await
     }
 }

@@ -83,10 +83,12 @@ fn parts<E: Executor, A: Authentication>(
     let mut cost = Cost::default();
     let answers = AnswerPart::of_batch(requests.len());
     let parts = requests.into_iter().zip(answers).map(|(request, part)| {
-        let admitted = admission::admit(request.data(part), bytes, &state.preparer)?;
+        let mut request = request.data(part);
+        let admitted = admission::admit(&mut request, bytes, &state.preparer)?;
         cost = cost.and(admitted.cost);
-        let admitted = admitted.of(&asked.caller)?;
-        asked.wishes.mark_part(admitted.request)
+        admitted.of(&mut request, &asked.caller)?;
+        asked.wishes.mark_part(&mut request)?;
+        Ok::<_, Refusal>(request)
     });
     let parts = parts.collect::<Result<_, _>>()?;
     Ok((parts, cost))
@@ -129,14 +131,15 @@ async fn element<E: Executor, A: Authentication>(
 /// One operation of a batch that runs alone, and what it costs.
 fn part<E: Executor, A: Authentication>(
     state: &GraphqlState<E, A>,
-    request: Request,
+    mut request: Request,
     asked: &Asked<A::Caller>,
     bytes: usize,
 ) -> Result<(Request, Cost), Refusal> {
-    let admitted = admission::admit(request, bytes, &state.preparer)?;
-    let admitted = admitted.of(&asked.caller)?;
+    let admitted = admission::admit(&mut request, bytes, &state.preparer)?;
+    let admitted = admitted.of(&mut request, &asked.caller)?;
     if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());
     }
-    Ok((asked.wishes.mark(admitted.request)?, admitted.cost))
+    asked.wishes.mark(&mut request)?;
+    Ok((request, admitted.cost))
 }

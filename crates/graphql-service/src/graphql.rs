@@ -146,7 +146,7 @@ async fn answer<E: Executor, A: Authentication>(
             asked.wishes.without_batch()?;
             origin::check_get(&request, &state.origins)?;
             let bytes = request.uri().query().map_or(0, str::len);
-            let request = request::from_uri(request.uri())?;
+            let request = Box::new(request::from_uri(request.uri())?);
             let place = Place::Shared { bytes };
             single(state, request, &asked, refuse_mutation, place).await
         }
@@ -185,9 +185,9 @@ async fn posted<E: Executor, A: Authentication>(
     place: Place,
 ) -> Result<Response, Refusal> {
     match request::from_body(body, state.limits.batch)? {
-        Requests::Single(request) => {
+        Requests::Single(mut request) => {
             asked.wishes.without_batch()?;
-            let request = idempotency::mark(*request, key?);
+            idempotency::mark(&mut request, key?);
             single(state, request, asked, |_| Ok(()), place).await
         }
         Requests::Batch(requests) => {
@@ -217,10 +217,10 @@ impl<C: Caller> Asked<C> {
 
 type Refuse = fn(OperationType) -> Result<(), Refusal>;
 
-/// Answers one request: a subscription by a stream of events, anything else by one response.
+/// Answers one request, boxed, as all futures on its way would have room for it: a subscription by a stream of events, anything else by one response.
 async fn single<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
-    mut request: Request,
+    mut request: Box<Request>,
     asked: &Asked<A::Caller>,
     refuse: Refuse,
     place: Place,
@@ -245,26 +245,26 @@ async fn single<E: Executor, A: Authentication>(
 /// Answers a request that has its document.
 async fn resolved<E: Executor, A: Authentication>(
     state: &GraphqlState<E, A>,
-    request: Request,
+    mut request: Box<Request>,
     asked: &Asked<A::Caller>,
     refuse: Refuse,
     place: Place,
 ) -> Result<Response, Refusal> {
-    let admitted = match admission::admit(request, place.bytes(), &state.preparer) {
+    let admitted = match admission::admit(&mut request, place.bytes(), &state.preparer) {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(asked.write(refusal.into_graphql()).await),
     };
-    let admitted = admitted.of(&asked.caller)?;
+    let admitted = admitted.of(&mut request, &asked.caller)?;
     refuse(admitted.kind)?;
     let is_heavy = place.is_shared() && state.slots.class(admitted.cost) == Class::Heavy;
     if admitted.kind == OperationType::Subscription {
         let Some(stream) = asked.accept.stream() else {
             return Err(Refusal::subscription());
         };
-        let request = asked.wishes.mark(admitted.request)?;
+        asked.wishes.mark(&mut request)?;
         let viewer = asked.caller.name();
         let share = state.slots.subscribe(viewer, slots::current_address())?;
-        let subscribe = Subscribe::new(request, &asked.caller, share);
+        let subscribe = Subscribe::new(*request, &asked.caller, share);
         let responses = subscribe.responses(&state.executor);
         let lifecycle = &state.lifecycle;
         let expired = access::expired(Some(asked.caller.clone()));
@@ -278,12 +278,12 @@ async fn resolved<E: Executor, A: Authentication>(
     if asked.accept.only_streams() && !asked.accept.only_events() {
         return Err(Refusal::not_streamed());
     }
-    let request = asked.wishes.mark(admitted.request)?;
+    asked.wishes.mark(&mut request)?;
     if is_heavy {
         let (executor, asked) = (state.executor.clone(), asked.clone());
         let (client, deadline) = (asked.client(), wishes::deadline(&request));
         let work = async move {
-            let response = executor.execute(request).await;
+            let response = executor.execute(*request).await;
             asked.write(response).await
         };
         return Box::pin(state.slots.heavy(client, deadline, work)).await;
@@ -293,7 +293,7 @@ async fn resolved<E: Executor, A: Authentication>(
         state.slots.take(viewer, slots::current_address())
     };
     let _slot = place.is_shared().then(take).transpose()?;
-    let response = state.executor.execute(request).await;
+    let response = state.executor.execute(*request).await;
     Ok(asked.write(response).await)
 }
 

@@ -35,9 +35,8 @@ pub(super) fn refuse(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Gives the request its key, for the unit of work to find.
-pub(super) fn mark(request: Request, key: Option<IdempotencyKey>) -> Request {
-    match key {
-        Some(key) => request.data(key),
-        None => request,
+pub(super) fn mark(request: &mut Request, key: Option<IdempotencyKey>) {
+    if let Some(key) = key {
+        request.data.insert(key);
     }
 }

@@ -109,8 +109,11 @@ pub(super) fn check_members<'a>(
 
 /// Refuses a switch in the query string of a POST, of which nothing is read.
 pub(super) fn check_query_string(uri: &Uri) -> Result<(), Refusal> {
-    let names = uri.query().unwrap_or_default().split('&');
-    names
+    let Some(query) = uri.query() else {
+        return Ok(());
+    };
+    query
+        .split('&')
         .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
         .try_for_each(check_place)
 }

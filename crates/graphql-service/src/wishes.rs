@@ -174,7 +174,7 @@ impl Wishes {
     }
 
     /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::counting_from_now`].
-    pub(super) fn mark(self, mut request: Request) -> Result<Request, Refusal> {
+    pub(super) fn mark(self, request: &mut Request) -> Result<(), Refusal> {
         spelling::check_extensions(request.extensions.keys(), self.switches)?;
         let own = match request.extensions.get("timeout") {
             None | Some(Value::Null) => None,
@@ -183,7 +183,7 @@ impl Wishes {
         };
         let own = own.map(|own| Instant::now() + own);
         if let Some(until) = own.or_else(|| self.deadline()) {
-            request = request.data(OperationDeadline(until));
+            request.data.insert(OperationDeadline(until));
         }
         let own = match request.extensions.get("unitOfWork") {
             None | Some(Value::Null) => Some(Report::Off),
@@ -193,7 +193,7 @@ impl Wishes {
         let own = own.ok_or_else(|| wrong("extensions.unitOfWork", REPORTS))?;
         let report = own.max(self.report).min(self.switches.most_told());
         if report != Report::Off {
-            request = request.data(report);
+            request.data.insert(report);
         }
         let own = match request.extensions.get("dryRun") {
             None => false,
@@ -202,9 +202,9 @@ impl Wishes {
             Some(_) => return Err(wrong("extensions.dryRun", "true or false")),
         };
         if own || self.dry_run {
-            request = request.data(DryRun);
+            request.data.insert(DryRun);
         }
-        Ok(request)
+        Ok(())
     }
 
     /// Whether a batch is to be one unit of work.
@@ -213,8 +213,10 @@ impl Wishes {
     }
 
     /// As [`Wishes::mark`], for a part of a batch that is one unit of work.
-    pub(super) fn mark_part(self, request: Request) -> Result<Request, Refusal> {
-        Ok(self.mark(request)?.data(AllOrNothing))
+    pub(super) fn mark_part(self, request: &mut Request) -> Result<(), Refusal> {
+        self.mark(request)?;
+        request.data.insert(AllOrNothing);
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 mod database;
 mod error;
 pub mod idempotency;
+mod look_up;
 mod observe;
 mod operation;
 mod retry;
@@ -21,6 +22,7 @@ pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
 #[cfg(feature = "idempotency")]
 pub use idempotency::IdempotencySettings;
 pub use idempotency::{IdempotencyKey, Viewer};
+pub use look_up::SharedLookUp;
 pub use operation::ask::{DryRun, Isolation, OperationDeadline};
 pub use operation::context::ContextExt;
 pub use operation::extension::UnitOfWorkExtension;

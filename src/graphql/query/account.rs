@@ -9,6 +9,7 @@ use crate::{
         connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
         error::refuse,
         input::AccountRef,
+        loaders::{AccountByCode, AccountById},
         object::{Account, AccountStatus},
         scalars::CurrencyCode,
     },
@@ -121,7 +122,11 @@ impl AccountTotal {
 }
 
 async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
-    let account = ledger::account(unit, &by.parse()?).boxed().await?;
+    let account = match by.parse()?.normalised() {
+        Some(ledger::AccountRef::Id(id)) => unit.look_up::<AccountById>(id).boxed().await?,
+        Some(ledger::AccountRef::Code(code)) => unit.look_up::<AccountByCode>(code).boxed().await?,
+        None => None,
+    };
     Ok(account.map(Account))
 }
 

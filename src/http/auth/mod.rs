@@ -53,7 +53,7 @@ pub struct Tokens {
 }
 
 /// Tells a request's executor what the caller's scopes let it do, beyond [`READ`] and [`WRITE`].
-pub type Grant = fn(Request, &[String]) -> Request;
+pub type Grant = fn(&mut Request, &[String]);
 
 struct Inner {
     keys: Arc<KeyRing>,
@@ -262,14 +262,12 @@ impl graphql_service::Caller for Caller {
     }
 
     /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
-    fn mark(&self, request: Request) -> Request {
-        let request = match &self.viewer {
-            Some(viewer) => request.data(Viewer(viewer.clone())),
-            None => request,
-        };
-        match &self.granted {
-            Some((grant, scopes)) => grant(request, scopes),
-            None => request,
+    fn mark(&self, request: &mut Request) {
+        if let Some(viewer) = &self.viewer {
+            request.data.insert(Viewer(viewer.clone()));
+        }
+        if let Some((grant, scopes)) = &self.granted {
+            grant(request, scopes);
         }
     }
 
@@ -363,7 +361,7 @@ mod tests {
         let caller = |viewer: &str, scopes: &[&str], viewers_are_alike| Caller {
             viewer: Some(viewer.to_owned()),
             granted: Some((
-                |request, _| request,
+                |_, _| {},
                 scopes.iter().copied().map(str::to_owned).collect(),
             )),
             may_read: scopes.contains(&READ),

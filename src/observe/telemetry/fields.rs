@@ -27,13 +27,14 @@ impl<'writer> FormatFields<'writer> for PlainFields {
             result: Ok(()),
         };
         fields.record(&mut visitor);
+        visitor.flush();
         visitor.result
     }
 }
 
 struct Visitor<'writer> {
     writer: Writer<'writer>,
-    /// Room for one field.
+    /// What is not written yet: the writer is behind a pointer, and each part would cost as much as the whole.
     text: String,
     is_empty: bool,
     result: fmt::Result,
@@ -46,21 +47,24 @@ impl Visitor<'_> {
         if name == "message" || name.starts_with("log.") || name.starts_with("r#") {
             return false;
         }
-        if self.result.is_ok() {
-            self.text.clear();
-            if !std::mem::replace(&mut self.is_empty, false) {
-                self.text.push(' ');
-            }
-            for part in [name, "=", before, value, after] {
-                self.text.push_str(part);
-            }
-            // At once: the writer is behind a pointer, and each part would cost as much as the whole.
-            self.result = self.writer.write_str(&self.text);
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.text.push(' ');
+        }
+        for part in [name, "=", before, value, after] {
+            self.text.push_str(part);
         }
         true
     }
 
+    fn flush(&mut self) {
+        if self.result.is_ok() {
+            self.result = self.writer.write_str(&self.text);
+            self.text.clear();
+        }
+    }
+
     fn default(&mut self, visit: impl FnOnce(&mut DefaultVisitor<'_>)) {
+        self.flush();
         if self.result.is_err() {
             return;
         }

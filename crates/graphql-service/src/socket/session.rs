@@ -287,16 +287,21 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         let bytes = bytes.max(request.query.len());
         let admitted = if self.state.slots.is_large(bytes) {
             let state = Arc::clone(&self.state);
-            self.heavily(async move { admission::admit(request, bytes, &state.preparer) })
-                .await??
+            let admit = async move {
+                let admitted = admission::admit(&mut request, bytes, &state.preparer)?;
+                Ok::<_, Refusal>((request, admitted))
+            };
+            let admitted;
+            (request, admitted) = self.heavily(admit).await??;
+            admitted
         } else {
-            admission::admit(request, bytes, &self.state.preparer)?
+            admission::admit(&mut request, bytes, &self.state.preparer)?
         };
         let caller = self.caller.as_ref();
         // Nothing is subscribed to before the caller is known.
         let caller = caller.ok_or_else(|| Refusal::forbidden("the caller is not known"))?;
-        let admitted = admitted.of(caller)?;
-        let request = self.wishes.mark(admitted.request)?;
+        let admitted = admitted.of(&mut request, caller)?;
+        self.wishes.mark(&mut request)?;
         Ok(match admitted.kind {
             OperationType::Subscription => {
                 let share = self.state.slots.subscribe(caller.name(), self.address)?;

@@ -219,8 +219,8 @@ impl Caller for Name {
         }
     }
 
-    fn mark(&self, request: Operation) -> Operation {
-        request.data(self.clone())
+    fn mark(&self, request: &mut Operation) {
+        request.data.insert(self.clone());
     }
 
     fn name(&self) -> Option<&str> {

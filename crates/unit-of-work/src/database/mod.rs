@@ -37,7 +37,7 @@ use self::{
     engine::{OpenDatabase as _, Opened, on_engine},
     health::Health,
 };
-use crate::{ConnectError, error::CommitFailure, unit::UnitOfWork};
+use crate::{ConnectError, error::CommitFailure, look_up::LookUps, unit::UnitOfWork};
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ struct Inner {
     health: Health,
     /// Units that are being finished, and effects.
     tasks: TaskTracker,
+    /// Look-ups that operations share.
+    look_ups: LookUps,
     /// Cancelled when the database is being closed.
     closing: CancellationToken,
 }
@@ -70,6 +72,7 @@ impl Database {
             options,
             health: Health::default(),
             tasks: TaskTracker::new(),
+            look_ups: LookUps::default(),
             closing: CancellationToken::new(),
         });
         Ok(Self { inner })
@@ -189,6 +192,14 @@ impl Database {
     }
 
     /// What [`Database::close`] waits for.
+    pub(crate) fn look_up_patience(&self) -> Duration {
+        self.inner.options.look_up_patience
+    }
+
+    pub(crate) fn look_ups(&self) -> &LookUps {
+        &self.inner.look_ups
+    }
+
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }

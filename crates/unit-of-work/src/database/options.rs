@@ -37,6 +37,9 @@ pub struct DatabaseOptions {
     /// The longest that a ROLLBACK may take, and how long past the operation's deadline a COMMIT is waited for and, where it is
     /// not answered, its outcome is looked for; from COMMIT on where there is no deadline. Default: 10 seconds.
     pub finish_timeout: Duration,
+    /// How long a look-up waits for a statement that it shares with others ([`SharedLookUp`](crate::SharedLookUp)) before it makes
+    /// one of its own. Default: 100 milliseconds.
+    pub look_up_patience: Duration,
     /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
     /// PostgreSQL's `application_name`.
@@ -53,6 +56,7 @@ impl Default for DatabaseOptions {
             idle_in_transaction_timeout: Duration::from_secs(30),
             busy_timeout: Duration::from_secs(5),
             finish_timeout: Duration::from_secs(10),
+            look_up_patience: Duration::from_millis(100),
             writer_isolation: IsolationLevel::ReadCommitted,
             application_name: "unit-of-work".to_owned(),
         }
@@ -67,6 +71,7 @@ setters!(DatabaseOptions {
     idle_in_transaction_timeout: Duration,
     busy_timeout: Duration,
     finish_timeout: Duration,
+    look_up_patience: Duration,
     writer_isolation: IsolationLevel,
 });
 

@@ -10,6 +10,8 @@
 //! | `unit_of_work_retries_total` | counter | | operations run again after a conflict |
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
+//! | `unit_of_work_flights_total` | counter | | statements that looked something up for several operations |
+//! | `unit_of_work_look_ups_shared_total` | counter | | operations that were answered by these |
 //! | `unit_of_work_events_shared_total` | counter | | events that a subscriber got by the execution of another one |
 //! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
 //! | `unit_of_work_held_seconds` | histogram | | from BEGIN until the connection was free again |
@@ -69,6 +71,13 @@ impl Stats {
     pub(crate) fn statement(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("unit_of_work_statements_total").increment(1);
+    }
+
+    /// The unit's one statement was made with those of others.
+    pub(crate) fn shared(&self, access: Access) {
+        self.begun(access);
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("unit_of_work_look_ups_shared_total").increment(1);
     }
 
     /// The connection is free again.

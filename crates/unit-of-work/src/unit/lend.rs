@@ -21,7 +21,7 @@ use crate::{
 
 impl UnitOfWork {
     /// How this unit begins. What the session does by itself is not said again.
-    fn begin_statement(&self) -> Begin {
+    pub(super) fn begin_statement(&self) -> Begin {
         let (database, terms) = (&self.inner.database, &self.inner.terms);
         let own = database.isolation(terms.access);
         let isolation = self.isolation();

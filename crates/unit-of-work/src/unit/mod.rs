@@ -25,6 +25,7 @@ pub(crate) mod savepoint;
 pub(crate) mod scope;
 pub(crate) mod terms;
 
+mod board;
 mod commit;
 mod deferred;
 mod doom;
@@ -55,6 +56,7 @@ pub(crate) use lend::acquire_error;
 use crate::{
     Access, Database, FailureKind, SessionSettings, UnitError,
     database::{connection::Connection, engine::Peer},
+    look_up::LookUps,
     observe::{telemetry::Stats, timeline::Timeline},
     operation::failures::{self, Failures},
     unit::{
@@ -124,7 +126,7 @@ pub(crate) enum State {
     Open(Connection),
     /// The one statement is under way, without a transaction.
     Alone(Connection),
-    /// The one statement has ended.
+    /// The one statement has ended, or was one for many operations.
     Spent,
     Finished,
 }
@@ -382,6 +384,14 @@ impl UnitOfWork {
 
     pub(crate) fn rollback_only(&self) -> Option<&str> {
         self.inner.rollback_only.get().map(String::as_str)
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    pub(crate) fn look_ups(&self) -> &LookUps {
+        self.inner.database.look_ups()
     }
 
     pub(crate) fn backend(&self) -> DbBackend {

@@ -19,6 +19,7 @@ mod idempotency;
 mod kinds;
 mod loaders;
 mod logs;
+mod look_ups;
 mod masks;
 mod nulls;
 mod outcomes;

@@ -1,0 +1,195 @@
+//! The flights of one database: those under way, and who waits for the next one.
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tracing::Span;
+
+use super::SharedLookUp;
+use crate::{
+    Access, Database, UnitOfWork,
+    unit::{RollBackOnDrop, terms::Terms},
+};
+
+/// How many flights of one kind are under way at once: while one is with the database, the answers of the other are handed out.
+const AT_ONCE: usize = 2;
+
+/// The longest that a flight takes. Nobody waits for it any more by then.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The flights of each kind of look-up.
+#[derive(Default)]
+pub(crate) struct LookUps(RwLock<Vec<Kind>>);
+
+type Kind = (TypeId, Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for LookUps {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("LookUps")
+    }
+}
+
+impl LookUps {
+    pub(super) fn board<L: SharedLookUp>(&self, database: &Database, key: &L::Key) -> Boarded<L> {
+        self.flights::<L>().board(database, key)
+    }
+
+    fn flights<L: SharedLookUp>(&self) -> Arc<Flights<L>> {
+        let id = TypeId::of::<L>();
+        let find = |kinds: &[Kind]| {
+            let (_, flights) = kinds.iter().find(|(kind, _)| *kind == id)?;
+            Arc::clone(flights).downcast().ok()
+        };
+        let kinds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = find(&kinds);
+        drop(kinds);
+        known.unwrap_or_else(|| {
+            let mut kinds = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            find(&kinds).unwrap_or_else(|| {
+                let flights = Arc::new(Flights::<L>::default());
+                kinds.push((id, flights.clone()));
+                flights
+            })
+        })
+    }
+}
+
+/// What becomes of a look-up.
+pub(super) enum Boarded<L: SharedLookUp> {
+    /// Its own statement is a flight.
+    Departs(UnderWay<L>),
+    /// It waits for a flight. Nothing is sent where that fails.
+    Waits(oneshot::Receiver<Option<L::Value>>),
+    /// Its own statement, which nobody waits for: those under way take too long.
+    Alone,
+}
+
+/// The flights of one kind.
+struct Flights<L: SharedLookUp>(Mutex<Airport<L>>);
+
+struct Airport<L: SharedLookUp> {
+    /// When those under way departed.
+    departed: [Option<Instant>; AT_ONCE],
+    waiting: Vec<Passenger<L>>,
+}
+
+struct Passenger<L: SharedLookUp> {
+    key: L::Key,
+    answer: oneshot::Sender<Option<L::Value>>,
+}
+
+impl<L: SharedLookUp> Default for Flights<L> {
+    fn default() -> Self {
+        Self(Mutex::new(Airport {
+            departed: [None; AT_ONCE],
+            waiting: Vec::new(),
+        }))
+    }
+}
+
+impl<L: SharedLookUp> Flights<L> {
+    fn airport(&self) -> MutexGuard<'_, Airport<L>> {
+        // Nothing can panic while the lock is held, but a key's own `clone`.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn board(self: Arc<Self>, database: &Database, key: &L::Key) -> Boarded<L> {
+        let mut airport = self.airport();
+        let is_free = |departed: &Option<Instant>| departed.is_none();
+        if let Some(place) = airport.departed.iter().position(is_free) {
+            airport.departed[place] = Some(Instant::now());
+            drop(airport);
+            return Boarded::Departs(UnderWay {
+                flights: self,
+                database: database.clone(),
+                place,
+            });
+        }
+        let patience = database.look_up_patience();
+        let is_slow = |departed: &Instant| departed.elapsed() > patience;
+        if airport.departed.iter().flatten().all(is_slow) {
+            return Boarded::Alone;
+        }
+        let (answer, landing) = oneshot::channel();
+        airport.waiting.push(Passenger {
+            key: key.clone(),
+            answer,
+        });
+        Boarded::Waits(landing)
+    }
+}
+
+/// A flight under way. When it lands, or is given up, the next one departs, if anybody waits.
+pub(super) struct UnderWay<L: SharedLookUp> {
+    flights: Arc<Flights<L>>,
+    database: Database,
+    place: usize,
+}
+
+impl<L: SharedLookUp> Drop for UnderWay<L> {
+    fn drop(&mut self) {
+        let mut airport = self.flights.airport();
+        airport
+            .waiting
+            .retain(|waiting| !waiting.answer.is_closed());
+        let count = airport.waiting.len().min(L::MOST_KEYS);
+        let runtime = Handle::try_current();
+        let (true, Ok(runtime)) = (count > 0, runtime) else {
+            // Outside of a runtime, as when it ends, nobody waits for long.
+            airport.departed[self.place] = None;
+            return;
+        };
+        let passengers: Vec<_> = airport.waiting.drain(..count).collect();
+        airport.departed[self.place] = Some(Instant::now());
+        drop(airport);
+        let next = Self {
+            flights: Arc::clone(&self.flights),
+            database: self.database.clone(),
+            place: self.place,
+        };
+        let tasks = self.database.tasks();
+        tasks.spawn_on(next.fly(passengers), &runtime);
+    }
+}
+
+impl<L: SharedLookUp> UnderWay<L> {
+    /// Looks up for all of them. Where that fails they go by themselves.
+    async fn fly(self, passengers: Vec<Passenger<L>>) {
+        let terms = Terms {
+            alone: true,
+            ..Terms::of(Access::ReadOnly)
+        };
+        let unit = UnitOfWork::new(self.database.clone(), terms, Span::none());
+        let guard = RollBackOnDrop::new(unit.clone());
+        let mut asked: HashMap<_, Vec<_>> = HashMap::with_capacity(passengers.len());
+        for Passenger { key, answer } in passengers {
+            asked.entry(key).or_default().push(answer);
+        }
+        let keys: Vec<_> = asked.keys().cloned().collect();
+        let load = AssertUnwindSafe(L::load(&unit, &keys)).catch_unwind();
+        let loaded = timeout(LONGEST, load).await;
+        guard.disarm();
+        unit.end_read();
+        let Ok(Ok(Ok(mut found))) = loaded else {
+            return;
+        };
+        metrics::counter!("unit_of_work_flights_total").increment(1);
+        // First: the next flight is on its way while these answers are handed out.
+        drop(self);
+        for (key, answers) in asked {
+            let value = found.remove(&key);
+            for answer in answers {
+                // Whoever went does not hear it.
+                let _ = answer.send(value.clone());
+            }
+        }
+    }
+}

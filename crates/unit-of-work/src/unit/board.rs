@@ -1,0 +1,30 @@
+//! How a unit lets others look something up for it, instead of making its one statement.
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::{State, UnitOfWork, scope};
+
+/// A unit whose one statement may be made by somebody else. No other statement gets in meanwhile.
+pub(crate) struct Boarding(OwnedMutexGuard<State>);
+
+impl UnitOfWork {
+    /// `None` where the unit has to look for itself.
+    pub(crate) fn board(&self) -> Option<Boarding> {
+        let terms = &self.inner.terms;
+        if !terms.alone || terms.timeline.is_some() || !self.begin_statement().is_plain() {
+            return None;
+        }
+        let state = self.inner.state.clone().try_lock_owned().ok()?;
+        let is_first = matches!(*state, State::Idle);
+        let is_refused = self.refusal().is_some() || scope::refuse_inside(self.id()).is_err();
+        (is_first && !is_refused).then_some(Boarding(state))
+    }
+}
+
+impl Boarding {
+    /// What the unit wanted is there: it was its one statement.
+    pub(crate) fn landed(mut self, unit: &UnitOfWork) {
+        *self.0 = State::Spent;
+        unit.inner.stats.shared(unit.inner.terms.access);
+    }
+}
