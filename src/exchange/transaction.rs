@@ -53,8 +53,8 @@ pub(super) struct Pair<'a> {
 pub(super) fn sums(postings: &[Posting]) -> Vec<(&Posting, Option<i128>)> {
     let of_currency = by_currency(postings).into_iter();
     let sum = |postings: Vec<&'_ Posting>| {
-        let quantities = postings.iter().map(|it| it.quantity);
-        quantities.fold(Some(0), |sum: Option<i128>, it| sum?.checked_add(it))
+        let mut quantities = postings.iter().map(|it| it.quantity);
+        quantities.try_fold(0, |sum: i128, it| sum.checked_add(it))
     };
     of_currency
         .map(|postings| (postings[0], sum(postings)))
