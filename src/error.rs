@@ -73,7 +73,7 @@ pub enum StartError {
         /// Which.
         database: DatabaseUrl,
         /// What the driver says.
-        source: ConnectError,
+        source: Box<ConnectError>,
     },
     /// The database does not know the user, or the password is another.
     #[error("the database {database} refuses the user or the password; check --database")]
@@ -81,7 +81,7 @@ pub enum StartError {
         /// Which.
         database: DatabaseUrl,
         /// What the driver says.
-        source: ConnectError,
+        source: Box<ConnectError>,
     },
     /// The database server has no database of that name.
     #[error("there is no database {database}; create it, or name another with --database")]
@@ -89,7 +89,7 @@ pub enum StartError {
         /// Which.
         database: DatabaseUrl,
         /// What the driver says.
-        source: ConnectError,
+        source: Box<ConnectError>,
     },
     /// The SQLite file cannot be made or written, because of the folder, the file or the disk.
     #[error("cannot open the database {}: {problem}; choose another with --database", file.display())]
@@ -99,7 +99,7 @@ pub enum StartError {
         /// What is wrong with it.
         problem: FileProblem,
         /// What the driver says.
-        source: ConnectError,
+        source: Box<ConnectError>,
     },
     /// Anything else that the driver says.
     #[error("cannot open the database {database}: {}", driver_message(source))]
@@ -107,7 +107,7 @@ pub enum StartError {
         /// Which.
         database: DatabaseUrl,
         /// What the driver says.
-        source: ConnectError,
+        source: Box<ConnectError>,
     },
     /// The database's schema cannot be brought up to date.
     #[error("cannot bring the database {database} up to date: {reason}")]
@@ -248,8 +248,8 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 impl StartError {
     /// Tells what kept `database` from being opened, and what to do.
     pub fn connect(database: &DatabaseUrl, source: ConnectError) -> Self {
-        let database = database.clone();
-        let cause = match &source {
+        let (database, source) = (database.clone(), Box::new(source));
+        let cause = match source.as_ref() {
             ConnectError::Timeout { .. } => return Self::DatabaseUnreachable { database, source },
             ConnectError::Open { source } => driver_error(source),
             _ => return Self::Database { database, source },
