@@ -253,8 +253,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
     else {
         return Err(values.wrong());
     };
-    // A quarter is for others, whatever one client does.
-    limits.subscriptions_of_client = max_subscriptions - max_subscriptions / 4;
+    limits.subscriptions_of_client = Limits::of_one_client(max_subscriptions);
     Ok(ServeSettings {
         listen,
         database,

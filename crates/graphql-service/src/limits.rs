@@ -43,13 +43,16 @@ pub struct Limits {
     pub introspection: bool,
 }
 
+/// So few are not shared out.
+const FEW: usize = 64;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 1024 * 1024,
             batch: 10,
             operations: 512,
-            subscriptions_of_client: 7_500,
+            subscriptions_of_client: Self::of_one_client(10_000),
             tokens: 5_000,
             depth: 20,
             complexity: 50_000,
@@ -77,6 +80,13 @@ setters!(Limits {
 });
 
 impl Limits {
+    /// How much of something one client may have, where there is so much of it in all: three quarters, so that others find some whatever
+    /// it does. Where there are few, as many as there are: a quarter of them would be nothing, or not be missed.
+    #[must_use]
+    pub fn of_one_client(all: usize) -> usize {
+        if all < FEW { usize::MAX } else { all - all / 4 }
+    }
+
     /// Those of one operation.
     pub(super) fn of_operation(&self) -> graphql_operation::Limits {
         let mut limits = graphql_operation::Limits::default();

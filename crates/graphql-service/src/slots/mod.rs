@@ -26,7 +26,7 @@ pub(super) use self::{
     client::{Client, current_address, of_address},
 };
 use self::{queue::FairQueue, share::Shares, workers::Workers};
-use super::refusal::Refusal;
+use super::{limits::Limits, refusal::Refusal};
 use crate::setters::setters;
 
 mod class;
@@ -104,8 +104,7 @@ impl Slots {
         Self {
             free: Arc::new(Semaphore::new(limit)),
             limit,
-            // A quarter is for others, whatever one client does.
-            shares: Shares::new(limit - limit / 4),
+            shares: Shares::new(Limits::of_one_client(limit)),
             subscriptions: Shares::new(subscriptions_of_client),
             options,
             queue: FairQueue::new(options.operations, options.waiting),
@@ -133,7 +132,7 @@ impl Slots {
         bytes > self.options.bytes
     }
 
-    /// Takes a slot for a cheap operation of this viewer, or else of this address, if one is free and they have not three quarters of them.
+    /// Takes a slot for a cheap operation of this viewer, or else of this address, if one is free and they have not their share.
     /// Nobody waits for one: a queue here would only grow, and its operations be run for clients that have given up.
     pub(super) fn take(
         &self,
