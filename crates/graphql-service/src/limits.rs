@@ -69,6 +69,7 @@ setters!(Limits {
     body_bytes: usize,
     batch: usize,
     operations: usize,
+    subscriptions_of_client: usize,
     tokens: usize,
     depth: usize,
     complexity: usize,
