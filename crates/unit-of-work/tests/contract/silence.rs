@@ -9,7 +9,7 @@ use unit_of_work::{DatabaseOptions, OperationDeadline};
 
 use crate::{
     clients::behind_a_proxy,
-    stage::{PATIENCE, Stage, codes, data},
+    stage::{Stage, codes, data, ended},
 };
 
 /// Well below every time-out of the server.
@@ -128,10 +128,7 @@ async fn lock_is_let_go(silent: &'static str, query: &str) {
     assert_eq!(data(&second), serde_json::json!({ "increment": 1 }));
     let late = deadline.elapsed();
     assert!(late < SOON, "{late:?}");
-    let first = timeout(PATIENCE, first)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let first = ended(first).await;
     assert_eq!(codes(&first), ["DEADLINE_EXCEEDED"]);
     // What was held back finds nobody.
     gate.release();
@@ -170,10 +167,7 @@ async fn deadline_that_the_server_keeps_first_is_the_deadline() {
     })
     .await;
     stage.cue.let_go.store(true, Ordering::Release);
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["DEADLINE_EXCEEDED"]);
     stage.assert_whole().await;
     assert_eq!(stage.counter().await, 0);

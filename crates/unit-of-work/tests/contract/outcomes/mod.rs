@@ -1,55 +1,17 @@
 //! A COMMIT that is not answered: the database is asked what became of it.
 
+mod markers;
 mod proofs;
 mod servers;
 
 use std::time::Duration;
 
 use async_graphql::{Executor, Request};
-use daybook_test_harness::{Engine, TestDatabase, WireProxy};
-use sea_orm::DbBackend;
-use tokio::time::{Instant, timeout};
-use unit_of_work::{DatabaseOptions, SessionSettings, UnitOfWorkExtension, marker};
+use tokio::time::Instant;
+use unit_of_work::{DatabaseOptions, SessionSettings, marker};
 
-use crate::stage::{PATIENCE, Stage, codes, data, outcome, report};
-
-/// A stage with the table of markers, whose connections go through a proxy.
-async fn with_markers(
-    options: DatabaseOptions,
-    configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
-) -> (Stage, WireProxy) {
-    with_markers_on(
-        TestDatabase::create(Engine::Postgres).await,
-        options,
-        configure,
-    )
-    .await
-}
-
-async fn with_markers_on(
-    test: TestDatabase,
-    options: DatabaseOptions,
-    configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
-) -> (Stage, WireProxy) {
-    let observer = test.observer().await;
-    observer
-        .execute(&marker::create_table(DbBackend::Postgres))
-        .await;
-    let proxy = test.proxy().await;
-    let stage = Stage::at(test, proxy.url(), options, configure).await;
-    // Statements are prepared, connections made.
-    stage.assert_whole().await;
-    proxy.clear_log();
-    (stage, proxy)
-}
-
-async fn unconfigured() -> (Stage, WireProxy) {
-    with_markers(DatabaseOptions::default(), |extension| extension).await
-}
-
-fn is_commit(sql: &str) -> bool {
-    sql.ends_with("COMMIT")
-}
+use self::markers::{is_commit, unconfigured, with_markers};
+use crate::stage::{codes, data, ended, outcome, report};
 
 /// The server had seen COMMIT: the operation has happened, and the client is told so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,10 +21,7 @@ async fn lost_after_the_commit_is_success() {
     let operation = stage.start("mutation { mark(name: \"a\") effects }");
     gate.reached().await;
     gate.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert!(response.is_ok(), "{response:?}");
     assert_eq!(outcome(&response), "COMMITTED");
     assert_eq!(stage.cue.effects(), ["first", "last"]);
@@ -78,10 +37,7 @@ async fn lost_before_the_commit_is_failure() {
     let operation = stage.start("mutation { mark(name: \"a\") effects }");
     gate.reached().await;
     gate.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["COMMIT_FAILED"]);
     assert_eq!(data(&response), serde_json::Value::Null);
     assert_eq!(stage.cue.effects(), Vec::<String>::new());
@@ -99,10 +55,7 @@ async fn lost_before_the_commit_is_run_again() {
     let operation = tokio::spawn(async move { retrying.execute(request).await });
     gate.reached().await;
     gate.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert!(response.is_ok(), "{response:?}");
     assert_eq!(report(&response)["attempts"], 2);
     assert_eq!(stage.cue.effects(), ["first", "last"]);
@@ -116,10 +69,7 @@ async fn transaction_that_hangs_is_ended() {
     let gate = proxy.hold(is_commit);
     let operation = stage.start("mutation { mark(name: \"a\") }");
     gate.reached().await;
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["COMMIT_FAILED"]);
     // A COMMIT that comes too late finds nobody.
     gate.release();
@@ -144,10 +94,7 @@ async fn nobody_to_ask_is_unknown() {
     let operation = tokio::spawn(async move { retrying.execute(request).await });
     gate.reached().await;
     proxy.blackhole();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
     // Half of it is for a busy machine; one bound more would be too late.
     let took = started.elapsed();
@@ -169,10 +116,7 @@ async fn without_markers_it_is_unknown() {
     let operation = stage.start("mutation { mark(name: \"a\") effects }");
     gate.reached().await;
     gate.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
     assert_eq!(stage.cue.effects(), Vec::<String>::new());
     assert_eq!(stage.marks().await, ["a"]);

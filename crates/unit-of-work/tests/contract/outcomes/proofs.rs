@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_graphql::{BatchRequest, BatchResponse, Executor, Request, Response, Schema};
 use daybook_test_harness::WireProxy;
 use sea_orm::DbBackend;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 use unit_of_work::{
     AllOrNothing, IdempotencyKey, IdempotencySettings, Report, SessionSettings,
     UnitOfWorkExtension, idempotency,
 };
 
-use super::{is_commit, unconfigured};
-use crate::stage::{Mutation, PATIENCE, Query, Stage, Subscriptions, TestSchema, codes};
+use super::markers::{is_commit, unconfigured};
+use crate::stage::{Mutation, Query, Stage, Subscriptions, TestSchema, codes, ended};
 
 /// The ways to prove that `a` was marked.
 const WAYS: [(&str, &str); 8] = [
@@ -75,13 +75,6 @@ fn start(stage: &Stage, way: &str, query: &str) -> JoinHandle<Response> {
             BatchResponse::Single(response) => response,
         }
     })
-}
-
-async fn ended(operation: JoinHandle<Response>) -> Response {
-    timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers")
 }
 
 async fn for_each_way(check: impl AsyncFn(&Stage, &WireProxy, &str, &str)) {

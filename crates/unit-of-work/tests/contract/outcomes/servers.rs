@@ -8,8 +8,8 @@ use daybook_test_harness::{
 use tokio::time::{Instant, timeout};
 use unit_of_work::DatabaseOptions;
 
-use super::{is_commit, with_markers_on};
-use crate::stage::{PATIENCE, Stage, codes, data};
+use super::markers::{is_commit, with_markers_on};
+use crate::stage::{PATIENCE, Stage, codes, data, ended};
 
 const WAITS_FOR_STANDBY: &str =
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%COMMIT'";
@@ -75,10 +75,7 @@ async fn id_is_given_to_another(
         "the id was not given out again: this run shows nothing"
     );
     commit.release();
-    let lost = timeout(PATIENCE, lost)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let lost = ended(lost).await;
     assert_eq!(codes(&lost), ["COMMIT_FAILED"]);
     assert_eq!(data(&lost), serde_json::Value::Null);
     assert_eq!(stage.cue.effects(), Vec::<String>::new());
@@ -106,10 +103,16 @@ async fn id_of_a_lost_transaction_is_given_to_another() {
 async fn id_is_given_to_another_after_a_backend_was_killed() {
     let server = start(WRITES_LATE).await;
     id_is_given_to_another(server, false, async |server, pid| {
+        let witness = Observer::try_connect(server.url()).await.expect("connects");
         let killed = Arc::clone(server);
         tokio::task::spawn_blocking(move || killed.kill(pid))
             .await
             .expect("kills");
+        // Until the server has noticed, it takes connections that it then ends.
+        eventually("the server has ended all", async || {
+            witness.try_execute("SELECT 1").await.is_err()
+        })
+        .await;
         eventually("the server has recovered", async || {
             Observer::try_connect(server.url()).await.is_ok()
         })
@@ -163,10 +166,7 @@ async fn commit_survives_a_failover() {
     stage.test = stage.test.on_standby(standby);
     proxy.lead_to(stage.test.url());
     answer.cut();
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert!(response.is_ok(), "{response:?}");
     assert_eq!(stage.marks().await, ["a"]);
 }
@@ -197,10 +197,7 @@ async fn crash_during_the_write_is_told_as_it_is() {
             .execute(&format!("INSERT INTO mark VALUES ('after {round}')"))
             .await;
         answer.release();
-        let response = timeout(PATIENCE, operation)
-            .await
-            .expect("ends")
-            .expect("answers");
+        let response = ended(operation).await;
         let is_there = stage.marks().await.contains(&round.to_string());
         assert_eq!(response.is_ok(), is_there, "{response:?}");
         if !is_there {
@@ -297,10 +294,7 @@ async fn crash_that_ends_the_wait_proves_nothing() {
     .await;
     crash_and_start(&without.server).await;
     assert_eq!(stage.marks().await, ["a"]);
-    let response = timeout(PATIENCE, operation)
-        .await
-        .expect("ends")
-        .expect("answers");
+    let response = ended(operation).await;
     assert_eq!(codes(&response), ["OUTCOME_UNKNOWN"]);
     assert_eq!(stage.cue.effects(), Vec::<String>::new());
 }
