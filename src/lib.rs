@@ -7,10 +7,10 @@ pub mod error;
 pub mod exchange;
 pub mod graphql;
 pub mod http;
+mod http_client;
 pub mod jobs;
 pub mod ledger;
 pub mod observe;
-mod outgoing;
 pub mod signals;
 
 pub use jobs::expiry;

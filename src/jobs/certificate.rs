@@ -42,7 +42,7 @@ impl Job for RenewCertificate {
     /// What cannot be read, or is not a pair (yet), changes nothing.
     async fn activate(&mut self) -> Result<(), RenewError> {
         let certificate = self.certificate.clone();
-        let is_new = spawn_blocking(move || certificate.renew()).await?;
+        let is_new = spawn_blocking(move || certificate.reload()).await?;
         let is_new = is_new.inspect_err(|error| {
             tracing::error!(expected = %error, "the certificate cannot be renewed: the one before stays");
         })?;

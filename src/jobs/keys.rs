@@ -36,7 +36,7 @@ impl Job for RenewKeys {
 
     /// Where there are none to be had, those before stay.
     async fn activate(&mut self) -> Result<(), KeyError> {
-        self.tokens.renew().await.inspect_err(|error| {
+        self.tokens.reload().await.inspect_err(|error| {
             tracing::warn!(%error, "the keys cannot be renewed: those before stay");
         })?;
         tracing::debug!("the keys are read again");
@@ -92,7 +92,7 @@ mod tests {
 
         advance(Duration::from_secs(5 * 60 - 1)).await;
         // The one question until then is the test's own.
-        tokens.renew().await.unwrap();
+        tokens.reload().await.unwrap();
         questions.recv().await.unwrap();
         assert!(questions.is_empty(), "they are got too soon");
         advance(Duration::from_secs(1)).await;

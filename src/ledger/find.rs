@@ -2,7 +2,7 @@
 //!
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
-use super::{Id, input, texts::Texts};
+use super::{Id, input, statement_cache::StatementCache};
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
@@ -97,7 +97,7 @@ async fn accounts_where<V: Clone + Into<Value>>(
     column: account::Column,
     mut values: Vec<V>,
 ) -> Result<Vec<account::Model>, DbErr> {
-    static TEXTS: Texts<(&str, usize)> = Texts::new();
+    static STATEMENTS: StatementCache<(&str, usize)> = StatementCache::new();
     let Some(last) = values.last().cloned() else {
         return Ok(Vec::new());
     };
@@ -118,7 +118,7 @@ async fn accounts_where<V: Clone + Into<Value>>(
         account::Entity::find().filter(condition).build(engine)
     };
     let statement = match is_short {
-        true => TEXTS.statement(engine, shape, values.iter().cloned(), write),
+        true => STATEMENTS.statement(engine, shape, values.iter().cloned(), write),
         false => write(),
     };
     account::Model::find_by_statement(statement).all(db).await

@@ -32,7 +32,7 @@ mod replay;
 mod reverse_entry;
 mod set_account_status;
 mod statement;
-mod texts;
+mod statement_cache;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};
@@ -64,7 +64,7 @@ pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, 
 pub use post_entries::post_entries;
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{
-    EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry, Several,
+    BulkPosting, EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry,
 };
 pub use record_import::record_import;
 pub use register_currency::{RegisterCurrencyError, register_currency};

@@ -1,6 +1,6 @@
 //! Posts many entries in one transaction.
 
-use super::posting::{Draft, PostEntriesError, Several};
+use super::posting::{BulkPosting, Draft, PostEntriesError};
 use super::{Clock, PostEntry};
 use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::ConnectionTrait;
@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 /// statements at most, whatever their number, where none is dated back.
 ///
 /// `several` goes from call to call of one transaction, in which nothing else may post to their accounts meanwhile, and has to
-/// [end](Several::end) before the transaction does: then the accounts themselves are written.
+/// [end](BulkPosting::end) before the transaction does: then the accounts themselves are written.
 ///
 /// All entries of a call together may have at most 1500 lines, to stay within every engine's number of parameters.
 ///
@@ -17,7 +17,7 @@ use sea_orm::ConnectionTrait;
 /// When one of them is refused, as `post_entry` refuses it, or when the database fails. The transaction must then be rolled back.
 pub async fn post_entries(
     db: &impl ConnectionTrait,
-    several: &mut Several,
+    bulk: &mut BulkPosting,
     commands: Vec<PostEntry>,
     clock: &Clock,
 ) -> Result<(), PostEntriesError> {
@@ -33,5 +33,5 @@ pub async fn post_entries(
         draft.expect = command.expect;
         drafts.push(draft);
     }
-    several.write(db, drafts, clock).await
+    bulk.write(db, drafts, clock).await
 }

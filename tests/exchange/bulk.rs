@@ -2,7 +2,7 @@
 
 use crate::ledger::book::{Book, at, by, line, new_account, noon};
 use daybook::ledger::{
-    Clock, Code, EntryNotes, OpenAccount, PostEntriesError, PostEntry, Several, new_account_id,
+    BulkPosting, Clock, Code, EntryNotes, OpenAccount, PostEntriesError, PostEntry, new_account_id,
     new_entry_id, post_entries, post_entry, random,
 };
 use daybook_entity::{LimitPolicy, Side};
@@ -126,7 +126,7 @@ async fn compare(engine: Engine, plan: Plan) -> Refusal {
     let posted = all_at_once
         .0
         .write(async |tx| {
-            let mut several = Several::default();
+            let mut several = BulkPosting::default();
             for (batch, plan) in plan.chunks(3).enumerate() {
                 let entries = plan.iter().map(entry).collect();
                 post_entries(tx, &mut several, entries, &clock)
@@ -190,7 +190,7 @@ async fn names_by_code_are_found_among_many() {
     entries[1].lines[0].credit = by("nobody");
     let error = book
         .write(async |tx| {
-            post_entries(tx, &mut Several::default(), entries, &Clock::at(noon())).await
+            post_entries(tx, &mut BulkPosting::default(), entries, &Clock::at(noon())).await
         })
         .await
         .unwrap_err();

@@ -14,8 +14,8 @@ use super::source::{Item, Refusal, Source, SourceError};
 use super::transaction::Posting;
 use super::{Survey, Transaction, amount};
 use crate::ledger::{
-    self, AccountRef, Clock, EntryNotes, NewLine, PostEntriesError, PostEntry, Random,
-    RegisterCurrencyError, Several, new_entry_id, random,
+    self, AccountRef, BulkPosting, Clock, EntryNotes, NewLine, PostEntriesError, PostEntry, Random,
+    RegisterCurrencyError, new_entry_id, random,
 };
 use accounts::Accounts;
 use chrono::{DateTime, Utc};
@@ -93,7 +93,7 @@ pub async fn import<R: BufRead>(
         exponents: HashMap::new(),
         accounts: Accounts::default(),
         ids: Ids::new(random()),
-        several: Several::default(),
+        bulk: BulkPosting::default(),
         batch: Vec::new(),
         lines: 0,
         imported: Imported::default(),
@@ -107,7 +107,7 @@ pub async fn import<R: BufRead>(
         }
     }
     writing.flush().await?;
-    writing.several.end(db).await.map_err(|error| match error {
+    writing.bulk.end(db).await.map_err(|error| match error {
         PostEntriesError::Database(error) => error,
         PostEntriesError::Entry { source, .. } => source.into_db_err(),
     })?;
@@ -125,7 +125,7 @@ struct Writing<'a, C> {
     exponents: HashMap<String, i32>,
     accounts: Accounts,
     ids: Ids,
-    several: Several,
+    bulk: BulkPosting,
     /// Not posted yet, with the lines that they begin in.
     batch: Vec<(u64, PostEntry)>,
     /// How many lines the batch has.
@@ -235,7 +235,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
         }
         self.imported.entries += entries.len() as u64;
         self.imported.lines += std::mem::take(&mut self.lines) as u64;
-        let posted = ledger::post_entries(self.db, &mut self.several, entries, self.clock).await;
+        let posted = ledger::post_entries(self.db, &mut self.bulk, entries, self.clock).await;
         posted.map_err(|error| match error {
             PostEntriesError::Entry { index, source } if source.code().is_some() => {
                 let line = begins.get(index).copied().unwrap_or_default();

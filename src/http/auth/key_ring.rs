@@ -25,7 +25,7 @@ use tokio::{
 use super::{keys::Keys, verifier};
 use crate::{
     http::secret_file,
-    outgoing::{Client, FetchError},
+    http_client::{Client, FetchError},
 };
 
 /// How long after a look for the key of one token others are not looked for.
@@ -174,7 +174,7 @@ impl KeyRing {
         self.keys.borrow().clone()
     }
 
-    pub(super) async fn renew(&self) -> Result<(), KeyError> {
+    pub(super) async fn reload(&self) -> Result<(), KeyError> {
         if let Some(source) = &self.source {
             let _asking = self.asking.lock().await;
             self.keys.send_replace(Arc::new(source.get().await?));
@@ -211,7 +211,7 @@ impl KeyRing {
         let ring = self.clone();
         // A task of its own: it goes on when the client that began it goes, and others wait for it.
         tokio::spawn(async move {
-            if let Err(error) = ring.renew().await {
+            if let Err(error) = ring.reload().await {
                 tracing::warn!(%error, "the keys cannot be renewed: those before stay");
             }
             drop(end);

@@ -125,8 +125,8 @@ impl Tokens {
     ///
     /// # Errors
     /// A [`KeyError`]; the keys that were there stay.
-    pub async fn renew(&self) -> Result<(), KeyError> {
-        self.inner.keys.renew().await
+    pub async fn reload(&self) -> Result<(), KeyError> {
+        self.inner.keys.reload().await
     }
 
     /// Who shows this token; `None` where it is not to be believed. What is wrong with it is for the log alone.

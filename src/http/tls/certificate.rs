@@ -89,7 +89,7 @@ impl Certificate {
     ///
     /// # Errors
     /// As of [`Certificate::read`]; the pair that was shown before stays.
-    pub fn renew(&self) -> Result<bool, CertificateError> {
+    pub fn reload(&self) -> Result<bool, CertificateError> {
         let pem = Pem::read(&self.0.files)?;
         if self.0.current.borrow().pem == pem {
             return Ok(false);

@@ -36,13 +36,13 @@ pub enum PostEntriesError {
 
 /// Entries that one transaction posts, in batches.
 #[derive(Default)]
-pub struct Several {
+pub struct BulkPosting {
     locked: Locked,
     /// Written down in no account yet.
     movements: BTreeMap<Uuid, Movement>,
 }
 
-impl Several {
+impl BulkPosting {
     /// Writes entries, none of which resolves or reverses another, in their order; their accounts are written by [`Self::end`].
     pub(in crate::ledger) async fn write(
         &mut self,

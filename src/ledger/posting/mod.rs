@@ -32,7 +32,7 @@ mod rows;
 mod together;
 
 use super::{AccountRef, Clock, InvalidInput, input};
-pub use all::{PostEntriesError, Several};
+pub use all::{BulkPosting, PostEntriesError};
 pub use error::PostEntryError;
 
 use chrono::{DateTime, SecondsFormat, Utc};

@@ -4,7 +4,7 @@ use super::error::PostEntryError;
 use super::movement::Movement;
 use super::{Draft, DraftLine, ExpectedVersion};
 use crate::ledger::locking::{self, Locking};
-use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY, texts::Texts};
+use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY, statement_cache::StatementCache};
 use daybook_entity::{LineEffect, Side, account};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -193,12 +193,12 @@ pub(super) async fn lock(
 fn statement(engine: DbBackend, ids: &[Uuid], codes: &[String]) -> Statement {
     /// The most accounts of a statement whose text is kept.
     const KEPT: usize = 8;
-    static TEXTS: Texts<(usize, usize)> = Texts::new();
+    static STATEMENTS: StatementCache<(usize, usize)> = StatementCache::new();
     let write = || locking::statement(ids, codes, &Locking::default()).build(engine);
     if ids.len() + codes.len() > KEPT {
         return write();
     }
     let ids_first = ids.iter().copied().map(Value::from);
     let parameters = ids_first.chain(codes.iter().map(|code| Value::from(code.as_str())));
-    TEXTS.statement(engine, (ids.len(), codes.len()), parameters, write)
+    STATEMENTS.statement(engine, (ids.len(), codes.len()), parameters, write)
 }

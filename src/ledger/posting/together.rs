@@ -1,6 +1,6 @@
 //! Statements that need nothing of each other's results: one round trip where the engine can.
 
-use crate::ledger::texts::Texts;
+use crate::ledger::statement_cache::StatementCache;
 use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithQuery};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
@@ -92,7 +92,7 @@ pub(super) async fn execute(
 
 /// One statement for all of them.
 fn statement(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
-    static TEXTS: Texts<Vec<Shape>> = Texts::new();
+    static STATEMENTS: StatementCache<Vec<Shape>> = StatementCache::new();
     let parts = || others.iter().map(|part| &**part).chain([last]);
     let shape: Vec<_> = parts().map(Part::shape).collect();
     let rows: usize = shape.iter().map(|shape| shape.rows).sum();
@@ -100,7 +100,7 @@ fn statement(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) 
         return write(engine, others, last);
     }
     let parameters = parts().flat_map(Part::parameters);
-    TEXTS.statement(engine, shape, parameters, || write(engine, others, last))
+    STATEMENTS.statement(engine, shape, parameters, || write(engine, others, last))
 }
 
 fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
-use crate::outgoing::{Client, FetchError};
+use crate::http_client::{Client, FetchError};
 
 /// How long a collector may take, as OpenTelemetry has it by default.
 const ANSWER: Duration = Duration::from_secs(10);

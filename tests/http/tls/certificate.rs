@@ -32,12 +32,12 @@ async fn a_renewed_certificate_is_shown_without_a_restart() {
 fn a_certificate_that_changes_is_read_again_and_one_that_does_not_is_not() {
     let pair = Pair::new();
     let certificate = Certificate::read(pair.files()).unwrap();
-    assert!(!certificate.renew().unwrap());
+    assert!(!certificate.reload().unwrap());
     write(&pair.folder);
-    assert!(certificate.renew().unwrap());
-    assert!(!certificate.renew().unwrap());
+    assert!(certificate.reload().unwrap());
+    assert!(!certificate.reload().unwrap());
     std::fs::write(pair.path("key.pem"), "nonsense").unwrap();
-    assert!(certificate.renew().is_err());
+    assert!(certificate.reload().is_err());
 }
 
 #[test]

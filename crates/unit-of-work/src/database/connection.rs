@@ -119,7 +119,7 @@ impl Connection {
     }
 
     /// Readies the connection for one statement without a transaction.
-    pub(crate) fn begin_alone(&mut self) {
+    pub(crate) fn begin_without_transaction(&mut self) {
         on_engine!(AnyLease, &mut self.lease, lease => lease.connection.in_doubt(true));
     }
 
@@ -138,7 +138,7 @@ impl Connection {
     }
 
     /// The one statement has been answered, with success or not: the connection can go back.
-    pub(crate) fn end_alone(mut self) {
+    pub(crate) fn end_without_transaction(mut self) {
         on_engine!(AnyLease, &mut self.lease, lease => lease.connection.in_doubt(false));
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Attempt {
     /// The unit that the operations of a batch have together.
     pub(crate) together: Option<Arc<Together>>,
     /// Whether the operation is taken to make one statement.
-    pub(crate) alone: bool,
+    pub(crate) without_transaction: bool,
     /// What it leaves for the next attempt, and has from the last one.
     pub(crate) notes: Arc<Notes>,
     /// Made by the extension, where somebody looks.

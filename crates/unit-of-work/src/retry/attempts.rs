@@ -23,7 +23,7 @@ pub(crate) struct Attempts {
     started: Instant,
     number: u32,
     /// Whether the operation is taken to make one statement.
-    pub(super) alone: bool,
+    pub(super) without_transaction: bool,
     /// What they did, if anybody looks.
     timeline: Option<Arc<Timeline>>,
     /// What the last attempt has left for the next one.
@@ -42,7 +42,7 @@ impl Attempts {
         Self {
             started: Instant::now(),
             number: 1,
-            alone: false,
+            without_transaction: false,
             timeline: None,
             notes: None,
             logs_end: true,
@@ -66,7 +66,7 @@ impl Attempts {
             number: self.number,
             started: self.started,
             together,
-            alone: self.alone,
+            without_transaction: self.without_transaction,
             timeline: self
                 .timeline
                 .clone()
@@ -81,7 +81,7 @@ impl Attempts {
     /// The attempt turned out to make more than one statement, so it was none: it is made on a transaction.
     pub(super) fn go_on_with_snapshot(&mut self, last: &Attempt) {
         self.step_after(last, Step::Snapshot).done();
-        self.alone = false;
+        self.without_transaction = false;
     }
 
     fn step_after(&mut self, last: &Attempt, step: Step) -> UnderWay {
@@ -161,7 +161,7 @@ impl Attempts {
         self.number += 1;
         self.notes = Some(Notes::after(&last.notes));
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
-        self.alone = false;
+        self.without_transaction = false;
         true
     }
 }

@@ -77,7 +77,7 @@ impl<E: Executor> Retrying<E> {
         let mut attempts = Attempts::new(&self.policy);
         let document = template.document(&self.snapshots);
         if let Some(document) = document {
-            attempts.alone = !self.snapshots.is_needed(document);
+            attempts.without_transaction = !self.snapshots.is_needed(document);
         }
         let mut attempt = attempts.next(None);
         let mut request = first;

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::UnitOfWork;
+
 type ByType = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
 /// The notes of one attempt, and those that it has from the attempt before.
@@ -51,6 +53,38 @@ impl Notes {
             .entry(TypeId::of::<T>())
             .or_insert_with(|| Box::new(T::default()));
         note.downcast_mut().map(change)
+    }
+}
+
+impl UnitOfWork {
+    /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
+    /// nothing of this type was left.
+    pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        self.notes()?.of_last(read)
+    }
+
+    /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
+    /// default. `None` where there is no next attempt in any case, because nothing runs the operation again.
+    ///
+    /// An attempt knows what the next one cannot know yet: the rows that the operation is about to lock, for instance, so that
+    /// the next attempt locks all of them first, in one order.
+    ///
+    /// ```no_run
+    /// # fn example(unit: &unit_of_work::UnitOfWork) {
+    /// #[derive(Default)]
+    /// struct Locked(Vec<i64>);
+    ///
+    /// let mut first = unit.from_last_attempt(|locked: &Locked| locked.0.clone()).unwrap_or_default();
+    /// first.sort();
+    /// // … lock the rows in `first`, then do the work …
+    /// unit.for_next_attempt(|locked: &mut Locked| locked.0.push(7));
+    /// # }
+    /// ```
+    pub fn for_next_attempt<T: Any + Default + Send + Sync, R>(
+        &self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        self.notes()?.for_next(change)
     }
 }
 

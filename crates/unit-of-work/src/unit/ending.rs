@@ -16,7 +16,7 @@ use super::{State, UnitOfWork, fate::follow};
 use crate::{
     error::CommitFailure,
     observe::telemetry,
-    unit::{carried::Carried, effects},
+    unit::{detached_on_drop::DetachedOnDrop, effects},
 };
 
 /// How a unit is to end.
@@ -101,7 +101,7 @@ impl UnitOfWork {
         let end = AssertUnwindSafe(self.clone().end(requested)).catch_unwind();
         let end = end.map(|outcome| outcome.unwrap_or(Outcome::Unknown));
         let end = end.instrument(self.inner.span.clone());
-        Carried::new(end, self.inner.database.tasks())
+        DetachedOnDrop::new(end, self.inner.database.tasks())
     }
 
     /// Rolls back without making anybody wait for it.
@@ -135,7 +135,7 @@ impl UnitOfWork {
     fn close_untouched(&self) -> Option<Outcome> {
         let mut state = self.inner.state.try_lock().ok()?;
         let outcome = match *state {
-            State::Open(_) | State::Alone(_) => return None,
+            State::Open(_) | State::WithoutTransaction(_) => return None,
             State::Idle | State::Finished => self.fate().without_transaction(),
             State::Spent => Outcome::Read,
         };

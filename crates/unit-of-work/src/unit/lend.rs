@@ -8,7 +8,7 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{State, UnitOfWork, carried::Carried, scope, terms::Deadline};
+use super::{State, UnitOfWork, detached_on_drop::DetachedOnDrop, scope, terms::Deadline};
 use crate::{
     Access, FailureKind, UnitError,
     database::{begin::Begin, connection::Connection},
@@ -54,7 +54,7 @@ impl UnitOfWork {
         }
         match &*state {
             State::Open(_) => return self.open_field(state).await,
-            State::Alone(_) | State::Spent => {
+            State::WithoutTransaction(_) | State::Spent => {
                 self.inner.needs_snapshot.store(true, Ordering::Release);
                 return Err(self.failed(UnitError::SnapshotNeeded.into()));
             }
@@ -62,12 +62,12 @@ impl UnitOfWork {
             State::Idle => {}
         }
         let begin = self.begin_statement();
-        if one_statement && self.inner.terms.alone && begin.is_plain() {
+        if one_statement && self.inner.terms.without_transaction && begin.is_plain() {
             let mut connection = self.acquire().await?;
             *self.peer() = Some(connection.peer());
-            connection.begin_alone();
+            connection.begin_without_transaction();
             self.inner.stats.begun(self.inner.terms.access);
-            *state = State::Alone(connection);
+            *state = State::WithoutTransaction(connection);
             return Ok(state);
         }
         // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
@@ -116,7 +116,7 @@ impl UnitOfWork {
         mut state: OwnedMutexGuard<State>,
         mut connection: Connection,
         begin: Begin,
-    ) -> Carried<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
+    ) -> DetachedOnDrop<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
         let unit = self.clone();
         let begun = async move {
             let result = connection.begin(&begin).await;
@@ -129,7 +129,7 @@ impl UnitOfWork {
             }
             (state, result)
         };
-        Carried::new(begun, self.inner.database.tasks())
+        DetachedOnDrop::new(begun, self.inner.database.tasks())
     }
 
     /// Runs one statement on the transaction.
@@ -154,9 +154,9 @@ impl State {
     fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
         // Somebody is stopping the statement, and takes care of the connection.
         let is_being_stopped = || unit.peer().take().is_none();
-        if matches!(self, Self::Alone(_))
+        if matches!(self, Self::WithoutTransaction(_))
             && !is_being_stopped()
-            && let Self::Alone(connection) = std::mem::replace(self, Self::Spent)
+            && let Self::WithoutTransaction(connection) = std::mem::replace(self, Self::Spent)
         {
             let is_lost = |error: &DbErr| {
                 FailureKind::of(error) == FailureKind::ConnectionLost || ends_session(error)
@@ -164,7 +164,7 @@ impl State {
             if result.as_ref().is_err_and(is_lost) {
                 unit.inner.database.give_up(connection);
             } else {
-                connection.end_alone();
+                connection.end_without_transaction();
             }
         }
     }

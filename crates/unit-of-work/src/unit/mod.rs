@@ -3,7 +3,7 @@
 //! ```text
 //! Idle ──first statement──> Open ──finish──> Finished
 //!   ├──────────finish (nothing was begun)──────┤
-//!   └──statement──> Alone ──its end──> Spent ──┘
+//!   └──statement──> WithoutTransaction ──its end──> Spent ──┘
 //! ```
 //! The last line is a query that is taken to make one statement (see [`snapshots`](crate::retry::snapshots)): a second one is
 //! refused.
@@ -16,7 +16,7 @@
 //!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
 //! - What is to become of a unit, and which fact comes before which, is told in [`fate`]; how it ends in [`ending`].
 
-pub(crate) mod carried;
+pub(crate) mod detached_on_drop;
 pub(crate) mod effects;
 pub(crate) mod evidence;
 pub(crate) mod finisher;
@@ -36,7 +36,6 @@ mod outside;
 mod roll_back;
 
 use std::{
-    any::Any,
     borrow::Cow,
     sync::{
         Arc, OnceLock,
@@ -59,6 +58,7 @@ use crate::{
     look_up::LookUps,
     observe::{telemetry::Stats, timeline::Timeline},
     operation::failures::{self, Failures},
+    retry::notes::Notes,
     unit::{
         effects::{Effects, When},
         evidence::{Evidence, Named},
@@ -125,7 +125,7 @@ pub(crate) enum State {
     Idle,
     Open(Connection),
     /// The one statement is under way, without a transaction.
-    Alone(Connection),
+    WithoutTransaction(Connection),
     /// The one statement has ended, or was one for many operations.
     Spent,
     Finished,
@@ -134,7 +134,7 @@ pub(crate) enum State {
 impl State {
     pub(crate) fn connection(&mut self) -> Result<&mut Connection, DbErr> {
         match self {
-            Self::Open(connection) | Self::Alone(connection) => Ok(connection),
+            Self::Open(connection) | Self::WithoutTransaction(connection) => Ok(connection),
             Self::Idle | Self::Spent | Self::Finished => Err(UnitError::Finished.into()),
         }
     }
@@ -259,36 +259,6 @@ impl UnitOfWork {
         self.inner.evidence.discard_within(scope);
     }
 
-    /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
-    /// nothing of this type was left.
-    pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
-        self.inner.terms.notes.as_ref()?.of_last(read)
-    }
-
-    /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
-    /// default. `None` where there is no next attempt in any case, because nothing runs the operation again.
-    ///
-    /// An attempt knows what the next one cannot know yet: the rows that the operation is about to lock, for instance, so that
-    /// the next attempt locks all of them first, in one order.
-    ///
-    /// ```no_run
-    /// # fn example(unit: &unit_of_work::UnitOfWork) {
-    /// #[derive(Default)]
-    /// struct Locked(Vec<i64>);
-    ///
-    /// let mut first = unit.from_last_attempt(|locked: &Locked| locked.0.clone()).unwrap_or_default();
-    /// first.sort();
-    /// // … lock the rows in `first`, then do the work …
-    /// unit.for_next_attempt(|locked: &mut Locked| locked.0.push(7));
-    /// # }
-    /// ```
-    pub fn for_next_attempt<T: Any + Default + Send + Sync, R>(
-        &self,
-        change: impl FnOnce(&mut T) -> R,
-    ) -> Option<R> {
-        self.inner.terms.notes.as_ref()?.for_next(change)
-    }
-
     fn register(&self, when: When, effect: BoxFuture<'static, ()>) {
         let scope = self.innermost_scope();
         self.inner.effects.push(scope, when, effect);
@@ -362,6 +332,11 @@ impl UnitOfWork {
 
     pub(crate) fn timeline(&self) -> Option<&Arc<Timeline>> {
         self.inner.terms.timeline.as_ref()
+    }
+
+    /// What this attempt leaves for the next, where there can be one.
+    pub(crate) fn notes(&self) -> Option<&Notes> {
+        self.inner.terms.notes.as_deref()
     }
 
     pub(crate) fn settings(&self) -> &SessionSettings {

@@ -34,7 +34,7 @@ impl UnitOfWork {
             Err(_) => Box::pin(self.outwait(rolls_back)).await,
         };
         match std::mem::replace(&mut *state, State::Finished) {
-            State::Open(connection) | State::Alone(connection) => Some(connection),
+            State::Open(connection) | State::WithoutTransaction(connection) => Some(connection),
             State::Idle | State::Spent | State::Finished => None,
         }
     }

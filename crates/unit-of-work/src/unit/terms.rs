@@ -15,7 +15,7 @@ pub(crate) struct Terms {
     pub(crate) deadline: Option<Deadline>,
     pub(crate) settings: SessionSettings,
     /// Whether the first statement may go without a transaction, as its own snapshot: there must not be a second one.
-    pub(crate) alone: bool,
+    pub(crate) without_transaction: bool,
     /// Where what is done is written, if anybody looks.
     pub(crate) timeline: Option<Arc<Timeline>>,
     /// What this attempt leaves for the next, where there can be one. Not the attempt itself: that may have the unit, of a
@@ -30,7 +30,7 @@ impl Terms {
             isolation: None,
             deadline: None,
             settings: SessionSettings::default(),
-            alone: false,
+            without_transaction: false,
             timeline: None,
             notes: None,
         }

@@ -25,7 +25,7 @@ pub struct Nemesis {
     faults: Vec<Fault>,
     rng: Rng,
     clock: std::time::Instant,
-    /// Several make faults at once; one at a time stops what is started again.
+    /// BulkPosting make faults at once; one at a time stops what is started again.
     restarting: Arc<Mutex<()>>,
     pub disturbances: Vec<Disturbance>,
 }

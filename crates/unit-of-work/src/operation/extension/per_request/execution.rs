@@ -95,7 +95,8 @@ impl PerRequest {
                 .data_opt::<SessionSettings>()
                 .cloned()
                 .unwrap_or_default(),
-            alone: kind == OperationType::Query && attempt.is_some_and(|attempt| attempt.alone),
+            without_transaction: kind == OperationType::Query
+                && attempt.is_some_and(|attempt| attempt.without_transaction),
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
             notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
         };

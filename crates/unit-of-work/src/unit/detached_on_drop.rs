@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 ///
 /// Without a runtime, because it is going down, there is nobody left to carry it.
 #[must_use]
-pub(crate) struct Carried<T: Send + 'static> {
+pub(crate) struct DetachedOnDrop<T: Send + 'static> {
     /// Empty once it has ended.
     future: Option<BoxFuture<'static, T>>,
     tasks: TaskTracker,
 }
 
-impl<T: Send + 'static> Carried<T> {
+impl<T: Send + 'static> DetachedOnDrop<T> {
     pub(crate) fn new(
         future: impl Future<Output = T> + Send + 'static,
         tasks: &TaskTracker,
@@ -33,7 +33,7 @@ impl<T: Send + 'static> Carried<T> {
     }
 }
 
-impl<T: Send + 'static> Future for Carried<T> {
+impl<T: Send + 'static> Future for DetachedOnDrop<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
@@ -46,7 +46,7 @@ impl<T: Send + 'static> Future for Carried<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Carried<T> {
+impl<T: Send + 'static> Drop for DetachedOnDrop<T> {
     fn drop(&mut self) {
         // One that has panicked cannot go on.
         if let Some(future) = self.future.take()

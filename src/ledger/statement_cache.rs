@@ -7,12 +7,12 @@ use std::sync::{PoisonError, RwLock};
 /// The texts of statements by their shape, which is all that a text depends on beside the engine. Each is written once.
 ///
 /// They are never forgotten: shapes have to be few.
-pub(super) struct Texts<S> {
+pub(super) struct StatementCache<S> {
     on_sqlite: RwLock<BTreeMap<S, String>>,
     on_postgres: RwLock<BTreeMap<S, String>>,
 }
 
-impl<S: Ord> Texts<S> {
+impl<S: Ord> StatementCache<S> {
     pub(super) const fn new() -> Self {
         Self {
             on_sqlite: RwLock::new(BTreeMap::new()),
