@@ -77,7 +77,7 @@ pub enum ConnectError {
     #[error("the database URL is not valid")]
     InvalidUrl {
         /// What is wrong with it.
-        source: DbErr,
+        source: Box<DbErr>,
     },
     /// SQLite in memory has neither snapshots nor a second connection.
     #[error(
@@ -88,7 +88,7 @@ pub enum ConnectError {
     #[error("the database cannot be opened")]
     Open {
         /// What the database, its driver or the network says.
-        source: DbErr,
+        source: Box<DbErr>,
     },
     /// A connection was made, and its session is not what was asked for: what protects would not.
     #[error("{problem}")]

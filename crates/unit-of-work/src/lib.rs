@@ -1,4 +1,22 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Layout
+//!
+//! For those who change the crate: read `unit` first, then `operation`. There are two ways in: an operation
+//! ([`UnitOfWorkExtension`]), and [`Database::read`] and [`Database::write`].
+//!
+//! | question | module |
+//! |---|---|
+//! | what is a unit, when does it begin, how does it end, what is it told? | `unit`: `fate` has every precedence |
+//! | what happens around the resolvers of one operation, and what is the client told? | `operation` |
+//! | when is an operation run again? | `retry` |
+//! | which connections are there, and what do the engines do differently? | `database`, `database::engine` |
+//! | how is a mutation answered again, and not done again? | [`idempotency`] |
+//! | how do events reach subscribers? | `subscription` |
+//! | what is told in spans, metrics and timelines? | `observe` |
+//!
+//! What never goes here: HTTP, and anything that one application alone decides.
+
 #![cfg_attr(
     not(all(feature = "idempotency", feature = "postgres", feature = "sqlite")),
     allow(dead_code, reason = "what only a feature uses that is left out")

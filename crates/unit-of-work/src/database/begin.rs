@@ -1,4 +1,4 @@
-//! What goes with BEGIN: all of it in the same round trip.
+//! The settings of one transaction, which travel with BEGIN in the same round trip.
 
 use std::time::Duration;
 

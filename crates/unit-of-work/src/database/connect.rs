@@ -22,7 +22,7 @@ pub(super) fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits 
     }
 }
 
-/// Makes a connection as a pool would, and takes leave of it.
+/// Makes a connection as a pool would, and closes it in order.
 pub(super) async fn first_connection<E: Engine>(
     options: &OptionsOf<E>,
     asked: &E::Asked,
@@ -35,7 +35,7 @@ pub(super) async fn first_connection<E: Engine>(
                 Some(SessionError::TakesNoWrites(_))
             ) =>
         {
-            // Queries can be answered, and a server that takes writes may come.
+            // The server can answer queries, and another one that takes writes may take over.
             tracing::warn!(%error, "mutations will fail until that changes");
         }
         proven => proven?,
@@ -54,7 +54,7 @@ pub(super) async fn first_connections<T>(
                 problem: error.to_string(),
             },
             None => ConnectError::Open {
-                source: acquire_error(source),
+                source: Box::new(acquire_error(source)),
             },
         }),
         Err(_) => Err(ConnectError::Timeout {
@@ -65,6 +65,6 @@ pub(super) async fn first_connections<T>(
 
 pub(super) fn invalid_url(error: sqlx::Error) -> ConnectError {
     ConnectError::InvalidUrl {
-        source: acquire_error(error),
+        source: Box::new(acquire_error(error)),
     }
 }

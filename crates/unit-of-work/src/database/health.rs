@@ -1,4 +1,4 @@
-//! What operations have found out about the database that outlasts them: for whoever routes clients to servers.
+//! What units have learnt about the database that matters beyond them (it is full, it is damaged): for health checks.
 
 use std::{
     sync::{
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use crate::FailureKind;
 
-/// How long a write that found no room counts, where nothing else tells whether there is some again.
+/// How long the database counts as full after a write found no room, where no small write can try it out.
 const COUNTS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Whether the last write found no room: all that a COMMIT looks at.
+    /// Whether the last write found no room. An atomic beside the lock, so that COMMIT takes no lock.
     is_full: AtomicBool,
     full_since: Mutex<Option<Instant>>,
     is_damaged: AtomicBool,
@@ -58,7 +58,7 @@ impl Health {
         }
     }
 
-    /// A COMMIT has found room.
+    /// A COMMIT has succeeded: there is room.
     pub(crate) fn committed(&self) {
         if self.is_full() && self.is_full.swap(false, Ordering::Relaxed) {
             tracing::warn!("the database has room again");
@@ -70,7 +70,7 @@ impl Health {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    /// Whether that was a moment ago.
+    /// Whether a write found no room within the last few seconds.
     pub(crate) fn was_full_just_now(&self) -> bool {
         self.is_full()
             && self

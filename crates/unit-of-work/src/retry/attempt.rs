@@ -20,13 +20,13 @@ pub(crate) struct Attempt {
     pub(crate) started: Instant,
     /// The unit that the operations of a batch have together.
     pub(crate) together: Option<Arc<Together>>,
-    /// Whether the operation is taken to make one statement.
+    /// Whether the operation is expected to make a single statement, which then needs no transaction.
     pub(crate) without_transaction: bool,
-    /// What it leaves for the next attempt, and has from the last one.
+    /// What it leaves for the next attempt, and what the last one left for it.
     pub(crate) notes: Arc<Notes>,
-    /// Made by the extension, where somebody looks.
+    /// Made by the extension, if the client asked for it.
     pub(super) timeline: OnceLock<Arc<Timeline>>,
-    /// Set by the extension when it makes more.
+    /// Set by the extension when the operation makes more than one statement.
     pub(super) needs_snapshot: OnceLock<()>,
     /// Set by the extension when the operation is a subscription, which has no attempts.
     pub(super) subscription: OnceLock<()>,
@@ -47,8 +47,8 @@ pub(crate) enum Lost {
 pub(super) struct End {
     pub(super) lost: Lost,
     pub(super) deadline: Option<Instant>,
-    /// What failed, to be logged one way or the other. The unit itself has ended; it is let go before the wait for the
-    /// next attempt, as its span is.
+    /// The unit that was lost, for the log: its failures are logged with the retry or with the answer. It is dropped before the
+    /// wait for the next attempt, so that its span ends.
     unit: Mutex<Option<UnitOfWork>>,
 }
 
@@ -59,7 +59,7 @@ impl End {
         unit.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Logs what the client was shown.
+    /// Logs the failures behind the error that the client was shown.
     pub(super) fn log(&self) {
         if let Some(unit) = self.unit() {
             unit.failures().log(unit.span());
@@ -72,7 +72,7 @@ impl End {
 }
 
 impl Attempt {
-    /// Where this attempt's steps are written: with those of the attempts before it.
+    /// The timeline that this attempt writes its steps into. All attempts of an operation share one.
     pub(crate) fn timeline(&self) -> Arc<Timeline> {
         let timeline = self.timeline.get_or_init(|| Timeline::new(self.number));
         timeline.attempt(self.number);

@@ -22,9 +22,9 @@ use crate::{
 pub(crate) struct Attempts {
     started: Instant,
     number: u32,
-    /// Whether the operation is taken to make one statement.
+    /// Whether the operation is expected to make a single statement, which then needs no transaction.
     pub(super) without_transaction: bool,
-    /// What they did, if anybody looks.
+    /// The steps of all attempts, if the client asked for them.
     timeline: Option<Arc<Timeline>>,
     /// What the last attempt has left for the next one.
     notes: Option<Arc<Notes>>,
@@ -52,7 +52,7 @@ impl Attempts {
         }
     }
 
-    /// Those of a write outside of an operation.
+    /// The attempts of a write outside of an operation.
     pub(crate) fn of_a_write(policy: &RetryPolicy) -> Self {
         Self {
             logs_end: false,
@@ -78,7 +78,7 @@ impl Attempts {
         })
     }
 
-    /// The attempt turned out to make more than one statement, so it was none: it is made on a transaction.
+    /// The operation makes more than one statement. What it did does not count as an attempt: it runs again, in a transaction.
     pub(super) fn go_on_with_snapshot(&mut self, last: &Attempt) {
         self.step_after(last, Step::Snapshot).done();
         self.without_transaction = false;
@@ -92,7 +92,8 @@ impl Attempts {
         }
     }
 
-    /// When it is too late for another attempt: one that had to wait for the database would have no time to say so.
+    /// When it is too late to start another attempt. An attempt that waits for the database needs some time at the end to answer
+    /// that there was none.
     fn last_start(&self, lost: Lost, deadline: Instant) -> Instant {
         match lost {
             Lost::Conflict => deadline,

@@ -81,7 +81,7 @@ pub(crate) fn refusal(ctx: &ExtensionContext<'_>, has_key: bool) -> Option<Serve
     })
 }
 
-/// Runs a batch until an attempt's end is the batch's.
+/// Runs a batch, again and again while it loses conflicts, and answers for the last attempt.
 pub(crate) async fn run<E: Executor>(
     executor: &E,
     policy: &RetryPolicy,
@@ -107,7 +107,7 @@ pub(crate) async fn run<E: Executor>(
                     return responses;
                 }
             }
-            // Not an attempt that was lost: it began at a level that turned out to be too weak.
+            // This does not count as an attempt: the unit was begun at an isolation level that a later operation finds too weak.
             Err(wanted) => isolation = Some(wanted),
         }
         requests = templates.iter().map(Template::again).collect();
@@ -137,7 +137,7 @@ fn prepare(mut requests: Vec<Request>) -> Result<(Vec<Template>, Vec<Request>), 
 /// What the operations of one attempt of a batch have together.
 #[derive(Debug)]
 pub(crate) struct Together {
-    /// The level that an operation of an earlier attempt turned out to want.
+    /// The isolation level that an operation of an earlier attempt asked for.
     isolation: Option<IsolationLevel>,
     state: Mutex<State>,
 }
@@ -167,10 +167,10 @@ impl Together {
         })
     }
 
-    /// The unit, for an operation that comes with these terms.
+    /// Answers the unit of the batch to an operation with these terms. The first operation makes it.
     ///
     /// # Errors
-    /// When the terms cannot be those of the unit.
+    /// Where the terms do not fit the unit that is there.
     pub(crate) fn join(
         &self,
         database: &Database,

@@ -34,7 +34,7 @@ use crate::{
 /// database, at a statement or at COMMIT; a connection that was lost before COMMIT, or in it when the database says that
 /// nothing happened; a database that cannot be reached. The client sees one answer.
 ///
-/// That is decided by what happened to the unit, told by the database's error codes; never by the errors of the response.
+/// Whether to run again is decided by the error codes that the database gave the unit, and never by the errors of the response.
 ///
 /// # What is not run again
 /// - A subscription; but its events are, where its stream is made by [`redeliver`](crate::redeliver). A request that only
@@ -118,7 +118,7 @@ impl<E: Executor> Executor for Retrying<E> {
                 .attempts(&template, first)
                 .await
                 .unwrap_or_else(|| Response::from_errors(vec![respond::no_subscription()])),
-            // Rare, and not to be made room for in the future of all.
+            // Boxed: it is rare, and would make the future of every operation larger.
             Err(request) => Box::pin(self.executor.execute(*request)).await,
         }
     }

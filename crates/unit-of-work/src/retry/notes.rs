@@ -11,7 +11,7 @@ use crate::UnitOfWork;
 
 type ByType = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
-/// The notes of one attempt, and those that it has from the attempt before.
+/// What one attempt leaves for the next, and what it got from the one before.
 #[derive(Default)]
 pub(crate) struct Notes {
     last: Option<Arc<Notes>>,
@@ -19,9 +19,9 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Those of an attempt that comes after one with these notes.
+    /// The notes of the attempt that follows one with these notes.
     pub(crate) fn after(last: &Arc<Self>) -> Arc<Self> {
-        // Only the last attempt's: a chain would grow with each.
+        // Only the notes of the last attempt are kept: a chain would grow with every attempt.
         let own = std::mem::take(&mut *last.own());
         let last = Self {
             last: None,

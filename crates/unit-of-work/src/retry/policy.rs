@@ -32,7 +32,7 @@ pub struct RetryPolicy {
     pub jitter: bool,
 }
 
-/// The longest wait for a database that was lost, where a conflict's is not longer.
+/// The longest wait for a database that was lost, unless the policy's longest delay is longer.
 const LONGEST_WITHOUT_DATABASE: Duration = Duration::from_secs(1);
 
 impl Default for RetryPolicy {

@@ -13,7 +13,7 @@ use std::{
 
 use async_graphql::Value;
 
-/// Documents beyond this many are forgotten, all at once: that costs each one attempt.
+/// How many documents are remembered. Beyond it all are forgotten, which costs each of them one more attempt.
 const MOST: usize = 10_000;
 
 /// The documents that are known to make more than one statement.
@@ -23,7 +23,7 @@ pub(crate) struct Snapshots {
     known: RwLock<HashSet<u64>>,
 }
 
-/// What tells a document, and the operation in it, from others. Two that are alike cost one of them round trips.
+/// A hash of a document and of the operation in it. If two collide, one of them pays for a transaction that it does not need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Document(u64);
 

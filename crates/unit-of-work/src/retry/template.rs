@@ -27,8 +27,8 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Notes what it takes to make the request again, and answers the first one, which keeps its parsed document; or gives
-    /// the request back if it must be run as it is, once.
+    /// Keeps what is needed to make the request again, and hands the first request on, with its parsed document. A request that can
+    /// be run only once is given back.
     ///
     /// A request whose text does not tell what it is may still be a query or a mutation: one that only names its document,
     /// for an extension of the schema to find. It is run, and [`Attempt::is_subscription`] says where it turned out to be
@@ -47,7 +47,7 @@ impl Template {
         Ok(Self::new(request, kind, session))
     }
 
-    /// The same, for what surely can be made again.
+    /// As [`Template::of`], for a request that is known to be repeatable.
     pub(crate) fn new(
         mut request: Request,
         kind: Option<OperationType>,
@@ -66,7 +66,7 @@ impl Template {
         (template, request)
     }
 
-    /// What the document of a query, or of what may be one, is known by.
+    /// The key under which the document of a query is remembered. `None` for a mutation.
     pub(crate) fn document(&self, snapshots: &Snapshots) -> Option<Document> {
         if self.kind == Some(OperationType::Mutation) {
             return None;

@@ -1,4 +1,4 @@
-//! Futures that end whether anybody waits for them or not.
+//! Futures that run to their end whether anybody waits for them or not.
 
 use std::{
     pin::Pin,
@@ -10,10 +10,10 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-/// A future that is polled by whoever awaits it, and is carried through by a task if that one goes: what must not be cut in
-/// half (BEGIN, COMMIT), without the price of a task where nobody goes.
+/// A future that is polled by whoever awaits it; when it is dropped before its end, a task takes it over. For what must not be cut in half
+/// (BEGIN, COMMIT), without the price of a task in the usual case, where nobody goes away.
 ///
-/// Without a runtime, because it is going down, there is nobody left to carry it.
+/// When the runtime is shutting down there is no task, and the future is dropped.
 #[must_use]
 pub(crate) struct DetachedOnDrop<T: Send + 'static> {
     /// Empty once it has ended.

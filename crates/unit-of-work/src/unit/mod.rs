@@ -104,7 +104,7 @@ struct Inner {
     doom: OnceLock<FailureKind>,
     /// What failed, and in which fields: which errors are the database's is told by this.
     failures: Failures,
-    /// A second statement came where there must be one.
+    /// A second statement arrived on a unit that runs without a transaction.
     needs_snapshot: AtomicBool,
     rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,

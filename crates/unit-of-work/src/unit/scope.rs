@@ -26,7 +26,7 @@ tokio::task_local! {
     pub(super) static INSIDE: Vec<Arc<Scope>>;
 }
 
-/// What a savepoint is to those who are inside it.
+/// One savepoint, as those who are inside of it know it.
 #[derive(Debug)]
 pub(crate) struct Scope {
     unit: UnitId,

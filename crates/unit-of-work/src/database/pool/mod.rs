@@ -1,8 +1,8 @@
 //! Connections that are kept for the next unit.
 //!
-//! Beside the driver's own pool, this one costs the way of an operation nothing: a connection is given back without a
-//! question to the server and without a task, and is tested only after it has been idle. It can do so because who uses a
-//! connection says when it is in doubt, and one in doubt is closed instead of given back.
+//! Unlike sqlx's pool, giving a connection back needs no round trip and no task, and a connection is tested only after it has been
+//! idle. That is safe because a unit marks its connection as *in doubt* while something is under way on it, and a connection in doubt
+//! is closed instead of kept.
 
 mod connector;
 mod pooled;

@@ -1,8 +1,8 @@
-//! What the text of a statement does beside its work: to the transaction, which is the unit's alone, and to the session,
-//! which the next unit gets.
+//! Side effects of a statement, read from its text: whether it would end or change the transaction, which only the unit may do, and
+//! whether it leaves something on the session, which the next unit would inherit.
 //!
-//! Every statement of a unit passes here. Most are told from their first word and a search for a few letters; only what is
-//! left is read token by token.
+//! Every statement of a unit is looked at. For most, the first word and a search for a few words are enough; only the others are read
+//! token by token.
 
 mod tokens;
 
@@ -10,7 +10,7 @@ use tokens::{Token, Tokens};
 
 pub(crate) use tokens::Dialect;
 
-/// What a statement does beside its work. The greater of two holds.
+/// The side effect of a statement. Of several statements, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effect {
     Nothing,

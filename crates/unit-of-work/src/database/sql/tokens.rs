@@ -1,4 +1,4 @@
-//! Cuts the text of a statement into what its engine would: enough to tell words from what only looks like them.
+//! Splits the text of a statement into tokens as its engine does: enough to tell keywords from what is quoted or commented.
 
 /// Whose rules hold for comments and quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
-//! The process of PostgreSQL at the other end of a connection: asked once, when the connection is made, so that it costs an
-//! operation nothing.
+//! The PostgreSQL process at the other end of a connection. It is asked who it is once, when the connection is made, so that it costs
+//! an operation nothing.
 //!
-//! Who has lost the connection can still name the process on another one: to stop its statement, to end it, or to learn
-//! whether its transaction is over. A process id alone is not enough, because ids are given out again; the moment at which the
-//! process started tells two of them apart.
+//! When the connection is lost, the process can still be named on another connection: to cancel its statement, to end it, or to learn
+//! whether its transaction is over. Process ids are reused, so the time at which the process started is part of its name.
 
 use std::sync::Arc;
 

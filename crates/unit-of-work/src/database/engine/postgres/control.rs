@@ -1,6 +1,7 @@
-//! What is said to PostgreSQL about a connection on another one: stop its statement, end it, is its transaction over?
+//! Orders about a connection that hangs, sent to PostgreSQL on another connection: cancel its statement, end its backend, ask whether
+//! its transaction is over.
 //!
-//! These connections are none of the pools', which may be full of the very connections that hang.
+//! They have a pool of their own, because the others may be full of the very connections that hang.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::database::{
 /// How many connections a [`Database`](crate::Database) may have for this, made when they are needed.
 pub(crate) const CONNECTIONS: u32 = 2;
 
-/// How long one order may take before it is given up, and the connection that it was given on.
+/// How long one order may take. After that, it and the connection that it was sent on are given up.
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
