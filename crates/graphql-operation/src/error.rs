@@ -65,6 +65,16 @@ impl Stage {
 /// A request that is not executed, and why. Nothing of it has run.
 ///
 /// Each error has its `extensions.code` ([`Stage::code`]), and the [`Stage`] as its source, for whoever makes an HTTP status of it.
+///
+/// ```
+/// use async_graphql::Request;
+/// use graphql_operation::{Options, Preparer, Schema, Stage};
+///
+/// let preparer = Preparer::new(Schema::parse("type Query { one: Int! }")?, Options::default());
+/// let refused = preparer.prepare(&mut Request::new("{ two }")).err().ok_or("is prepared")?;
+/// assert_eq!(refused.stage(), Stage::Validation);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Refused {
     stage: Stage,

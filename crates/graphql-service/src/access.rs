@@ -101,6 +101,15 @@ pub(super) async fn expired(caller: Option<impl Caller>) {
 }
 
 /// No authentication: everyone may do everything. For a server that only trusted clients can reach.
+///
+/// ```
+/// use graphql_service::{Anyone, Options};
+///
+/// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
+/// let options = Options::new(schema, Anyone);
+/// # let _ = options;
+/// # Ok::<(), graphql_operation::SchemaError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Anyone;
 

@@ -52,6 +52,15 @@ impl Lifecycle {
 }
 
 /// The times of stopping.
+///
+/// ```
+/// use std::time::Duration;
+/// use graphql_service::Stop;
+///
+/// // The load balancer has five seconds to hear of it, and what is under way ten to finish.
+/// let stop = Stop { notice: Duration::from_secs(5), drain: Duration::from_secs(10) };
+/// # let _ = stop;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stop {
     /// From `/readyz` saying no to the end of accepting.

@@ -21,6 +21,13 @@ use super::{refusal::Refusal, request_error::RequestError};
 use crate::setters::setters;
 
 /// Documents by the name that clients give them, read from a manifest.
+///
+/// ```
+/// use graphql_service::TrustedDocuments;
+///
+/// assert!(TrustedDocuments::from_manifest(r#"{"me": "{ me { name } }"}"#).is_ok());
+/// assert!(TrustedDocuments::from_manifest("no manifest").is_err());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedDocuments(HashMap<String, String>);
 

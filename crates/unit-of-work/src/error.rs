@@ -64,6 +64,18 @@ pub mod codes {
 }
 
 /// A database could not be opened.
+///
+/// ```no_run
+/// # async fn example() {
+/// use unit_of_work::{ConnectError, Database, DatabaseOptions};
+///
+/// match Database::connect("sqlite://app.db", DatabaseOptions::default()).await {
+///     Err(ConnectError::Timeout { after }) => println!("no answer within {after:?}"),
+///     Err(error) => println!("{error}"),
+///     Ok(database) => database.close().await,
+/// }
+/// # }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -105,6 +117,14 @@ pub enum ConnectError {
 }
 
 /// A unit of work refuses, or could not be committed.
+///
+/// ```
+/// use sea_orm::DbErr;
+/// use unit_of_work::UnitError;
+///
+/// let error: DbErr = UnitError::OutcomeUnknown.into();
+/// assert_eq!(UnitError::in_db_err(&error), Some(&UnitError::OutcomeUnknown));
+/// ```
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnitError {
@@ -170,6 +190,18 @@ impl From<UnitError> for DbErr {
 }
 
 /// Why the database refused COMMIT.
+///
+/// ```
+/// use unit_of_work::UnitError;
+///
+/// fn is_taken(error: &sea_orm::DbErr) -> bool {
+///     match UnitError::in_db_err(error) {
+///         Some(UnitError::CommitFailed(failure)) => failure.constraint.as_deref() == Some("person_name_unique"),
+///         _ => false,
+///     }
+/// }
+/// # let _ = is_taken;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitFailure {
@@ -180,6 +212,15 @@ pub struct CommitFailure {
 }
 
 /// What a database error means for the transaction it happened in.
+///
+/// ```
+/// use sea_orm::DbErr;
+/// use unit_of_work::FailureKind;
+///
+/// let kind = FailureKind::of(&DbErr::Custom("mine".to_owned()));
+/// assert_eq!(kind, FailureKind::Other);
+/// assert!(!kind.retryable());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {

@@ -36,6 +36,17 @@ use crate::{
 };
 
 /// What is counted of one operation.
+///
+/// ```
+/// use async_graphql::Request;
+/// use graphql_operation::{Options, Preparer, Schema};
+///
+/// let preparer = Preparer::new(Schema::parse("type Query { one: Int! }")?, Options::default());
+/// let prepared = preparer.prepare(&mut Request::new("{ one again: one }"))?;
+/// let measure = prepared.measure();
+/// assert_eq!((measure.root_fields, measure.aliases, measure.depth), (2, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Measure {

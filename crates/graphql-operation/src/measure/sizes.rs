@@ -35,6 +35,16 @@ pub struct Sizes {
 }
 
 /// How many items a list has.
+///
+/// ```
+/// use graphql_operation::{Size, Sizes};
+///
+/// // A list of two hundred at most, and one as long as its argument `first` says.
+/// let sizes = Sizes::default()
+///     .list("Query.currencies", Size::Items(200))
+///     .list("Query.newest", Size::Argument("first"));
+/// # let _ = sizes;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Size {

@@ -16,6 +16,14 @@ use crate::ast;
 pub(crate) type TypeId = usize;
 
 /// A schema, read from its definition language. See [`Schema::parse`].
+///
+/// ```
+/// use graphql_operation::Schema;
+///
+/// let schema = Schema::parse("type Query { one: Int! }")?;
+/// # let _ = schema;
+/// # Ok::<(), graphql_operation::SchemaError>(())
+/// ```
 #[derive(Debug)]
 pub struct Schema {
     types: Vec<TypeDefinition>,
@@ -30,6 +38,10 @@ pub struct Schema {
 }
 
 /// A text that does not define a schema.
+///
+/// ```
+/// assert!(graphql_operation::Schema::parse("type Query {").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError(pub(crate) String);
 

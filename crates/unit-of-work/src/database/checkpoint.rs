@@ -9,6 +9,14 @@ use super::{
 use crate::unit::acquire_error;
 
 /// What a checkpoint found. See [`Database::checkpoint`].
+///
+/// ```no_run
+/// # async fn example(database: &unit_of_work::Database) -> Result<(), sea_orm::DbErr> {
+/// if let Some(checkpoint) = database.checkpoint(64 * 1024 * 1024).await? {
+///     println!("the log had {} bytes", checkpoint.log_bytes);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpoint {

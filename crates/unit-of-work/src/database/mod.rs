@@ -40,6 +40,16 @@ use self::{
 use crate::{ConnectError, error::CommitFailure, look_up::LookUps, unit::UnitOfWork};
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use unit_of_work::{Database, DatabaseOptions};
+///
+/// let database = Database::connect("sqlite://app.db?mode=rwc", DatabaseOptions::default()).await?;
+/// // … serve …
+/// database.close().await;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Database {
     inner: Arc<Inner>,

@@ -8,10 +8,26 @@ const LONGEST: usize = 255;
 /// A client's name for one operation that must happen at most once: 1 to 255 visible ASCII characters, best a UUID.
 ///
 /// A transport with headers puts one into the request's data.
+///
+/// ```
+/// use unit_of_work::IdempotencyKey;
+///
+/// let key = IdempotencyKey::from_header(b"\"a-uuid\"")?;
+/// assert_eq!(key.as_str(), "a-uuid");
+/// let request = async_graphql::Request::new("mutation { pay }").data(key);
+/// # let _ = request;
+/// # Ok::<(), unit_of_work::idempotency::InvalidIdempotencyKey>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 /// A text is no idempotency key.
+///
+/// ```
+/// use unit_of_work::{IdempotencyKey, idempotency::InvalidIdempotencyKey};
+///
+/// assert_eq!(IdempotencyKey::new(""), Err(InvalidIdempotencyKey::Empty));
+/// ```
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidIdempotencyKey {
@@ -88,5 +104,12 @@ fn unquoted(quoted: &str) -> Result<String, InvalidIdempotencyKey> {
 
 /// The authenticated caller, as the application names it: a stable, short text. Put it into the request's data. One
 /// viewer's keys are nothing to another's.
+///
+/// ```
+/// use unit_of_work::Viewer;
+///
+/// let request = async_graphql::Request::new("mutation { pay }").data(Viewer("alice".to_owned()));
+/// # let _ = request;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Viewer(pub String);

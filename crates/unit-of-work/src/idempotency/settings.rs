@@ -10,6 +10,16 @@ use super::table::milliseconds;
 use crate::unit::marker::ASKED_WITHIN;
 
 /// How idempotency keys are kept. See [`idempotency`](crate::idempotency).
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::{Database, IdempotencySettings, UnitOfWorkExtension};
+///
+/// # fn example(database: Database) {
+/// let settings = IdempotencySettings::default().expires_after(Duration::from_secs(7 * 24 * 60 * 60));
+/// let units = UnitOfWorkExtension::new(database).idempotency(settings);
+/// # let _ = units; }
+/// ```
 #[derive(Clone)]
 pub struct IdempotencySettings {
     expires_after: Duration,

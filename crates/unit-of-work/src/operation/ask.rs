@@ -8,11 +8,30 @@ use crate::{codes, operation::respond::coded};
 
 /// A stricter isolation level for this operation. A weaker one than its kind's own is ignored. It travels with BEGIN, and
 /// costs no round trip.
+///
+/// ```
+/// use sea_orm::IsolationLevel;
+/// use unit_of_work::Isolation;
+///
+/// let request = async_graphql::Request::new("mutation { bookLastSeat }")
+///     .data(Isolation(IsolationLevel::Serializable));
+/// # let _ = request;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isolation(pub IsolationLevel);
 
 /// When this operation has to have ended, all attempts together, if that is before
 /// [`Settings::deadline`](crate::Settings::deadline).
+///
+/// ```
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+/// use unit_of_work::OperationDeadline;
+///
+/// let request = async_graphql::Request::new("{ one }")
+///     .data(OperationDeadline(Instant::now() + Duration::from_secs(2)));
+/// # let _ = request;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationDeadline(pub Instant);
 
@@ -23,6 +42,11 @@ pub struct OperationDeadline(pub Instant);
 /// but `true` and `false`, and a name that only spells it differently (`dry_run`), is refused with
 /// [`DRY_RUN_INVALID`](crate::codes::DRY_RUN_INVALID): the operation must not run for real because of a slip.
 /// On a query or a subscription it changes nothing, because they write nothing.
+///
+/// ```
+/// let request = async_graphql::Request::new("mutation { pay }").data(unit_of_work::DryRun);
+/// # let _ = request;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DryRun;
 

@@ -13,6 +13,22 @@ use crate::{
 };
 
 /// Borrows the operation's unit of work from a resolver's [`Context`].
+///
+/// ```
+/// use async_graphql::{Context, Object, Result};
+/// use sea_orm::ConnectionTrait;
+/// use unit_of_work::ContextExt;
+///
+/// struct Mutation;
+///
+/// #[Object]
+/// impl Mutation {
+///     async fn tidy(&self, ctx: &Context<'_>) -> Result<u64> {
+///         let deleted = ctx.unit().execute_unprepared("DELETE FROM draft").await?;
+///         Ok(deleted.rows_affected())
+///     }
+/// }
+/// ```
 pub trait ContextExt<'a> {
     /// The operation's unit of work.
     ///

@@ -35,6 +35,32 @@ use futures_util::{
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use async_graphql::dataloader::Loader;
+/// use sea_orm::DbErr;
+/// use unit_of_work::{UnitLoader, UnitOfWork};
+///
+/// struct Names(UnitOfWork);
+///
+/// impl UnitLoader for Names {
+///     fn from_unit(unit: UnitOfWork) -> Self {
+///         Self(unit)
+///     }
+/// }
+///
+/// impl Loader<i64> for Names {
+///     type Value = String;
+///     type Error = DbErr;
+///
+///     async fn load(&self, ids: &[i64]) -> Result<HashMap<i64, String>, DbErr> {
+///         // One statement for all of them, on `&self.0`.
+///         # let _ = ids;
+///         Ok(HashMap::new())
+///     }
+/// }
+/// ```
 pub trait UnitLoader: Send + Sync + 'static {
     /// Makes the loader for one operation.
     fn from_unit(unit: UnitOfWork) -> Self;

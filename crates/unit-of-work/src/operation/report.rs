@@ -7,6 +7,11 @@ use crate::unit::{Outcome, UnitOfWork};
 
 /// Whether a response tells of its unit in `extensions.unitOfWork`. Put it into a request's data to override the
 /// setting of the extension for that request. They are ordered by how much is told.
+///
+/// ```
+/// let request = async_graphql::Request::new("{ one }").data(unit_of_work::Report::InExtensions);
+/// # let _ = request;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Report {
     /// The response says nothing of it.

@@ -46,6 +46,18 @@ use crate::{
 ///
 /// Extensions' `request` hook does not run for what goes through here, their `subscribe` hook does: async-graphql takes
 /// shared data only on that road.
+///
+/// ```no_run
+/// # use async_graphql::{EmptyMutation, EmptySubscription, Executor, Object, Request, Schema};
+/// # struct Query;
+/// # #[Object] impl Query { async fn one(&self) -> i32 { 1 } }
+/// # async fn example(schema: Schema<Query, EmptyMutation, EmptySubscription>) {
+/// use unit_of_work::{RetryPolicy, Retrying};
+///
+/// let executor = Retrying::new(schema).policy(RetryPolicy::default().attempts(5));
+/// let response = executor.execute(Request::new("{ one }")).await;
+/// # let _ = response; }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Retrying<E> {
     executor: E,

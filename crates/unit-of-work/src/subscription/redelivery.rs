@@ -31,6 +31,18 @@ use crate::{
 };
 
 /// Why an event was not delivered, as its response would have said.
+///
+/// ```
+/// use async_graphql::{Error, ErrorExtensions};
+/// use unit_of_work::Undelivered;
+///
+/// fn interrupted(why: Undelivered) -> Error {
+///     Error::new("The feed was interrupted.").extend_with(|_, extensions| {
+///         extensions.set("retryable", why.retryable);
+///     })
+/// }
+/// # let _ = interrupted;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Undelivered {

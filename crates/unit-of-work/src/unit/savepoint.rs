@@ -33,6 +33,21 @@ use crate::{
 ///
 /// # Cancel safety
 /// Dropping the future of a statement makes the savepoint fail, in a unit that may write: it can only be rolled back.
+///
+/// ```no_run
+/// # use sea_orm::{ConnectionTrait, DbErr};
+/// # async fn example(unit: &unit_of_work::UnitOfWork) -> Result<(), DbErr> {
+/// use unit_of_work::Savepoint;
+///
+/// async fn tag(tx: &Savepoint) -> Result<(), DbErr> {
+///     tx.execute_unprepared("INSERT INTO tag VALUES ('new')").await?;
+///     tx.after_commit(async { println!("tagged") });
+///     Ok(())
+/// }
+///
+/// let tagged = unit.savepoint(tag).await;
+/// # let _ = tagged; Ok(()) }
+/// ```
 pub struct Savepoint {
     unit: UnitOfWork,
     lent: Arc<Mutex<Lent>>,

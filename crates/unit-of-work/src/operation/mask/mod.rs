@@ -27,6 +27,18 @@ mod words;
 use words::{DRIVER_WORDS, Said, bare, database_error, members, texts_of};
 
 /// An error of a resolver, as [`UnitOfWorkExtension::map_error`](crate::UnitOfWorkExtension::map_error) sees it.
+///
+/// ```
+/// use unit_of_work::{FailureKind, ResolverError, Shown};
+///
+/// fn map(resolver: ResolverError<'_>) -> Shown {
+///     match resolver.database {
+///         Some(FailureKind::Constraint) => Shown::Instead(async_graphql::Error::new("This is there already.")),
+///         _ => Shown::ByDefault,
+///     }
+/// }
+/// # let _ = map;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ResolverError<'a> {
@@ -37,6 +49,15 @@ pub struct ResolverError<'a> {
 }
 
 /// What a client is shown of an error.
+///
+/// ```
+/// # fn example(database: unit_of_work::Database) {
+/// use unit_of_work::{Shown, UnitOfWorkExtension};
+///
+/// // Nothing of any error is shown, but for an id under which the log has it.
+/// let units = UnitOfWorkExtension::new(database).map_error(|_| Shown::Masked);
+/// # let _ = units; }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Shown {

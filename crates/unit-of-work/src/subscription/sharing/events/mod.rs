@@ -38,6 +38,15 @@ const OVERHEAD: usize = 512;
 /// for this subscriber, it belongs to the key.
 ///
 /// Give it to [`redeliver_shared`](crate::redeliver_shared). Keep one for each source of events; clones are the same one.
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::SharedEvents;
+///
+/// // Responses to events that are told apart by a number: 16 MiB of them, for five seconds.
+/// let shared = SharedEvents::<u64>::new(16 * 1024 * 1024, Duration::from_secs(5));
+/// # let _ = shared;
+/// ```
 pub struct SharedEvents<K>(Arc<Shared<K>>);
 
 struct Shared<K> {
