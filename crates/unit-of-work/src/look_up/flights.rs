@@ -164,7 +164,7 @@ impl<L: SharedLookUp> UnderWay<L> {
     /// Looks up for all of them. Where that fails they go by themselves.
     async fn fly(self, passengers: Vec<Passenger<L>>) {
         let terms = Terms {
-            alone: true,
+            without_transaction: true,
             ..Terms::of(Access::ReadOnly)
         };
         let unit = UnitOfWork::new(self.database.clone(), terms, Span::none());
