@@ -11,7 +11,10 @@ impl UnitOfWork {
     /// `None` where the unit has to look for itself.
     pub(crate) fn board(&self) -> Option<Boarding> {
         let terms = &self.inner.terms;
-        if !terms.without_transaction || terms.timeline.is_some() || !self.begin_statement().is_plain() {
+        if !terms.without_transaction
+            || terms.timeline.is_some()
+            || !self.begin_statement().is_plain()
+        {
             return None;
         }
         let state = self.inner.state.clone().try_lock_owned().ok()?;
