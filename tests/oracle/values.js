@@ -15,6 +15,12 @@ const BLOCKS = ["", "a", 'a """ b', "one\n  two\n\n three", ' "quoted" ', "back\
 /** A text, mostly one of those that are given. */
 const text = (random, texts) => random.chance(0.6) ? random.of(texts) : Array.from({ length: 1 + random.below(6) }, () => random.of(PIECES)).join("");
 
+/** A number of JSON for anything: none that is an integer of which a double loses digits, as which JavaScript takes it. */
+function anyFraction(random) {
+  const number = fraction(random);
+  return Number.isInteger(Number(number)) && !Number.isSafeInteger(Number(number)) ? "1.5" : number;
+}
+
 /** A number with a fraction, with as many digits as there can be, or at an end of what there is. */
 const fraction = (random) => random.weighted([
   [2, () => random.of(["1.5", "-0.25", "1e3", "1.0", "0.5E2", "-0.0", "0e0", "1E+2", "2.5E-3", "100e-2"])],
@@ -170,7 +176,7 @@ export function anyJson(random, depth = 2) {
   return random.weighted([
     [1, () => "null"],
     [2, () => random.of(["0", "1", "-1", "1.5", "1.0", "2147483648", "1e2"])],
-    [0.5, () => fraction(random)],
+    [0.5, () => anyFraction(random)],
     [2, () => JSON.stringify(random.of(["", "a", "PLAIN", "7", "x".repeat(9), "😀"]))],
     [1, () => random.of(["true", "false"])],
     [depth, () => `[${Array.from({ length: random.below(3) }, () => anyJson(random, depth - 1)).join(",")}]`],
