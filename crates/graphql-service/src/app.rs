@@ -52,7 +52,7 @@ struct Shared {
     graphql: Option<Handler>,
     routes: Router,
     /// The same, for requests whose span is sent somewhere.
-    told_routes: Router,
+    recorded_routes: Router,
     cors: Option<CorsLayer>,
     /// The names that are answered, and what is advised about others.
     hosts: (Hosts, &'static str),
@@ -73,7 +73,7 @@ impl App {
         metrics: Option<Self>,
     ) -> Self {
         Self(Arc::new(Shared {
-            told_routes: routes.clone().layer(middleware::map_request(tell_route)),
+            recorded_routes: routes.clone().layer(middleware::map_request(tell_route)),
             graphql,
             routes,
             cors: browser::cors(origins),
@@ -140,7 +140,7 @@ impl Shared {
             Some(graphql) if !is_recorded && request.uri().path() == GRAPHQL => graphql(request),
             _ => {
                 let routes = if is_recorded {
-                    &self.told_routes
+                    &self.recorded_routes
                 } else {
                     &self.routes
                 };

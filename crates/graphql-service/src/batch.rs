@@ -14,10 +14,9 @@ use super::{
     admission,
     graphql::{Asked, Place},
     refusal::Refusal,
-    response,
+    request_options, response,
     routes::GraphqlState,
     slots::{Class, Cost, current_address},
-    wishes,
 };
 
 /// Answers a batch in order.
@@ -30,7 +29,7 @@ pub(super) async fn batch<E: Executor, A: Authentication>(
     let take = || state.slots.take(asked.caller.name(), current_address());
     let _slot = place.is_shared().then(take).transpose()?;
     let media_type = asked.accept.json();
-    if asked.wishes.all_or_nothing() {
+    if asked.options.all_or_nothing() {
         let responses = together(state, requests, asked, place).await?;
         return Ok(response::batch(responses, media_type).await);
     }
@@ -60,14 +59,14 @@ async fn together<E: Executor, A: Authentication>(
             let (parts, _) = parts(&shared, requests, &own, 0)?;
             Ok(as_one(&shared.executor, parts).await)
         };
-        let deadline = asked.wishes.deadline();
+        let deadline = asked.options.deadline();
         return state.slots.heavy(asked.client(), deadline, work).await?;
     }
     let (parts, cost) = parts(state, requests, asked, place.bytes())?;
     if place.is_shared() && state.slots.class(cost) == Class::Heavy {
         let executor = state.executor.clone();
         let work = async move { as_one(&executor, parts).await };
-        let deadline = asked.wishes.deadline();
+        let deadline = asked.options.deadline();
         return state.slots.heavy(asked.client(), deadline, work).await;
     }
     Ok(as_one(&state.executor, parts).await)
@@ -87,7 +86,7 @@ fn parts<E: Executor, A: Authentication>(
         let admitted = admission::admit(&mut request, bytes, &state.preparer)?;
         cost = cost.and(admitted.cost);
         admitted.of(&mut request, &asked.caller)?;
-        asked.wishes.mark_part(&mut request)?;
+        asked.options.mark_part(&mut request)?;
         Ok::<_, Refusal>(request)
     });
     let parts = parts.collect::<Result<_, _>>()?;
@@ -115,13 +114,13 @@ async fn element<E: Executor, A: Authentication>(
             let (request, _) = part(&shared, request, &own, 0)?;
             Ok(shared.executor.execute(request).await)
         };
-        let deadline = asked.wishes.deadline();
+        let deadline = asked.options.deadline();
         return state.slots.heavy(asked.client(), deadline, work).await?;
     }
     let (request, cost) = part(state, request, asked, place.bytes())?;
     if place.is_shared() && state.slots.class(cost) == Class::Heavy {
         let executor = state.executor.clone();
-        let deadline = wishes::deadline(&request);
+        let deadline = request_options::deadline(&request);
         let work = async move { executor.execute(request).await };
         return state.slots.heavy(asked.client(), deadline, work).await;
     }
@@ -140,6 +139,6 @@ fn part<E: Executor, A: Authentication>(
     if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());
     }
-    asked.wishes.mark(&mut request)?;
+    asked.options.mark(&mut request)?;
     Ok((request, admitted.cost))
 }

@@ -29,11 +29,11 @@ use super::{
     multipart, origin,
     refusal::Refusal,
     request::{self, Requests},
+    request_options::{self, RequestOptions},
     response,
     routes::GraphqlState,
     slots::{self, Class, Client},
     socket, spelling,
-    wishes::{self, Wishes},
 };
 
 /// Answers everything that arrives at `/graphql`.
@@ -81,9 +81,9 @@ async fn socket<E: Executor, A: Authentication>(
         return Err(axum::extract::Request::from_parts(parts, body));
     };
     Ok(match handshake(state, &parts).await {
-        Ok((wishes, caller)) => {
+        Ok((options, caller)) => {
             let busy = parts.extensions.remove();
-            socket::accept(upgrade, Arc::clone(state), wishes, caller, busy)
+            socket::accept(upgrade, Arc::clone(state), options, caller, busy)
         }
         Err(refusal) => refusal.into_http(MediaType::Json),
     })
@@ -92,19 +92,19 @@ async fn socket<E: Executor, A: Authentication>(
 async fn handshake<E, A: Authentication>(
     state: &GraphqlState<E, A>,
     parts: &Parts,
-) -> Result<(Wishes, Option<A::Caller>), Refusal> {
+) -> Result<(RequestOptions, Option<A::Caller>), Refusal> {
     origin::check(parts, &state.origins)?;
     idempotency::refuse(&parts.headers)?;
     let caller = state.authentication.of_handshake(&parts.headers).await?;
-    let wishes = Wishes::of_handshake(&parts.headers, state.switches)?;
-    Ok((wishes, caller))
+    let options = RequestOptions::of_handshake(&parts.headers, state.switches)?;
+    Ok((options, caller))
 }
 
 /// Who asks, how, and for what form of an answer.
 #[derive(Clone)]
 pub(super) struct Asked<C> {
     pub(super) caller: C,
-    pub(super) wishes: Wishes,
+    pub(super) options: RequestOptions,
     pub(super) accept: Accept,
 }
 
@@ -138,12 +138,12 @@ async fn answer<E: Executor, A: Authentication>(
 ) -> Result<Response, Refusal> {
     let asked = Asked {
         caller: state.authentication.of_request(request.headers()).await?,
-        wishes: Wishes::of(request.headers(), state.switches)?,
+        options: RequestOptions::of(request.headers(), state.switches)?,
         accept,
     };
     match *request.method() {
         Method::GET => {
-            asked.wishes.without_batch()?;
+            asked.options.without_batch()?;
             origin::check_get(&request, &state.origins)?;
             let bytes = request.uri().query().map_or(0, str::len);
             let request = Box::new(request::from_uri(request.uri())?);
@@ -159,10 +159,10 @@ async fn answer<E: Executor, A: Authentication>(
             let bytes = body.len();
             if state.slots.is_large(bytes) {
                 let asked = Asked {
-                    wishes: asked.wishes.counting_from_now(),
+                    options: asked.options.counting_from_now(),
                     ..asked
                 };
-                let (client, deadline) = (asked.client(), asked.wishes.deadline());
+                let (client, deadline) = (asked.client(), asked.options.deadline());
                 let shared = Arc::clone(state);
                 let work = async move { posted(&shared, &body, keys, &asked, Place::Heavy).await };
                 // Boxed, as it would make the future of every request larger; so are those below.
@@ -186,7 +186,7 @@ async fn posted<E: Executor, A: Authentication>(
 ) -> Result<Response, Refusal> {
     match request::from_body(body, state.limits.batch)? {
         Requests::Single(mut request) => {
-            asked.wishes.without_batch()?;
+            asked.options.without_batch()?;
             idempotency::mark(&mut request, key?);
             single(state, request, asked, |_| Ok(()), place).await
         }
@@ -231,10 +231,10 @@ async fn single<E: Executor, A: Authentication>(
     // A few bytes can name a long document.
     if place.is_shared() && state.slots.is_large(request.query.len()) {
         let asked = Asked {
-            wishes: asked.wishes.counting_from_now(),
+            options: asked.options.counting_from_now(),
             ..asked.clone()
         };
-        let (client, deadline) = (asked.client(), asked.wishes.deadline());
+        let (client, deadline) = (asked.client(), asked.options.deadline());
         let shared = Arc::clone(state);
         let work = async move { resolved(&shared, request, &asked, refuse, Place::Heavy).await };
         return Box::pin(state.slots.heavy(client, deadline, work)).await?;
@@ -261,7 +261,7 @@ async fn resolved<E: Executor, A: Authentication>(
         let Some(stream) = asked.accept.stream() else {
             return Err(Refusal::subscription());
         };
-        asked.wishes.mark(&mut request)?;
+        asked.options.mark(&mut request)?;
         let viewer = asked.caller.name();
         let share = state.slots.subscribe(viewer, slots::current_address())?;
         let subscribe = Subscribe::new(*request, &asked.caller, share);
@@ -278,10 +278,10 @@ async fn resolved<E: Executor, A: Authentication>(
     if asked.accept.only_streams() && !asked.accept.only_events() {
         return Err(Refusal::not_streamed());
     }
-    asked.wishes.mark(&mut request)?;
+    asked.options.mark(&mut request)?;
     if is_heavy {
         let (executor, asked) = (state.executor.clone(), asked.clone());
-        let (client, deadline) = (asked.client(), wishes::deadline(&request));
+        let (client, deadline) = (asked.client(), request_options::deadline(&request));
         let work = async move {
             let response = executor.execute(*request).await;
             asked.write(response).await

@@ -6,10 +6,10 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | what does the application decide? | [`Options`] in `options`, [`Authentication`] in `access`, [`Switches`] in `wishes` |
+//! | what does the application decide? | [`Options`] in `options`, [`Authentication`] in `access`, [`Switches`] in `request_options` |
 //! | which routes are there, and what lies around every request? | `routes`, `app`, `trace`, `trace_context`, `host`, `browser`, `panic` |
 //! | which connections are taken, and how does a server end? | `connection`, `lifecycle`, `health`, `metrics` |
-//! | what does a request say? | `media`, `request`, `persisted`, `wishes`, `spelling`, `idempotency`, `origin` |
+//! | what does a request say? | `media`, `request`, `persisted`, `request_options`, `spelling`, `idempotency`, `origin` |
 //! | what becomes of several at once? | `batch` |
 //! | may it run, and when? | `admission`, `limits`, `slots` |
 //! | how is it answered? | `response`, `writing`, `events`, `multipart`, `event_text`, `socket` |
@@ -33,10 +33,10 @@ pub use self::{
     persisted::{PersistedOptions, TrustedDocuments},
     refusal::Refusal,
     request_error::{RequestError, RequestErrors},
+    request_options::Switches,
     routes::app,
     slots::HeavyOptions,
     socket::SocketOptions,
-    wishes::Switches,
 };
 
 mod access;
@@ -63,6 +63,7 @@ mod persisted;
 mod refusal;
 mod request;
 mod request_error;
+mod request_options;
 mod response;
 mod routes;
 mod setters;
@@ -71,5 +72,4 @@ mod socket;
 mod spelling;
 mod trace;
 mod trace_context;
-mod wishes;
 mod writing;

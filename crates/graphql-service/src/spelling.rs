@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, Uri};
 
-use super::{refusal::Refusal, wishes::Switches};
+use super::{refusal::Refusal, request_options::Switches};
 
 /// The headers that are switches.
 const HEADERS: [&str; 5] = [

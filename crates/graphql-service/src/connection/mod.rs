@@ -2,7 +2,7 @@
 //!
 //! Read `peer.rs` first: what is known of one connection. `orders.rs` is what it is told to do. `table.rs` has all of them, decides who may come and who has to go, and
 //! looks at their times twice in each of the shortest. `stream.rs` is the connection itself, which counts what is read and does not
-//! wait for a client that does not read; `pace.rs` says how fast. `service.rs` counts what a request and its response hold. `listener.rs` is where they come
+//! wait for a client that does not read; `pace.rs` says how fast. `service.rs` answers its requests, and counts what each holds: `arriving.rs` of the request, `leaving.rs` of the response. `listener.rs` is where they come
 //! from, `descriptors.rs` how many there can be. `serve.rs` puts them together.
 //!
 //! A client costs memory by what it leaves half sent (headers, a body) and by what it leaves unread (responses). Both are counted,
@@ -15,19 +15,22 @@ use std::time::Duration;
 
 use crate::setters::setters;
 
+pub(super) use self::{
+    arriving::ArrivalError,
+    leaving::Packed,
+    peer::{Busy, Unread},
+    serve::serve,
+    table::Table,
+};
 pub use self::{
     descriptors::{most_connections, most_descriptors},
     listener::{Listener, is_out_of_descriptors},
     table::network,
 };
-pub(super) use self::{
-    peer::{Busy, Unread},
-    serve::serve,
-    service::{ArrivalError, Packed},
-    table::Table,
-};
 
+mod arriving;
 mod descriptors;
+mod leaving;
 mod listener;
 mod orders;
 mod pace;

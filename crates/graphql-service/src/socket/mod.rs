@@ -32,7 +32,8 @@ use self::{
     session::{End, Session},
 };
 use crate::{
-    access::Authentication, connection::Busy, routes::GraphqlState, slots, wishes::Wishes,
+    access::Authentication, connection::Busy, request_options::RequestOptions,
+    routes::GraphqlState, slots,
 };
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -55,7 +56,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 pub(super) fn accept<E: Executor, A: Authentication>(
     upgrade: WebSocketUpgrade,
     state: Arc<GraphqlState<E, A>>,
-    wishes: Wishes,
+    options: RequestOptions,
     caller: Option<A::Caller>,
     busy: Option<Busy>,
 ) -> Response {
@@ -73,7 +74,7 @@ pub(super) fn accept<E: Executor, A: Authentication>(
             let session = async move {
                 let _token = token;
                 let cut = state.lifecycle.cut.clone();
-                cut.run_until_cancelled(serve(socket, state, wishes, caller, address, busy))
+                cut.run_until_cancelled(serve(socket, state, options, caller, address, busy))
                     .await;
             };
             session.instrument(span)
@@ -83,7 +84,7 @@ pub(super) fn accept<E: Executor, A: Authentication>(
 async fn serve<E: Executor, A: Authentication>(
     mut socket: WebSocket,
     state: Arc<GraphqlState<E, A>>,
-    wishes: Wishes,
+    options: RequestOptions,
     caller: Option<A::Caller>,
     address: Option<IpAddr>,
     busy: Option<Busy>,
@@ -94,7 +95,7 @@ async fn serve<E: Executor, A: Authentication>(
         let mut session = Session {
             socket,
             state,
-            wishes,
+            options,
             caller,
             address,
             is_acknowledged: false,

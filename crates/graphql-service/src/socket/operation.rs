@@ -18,9 +18,10 @@ use crate::{
     panic,
     refusal::Refusal,
     request_error::RequestError,
+    request_options,
     response::WireErrors,
     slots::{Client, Slot, Slots},
-    trace_context, wishes,
+    trace_context,
 };
 
 /// An operation under way. Dropping it ends the operation, which rolls back.
@@ -149,7 +150,7 @@ impl Run {
                 return outlet.only(response).await;
             }
             Self::Heavy(request, slots, client) => {
-                let deadline = wishes::deadline(&request);
+                let deadline = request_options::deadline(&request);
                 let work = async move { executor.execute(*request).await };
                 let response = Box::pin(slots.heavy(client, deadline, work)).await;
                 return outlet

@@ -20,10 +20,10 @@ use crate::{
     admission,
     event_text::Subscribe,
     refusal::Refusal,
+    request_options::RequestOptions,
     response::WireErrors,
     routes::GraphqlState,
     slots::{Class, Client},
-    wishes::Wishes,
 };
 
 /// Whether a message was too long to be read at all.
@@ -52,7 +52,7 @@ impl From<Close> for End {
 pub(super) struct Session<E, A: Authentication> {
     pub(super) socket: WebSocket,
     pub(super) state: Arc<GraphqlState<E, A>>,
-    pub(super) wishes: Wishes,
+    pub(super) options: RequestOptions,
     /// Who opened the socket, once that is known.
     pub(super) caller: Option<A::Caller>,
     /// Where it was opened from.
@@ -170,8 +170,8 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             }
             ClientMessage::ConnectionInit { payload } => {
                 if let Some(payload) = &payload {
-                    match self.wishes.with_init(payload) {
-                        Ok(wishes) => self.wishes = wishes,
+                    match self.options.with_init(payload) {
+                        Ok(options) => self.options = options,
                         Err(refusal) => {
                             return ControlFlow::Break(
                                 Close::bad_message(refusal.message()).into(),
@@ -235,7 +235,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
     ) -> impl Future<Output = Result<T, Refusal>> {
         // Boxed: it is rare, and would make the future of every socket larger.
         let slots = &self.state.slots;
-        Box::pin(slots.heavy(self.client(), self.wishes.deadline(), work))
+        Box::pin(slots.heavy(self.client(), self.options.deadline(), work))
     }
 
     fn client(&self) -> Client {
@@ -301,7 +301,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         // Nothing is subscribed to before the caller is known.
         let caller = caller.ok_or_else(|| Refusal::forbidden("the caller is not known"))?;
         let admitted = admitted.of(&mut request, caller)?;
-        self.wishes.mark(&mut request)?;
+        self.options.mark(&mut request)?;
         Ok(match admitted.kind {
             OperationType::Subscription => {
                 let share = self.state.slots.subscribe(caller.name(), self.address)?;

@@ -67,7 +67,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The switches of one HTTP request, or of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wishes {
+pub(super) struct RequestOptions {
     report: Report,
     /// Those that this server takes.
     switches: Switches,
@@ -78,7 +78,7 @@ pub(super) struct Wishes {
     until: Option<Instant>,
 }
 
-impl Wishes {
+impl RequestOptions {
     /// Reads them from the headers.
     pub(super) fn of(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
         if !spelling::check_headers(headers, switches)? {
@@ -173,7 +173,7 @@ impl Wishes {
         self.until.or_else(|| self.counting_from_now().until)
     }
 
-    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`Wishes::counting_from_now`].
+    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`RequestOptions::counting_from_now`].
     pub(super) fn mark(self, request: &mut Request) -> Result<(), Refusal> {
         spelling::check_extensions(request.extensions.keys(), self.switches)?;
         let own = match request.extensions.get("timeout") {
@@ -212,7 +212,7 @@ impl Wishes {
         self.all_or_nothing == Some(true)
     }
 
-    /// As [`Wishes::mark`], for a part of a batch that is one unit of work.
+    /// As [`RequestOptions::mark`], for a part of a batch that is one unit of work.
     pub(super) fn mark_part(self, request: &mut Request) -> Result<(), Refusal> {
         self.mark(request)?;
         request.data.insert(AllOrNothing);

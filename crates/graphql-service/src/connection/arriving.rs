@@ -1,0 +1,180 @@
+//! The bodies of requests, which come within a time and at a rate, and are counted.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::body::{Bytes, HttpBody};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::peer::Peer;
+
+/// How long a body may take before its rate is looked at.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// The bytes of one body.
+pub(super) struct BodyBytes {
+    peer: Arc<Peer>,
+    bytes: AtomicUsize,
+}
+
+impl BodyBytes {
+    pub(super) fn new(peer: Arc<Peer>) -> Self {
+        Self {
+            peer,
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    pub(super) fn add(&self, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes, Relaxed);
+        self.peer.hold_body(bytes)
+    }
+}
+
+impl Drop for BodyBytes {
+    fn drop(&mut self) {
+        self.peer.release_body(*self.bytes.get_mut());
+    }
+}
+
+/// Why a body did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ArrivalError {
+    #[error("the body takes too long")]
+    Late,
+    #[error("the bodies that are arriving leave no room for another")]
+    Full,
+}
+
+/// The body of a request, which comes within a time and at a rate, and is counted.
+pub(super) struct Arriving {
+    incoming: Incoming,
+    peer: Arc<Peer>,
+    counted: Option<Arc<BodyBytes>>,
+    /// When it first had to be waited for.
+    began: Option<Instant>,
+    received: usize,
+    /// Bytes that are counted until the body has come.
+    held: usize,
+    /// There once it had to be waited for.
+    due: Option<Pin<Box<Sleep>>>,
+    is_over: bool,
+}
+
+impl Arriving {
+    pub(super) fn new(
+        incoming: Incoming,
+        peer: Arc<Peer>,
+        counted: Option<Arc<BodyBytes>>,
+    ) -> Self {
+        peer.begin_arriving();
+        Self {
+            incoming,
+            peer,
+            counted,
+            began: None,
+            received: 0,
+            held: 0,
+            due: None,
+            is_over: false,
+        }
+    }
+
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.peer.end_arriving();
+            self.peer.release_body(std::mem::take(&mut self.held));
+        }
+    }
+
+    /// When the next byte has to be there, of a body that began to be waited for then.
+    fn deadline(&self, began: Instant) -> Instant {
+        let options = self.peer.options();
+        let rate = u64::try_from(options.body_rate.max(1)).unwrap_or(u64::MAX);
+        let earned = Duration::from_secs(u64::try_from(self.received).unwrap_or(u64::MAX) / rate);
+        let time = FIRST.saturating_add(earned).min(options.body_timeout);
+        began + time
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.received += bytes;
+                // With the head of its frame, of which there is one for each kilobyte at least where a client means well.
+                this.peer.allow(bytes + bytes / 64);
+                let has_room = match &this.counted {
+                    Some(counted) => counted.add(bytes),
+                    None => {
+                        this.held += bytes;
+                        this.peer.hold_body(bytes)
+                    }
+                };
+                if !has_room {
+                    this.end();
+                    return Poll::Ready(Some(Err(ArrivalError::Full.into())));
+                }
+                if this
+                    .began
+                    .is_some_and(|began| Instant::now() > this.deadline(began))
+                {
+                    this.end();
+                    return Poll::Ready(Some(Err(ArrivalError::Late.into())));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                this.end();
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                this.end();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let began = *this.began.get_or_insert_with(Instant::now);
+                let deadline = this.deadline(began);
+                let due = this
+                    .due
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+                if due.deadline() != deadline {
+                    due.as_mut().reset(deadline);
+                }
+                ready!(due.as_mut().poll(context));
+                this.end();
+                Poll::Ready(Some(Err(ArrivalError::Late.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
