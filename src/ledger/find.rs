@@ -72,7 +72,7 @@ pub async fn accounts_by_id(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The accounts with these codes, as they are stored ([`AccountRef::normalised`]).
+/// The accounts with these codes, as they are stored: trimmed, and in the form NFC.
 ///
 /// # Errors
 /// When the database fails.
