@@ -59,11 +59,24 @@ on_every_engine! {
         server.open_accounts().await;
         let silent = server.silent(60).await;
         // One after the other, each on a connection of its own.
-        let mut acknowledged = 0;
+        let (mut acknowledged, mut unanswered) = (0, 0);
         for n in 0..10 {
-            assert_eq!(server.post(10).await.as_deref(), Some(""), "entry {n}");
-            assert_eq!(server.read().await.as_deref(), Some(""), "entry {n}");
+            // Where there are two descriptors for all clients, one that has just come may have to make room for the next: it comes again.
+            let mut codes = Vec::new();
+            while codes.last() != Some(&Some(String::new())) && codes.len() < 5 {
+                codes.push(server.post(10).await);
+            }
+            assert_eq!(codes.pop(), Some(Some(String::new())), "entry {n}: {codes:?}");
+            assert!(codes.iter().all(Option::is_none), "entry {n}: {codes:?}");
             acknowledged += 1;
+            unanswered += i64::try_from(codes.len()).unwrap();
+            let mut read = server.read().await;
+            for _ in 0..4 {
+                if read.is_none() {
+                    read = server.read().await;
+                }
+            }
+            assert_eq!(read.as_deref(), Some(""), "entry {n}");
         }
         // All at once: more than there can be connections, of clients or to the database.
         let both = join_all((0..40).map(async |_| (server.post(10).await, server.read().await))).await;
@@ -72,7 +85,7 @@ on_every_engine! {
         }
         let written = both.iter().filter(|(post, _)| post.as_deref() == Some(""));
         acknowledged += i64::try_from(written.count()).unwrap();
-        let unanswered = i64::try_from(both.iter().filter(|(post, _)| post.is_none()).count()).unwrap();
+        unanswered += i64::try_from(both.iter().filter(|(post, _)| post.is_none()).count()).unwrap();
         drop(silent);
         eventually("it is as before", async || {
             server.try_ready().await.is_some_and(|(status, _)| status == 200)
