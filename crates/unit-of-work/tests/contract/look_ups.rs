@@ -305,6 +305,8 @@ on_every_engine! {
         let two = answer(two).await;
         assert_eq!(data(&two), serde_json::json!({ "markAndCount": ["c", "6"] }), "{two:?}");
         assert_eq!((&report(&two)["attempts"], &report(&two)["statements"]), (&1.into(), &2.into()));
+        // The row was read again, on the snapshot that was counted: the shared one is older.
+        assert_eq!(busy.gate.statements()[2..], [names(&["c"]), names(&["c"])]);
         busy.ends().await;
     }
 
