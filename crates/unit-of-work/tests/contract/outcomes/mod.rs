@@ -190,3 +190,26 @@ async fn markers_are_swept() {
     assert_eq!(old, Ok(before + 1));
     assert_eq!(count().await, 1);
 }
+
+/// A unit of which nobody needs to know whether it was committed inserts no marker, and is committed all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unit_that_needs_no_proof_has_no_marker() {
+    let (stage, _proxy) = unconfigured().await;
+    let observer = stage.observer().await;
+    let count = "SELECT count(*) FROM unit_of_work_marker";
+    let before = observer.i64(count).await;
+    for (name, needs_proof) in [("proved", true), ("not proved", false)] {
+        let write = async |unit: unit_of_work::UnitOfWork| {
+            if !needs_proof {
+                unit.needs_no_proof();
+            }
+            let insert = format!("INSERT INTO mark VALUES ('{name}')");
+            sea_orm::ConnectionTrait::execute_unprepared(&unit, &insert).await?;
+            Ok::<_, sea_orm::DbErr>(())
+        };
+        stage.database.write(write).await.expect("commits");
+        // That of the first.
+        assert_eq!(observer.i64(count).await - before, 1, "{name}");
+    }
+    assert_eq!(stage.marks().await, ["not proved", "proved"]);
+}
