@@ -2,74 +2,49 @@
 //!
 //! # Layout
 //!
-//! Read `graphql` first: it is the way of an HTTP request through the others.
+//! For those who change the crate: read `graphql` first, which is the way of a request through the others.
 //!
 //! | question | module |
 //! |---|---|
-//! | what does the application decide? | [`Options`] in `options`, [`Authentication`] in `access`, [`Switches`] in `request_options` |
-//! | which routes are there, and what lies around every request? | `routes`, `app`, `trace`, `trace_context`, `host`, `browser`, `panic` |
-//! | which connections are taken, and how does a server end? | `connection`, `lifecycle`, `health`, `metrics` |
-//! | what does a request say? | `media`, `request`, `persisted`, `request_options`, `spelling`, `idempotency`, `origin` |
-//! | what becomes of several at once? | `batch` |
-//! | may it run, and when? | `admission`, `limits`, `slots` |
-//! | how is it answered? | `response`, `writing`, `events`, `multipart`, `event_text`, `socket` |
-//! | how is it refused? | `refusal`, `request_error` |
+//! | how does an operation go from its request to its answer, on each transport? | `graphql` |
+//! | what does a request say? | `request` |
+//! | may it run, and when? | `admission`: callers, limits, slots |
+//! | how is it answered or refused? | `answer` |
+//! | what does the application decide, which routes are there, and what lies around every request? | `edge` |
+//! | which connections are taken, and what may each cost? | `connection` |
+//! | how does a server start and end? | `lifecycle` |
+//! | what does the server tell about itself? | `observe` |
 //!
 //! What never goes here: a database, a schema of its own, and anything that one application alone decides.
 
 pub use self::{
-    access::{Anyone, Authentication, Caller, Init},
-    app::App,
+    admission::access::{Anyone, Authentication, Caller, Init},
+    admission::limits::Limits,
+    admission::slots::HeavyOptions,
+    answer::refusal::Refusal,
+    answer::request_error::{RequestError, RequestErrors},
     connection::{
         ConnectionOptions, Listener, is_out_of_descriptors, most_connections, most_descriptors,
         network,
     },
-    health::Readiness,
-    host::Hosts,
+    edge::app::App,
+    edge::host::Hosts,
+    edge::options::Options,
+    edge::routes::app,
+    graphql::socket::SocketOptions,
     lifecycle::{Connection, Stop, Stopped, serve},
-    limits::Limits,
-    metrics::Metrics,
-    options::Options,
-    persisted::{PersistedOptions, TrustedDocuments},
-    refusal::Refusal,
-    request_error::{RequestError, RequestErrors},
-    request_options::Switches,
-    routes::app,
-    slots::HeavyOptions,
-    socket::SocketOptions,
+    observe::health::Readiness,
+    observe::metrics::Metrics,
+    request::persisted::{PersistedOptions, TrustedDocuments},
+    request::request_options::Switches,
 };
 
-mod access;
 mod admission;
-mod app;
-mod batch;
-mod browser;
+mod answer;
 mod connection;
-mod event_text;
-mod events;
+mod edge;
 mod graphql;
-mod health;
-mod host;
-mod idempotency;
 mod lifecycle;
-mod limits;
-mod media;
-mod metrics;
-mod multipart;
-mod options;
-mod origin;
-mod panic;
-mod persisted;
-mod refusal;
+mod observe;
 mod request;
-mod request_error;
-mod request_options;
-mod response;
-mod routes;
 mod setters;
-mod slots;
-mod socket;
-mod spelling;
-mod trace;
-mod trace_context;
-mod writing;

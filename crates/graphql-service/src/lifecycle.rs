@@ -14,11 +14,10 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
+use crate::{
     App,
+    answer::{media::MediaType, refusal::Refusal},
     connection::{self, Listener},
-    media::MediaType,
-    refusal::Refusal,
 };
 
 /// How long the answers to what was cut off may take to leave.
@@ -26,18 +25,18 @@ const FLUSH: Duration = Duration::from_millis(500);
 
 /// Where a server is in its life. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lifecycle {
+pub(crate) struct Lifecycle {
     /// The server has been asked to stop.
-    pub(super) draining: CancellationToken,
+    pub(crate) draining: CancellationToken,
     /// The time to finish is over.
-    pub(super) cut: CancellationToken,
+    pub(crate) cut: CancellationToken,
     /// The open WebSockets: axum does not wait for a connection that was upgraded.
-    pub(super) sockets: TaskTracker,
+    pub(crate) sockets: TaskTracker,
 }
 
 impl Lifecycle {
     /// Drops what makes an answer, when it has not finished and the time for it is over.
-    pub(super) async fn cut_off(&self, answer: impl Future<Output = Response>) -> Response {
+    pub(crate) async fn cut_off(&self, answer: impl Future<Output = Response>) -> Response {
         self.cut
             .run_until_cancelled(answer)
             .await

@@ -22,7 +22,11 @@ use super::{
     leaving::Leaving,
     peer::{Busy, Peer},
 };
-use crate::{App, media::MediaType, refusal::Refusal, slots::of_address};
+use crate::{
+    App,
+    admission::slots::of_address,
+    answer::{media::MediaType, refusal::Refusal},
+};
 
 /// Bodies up to this long are not counted after they have come, as operations at once are bounded.
 const SMALL: u64 = 16 * 1024;

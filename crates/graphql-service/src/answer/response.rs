@@ -1,0 +1,230 @@
+//! Writes GraphQL responses into HTTP responses.
+
+use async_graphql::{Response as GraphqlResponse, ServerError, Value};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
+use unit_of_work::codes;
+
+use crate::answer::{media::MediaType, request_error::RequestError, writing::json};
+
+/// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
+/// an operation that was executed answers 200, also where its `data` is null. But one that the server or its database could not serve now
+/// did not get far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
+pub(crate) async fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
+    let unavailable = Unavailable::of(&response);
+    let status = match (RequestError::of(&response), unavailable) {
+        (Some(_), _) => media_type.request_error_status(),
+        (None, Some(_)) => media_type.unavailable_status(),
+        (None, None) => StatusCode::OK,
+    };
+    let headers = std::mem::take(&mut response.http_headers);
+    let mut http = http_response(status, json(response).await, vec![headers], media_type);
+    if let Some(Unavailable::For(seconds)) = unavailable
+        && status == StatusCode::SERVICE_UNAVAILABLE
+    {
+        let headers = http.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    http
+}
+
+/// The server or its database cannot serve an operation now, whatever it is. Nothing of it has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unavailable {
+    /// It may be served after so many seconds, as far as anybody can tell.
+    For(&'static str),
+    /// Somebody has to mend something first.
+    UntilMended,
+}
+
+impl Unavailable {
+    /// Whether there is nothing in the response but that.
+    fn of(response: &GraphqlResponse) -> Option<Self> {
+        if response.data != Value::Null {
+            return None;
+        }
+        response.errors.iter().find_map(Self::of_error)
+    }
+
+    fn of_error(error: &ServerError) -> Option<Self> {
+        let extensions = error.extensions.as_ref()?;
+        let Some(Value::String(code)) = extensions.get("code") else {
+            return None;
+        };
+        match code.as_str() {
+            codes::DATABASE_UNAVAILABLE | codes::OVERLOADED => Some(Self::For("1")),
+            codes::DATABASE_FULL | codes::DATABASE_FILE_REPLACED => Some(Self::For("5")),
+            codes::DATABASE_DAMAGED => Some(Self::UntilMended),
+            // The connection was lost, and it is certain that nothing happened. Not so for a constraint that was violated.
+            codes::COMMIT_FAILED if extensions.get("retryable") == Some(&Value::Boolean(true)) => {
+                Some(Self::For("1"))
+            }
+            // Of `OUTCOME_UNKNOWN` something may have happened: nothing between the client and the server may send it again.
+            _ => None,
+        }
+    }
+}
+
+/// The response to a batch: every operation has its outcome inside, so the whole is 200.
+pub(crate) async fn batch(mut responses: Vec<GraphqlResponse>, media_type: MediaType) -> Response {
+    let headers = responses
+        .iter_mut()
+        .map(|response| std::mem::take(&mut response.http_headers))
+        .collect();
+    let mut body = String::from("[");
+    for response in responses {
+        if body.len() > 1 {
+            body.push(',');
+        }
+        body.push_str(&json(response).await);
+    }
+    body.push(']');
+    http_response(StatusCode::OK, body, headers, media_type)
+}
+
+fn http_response(
+    status: StatusCode,
+    body: String,
+    set_by_resolvers: Vec<HeaderMap>,
+    media_type: MediaType,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // An answer is true at one moment, and for one caller.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for mut set in set_by_resolvers {
+        // The first value of a name replaces ours; further ones, as of `Set-Cookie`, are added.
+        if let Some(cache_control) = set.remove(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, cache_control);
+        }
+        // What frames and describes the body is the handler's.
+        set.remove(header::CONTENT_LENGTH);
+        set.remove(header::TRANSFER_ENCODING);
+        let mut name = None;
+        for (next, value) in set {
+            name = next.or(name);
+            if let Some(name) = &name {
+                headers.append(name, value);
+            }
+        }
+    }
+    headers.insert(header::CONTENT_TYPE, media_type.content_type());
+    response
+}
+
+/// The JSON text of one response, written at once: [`json`] writes those that may be long.
+pub(crate) fn to_json(response: &GraphqlResponse) -> String {
+    serde_json::to_string(&Wire(response)).unwrap_or_else(|error| unwritable(&error))
+}
+
+/// A value that JSON cannot hold, such as a map with keys that are no strings: a mistake in a resolver's type.
+pub(crate) fn unwritable(error: &serde_json::Error) -> String {
+    tracing::error!(%error, "a response cannot be written as JSON");
+    r#"{"errors":[{"message":"internal server error","extensions":{"code":"INTERNAL"}}]}"#
+        .to_owned()
+}
+
+/// A response as it is written: without `data` when it is a request error (GraphQL, "Response Format").
+pub(crate) struct Wire<'a>(pub(crate) &'a GraphqlResponse);
+
+impl Serialize for Wire<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let response = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        // Errors first, as the specification advises, so that whoever reads the text sees them.
+        if !response.errors.is_empty() {
+            map.serialize_entry("errors", &WireErrors(&response.errors))?;
+        }
+        if RequestError::of(response).is_none() {
+            map.serialize_entry("data", &response.data)?;
+        }
+        if !response.extensions.is_empty() {
+            map.serialize_entry("extensions", &response.extensions)?;
+        }
+        map.end()
+    }
+}
+
+/// The most bytes of an error's message. The engine's messages repeat what the client sent, such as a line of a document.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// Errors as they are written: a message that is too long is cut.
+pub(crate) struct WireErrors<'a>(pub(crate) &'a [ServerError]);
+
+impl Serialize for WireErrors<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut errors = serializer.serialize_seq(Some(self.0.len()))?;
+        for error in self.0 {
+            if error.message.len() <= LONGEST_MESSAGE {
+                errors.serialize_element(error)?;
+            } else {
+                let end = error.message.floor_char_boundary(LONGEST_MESSAGE);
+                let message = format!("{}…", &error.message[..end]);
+                // Without the long message, so that it is not copied.
+                let mut cut = ServerError::new(message, None);
+                cut.locations.clone_from(&error.locations);
+                cut.path.clone_from(&error.path);
+                cut.extensions.clone_from(&error.extensions);
+                errors.serialize_element(&cut)?;
+            }
+        }
+        errors.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::ErrorExtensionValues;
+
+    use super::*;
+
+    fn response(code: &str, retryable: bool) -> GraphqlResponse {
+        let mut error = ServerError::new("no", None);
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", code);
+        extensions.set("retryable", retryable);
+        error.extensions = Some(extensions);
+        GraphqlResponse::from_errors(vec![error])
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_served_now_is_503_where_statuses_say_more() {
+        for (code, retryable, status, retry_after) in [
+            (codes::DATABASE_UNAVAILABLE, true, 503, Some("1")),
+            (codes::OVERLOADED, true, 503, Some("1")),
+            (codes::DATABASE_FULL, true, 503, Some("5")),
+            (codes::DATABASE_FILE_REPLACED, true, 503, Some("5")),
+            (codes::DATABASE_DAMAGED, false, 503, None),
+            (codes::COMMIT_FAILED, true, 503, Some("1")),
+            (codes::COMMIT_FAILED, false, 200, None),
+            (codes::OUTCOME_UNKNOWN, false, 200, None),
+            (codes::CONFLICT_RETRIES_EXHAUSTED, true, 200, None),
+            (codes::DEADLINE_EXCEEDED, true, 200, None),
+            (codes::STATEMENT_TIMEOUT, true, 200, None),
+            (codes::INTERNAL, false, 200, None),
+            (codes::UNIT_DOOMED, false, 200, None),
+            ("INSUFFICIENT_FUNDS", false, 200, None),
+        ] {
+            let http = single(response(code, retryable), MediaType::GraphqlResponse).await;
+            assert_eq!(http.status().as_u16(), status, "{code}");
+            let seconds = http.headers().get(header::RETRY_AFTER);
+            let seconds = seconds.map(|value| value.to_str().unwrap());
+            assert_eq!(seconds, retry_after, "{code}");
+            let http = single(response(code, retryable), MediaType::Json).await;
+            assert_eq!(http.status().as_u16(), 200, "{code}");
+            assert_eq!(http.headers().get(header::RETRY_AFTER), None, "{code}");
+        }
+        let mut partial = response(codes::DATABASE_UNAVAILABLE, true);
+        partial.data = Value::from(true);
+        let http = single(partial, MediaType::GraphqlResponse).await;
+        assert_eq!(http.status().as_u16(), 200);
+    }
+}
