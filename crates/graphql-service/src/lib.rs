@@ -12,7 +12,7 @@
 //! | how is it answered or refused? | `answer` |
 //! | what does the application decide, which routes are there, and what lies around every request? | `edge` |
 //! | which connections are taken, and what may each cost? | `connection` |
-//! | how does a server start and end? | `lifecycle` |
+//! | how does a server start and end? | `server`, `lifecycle` |
 //! | what does the server tell about itself? | `observe` |
 //!
 //! What never goes here: a database, a schema of its own, and anything that one application alone decides.
@@ -20,23 +20,24 @@
 pub use self::{
     admission::access::{Anyone, Authentication, Caller, Init},
     admission::limits::Limits,
-    admission::slots::HeavyOptions,
+    admission::request_errors::RequestErrors,
+    admission::slots::options::HeavyOptions,
     answer::refusal::Refusal,
-    answer::request_error::{RequestError, RequestErrors},
+    answer::request_error::RequestError,
     connection::{
-        ConnectionOptions, Listener, is_out_of_descriptors, most_connections, most_descriptors,
-        network,
+        Connection, ConnectionOptions, Listener, is_out_of_descriptors, most_connections,
+        most_descriptors, network,
     },
     edge::app::App,
     edge::host::Hosts,
     edge::options::Options,
     edge::routes::app,
-    graphql::socket::SocketOptions,
-    lifecycle::{Connection, Stop, Stopped, serve},
+    graphql::socket::options::SocketOptions,
     observe::health::Readiness,
     observe::metrics::Metrics,
     request::persisted::{PersistedOptions, TrustedDocuments},
-    request::request_options::Switches,
+    request::switches::Switches,
+    server::serve::{Stop, Stopped, serve},
 };
 
 mod admission;
@@ -47,4 +48,5 @@ mod graphql;
 mod lifecycle;
 mod observe;
 mod request;
+mod server;
 mod setters;

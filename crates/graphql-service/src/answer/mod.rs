@@ -1,7 +1,7 @@
 //! How a request is answered, and how it is refused.
 //!
 //! Read `response.rs` first: one GraphQL response becomes one HTTP response. `media.rs` says under which media type and status;
-//! `writing.rs` writes the JSON, in turns with other work where it is long. `refusal.rs` is the answer to a request that never becomes an
+//! `wire.rs` is the JSON of a response, and `writing.rs` writes long ones in turns with other work. `refusal.rs` is the answer to a request that never becomes an
 //! operation, and `request_error.rs` has its codes. `panic.rs` answers in place of a request that panicked.
 //!
 //! Nothing here knows how a request is read, or which transport carries the answer.
@@ -11,4 +11,5 @@ pub(crate) mod panic;
 pub(crate) mod refusal;
 pub(crate) mod request_error;
 pub(crate) mod response;
+pub(crate) mod wire;
 pub(crate) mod writing;

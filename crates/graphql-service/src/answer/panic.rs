@@ -11,7 +11,7 @@ use axum::{
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use crate::answer::{media::MediaType, response};
+use crate::answer::{media::MediaType, wire::to_json};
 
 /// Answers a panic of what makes the answer with 500, where hyper would close the connection without a word.
 pub(crate) async fn catch(answer: impl Future<Output = Response>) -> Response {
@@ -19,7 +19,7 @@ pub(crate) async fn catch(answer: impl Future<Output = Response>) -> Response {
     match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            let body = response::to_json(&self::response(panic.as_ref()));
+            let body = to_json(&self::response(panic.as_ref()));
             let mut response = Response::new(Body::from(body));
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             response

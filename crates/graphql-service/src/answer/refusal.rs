@@ -10,7 +10,7 @@ use axum::{
 };
 use graphql_operation::{Refused, Stage};
 
-use crate::answer::{media::MediaType, request_error::RequestError};
+use crate::answer::{media::MediaType, request_error::RequestError, wire::to_json};
 
 /// A refusal: a status and a message of our own, never the text of a library's error or the name of a type.
 ///
@@ -255,9 +255,7 @@ impl Refusal {
     /// As an HTTP response.
     pub(crate) fn into_http(self, media_type: MediaType) -> Response {
         let (status, header) = (self.status, self.header.clone());
-        let mut response = Response::new(Body::from(crate::answer::response::to_json(
-            &self.into_graphql(),
-        )));
+        let mut response = Response::new(Body::from(to_json(&self.into_graphql())));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, media_type.content_type());

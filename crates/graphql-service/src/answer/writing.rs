@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 
 use crate::answer::{
     request_error::RequestError,
-    response::{WireErrors, to_json, unwritable},
+    wire::{WireErrors, to_json, unwritable},
 };
 
 /// How long a turn lasts, about.

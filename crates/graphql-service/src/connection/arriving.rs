@@ -20,20 +20,20 @@ use super::peer::Peer;
 const FIRST: Duration = Duration::from_secs(5);
 
 /// The bytes of one body.
-pub(super) struct BodyBytes {
+pub(crate) struct BodyBytes {
     peer: Arc<Peer>,
     bytes: AtomicUsize,
 }
 
 impl BodyBytes {
-    pub(super) fn new(peer: Arc<Peer>) -> Self {
+    pub(crate) fn new(peer: Arc<Peer>) -> Self {
         Self {
             peer,
             bytes: AtomicUsize::new(0),
         }
     }
 
-    pub(super) fn add(&self, bytes: usize) -> bool {
+    pub(crate) fn add(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Relaxed);
         self.peer.hold_body(bytes)
     }
@@ -55,7 +55,7 @@ pub(crate) enum ArrivalError {
 }
 
 /// The body of a request, which comes within a time and at a rate, and is counted.
-pub(super) struct Arriving {
+pub(crate) struct Arriving {
     incoming: Incoming,
     peer: Arc<Peer>,
     counted: Option<Arc<BodyBytes>>,
@@ -70,7 +70,7 @@ pub(super) struct Arriving {
 }
 
 impl Arriving {
-    pub(super) fn new(
+    pub(crate) fn new(
         incoming: Incoming,
         peer: Arc<Peer>,
         counted: Option<Arc<BodyBytes>>,

@@ -21,7 +21,7 @@ const PIECE: usize = 16 * 1024;
 pub(crate) struct Packed(pub(crate) usize);
 
 /// The body of a response, which is counted until the client has read it, and given to it piece by piece.
-pub(super) struct Leaving {
+pub(crate) struct Leaving {
     body: Body,
     /// What is left of a piece that was larger than [`PIECE`].
     rest: Bytes,
@@ -36,7 +36,7 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    pub(super) fn wrap(mut response: Response, busy: Busy) -> hyper::Response<Self> {
+    pub(crate) fn wrap(mut response: Response, busy: Busy) -> hyper::Response<Self> {
         let packed = response.extensions_mut().remove::<Packed>();
         let exact = response.body().size_hint().exact().unwrap_or(0);
         let held =

@@ -8,8 +8,25 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::Instant,
 };
+use tokio_rustls::server::TlsStream;
 
-use crate::lifecycle::Connection;
+/// What a client is connected by: over TCP in the end.
+pub trait Connection {
+    /// The TCP connection.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Connection for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Connection for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// Takes connections of clients, for [`serve`](crate::serve).
 ///
@@ -62,7 +79,7 @@ const REPEAT: Duration = Duration::from_secs(60);
 
 /// Failures to take a connection, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// Failures since a connection was taken.
     failures: u32,
     last_failure: Option<Instant>,
@@ -73,7 +90,7 @@ pub(super) struct Trouble {
 
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(crate) enum Remedy {
     /// Only that connection failed, before it was taken.
     GoOn,
     /// Waits, and asks again. Closes an idle connection first where that may help.
@@ -82,7 +99,7 @@ pub(super) enum Remedy {
 
 impl Trouble {
     /// A connection was not taken.
-    pub(super) fn meet(&mut self, error: &io::Error) -> Remedy {
+    pub(crate) fn meet(&mut self, error: &io::Error) -> Remedy {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(
             error.kind(),
@@ -115,7 +132,7 @@ impl Trouble {
     }
 
     /// A connection was taken.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.failures = 0;
         if self.is_told && self.last_failure.is_none_or(|at| at.elapsed() > QUIET) {
             self.is_told = false;

@@ -15,7 +15,7 @@ const CLOSE: u8 = 2;
 ///
 /// A connection looks at it whenever it is woken. A cancellation token for each order would take two locks each time.
 #[derive(Debug, Default)]
-pub(super) struct Orders {
+pub(crate) struct Orders {
     order: AtomicU8,
     /// Wakes who speaks HTTP on the connection.
     connection: AtomicWaker,
@@ -25,7 +25,7 @@ pub(super) struct Orders {
 
 /// An order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     GoOn,
     /// End once what is under way has ended.
     GoAway,
@@ -35,28 +35,28 @@ pub(super) enum Order {
 
 impl Orders {
     /// Whether nobody has said so before.
-    pub(super) fn go_away(&self) -> bool {
+    pub(crate) fn go_away(&self) -> bool {
         self.give(GO_AWAY)
     }
 
     /// Whether nobody has said so before.
-    pub(super) fn close(&self) -> bool {
+    pub(crate) fn close(&self) -> bool {
         self.give(CLOSE)
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.order() == Order::Close
     }
 
     /// What to do now. Whoever speaks HTTP is woken when that changes.
-    pub(super) fn of_connection(&self, context: &Context<'_>) -> Order {
+    pub(crate) fn of_connection(&self, context: &Context<'_>) -> Order {
         // First: an order that comes afterwards finds the waker.
         self.connection.register(context.waker());
         self.order()
     }
 
     /// Whether the stream is to fail. Who waits for it is woken when that changes.
-    pub(super) fn is_stream_closed(&self, context: &Context<'_>) -> bool {
+    pub(crate) fn is_stream_closed(&self, context: &Context<'_>) -> bool {
         self.stream.register(context.waker());
         self.is_closed()
     }

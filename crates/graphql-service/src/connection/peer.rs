@@ -9,11 +9,11 @@ use std::{
     time::Instant,
 };
 
-use super::{ConnectionOptions, orders::Orders, table::Table};
+use super::{options::ConnectionOptions, orders::Orders, table::Table};
 
 /// Why a connection is closed. The names are those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     /// The headers of a request did not come in time.
     Headers,
     /// It was idle for too long.
@@ -29,7 +29,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Headers => "headers",
             Self::Idle => "idle",
@@ -43,12 +43,12 @@ impl Reason {
 
 /// One connection. Its counters say who is waiting for whom.
 #[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) id: u64,
-    pub(super) address: IpAddr,
+pub(crate) struct Peer {
+    pub(crate) id: u64,
+    pub(crate) address: IpAddr,
     began: Instant,
     table: Arc<Table>,
-    pub(super) orders: Orders,
+    pub(crate) orders: Orders,
     /// Requests between their headers and the end of their response, and open WebSockets.
     requests: AtomicUsize,
     /// Those of them whose body is still coming.
@@ -76,7 +76,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(id: u64, address: IpAddr, table: Arc<Table>) -> Self {
+    pub(crate) fn new(id: u64, address: IpAddr, table: Arc<Table>) -> Self {
         Self {
             id,
             address,
@@ -98,7 +98,7 @@ impl Peer {
         }
     }
 
-    pub(super) fn options(&self) -> &ConnectionOptions {
+    pub(crate) fn options(&self) -> &ConnectionOptions {
         self.table.options()
     }
 
@@ -107,7 +107,7 @@ impl Peer {
     }
 
     /// Closes the connection, if nobody has yet.
-    pub(super) fn close(&self, reason: Reason) {
+    pub(crate) fn close(&self, reason: Reason) {
         if self.orders.close() {
             metrics::counter!("http_connections_closed_total", "reason" => reason.name())
                 .increment(1);
@@ -123,13 +123,13 @@ impl Peer {
     }
 
     /// Says that HTTP/2 is spoken.
-    pub(super) fn speaks_http_2(&self) {
+    pub(crate) fn speaks_http_2(&self) {
         self.is_http_2.store(true, Relaxed);
         self.forget_head();
     }
 
     /// Counts bytes that came while no request is under way: a part of the headers of the next one.
-    pub(super) fn heard(&self, bytes: usize) {
+    pub(crate) fn heard(&self, bytes: usize) {
         if self.requests.load(Relaxed) > 0 || self.is_http_2.load(Relaxed) {
             return;
         }
@@ -144,23 +144,23 @@ impl Peer {
     }
 
     /// Says that bytes which came, or so many that may come, are of use.
-    pub(super) fn allow(&self, bytes: usize) {
+    pub(crate) fn allow(&self, bytes: usize) {
         if self.is_http_2.load(Relaxed) {
             self.asked.fetch_add(bytes, Relaxed);
         }
     }
 
     /// What was allowed since this was last asked.
-    pub(super) fn take_allowed(&self) -> usize {
+    pub(crate) fn take_allowed(&self) -> usize {
         self.asked.swap(0, Relaxed)
     }
 
-    pub(super) fn is_http_2(&self) -> bool {
+    pub(crate) fn is_http_2(&self) -> bool {
         self.is_http_2.load(Relaxed)
     }
 
     /// Counts a request, for as long as what is returned lives.
-    pub(super) fn begin(self: &Arc<Self>) -> Busy {
+    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
         self.requests.fetch_add(1, Relaxed);
         self.has_asked.store(true, Relaxed);
         self.forget_head();
@@ -168,31 +168,31 @@ impl Peer {
     }
 
     /// Whether it holds as much as one connection may.
-    pub(super) fn holds_too_much(&self) -> bool {
+    pub(crate) fn holds_too_much(&self) -> bool {
         self.unread.load(Relaxed) > self.options().held_per_connection
     }
 
-    pub(super) fn begin_arriving(&self) {
+    pub(crate) fn begin_arriving(&self) {
         self.arriving.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn end_arriving(&self) {
+    pub(crate) fn end_arriving(&self) {
         self.arriving.fetch_sub(1, Relaxed);
     }
 
     /// Counts bytes of a body; `false` where there is no room for them.
-    pub(super) fn hold_body(&self, bytes: usize) -> bool {
+    pub(crate) fn hold_body(&self, bytes: usize) -> bool {
         self.body.fetch_add(bytes, Relaxed);
         self.table.hold(bytes);
         self.table.is_within_limit() || self.table.make_room(self.id)
     }
 
-    pub(super) fn release_body(&self, bytes: usize) {
+    pub(crate) fn release_body(&self, bytes: usize) {
         self.body.fetch_sub(bytes, Relaxed);
         self.table.release(bytes);
     }
 
-    pub(super) fn hold_unread(&self, bytes: usize) {
+    pub(crate) fn hold_unread(&self, bytes: usize) {
         self.unread.fetch_add(bytes, Relaxed);
         self.table.hold(bytes);
         if !self.table.is_within_limit() {
@@ -200,20 +200,20 @@ impl Peer {
         }
     }
 
-    pub(super) fn release_unread(&self, bytes: usize) {
+    pub(crate) fn release_unread(&self, bytes: usize) {
         self.unread.fetch_sub(bytes, Relaxed);
         self.table.release(bytes);
     }
 
     /// A piece of a response was handed over.
-    pub(super) fn hand_over(&self) {
+    pub(crate) fn hand_over(&self) {
         if self.stuck.fetch_add(1, Relaxed) == 0 {
             self.moved.store(self.now(), Relaxed);
         }
     }
 
     /// It was taken: more is asked for, or the response has ended.
-    pub(super) fn take(&self) {
+    pub(crate) fn take(&self) {
         // Where nothing else waits, the next piece that is handed over says since when it does.
         if self.stuck.fetch_sub(1, Relaxed) > 1 {
             self.moved.store(self.now(), Relaxed);
@@ -221,19 +221,19 @@ impl Peer {
     }
 
     /// Since when the connection waits for its client to begin a request, in milliseconds; `None` where one is under way.
-    pub(super) fn idle_since(&self) -> Option<u64> {
+    pub(crate) fn idle_since(&self) -> Option<u64> {
         (self.requests.load(Relaxed) == 0).then(|| self.idle_since.load(Relaxed))
     }
 
     /// For how long it has waited for its client to begin a request, or to go on with one; `None` where it does not.
-    pub(super) fn waits_for(&self) -> Option<u64> {
+    pub(crate) fn waits_for(&self) -> Option<u64> {
         let requests = self.requests.load(Relaxed);
         let waits = requests == 0 || requests == self.arriving.load(Relaxed);
         waits.then(|| self.now().saturating_sub(self.idle_since.load(Relaxed)))
     }
 
     /// The bytes that it holds and its client could free.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let waits = |count: &AtomicUsize| count.load(Relaxed) > 0;
         let mut weight = self.head.load(Relaxed);
         if waits(&self.arriving) {
@@ -246,7 +246,7 @@ impl Peer {
     }
 
     /// What has to happen to it by now.
-    pub(super) fn look(&self) {
+    pub(crate) fn look(&self) {
         let options = self.options();
         let now = self.now();
         let is_over = |since: u64, time: std::time::Duration| {
@@ -284,11 +284,11 @@ impl Drop for Peer {
 
 /// A request that is under way, or a WebSocket that is open.
 #[derive(Debug)]
-pub(crate) struct Busy(pub(super) Arc<Peer>);
+pub(crate) struct Busy(pub(crate) Arc<Peer>);
 
 impl Busy {
     /// Where the connection comes from (of IPv6: from which network).
-    pub(super) fn address(&self) -> IpAddr {
+    pub(crate) fn address(&self) -> IpAddr {
         self.0.address
     }
 

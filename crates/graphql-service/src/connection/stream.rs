@@ -25,7 +25,7 @@ const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 const TURN: usize = 4 * 1024;
 
 /// A connection with its peer. It lives as long as either HTTP or a WebSocket is spoken on it.
-pub(super) struct Stream<I> {
+pub(crate) struct Stream<I> {
     io: I,
     peer: Arc<Peer>,
     /// There while what is sent is not read.
@@ -41,7 +41,7 @@ pub(super) struct Stream<I> {
 }
 
 impl<I> Stream<I> {
-    pub(super) fn new(io: I, peer: Arc<Peer>) -> Self {
+    pub(crate) fn new(io: I, peer: Arc<Peer>) -> Self {
         Self {
             io,
             peer,
@@ -174,7 +174,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    use crate::connection::{ConnectionOptions, Table};
+    use crate::connection::{Table, options::ConnectionOptions};
 
     /// A client that always has something more to say.
     struct Endless;

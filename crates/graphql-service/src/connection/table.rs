@@ -12,7 +12,8 @@ use std::{
 };
 
 use super::{
-    ConnectionOptions, descriptors,
+    descriptors,
+    options::ConnectionOptions,
     peer::{Peer, Reason},
 };
 
@@ -57,7 +58,7 @@ impl Table {
         }
     }
 
-    pub(super) fn options(&self) -> &ConnectionOptions {
+    pub(crate) fn options(&self) -> &ConnectionOptions {
         &self.options
     }
 
@@ -78,7 +79,7 @@ impl Table {
 
     /// Takes a connection in, if there is room, or another one can make some: the one that has waited for its client for longest,
     /// those without a request first.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Peer>> {
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Peer>> {
         let address = network(address);
         let refuse = |limit: &'static str| {
             metrics::counter!("http_connections_refused_total", "limit" => limit).increment(1);
@@ -114,7 +115,7 @@ impl Table {
     }
 
     /// Closes the connection that has been idle for longest, if there is one, so that its descriptor is free.
-    pub(super) fn close_idle(&self) {
+    pub(crate) fn close_idle(&self) {
         // What is dropped while the lock is held would ask for it.
         let mut leaving = Vec::new();
         let open = self.open();
@@ -125,7 +126,7 @@ impl Table {
         }
     }
 
-    pub(super) fn remove(&self, id: u64, address: IpAddr) {
+    pub(crate) fn remove(&self, id: u64, address: IpAddr) {
         let mut open = self.open();
         open.peers.remove(&id);
         if let Some(count) = open.addresses.get_mut(&address) {
@@ -136,21 +137,21 @@ impl Table {
         }
     }
 
-    pub(super) fn hold(&self, bytes: usize) {
+    pub(crate) fn hold(&self, bytes: usize) {
         self.held.fetch_add(bytes, Relaxed);
     }
 
-    pub(super) fn release(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Relaxed);
     }
 
     /// Whether all connections together hold no more than they may.
-    pub(super) fn is_within_limit(&self) -> bool {
+    pub(crate) fn is_within_limit(&self) -> bool {
         self.held() <= self.options.held_bytes
     }
 
     /// Closes the connection that holds the most and is waited for. `false` where that is the one that asks, or there is none.
-    pub(super) fn make_room(&self, asking: u64) -> bool {
+    pub(crate) fn make_room(&self, asking: u64) -> bool {
         let peers: Vec<_> = self.open().living().collect();
         let is_open = |peer: &&Arc<Peer>| !peer.orders.is_closed();
         let heaviest = peers
@@ -167,7 +168,7 @@ impl Table {
     }
 
     /// Lets all connections end once what is under way on them has ended.
-    pub(super) fn go_away(&self) {
+    pub(crate) fn go_away(&self) {
         let peers: Vec<_> = self.open().living().collect();
         for peer in peers {
             peer.orders.go_away();
@@ -175,7 +176,7 @@ impl Table {
     }
 
     /// Closes the connections whose time is over, again and again.
-    pub(super) async fn watch(&self) {
+    pub(crate) async fn watch(&self) {
         let options = &self.options;
         let times = [
             options.header_timeout,

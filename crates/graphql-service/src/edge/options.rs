@@ -6,8 +6,12 @@ use axum::{Router, http::HeaderValue};
 use graphql_operation::Schema;
 
 use crate::{
-    ConnectionOptions, HeavyOptions, Hosts, Limits, Metrics, PersistedOptions, Readiness,
-    SocketOptions, Switches,
+    admission::{limits::Limits, slots::options::HeavyOptions},
+    connection::ConnectionOptions,
+    edge::host::Hosts,
+    graphql::socket::options::SocketOptions,
+    observe::{health::Readiness, metrics::Metrics},
+    request::{persisted::PersistedOptions, switches::Switches},
 };
 
 /// What [`app`](crate::app) needs beside the executor. `A` is the server's [`Authentication`](crate::Authentication).

@@ -6,17 +6,19 @@ use async_graphql::Executor;
 use axum::{
     Router,
     extract::State,
-    http::HeaderValue,
     routing::{any, get},
 };
 use graphql_operation::Preparer;
 
 use crate::{
-    App, Authentication, Limits, Options, SocketOptions, Switches,
+    Authentication,
     admission::slots,
     connection,
-    edge::app::Handler,
-    graphql::handle,
+    edge::{
+        app::{App, Handler},
+        options::Options,
+    },
+    graphql::{handle, state::GraphqlState},
     lifecycle::Lifecycle,
     observe::{health, metrics},
     request::persisted,
@@ -24,20 +26,6 @@ use crate::{
 
 /// Connections at once where `/metrics` has a port of its own.
 const METRICS_CONNECTIONS: usize = 32;
-
-/// What `/graphql` shares between requests.
-pub(crate) struct GraphqlState<E, A> {
-    pub(crate) executor: E,
-    pub(crate) limits: Limits,
-    pub(crate) slots: slots::Slots,
-    pub(crate) documents: persisted::Documents,
-    pub(crate) preparer: Preparer,
-    pub(crate) authentication: A,
-    pub(crate) origins: Arc<[HeaderValue]>,
-    pub(crate) socket: SocketOptions,
-    pub(crate) switches: Switches,
-    pub(crate) lifecycle: Lifecycle,
-}
 
 /// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
 ///

@@ -16,8 +16,10 @@ use crate::{
         slots::{Class, Cost, current_address},
     },
     answer::{refusal::Refusal, response},
-    edge::routes::GraphqlState,
-    graphql::handle::{Asked, Place},
+    graphql::{
+        asked::{Asked, Place},
+        state::GraphqlState,
+    },
     request::request_options,
 };
 

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Executor, Request, Response as GraphqlResponse, parser::types::OperationType};
+use async_graphql::{Executor, Request, parser::types::OperationType};
 use axum::{
     extract::{FromRequestParts, State, WebSocketUpgrade},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
@@ -22,18 +22,18 @@ use unit_of_work::IdempotencyKey;
 
 use crate::{
     admission::{
-        access::{self, Authentication, Caller},
+        access::{self, Authentication, Caller as _},
         admit,
-        slots::{self, Class, Client},
+        slots::{self, Class},
     },
     answer::{
         media::{self, Accept, MediaType, StreamType},
         refusal::Refusal,
-        response,
     },
-    edge::routes::GraphqlState,
     graphql::{
+        asked::{Asked, Place},
         batch, socket,
+        state::GraphqlState,
         stream::{event_text::Subscribe, events, multipart},
     },
     request::{
@@ -108,37 +108,6 @@ async fn handshake<E, A: Authentication>(
     Ok((options, caller))
 }
 
-/// Who asks, how, and for what form of an answer.
-#[derive(Clone)]
-pub(crate) struct Asked<C> {
-    pub(crate) caller: C,
-    pub(crate) options: RequestOptions,
-    pub(crate) accept: Accept,
-}
-
-/// Where a request is being handled.
-#[derive(Clone, Copy)]
-pub(crate) enum Place {
-    /// On a thread of everybody: what turns out to be heavy goes elsewhere. The request has so many bytes.
-    Shared { bytes: usize },
-    /// In a heavy slot, on a thread for heavy work.
-    Heavy,
-}
-
-impl Place {
-    /// The bytes of the request, where they may still make it heavy.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::Shared { bytes } => bytes,
-            Self::Heavy => 0,
-        }
-    }
-
-    pub(crate) fn is_shared(self) -> bool {
-        matches!(self, Self::Shared { .. })
-    }
-}
-
 async fn answer<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     request: axum::extract::Request,
@@ -204,21 +173,6 @@ async fn posted<E: Executor, A: Authentication>(
                 return Err(Refusal::streamed_batch());
             }
             Box::pin(batch::batch(state, requests, asked, place)).await
-        }
-    }
-}
-
-impl<C: Caller> Asked<C> {
-    pub(crate) fn client(&self) -> Client {
-        Client::of(self.caller.name(), slots::current_address())
-    }
-
-    /// What is wrong with a document is answered as the executor answers it, and so is a response.
-    async fn write(&self, response: GraphqlResponse) -> Response {
-        if self.accept.only_events() {
-            events::single(response).await
-        } else {
-            response::single(response, self.accept.json()).await
         }
     }
 }

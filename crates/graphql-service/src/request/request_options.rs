@@ -26,44 +26,13 @@ use unit_of_work::{AllOrNothing, DryRun, OperationDeadline, Report};
 
 use crate::{
     answer::refusal::Refusal,
-    request::{idempotency, spelling},
+    request::{idempotency, spelling, switches::Switches},
 };
 
 const BATCH: HeaderName = HeaderName::from_static("x-batch");
 const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
-
-/// Which switches requests may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Switches {
-    /// None: the executor would not heed them. A request with one is refused with 400, since its client counts on it.
-    #[default]
-    Refused,
-    /// Those of the crate unit-of-work: the executor is a [`Retrying`](unit_of_work::Retrying) schema with a
-    /// [`UnitOfWorkExtension`](unit_of_work::UnitOfWorkExtension).
-    UnitOfWork {
-        /// The most that responses tell of their unit, to those who ask.
-        most_told: Report,
-    },
-}
-
-impl Switches {
-    pub(crate) fn are_heeded(self) -> bool {
-        match self {
-            Self::Refused => false,
-            Self::UnitOfWork { .. } => true,
-        }
-    }
-
-    fn most_told(self) -> Report {
-        match self {
-            Self::Refused => Report::Off,
-            Self::UnitOfWork { most_told } => most_told,
-        }
-    }
-}
 
 /// Keeps an instant and a time within what an instant can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, Uri};
 
-use crate::{answer::refusal::Refusal, request::request_options::Switches};
+use crate::{answer::refusal::Refusal, request::switches::Switches};
 
 /// The headers that are switches.
 const HEADERS: [&str; 5] = [

@@ -3,7 +3,7 @@
 use async_graphql::parser::types::OperationType;
 use graphql_operation::PreparedOperation;
 
-use super::HeavyOptions;
+use super::options::HeavyOptions;
 
 /// A mutation that could write more than this many times the bytes of a cheap request is heavy.
 const REPEATED: usize = 4;

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Client;
+use super::client::Client;
 
 /// Slots, and who waits for them. Clones share them.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    answer::{response::WireErrors, writing::json},
+    answer::{wire::WireErrors, writing::json},
     request::read,
 };
 

@@ -10,7 +10,7 @@
 
 mod message;
 mod operation;
-mod options;
+pub(crate) mod options;
 mod pace;
 mod session;
 
@@ -24,8 +24,6 @@ use axum::{
 use tokio::{sync::mpsc, time::timeout};
 use tracing::Instrument;
 
-pub use self::options::SocketOptions;
-
 use self::{
     message::Close,
     operation::Outputs,
@@ -34,7 +32,7 @@ use self::{
 use crate::{
     admission::{access::Authentication, slots},
     connection::Busy,
-    edge::routes::GraphqlState,
+    graphql::state::GraphqlState,
     request::request_options::RequestOptions,
 };
 

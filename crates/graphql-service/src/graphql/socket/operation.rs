@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::message::{self, ServerMessage};
 use crate::{
     admission::slots::{Client, Slot, Slots},
-    answer::{panic, refusal::Refusal, request_error::RequestError, response::WireErrors},
+    answer::{panic, refusal::Refusal, request_error::RequestError, wire::WireErrors},
     connection::{Busy, Unread},
     graphql::stream::event_text::{EventText, Next, Subscribe},
     observe::trace_context,

@@ -21,9 +21,8 @@ use crate::{
         admit,
         slots::{Class, Client},
     },
-    answer::{refusal::Refusal, response::WireErrors},
-    edge::routes::GraphqlState,
-    graphql::stream::event_text::Subscribe,
+    answer::{refusal::Refusal, wire::WireErrors},
+    graphql::{state::GraphqlState, stream::event_text::Subscribe},
     request::request_options::RequestOptions,
 };
 

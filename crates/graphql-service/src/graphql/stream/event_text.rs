@@ -10,7 +10,7 @@ use unit_of_work::{Audience, Streamed};
 
 use crate::{
     admission::{access::Caller, slots::Share},
-    answer::{request_error::RequestError, response::to_json, writing::json},
+    answer::{request_error::RequestError, wire::to_json, writing::json},
 };
 
 const BEFORE: &str = "event: next\ndata: ";

@@ -23,7 +23,7 @@ use futures_util::{
 use tokio::time::timeout;
 
 use crate::{
-    answer::{media::Boundary, response::WireErrors},
+    answer::{media::Boundary, wire::WireErrors},
     graphql::stream::{
         event_text::{EventText, Next},
         events::{BUFFERING, texts},

@@ -1,4 +1,4 @@
-//! A request, from its headers to its response: what is counted of it (`arriving.rs`), and of that (`leaving.rs`).
+//! A request, from its headers to its response: what is counted of it (`arriving.rs` of `connection`), and of that (`leaving.rs`).
 
 use std::{
     future::Future,
@@ -17,15 +17,15 @@ use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::{
-    arriving::{Arriving, BodyBytes},
-    leaving::Leaving,
-    peer::{Busy, Peer},
-};
 use crate::{
-    App,
     admission::slots::of_address,
     answer::{media::MediaType, refusal::Refusal},
+    connection::{
+        arriving::{Arriving, BodyBytes},
+        leaving::Leaving,
+        peer::{Busy, Peer},
+    },
+    edge::app::App,
 };
 
 /// Bodies up to this long are not counted after they have come, as operations at once are bounded.

@@ -12,18 +12,20 @@ use hyper_util::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    ConnectionOptions,
-    listener::{Listener, Remedy, Trouble},
-    orders::Order,
-    peer::Peer,
-    service::PeerService,
-    stream::Stream,
+use super::service::PeerService;
+use crate::{
+    connection::{
+        listener::{Connection as _, Listener, Remedy, Trouble},
+        options::ConnectionOptions,
+        orders::Order,
+        peer::Peer,
+        stream::Stream,
+    },
+    edge::app::App,
 };
-use crate::{App, lifecycle::Connection as _};
 
 /// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
-pub(crate) async fn serve<L: Listener>(mut listener: L, app: App, stop: CancellationToken) {
+pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: CancellationToken) {
     let table = app.connections().clone();
     let builder = builder(table.options());
     let connections = TaskTracker::new();
