@@ -140,7 +140,7 @@ impl Caller for Known {
         }
     }
 
-    fn mark(&self, request: &mut Request) {
+    fn attach(&self, request: &mut Request) {
         request.data.insert(Role(self.role()));
     }
 

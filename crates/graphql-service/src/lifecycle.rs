@@ -1,23 +1,23 @@
-//! Where a server is in its life: it serves, it drains, it ends. `server/serve.rs` takes it from one to the next.
+//! The stage of a server: it serves, it drains, it ends. `server/serve.rs` moves it from one stage to the next.
 
 use axum::{http::StatusCode, response::Response};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::answer::{media::MediaType, refusal::Refusal};
 
-/// Where a server is in its life. Clones share it.
+/// The stage of a server. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lifecycle {
     /// The server has been asked to stop.
     pub(crate) draining: CancellationToken,
-    /// The time to finish is over.
+    /// The time for running requests is over.
     pub(crate) cut: CancellationToken,
-    /// The open WebSockets: axum does not wait for a connection that was upgraded.
+    /// The open WebSockets. The server waits for them by this, since axum does not wait for a connection that was upgraded.
     pub(crate) sockets: TaskTracker,
 }
 
 impl Lifecycle {
-    /// Drops what makes an answer, when it has not finished and the time for it is over.
+    /// Waits for an answer, but drops it and answers 503 when the time for running requests is over.
     pub(crate) async fn cut_off(&self, answer: impl Future<Output = Response>) -> Response {
         self.cut
             .run_until_cancelled(answer)

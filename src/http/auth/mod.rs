@@ -262,7 +262,7 @@ impl graphql_service::Caller for Caller {
     }
 
     /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
-    fn mark(&self, request: &mut Request) {
+    fn attach(&self, request: &mut Request) {
         if let Some(viewer) = &self.viewer {
             request.data.insert(Viewer(viewer.clone()));
         }

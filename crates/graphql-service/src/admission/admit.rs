@@ -8,25 +8,29 @@ use crate::{
     answer::refusal::Refusal,
 };
 
-/// What is known of a request that may be executed.
+/// What is known about an operation that was prepared.
 #[derive(Clone, Copy)]
 pub(crate) struct Admitted {
-    /// What scope, method and transport are asked about. Nothing is admitted whose kind is not known.
+    /// Callers, HTTP methods and transports allow some kinds and refuse others.
     pub(crate) kind: OperationType,
-    /// What it asks of the server.
+    /// How much it asks of the server.
     pub(crate) cost: Cost,
 }
 
 impl Admitted {
-    /// Makes the request this caller's, if it may run it.
-    pub(crate) fn of(self, request: &mut Request, caller: &impl Caller) -> Result<Self, Refusal> {
+    /// Attaches the caller to the request, or refuses where the caller may not run operations of this kind.
+    pub(crate) fn for_caller(
+        self,
+        request: &mut Request,
+        caller: &impl Caller,
+    ) -> Result<Self, Refusal> {
         caller.may(self.kind)?;
-        caller.mark(request);
+        caller.attach(request);
         Ok(self)
     }
 }
 
-/// Prepares the operation of a request that has its document. `bytes`: how large the request was.
+/// Prepares the operation of a request that has its document. `bytes` is the size of the request.
 pub(crate) fn admit(
     request: &mut Request,
     bytes: usize,

@@ -1,10 +1,10 @@
-//! What one request may ask for.
+//! How much one request, and one client, may ask for.
 //!
-//! What concerns operations is checked when they are prepared, on every transport alike.
+//! The limits of an operation are checked when it is prepared, so they are the same on every transport.
 
 use crate::setters::setters;
 
-/// What the server takes at most.
+/// Limits of requests, operations and answers. A request beyond one of them is refused, with the name of the limit and its value.
 ///
 /// ```
 /// use graphql_service::Limits;
@@ -14,37 +14,38 @@ use crate::setters::setters;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one request body, or of one WebSocket message.
+    /// Bytes of one request body, or of one WebSocket message. Default: 1 MiB.
     pub body_bytes: usize,
-    /// Operations in one batch.
+    /// Operations in one batch. Default: 10.
     pub batch: usize,
-    /// Operations at once, over all transports; beyond it `OVERLOADED`, at once. An open subscription is not one.
+    /// Operations that run at once, over all transports. A further one is refused immediately with `OVERLOADED`. Open subscriptions do not
+    /// count. Default: 512.
     pub operations: usize,
-    /// Subscriptions of one client at once, over all transports: of one viewer, or else of one address. How many there are in all, whoever
-    /// makes the events knows.
+    /// Open subscriptions of one client, over all transports. A client is a caller's name or, without one, an address. The number of all
+    /// subscriptions is for the maker of the events to limit. Default: 7,500.
     pub subscriptions_of_client: usize,
-    /// Tokens of a document.
+    /// Tokens of a document. Default: 5,000.
     pub tokens: usize,
-    /// Fields inside fields.
+    /// Levels of fields inside fields. Default: 20.
     pub depth: usize,
-    /// Fields that the response can have, as far as the document tells: what is below a connection counts once for each
-    /// item of the page.
+    /// Fields that the response can have, estimated from the document: fields below a list count once for each of its items.
+    /// Default: 50,000.
     pub complexity: usize,
-    /// Fields with an alias.
+    /// Fields with an alias. Default: 200.
     pub aliases: usize,
-    /// Fields at the top of an operation.
+    /// Fields at the top of an operation. Default: 100.
     pub root_fields: usize,
-    /// Directives.
+    /// Directives in an operation. Default: 100.
     pub directives: usize,
-    /// Bytes of an answer, written as JSON: of one operation, of all operations of a batch together, or of one event. The schema
-    /// keeps this one while fields are resolved, as the only one that knows: see [`RequestErrors::within`](crate::RequestErrors::within).
+    /// Bytes of an answer as JSON: of one operation, of all operations of a batch together, or of one event. The schema's extension
+    /// enforces it while fields are resolved: [`RequestErrors::within`](crate::RequestErrors::within). Default: 8 MiB.
     pub answer_bytes: usize,
-    /// Whether the schema may be asked for.
+    /// Whether introspection is allowed. Default: yes.
     pub introspection: bool,
 }
 
-/// So few are not shared out.
-const FEW: usize = 64;
+/// A smaller number than this is not divided between clients.
+const TOO_FEW_TO_SHARE: usize = 64;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -81,14 +82,26 @@ setters!(Limits {
 });
 
 impl Limits {
-    /// How much of something one client may have, where there is so much of it in all: three quarters, so that others find some whatever
-    /// it does. Where there are few, as many as there are: a quarter of them would be nothing, or not be missed.
+    /// The share of one client in `all` of something: three quarters, so that other clients always find some left.
+    ///
+    /// Below 64 there is no such limit (`usize::MAX`), since a quarter of so few would help nobody.
+    ///
+    /// ```
+    /// use graphql_service::Limits;
+    ///
+    /// assert_eq!(Limits::of_one_client(10_000), 7_500);
+    /// assert_eq!(Limits::of_one_client(8), usize::MAX);
+    /// ```
     #[must_use]
     pub fn of_one_client(all: usize) -> usize {
-        if all < FEW { usize::MAX } else { all - all / 4 }
+        if all < TOO_FEW_TO_SHARE {
+            usize::MAX
+        } else {
+            all - all / 4
+        }
     }
 
-    /// Those of one operation.
+    /// The limits of one operation, as graphql-operation takes them.
     pub(crate) fn of_operation(&self) -> graphql_operation::Limits {
         let mut limits = graphql_operation::Limits::default();
         limits.tokens = self.tokens;

@@ -29,15 +29,40 @@ use graphql_operation::{Options, PreparedOperation, PreparedOperations};
 use super::limits::Limits;
 use crate::answer::request_error::RequestError;
 
-/// The extension that marks request errors and takes prepared operations alone, around another one. Register it first: outermost.
+/// The schema's extension that marks request errors and executes prepared operations only. Register it first, which is outermost.
 ///
-/// As one of its own it would cost each field of each operation a box, as every extension does.
+/// It wraps another extension instead of standing beside it: async-graphql allocates for every field and every extension.
+///
+/// ```
+/// use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+/// use graphql_service::{Limits, RequestError, RequestErrors};
+///
+/// struct Query;
+///
+/// #[Object]
+/// impl Query {
+///     async fn one(&self) -> i32 {
+///         1
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+///     .extension(RequestErrors::within(&Limits::default()))
+///     .finish();
+///
+/// // Operations come prepared, from the service. Executed without it, a request does not run.
+/// let response = schema.execute("{ one }").await;
+/// assert_eq!(RequestError::of(&response), Some(RequestError::BadRequest));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct RequestErrors<F>(F);
 
 impl RequestErrors<PreparedOperations> {
-    /// For a schema without another extension that executes prepared operations, such as a unit of work. Answers have
-    /// [`Limits::answer_bytes`] at most.
+    /// For a schema without another extension that executes prepared operations. (unit-of-work has one: use
+    /// [`around`](Self::around).) Answers have at most [`Limits::answer_bytes`]; a larger one becomes an error with the code
+    /// `ANSWER_TOO_LARGE`.
     #[must_use]
     pub fn within(limits: &Limits) -> Self {
         Self(PreparedOperations::new(Options::default()).answer_bytes(limits.answer_bytes))
@@ -45,8 +70,10 @@ impl RequestErrors<PreparedOperations> {
 }
 
 impl<F: ExtensionFactory> RequestErrors<F> {
-    /// Marks the errors of requests that the schema refuses, and those that this extension does. `extension` has to take a request's
-    /// [`ValidationResult`] from its data, where there is one, as that of unit-of-work does.
+    /// Wraps `extension`, and marks its request errors like those of the schema.
+    ///
+    /// `extension` has to answer validation with the [`ValidationResult`] that it finds in the request's data, as unit-of-work's
+    /// extension does: the operation was validated when it was prepared.
     pub fn around(extension: F) -> Self {
         Self(extension)
     }
@@ -62,11 +89,11 @@ impl<F: ExtensionFactory> ExtensionFactory for RequestErrors<F> {
     }
 }
 
-/// How far one request came. async-graphql makes one of these per request.
+/// Follows the stages of one request: async-graphql creates one of these for each request.
 struct Stages {
     inner: Arc<dyn Extension>,
     reached: Arc<AtomicU8>,
-    /// Where the engine's answer has to be put right.
+    /// Set where the engine's answer has to be corrected (introspection).
     put_right: OnceLock<Arc<PreparedOperation>>,
 }
 
@@ -122,7 +149,7 @@ impl Extension for Stages {
     ) -> ServerResult<Request> {
         let mut request = self.inner.prepare_request(ctx, request, next).await?;
         self.reach(PREPARED);
-        // Also where it is run again, and then the request has its text alone. Whatever else comes does not run.
+        // Found even where a retry made the request anew from its text. A request without a prepared operation does not run.
         let Some(prepared) = PreparedOperation::carried(ctx, &request) else {
             return Err(ServerError::new("This operation was not prepared.", None));
         };
@@ -155,7 +182,7 @@ impl Extension for Stages {
         Ok(result)
     }
 
-    /// As `async` it would be one more box.
+    /// Written out, because as an `async fn` it would allocate once more for each operation.
     fn execute<'s, 'c, 'd, 'o, 'n, 'f>(
         &'s self,
         ctx: &'c ExtensionContext<'d>,
@@ -185,7 +212,7 @@ impl Extension for Stages {
         }
     }
 
-    /// Likewise.
+    /// Written out, because as an `async fn` it would allocate once more for each field.
     fn resolve<'s, 'c, 'd, 'i, 'n, 'f>(
         &'s self,
         ctx: &'c ExtensionContext<'d>,

@@ -1,42 +1,41 @@
-//! Which media type a response has, and which a request body may have.
+//! The media types of responses and request bodies.
 //!
-//! *GraphQL over HTTP*, "Media Types" and "Accept": both types carry the same JSON; they differ in what the status
-//! says. Under `application/graphql-response+json` the status speaks of the GraphQL request; under the older
-//! `application/json`, well-formed requests answer 200 whatever became of them, because old clients and proxies
-//! mistake anything else for a failure of the server.
+//! *GraphQL over HTTP*, "Media Types" and "Accept": both types carry the same JSON, and differ in the status. Under
+//! `application/graphql-response+json` the status describes the GraphQL request. Under the older `application/json` every well-formed
+//! request is answered with 200, because old clients and proxies mistake any other status for a failure of the server.
 //!
-//! Why not headers-accept: version 0.3 answers which type is preferred, and not whether the client has *named* it. That decides here: a
-//! wildcard gets the older type, and the newer one is for those who ask for it.
+//! Why not headers-accept: version 0.3 says which type a client prefers, but not whether the client *named* it. Here that decides: a
+//! wildcard gets the older type, and only a client that names the newer one gets it.
 
 use std::fmt;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use mime::Mime;
 
-/// The most bytes of `Accept`, which is read range by range. Browsers send less than 200.
-const LONGEST: usize = 2048;
+/// The most bytes of `Accept` that are parsed. Browsers send less than 200.
+const MAX_ACCEPT_BYTES: usize = 2048;
 
 /// Whether `Accept` is longer than it may be.
 pub(crate) fn is_too_long(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter();
-    values.map(HeaderValue::len).sum::<usize>() > LONGEST
+    values.map(HeaderValue::len).sum::<usize>() > MAX_ACCEPT_BYTES
 }
 
-/// What a client takes.
+/// The forms of an answer that a client accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accept {
-    /// The type of a response that is one JSON text; `None` where the client takes streams alone.
+    /// The media type of a single JSON response; `None` where the client accepts streams only.
     json: Option<MediaType>,
-    /// The stream that the client takes.
+    /// The kind of stream that the client accepts, if any.
     stream: Option<StreamType>,
 }
 
 impl Accept {
-    /// By the `Accept` headers of the request; `None` where nothing will do (406).
+    /// Reads the `Accept` headers of a request; `None` where the client accepts none of the types that there are (406).
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::ACCEPT).iter();
         if let (Some(only), None) = (values.next(), values.next())
-            && let Some(json) = MediaType::plainly(only)
+            && let Some(json) = MediaType::of_usual(only)
         {
             let (json, stream) = (Some(json), None);
             return Some(Self { json, stream });
@@ -48,38 +47,38 @@ impl Accept {
         (accept.json.is_some() || accept.stream.is_some()).then_some(accept)
     }
 
-    /// Whether no response may be one JSON text.
+    /// Whether the client accepts streams only.
     pub(crate) fn only_streams(&self) -> bool {
         self.json.is_none()
     }
 
-    /// Whether even a single response has to be a stream of events.
+    /// Whether the client accepts server-sent events only, so that even one response has to be sent as events.
     pub(crate) fn only_events(&self) -> bool {
         self.json.is_none() && matches!(self.stream, Some(StreamType::Events))
     }
 
-    /// The stream that the client takes, if it takes one.
+    /// The kind of stream that the client accepts, if any.
     pub(crate) fn stream(&self) -> Option<&StreamType> {
         self.stream.as_ref()
     }
 
-    /// The type of a JSON text, also where it is a refusal that the client has to take.
+    /// The media type of a JSON response. A refusal is JSON even for a client that accepts streams only.
     pub(crate) fn json(&self) -> MediaType {
         self.json.unwrap_or(MediaType::Json)
     }
 }
 
-/// A stream of responses.
+/// The kinds of streams of responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StreamType {
-    /// `text/event-stream`: for a query or a mutation too.
+    /// `text/event-stream`, for queries and mutations too.
     Events,
-    /// `multipart/mixed;subscriptionSpec="1.0"`: for subscriptions alone.
+    /// `multipart/mixed;subscriptionSpec="1.0"`, for subscriptions only.
     Multipart(Boundary),
 }
 
 impl StreamType {
-    /// By name alone: who takes anything does not mean a stream. Where a client names both with the same weight, it gets events.
+    /// Only a type that is named counts: a wildcard does not ask for a stream. With equal weights, events win.
     fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let mut best = (0.0, None);
         for range in ranges(headers) {
@@ -106,19 +105,19 @@ fn is_subscription(range: &Mime) -> bool {
         .is_some_and(|version| version == "1.0")
 }
 
-/// What stands between the parts of a multipart response.
+/// The boundary between the parts of a multipart response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Boundary(Box<str>);
 
 impl Boundary {
-    /// The longest that RFC 2046 allows.
-    const LONGEST: usize = 70;
+    /// By RFC 2046.
+    const MAX_BYTES: usize = 70;
 
-    /// The one that the client asks for, if it can be one.
+    /// The boundary that the client asks for if it is a valid one, otherwise our own.
     fn of(range: &Mime) -> Self {
         let is_sane = |text: &&str| {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(is_allowed)
+            (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(is_allowed)
         };
         let asked = range.get_param(mime::BOUNDARY);
         asked
@@ -162,14 +161,14 @@ fn quality(range: &Mime) -> f32 {
 pub(crate) enum MediaType {
     /// `application/json`: the default.
     Json,
-    /// `application/graphql-response+json`: given to whoever asks for it by name.
+    /// `application/graphql-response+json`: for clients that name it.
     GraphqlResponse,
 }
 
 impl MediaType {
-    /// The type to answer with, by the `Accept` headers of the request; `None` where neither will do (406).
+    /// The type to answer with, by the `Accept` headers of the request; `None` where the client accepts neither.
     ///
-    /// Where a client names both with the same weight, the newer wins: its status codes say more.
+    /// Where a client names both with the same weight, the newer one wins, because its status codes say more.
     fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let is_empty = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty();
         if headers.get_all(header::ACCEPT).iter().all(is_empty) {
@@ -192,8 +191,8 @@ impl MediaType {
         }
     }
 
-    /// The type that a usual `Accept` asks for: what most programs send needs no parser.
-    fn plainly(accept: &HeaderValue) -> Option<Self> {
+    /// The type for an `Accept` that most programs send, found without parsing.
+    fn of_usual(accept: &HeaderValue) -> Option<Self> {
         match accept.as_bytes() {
             b"*/*" | b"application/json" => Some(Self::Json),
             b"application/graphql-response+json" => Some(Self::GraphqlResponse),
@@ -209,7 +208,7 @@ impl MediaType {
         })
     }
 
-    /// The status of a request error: parse, validation, coercion, an operation that cannot be told.
+    /// The status of a request error: the operation did not run.
     pub(crate) fn request_error_status(self) -> StatusCode {
         match self {
             Self::Json => StatusCode::OK,
@@ -217,7 +216,7 @@ impl MediaType {
         }
     }
 
-    /// The status of an operation that found no database.
+    /// The status of an operation that the server or its database cannot serve now.
     pub(crate) fn unavailable_status(self) -> StatusCode {
         match self {
             Self::Json => StatusCode::OK,
@@ -226,7 +225,7 @@ impl MediaType {
     }
 }
 
-/// How much a client wants one media type: the weight that its most specific range gives.
+/// The weight that a client gives one media type, from its most specific range.
 #[derive(Default)]
 struct Preference {
     specificity: u8,
@@ -262,10 +261,10 @@ impl Preference {
     }
 }
 
-/// Whether a request body of this `Content-Type` is taken: JSON in UTF-8.
+/// Whether the `Content-Type` of a request body is JSON in UTF-8. No other body is accepted.
 ///
-/// This is also the rule against cross-site request forgery. A page of another site can send a form or `text/plain`
-/// without asking, but for JSON its browser asks first (a CORS preflight), and nobody consents unless its origin is allowed.
+/// This also prevents cross-site request forgery. A page of another site can send a form or `text/plain` directly, but before it
+/// sends JSON its browser asks the server (a CORS preflight), and the server consents to allowed origins only.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
     if content_type.is_some_and(|value| value == "application/json") {

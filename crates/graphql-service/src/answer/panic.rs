@@ -1,4 +1,4 @@
-//! A panic ends the request in which it happened, and nothing else.
+//! A panic ends the request that panicked, and nothing else.
 
 use std::{any::Any, panic::AssertUnwindSafe};
 
@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::answer::{media::MediaType, wire::to_json};
 
-/// Answers a panic of what makes the answer with 500, where hyper would close the connection without a word.
+/// Runs `answer`, and answers with 500 if it panics. Without this, hyper would close the connection without an answer.
 pub(crate) async fn catch(answer: impl Future<Output = Response>) -> Response {
-    // Unwind safety: what the request owned is dropped, and what it shared is behind locks that outlive a panic.
+    // Unwind safety: what the request owned is dropped, and shared state is behind locks that are recovered after a panic.
     match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
@@ -30,7 +30,7 @@ pub(crate) async fn catch(answer: impl Future<Output = Response>) -> Response {
     }
 }
 
-/// What the client is told: an id, which the log has beside the cause.
+/// Logs the cause of a panic under a new id, and tells the client this id only.
 pub(crate) fn response(panic: &(dyn Any + Send)) -> GraphqlResponse {
     let id = Uuid::now_v7();
     let cause = panic

@@ -1,4 +1,4 @@
-//! What the handler itself answers when a request never becomes an operation.
+//! Refusals: the answers to requests that never become operations.
 
 use std::sync::Arc;
 
@@ -12,27 +12,40 @@ use graphql_operation::{Refused, Stage};
 
 use crate::answer::{media::MediaType, request_error::RequestError, wire::to_json};
 
-/// A refusal: a status and a message of our own, never the text of a library's error or the name of a type.
+/// The answer to a request that is refused: a status, a message and a code.
 ///
-/// On the wire it is a GraphQL response without `data`, so that a client reads it like every other error.
+/// The message is written for clients; it never repeats the text of a library's error. On the wire a refusal is a GraphQL response
+/// without `data`, so that clients read it like any other error. Nothing of a refused request has run.
+///
+/// ```
+/// use async_graphql::ErrorExtensionValues;
+/// use graphql_service::Refusal;
+///
+/// let mut details = ErrorExtensionValues::default();
+/// details.set("scope", "notes:write");
+///
+/// // 403, `extensions: { "code": "FORBIDDEN", "scope": "notes:write" }`
+/// let refusal = Refusal::forbidden("the token lacks the scope `notes:write`").details(details);
+/// # let _ = refusal;
+/// ```
 #[derive(Debug)]
 pub struct Refusal {
     status: StatusCode,
     error: RequestError,
     message: String,
     details: ErrorExtensionValues,
-    /// What is wrong with a document, where that was found out: told as it is, in place of the message.
+    /// The errors of a document that was refused. If there are any, they are the answer in place of the message.
     errors: Box<[ServerError]>,
     header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
-    /// The request is not well-formed *GraphQL over HTTP*: 400.
+    /// 400, with the code `BAD_REQUEST`: the request is not well-formed *GraphQL over HTTP*.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// Any other refusal, with the code `BAD_REQUEST`.
+    /// A refusal with any other status, and the code `BAD_REQUEST`.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -44,7 +57,7 @@ impl Refusal {
         }
     }
 
-    /// The document cannot be had, or is not taken.
+    /// 400, with a code of its own: the document is not known, or not allowed.
     pub(crate) fn document(error: RequestError, message: &str) -> Self {
         Self {
             error,
@@ -52,7 +65,8 @@ impl Refusal {
         }
     }
 
-    /// It is not known who asks: 401. `challenge` tells how to say it (`WWW-Authenticate`), such as `Bearer`.
+    /// 401, with the code `UNAUTHENTICATED`: the caller is not known. `challenge` becomes `WWW-Authenticate`, and says how to
+    /// authenticate, such as `Bearer`.
     pub fn unauthenticated(challenge: &'static str, message: impl Into<String>) -> Self {
         Self {
             error: RequestError::Unauthenticated,
@@ -61,7 +75,7 @@ impl Refusal {
         }
     }
 
-    /// It is known who asks, and not theirs to do: 403.
+    /// 403, with the code `FORBIDDEN`: the caller is known and may not do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self {
             error: RequestError::Forbidden,
@@ -69,7 +83,7 @@ impl Refusal {
         }
     }
 
-    /// As many operations are under way as the server takes at once.
+    /// [`Limits::operations`](crate::Limits::operations) are running.
     pub(crate) fn overloaded(limit: usize) -> Self {
         Self::too_many(
             "operations",
@@ -78,7 +92,7 @@ impl Refusal {
         )
     }
 
-    /// As many operations of this client are under way as the server takes of one.
+    /// This client has its share of operations running.
     pub(crate) fn overloaded_by_client(limit: usize) -> Self {
         Self::too_many(
             "operationsOfOneClient",
@@ -89,7 +103,7 @@ impl Refusal {
         )
     }
 
-    /// As many subscriptions of this client are open as the server takes of one.
+    /// This client has [`Limits::subscriptions_of_client`](crate::Limits::subscriptions_of_client) open.
     pub(crate) fn subscriptions_of_client(limit: usize) -> Self {
         Self::too_many(
             "subscriptionsOfOneClient",
@@ -113,7 +127,7 @@ impl Refusal {
         .details(details)
     }
 
-    /// Heavy operations wait already, or none of them ended in time.
+    /// The queue of heavy operations is full, or the turn did not come in time.
     pub(crate) fn too_heavy(limit: usize) -> Self {
         let mut details = ErrorExtensionValues::default();
         details.set("limit", "heavyOperations");
@@ -130,7 +144,7 @@ impl Refusal {
         .details(details)
     }
 
-    /// The system has no threads to give.
+    /// The system gives the process no threads for heavy operations.
     pub(crate) fn no_threads() -> Self {
         Self {
             error: RequestError::Overloaded,
@@ -142,7 +156,7 @@ impl Refusal {
         }
     }
 
-    /// The client leaves too much unread to be given more.
+    /// The client has not read the answers that it was sent.
     pub(crate) fn unread() -> Self {
         Self {
             error: RequestError::Overloaded,
@@ -154,7 +168,7 @@ impl Refusal {
         }
     }
 
-    /// The bodies that are arriving take all the memory that there is for them.
+    /// The bodies that are arriving take all the memory that they may.
     pub(crate) fn no_room() -> Self {
         Self {
             error: RequestError::Overloaded,
@@ -166,7 +180,7 @@ impl Refusal {
         }
     }
 
-    /// The body does not come.
+    /// The body arrives too slowly.
     pub(crate) fn late_body() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -174,13 +188,13 @@ impl Refusal {
         )
     }
 
-    /// Adds what programs read in the error's `extensions`, beside the code.
+    /// Sets what the error's `extensions` have beside the code.
     #[must_use]
     pub fn details(self, details: ErrorExtensionValues) -> Self {
         Self { details, ..self }
     }
 
-    /// The resource knows only GET and POST.
+    /// The method is neither GET nor POST.
     pub(crate) fn method(method: &Method) -> Self {
         Self {
             header: Some((header::ALLOW, "GET, POST")),
@@ -202,7 +216,7 @@ impl Refusal {
         }
     }
 
-    /// A subscription needs a transport with more than one answer.
+    /// A subscription came by a transport that carries one answer only.
     pub(crate) fn subscription() -> Self {
         Self::bad_request(
             "a subscription needs a stream: ask for text/event-stream or multipart/mixed;subscriptionSpec=1.0, or connect a WebSocket with the \
@@ -210,7 +224,7 @@ impl Refusal {
         )
     }
 
-    /// What has one response is no subscription.
+    /// A query or a mutation cannot be answered by a multipart stream.
     pub(crate) fn not_streamed() -> Self {
         Self::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -218,7 +232,7 @@ impl Refusal {
         )
     }
 
-    /// The responses of a batch are one JSON text.
+    /// A batch cannot be answered by a stream: its responses are one JSON array.
     pub(crate) fn streamed_batch() -> Self {
         Self::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -226,7 +240,7 @@ impl Refusal {
         )
     }
 
-    /// The body is greater than the server takes.
+    /// The body has more bytes than [`Limits::body_bytes`](crate::Limits::body_bytes).
     pub(crate) fn too_large(limit: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -234,12 +248,12 @@ impl Refusal {
         )
     }
 
-    /// What is wrong.
+    /// The text for the client.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// As a GraphQL response, for a place in a batch or a message on a socket.
+    /// The refusal as a GraphQL response, for an element of a batch or a message on a socket.
     pub(crate) fn into_graphql(self) -> GraphqlResponse {
         if !self.errors.is_empty() {
             return GraphqlResponse::from_errors(self.errors.into_vec());
@@ -252,7 +266,7 @@ impl Refusal {
         GraphqlResponse::from_errors(vec![error])
     }
 
-    /// As an HTTP response.
+    /// The refusal as an HTTP response.
     pub(crate) fn into_http(self, media_type: MediaType) -> Response {
         let (status, header) = (self.status, self.header.clone());
         let mut response = Response::new(Body::from(to_json(&self.into_graphql())));

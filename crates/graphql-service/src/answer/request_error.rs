@@ -1,42 +1,51 @@
 //! Why a request did not become an operation, and the code that its client reads.
 //!
-//! A request error is a [`RequestError`] in [`ServerError::source`]. It travels with the error through whatever executor lies between,
-//! and never reaches the wire; its code, in `extensions`, does. An error without it is an execution error.
+//! An error is a request error if its [`ServerError::source`] is a [`RequestError`], and otherwise an execution error. The source passes
+//! through every executor between the schema and the transport. Only its code is sent to the client, in `extensions`.
 
 use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
 use graphql_operation::Stage;
 
-/// Why a request did not become an operation.
+/// Why a request did not become an operation. Nothing of it has run.
+///
+/// ```
+/// use async_graphql::Response;
+/// use graphql_service::RequestError;
+///
+/// assert_eq!(RequestError::NotTrusted.code(), "QUERY_NOT_IN_SAFELIST");
+/// // A response that was executed has none.
+/// assert_eq!(RequestError::of(&Response::new(true)), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestError {
-    /// It was not well-formed, or of no use to this transport.
+    /// The request is not well-formed, or its transport cannot carry it.
     BadRequest,
     /// The document is not GraphQL.
     Parse,
-    /// The document does not fit the schema, or is over a limit.
+    /// The document is not valid for the schema, or exceeds a limit.
     Validation,
-    /// The variables do not fit the operation.
+    /// A variable does not have the type that the operation declares.
     Variables,
-    /// The document does not say which operation is meant, or it could not be started.
+    /// The document does not say which operation is to run, or it could not be started.
     OperationResolution,
-    /// The document was named, and nobody knows the name.
+    /// The document was sent by its name or hash, which the server does not know.
     PersistedNotFound,
-    /// The document was named, and this server takes no names.
+    /// The document was sent by its name or hash, and this server has no persisted documents.
     PersistedNotSupported,
-    /// The document is not one of those that alone are taken.
+    /// The server accepts trusted documents only, and this is none of them.
     NotTrusted,
-    /// It is not known who asks.
+    /// The caller is not known.
     Unauthenticated,
-    /// Who asks may not do this.
+    /// The caller may not do this.
     Forbidden,
-    /// The server has as much to do as it takes.
+    /// The server runs as many operations as it may.
     Overloaded,
 }
 
 impl RequestError {
-    /// What clients read in `extensions.code`.
+    /// The text in `extensions.code`.
     pub fn code(self) -> &'static str {
         match self {
             Self::BadRequest => "BAD_REQUEST",
@@ -53,7 +62,7 @@ impl RequestError {
         }
     }
 
-    /// The request error that a response reports; `None` for one that was executed.
+    /// The request error that a response reports; `None` if the operation was executed.
     pub fn of(response: &Response) -> Option<Self> {
         response
             .errors
@@ -61,7 +70,7 @@ impl RequestError {
             .find_map(|error| error.source::<Self>().copied())
     }
 
-    /// Marks an error with this, or with what it says of itself.
+    /// Marks an error with this request error, unless the error names its own stage.
     pub(crate) fn mark(self, error: &mut ServerError) {
         if let Some(stage) = error.source::<Stage>().copied() {
             error.source = Some(Arc::new(Self::from(stage)));
@@ -70,7 +79,7 @@ impl RequestError {
         let extensions = error
             .extensions
             .get_or_insert_with(ErrorExtensionValues::default);
-        // A declared code of another extension says more than the stage does.
+        // A code that another extension has set is more precise.
         if extensions.get("code").is_none() {
             extensions.set("code", self.code());
         }

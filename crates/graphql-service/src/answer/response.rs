@@ -1,4 +1,4 @@
-//! Writes GraphQL responses into HTTP responses.
+//! Makes HTTP responses of GraphQL responses.
 
 use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::{
@@ -10,9 +10,10 @@ use unit_of_work::codes;
 
 use crate::answer::{media::MediaType, request_error::RequestError, writing::json};
 
-/// The response to one request. *GraphQL over HTTP*, "Response": a request error has a status of its own, while
-/// an operation that was executed answers 200, also where its `data` is null. But one that the server or its database could not serve now
-/// did not get far enough to have an answer: where statuses tell clients and proxies more than the body's existence, it is 503.
+/// The response to one request.
+///
+/// *GraphQL over HTTP*, "Response": a request error has a status of its own, and an operation that was executed answers 200, even where
+/// its `data` is null. An operation that the server or its database cannot serve now answers 503, where the media type allows it.
 pub(crate) async fn single(mut response: GraphqlResponse, media_type: MediaType) -> Response {
     let unavailable = Unavailable::of(&response);
     let status = match (RequestError::of(&response), unavailable) {
@@ -31,17 +32,17 @@ pub(crate) async fn single(mut response: GraphqlResponse, media_type: MediaType)
     http
 }
 
-/// The server or its database cannot serve an operation now, whatever it is. Nothing of it has happened.
+/// The server or its database cannot serve any operation now. Nothing of this one has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unavailable {
-    /// It may be served after so many seconds, as far as anybody can tell.
+    /// A retry may succeed after this many seconds (`Retry-After`).
     For(&'static str),
-    /// Somebody has to mend something first.
+    /// An operator has to repair something first.
     UntilMended,
 }
 
 impl Unavailable {
-    /// Whether there is nothing in the response but that.
+    /// Reads it from a response without data; a response with data was served.
     fn of(response: &GraphqlResponse) -> Option<Self> {
         if response.data != Value::Null {
             return None;
@@ -58,17 +59,17 @@ impl Unavailable {
             codes::DATABASE_UNAVAILABLE | codes::OVERLOADED => Some(Self::For("1")),
             codes::DATABASE_FULL | codes::DATABASE_FILE_REPLACED => Some(Self::For("5")),
             codes::DATABASE_DAMAGED => Some(Self::UntilMended),
-            // The connection was lost, and it is certain that nothing happened. Not so for a constraint that was violated.
+            // Retryable: the connection was lost, and it is certain that nothing happened. A violated constraint is not retryable.
             codes::COMMIT_FAILED if extensions.get("retryable") == Some(&Value::Boolean(true)) => {
                 Some(Self::For("1"))
             }
-            // Of `OUTCOME_UNKNOWN` something may have happened: nothing between the client and the server may send it again.
+            // `OUTCOME_UNKNOWN` is not among them: something may have happened, so no proxy may send the operation again.
             _ => None,
         }
     }
 }
 
-/// The response to a batch: every operation has its outcome inside, so the whole is 200.
+/// The response to a batch. Each operation reports its own outcome in the body, so the status is 200.
 pub(crate) async fn batch(mut responses: Vec<GraphqlResponse>, media_type: MediaType) -> Response {
     let headers = responses
         .iter_mut()
@@ -94,14 +95,14 @@ fn http_response(
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    // An answer is true at one moment, and for one caller.
+    // An answer is for one caller and one moment.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for mut set in set_by_resolvers {
-        // The first value of a name replaces ours; further ones, as of `Set-Cookie`, are added.
+        // `Cache-Control` replaces ours; other headers, such as `Set-Cookie`, are added.
         if let Some(cache_control) = set.remove(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, cache_control);
         }
-        // What frames and describes the body is the handler's.
+        // The headers that describe the body are ours to set.
         set.remove(header::CONTENT_LENGTH);
         set.remove(header::TRANSFER_ENCODING);
         let mut name = None;

@@ -1,6 +1,6 @@
-//! Writes an answer as JSON, in turns with everything else that the thread has to do.
+//! Writes responses as JSON. A long response yields to other tasks while it is written.
 //!
-//! An answer of some megabytes takes long enough to write for others to notice. What was written is let go on the way.
+//! Writing some megabytes takes long enough to delay the other operations of the thread. Values are dropped as soon as they are written.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use crate::answer::{
     wire::{WireErrors, to_json, unwritable},
 };
 
-/// How long a turn lasts, about.
+/// About how long it writes before it yields.
 const TURN: Duration = Duration::from_micros(250);
 
-/// The clock is looked at after so many values.
-const VALUES: u32 = 64;
+/// The clock is read once for this many values.
+const VALUES_PER_CLOCK_READ: u32 = 64;
 
-/// An answer of about so many bytes is written at once: that takes no longer than a turn, and costs less than in pieces.
+/// A response of about this many bytes is written in one go. That takes no longer than a turn, and costs less than in pieces.
 const SMALL: usize = 64 * 1024;
 
-/// So are as many errors, which can be 4 KiB each.
+/// A response with fewer errors than this, of up to 4 KiB each, is written in one go.
 const FEW_ERRORS: usize = 32;
 
-/// The JSON text of one response, as [`to_json`] writes it.
+/// The JSON text of one response, the same as [`to_json`] writes.
 pub(crate) async fn json(response: GraphqlResponse) -> String {
     let mut room = SMALL;
     if is_small(&response.data, &mut room) && response.errors.len() < FEW_ERRORS {
@@ -34,7 +34,7 @@ pub(crate) async fn json(response: GraphqlResponse) -> String {
     written.unwrap_or_else(|error| unwritable(&error))
 }
 
-/// Whether there is room for a value.
+/// Whether a value fits into `room`, which it then takes up.
 fn is_small(value: &Value, room: &mut usize) -> bool {
     let bytes = match value {
         Value::String(text) => 8 + text.len(),
@@ -61,7 +61,7 @@ async fn long(mut response: GraphqlResponse) -> serde_json::Result<String> {
         text.push("\"errors\":[");
         for error in &response.errors {
             text.push(std::mem::replace(&mut comma, ","));
-            // A list of one, without its brackets.
+            // `WireErrors` writes a list: its brackets are left out.
             let written = serde_json::to_string(&WireErrors(std::slice::from_ref(error)))?;
             text.push(&written[1..written.len() - 1]);
             text.pause().await;
@@ -82,7 +82,7 @@ async fn long(mut response: GraphqlResponse) -> serde_json::Result<String> {
     Ok(text.into_string())
 }
 
-/// A list or an object of which a part was written.
+/// A list or an object that is being written.
 enum Open {
     List(std::vec::IntoIter<Value>),
     Object(map::IntoIter<Name, Value>),
@@ -108,10 +108,10 @@ impl Text {
         String::from_utf8(self.bytes).unwrap_or_else(|_| unreachable!("JSON is UTF-8"))
     }
 
-    /// Lets others have their turn, where this one has lasted long enough.
+    /// Yields to other tasks if this turn has lasted long enough.
     async fn pause(&mut self) {
         self.values += 1;
-        if !self.values.is_multiple_of(VALUES) {
+        if !self.values.is_multiple_of(VALUES_PER_CLOCK_READ) {
             return;
         }
         match self.began {
@@ -124,12 +124,12 @@ impl Text {
         }
     }
 
-    /// Without recursion, as it has to come back from the depth of a value to pause.
+    /// Without recursion, since an `async fn` that calls itself would have to allocate for each level.
     async fn value(&mut self, value: Value) -> serde_json::Result<()> {
         let mut open: Vec<Open> = Vec::new();
         let mut next = Some(value);
         loop {
-            // What comes first in a list or an object has no comma before it.
+            // The first element of a list or an object has no comma before it.
             let mut is_first = true;
             match next.take() {
                 Some(Value::List(items)) => {

@@ -1,13 +1,18 @@
-//! How many files the process may open: each connection is one, and so is each one of the database.
+//! How many file descriptors the process may have. Each connection of a client takes one, and each connection to the database.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Below so many, each of them is precious, and connections get the smaller part.
-const FEW: usize = 512;
+/// Below this number descriptors are scarce, and clients get a quarter of them instead of half.
+const SCARCE: usize = 512;
 
-/// How many file descriptors the process may have. Raises the limit as far as the system lets the process.
+/// The number of file descriptors that the process may have. It first raises the process's limit as far as the system allows.
 ///
-/// For an application that shares them out: [`most_connections`] are for clients.
+/// For applications that divide them: [`most_connections`] of them are for clients.
+///
+/// ```
+/// let for_the_database = graphql_service::most_descriptors() - graphql_service::most_connections();
+/// assert!(for_the_database > 0);
+/// ```
 #[must_use]
 pub fn most_descriptors() -> usize {
     let limit = getrlimit(Resource::Nofile);
@@ -24,11 +29,16 @@ pub fn most_descriptors() -> usize {
     })
 }
 
-/// As many connections of clients as leave the database and the logs their files: [`serve`](crate::serve) takes no more.
+/// The most connections of clients that [`serve`](crate::serve) accepts: half of the process's file descriptors, or a quarter where there
+/// are fewer than 512. The rest is for the database and for files.
 ///
-/// Without this, clients that connect and say nothing would take all of them, and nobody could connect any more.
+/// Without this bound, clients that connect and send nothing could take all descriptors.
+///
+/// ```
+/// assert!(graphql_service::most_connections() < graphql_service::most_descriptors());
+/// ```
 #[must_use]
 pub fn most_connections() -> usize {
     let most = most_descriptors();
-    if most < FEW { most / 4 } else { most / 2 }.max(1)
+    if most < SCARCE { most / 4 } else { most / 2 }.max(1)
 }

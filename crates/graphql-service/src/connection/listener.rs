@@ -1,4 +1,4 @@
-//! Where connections come from, and what to do when none can be taken.
+//! The source of connections, and what to do when none can be accepted.
 
 use std::{future::Future, io, net::SocketAddr, time::Duration};
 
@@ -10,7 +10,20 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-/// What a client is connected by: over TCP in the end.
+/// A client's connection, which has TCP at the bottom. Implement it for a wrapper of your own around a TCP connection.
+///
+/// ```
+/// use graphql_service::Connection;
+/// use tokio::net::TcpStream;
+///
+/// struct Wrapped(TcpStream);
+///
+/// impl Connection for Wrapped {
+///     fn tcp(&self) -> &TcpStream {
+///         &self.0
+///     }
+/// }
+/// ```
 pub trait Connection {
     /// The TCP connection.
     fn tcp(&self) -> &TcpStream;
@@ -28,23 +41,45 @@ impl Connection for TlsStream<TcpStream> {
     }
 }
 
-/// Takes connections of clients, for [`serve`](crate::serve).
+/// Accepts the connections that [`serve`](crate::serve) serves. Tokio's `TcpListener` is one.
 ///
-/// It tells of the errors of the system, unlike axum's trait of this name, so that [`serve`](crate::serve) can make room where the
-/// process has no file descriptors left.
+/// Unlike axum's trait of this name, it passes on the errors of the system, so that [`serve`](crate::serve) can make room if the process
+/// has no file descriptors left.
+///
+/// ```
+/// use std::{io, net::SocketAddr};
+/// use graphql_service::Listener;
+/// use tokio::net::{TcpListener, TcpStream};
+///
+/// /// Accepts clients of one machine only.
+/// struct Only(SocketAddr, TcpListener);
+///
+/// impl Listener for Only {
+///     type Io = TcpStream;
+///
+///     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+///         loop {
+///             let (stream, from) = self.1.accept().await?;
+///             if from.ip() == self.0.ip() {
+///                 return Ok((stream, from));
+///             }
+///         }
+///     }
+/// }
+/// ```
 pub trait Listener: Send + 'static {
-    /// A connection that was taken.
+    /// An accepted connection.
     type Io: AsyncRead + AsyncWrite + Connection + Unpin + Send + 'static;
 
-    /// Waits for the next connection.
+    /// Waits for the next connection, and answers with the client's address.
     ///
     /// # Errors
     ///
-    /// The system does not give out a connection. The caller asks again a little later.
+    /// The system's error where no connection can be accepted. [`serve`](crate::serve) tries again a little later.
     ///
     /// # Cancel safety
     ///
-    /// Must be cancel safe: [`serve`](crate::serve) drops the future when it stops.
+    /// It has to be cancel safe: [`serve`](crate::serve) drops the future when it stops.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
 }
 
@@ -56,7 +91,16 @@ impl Listener for TcpListener {
     }
 }
 
-/// Whether the process, or the whole system, has no file descriptor or no memory left for another connection.
+/// Whether an error of `accept` means that the process or the system has no file descriptor, or no memory, left for another connection.
+///
+/// ```
+/// use std::io;
+/// use graphql_service::is_out_of_descriptors;
+///
+/// assert!(!is_out_of_descriptors(&io::ErrorKind::ConnectionReset.into()));
+/// # #[cfg(target_os = "linux")]
+/// assert!(is_out_of_descriptors(&io::Error::from_raw_os_error(24))); // EMFILE
+/// ```
 #[must_use]
 pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(
@@ -65,41 +109,41 @@ pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     )
 }
 
-/// How long to wait before connections are asked for again, at first and at most.
+/// How long to wait before accepting again after a failure, at first and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
-/// How many idle connections are closed in a row where that does not help.
+/// How many idle connections are closed in a row, if that does not help.
 const MOST_CLOSED: u32 = 4;
 
-/// Trouble that is over for this long is over.
+/// Failures are over once there was none for this long.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// The same trouble is logged this often at most.
+/// Failures are logged at most this often.
 const REPEAT: Duration = Duration::from_secs(60);
 
-/// Failures to take a connection, one after the other.
+/// Failures to accept connections, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
-    /// Failures since a connection was taken.
+pub(crate) struct AcceptFailures {
+    /// Failures since a connection was last accepted.
     failures: u32,
     last_failure: Option<Instant>,
     logged: Option<Instant>,
-    /// Whether the log says that connections cannot be taken, and not yet that they can be again.
-    is_told: bool,
+    /// Whether the last line in the log says that connections cannot be accepted.
+    is_logged: bool,
 }
 
-/// What to do about a failure.
+/// What to do about a failure to accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// Only that connection failed, before it was taken.
+    /// Accept again at once: only that one connection failed.
     GoOn,
-    /// Waits, and asks again. Closes an idle connection first where that may help.
+    /// Wait, then accept again. First close an idle connection, if that may help.
     Pause { time: Duration, close_idle: bool },
 }
 
-impl Trouble {
-    /// A connection was not taken.
-    pub(crate) fn meet(&mut self, error: &io::Error) -> Remedy {
+impl AcceptFailures {
+    /// Notes a failure, and answers what to do.
+    pub(crate) fn failed(&mut self, error: &io::Error) -> Remedy {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(
             error.kind(),
@@ -111,10 +155,10 @@ impl Trouble {
         let now = Instant::now();
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(now);
-        let is_told_lately = self.logged.is_some_and(|at| now - at < REPEAT);
-        if !is_told_lately {
+        let was_logged_lately = self.logged.is_some_and(|at| now - at < REPEAT);
+        if !was_logged_lately {
             self.logged = Some(now);
-            self.is_told = true;
+            self.is_logged = true;
             if is_out_of_descriptors(error) {
                 tracing::warn!(
                     %error,
@@ -131,11 +175,11 @@ impl Trouble {
         }
     }
 
-    /// A connection was taken.
-    pub(crate) fn end(&mut self) {
+    /// Notes that a connection was accepted.
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
-        if self.is_told && self.last_failure.is_none_or(|at| at.elapsed() > QUIET) {
-            self.is_told = false;
+        if self.is_logged && self.last_failure.is_none_or(|at| at.elapsed() > QUIET) {
+            self.is_logged = false;
             tracing::info!("new connections can be taken again");
         }
     }
@@ -147,11 +191,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_wait_longer_and_longer_and_close_a_few_idle_connections() {
-        let mut trouble = Trouble::default();
+        let mut failures = AcceptFailures::default();
         let none_left = io::Error::from(Errno::MFILE);
         let mut times = Vec::new();
         for n in 1..=12 {
-            let Remedy::Pause { time, close_idle } = trouble.meet(&none_left) else {
+            let Remedy::Pause { time, close_idle } = failures.failed(&none_left) else {
                 panic!("it goes on at once");
             };
             assert_eq!(close_idle, n <= MOST_CLOSED);
@@ -159,22 +203,22 @@ mod tests {
         }
         assert_eq!((times[0], times[11]), PAUSE);
         assert!(times.is_sorted());
-        trouble.end();
-        assert!(trouble.is_told);
-        let again = trouble.meet(&none_left);
+        failures.succeeded();
+        assert!(failures.is_logged);
+        let again = failures.failed(&none_left);
         let first = Remedy::Pause {
             time: PAUSE.0,
             close_idle: true,
         };
         assert_eq!(again, first);
         tokio::time::advance(QUIET * 2).await;
-        trouble.end();
-        assert!(!trouble.is_told);
+        failures.succeeded();
+        assert!(!failures.is_logged);
     }
 
     #[test]
-    fn a_connection_that_fails_by_itself_is_no_trouble() {
+    fn one_connection_that_fails_is_no_reason_to_pause() {
         let gone = io::ErrorKind::ConnectionAborted.into();
-        assert_eq!(Trouble::default().meet(&gone), Remedy::GoOn);
+        assert_eq!(AcceptFailures::default().failed(&gone), Remedy::GoOn);
     }
 }

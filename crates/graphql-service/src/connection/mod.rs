@@ -1,36 +1,37 @@
-//! Connections of clients: how many there are, how long each may take, and how much memory each may hold.
+//! The connections of clients: how many there are, how long each may take, and how much memory each may hold.
 //!
-//! Read `peer.rs` first: what is known of one connection. `orders.rs` is what it is told to do. `table.rs` has all of them, decides who may come and who has to go, and
-//! looks at their times twice in each of the shortest. `stream.rs` is the connection itself, which counts what is read and does not
-//! wait for a client that does not read; `pace.rs` says how fast. `arriving.rs` counts what a request holds, `leaving.rs` what a response holds. `listener.rs` is where connections come from,
-//! `descriptors.rs` how many there can be. `server` puts them together.
+//! Read `peer.rs` first: the state of one connection. `table.rs` has all connections: it admits new ones, closes others to make room, and
+//! enforces their time limits. (The two belong together: a table closes its peers, and peers count their bytes in the table.) `orders.rs`
+//! tells a connection to end. `stream.rs` is its byte stream, which counts what is read and fails when the client does not read; `pace.rs`
+//! limits the rate. `request_body.rs` and `response_body.rs` count the bytes of bodies. `listener.rs` is the source of connections, and
+//! `descriptors.rs` says how many the process can have. The module `server` puts all this together.
 //!
-//! A client costs memory by what it leaves half sent (headers, a body) and by what it leaves unread (responses). Both are counted,
-//! for each connection and for all. Where all of them hold more than they may, the one that holds the most and is being waited for
-//! is closed: never one that waits for us.
+//! A client costs memory by what it has half sent (headers, a body) and by what it has not read (responses). Both are counted, for each
+//! connection and for all together. If all together hold more than they may, the server closes the connection that holds the most, among
+//! those that wait for their client. It never closes one whose client waits for the server.
 //!
 //! Nothing here knows GraphQL.
 
-pub(crate) use self::{
-    arriving::ArrivalError,
-    leaving::Packed,
-    peer::{Busy, Unread},
-    table::Table,
-};
 pub use self::{
     descriptors::{most_connections, most_descriptors},
     listener::{Connection, Listener, is_out_of_descriptors},
     options::ConnectionOptions,
     table::network,
 };
+pub(crate) use self::{
+    peer::{Busy, Unread},
+    request_body::BodyError,
+    response_body::UncompressedBytes,
+    table::Table,
+};
 
-pub(crate) mod arriving;
 mod descriptors;
-pub(crate) mod leaving;
 pub(crate) mod listener;
 pub(crate) mod options;
 pub(crate) mod orders;
 mod pace;
 pub(crate) mod peer;
+pub(crate) mod request_body;
+pub(crate) mod response_body;
 pub(crate) mod stream;
 mod table;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::setters::setters;
 
-/// The times and limits of connections.
+/// Limits and time-outs of connections. They hold for servers that [`serve`](crate::serve) runs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,32 +17,33 @@ use crate::setters::setters;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionOptions {
-    /// Connections at once. Where there are as many, one that is idle makes room for a new one.
+    /// Connections at once. At the limit, an idle connection is closed for a new one. Lowered to
+    /// [`most_connections`](crate::most_connections). Default: 4,096.
     pub connections: usize,
-    /// The same for one address (of IPv6: for one network of 64 bits).
+    /// Connections at once from one address (with IPv6: from one network of 64 bits). Default: 2,048.
     pub per_address: usize,
-    /// How long a client may take to send the headers of a request, from their first byte on; and of the first request, from the
-    /// beginning of the connection.
+    /// How long a client may take to send the headers of a request, from their first byte on. For the first request this is counted from
+    /// the beginning of the connection. Default: 10 s.
     pub header_timeout: Duration,
-    /// Bytes of the headers of a request.
+    /// Bytes of the headers of a request. Default: 64 KiB.
     pub header_bytes: usize,
-    /// How long a client may take to send the body of a request.
+    /// How long a client may take to send the body of a request. Default: 30 s.
     pub body_timeout: Duration,
-    /// The fewest bytes of a body in a second, on average, after the first five seconds.
+    /// The lowest average rate of a body after its first five seconds, in bytes per second. Default: 1,024.
     pub body_rate: usize,
-    /// How long a connection may be idle between requests.
+    /// How long a connection may be idle between requests. Default: 75 s.
     pub idle_timeout: Duration,
-    /// How long a connection takes new requests. What is under way then goes on.
+    /// How long a connection accepts new requests. Running requests then finish. Default: 1 h.
     pub lifetime: Duration,
-    /// How long a client may leave unread what was sent to it.
+    /// How long a client may leave a response unread before the connection is closed. Default: 20 s.
     pub write_timeout: Duration,
-    /// Requests at once on one HTTP/2 connection.
+    /// Requests at once on one HTTP/2 connection. Default: 100.
     pub streams: u32,
-    /// How often an HTTP/2 client is asked whether it lives. It may take as long to answer.
+    /// How often the server pings an HTTP/2 client, and how long the client may take to answer. Default: 20 s.
     pub ping_interval: Duration,
-    /// Bytes that all clients together may hold: headers and bodies half sent, responses unread.
+    /// Bytes that all clients together may hold: headers and bodies that are half sent, and responses that are unread. Default: 64 MiB.
     pub held_bytes: usize,
-    /// Bytes that one connection may hold before it is refused more requests.
+    /// Bytes of unread responses from which on a connection's further requests are refused. Default: 4 MiB.
     pub held_per_connection: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a connection is told to do, by others than its client.
+//! Tells a connection to end, now or after its running requests.
 
 use std::{
     sync::atomic::{AtomicU8, Ordering::SeqCst},
@@ -11,35 +11,35 @@ const GO_ON: u8 = 0;
 const GO_AWAY: u8 = 1;
 const CLOSE: u8 = 2;
 
-/// What to do with a connection. It only gets stricter.
+/// The current order for a connection. It only becomes stricter.
 ///
-/// A connection looks at it whenever it is woken. A cancellation token for each order would take two locks each time.
+/// A connection reads it whenever it is woken. Atomics, since a cancellation token for each order would take two locks each time.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     order: AtomicU8,
-    /// Wakes who speaks HTTP on the connection.
+    /// Wakes the task that speaks HTTP.
     connection: AtomicWaker,
-    /// Wakes who reads and writes it: after an upgrade, another task.
+    /// Wakes the task that reads and writes the bytes: after an upgrade, that is another one.
     stream: AtomicWaker,
 }
 
-/// An order.
+/// An order to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     GoOn,
-    /// End once what is under way has ended.
+    /// End when the running requests have ended.
     GoAway,
     /// End at once.
     Close,
 }
 
 impl Orders {
-    /// Whether nobody has said so before.
+    /// Orders the connection to end after its running requests. `true` if this is new.
     pub(crate) fn go_away(&self) -> bool {
         self.give(GO_AWAY)
     }
 
-    /// Whether nobody has said so before.
+    /// Orders the connection to end now. `true` if this is new.
     pub(crate) fn close(&self) -> bool {
         self.give(CLOSE)
     }
@@ -48,14 +48,14 @@ impl Orders {
         self.order() == Order::Close
     }
 
-    /// What to do now. Whoever speaks HTTP is woken when that changes.
+    /// The current order. The task that speaks HTTP is woken when it changes.
     pub(crate) fn of_connection(&self, context: &Context<'_>) -> Order {
-        // First: an order that comes afterwards finds the waker.
+        // Registered first, so that an order that comes meanwhile finds the waker.
         self.connection.register(context.waker());
         self.order()
     }
 
-    /// Whether the stream is to fail. Who waits for it is woken when that changes.
+    /// Whether the stream has to fail. The task that reads and writes is woken when this changes.
     pub(crate) fn is_stream_closed(&self, context: &Context<'_>) -> bool {
         self.stream.register(context.waker());
         self.is_closed()

@@ -1,17 +1,17 @@
-//! How fast bytes of HTTP/2 are read that ask for nothing.
+//! A limit for the rate of HTTP/2 bytes that ask for nothing.
 //!
-//! Pings, settings, priorities and frames of streams that there are not cost the client a few bytes and the server an answer or a look. Who
-//! sends more of them than connections need is read more slowly. Requests and their bodies are not counted.
+//! Pings, settings, priorities and frames of streams that do not exist cost the client a few bytes, and the server some work for each. A
+//! client that sends more of them than a connection needs is read more slowly. Requests and their bodies do not count.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many bytes may come at once. Bodies of requests that were refused before they were read are among them, and a connection has
-/// a window of a megabyte for these.
+/// How many bytes may come at once. They include the bodies of requests that were refused before they were read, for which a connection
+/// has a window of a megabyte.
 const MOST: i64 = 2 * 1024 * 1024;
 
-/// So many more in each further second.
+/// How many more bytes may come in each second.
 const PER_SECOND: i64 = 32 * 1024;
 
 /// The bytes that may still come on one connection.
@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// Counts bytes that came, of which so many were asked for. Answers how long nothing is to be read, where they are too many.
+    /// Counts bytes that came, `asked` of which were asked for. Answers for how long to read nothing, if they are too many.
     pub(super) fn count(&mut self, bytes: usize, asked: usize) -> Option<Duration> {
         let now = Instant::now();
         let milliseconds = i64::try_from((now - self.renewed).as_millis()).unwrap_or(i64::MAX);

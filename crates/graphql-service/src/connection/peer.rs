@@ -1,4 +1,4 @@
-//! What is known of one connection.
+//! The state of one connection: its requests, the memory that it holds, and who waits for whom.
 
 use std::{
     net::IpAddr,
@@ -11,20 +11,20 @@ use std::{
 
 use super::{options::ConnectionOptions, orders::Orders, table::Table};
 
-/// Why a connection is closed. The names are those of the metric.
+/// Why the server closes a connection. The metric has the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// The headers of a request did not come in time.
     Headers,
     /// It was idle for too long.
     Idle,
-    /// It is as old as a connection may be.
+    /// It has reached its greatest age.
     Lifetime,
-    /// It does not read what was sent to it.
+    /// Its client does not read what was sent to it.
     Unread,
-    /// It made room for another connection.
+    /// It was closed for another connection.
     Room,
-    /// It held more memory than any other while all held too much.
+    /// It held the most memory while all together held too much.
     Memory,
 }
 
@@ -41,7 +41,7 @@ impl Reason {
     }
 }
 
-/// One connection. Its counters say who is waiting for whom.
+/// One connection. From its counters follows whether it waits for its client, or the client for it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: u64,
@@ -51,19 +51,19 @@ pub(crate) struct Peer {
     pub(crate) orders: Orders,
     /// Requests between their headers and the end of their response, and open WebSockets.
     requests: AtomicUsize,
-    /// Those of them whose body is still coming.
+    /// Those of them whose body is still arriving.
     arriving: AtomicUsize,
-    /// Pieces of responses that were handed to the connection, which has not asked for more since.
+    /// Pieces of responses that were handed to HTTP, and for which it has not asked for the next piece: the client does not read.
     stuck: AtomicUsize,
-    /// Whether a request has come at all.
+    /// Whether there has been a request.
     has_asked: AtomicBool,
-    /// Whether HTTP/2 is spoken: its first bytes are no headers.
+    /// Whether the connection speaks HTTP/2, where bytes between requests need not be headers.
     is_http_2: AtomicBool,
-    /// Bytes of HTTP/2 that belong to requests, or may come because responses are read, since they were last asked for.
+    /// Of HTTP/2: bytes that belong to requests, or acknowledge responses, since [`Peer::take_allowed`] was last called.
     asked: AtomicUsize,
     /// Bytes of headers that are half sent.
     head: AtomicUsize,
-    /// When their first byte came, in milliseconds since `began`.
+    /// When the first byte of `head` came, in milliseconds since `began`.
     head_since: AtomicU64,
     /// Bytes of bodies that are half sent.
     body: AtomicUsize,
@@ -71,7 +71,7 @@ pub(crate) struct Peer {
     unread: AtomicUsize,
     /// When the last request or response ended, in milliseconds since `began`.
     idle_since: AtomicU64,
-    /// When the client last read a piece of a response, likewise.
+    /// When the client last read a piece of a response, in milliseconds since `began`.
     moved: AtomicU64,
 }
 
@@ -106,7 +106,7 @@ impl Peer {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Closes the connection, if nobody has yet.
+    /// Closes the connection, unless it is being closed already.
     pub(crate) fn close(&self, reason: Reason) {
         if self.orders.close() {
             metrics::counter!("http_connections_closed_total", "reason" => reason.name())
@@ -114,7 +114,7 @@ impl Peer {
         }
     }
 
-    /// Takes no more requests.
+    /// Accepts no more requests, and ends when the running ones have ended.
     fn go_away(&self, reason: Reason) {
         if self.orders.go_away() {
             metrics::counter!("http_connections_closed_total", "reason" => reason.name())
@@ -122,13 +122,13 @@ impl Peer {
         }
     }
 
-    /// Says that HTTP/2 is spoken.
+    /// Notes that the connection speaks HTTP/2.
     pub(crate) fn speaks_http_2(&self) {
         self.is_http_2.store(true, Relaxed);
         self.forget_head();
     }
 
-    /// Counts bytes that came while no request is under way: a part of the headers of the next one.
+    /// Counts bytes that were read. While no request is running, they are a part of the next request's headers.
     pub(crate) fn heard(&self, bytes: usize) {
         if self.requests.load(Relaxed) > 0 || self.is_http_2.load(Relaxed) {
             return;
@@ -143,14 +143,14 @@ impl Peer {
         self.table.release(self.head.swap(0, Relaxed));
     }
 
-    /// Says that bytes which came, or so many that may come, are of use.
+    /// Notes that this many bytes were asked for, so that they do not count against the pace.
     pub(crate) fn allow(&self, bytes: usize) {
         if self.is_http_2.load(Relaxed) {
             self.asked.fetch_add(bytes, Relaxed);
         }
     }
 
-    /// What was allowed since this was last asked.
+    /// The bytes that were allowed since the last call.
     pub(crate) fn take_allowed(&self) -> usize {
         self.asked.swap(0, Relaxed)
     }
@@ -159,7 +159,7 @@ impl Peer {
         self.is_http_2.load(Relaxed)
     }
 
-    /// Counts a request, for as long as what is returned lives.
+    /// Counts a request until the returned guard is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> Busy {
         self.requests.fetch_add(1, Relaxed);
         self.has_asked.store(true, Relaxed);
@@ -167,7 +167,7 @@ impl Peer {
         Busy(self.clone())
     }
 
-    /// Whether it holds as much as one connection may.
+    /// Whether the unread responses exceed what one connection may hold.
     pub(crate) fn holds_too_much(&self) -> bool {
         self.unread.load(Relaxed) > self.options().held_per_connection
     }
@@ -180,7 +180,7 @@ impl Peer {
         self.arriving.fetch_sub(1, Relaxed);
     }
 
-    /// Counts bytes of a body; `false` where there is no room for them.
+    /// Counts bytes of a body. `false` where there is no room for them.
     pub(crate) fn hold_body(&self, bytes: usize) -> bool {
         self.body.fetch_add(bytes, Relaxed);
         self.table.hold(bytes);
@@ -205,34 +205,35 @@ impl Peer {
         self.table.release(bytes);
     }
 
-    /// A piece of a response was handed over.
+    /// Notes that a piece of a response was handed to HTTP.
     pub(crate) fn hand_over(&self) {
         if self.stuck.fetch_add(1, Relaxed) == 0 {
             self.moved.store(self.now(), Relaxed);
         }
     }
 
-    /// It was taken: more is asked for, or the response has ended.
+    /// Notes that such a piece was sent: HTTP asks for more, or the response has ended.
     pub(crate) fn take(&self) {
-        // Where nothing else waits, the next piece that is handed over says since when it does.
+        // If no other piece waits, the next `hand_over` sets the time.
         if self.stuck.fetch_sub(1, Relaxed) > 1 {
             self.moved.store(self.now(), Relaxed);
         }
     }
 
-    /// Since when the connection waits for its client to begin a request, in milliseconds; `None` where one is under way.
+    /// Since when the connection is idle, in milliseconds since `began`; `None` while a request is running.
     pub(crate) fn idle_since(&self) -> Option<u64> {
         (self.requests.load(Relaxed) == 0).then(|| self.idle_since.load(Relaxed))
     }
 
-    /// For how long it has waited for its client to begin a request, or to go on with one; `None` where it does not.
+    /// For how many milliseconds the connection has waited for its client to begin a request, or to send more of one; `None` if it does
+    /// not wait.
     pub(crate) fn waits_for(&self) -> Option<u64> {
         let requests = self.requests.load(Relaxed);
         let waits = requests == 0 || requests == self.arriving.load(Relaxed);
         waits.then(|| self.now().saturating_sub(self.idle_since.load(Relaxed)))
     }
 
-    /// The bytes that it holds and its client could free.
+    /// The bytes that it holds because of its client.
     pub(crate) fn weight(&self) -> usize {
         let waits = |count: &AtomicUsize| count.load(Relaxed) > 0;
         let mut weight = self.head.load(Relaxed);
@@ -245,8 +246,8 @@ impl Peer {
         weight
     }
 
-    /// What has to happen to it by now.
-    pub(crate) fn look(&self) {
+    /// Enforces the time limits of the connection.
+    pub(crate) fn enforce_times(&self) {
         let options = self.options();
         let now = self.now();
         let is_over = |since: u64, time: std::time::Duration| {
@@ -260,7 +261,7 @@ impl Peer {
             {
                 return self.close(Reason::Headers);
             }
-            // A request that is just coming over HTTP/2 is answered, or refused in a way that lets the client send it again.
+            // Not `close`: over HTTP/2, a request that is just arriving is answered, or refused so that the client can send it again.
             if is_over(idle_since, options.idle_timeout) {
                 self.go_away(Reason::Idle);
             }
@@ -282,17 +283,17 @@ impl Drop for Peer {
     }
 }
 
-/// A request that is under way, or a WebSocket that is open.
+/// Counts a running request, or an open WebSocket, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Busy(pub(crate) Arc<Peer>);
 
 impl Busy {
-    /// Where the connection comes from (of IPv6: from which network).
+    /// The client's address (with IPv6: its network).
     pub(crate) fn address(&self) -> IpAddr {
         self.0.address
     }
 
-    /// Counts a message that waits for the client to read it, for as long as what is returned lives.
+    /// Counts a message that waits for the client to read it, until the returned guard is dropped.
     pub(crate) fn unread(&self, bytes: usize) -> Unread {
         self.0.hold_unread(bytes);
         self.0.hand_over();
@@ -303,7 +304,7 @@ impl Busy {
     }
 }
 
-/// A message that waits for the client to read it.
+/// Counts a message that waits for the client to read it, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Unread {
     peer: Arc<Peer>,
@@ -317,7 +318,7 @@ impl Drop for Unread {
     }
 }
 
-/// Another reason for which the same connection is busy.
+/// A clone counts as a further request of the same connection.
 impl Clone for Busy {
     fn clone(&self) -> Self {
         self.0.begin()

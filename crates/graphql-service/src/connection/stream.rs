@@ -1,4 +1,4 @@
-//! The bytes of a connection: what comes is counted, and what is sent has to be read within a time.
+//! The byte stream of a connection: it counts what it reads, and fails when the client does not read.
 
 use std::{
     io,
@@ -20,23 +20,23 @@ use super::{
 /// How HTTP/2 begins, with or without TLS (RFC 9113, section 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 
-/// So many bytes are read before other tasks have a turn. A few bytes can be a message that has to be looked at and answered (a ping, an
-/// empty frame), and a client can send thousands of them while they are looked at.
+/// How many bytes are read before other tasks run. A few bytes can be a message that costs work (a ping, an empty frame), and a client can
+/// send thousands of them faster than they are handled.
 const TURN: usize = 4 * 1024;
 
-/// A connection with its peer. It lives as long as either HTTP or a WebSocket is spoken on it.
+/// The stream of a connection, over which either HTTP or a WebSocket is spoken.
 pub(crate) struct Stream<I> {
     io: I,
     peer: Arc<Peer>,
-    /// There while what is sent is not read.
+    /// The time-out of a write, while the client does not read.
     unread: Option<Pin<Box<Sleep>>>,
-    /// How many of the first bytes are those of HTTP/2; `None` once it is known what is spoken.
+    /// How many bytes of HTTP/2's beginning were read so far; `None` once it is known which protocol is spoken.
     begun: Option<usize>,
-    /// Bytes that were read since another task could have had a turn.
+    /// Bytes that were read since other tasks could last run.
     turn: usize,
-    /// Of HTTP/2.
+    /// Only for HTTP/2.
     pace: Option<Pace>,
-    /// There while nothing is read, as too much came that asks for nothing.
+    /// The end of a pause in reading, after too much came that asks for nothing.
     pause: Option<Pin<Box<Sleep>>>,
 }
 
@@ -53,7 +53,7 @@ impl<I> Stream<I> {
         }
     }
 
-    /// Fails once the connection is to be closed.
+    /// Fails if the connection was ordered to end now.
     fn check_open(&self, context: &Context<'_>) -> io::Result<()> {
         if self.peer.orders.is_stream_closed(context) {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -61,7 +61,7 @@ impl<I> Stream<I> {
         Ok(())
     }
 
-    /// Hands on how a write went, and fails once the client has taken too long to make room for it.
+    /// Passes the outcome of a write on, and fails if the client has not read for too long.
     fn written<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! All connections.
+//! All connections of a server.
 
 use std::{
     cmp::Reverse,
@@ -21,7 +21,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Table {
     options: ConnectionOptions,
-    /// Locked for as long as a look at all of them takes: some ten microseconds for a thousand.
+    /// Locked at most for a pass over all connections: some ten microseconds for a thousand.
     open: Mutex<Open>,
     serial: AtomicU64,
     held: AtomicUsize,
@@ -46,7 +46,7 @@ impl Table {
             tracing::info!(
                 wanted = options.connections,
                 room,
-                "the process may open too few files for as many connections: raise `ulimit -n`"
+                "the process may open too few files for that many connections: raise `ulimit -n`"
             );
             options.connections = room;
         }
@@ -62,12 +62,12 @@ impl Table {
         &self.options
     }
 
-    /// How many are open.
+    /// How many connections are open.
     pub(crate) fn len(&self) -> usize {
         self.open().peers.len()
     }
 
-    /// How many bytes they hold together.
+    /// How many bytes all connections hold together.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
@@ -77,15 +77,15 @@ impl Table {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection in, if there is room, or another one can make some: the one that has waited for its client for longest,
-    /// those without a request first.
+    /// Admits a connection. At a limit, it is admitted if another can be closed for it: the one that has waited for its client for
+    /// longest, where idle connections come before those in the middle of a request.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Peer>> {
         let address = network(address);
         let refuse = |limit: &'static str| {
             metrics::counter!("http_connections_refused_total", "limit" => limit).increment(1);
             None
         };
-        // What is dropped while the lock is held would ask for it.
+        // Kept until the lock is released: dropping a peer locks the table.
         let mut leaving = Vec::new();
         let mut open = self.open();
         let of_address = open.addresses.get(&address).copied().unwrap_or(0);
@@ -114,9 +114,9 @@ impl Table {
         Some(peer)
     }
 
-    /// Closes the connection that has been idle for longest, if there is one, so that its descriptor is free.
+    /// Closes the connection that has been idle for longest, if any is idle, to free its file descriptor.
     pub(crate) fn close_idle(&self) {
-        // What is dropped while the lock is held would ask for it.
+        // Kept until the lock is released: dropping a peer locks the table.
         let mut leaving = Vec::new();
         let open = self.open();
         let idle = longest_waiting(&open, &mut leaving, |peer| peer.idle_since().is_some());
@@ -150,7 +150,7 @@ impl Table {
         self.held() <= self.options.held_bytes
     }
 
-    /// Closes the connection that holds the most and is waited for. `false` where that is the one that asks, or there is none.
+    /// Closes the connection that holds the most because of its client. `false` where that is the one that asks, or there is none.
     pub(crate) fn make_room(&self, asking: u64) -> bool {
         let peers: Vec<_> = self.open().living().collect();
         let is_open = |peer: &&Arc<Peer>| !peer.orders.is_closed();
@@ -167,7 +167,7 @@ impl Table {
         }
     }
 
-    /// Lets all connections end once what is under way on them has ended.
+    /// Tells all connections to end when their running requests have ended.
     pub(crate) fn go_away(&self) {
         let peers: Vec<_> = self.open().living().collect();
         for peer in peers {
@@ -175,7 +175,7 @@ impl Table {
         }
     }
 
-    /// Closes the connections whose time is over, again and again.
+    /// Enforces the time limits of all connections, at an interval, without an end.
     pub(crate) async fn watch(&self) {
         let options = &self.options;
         let times = [
@@ -190,16 +190,16 @@ impl Table {
             tokio::time::sleep(every).await;
             let peers: Vec<_> = self.open().living().collect();
             for peer in peers {
-                peer.look();
+                peer.enforce_times();
             }
         }
     }
 }
 
-/// Whether a connection is idle, for how long it has waited, and how long it has been there.
+/// Which connection to close first: idle or not, then the longest wait, then the oldest.
 type Rank = (bool, u64, Reverse<u64>);
 
-/// The connection that has waited for its client for longest, and is not being closed.
+/// The connection that has waited for its client for longest, among those that are not being closed.
 fn longest_waiting(
     open: &Open,
     leaving: &mut Vec<Arc<Peer>>,
@@ -225,7 +225,18 @@ fn longest_waiting(
     Some(peer)
 }
 
-/// An address as it is counted: of IPv6, whoever has one has 2^64 of them.
+/// The address by which a client's connections are counted: with IPv6 its network of 64 bits, since a client usually has all of it.
+///
+/// ```
+/// use graphql_service::network;
+///
+/// let (one, another) = ("2001:db8::1", "2001:db8::2");
+/// assert_eq!(network(one.parse()?), network(another.parse()?));
+/// // IPv4 in IPv6 is IPv4.
+/// assert_eq!(network("::ffff:192.0.2.1".parse()?).to_string(), "192.0.2.1");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

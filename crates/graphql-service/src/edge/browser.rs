@@ -1,4 +1,4 @@
-//! What is there for browsers: consent to pages of other origins, and compressed answers.
+//! What browsers need: consent to pages of other origins (CORS), and compressed answers.
 
 use std::{convert::Infallible, future::ready, mem, time::Duration};
 
@@ -18,12 +18,12 @@ use tower_http::{
     cors::{AllowOrigin, CorsLayer},
 };
 
-use crate::connection::Packed;
+use crate::connection::UncompressedBytes;
 
 /// How long a browser may remember the consent.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Consents to pages of these origins, and to no others. Without cookies: a page says in headers who it is.
+/// Consents to pages of these origins only. Cookies are not allowed: a page authenticates by headers.
 pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -54,14 +54,16 @@ pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
     )
 }
 
-/// The most bytes of `Accept-Encoding`. Browsers send less than 50.
-const LONGEST_ACCEPTED: usize = 512;
+/// The most bytes of `Accept-Encoding` that are parsed. Browsers send less than 50.
+const MAX_ACCEPT_ENCODING_BYTES: usize = 512;
 
-/// What fits into one packet arrives no sooner for being smaller.
-const COMPRESSED_FROM: u16 = 1024;
+/// A response that fits into one packet would not arrive sooner if it were smaller.
+const MIN_COMPRESSED_BYTES: u16 = 1024;
 
-/// gzip and br for those who take them, never streams: each of their parts is on its way at once. No zstd: clients on Node.js 20 say that they take it, and
-/// cannot read it.
+/// Compresses responses with gzip or br for clients that accept them.
+///
+/// Streams are not compressed, since each of their parts has to be sent at once. zstd is not offered: clients on Node.js 20 say that they
+/// accept it, and cannot read it.
 pub(crate) async fn compress<A: Future<Output = Response>>(
     request: Request,
     answer: impl FnOnce(Request) -> A,
@@ -69,26 +71,26 @@ pub(crate) async fn compress<A: Future<Output = Response>>(
     let accepted = accepted(request.headers());
     let response = answer(request).await;
     match accepted {
-        // Rare, and not to be made room for in the future of all.
+        // Boxed, because it is rare and would make the future of every request larger.
         Some(accepted) if is_worth_it(&response) => Box::pin(compressed(response, accepted)).await,
         _ => response,
     }
 }
 
 fn is_worth_it(response: &Response) -> bool {
-    let is_large = SizeAbove::new(COMPRESSED_FROM);
+    let is_large = SizeAbove::new(MIN_COMPRESSED_BYTES);
     let is_whole = NotForContentType::const_new("multipart/mixed");
     is_large.should_compress(response) && is_whole.should_compress(response)
 }
 
-/// What the client takes: a request that asks for nothing else.
+/// The encodings that the client accepts, as a request with this header only: the compression layer reads it from one.
 fn accepted(headers: &HeaderMap) -> Option<Request> {
     if !headers.contains_key(header::ACCEPT_ENCODING) {
         return None;
     }
-    // Each of its values is read. Who sends so many gets what everybody can read.
+    // Every value is parsed. A client that sends too many gets the response uncompressed.
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
-    if values.map(HeaderValue::len).sum::<usize>() > LONGEST_ACCEPTED {
+    if values.map(HeaderValue::len).sum::<usize>() > MAX_ACCEPT_ENCODING_BYTES {
         return None;
     }
     let mut accepted = Request::default();
@@ -102,13 +104,13 @@ fn accepted(headers: &HeaderMap) -> Option<Request> {
 
 async fn compressed(mut response: Response, accepted: Request) -> Response {
     let size = response.body().size_hint().exact();
-    let packed = Packed(usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX));
+    let uncompressed = UncompressedBytes(usize::try_from(size.unwrap_or(0)).unwrap_or(usize::MAX));
     let answered = service_fn(move |_| ready(Ok::<_, Infallible>(mem::take(&mut response))));
     let compression = Compression::new(answered)
         .quality(CompressionLevel::Fastest)
         .compress_when(DefaultPredicate::new());
     let Ok(response) = compression.oneshot(accepted).await;
     let mut response = response.map(Body::new);
-    response.extensions_mut().insert(packed);
+    response.extensions_mut().insert(uncompressed);
     response
 }

@@ -1,11 +1,11 @@
-//! Which names of this server are answered.
+//! The names under which the server answers: the check of `Host`.
 //!
-//! A server without authentication trusts whoever reaches it, and listens on loopback, which others do not reach. Their pages do:
-//! a page of `evil.example` whose name is made to resolve to 127.0.0.1 ("DNS rebinding") is, for its browser, of the same origin
-//! as this server, and may send all that our own pages may. Its requests still ask for the host `evil.example`. So such a server
-//! answers loopback names, which nobody else can own, and those that a setting allows.
+//! A server without authentication trusts every client that reaches it, and therefore listens on loopback. But a browser on the same
+//! machine reaches it too, for any page. If the name `evil.example` is made to resolve to 127.0.0.1 ("DNS rebinding"), the browser takes a
+//! page of that name for the server's own, and lets it send anything. Its requests still name the host `evil.example`. So such a server
+//! answers the names of loopback, which nobody else can own, and those that a setting allows.
 //!
-//! The check is for every path: pages, `/metrics` and `/readyz` tell of the server too.
+//! The check is made for every path, since pages, `/metrics` and `/readyz` reveal something too.
 
 use axum::{
     extract::Request,
@@ -14,8 +14,10 @@ use axum::{
 
 use crate::answer::refusal::Refusal;
 
-/// The names of this server that requests may ask for, with any port. By default those of loopback alone, which nobody else can
-/// own: a page of another site cannot reach the server by a name that was made to lead to it.
+/// The names that requests may have in `Host`, with any port. Any other name is answered with 421.
+///
+/// By default these are the names of loopback. This prevents DNS rebinding: a page of another site cannot reach the server under the
+/// page's own name.
 ///
 /// ```
 /// use graphql_service::Hosts;
@@ -26,7 +28,7 @@ use crate::answer::refusal::Refusal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hosts {
-    /// Any: for a server that knows who asks, or whose answers everybody may have.
+    /// Any name: for a server that authenticates its callers, or whose answers are public.
     Any,
     /// `localhost` and names below it, the addresses of loopback, and these, in lower case and without a port.
     LoopbackAnd(Vec<String>),
@@ -39,18 +41,16 @@ impl Default for Hosts {
 }
 
 impl Hosts {
-    /// Refuses a request that asks for another host, or not for one host.
-    ///
-    /// `advice` says what to do about a name that is not answered.
+    /// Refuses a request that names another host, or not exactly one. `advice` tells the client what to do about it.
     pub(crate) fn check<B>(&self, request: &Request<B>, advice: &str) -> Result<(), Refusal> {
         let mut headers = request.headers().get_all(header::HOST).iter();
         let (header, second) = (headers.next(), headers.next());
         if second.is_some() {
             return Err(Refusal::bad_request("`Host` is there twice"));
         }
-        // HTTP/2 has it in `:authority`, and HTTP/1.1 in the request's target where that is a whole URL.
+        // HTTP/2 names the host in `:authority`, and HTTP/1.1 in the request's target if that is a whole URL.
         let target = request.uri().authority();
-        // RFC 9112, section 3.2: only HTTP/1.0 knows requests that name no host.
+        // RFC 9112, section 3.2: only HTTP/1.0 has requests without a host.
         let is_missing = header.is_none() && target.is_none();
         if is_missing && (request.version() > Version::HTTP_10 || *self != Self::Any) {
             return Err(Refusal::bad_request("`Host` is missing"));
@@ -58,11 +58,11 @@ impl Hosts {
         let Self::LoopbackAnd(others) = self else {
             return Ok(());
         };
-        if target.is_none() && header.is_some_and(is_plainly_loopback) {
+        if target.is_none() && header.is_some_and(is_usual_loopback) {
             return Ok(());
         }
         let header = header.map(parse).transpose()?;
-        // Two that differ are refused where one of them is not allowed.
+        // If both are there, both have to be allowed.
         for authority in header.iter().chain(target) {
             if authority.as_str().contains('@') {
                 return Err(malformed());
@@ -79,8 +79,8 @@ impl Hosts {
     }
 }
 
-/// What most requests to such a server ask for, told without more ado.
-fn is_plainly_loopback(header: &HeaderValue) -> bool {
+/// Whether `Host` is one of the usual names of loopback, found without parsing.
+fn is_usual_loopback(header: &HeaderValue) -> bool {
     let header = header.as_bytes();
     ["localhost", "127.0.0.1"].iter().any(|name| {
         let rest = header.strip_prefix(name.as_bytes());
@@ -100,13 +100,13 @@ fn malformed() -> Refusal {
     Refusal::bad_request("`Host` is a name or an address, and may have a port")
 }
 
-/// In lower case, and without the dot at the end that makes a name absolute.
+/// The name in lower case, without the final dot of an absolute name.
 fn normal(host: &str) -> String {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.to_ascii_lowercase()
 }
 
-/// Whether a host is this machine, whoever resolves it (RFC 6761, section 6.3).
+/// Whether a host is this machine for every resolver (RFC 6761, section 6.3).
 fn is_loopback(host: &str) -> bool {
     let address = host
         .strip_prefix('[')

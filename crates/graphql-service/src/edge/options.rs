@@ -1,4 +1,4 @@
-//! What a server is made of, beside the executor.
+//! The options of a server.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     request::{persisted::PersistedOptions, switches::Switches},
 };
 
-/// What [`app`](crate::app) needs beside the executor. `A` is the server's [`Authentication`](crate::Authentication).
+/// What [`app`](crate::app) needs beside the executor. `A` is the application's [`Authentication`](crate::Authentication).
 ///
 /// ```
 /// use graphql_service::{Anyone, Hosts, Limits, Options};
@@ -29,45 +29,45 @@ use crate::{
 pub struct Options<A> {
     /// The schema that the executor executes.
     pub schema: Schema,
-    /// How its operations are prepared; [`Options::limits`] has what they may ask for.
+    /// How its operations are prepared. Its `limits` are not used: [`Options::limits`] replaces them.
     pub operations: graphql_operation::Options,
-    /// What the server takes at most.
+    /// Limits of requests, operations and answers.
     pub limits: Limits,
     /// Which operations are heavy, and how many of them run at once.
     pub heavy: HeavyOptions,
-    /// How documents may be named instead of sent.
+    /// Persisted documents.
     pub persisted: PersistedOptions,
-    /// Who the callers are, and what they may do.
+    /// Identifies callers, and says what they may do.
     pub authentication: A,
-    /// Origins whose pages may use the API, beside its own.
+    /// Origins whose pages may use the API, beside the server's own, such as `https://app.example`. Default: none.
     pub origins: Vec<HeaderValue>,
-    /// The names of this server that requests may ask for. Default: those of loopback.
+    /// The names that requests may have in `Host`. Default: the names of loopback.
     pub hosts: Hosts,
-    /// What a client hears that asks for another name: what to do about it, in the words of this server's settings. Default: to ask for
-    /// localhost, or for a name that the server is set to answer.
+    /// The end of the error for a client that uses another name. It should say what to do about it, in terms of this server's settings.
+    /// Default: to ask for localhost, or for a name that the server is set to answer.
     pub host_advice: &'static str,
     /// The times and limits of connections.
     pub connections: ConnectionOptions,
     /// The times and limits of a WebSocket.
     pub socket: SocketOptions,
-    /// What `/readyz` asks. Default: a server that is not stopping is ready.
+    /// The check behind `/readyz`. Default: a server is ready while it is not stopping.
     pub readiness: Readiness,
-    /// What `/metrics` answers, where there is one.
+    /// Writes the answer of `/metrics`. Default: there is no `/metrics`.
     pub metrics: Option<Metrics>,
-    /// Whether `/metrics` is left out, for [`App::metrics`](crate::App::metrics) to serve on a port of its own. There everyone may
-    /// read it.
+    /// Whether `/metrics` is served by [`App::metrics`](crate::App::metrics), on a port of its own, instead of beside the API. There
+    /// everyone may read it. Default: no.
     pub metrics_apart: bool,
-    /// Which switches requests may have. Default: none.
+    /// Which switches requests may have. Default: none; a request with one is refused.
     pub switches: Switches,
-    /// Pages beside the API, such as a playground.
+    /// Further routes, such as the pages of a playground. They are not authenticated. Default: none.
     pub pages: Option<Router>,
 }
 
 impl<A> Options<A> {
-    /// The defaults, for an executor of operations of this schema, and with this to tell who the callers are. A server that
-    /// everyone may use says so: [`Anyone`](crate::Anyone).
+    /// The default options. `schema` is the schema that the executor executes; `authentication` identifies callers
+    /// ([`Anyone`](crate::Anyone) if there is no authentication).
     ///
-    /// It is known by the names of loopback alone, until [`Options::hosts`] has others.
+    /// Such a server answers to the names of loopback only, until [`Options::hosts`] has others.
     #[must_use]
     pub fn new(schema: Schema, authentication: A) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl<A> Options<A> {
     }
 }
 
-/// The rest are set as they are.
+/// Methods for the options that are set as they are.
 macro_rules! options {
     ($($field:ident: $value:ty),* $(,)?) => {
         impl<A> Options<A> {

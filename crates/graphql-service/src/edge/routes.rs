@@ -1,4 +1,4 @@
-//! The routes, and what is shared behind them.
+//! Builds the server: its routes, and the state that they share.
 
 use std::sync::Arc;
 
@@ -24,13 +24,15 @@ use crate::{
     request::persisted,
 };
 
-/// Connections at once where `/metrics` has a port of its own.
+/// Connections at once of the server of `/metrics`, where that has a port of its own.
 const METRICS_CONNECTIONS: usize = 32;
 
-/// The routes `/graphql`, `/healthz`, `/readyz`, `/metrics` and the pages, with what lies around them all.
+/// Builds a server with the routes `/graphql`, `/healthz`, `/readyz`, `/metrics` (where there are metrics) and the application's pages.
 ///
-/// The executor's schema has to have [`RequestErrors`](crate::RequestErrors) as its first extension, around another one: it executes operations as
-/// they were prepared here.
+/// The schema of the executor has to have [`RequestErrors`](crate::RequestErrors) as its first extension. It executes operations as they
+/// were prepared here; without it, operations would run as the engine reads them.
+///
+/// There is an example at [`App`].
 pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> App {
     let authentication = options.authentication;
     let lifecycle = Lifecycle::default();
@@ -40,7 +42,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
         options.limits.subscriptions_of_client,
         options.heavy,
     );
-    // axum clones the state for every request, more than once.
+    // In an `Arc`, since axum clones the state several times for every request.
     let state = Arc::new(GraphqlState {
         executor,
         limits: options.limits,
@@ -88,7 +90,7 @@ pub fn app<E: Executor, A: Authentication>(executor: E, options: Options<A>) -> 
     }
     let metrics = metrics_alone.map(|metrics| {
         let hosts = (options.hosts.clone(), options.host_advice);
-        // What is open there is nothing that clients wait for, and takes few of the process's file descriptors.
+        // Few connections are enough there, and each takes one of the process's file descriptors.
         let mut connections = options.connections;
         connections.connections = connections.connections.min(METRICS_CONNECTIONS);
         let connections = connection::Table::new(connections);

@@ -1,4 +1,4 @@
-//! What is known of an HTTP request before its operation: who asks, how, and for what form of an answer.
+//! What the headers of an HTTP request say: who sends it, with which switches, and which form of an answer is accepted.
 
 use async_graphql::Response as GraphqlResponse;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::{
     request::request_options::RequestOptions,
 };
 
-/// Who asks, how, and for what form of an answer.
+/// What the headers of an HTTP request say.
 #[derive(Clone)]
 pub(crate) struct Asked<C> {
     pub(crate) caller: C,
@@ -21,17 +21,18 @@ pub(crate) struct Asked<C> {
     pub(crate) accept: Accept,
 }
 
-/// Where a request is being handled.
+/// On which threads a request is being handled.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
-    /// On a thread of everybody: what turns out to be heavy goes elsewhere. The request has so many bytes.
+    /// On the threads of all requests. If the operation turns out to be heavy, it moves to a heavy slot. `bytes` is the size of the
+    /// request.
     Shared { bytes: usize },
-    /// In a heavy slot, on a thread for heavy work.
+    /// In a heavy slot, on the threads for heavy work.
     Heavy,
 }
 
 impl Place {
-    /// The bytes of the request, where they may still make it heavy.
+    /// The size of the request where it may still make the operation heavy, otherwise 0.
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::Shared { bytes } => bytes,
@@ -49,7 +50,7 @@ impl<C: Caller> Asked<C> {
         Client::of(self.caller.name(), slots::current_address())
     }
 
-    /// What is wrong with a document is answered as the executor answers it, and so is a response.
+    /// Writes a response, or a document's errors, in the form that the client accepts.
     pub(crate) async fn write(&self, response: GraphqlResponse) -> Response {
         if self.accept.only_events() {
             events::single(response).await

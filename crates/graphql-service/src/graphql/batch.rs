@@ -1,4 +1,4 @@
-//! A JSON array of requests: one after the other, each with an outcome of its own, or all of them one unit of work.
+//! Batches: a JSON array of requests. They run one after the other, each with its own outcome, or all as one unit of work.
 
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ pub(crate) async fn batch<E: Executor, A: Authentication>(
     Ok(response::batch(responses, media_type).await)
 }
 
-/// Runs a batch that is one unit of work: one part that is refused refuses all. What kinds may be in it, the executor knows.
+/// Runs a batch that is one unit of work. If one of its operations is refused, all are. Which kinds of operations it may have is for the
+/// executor to say.
 async fn together<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     mut requests: Vec<Request>,
@@ -76,7 +77,7 @@ async fn together<E: Executor, A: Authentication>(
     Ok(as_one(&state.executor, parts).await)
 }
 
-/// The parts of a batch that is one unit of work, and what they cost together.
+/// The operations of a batch that is one unit of work, ready to run, and what they cost together.
 fn parts<E: Executor, A: Authentication>(
     state: &GraphqlState<E, A>,
     requests: Vec<Request>,
@@ -89,8 +90,8 @@ fn parts<E: Executor, A: Authentication>(
         let mut request = request.data(part);
         let admitted = admit::admit(&mut request, bytes, &state.preparer)?;
         cost = cost.and(admitted.cost);
-        admitted.of(&mut request, &asked.caller)?;
-        asked.options.mark_part(&mut request)?;
+        admitted.for_caller(&mut request, &asked.caller)?;
+        asked.options.attach_to_part(&mut request)?;
         Ok::<_, Refusal>(request)
     });
     let parts = parts.collect::<Result<_, _>>()?;
@@ -104,7 +105,7 @@ async fn as_one<E: Executor>(executor: &E, parts: Vec<Request>) -> Vec<GraphqlRe
     }
 }
 
-/// Runs one operation of a batch.
+/// Runs one operation of a batch as a unit of work of its own.
 async fn element<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     mut request: Request,
@@ -131,7 +132,7 @@ async fn element<E: Executor, A: Authentication>(
     Ok(state.executor.execute(request).await)
 }
 
-/// One operation of a batch that runs alone, and what it costs.
+/// One operation of a batch, ready to run as a unit of its own, and what it costs.
 fn part<E: Executor, A: Authentication>(
     state: &GraphqlState<E, A>,
     mut request: Request,
@@ -139,10 +140,10 @@ fn part<E: Executor, A: Authentication>(
     bytes: usize,
 ) -> Result<(Request, Cost), Refusal> {
     let admitted = admit::admit(&mut request, bytes, &state.preparer)?;
-    let admitted = admitted.of(&mut request, &asked.caller)?;
+    let admitted = admitted.for_caller(&mut request, &asked.caller)?;
     if admitted.kind == OperationType::Subscription {
         return Err(Refusal::subscription());
     }
-    asked.options.mark(&mut request)?;
+    asked.options.attach(&mut request)?;
     Ok((request, admitted.cost))
 }

@@ -1,14 +1,21 @@
-//! `/graphql`: one path for POST, GET, streams of events and the WebSocket upgrade.
+//! Answers every HTTP request to `/graphql`: POST, GET, streams, and the upgrade to a WebSocket.
 //!
-//! The steps, each of which may refuse: a media type that both sides know (406), the caller (401), the method (405), the content type
-//! (415), the body (400, 413), the document, its limits and the kind of its operation, a free slot (503); then the executor. A
-//! request that is large takes a slot for heavy work before it is read, as `slots` says.
-//! A request that is refused has touched nothing. The operations of a batch run one after the other, each a unit of work
-//! with an outcome of its own, or all of them one unit where the client says so.
+//! The steps of a request, each of which may refuse it:
+//!
+//! 1. a media type that both sides know (406);
+//! 2. the caller (401), and the switches in the headers (400);
+//! 3. the method (405), and a GET's origin (403);
+//! 4. the content type (415) and the body (400, 413). A large body waits for a heavy slot before it is parsed;
+//! 5. the document, which is prepared: its limits and the kind of its operation (400, 403, 405);
+//! 6. a free slot (503);
+//! 7. the executor.
+//!
+//! A request that is refused has changed nothing. The operations of a batch run one after the other, each as a unit of work with its own
+//! outcome, or all as one unit where the client asks for that.
 //!
 //! # Cancel safety
 //!
-//! When the client goes away the handler's future is dropped, and with it the operation, which rolls back.
+//! When the client goes away, the handler's future is dropped, and the operation with it, which rolls back.
 
 use std::sync::Arc;
 
@@ -44,14 +51,14 @@ use crate::{
     },
 };
 
-/// Answers everything that arrives at `/graphql`.
+/// Answers a request to `/graphql`.
 pub(crate) async fn handle<E: Executor, A: Authentication>(
     State(state): State<Arc<GraphqlState<E, A>>>,
     request: axum::extract::Request,
 ) -> Response {
     let request = match may_be_socket(&request) {
         false => request,
-        // Rare, and not to be made room for in the future of all.
+        // Boxed, because it is rare and would make the future of every request larger.
         true => match Box::pin(socket(&state, request)).await {
             Ok(response) => return response,
             Err(request) => request,
@@ -74,12 +81,12 @@ pub(crate) async fn handle<E: Executor, A: Authentication>(
         .unwrap_or_else(|refusal| refusal.into_http(json))
 }
 
-/// Whether a request may ask for a WebSocket: by HTTP/1.1's `Upgrade`, or HTTP/2's `CONNECT`.
+/// Whether a request may ask for a WebSocket, by HTTP/1.1's `Upgrade` or HTTP/2's `CONNECT`. A cheap test for all the others.
 fn may_be_socket(request: &axum::extract::Request) -> bool {
     request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE)
 }
 
-/// Answers a request for a WebSocket; gives back any other one.
+/// Answers a request for a WebSocket, and gives back any other request.
 async fn socket<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     request: axum::extract::Request,
@@ -136,13 +143,13 @@ async fn answer<E: Executor, A: Authentication>(
             let bytes = body.len();
             if state.slots.is_large(bytes) {
                 let asked = Asked {
-                    options: asked.options.counting_from_now(),
+                    options: asked.options.starting_now(),
                     ..asked
                 };
                 let (client, deadline) = (asked.client(), asked.options.deadline());
                 let shared = Arc::clone(state);
                 let work = async move { posted(&shared, &body, keys, &asked, Place::Heavy).await };
-                // Boxed, as it would make the future of every request larger; so are those below.
+                // Boxed, like those below, because it is rare and would make the future of every request larger.
                 return Box::pin(state.slots.heavy(client, deadline, work)).await?;
             }
             posted(state, &body, keys, &asked, Place::Shared { bytes }).await
@@ -153,7 +160,7 @@ async fn answer<E: Executor, A: Authentication>(
 
 type Keys = (Result<Option<IdempotencyKey>, Refusal>, Result<(), Refusal>);
 
-/// Answers a POST whose body has come.
+/// Answers a POST whose body has arrived.
 async fn posted<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     body: &[u8],
@@ -164,7 +171,7 @@ async fn posted<E: Executor, A: Authentication>(
     match read::from_body(body, state.limits.batch)? {
         Requests::Single(mut request) => {
             asked.options.without_batch()?;
-            idempotency::mark(&mut request, key?);
+            idempotency::attach(&mut request, key?);
             single(state, request, asked, |_| Ok(()), place).await
         }
         Requests::Batch(requests) => {
@@ -179,7 +186,7 @@ async fn posted<E: Executor, A: Authentication>(
 
 type Refuse = fn(OperationType) -> Result<(), Refusal>;
 
-/// Answers one request, boxed, as all futures on its way would have room for it: a subscription by a stream of events, anything else by one response.
+/// Answers one request. The request is boxed, so that the futures on its way do not each embed it.
 async fn single<E: Executor, A: Authentication>(
     state: &Arc<GraphqlState<E, A>>,
     mut request: Box<Request>,
@@ -190,10 +197,10 @@ async fn single<E: Executor, A: Authentication>(
     if let Err(refusal) = state.documents.resolve(&mut request) {
         return Ok(asked.write(refusal.into_graphql()).await);
     }
-    // A few bytes can name a long document.
+    // A persisted document may be long although the request was short.
     if place.is_shared() && state.slots.is_large(request.query.len()) {
         let asked = Asked {
-            options: asked.options.counting_from_now(),
+            options: asked.options.starting_now(),
             ..asked.clone()
         };
         let (client, deadline) = (asked.client(), asked.options.deadline());
@@ -204,7 +211,7 @@ async fn single<E: Executor, A: Authentication>(
     resolved(state, request, asked, refuse, place).await
 }
 
-/// Answers a request that has its document.
+/// Answers a request that has its document: a subscription by a stream, anything else by one response.
 async fn resolved<E: Executor, A: Authentication>(
     state: &GraphqlState<E, A>,
     mut request: Box<Request>,
@@ -216,14 +223,14 @@ async fn resolved<E: Executor, A: Authentication>(
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(asked.write(refusal.into_graphql()).await),
     };
-    let admitted = admitted.of(&mut request, &asked.caller)?;
+    let admitted = admitted.for_caller(&mut request, &asked.caller)?;
     refuse(admitted.kind)?;
     let is_heavy = place.is_shared() && state.slots.class(admitted.cost) == Class::Heavy;
     if admitted.kind == OperationType::Subscription {
         let Some(stream) = asked.accept.stream() else {
             return Err(Refusal::subscription());
         };
-        asked.options.mark(&mut request)?;
+        asked.options.attach(&mut request)?;
         let viewer = asked.caller.name();
         let share = state.slots.subscribe(viewer, slots::current_address())?;
         let subscribe = Subscribe::new(*request, &asked.caller, share);
@@ -240,7 +247,7 @@ async fn resolved<E: Executor, A: Authentication>(
     if asked.accept.only_streams() && !asked.accept.only_events() {
         return Err(Refusal::not_streamed());
     }
-    asked.options.mark(&mut request)?;
+    asked.options.attach(&mut request)?;
     if is_heavy {
         let (executor, asked) = (state.executor.clone(), asked.clone());
         let (client, deadline) = (asked.client(), request_options::deadline(&request));

@@ -1,4 +1,4 @@
-//! What `/graphql` shares between requests.
+//! What all requests to `/graphql` share.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     request::{persisted, switches::Switches},
 };
 
-/// What `/graphql` shares between requests.
+/// What all requests to `/graphql` share.
 pub(crate) struct GraphqlState<E, A> {
     pub(crate) executor: E,
     pub(crate) limits: Limits,

@@ -1,6 +1,6 @@
-//! `/healthz` and `/readyz`, for whoever starts, stops and routes to servers.
+//! `/healthz` and `/readyz`, for supervisors and load balancers.
 //!
-//! Alive means that the process answers; ready, that it is not stopping and its database can serve.
+//! A server is alive if its process answers. It is ready if it is not stopping and the application's check succeeds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +14,27 @@ use tokio::time::timeout;
 
 use crate::lifecycle::Lifecycle;
 
-/// Asks whether the server can serve now; the error says why not, in words that anyone may read.
+/// The application's check of whether the server can serve now, such as by asking its database. `/readyz` answers 200 or 503.
+///
+/// The error says why not. Everyone who reaches `/readyz` can read it. A check that takes longer than two seconds is dropped and counts as
+/// failed, so it has to be cancel safe.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+/// use graphql_service::Readiness;
+///
+/// let is_loaded = Arc::new(AtomicBool::new(false));
+/// let asked = Arc::clone(&is_loaded);
+/// let readiness: Readiness = Arc::new(move || {
+///     let is_loaded = asked.load(Ordering::Relaxed);
+///     Box::pin(async move { if is_loaded { Ok(()) } else { Err("still loading".to_owned()) } })
+/// });
+/// # let _ = readiness;
+/// ```
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// A probe that waits longer than this has its answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A check that takes longer than this has failed.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(crate) struct HealthState {
@@ -34,7 +50,7 @@ pub(crate) async fn ready(State(state): State<HealthState>) -> impl IntoResponse
     let outcome = if state.lifecycle.draining.is_cancelled() {
         Err("stopping".to_owned())
     } else {
-        timeout(PATIENCE, (state.readiness)())
+        timeout(READINESS_TIMEOUT, (state.readiness)())
             .await
             .unwrap_or_else(|_| Err("the readiness check takes too long".to_owned()))
     };

@@ -1,4 +1,4 @@
-//! `/metrics`, for Prometheus: what the unit of work counts, and what the transport does.
+//! `/metrics`, for Prometheus: the application's metrics, and gauges of slots, sockets and connections.
 
 use std::sync::Arc;
 
@@ -19,7 +19,18 @@ use crate::{
     lifecycle::Lifecycle,
 };
 
-/// Writes all that is counted, in Prometheus's text format.
+/// Writes all metrics in Prometheus's text format (version 0.0.4). The application's recorder for the crate `metrics` does this.
+///
+/// ```
+/// use std::sync::Arc;
+/// use graphql_service::{Anyone, Metrics, Options};
+///
+/// // With the crate metrics-exporter-prometheus: `move || handle.render()`.
+/// let metrics: Metrics = Arc::new(|| "requests_total 1\n".to_owned());
+/// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
+/// let options = Options::new(schema, Anyone).metrics(metrics);
+/// # Ok::<(), graphql_operation::SchemaError>(())
+/// ```
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
@@ -28,7 +39,7 @@ pub(crate) struct MetricsState<A> {
     pub(crate) slots: Slots,
     pub(crate) connections: Arc<Table>,
     pub(crate) lifecycle: Lifecycle,
-    /// `None` where everybody who reaches the port may read.
+    /// `None` where everyone who reaches the port may read the metrics.
     pub(crate) authentication: Option<A>,
 }
 
@@ -43,7 +54,7 @@ pub(crate) async fn write<A: Authentication>(
         }
     }
     let gauge = |name: &'static str, value: usize| {
-        // Beyond 2^32 of anything a gauge says that it is many.
+        // A gauge shows at most 2^32 - 1.
         metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)));
     };
     let cheap = state.slots.taken();

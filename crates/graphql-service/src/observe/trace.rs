@@ -1,4 +1,4 @@
-//! A span, an id and a log line for each request.
+//! The span, the id and the log line of each request.
 
 use std::time::Instant;
 
@@ -15,8 +15,8 @@ use crate::observe::trace_context::{self, TRACE_PARENT};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers the request within a span that has its id, which the response carries too. What answers is told whether the span
-/// is sent anywhere.
+/// Answers a request within a span that has the request's id; the response carries the id too. `answer` is told whether the span is sent
+/// to a collector.
 pub(crate) async fn trace<A: Future<Output = Response>>(
     request: Request,
     answer: impl FnOnce(Request, bool) -> A,
@@ -26,7 +26,7 @@ pub(crate) async fn trace<A: Future<Output = Response>>(
         Some(id) if is_sane(id) => id.clone(),
         _ => new_id(),
     };
-    // The path without its query, which may hold variables.
+    // The path without the query string, which may contain variables.
     let span = tracing::info_span!(
         "request",
         id = id.to_str().unwrap_or_default(),
@@ -57,7 +57,7 @@ pub(crate) async fn trace<A: Future<Output = Response>>(
     response
 }
 
-/// An id that may be taken over: short, and nothing that could break a log line apart.
+/// Whether a client's id may be used: it is short, and cannot break a log line apart.
 fn is_sane(id: &HeaderValue) -> bool {
     let bytes = id.as_bytes();
     (1..=128).contains(&bytes.len())

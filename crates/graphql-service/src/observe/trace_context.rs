@@ -1,10 +1,10 @@
-//! The trace that a request is part of: `traceparent` and `tracestate` (W3C Trace Context).
+//! The trace that a request belongs to: `traceparent` and `tracestate` (W3C Trace Context).
 //!
-//! Where spans are sent to a collector, the request's own span continues the trace, and the response names it. Where they are
-//! not, the trace is named in the log alone, and in the response by a span that is recorded nowhere.
+//! Where spans are sent to a collector, the request's span continues the client's trace, and the response names that span. Where they are
+//! not, the log names the trace, and the response names a span that is not recorded.
 //!
-//! Why not OpenTelemetry's `TraceContextPropagator`: version 0.33 takes ids of any length (`00-1-1-00`), which the specification refuses,
-//! and would go on with such a trace.
+//! Why not OpenTelemetry's `TraceContextPropagator`: version 0.33 accepts ids of any length (`00-1-1-00`), which the specification
+//! forbids, and would continue such a trace.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
@@ -18,16 +18,16 @@ use uuid::Uuid;
 pub(crate) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// A request's part in a trace.
+/// The trace that a request belongs to, and its own span there.
 pub(crate) struct Part {
     pub(crate) trace: String,
     /// The `traceparent` of the response.
     pub(crate) header: HeaderValue,
-    /// Whether the request's span is sent anywhere.
+    /// Whether the request's span is sent to a collector.
     pub(crate) is_recorded: bool,
 }
 
-/// Makes the span a part of the trace that the request names, or of a new one where spans are sent.
+/// Joins the span to the trace that the request names, or to a new one where spans are sent to a collector.
 pub(crate) fn join(span: &Span, headers: &HeaderMap) -> Option<Part> {
     let parent = headers.get(&TRACE_PARENT).and_then(parent_of);
     if let Some(parent) = &parent {
@@ -35,7 +35,7 @@ pub(crate) fn join(span: &Span, headers: &HeaderMap) -> Option<Part> {
             .get(&TRACE_STATE)
             .and_then(|state| state.to_str().ok()?.parse().ok());
         let parent = with_state(parent, state.unwrap_or_default());
-        // Nobody sends spans: there is nothing to be a part of.
+        // This fails where no spans are sent, and then there is nothing to join.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
     let context = span.context();
@@ -59,7 +59,7 @@ pub(crate) fn join(span: &Span, headers: &HeaderMap) -> Option<Part> {
     })
 }
 
-/// Makes the span the first of a trace of its own, that knows where it came from: what lasts for hours is not one trace.
+/// Makes the span the root of a new trace, with a link to the current one. A socket that is open for hours is not one trace.
 pub(crate) fn leave(span: &Span) {
     let from = Span::current().context().span().span_context().clone();
     if from.is_valid() {
@@ -68,7 +68,7 @@ pub(crate) fn leave(span: &Span) {
     }
 }
 
-/// "traceparent": version, trace, parent, flags.
+/// Parses `traceparent`: version, trace id, parent id, flags.
 fn parent_of(header: &HeaderValue) -> Option<SpanContext> {
     let parts: Vec<_> = header.to_str().ok()?.split('-').collect();
     let is_hex = |text: &str, length: usize| {
@@ -77,7 +77,7 @@ fn parent_of(header: &HeaderValue) -> Option<SpanContext> {
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
-    // A later version may have more parts at its end.
+    // A later version may have further parts.
     let [version, trace, parent, flags, ..] = parts[..] else {
         return None;
     };
@@ -93,12 +93,12 @@ fn parent_of(header: &HeaderValue) -> Option<SpanContext> {
     let parent = SpanContext::new(
         TraceId::from_hex(trace).ok()?,
         SpanId::from_hex(parent).ok()?,
-        // The other flags are not ours to hand on.
+        // Other flags are not passed on.
         TraceFlags::new(u8::from_str_radix(flags, 16).ok()?) & TraceFlags::SAMPLED,
         true,
         TraceState::NONE,
     );
-    // Zeros are no ids.
+    // Ids of zeros are not valid.
     parent.is_valid().then_some(parent)
 }
 
@@ -107,7 +107,7 @@ fn with_state(parent: &SpanContext, state: TraceState) -> SpanContext {
     SpanContext::new(parent.trace_id(), parent.span_id(), flags, true, state)
 }
 
-/// This server's own part in a trace that it records nothing of: so nothing is sampled.
+/// A span of this server in a trace that it does not record, and so does not sample.
 fn unrecorded(parent: &SpanContext) -> SpanContext {
     let (_, span) = Uuid::new_v4().as_u64_pair();
     let (span, flags) = (SpanId::from(span), TraceFlags::default());

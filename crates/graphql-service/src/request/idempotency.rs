@@ -1,8 +1,7 @@
-//! `Idempotency-Key`: the client's name for an operation that must happen at most once
-//! (draft-ietf-httpapi-idempotency-key-header).
+//! The header `Idempotency-Key`: an operation with a key happens at most once (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! It names the operation of its request, so it is refused where there are several, a batch or a socket: there each
-//! operation can have `extensions.idempotencyKey`.
+//! The header is for a request with one operation. On a batch or a socket, which have several, it is refused: there each operation can
+//! have `extensions.idempotencyKey`.
 
 use async_graphql::Request;
 use axum::http::{HeaderMap, HeaderName};
@@ -12,7 +11,7 @@ use crate::answer::refusal::Refusal;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The key of a request that is one operation.
+/// Reads the key of a request with one operation.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal> {
     let mut values = headers.get_all(HEADER).into_iter();
     match (values.next(), values.next()) {
@@ -24,7 +23,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Refusal
     }
 }
 
-/// Refuses a key where it cannot name one operation.
+/// Refuses the header where there may be more than one operation.
 pub(crate) fn refuse(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.contains_key(HEADER) {
         return Err(Refusal::bad_request(
@@ -34,8 +33,8 @@ pub(crate) fn refuse(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Gives the request its key, for the unit of work to find.
-pub(crate) fn mark(request: &mut Request, key: Option<IdempotencyKey>) {
+/// Adds the key to the request, where the unit of work looks for it.
+pub(crate) fn attach(request: &mut Request, key: Option<IdempotencyKey>) {
     if let Some(key) = key {
         request.data.insert(key);
     }

@@ -1,11 +1,13 @@
 //! The same-origin rule, for WebSockets and for GET.
 //!
-//! Browsers let any page open a WebSocket to any server, send the cookies along, and tell only the `Origin`: without a
-//! check, every page the user visits could run mutations over a socket ("cross-site WebSocket hijacking"; RFC 6455,
-//! section 10.2). A POST needs no such check: it has to be JSON, which a browser does not send across sites without asking
-//! first. A GET changes nothing, and its answer is not shown to another page; but it costs the server what its query costs, and
-//! how long it takes can be measured. So a browser's GET has to come from our own page, or has to have a header that browsers
-//! do not send across sites without asking (Apollo's rule, for browsers alone: other clients have nobody's privileges).
+//! A browser lets any page open a WebSocket to any server, sends cookies along, and only adds the page's `Origin`. Without a check, every
+//! page that a user visits could run mutations over a socket ("cross-site WebSocket hijacking"; RFC 6455, section 10.2).
+//!
+//! A POST needs no such check: it has to be JSON, for which a browser first asks the server (a CORS preflight).
+//!
+//! A GET changes nothing, and the browser hides its answer from a page of another origin. But its query costs the server work, and the
+//! page can measure how long it takes. So a browser's GET has to come from our own page or an allowed origin, or to have a header for which
+//! a browser asks first (Apollo's rule). Clients that are not browsers carry nobody's cookies, and are not checked.
 
 use axum::{
     extract::Request,
@@ -14,8 +16,7 @@ use axum::{
 
 use crate::answer::{media, refusal::Refusal};
 
-/// Refuses a handshake from a page of another origin. Without an `Origin` it is no browser, and nobody's cookies.
-/// `allowed` are the other origins that may.
+/// Refuses a WebSocket handshake from a page of another origin that is not `allowed`. A handshake without `Origin` is not from a browser.
 pub(crate) fn check(parts: &Parts, allowed: &[HeaderValue]) -> Result<(), Refusal> {
     match from_allowed(&parts.uri, &parts.headers, allowed) {
         None | Some(true) => Ok(()),
@@ -26,30 +27,30 @@ pub(crate) fn check(parts: &Parts, allowed: &[HeaderValue]) -> Result<(), Refusa
     }
 }
 
-/// Headers with which a browser asks first before it sends a request across sites. Apollo's clients send the second.
-const ASKED_FIRST: [&str; 3] = [
+/// Headers that make a browser ask the server (a CORS preflight) before it sends a request across sites. Apollo's clients send the second.
+const PREFLIGHT_HEADERS: [&str; 3] = [
     "graphql-require-preflight",
     "apollo-require-preflight",
     "x-apollo-operation-name",
 ];
 
-/// Refuses a GET that a browser sends for a page of another origin, or does not say for which.
+/// Refuses a GET that a browser sends for a page of another origin, or for an origin that it does not name.
 pub(crate) fn check_get<B>(request: &Request<B>, allowed: &[HeaderValue]) -> Result<(), Refusal> {
     let headers = request.headers();
     let has = |name: &str| headers.get(name).is_some_and(|value| !value.is_empty());
-    if ASKED_FIRST.into_iter().any(has) || media::is_json(headers) {
+    if PREFLIGHT_HEADERS.into_iter().any(has) || media::is_json(headers) {
         return Ok(());
     }
     let is_ours = match from_allowed(request.uri(), headers, allowed) {
         Some(is_allowed) => is_allowed,
-        // Images, scripts and links have no `Origin`.
+        // Requests for images, scripts and links have no `Origin`.
         None => {
             let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
             match sites.peek() {
-                // A person has typed the address, or it is our own page.
+                // `none`: a person has typed the address.
                 Some(_) => sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")),
-                // Browsers leave it out of what goes unencrypted to another machine, and old ones do always. All of them, and
-                // few others, begin their name with this.
+                // Browsers leave this header out of unencrypted requests to another machine, and old browsers always do. So a client
+                // whose `User-Agent` is that of a browser is refused.
                 None => !is_browser(headers),
             }
         }
@@ -69,13 +70,13 @@ fn is_browser(headers: &HeaderMap) -> bool {
         .is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
 
-/// Whether a request is from a page of our own or of an allowed origin; `None` where it does not say.
+/// Whether `Origin` is our own or an allowed one; `None` where there is no `Origin`.
 fn from_allowed(uri: &Uri, headers: &HeaderMap, allowed: &[HeaderValue]) -> Option<bool> {
     let origin = headers.get(header::ORIGIN)?;
     if allowed.contains(origin) {
         return Some(true);
     }
-    // HTTP/2 has the host in `:authority`, HTTP/1.1 in `Host`.
+    // HTTP/2 names the host in `:authority`, HTTP/1.1 in `Host`.
     let host = uri.authority().cloned().or_else(|| {
         let host = headers.get(header::HOST)?.to_str().ok()?;
         host.parse::<Authority>().ok()
@@ -90,7 +91,7 @@ fn from_allowed(uri: &Uri, headers: &HeaderMap, allowed: &[HeaderValue]) -> Opti
     })
 }
 
-/// Compares host and port. The scheme is not compared: a proxy in front may have ended TLS.
+/// Compares host and port. The scheme is not compared, since a proxy in front may end TLS.
 fn is_same(origin: &Uri, host: &Authority) -> bool {
     let default_port = match origin.scheme_str() {
         Some("http") => 80,

@@ -1,11 +1,11 @@
-//! Documents that a client names instead of sending.
+//! Persisted documents: a client sends a name or a hash instead of the document.
 //!
-//! Two ways to come to know one. *Automatic persisted queries*, Apollo's protocol: a client sends the SHA-256 of a
-//! document, is told that nobody knows it, sends both once, and from then on the hash alone. *Trusted documents*: a file
-//! that was made with the clients names all that they will ever send; where only these are taken, nobody else's are.
+//! There are two ways. *Automatic persisted queries* are Apollo's protocol: a client sends the SHA-256 of a document; if the server does
+//! not know it, the client sends hash and document once, and from then on the hash alone. *Trusted documents* come from a manifest, a
+//! file that is built with the clients and has every document that they send; the server can be set to accept no others.
 //!
-//! Either way the request has its text again before anything looks at it: the limits, the kind of the operation and the
-//! fingerprint of an idempotency key are those of the document, however it came.
+//! Either way the request gets its text before anything else looks at it. So limits, the kind of the operation and the fingerprint of an
+//! idempotency key do not depend on how the document was sent.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::answer::{refusal::Refusal, request_error::RequestError};
 use crate::setters::setters;
 
-/// Documents by the name that clients give them, read from a manifest.
+/// Trusted documents by their names, read from a manifest.
 ///
 /// ```
 /// use graphql_service::TrustedDocuments;
@@ -32,11 +32,11 @@ use crate::setters::setters;
 pub struct TrustedDocuments(HashMap<String, String>);
 
 impl TrustedDocuments {
-    /// Reads a manifest: an object from name to text, as graphql-codegen and Relay write it, or Apollo's
+    /// Reads a manifest: a JSON object from names to documents, as graphql-codegen and Relay write it, or Apollo's
     /// (`apollo-persisted-query-manifest`, version 1).
     ///
     /// # Errors
-    /// What a manifest is, where the text is none.
+    /// Where the text is neither. The error says what a manifest is.
     pub fn from_manifest(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str =
             "a JSON object from ids to documents, or Apollo's persisted query manifest";
@@ -60,7 +60,7 @@ impl TrustedDocuments {
     }
 }
 
-/// How documents may be named.
+/// Which persisted documents a server has.
 ///
 /// ```
 /// use graphql_service::{PersistedOptions, TrustedDocuments};
@@ -72,11 +72,11 @@ impl TrustedDocuments {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PersistedOptions {
-    /// The bytes of documents that are kept for clients that name them by their hash; none turns that off.
+    /// How many bytes of documents to keep for automatic persisted queries; 0 turns them off. Default: 16 MiB.
     pub automatic_bytes: u64,
-    /// Documents that are known from the start.
+    /// Documents that are known from the start. Default: none.
     pub trusted: TrustedDocuments,
-    /// Whether no other documents are taken.
+    /// Whether all other documents are refused. Automatic persisted queries are then off. Default: no.
     pub only_trusted: bool,
 }
 
@@ -97,13 +97,13 @@ setters!(PersistedOptions {
     only_trusted: bool,
 });
 
-/// The documents that can be named. Clones share them.
+/// The documents that a server knows. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Documents(Arc<Inner>);
 
 struct Inner {
     trusted: HashMap<String, String>,
-    /// The texts of the trusted ones, where no others are taken.
+    /// The texts of the trusted documents, where all others are refused.
     only: Option<HashSet<String>>,
     automatic: Option<Cache<String, Arc<str>>>,
 }
@@ -129,7 +129,7 @@ impl Documents {
         }))
     }
 
-    /// Gives a request that names its document the text, and learns the name where it has both.
+    /// Gives the request its document if it only names it, and learns a document that comes with its hash.
     pub(crate) fn resolve(&self, request: &mut Request) -> Result<(), Refusal> {
         match Name::of(request)? {
             None => {}
@@ -145,7 +145,7 @@ impl Documents {
                 }
                 if let Some(automatic) = &self.0.automatic {
                     automatic.insert(id, request.query.as_str().into());
-                    // Left to itself the cache sees to its bound later, a batch of insertions at a time.
+                    // The cache enforces its bound now; by itself it would do so later, for many insertions at once.
                     automatic.run_pending_tasks();
                 }
             }
@@ -172,7 +172,7 @@ impl Documents {
         if let Some(text) = automatic.and_then(|known| known.get(id)) {
             return Ok(text.to_string());
         }
-        // Apollo's clients know these two messages, and what to do about them.
+        // Apollo's clients recognise these two messages.
         Err(match (automatic, &self.0.only) {
             (None, None) if self.0.trusted.is_empty() => Refusal::document(
                 RequestError::PersistedNotSupported,
@@ -183,10 +183,10 @@ impl Documents {
     }
 }
 
-/// What a request calls its document.
+/// The name or hash by which a request refers to its document.
 struct Name {
     id: String,
-    /// Whether it is `persistedQuery`'s hash, with which the text may come along.
+    /// Whether it is the hash of `persistedQuery`, which the document may accompany.
     is_hash: bool,
 }
 
@@ -222,7 +222,7 @@ impl Name {
     }
 }
 
-/// Where the reader of requests leaves the member `documentId`.
+/// The member `documentId` of a request. `read.rs` moves it into the extensions, under the same name.
 pub(crate) const DOCUMENT_ID: &str = "documentId";
 
 fn sha256(text: &str) -> String {
@@ -230,7 +230,7 @@ fn sha256(text: &str) -> String {
     Sha256::digest(text)
         .iter()
         .fold(String::with_capacity(64), |mut hex, byte| {
-            // A string takes all that is written to it.
+            // Writing to a string cannot fail.
             let _ = write!(hex, "{byte:02x}");
             hex
         })

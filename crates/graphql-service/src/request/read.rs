@@ -1,7 +1,7 @@
-//! Reads GraphQL requests out of HTTP requests.
+//! Reads GraphQL requests from the URLs and bodies of HTTP requests.
 //!
-//! *GraphQL over HTTP*, "Request": the members are `query` or `documentId`, `operationName`, `variables` and
-//! `extensions`; unknown members are ignored, `null` is the same as absent. What is wrong is said in the words of the specification.
+//! *GraphQL over HTTP*, "Request": the members are `query` or `documentId`, `operationName`, `variables` and `extensions`. Unknown
+//! members are ignored, and `null` means the same as an absent member. Error messages use the specification's words.
 
 use std::error::Error as _;
 
@@ -16,14 +16,14 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     answer::refusal::Refusal,
-    connection::ArrivalError,
+    connection::BodyError,
     request::{persisted::DOCUMENT_ID, spelling},
 };
 
-/// The most bytes of an operation's name.
-const LONGEST_NAME: usize = 1024;
+/// The most bytes of an operation's name, which is repeated in answers, logs and traces.
+const MAX_NAME_BYTES: usize = 1024;
 
-/// What one POST carries.
+/// The requests in one body.
 #[derive(Debug)]
 pub(crate) enum Requests {
     /// One request.
@@ -32,7 +32,7 @@ pub(crate) enum Requests {
     Batch(Vec<Request>),
 }
 
-/// The query parameters of a GET: the same members, those that are objects as JSON text.
+/// The query parameters of a GET: the same members. Those that are objects are JSON texts.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parameters {
@@ -70,15 +70,15 @@ pub(crate) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     from_members(members)
 }
 
-/// Receives the body of a POST, never more of it than `limit` bytes.
+/// Receives the body of a POST, and at most `limit` bytes of it.
 pub(crate) async fn receive(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    // What arrives is counted, so the limit holds for chunked bodies too.
+    // The bytes are counted as they arrive, so the limit holds for chunked bodies too.
     to_bytes(body, limit)
         .await
         .map_err(|error| body_refusal(&error, limit))
 }
 
-/// Reads what a body says. It takes as long as the body is.
+/// Parses a body. This takes time in proportion to its length.
 pub(crate) fn from_body(body: &[u8], max_batch: usize) -> Result<Requests, Refusal> {
     let json = serde_json::from_slice(body)
         .map_err(|_| Refusal::bad_request("the body is not valid JSON"))?;
@@ -95,8 +95,8 @@ fn body_refusal(error: &axum::Error, limit: usize) -> Refusal {
             return Refusal::too_large(limit);
         }
         match error.downcast_ref() {
-            Some(ArrivalError::Late) => return Refusal::late_body(),
-            Some(ArrivalError::Full) => return Refusal::no_room(),
+            Some(BodyError::Late) => return Refusal::late_body(),
+            Some(BodyError::Full) => return Refusal::no_room(),
             None => cause = error.source(),
         }
     }
@@ -110,7 +110,7 @@ fn batch(elements: Vec<Json>, max_batch: usize) -> Result<Requests, Refusal> {
             elements.len()
         )));
     }
-    // One malformed element refuses the whole batch: nothing of it has run yet.
+    // One malformed element refuses the whole batch, before any of it runs.
     elements
         .into_iter()
         .map(from_json)
@@ -133,14 +133,13 @@ fn from_members(mut members: Map<String, Json>) -> Result<Request, Refusal> {
     let has_query = query.is_some();
     let mut request = Request::new(query.unwrap_or_default());
     request.operation_name = string(&mut members, "operationName")?;
-    // It is repeated in answers, logs and traces.
     if request
         .operation_name
         .as_ref()
-        .is_some_and(|name| name.len() > LONGEST_NAME)
+        .is_some_and(|name| name.len() > MAX_NAME_BYTES)
     {
         return Err(Refusal::bad_request(format!(
-            "`operationName` has at most {LONGEST_NAME} bytes"
+            "`operationName` has at most {MAX_NAME_BYTES} bytes"
         )));
     }
     if let Some(variables) = object(&mut members, "variables")? {

@@ -1,4 +1,4 @@
-//! The switches of a request: what a client asks of its operations beside their documents.
+//! The switches of a request: what a client asks for beside its document.
 //!
 //! | header | values | of one operation |
 //! |---|---|---|
@@ -7,14 +7,14 @@
 //! | `x-timeout` | a time such as `500ms` | `extensions.timeout`: the same |
 //! | `x-unit-of-work` | `report`, `timeline`, `off` | `extensions.unitOfWork`: the same |
 //!
-//! A browser cannot give headers to a WebSocket. There an operation has its `extensions`, and `connection_init` can have the
-//! headers as members of its payload.
+//! A browser cannot set headers on a WebSocket. There the payload of `connection_init` can have the headers as members, and each operation
+//! its `extensions`.
 //!
-//! Whoever sends a switch counts on it. So a value that is not understood, a header that is there twice and a name that is
-//! almost right are refused with 400: nothing runs in another way than was asked for. A switch that is honoured although it
-//! changes nothing (a dry run of a query) is accepted.
+//! A client that sends a switch relies on it. So a value that is not understood, a header that is sent twice and a name that is almost
+//! right are refused with 400, and no operation runs in another way than was asked for. A switch that makes no difference, such as a
+//! dry run of a query, is accepted.
 //!
-//! A cross-site page cannot send the headers: they need a preflight.
+//! A page of another site cannot send these headers, because they need a CORS preflight.
 
 use std::{any::TypeId, time::Duration};
 
@@ -34,24 +34,24 @@ const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
 
-/// Keeps an instant and a time within what an instant can hold.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest time-out. An instant can hold no arbitrarily late time.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The switches of one HTTP request, or of one socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestOptions {
     report: Report,
-    /// Those that this server takes.
+    /// The switches that this server accepts.
     switches: Switches,
     dry_run: bool,
     all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
-    /// Where the time counts already, its end.
+    /// The end of `timeout`, once it has begun.
     until: Option<Instant>,
 }
 
 impl RequestOptions {
-    /// Reads them from the headers.
+    /// Reads the switches of an HTTP request.
     pub(crate) fn of(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
         if !spelling::check_headers(headers, switches)? {
             return Ok(Self {
@@ -90,16 +90,16 @@ impl RequestOptions {
         })
     }
 
-    /// Reads those of a WebSocket's handshake, where there is no batch.
+    /// Reads the switches of a WebSocket's handshake. `x-batch` is refused, since a socket has no batches.
     pub(crate) fn of_handshake(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
         Self::of(headers, switches)?.without_batch()
     }
 
-    /// Adds those in the payload of `connection_init`, which has headers as members.
+    /// Adds the switches in the payload of `connection_init`, where they are members with the names of the headers.
     pub(crate) fn with_init(self, payload: &Map<String, Json>) -> Result<Self, Refusal> {
         let mut headers = HeaderMap::new();
         for (name, value) in payload {
-            // Other members are the application's own, and need not be headers.
+            // Other members belong to the application.
             let Some(right) = spelling::header(name)? else {
                 continue;
             };
@@ -122,7 +122,7 @@ impl RequestOptions {
         })
     }
 
-    /// Refuses `x-batch` where there is no batch: the client believes that it sent one.
+    /// Refuses `x-batch` on a request that is no batch, since the client expects it to be one.
     pub(crate) fn without_batch(self) -> Result<Self, Refusal> {
         match self.all_or_nothing {
             None => Ok(self),
@@ -132,21 +132,22 @@ impl RequestOptions {
         }
     }
 
-    /// The same, whose time counts from now on, before there is a request to mark.
-    pub(crate) fn counting_from_now(self) -> Self {
+    /// Starts the time-out now, before there is a request to attach it to.
+    pub(crate) fn starting_now(self) -> Self {
         Self {
             until: self.timeout.map(|timeout| Instant::now() + timeout),
             ..self
         }
     }
 
-    /// Until when it may take, as far as is known without the request.
+    /// The deadline of the operation, unless its own `extensions` set another.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.until.or_else(|| self.counting_from_now().until)
+        self.until.or_else(|| self.starting_now().until)
     }
 
-    /// Puts them into a request, for the unit of work to find. The time counts from now, or from [`RequestOptions::counting_from_now`].
-    pub(crate) fn mark(self, request: &mut Request) -> Result<(), Refusal> {
+    /// Adds the switches to the request, where the unit of work looks for them. The time-out starts now, unless
+    /// [`RequestOptions::starting_now`] has started it.
+    pub(crate) fn attach(self, request: &mut Request) -> Result<(), Refusal> {
         spelling::check_extensions(request.extensions.keys(), self.switches)?;
         let own = match request.extensions.get("timeout") {
             None | Some(Value::Null) => None,
@@ -170,7 +171,7 @@ impl RequestOptions {
         let own = match request.extensions.get("dryRun") {
             None => false,
             Some(Value::Boolean(own)) => *own,
-            // Not even null: a client that lost the value on its way counts on it all the same.
+            // Null is refused too: a client that sent it meant to set the switch.
             Some(_) => return Err(wrong("extensions.dryRun", "true or false")),
         };
         if own || self.dry_run {
@@ -179,27 +180,27 @@ impl RequestOptions {
         Ok(())
     }
 
-    /// Whether a batch is to be one unit of work.
+    /// Whether the batch is to be one unit of work.
     pub(crate) fn all_or_nothing(self) -> bool {
         self.all_or_nothing == Some(true)
     }
 
-    /// As [`RequestOptions::mark`], for a part of a batch that is one unit of work.
-    pub(crate) fn mark_part(self, request: &mut Request) -> Result<(), Refusal> {
-        self.mark(request)?;
+    /// As [`RequestOptions::attach`], for one operation of a batch that is one unit of work.
+    pub(crate) fn attach_to_part(self, request: &mut Request) -> Result<(), Refusal> {
+        self.attach(request)?;
         request.data.insert(AllOrNothing);
         Ok(())
     }
 }
 
-/// Until when a request that was marked may take, where it says so.
+/// The deadline of a request to which options were attached.
 pub(crate) fn deadline(request: &Request) -> Option<Instant> {
     let deadline = request.data.get(&TypeId::of::<OperationDeadline>())?;
     let OperationDeadline(until) = deadline.downcast_ref()?;
     Some(*until)
 }
 
-/// Reads a header that is there once, or not at all.
+/// Reads a header, and refuses one that is sent twice.
 fn read<T>(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -208,7 +209,7 @@ fn read<T>(
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        // What is not ASCII is none of the values that a switch takes.
+        // No switch has a value that is not ASCII.
         (Some(value), None) => parse(value.to_str().unwrap_or_default()).map(Some),
         (Some(_), Some(_)) => Err(Refusal::bad_request(format!("`{name}` is there twice"))),
     }
@@ -232,7 +233,7 @@ fn report(text: &str) -> Option<Report> {
 
 fn timeout(text: &str, name: &str) -> Result<Duration, Refusal> {
     match humantime::parse_duration(text) {
-        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(time) if time <= MAX_TIMEOUT => Ok(time),
         _ => Err(Refusal::bad_request(format!(
             "`{name}` is a time of at most a day, such as \"500ms\" or \"2s\""
         ))),

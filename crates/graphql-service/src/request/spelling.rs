@@ -1,8 +1,8 @@
-//! Names that are almost those of a switch.
+//! Refuses names that are almost the name of a switch.
 //!
-//! Unknown headers and members are ignored, as HTTP and *GraphQL over HTTP* want it. For a switch that protects, that would be
-//! a trap: `x-dryrun: true` or `extensions.dry_run: true` would run the operation for real. So a name that differs from that of a
-//! switch by case, hyphens, underscores or a leading `x-` alone is refused, and the answer says which name is right.
+//! HTTP and *GraphQL over HTTP* have unknown headers and members ignored. With a switch that protects, this would be a trap:
+//! `x-dryrun: true` or `extensions.dry_run: true` would run the operation for real. So a name is refused if it differs from that of a
+//! switch only by case, hyphens, underscores or a leading `x-`, and the error says which name is right.
 
 use axum::http::{HeaderMap, Uri};
 
@@ -20,7 +20,7 @@ const HEADERS: [&str; 5] = [
 /// The member of `extensions` that names a document.
 const PERSISTED: &str = "persistedQuery";
 
-/// The members of `extensions` that are switches.
+/// The members of `extensions` whose names are checked: the switches, and the one that names a document.
 const EXTENSIONS: [&str; 5] = [
     "dryRun",
     "idempotencyKey",
@@ -29,7 +29,7 @@ const EXTENSIONS: [&str; 5] = [
     "unitOfWork",
 ];
 
-/// What a switch of another name is called as a header: no member stands for it.
+/// The switch that is a header only: no member of `extensions` stands for it.
 const BATCH: &str = "x-batch";
 
 /// The members of a request.
@@ -41,15 +41,15 @@ const MEMBERS: [&str; 5] = [
     "extensions",
 ];
 
-/// Whether any header is a switch. Refuses one that is almost a switch, or one that nobody would heed.
+/// Whether any header is a switch. Refuses a header that is almost a switch, and switches that this server does not accept.
 pub(crate) fn check_headers(headers: &HeaderMap, switches: Switches) -> Result<bool, Refusal> {
     let mut has_switch = false;
     for name in headers.keys() {
         if begins_like_a_switch(name.as_str())
             && let Some(name) = header(name.as_str())?
         {
-            if !switches.are_heeded() {
-                return Err(not_heeded(name));
+            if !switches.are_accepted() {
+                return Err(not_accepted(name));
             }
             has_switch = true;
         }
@@ -57,22 +57,22 @@ pub(crate) fn check_headers(headers: &HeaderMap, switches: Switches) -> Result<b
     Ok(has_switch)
 }
 
-/// Whether a header's name, which is in lower case, begins like one of [`HEADERS`]: hardly any does, and every header of every request
-/// is asked about.
+/// Whether the name of a header, in lower case, begins like one of [`HEADERS`]. A cheap test, since hardly any header does, and it is made
+/// for every header of every request.
 fn begins_like_a_switch(name: &str) -> bool {
     let name = name.as_bytes();
     let name = match name {
         [b'x', b'-' | b'_', rest @ ..] => rest,
         name => name,
     };
-    // A name may also begin with what `letters` leaves out.
+    // A name may also begin with a character that `letters` leaves out.
     matches!(
         name.first(),
         Some(b'i' | b'b' | b'd' | b't' | b'u' | b'-' | b'_' | b'.')
     )
 }
 
-/// Which switch a header is, if it is one; an error where it is almost one.
+/// The switch that a header is, if it is one. Refuses a header that is almost a switch.
 pub(crate) fn header(name: &str) -> Result<Option<&'static str>, Refusal> {
     match meant(name, &HEADERS) {
         Some(right) if !right.eq_ignore_ascii_case(name) => {
@@ -82,21 +82,21 @@ pub(crate) fn header(name: &str) -> Result<Option<&'static str>, Refusal> {
     }
 }
 
-/// Refuses a member of `extensions` that is almost a switch, or one that nobody would heed.
+/// Refuses a member of `extensions` that is almost a switch, and switches that this server does not accept.
 pub(crate) fn check_extensions<'a>(
     mut names: impl Iterator<Item = &'a String>,
     switches: Switches,
 ) -> Result<(), Refusal> {
     names.try_for_each(|name| match meant(name, &EXTENSIONS) {
         Some(right) if right != name => Err(misspelt("the extension", name, right)),
-        // How a document is named is the service's own.
-        Some(right) if right != PERSISTED && !switches.are_heeded() => Err(not_heeded(right)),
+        // `persistedQuery` is no switch of the executor: the service itself reads it.
+        Some(right) if right != PERSISTED && !switches.are_accepted() => Err(not_accepted(right)),
         None if is_spelling_of(name, BATCH) => Err(only_a_header(name)),
         _ => Ok(()),
     })
 }
 
-/// Refuses a member of a request that is almost one of those that there are, or that belongs into `extensions`.
+/// Refuses a member of a request that is almost one of [`MEMBERS`], or that belongs into `extensions`.
 pub(crate) fn check_members<'a>(
     mut names: impl Iterator<Item = &'a String>,
 ) -> Result<(), Refusal> {
@@ -107,7 +107,7 @@ pub(crate) fn check_members<'a>(
     })
 }
 
-/// Refuses a switch in the query string of a POST, of which nothing is read.
+/// Refuses a switch in the query string of a POST, which is not read.
 pub(crate) fn check_query_string(uri: &Uri) -> Result<(), Refusal> {
     let Some(query) = uri.query() else {
         return Ok(());
@@ -118,7 +118,7 @@ pub(crate) fn check_query_string(uri: &Uri) -> Result<(), Refusal> {
         .try_for_each(check_place)
 }
 
-/// Refuses a name that is a switch, in a place where none is read.
+/// Refuses a switch in a place where switches are not read.
 pub(crate) fn check_place(name: &str) -> Result<(), Refusal> {
     if let Some(right) = meant(name, &EXTENSIONS) {
         return Err(Refusal::bad_request(format!(
@@ -132,7 +132,7 @@ pub(crate) fn check_place(name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Which of these names is meant by this one: itself, or one that it only spells differently.
+/// The known name that this one is, or spells differently.
 fn meant(name: &str, known: &[&'static str]) -> Option<&'static str> {
     known
         .iter()
@@ -144,7 +144,7 @@ fn is_spelling_of(name: &str, known: &str) -> bool {
     letters(name).eq(letters(known))
 }
 
-/// A name without what people get wrong: case, what stands between words, and a leading `x-`.
+/// The letters of a name in lower case, without separators and without a leading `x-`.
 fn letters(name: &str) -> impl Iterator<Item = u8> {
     let name = name.as_bytes();
     let name = match name {
@@ -163,7 +163,7 @@ fn misspelt(what: &str, name: &str, right: &str) -> Refusal {
     ))
 }
 
-fn not_heeded(switch: &str) -> Refusal {
+fn not_accepted(switch: &str) -> Refusal {
     Refusal::bad_request(format!("`{switch}` is not taken by this server"))
 }
 
@@ -174,7 +174,7 @@ fn only_a_header(name: &str) -> Refusal {
     ))
 }
 
-/// No more of a client's text than an answer needs.
+/// The beginning of a client's text, short enough to be repeated in an answer.
 fn shown(name: &str) -> &str {
     &name[..name.floor_char_boundary(40)]
 }

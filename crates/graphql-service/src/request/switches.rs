@@ -1,24 +1,36 @@
-//! Which switches a server takes: the application says it.
+//! Which switches a server accepts. The application decides it.
 
 use unit_of_work::Report;
 
 /// Which switches requests may have.
+///
+/// ```
+/// use graphql_service::{Anyone, Options, Switches};
+/// use unit_of_work::Report;
+///
+/// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
+/// // The executor runs units of work. Clients who ask get a report, without the statements.
+/// let options = Options::new(schema, Anyone).switches(Switches::UnitOfWork {
+///     most_told: Report::InExtensions,
+/// });
+/// # Ok::<(), graphql_operation::SchemaError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Switches {
-    /// None: the executor would not heed them. A request with one is refused with 400, since its client counts on it.
+    /// None, because the executor would ignore them. A request with a switch is refused with 400, since its client relies on it.
     #[default]
     Refused,
-    /// Those of the crate unit-of-work: the executor is a [`Retrying`](unit_of_work::Retrying) schema with a
+    /// The switches of the crate unit-of-work. The executor has to be a [`Retrying`](unit_of_work::Retrying) schema with a
     /// [`UnitOfWorkExtension`](unit_of_work::UnitOfWorkExtension).
     UnitOfWork {
-        /// The most that responses tell of their unit, to those who ask.
+        /// The most that a response may report about its unit of work, to clients who ask for a report.
         most_told: Report,
     },
 }
 
 impl Switches {
-    pub(crate) fn are_heeded(self) -> bool {
+    pub(crate) fn are_accepted(self) -> bool {
         match self {
             Self::Refused => false,
             Self::UnitOfWork { .. } => true,

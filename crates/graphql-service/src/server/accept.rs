@@ -1,4 +1,4 @@
-//! Takes connections and serves them, until it is told to stop.
+//! Accepts connections and gives each a task, until it is told to stop.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::service::PeerService;
 use crate::{
     connection::{
-        listener::{Connection as _, Listener, Remedy, Trouble},
+        listener::{AcceptFailures, Connection as _, Listener, Remedy},
         options::ConnectionOptions,
         orders::Order,
         peer::Peer,
@@ -24,32 +24,32 @@ use crate::{
     edge::app::App,
 };
 
-/// Accepts connections until `stop`, and comes back when all of them have ended. Dropping the future stops accepting.
+/// Accepts connections until `stop`, and returns when all of them have ended.
 pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: CancellationToken) {
     let table = app.connections().clone();
     let builder = builder(table.options());
     let connections = TaskTracker::new();
     let serving = async {
-        let mut trouble = Trouble::default();
+        let mut failures = AcceptFailures::default();
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
             let (io, from) = match accepted {
                 Ok(connection) => {
-                    trouble.end();
+                    failures.succeeded();
                     connection
                 }
                 Err(error) => {
-                    if let Remedy::Pause { time, close_idle } = trouble.meet(&error) {
+                    if let Remedy::Pause { time, close_idle } = failures.failed(&error) {
                         if close_idle {
                             table.close_idle();
                         }
-                        // Asking again at once would keep a processor busy with failing.
+                        // Without a pause, failing would keep a processor busy.
                         let pause = tokio::time::sleep(time);
                         let _ = stop.run_until_cancelled(pause).await;
                     }
                     continue;
                 }
             };
-            // Answers are small and whole: waiting to fill a packet only delays them.
+            // Answers are written whole, so waiting to fill a packet would only delay them.
             if let Err(error) = io.tcp().set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
@@ -68,7 +68,7 @@ pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: Cancell
         connections.close();
         connections.wait().await;
     };
-    // Those that are there are looked after to the end.
+    // The time limits are enforced until the last connection has ended.
     tokio::select! {
         () = serving => {}
         () = table.watch() => {}
@@ -109,7 +109,7 @@ fn builder(options: &ConnectionOptions) -> Arc<Builder<TokioExecutor>> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // `Peer` has a time for headers, and another one between requests, which hyper does not tell apart.
+        // `Peer` enforces two times: for headers, and between requests. hyper has one for both.
         .header_read_timeout(None)
         .max_buf_size(header_bytes);
     builder

@@ -1,4 +1,4 @@
-//! A request, from its headers to its response: what is counted of it (`arriving.rs` of `connection`), and of that (`leaving.rs`).
+//! Hands the requests of one connection to the app, and counts the memory that each request and its response hold.
 
 use std::{
     future::Future,
@@ -21,20 +21,20 @@ use crate::{
     admission::slots::of_address,
     answer::{media::MediaType, refusal::Refusal},
     connection::{
-        arriving::{Arriving, BodyBytes},
-        leaving::Leaving,
         peer::{Busy, Peer},
+        request_body::{BodyBytes, RequestBody},
+        response_body::ResponseBody,
     },
     edge::app::App,
 };
 
-/// Bodies up to this long are not counted after they have come, as operations at once are bounded.
+/// The bytes of a shorter body are no longer counted once it has arrived, since the number of operations is limited.
 const SMALL: u64 = 16 * 1024;
 
-/// Headers up to this long are not counted where a connection has one request at a time.
+/// Shorter headers are not counted where a connection has one request at a time.
 const SMALL_HEAD: usize = 4 * 1024;
 
-/// What headers take beside their names and values, at most: the heads of frames, lengths, and what a client says as it ends a stream.
+/// The most bytes that headers take beside their names and values: heads of frames, lengths, and the frames that end a stream.
 const AROUND_HEAD: usize = 1024;
 
 /// The service of one connection.
@@ -45,7 +45,7 @@ pub(super) struct PeerService {
 }
 
 impl hyper::service::Service<hyper::Request<Incoming>> for PeerService {
-    type Response = hyper::Response<Leaving>;
+    type Response = hyper::Response<ResponseBody>;
     type Error = std::convert::Infallible;
     type Future = Answer;
 
@@ -66,7 +66,7 @@ impl hyper::service::Service<hyper::Request<Incoming>> for PeerService {
             .size_hint()
             .upper()
             .is_none_or(|bytes| bytes > SMALL);
-        // Of HTTP/2 a few bytes can be headers of the full size, a hundred times on one connection.
+        // With HTTP/2, a few bytes can stand for headers of the full size, a hundred times on one connection.
         let is_counted = is_large || head > SMALL_HEAD || request.version() == Version::HTTP_2;
         let body = is_counted.then(|| Arc::new(BodyBytes::new(self.peer.clone())));
         if let Some(body) = &body
@@ -76,9 +76,9 @@ impl hyper::service::Service<hyper::Request<Incoming>> for PeerService {
         }
         let mut request: Request = request.map(|incoming| match incoming.is_end_stream() {
             true => Body::new(incoming),
-            false => Body::new(Arriving::new(incoming, self.peer.clone(), body.clone())),
+            false => Body::new(RequestBody::new(incoming, self.peer.clone(), body.clone())),
         });
-        // A WebSocket outlives its request.
+        // For a WebSocket, which goes on after its request has ended.
         if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) {
             request.extensions_mut().insert(busy.clone());
         }
@@ -98,27 +98,26 @@ fn head_bytes<B>(request: &hyper::Request<B>) -> usize {
     target + headers.sum::<usize>()
 }
 
-/// The response to a request, once it is there.
+/// The future of a response.
 pub(super) struct Answer {
     answer: BoxFuture<'static, Result<Response, std::convert::Infallible>>,
     busy: Option<Busy>,
-    /// What the request holds until it is answered.
+    /// The bytes that the request holds until it is answered.
     body: Option<Arc<BodyBytes>>,
 }
 
 impl Future for Answer {
-    type Output = Result<hyper::Response<Leaving>, std::convert::Infallible>;
+    type Output = Result<hyper::Response<ResponseBody>, std::convert::Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        // `None` only where it is polled again after its end, which a future is not.
+        // `busy` is `None` only after the end, and no future is polled after its end.
         let address = this.busy.as_ref().map(Busy::address);
         let address = address.unwrap_or_else(|| unreachable!());
         let answer = of_address(address, || this.answer.as_mut().poll(context));
         let Ok(response) = ready!(answer);
         self.body = None;
-        // A future is not polled again once it is ready.
         let busy = self.busy.take().unwrap_or_else(|| unreachable!());
-        Poll::Ready(Ok(Leaving::wrap(response, busy)))
+        Poll::Ready(Ok(ResponseBody::wrap(response, busy)))
     }
 }

@@ -1,17 +1,17 @@
-//! Which operations are heavy.
+//! The cost of an operation, and whether it is heavy.
 
 use async_graphql::parser::types::OperationType;
 use graphql_operation::PreparedOperation;
 
 use super::options::HeavyOptions;
 
-/// A mutation that could write more than this many times the bytes of a cheap request is heavy.
-const REPEATED: usize = 4;
+/// A mutation is heavy if it could write more than this many times the bytes of a cheap request.
+const WRITTEN_FACTOR: usize = 4;
 
-/// How often each field counts where the schema is asked for. It is answered without a pause, and asked for by tools, now and then.
-const OF_THE_SCHEMA: usize = 10;
+/// How often each field of an introspection query counts. The engine answers it without a pause, and only tools send it, now and then.
+const INTROSPECTION_FACTOR: usize = 10;
 
-/// How much an operation asks of the server. The names are those of the metrics.
+/// The class of an operation. The metrics have the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Cheap,
@@ -27,21 +27,21 @@ impl Class {
     }
 }
 
-/// What is known of an operation's cost before it runs.
+/// The cost of an operation, estimated before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
     /// Fields that the response can have, and what fields weigh of themselves.
     fields: usize,
-    /// Bytes that a mutation can make of its request: each of its fields may use all of the variables.
+    /// The most bytes that a mutation can write: each of its root fields may use all bytes of the request.
     written: usize,
 }
 
 impl Cost {
-    /// That of an operation which came in a request of so many bytes.
+    /// The cost of an operation that came in a request of this many bytes.
     pub(crate) fn of(prepared: &PreparedOperation, bytes: usize) -> Self {
         let measure = prepared.measure();
         let each = if measure.introspects {
-            OF_THE_SCHEMA
+            INTROSPECTION_FACTOR
         } else {
             1
         };
@@ -57,7 +57,7 @@ impl Cost {
         }
     }
 
-    /// That of two operations which are one unit of work.
+    /// The cost of two operations that are one unit of work.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             fields: self.fields.saturating_add(other.fields),
@@ -67,7 +67,7 @@ impl Cost {
 
     pub(crate) fn class(self, options: &HeavyOptions) -> Class {
         let is_cheap = self.fields <= options.complexity
-            && self.written <= options.bytes.saturating_mul(REPEATED);
+            && self.written <= options.bytes.saturating_mul(WRITTEN_FACTOR);
         if is_cheap { Class::Cheap } else { Class::Heavy }
     }
 }

@@ -1,4 +1,4 @@
-//! Whose a request is, for those who share something fairly.
+//! The client that sent a request, for everything that clients share.
 
 use std::net::IpAddr;
 
@@ -7,18 +7,19 @@ tokio::task_local! {
     static ADDRESS: IpAddr;
 }
 
-/// Polls what answers a request from this address. It is no value of the request's, as that would be an allocation for each.
+/// Polls the future that answers a request from this address. The address is not in the request's extensions, since that would
+/// allocate for each request.
 pub(crate) fn of_address<T>(address: IpAddr, poll: impl FnOnce() -> T) -> T {
     ADDRESS.sync_scope(address, poll)
 }
 
-/// The address whose request is being answered by the current task; `None` where it came over no connection, as in a program that
-/// calls the service itself.
+/// The address whose request the current task answers; `None` if the request came without a connection, as from a program that calls
+/// the service itself.
 pub(crate) fn current_address() -> Option<IpAddr> {
     ADDRESS.try_with(|address| *address).ok()
 }
 
-/// One client: the caller's name, else its address.
+/// One client: a caller's name or, without one, an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Client {
     Viewer(String),

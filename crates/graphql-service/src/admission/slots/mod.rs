@@ -1,17 +1,17 @@
-//! How many operations run at once, in two classes, so that a cheap one never waits for a heavy one.
+//! Limits how many operations run at once, in two classes, so that a cheap operation never waits for a heavy one.
 //!
 //! | class | what | slots | beyond them |
 //! |---|---|---|---|
-//! | cheap | everything else | many, taken at once or not at all; three quarters of them by one client | `OVERLOADED` |
-//! | heavy | what is large, asks for many fields, or has fields that read much: [`HeavyOptions`] | few | waits for its turn, then `OVERLOADED` |
+//! | cheap | all other operations | many; one client has three quarters of them at most | refused at once with `OVERLOADED` |
+//! | heavy | operations that are large, ask for many fields, or have fields that read much: [`HeavyOptions`] | few | wait for their turn, then `OVERLOADED` |
 //!
-//! A heavy operation also has threads of its own (`workers.rs`): what takes a thread for long without a pause, such as reading a
-//! document of a megabyte, takes none on which cheap operations run. There are no more heavy slots than half the database's
-//! connections, so the other half is there for cheap operations.
+//! Heavy operations run on threads of their own (`workers.rs`). Work that keeps a thread busy without a pause, such as parsing a document of a
+//! megabyte, then delays no cheap operation. The application sets no more heavy slots than half the database's connections, so that the
+//! other half is there for cheap operations.
 //!
-//! The class is known before anything runs: a request that is large is heavy before it is even read as JSON, any other one once its
-//! operation is prepared and measured (`class.rs`). `queue.rs` gives heavy slots to clients in turn; `share.rs` counts the cheap ones of
-//! each; `client.rs` says whose a request is.
+//! The class is known before the operation runs. A large request is heavy before it is parsed, any other once its operation is prepared
+//! and measured (`class.rs`). `queue.rs` gives heavy slots to clients in turn; `share.rs` counts the cheap slots of each client;
+//! `client.rs` says which client sent a request.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -40,16 +40,16 @@ mod workers;
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     limit: usize,
-    /// What each client has of the cheap ones.
+    /// How many cheap slots each client has.
     shares: Shares,
-    /// What each client has of subscriptions.
+    /// How many subscriptions each client has.
     subscriptions: Shares,
     options: HeavyOptions,
     queue: FairQueue,
     workers: Arc<Workers>,
 }
 
-/// The right to run a cheap operation, or a batch one after the other. Dropping it gives it to somebody else.
+/// A slot for a cheap operation, or for a batch whose operations run one after the other. Dropping it frees the slot.
 #[expect(dead_code, reason = "they are held")]
 pub(crate) struct Slot(OwnedSemaphorePermit, Share);
 
@@ -77,18 +77,19 @@ impl Slots {
         self.queue.taken_and_waiting()
     }
 
-    /// The class of an operation that costs so much.
+    /// The class of an operation with this cost.
     pub(crate) fn class(&self, cost: Cost) -> Class {
         cost.class(&self.options)
     }
 
-    /// Whether something of so many bytes is heavy, whatever it says.
+    /// Whether a text of this many bytes is heavy, whatever its contents.
     pub(crate) fn is_large(&self, bytes: usize) -> bool {
         bytes > self.options.bytes
     }
 
-    /// Takes a slot for a cheap operation of this viewer, or else of this address, if one is free and they have not their share.
-    /// Nobody waits for one: a queue here would only grow, and its operations be run for clients that have given up.
+    /// Takes a slot for a cheap operation of this viewer, or else of this address. Refuses if no slot is free, or the client has its share.
+    ///
+    /// There is no queue: it would grow, and run operations for clients that have given up.
     pub(crate) fn take(
         &self,
         viewer: Option<&str>,
@@ -107,7 +108,7 @@ impl Slots {
         }
     }
 
-    /// Takes the right to a subscription of this viewer, or else of this address.
+    /// Counts a subscription of this viewer, or else of this address, until the returned guard is dropped.
     pub(crate) fn subscribe(
         &self,
         viewer: Option<&str>,
@@ -119,13 +120,13 @@ impl Slots {
         })
     }
 
-    /// Waits for this client's turn, until `deadline` if it has one, and runs heavy work in a slot and on a thread for such work.
+    /// Waits for this client's turn, at most until `deadline`, and runs the work in a heavy slot, on a thread for heavy work.
     ///
     /// # Errors
-    /// `OVERLOADED` where too many wait already, or the turn does not come in time.
+    /// `OVERLOADED` where the queue is full, or the turn does not come in time.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up the place in the queue, or drops the work.
+    /// Cancel safe. Dropping the future leaves the queue, or drops the work.
     pub(crate) async fn heavy<T: Send + 'static>(
         &self,
         client: Client,

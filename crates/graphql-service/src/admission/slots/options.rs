@@ -14,22 +14,22 @@ use crate::setters::setters;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeavyOptions {
-    /// Heavy operations at once, over all transports. One client has all of them but one, at most, where there are several.
-    /// Each may hold a database connection: no more than half of those that there are.
+    /// Heavy operations that run at once, over all transports. One client gets all but one of these slots at most, unless there is only
+    /// one. Each operation may hold a database connection, so set no more than half of the connections that there are. Default: the number
+    /// of processors.
     pub operations: usize,
-    /// Heavy operations that wait for their turn; those of one client take half of these places at most.
+    /// Places in the queue for heavy operations; one client gets half of them at most. Default: 64.
     pub waiting: usize,
-    /// How long one waits for its turn. An operation with a shorter deadline of its own waits until that.
+    /// How long an operation waits for its turn, unless its own deadline is sooner. Default: 10 s.
     pub patience: Duration,
-    /// The most fields that the response of a cheap operation can have, with what fields weigh of themselves
-    /// ([`graphql_operation::Sizes::weight`]).
+    /// The most fields that the response of a cheap operation can have, including the weights of fields
+    /// ([`graphql_operation::Sizes::weight`]). Default: 2,000.
     pub complexity: usize,
-    /// The most bytes of a cheap request, or of the document that it names.
+    /// The most bytes of a cheap request, and of a persisted document that it names. Default: 16 KiB.
     pub bytes: usize,
 }
 
 impl Default for HeavyOptions {
-    /// As many operations at once as there are processors, 64 that wait for 10 seconds; 2,000 fields; 16 KiB.
     fn default() -> Self {
         Self {
             operations: available_parallelism().map_or(1, NonZero::get),

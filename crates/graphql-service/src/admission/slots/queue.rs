@@ -1,7 +1,7 @@
-//! Slots that clients get in turn.
+//! A queue for slots that gives them to clients in turn.
 //!
-//! Among those who wait, the client with the fewest slots is next, then the one whose last turn is the longest ago: somebody who asks a
-//! thousand times waits for others as others wait for them.
+//! Among the clients that wait, the one with the fewest slots is next; among equals, the one whose last turn is longest ago. So a client that
+//! asks a thousand times gets no more than one that asks once.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,16 +15,16 @@ use tokio::{
 
 use super::client::Client;
 
-/// Slots, and who waits for them. Clones share them.
+/// The slots, and the operations that wait for them. Clones share both.
 #[derive(Debug, Clone)]
 pub(super) struct FairQueue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Held for a few instructions at a time, and for heavy operations only.
+    /// Locked for a few instructions, and for heavy operations only.
     state: Mutex<State>,
     slots: usize,
-    /// How many may wait.
+    /// How many operations may wait.
     places: usize,
 }
 
@@ -32,15 +32,15 @@ struct Inner {
 struct State {
     free: usize,
     waiting: VecDeque<Waiting>,
-    /// Those who have a slot or wait for one.
+    /// The clients that have a slot or wait for one.
     clients: HashMap<Client, Share>,
-    /// Counts those who have waited.
+    /// The number of operations that have ever waited.
     serial: u64,
-    /// Counts slots that were given.
+    /// The number of slots that were ever given.
     turns: u64,
 }
 
-/// What one client has.
+/// The slots and places of one client.
 #[derive(Debug, Default)]
 struct Share {
     taken: usize,
@@ -55,14 +55,14 @@ struct Waiting {
     come: oneshot::Sender<()>,
 }
 
-/// A slot. Dropping it gives it to whoever is next.
+/// A slot. Dropping it gives it to the next client.
 #[derive(Debug)]
 pub(super) struct Turn {
     queue: FairQueue,
     client: Client,
 }
 
-/// A place in the queue. Dropping it gives it up, also where a slot was given meanwhile that nobody has come for.
+/// A place in the queue. Dropping it leaves the queue, or gives back the slot that was given meanwhile.
 struct Place {
     queue: FairQueue,
     client: Client,
@@ -85,16 +85,16 @@ impl FairQueue {
         }))
     }
 
-    /// How many slots are taken, and how many wait.
+    /// How many slots are taken, and how many operations wait.
     pub(super) fn taken_and_waiting(&self) -> (usize, usize) {
         let state = self.lock();
         (self.0.slots - state.free, state.waiting.len())
     }
 
-    /// Waits for a slot; `None` where too many wait already, or it is not this client's turn before `until`.
+    /// Waits for a slot; `None` if the queue is full, or this client's turn does not come before `until`.
     ///
     /// # Cancel safety
-    /// Cancel safe: the place in the queue is given up.
+    /// Cancel safe. Dropping the future leaves the queue.
     pub(super) async fn take(&self, client: Client, until: Instant) -> Option<Turn> {
         let (mut place, called) = {
             let mut state = self.lock();
@@ -102,7 +102,7 @@ impl FairQueue {
             let of_client = state.clients.entry(client.clone()).or_default();
             let may_begin = of_client.taken < slots_of_one;
             let has_place = of_client.waiting < self.places_of_one();
-            // Where a slot is free, nobody waits who may have it.
+            // If a slot is free, no client that may have it is waiting.
             if state.free > 0 && may_begin {
                 state.give(&client);
                 return Some(Turn {
@@ -128,7 +128,7 @@ impl FairQueue {
         }
     }
 
-    /// All but one, so that whoever else comes finds one sooner or later, however long the others are taken.
+    /// All but one, so that another client finds a slot even if one client's operations never end.
     fn slots_of_one(&self) -> usize {
         self.0.slots.saturating_sub(1).max(1)
     }
@@ -180,7 +180,7 @@ impl State {
         (place, called)
     }
 
-    /// Gives free slots to those who are next.
+    /// Gives the free slots to the next clients.
     fn call(&mut self, slots_of_one: usize) {
         while self.free > 0 {
             let waiting = self.waiting.iter().enumerate();
@@ -193,7 +193,7 @@ impl State {
             };
             let Some(next) = self.leave(next) else { return };
             self.give(&next.client);
-            // A place that was given up is not in the queue.
+            // The receiver exists: a place that is dropped leaves the queue first.
             let _ = next.come.send(());
         }
     }

@@ -1,4 +1,4 @@
-//! How much of something one client has, without a list of clients.
+//! Counts how much of something each client has, without a list of clients.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,10 +9,10 @@ use std::{
     },
 };
 
-/// So many counters: two clients have the same one by chance, and then their shares are one. Which ones, nobody can choose from outside.
+/// The number of counters. Two clients that have the same counter by chance share a limit. A client cannot choose its counter.
 const COUNTERS: usize = 4096;
 
-/// The shares of all clients. Clones are one.
+/// The shares of all clients. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Shares(Arc<Inner>);
 
@@ -23,7 +23,7 @@ struct Inner {
     taken: Box<[AtomicUsize]>,
 }
 
-/// A part of what one client may have. Dropping it gives it back.
+/// One unit of a client's share. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct Share {
     shares: Arc<Inner>,
@@ -44,7 +44,7 @@ impl Shares {
         self.0.most
     }
 
-    /// Takes a part for the caller of this name, or else whoever has this address; `None` where they have as many as they may.
+    /// Takes a unit for the caller of this name, or else for this address; `None` if the client has its share.
     pub(super) fn take(&self, viewer: Option<&str>, address: Option<IpAddr>) -> Option<Share> {
         let hash = match viewer {
             Some(viewer) => self.0.hasher.hash_one(viewer),
@@ -55,7 +55,7 @@ impl Shares {
             shares: Arc::clone(&self.0),
             counter,
         };
-        // Dropped, the share gives back what is one too many.
+        // If it is one too many, dropping `share` gives it back.
         (self.0.taken[counter].fetch_add(1, Relaxed) < self.0.most).then_some(share)
     }
 }

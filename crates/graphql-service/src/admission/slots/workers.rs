@@ -1,8 +1,8 @@
 //! Threads for heavy operations.
 //!
-//! As many as there are slots: no heavy operation waits for the thread of another one, which may be one that holds the database's
-//! only writer. Timers and sockets that heavy operations make live here too; the database's connections do not, since they are
-//! made by the runtime that made their pool.
+//! There are as many threads as heavy slots, so that no heavy operation waits for the thread of another, which may hold the database's only
+//! writer. Timers and sockets that heavy operations create belong to these threads too. The database's connections do not: the runtime
+//! that created their pool creates them.
 
 use std::{panic::resume_unwind, sync::OnceLock};
 
@@ -16,7 +16,7 @@ use crate::answer::refusal::Refusal;
 #[derive(Debug)]
 pub(super) struct Workers {
     threads: usize,
-    /// Made when the first heavy operation comes; `None` where the system has no threads to give.
+    /// Started by the first heavy operation; `None` if the system gives the process no threads.
     runtime: OnceLock<Option<Runtime>>,
 }
 
@@ -28,7 +28,7 @@ impl Workers {
         }
     }
 
-    /// Does this work on one of the threads. The slot is free once the work has ended, or has been dropped.
+    /// Runs work on one of the threads. The slot is free when the work has ended or was dropped.
     ///
     /// # Cancel safety
     /// Dropping the future drops the work at its next pause.
@@ -49,7 +49,7 @@ impl Workers {
             Ok(output) => Ok(output),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The threads have ended: the program is about to.
+                // The runtime has shut down, because the program is ending.
                 Err(_) => Err(Refusal::no_threads()),
             },
         }
@@ -59,14 +59,14 @@ impl Workers {
 fn start(threads: usize) -> Option<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
-        .thread_name("daybook-heavy")
+        .thread_name("graphql-heavy")
         .enable_all()
         .build()
         .inspect_err(|error| tracing::error!(%error, "heavy operations are refused: there are no threads for them"))
         .ok()
 }
 
-/// A runtime that is dropped waits for its threads, which a task of another one must not do.
+/// Dropping a runtime would wait for its threads, which must not happen in an asynchronous task.
 impl Drop for Workers {
     fn drop(&mut self) {
         if let Some(Some(runtime)) = self.runtime.take() {

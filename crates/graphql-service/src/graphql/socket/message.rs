@@ -10,13 +10,13 @@ use crate::{
     request::read,
 };
 
-/// The most bytes of an operation's id, which is in each of its messages.
-const LONGEST_ID: usize = 1024;
+/// The most bytes of an operation's id, which each of its messages repeats.
+const MAX_ID_BYTES: usize = 1024;
 
-/// The most bytes of a ping.
-const LONGEST_PING: usize = 4096;
+/// The most bytes of a ping, whose payload is sent back.
+const MAX_PING_BYTES: usize = 4096;
 
-/// What a client says.
+/// A message of the client.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
     ConnectionInit { payload: Option<Map<String, Json>> },
@@ -27,7 +27,7 @@ pub(super) enum ClientMessage {
 }
 
 impl ClientMessage {
-    /// Reads a text message; anything the protocol does not know closes the socket with 4400.
+    /// Parses a text message. Anything that the protocol does not have closes the socket with 4400.
     pub(super) fn parse(text: &str) -> Result<Self, Close> {
         let Ok(Json::Object(mut message)) = serde_json::from_str(text) else {
             return Err(Close::bad_message("a message is a JSON object"));
@@ -39,8 +39,7 @@ impl ClientMessage {
             "connection_init" => {
                 payload(&mut message).map(|payload| Self::ConnectionInit { payload })
             }
-            // Its payload is sent back.
-            "ping" if text.len() > LONGEST_PING => Err(Close::bad_message("a ping is too long")),
+            "ping" if text.len() > MAX_PING_BYTES => Err(Close::bad_message("a ping is too long")),
             "ping" => payload(&mut message).map(|payload| Self::Ping { payload }),
             "pong" => payload(&mut message).map(|_| Self::Pong),
             "subscribe" => {
@@ -61,7 +60,7 @@ impl ClientMessage {
 
 fn id(message: &mut Map<String, Json>) -> Result<String, Close> {
     match message.remove("id") {
-        Some(Json::String(id)) if id.len() > LONGEST_ID => Err(Close::bad_message(
+        Some(Json::String(id)) if id.len() > MAX_ID_BYTES => Err(Close::bad_message(
             "`id` is too long: it has at most 1024 bytes",
         )),
         Some(Json::String(id)) if !id.is_empty() => Ok(id),
@@ -77,7 +76,7 @@ fn payload(message: &mut Map<String, Json>) -> Result<Option<Map<String, Json>>,
     }
 }
 
-/// What the server says.
+/// A message of the server.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ServerMessage<'a> {
@@ -86,7 +85,7 @@ pub(super) enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<&'a Map<String, Json>>,
     },
-    /// The operation never began. Ends it, in place of `complete`.
+    /// The operation never began. It ends the operation, in place of `complete`.
     Error {
         id: &'a str,
         payload: WireErrors<'a>,
@@ -96,13 +95,13 @@ pub(super) enum ServerMessage<'a> {
     },
 }
 
-/// A response that was executed.
+/// `next` with the response of an operation that was executed.
 pub(super) async fn next(id: &str, response: Response) -> Message {
     next_of_text(id, &json(response).await)
 }
 
 impl ServerMessage<'_> {
-    /// As a WebSocket message; 1011 where a resolver's value cannot be written as JSON.
+    /// The message as text, or a close with 1011 where it cannot be written as JSON.
     pub(super) fn to_message(&self) -> Message {
         match serde_json::to_string(self) {
             Ok(text) => Message::Text(text.into()),
@@ -116,7 +115,7 @@ impl ServerMessage<'_> {
 
 /// `next` with a response whose text was written already.
 pub(super) fn next_of_text(id: &str, text: &str) -> Message {
-    // What `to_message` writes, around a text that is not parsed for that.
+    // Put together by hand, so that the JSON text is not parsed again.
     let id = Json::from(id);
     Message::Text(format!(r#"{{"type":"next","id":{id},"payload":{text}}}"#).into())
 }
@@ -141,12 +140,12 @@ impl Close {
         Self::new(1001, "Going away")
     }
 
-    /// There is no room for a message as large as this (IANA's registry of close codes).
+    /// Too many large messages are being read (IANA's registry of close codes).
     pub(super) fn try_again() -> Self {
         Self::new(1013, "Try again later")
     }
 
-    /// Clients of graphql-ws do not send it again, as they would on a socket that is only lost.
+    /// With this code, clients of graphql-ws do not reconnect and send the message again.
     pub(super) fn too_big() -> Self {
         Self::new(1009, "Message too big")
     }
@@ -159,7 +158,7 @@ impl Close {
         Self::new(4401, "Unauthorized")
     }
 
-    /// Clients may try again as somebody else, unlike after 4401.
+    /// After 4403 clients may connect again with other credentials; after 4401 they do not.
     pub(super) fn forbidden() -> Self {
         Self::new(4403, "Forbidden")
     }

@@ -1,12 +1,14 @@
 //! GraphQL over WebSocket: the `graphql-transport-ws` subprotocol.
 //!
 //! The protocol is that of graphql-ws (`PROTOCOL.md`): `connection_init`, `connection_ack`, then `subscribe` for each
-//! query, mutation or subscription, answered by `next` and `complete`, or by `error` when it never began. The older
-//! dialect, subprotocol `graphql-ws`, is not spoken: its messages have the same names and another meaning.
+//! query, mutation or subscription. An operation is answered by `next` and `complete`, or by `error` if it never began. The older
+//! subprotocol `graphql-ws` is not supported: its messages have the same names and other meanings.
 //!
-//! Each operation is a task of its own, so a client that does not read holds up its own output and nobody's unit of
-//! work. A peer that has gone is found by pings. When the server stops, subscriptions end, queries and mutations under
-//! way are finished and answered, and the socket is closed with 1001.
+//! Read `session.rs` first: it reads the client's messages and sends the answers. `operation.rs` runs each operation in a task of its own,
+//! so that a client that does not read holds up its answers, but no unit of work. `message.rs` has the messages and close codes.
+//!
+//! Pings find out whether a client has gone. When the server stops, subscriptions end, queries and mutations that are running are
+//! finished and answered, and the socket is closed with 1001.
 
 mod message;
 mod operation;
@@ -38,21 +40,21 @@ use crate::{
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Where a socket's input is read to. The library's default is 128 KiB for each, which thousands of idle sockets would keep.
-const READ_BUFFER: usize = 4 * 1024;
+/// The size of a socket's read buffer. With the library's default of 128 KiB, thousands of idle sockets would take too much memory.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-/// How many times as long as the limit a message may be and still be read to its end: while a client is sending, it hears
-/// why the socket is closed only from a server that goes on reading.
-const MOST_READ: usize = 2;
+/// A message up to this many times the limit is read to its end before it is refused. A client that is still sending would not see the
+/// reason for the close from a server that has stopped reading.
+const READ_BEYOND_LIMIT: usize = 2;
 
-/// Messages of one socket's operations that wait for the client to read.
-const OUTPUTS: usize = 16;
+/// How many messages of one socket may wait for the client to read.
+const MAX_WAITING_MESSAGES: usize = 16;
 
-/// How long a peer may take to answer a close with its own.
-const CLOSING: Duration = Duration::from_secs(1);
+/// How long a client may take to answer a close with its own.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Completes the handshake. A client without the subprotocol is told so by 4406, which a plain refusal of the
-/// handshake cannot say.
+/// Completes the handshake, and runs the session. A client without the subprotocol is closed with 4406: a refused handshake could not
+/// tell it the reason.
 pub(crate) fn accept<E: Executor, A: Authentication>(
     upgrade: WebSocketUpgrade,
     state: Arc<GraphqlState<E, A>>,
@@ -60,14 +62,14 @@ pub(crate) fn accept<E: Executor, A: Authentication>(
     caller: Option<A::Caller>,
     busy: Option<Busy>,
 ) -> Response {
-    // Taken now, so that a server that is stopping waits for a socket that is just being opened.
+    // Taken before the upgrade, so that a stopping server waits for a socket that is just being opened.
     let token = state.lifecycle.sockets.token();
     let address = slots::current_address();
     let span = tracing::Span::current();
-    let most_read = state.limits.body_bytes.saturating_mul(MOST_READ);
+    let most_read = state.limits.body_bytes.saturating_mul(READ_BEYOND_LIMIT);
     upgrade
         .protocols([SUBPROTOCOL])
-        .read_buffer_size(READ_BUFFER)
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(most_read)
         .max_frame_size(most_read)
         .on_upgrade(move |socket| {
@@ -91,7 +93,7 @@ async fn serve<E: Executor, A: Authentication>(
 ) {
     let send_timeout = state.socket.send_timeout;
     let message = if socket.protocol().is_some() {
-        let (outputs, outputs_of_operations) = mpsc::channel(OUTPUTS);
+        let (outputs, outputs_of_operations) = mpsc::channel(MAX_WAITING_MESSAGES);
         let mut session = Session {
             socket,
             state,
@@ -112,9 +114,9 @@ async fn serve<E: Executor, A: Authentication>(
     if let End::Close(close) = message
         && let Ok(Ok(())) = timeout(send_timeout, socket.send(close.into())).await
     {
-        // To go with something unread would reset the connection, and the reason would be lost with it (RFC 6455, section
+        // Closing TCP while input is unread would reset the connection, and the client would not see the reason (RFC 6455, section
         // 7.1.1).
-        let _ = timeout(CLOSING, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             while let Some(Ok(_)) = socket.recv().await {}
         })
         .await;

@@ -21,30 +21,30 @@ use crate::{
     request::request_options,
 };
 
-/// An operation under way. Dropping it ends the operation, which rolls back.
+/// A running operation. Dropping it ends the operation, which rolls back.
 pub(super) struct Operation {
-    /// Tells this operation from an earlier one with the same id, some of whose output may still be on its way.
+    /// Distinguishes the operation from an earlier one with the same id, whose last messages may still be queued.
     pub(super) serial: u64,
-    /// Whether it goes on until someone ends it.
+    /// A subscription may go on until the client or the server ends it.
     pub(super) is_subscription: bool,
     _task: AbortOnDropHandle<()>,
 }
 
-/// Something that an operation wants sent.
+/// A message that an operation sends.
 pub(super) struct Output {
     pub(super) id: String,
     pub(super) serial: u64,
     pub(super) message: Message,
     pub(super) is_last: bool,
-    /// A part of what the socket may have waiting, until it is sent.
+    /// Its part of [`MAX_WAITING_BYTES`], until it is sent.
     _room: Option<OwnedSemaphorePermit>,
     _unread: Option<Unread>,
 }
 
-/// Bytes of one socket's messages that may wait for the client to read. A longer one waits alone.
-const WAITING: u32 = 1024 * 1024;
+/// How many bytes of messages of one socket may wait for the client to read. A longer message waits alone.
+const MAX_WAITING_BYTES: u32 = 1024 * 1024;
 
-/// Where the operations of a socket leave what they have to say. Clones share the room that there is for it.
+/// The queue of a socket's messages. Clones share its bounds.
 #[derive(Clone)]
 pub(super) struct Outputs {
     sender: mpsc::Sender<Output>,
@@ -56,18 +56,20 @@ impl Outputs {
     pub(super) fn new(sender: mpsc::Sender<Output>, busy: Option<Busy>) -> Self {
         Self {
             sender,
-            room: Arc::new(Semaphore::new(WAITING as usize)),
+            room: Arc::new(Semaphore::new(MAX_WAITING_BYTES as usize)),
             busy,
         }
     }
 
-    /// Waits for room, and does not come back where the socket has gone: the operation is about to be dropped.
+    /// Queues a message, and waits while the queue is full. If the socket has gone, the operation is about to be dropped.
     async fn send(&self, id: &str, serial: u64, message: Message, is_last: bool) {
         let bytes = match &message {
             Message::Text(text) => text.len(),
             _ => 0,
         };
-        let share = u32::try_from(bytes).unwrap_or(u32::MAX).min(WAITING);
+        let share = u32::try_from(bytes)
+            .unwrap_or(u32::MAX)
+            .min(MAX_WAITING_BYTES);
         let output = Output {
             id: id.to_owned(),
             serial,
@@ -81,7 +83,7 @@ impl Outputs {
 }
 
 impl Operation {
-    /// Starts an operation. When nobody reads `outputs` it waits, and nothing else does.
+    /// Starts an operation. While nobody reads `outputs`, this operation waits, and no other does.
     pub(super) fn start<E: Executor>(
         executor: E,
         run: Run,
@@ -104,7 +106,7 @@ impl Operation {
         };
         let span = tracing::debug_span!("graphql.socket.operation");
         trace_context::leave(&span);
-        // Also where nobody looks at that span, in that of the socket.
+        // Also in the span of the socket, since the span above exists at the level of debugging only.
         let task = task.instrument(span).in_current_span();
         Self {
             serial,
@@ -114,13 +116,13 @@ impl Operation {
     }
 }
 
-/// What an operation is to do.
+/// How an operation is run.
 pub(super) enum Run {
-    /// A query or a mutation takes the road it takes over HTTP.
+    /// A cheap query or mutation, with its slot.
     Once(Box<Request>, Slot),
-    /// A heavy one waits for this client's turn first.
+    /// A heavy query or mutation, which first waits for this client's turn.
     Heavy(Box<Request>, Slots, Client),
-    /// A subscription has a stream of responses. It holds no slot: most of the time it does nothing.
+    /// A subscription. It holds no slot, because most of the time it is idle.
     Stream(Box<Subscribe>),
 }
 
@@ -142,7 +144,7 @@ impl Run {
             }
             Self::Once(request, slot) => {
                 let response = executor.execute(*request).await;
-                // The client's reading is not the server's doing.
+                // The slot is free while the client reads.
                 drop(slot);
                 return outlet.only(response).await;
             }
@@ -172,7 +174,7 @@ impl Outlet {
         outputs.send(&self.id, self.serial, message, false).await;
     }
 
-    /// The response to a query or a mutation, and the end.
+    /// Sends the response to a query or a mutation, and ends the operation.
     async fn only(&self, response: Response) {
         if RequestError::of(&response).is_some() {
             return self.error(&response).await;
@@ -181,7 +183,7 @@ impl Outlet {
         self.complete().await;
     }
 
-    /// A response whose text was written already.
+    /// Sends a response whose text was written already.
     async fn event(&self, text: &EventText) {
         let message = message::next_of_text(&self.id, text.json());
         self.outputs

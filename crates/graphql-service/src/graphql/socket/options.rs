@@ -14,13 +14,13 @@ use crate::setters::setters;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct SocketOptions {
-    /// How long a client may take to send `connection_init` (then 4408).
+    /// How long a client may take to send `connection_init`; then the socket is closed with 4408. Default: 5 s.
     pub init_timeout: Duration,
-    /// How often the peer is asked whether it lives; after two of these without a word it is taken for gone.
+    /// How often the server pings a client. A client from which nothing came for two intervals is taken for gone. Default: 12 s.
     pub ping_interval: Duration,
-    /// How long the client may leave one message unread.
+    /// How long a client may leave one message unread before the socket is dropped. Default: 20 s.
     pub send_timeout: Duration,
-    /// Operations under way at once.
+    /// Operations that one socket may run at once; a further one is refused. Default: 100.
     pub operations: usize,
 }
 

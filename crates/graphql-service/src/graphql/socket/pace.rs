@@ -1,23 +1,23 @@
-//! How fast messages of a socket are read that ask for nothing.
+//! A limit for the rate of messages that ask for nothing, such as pings.
 //!
-//! A ping costs the server a pong, and the client next to nothing: without a limit, a few sockets that send them as fast as they can keep
-//! the processors from everybody else. Who sends more than a few is read more slowly. Nothing is lost by it: the rest waits in the
-//! connection, and the client with it.
+//! A ping costs the client next to nothing, and the server a pong. Without a limit, a few sockets that send pings as fast as they can take
+//! the processors from all other clients. A client that sends more than a few is read more slowly. Nothing is lost: its further messages
+//! wait in the connection.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many in a [`PERIOD`], which is much more than clients that mean well send.
+/// The most messages in a [`PERIOD`]. Well-behaved clients send far fewer.
 const MOST: u32 = 32;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Counts messages that ask for nothing: pings and pongs, of the protocol and of WebSocket itself.
+/// Counts the messages that ask for nothing: pings and pongs of the protocol, and of WebSocket itself.
 #[derive(Debug)]
 pub(super) struct Pace {
     left: u32,
-    /// When there are [`MOST`] again.
+    /// When `left` is [`MOST`] again.
     renewed: Instant,
 }
 
@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// Counts a message: until when to read no other, where it was one too many.
+    /// Counts a message. If it is one too many, answers until when to read no other.
     pub(super) fn count(&mut self) -> Option<Instant> {
         let now = Instant::now();
         if now >= self.renewed {

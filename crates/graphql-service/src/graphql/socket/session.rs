@@ -1,4 +1,4 @@
-//! One socket: what its client says, and what its operations answer.
+//! One socket: reads the messages of its client, and sends the answers of its operations.
 
 use std::{collections::HashMap, net::IpAddr, ops::ControlFlow, sync::Arc};
 
@@ -26,7 +26,7 @@ use crate::{
     request::request_options::RequestOptions,
 };
 
-/// Whether a message was too long to be read at all.
+/// Whether a message was too long to be read.
 fn is_too_big(error: &axum::Error) -> bool {
     let source = std::error::Error::source(error);
     matches!(
@@ -37,7 +37,7 @@ fn is_too_big(error: &axum::Error) -> bool {
 
 /// Why a session ended.
 pub(super) enum End {
-    /// The peer closed the socket, or has gone.
+    /// The client closed the socket, or has gone.
     Gone,
     /// The server closes it.
     Close(Close),
@@ -53,9 +53,9 @@ pub(super) struct Session<E, A: Authentication> {
     pub(super) socket: WebSocket,
     pub(super) state: Arc<GraphqlState<E, A>>,
     pub(super) options: RequestOptions,
-    /// Who opened the socket, once that is known.
+    /// The caller, once the handshake or `connection_init` has identified one.
     pub(super) caller: Option<A::Caller>,
-    /// Where it was opened from.
+    /// The address that the client connected from.
     pub(super) address: Option<IpAddr>,
     pub(super) is_acknowledged: bool,
     pub(super) operations: HashMap<String, Operation>,
@@ -76,7 +76,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let mut pace = Pace::new();
-        // Until when no message is read, as the client has sent too many that ask for nothing.
+        // Until when no message is read, because the client has sent too many that ask for nothing.
         let mut silent_until = None;
 
         loop {
@@ -87,7 +87,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             let step = tokio::select! {
                 () = draining.cancelled(), if !is_draining => {
                     is_draining = true;
-                    // Subscriptions have no end of their own; the client takes them up again elsewhere.
+                    // Subscriptions do not end by themselves; the client subscribes again elsewhere.
                     self.operations.retain(|_, operation| !operation.is_subscription);
                     ControlFlow::Continue(())
                 }
@@ -116,7 +116,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                         Some(Ok(Message::Text(text))) => {
                             let (step, asks) = self.hear(&text, is_draining).await;
                             if asks {
-                                // What it asks for may be refused, and the next message be there already: others have their turn.
+                                // The next message may be there already; other tasks run first.
                                 yield_now().await;
                             } else {
                                 silent_until = pace.count();
@@ -143,7 +143,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         }
     }
 
-    /// Does what a message says, and answers whether it asks for anything.
+    /// Handles a message, and answers whether it asked for anything.
     async fn hear(&mut self, text: &str, is_draining: bool) -> (ControlFlow<End>, bool) {
         let message = match self.parse(text).await {
             Ok(message) => message,
@@ -151,7 +151,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         };
         let asks = match &message {
             ClientMessage::ConnectionInit { .. } | ClientMessage::Subscribe { .. } => true,
-            // Anybody can send those of operations that there are not.
+            // `complete` of an operation that does not exist asks for nothing.
             ClientMessage::Complete { id } => self.operations.contains_key(id),
             ClientMessage::Ping { .. } | ClientMessage::Pong => false,
         };
@@ -203,7 +203,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             ClientMessage::Subscribe { .. } if !self.is_acknowledged => {
                 ControlFlow::Break(Close::unauthorized().into())
             }
-            // Unanswered: the close that follows tells the client to ask elsewhere.
+            // Not answered: the close that follows tells the client to connect elsewhere.
             ClientMessage::Subscribe { .. } if is_draining => ControlFlow::Continue(()),
             ClientMessage::Subscribe { id, .. } if self.operations.contains_key(&id) => {
                 ControlFlow::Break(Close::id_in_use(&id).into())
@@ -218,7 +218,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         }
     }
 
-    /// Reads a message. A large one waits for a slot for heavy work, and the socket with it.
+    /// Parses a message. A large message waits for a heavy slot, and the socket waits with it.
     async fn parse(&mut self, text: &str) -> Result<ClientMessage, Close> {
         if !self.state.slots.is_large(text.len()) {
             return ClientMessage::parse(text);
@@ -228,12 +228,12 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         parsed.await.unwrap_or_else(|_| Err(Close::try_again()))
     }
 
-    /// Does heavy work that comes before an operation.
+    /// Does work for a large message in a heavy slot, before its operation runs.
     fn heavily<T: Send + 'static>(
         &mut self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = Result<T, Refusal>> {
-        // Boxed: it is rare, and would make the future of every socket larger.
+        // Boxed, because it is rare and would make the future of every socket larger.
         let slots = &self.state.slots;
         Box::pin(slots.heavy(self.client(), self.options.deadline(), work))
     }
@@ -283,7 +283,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             )));
         }
         self.state.documents.resolve(&mut request)?;
-        // A few bytes can name a long document.
+        // A persisted document may be long although the message was short.
         let bytes = bytes.max(request.query.len());
         let admitted = if self.state.slots.is_large(bytes) {
             let state = Arc::clone(&self.state);
@@ -298,10 +298,9 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             admit::admit(&mut request, bytes, &self.state.preparer)?
         };
         let caller = self.caller.as_ref();
-        // Nothing is subscribed to before the caller is known.
         let caller = caller.ok_or_else(|| Refusal::forbidden("the caller is not known"))?;
-        let admitted = admitted.of(&mut request, caller)?;
-        self.options.mark(&mut request)?;
+        let admitted = admitted.for_caller(&mut request, caller)?;
+        self.options.attach(&mut request)?;
         Ok(match admitted.kind {
             OperationType::Subscription => {
                 let share = self.state.slots.subscribe(caller.name(), self.address)?;
@@ -309,7 +308,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
             }
             OperationType::Query | OperationType::Mutation => {
                 let slots = &self.state.slots;
-                // What was large to read may be as large to run.
+                // A large message may be as large to execute as it was to parse.
                 let is_heavy = slots.is_large(bytes) || slots.class(admitted.cost) == Class::Heavy;
                 if is_heavy {
                     Run::Heavy(Box::new(request), slots.clone(), self.client())
@@ -322,7 +321,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         })
     }
 
-    /// Sends what an operation has to say, unless the client has ended it meanwhile.
+    /// Sends a message of an operation, unless the client has ended the operation meanwhile.
     async fn forward(&mut self, output: Output) -> ControlFlow<End> {
         let is_current = self
             .operations

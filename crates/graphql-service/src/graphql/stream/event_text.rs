@@ -1,7 +1,7 @@
-//! The responses of a subscription as texts, on every transport.
+//! The responses of a subscription as texts, for every transport.
 //!
-//! A text is written once. Where many subscribers asked for the same, they get the same bytes: server-sent events as they are, a
-//! WebSocket with the id of its operation around them.
+//! A response is written once, even for many subscribers who asked for the same. The text has the form of a server-sent event; other
+//! transports take the JSON out of it.
 
 use async_graphql::{Executor, Request, Response};
 use axum::body::Bytes;
@@ -16,30 +16,30 @@ use crate::{
 const BEFORE: &str = "event: next\ndata: ";
 const AFTER: &str = "\n\n";
 
-/// The extensions of a request on which no response depends: how its document is named, and which client it is that asks.
-const NAMING: [&str; 2] = ["persistedQuery", "clientLibrary"];
+/// The extensions of a request on which its responses do not depend: the name of the document, and the client library.
+const WITHOUT_EFFECT: [&str; 2] = ["persistedQuery", "clientLibrary"];
 
-/// One response: a whole server-sent event, with its JSON text inside.
+/// One response: a whole server-sent event with the JSON text inside.
 #[derive(Clone, Debug)]
 pub(crate) struct EventText(Bytes);
 
 impl EventText {
-    /// Written at once.
+    /// Writes a response in one go.
     pub(crate) fn of(response: &Response) -> Self {
         Self::around(&to_json(response))
     }
 
-    /// The same, in turns with others where it is long.
+    /// Writes a response, and yields to other tasks where it is long.
     pub(crate) async fn write(response: Response) -> Self {
         Self::around(&json(response).await)
     }
 
     fn around(json: &str) -> Self {
-        // JSON has no line breaks outside of strings, and escapes them inside: it is one line of the event.
+        // This JSON has no line breaks (they are escaped in strings), so it is one line of the event.
         Self([BEFORE, json, AFTER].concat().into())
     }
 
-    /// As a server-sent event.
+    /// The text as a server-sent event.
     pub(crate) fn into_event(self) -> Bytes {
         self.0
     }
@@ -53,26 +53,28 @@ impl EventText {
 
 /// A response of a subscription.
 pub(crate) enum Next {
-    /// To an event.
+    /// The response to an event.
     Event(EventText),
-    /// The subscription never began.
+    /// The request error of a subscription that never began.
     Refused(Response),
 }
 
-/// A subscription that is to be executed.
+/// A subscription that is about to be executed.
 pub(crate) struct Subscribe {
     request: Request,
     audience: Audience,
-    /// Held for as long as there may be responses.
+    /// Held until the last response.
     share: Share,
 }
 
 impl Subscribe {
-    /// The subscription of this caller. What is put into the request's data has to follow from the operation, from the caller, or
-    /// from the switches that the unit of work itself looks at.
+    /// A subscription of this caller.
+    ///
+    /// Subscribers with equal audiences may share responses. So everything in the request's data has to follow from the operation, from
+    /// the caller's audience, or from the switches that the unit of work compares by itself.
     pub(crate) fn new(request: Request, caller: &impl Caller, share: Share) -> Self {
         let extensions = request.extensions.iter();
-        let extensions = extensions.filter(|(name, _)| !NAMING.contains(&name.as_str()));
+        let extensions = extensions.filter(|(name, _)| !WITHOUT_EFFECT.contains(&name.as_str()));
         let mut extensions: Vec<_> = extensions.collect();
         extensions.sort_by_key(|(name, _)| *name);
         let callers = format!("{} {extensions:?}", caller.audience());

@@ -1,11 +1,11 @@
 //! GraphQL over server-sent events: the "distinct connections mode" of graphql-sse (`PROTOCOL.md`).
 //!
-//! One request is one stream: a `next` event for each response, then `complete`. It goes wherever HTTP goes, also
-//! through proxies that know no WebSockets. A client that asks for nothing but events gets queries and mutations as events
-//! too; one that takes JSON as well gets events for subscriptions alone.
+//! One request is one stream: a `next` event for each response, then `complete`. It passes proxies that do not know WebSockets. A client
+//! that accepts events only gets the answers to queries and mutations as events too; a client that also accepts JSON gets events for
+//! subscriptions only.
 //!
-//! When the server stops, a subscription's stream ends without `complete`, by which a client knows that there is more to
-//! come, and takes it up elsewhere.
+//! When the server stops, a subscription's stream ends without `complete`. By this a client knows that there is more to come, and
+//! subscribes again elsewhere.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
@@ -27,25 +27,25 @@ use crate::{
     lifecycle::Lifecycle,
 };
 
-/// How often a stream without events shows that it lives, to proxies and to a client that has gone.
+/// How often a stream without events sends a comment. It keeps proxies from closing the connection, and finds out that a client has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-/// A line that is for nobody: it begins with a colon.
+/// Clients skip a line that begins with a colon.
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
-/// A browser's `EventSource` passes over an event without data.
+/// It has data, though empty, because a browser's `EventSource` skips events without data.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \ndata: \n\n");
 
-/// Tells nginx, and those that listen to the same header, to pass each event on as it comes.
-pub(crate) const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Tells nginx, and other proxies that know this header, not to buffer events.
+pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The one response to a query or a mutation.
+/// The response to a query or a mutation, as events.
 pub(crate) async fn single(response: GraphqlResponse) -> Response {
     let response = EventText::write(response).await.into_event();
     write(stream::iter([response, COMPLETE]))
 }
 
-/// The responses of a subscription, until the client goes, its caller expires or the server stops.
+/// The responses of a subscription, until the client goes away, the caller expires or the server stops.
 pub(crate) fn stream(
     responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,
@@ -63,12 +63,12 @@ pub(crate) fn stream(
     write(events.take_until(end.boxed()))
 }
 
-/// What is to be said of each response of a subscription; nothing more after a panic in it, or where it never began.
+/// The text of each response of a subscription. The stream ends after a panic, and after the error of a subscription that never began.
 pub(crate) fn texts(
     responses: BoxStream<'static, Next>,
 ) -> impl Stream<Item = EventText> + Send + 'static {
     let mut responses = AssertUnwindSafe(responses).catch_unwind();
-    // A stream is polled outside of the request that it answers; what it logs belongs to that.
+    // The stream is polled after its request was answered. Its log lines belong to the span of that request.
     let span = tracing::Span::current();
     let mut is_over = false;
     stream::poll_fn(move |context| {
@@ -80,7 +80,6 @@ pub(crate) fn texts(
             let text = match response? {
                 Ok(Next::Event(text)) => text,
                 Ok(Next::Refused(response)) => {
-                    // What never began has nothing more to say.
                     is_over = true;
                     EventText::of(&response)
                 }
@@ -106,7 +105,7 @@ fn write(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
         HeaderValue::from_static("text/event-stream"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }
 

@@ -1,11 +1,11 @@
-//! Subscriptions as the parts of one HTTP response: `multipart/mixed;subscriptionSpec="1.0"`, which Apollo's clients speak without
+//! Subscriptions as the parts of one HTTP response: `multipart/mixed;subscriptionSpec="1.0"`, which Apollo's clients support without
 //! another library.
 //!
-//! Each part is `{"payload": …}` with one response; `{}` is a sign of life. What ends the subscription from outside is a last part
-//! `{"payload": null, "errors": […]}`, by which a client knows that there is more to come: its `complete` is the end of the body.
+//! Each part is `{"payload": …}` with one response; `{}` is a heartbeat. A subscription that ends by itself ends the body. One that the
+//! server ends early has a last part `{"payload": null, "errors": […]}`, by which a client knows that there is more to come.
 //!
-//! A client knows that a part has ended when it sees the boundary behind it. So each part is sent with that boundary, and the first one
-//! comes at once.
+//! A client recognises the end of a part by the boundary after it. So each part is sent together with the next boundary, and the first
+//! boundary is sent at once.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -26,15 +26,15 @@ use crate::{
     answer::{media::Boundary, wire::WireErrors},
     graphql::stream::{
         event_text::{EventText, Next},
-        events::{BUFFERING, texts},
+        events::{X_ACCEL_BUFFERING, texts},
     },
     lifecycle::Lifecycle,
 };
 
-/// How often a response without events shows that it lives. Apollo's own servers do so every five seconds.
+/// How often a response without events sends a heartbeat. Apollo's own servers send one every five seconds.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// The responses of a subscription, until the client goes, its caller expires or the server stops.
+/// The responses of a subscription, until the client goes away, the caller expires or the server stops.
 pub(crate) fn stream(
     responses: BoxStream<'static, Next>,
     lifecycle: &Lifecycle,
@@ -69,11 +69,11 @@ pub(crate) fn stream(
         content_type.unwrap_or(HeaderValue::from_static("multipart/mixed")),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }
 
-/// What ends a subscription that has not come to its own end.
+/// Why the server ends a subscription early.
 enum Interrupted {
     Stopping,
     Expired,
@@ -108,10 +108,10 @@ impl Parts {
         }
     }
 
-    /// Behind a boundary: a part, the next boundary, and what follows on that.
+    /// A part, the boundary after it, and `after`. The boundary before it has been sent.
     fn part(&self, json: &str, after: &str) -> Bytes {
         let boundary = &self.boundary;
-        // JSON has no line breaks outside of strings, and escapes them inside: no boundary is in it.
+        // This JSON has no line breaks (they are escaped in strings), so it contains no boundary.
         format!("\r\ncontent-type: application/json\r\n\r\n{json}\r\n--{boundary}{after}").into()
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of requests, which come within a time and at a rate, and are counted.
+//! The body of a request: it has to arrive in time and fast enough, and its bytes are counted.
 
 use std::{
     pin::Pin,
@@ -16,10 +16,10 @@ use tokio::time::{Instant, Sleep};
 
 use super::peer::Peer;
 
-/// How long a body may take before its rate is looked at.
-const FIRST: Duration = Duration::from_secs(5);
+/// How long a body may take before its rate is checked.
+const WITHOUT_RATE: Duration = Duration::from_secs(5);
 
-/// The bytes of one body.
+/// Counts bytes of one request until it is dropped.
 pub(crate) struct BodyBytes {
     peer: Arc<Peer>,
     bytes: AtomicUsize,
@@ -47,29 +47,29 @@ impl Drop for BodyBytes {
 
 /// Why a body did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ArrivalError {
+pub(crate) enum BodyError {
     #[error("the body takes too long")]
     Late,
     #[error("the bodies that are arriving leave no room for another")]
     Full,
 }
 
-/// The body of a request, which comes within a time and at a rate, and is counted.
-pub(crate) struct Arriving {
+/// The body of a request, which has to arrive in time and fast enough, and is counted.
+pub(crate) struct RequestBody {
     incoming: Incoming,
     peer: Arc<Peer>,
     counted: Option<Arc<BodyBytes>>,
-    /// When it first had to be waited for.
+    /// When the server first had to wait for it.
     began: Option<Instant>,
     received: usize,
-    /// Bytes that are counted until the body has come.
+    /// Bytes that are counted until the body has arrived.
     held: usize,
-    /// There once it had to be waited for.
+    /// The time-out, once the server had to wait.
     due: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
-impl Arriving {
+impl RequestBody {
     pub(crate) fn new(
         incoming: Incoming,
         peer: Arc<Peer>,
@@ -95,17 +95,19 @@ impl Arriving {
         }
     }
 
-    /// When the next byte has to be there, of a body that began to be waited for then.
+    /// When the next byte has to arrive. `began` is when the server first had to wait.
     fn deadline(&self, began: Instant) -> Instant {
         let options = self.peer.options();
         let rate = u64::try_from(options.body_rate.max(1)).unwrap_or(u64::MAX);
         let earned = Duration::from_secs(u64::try_from(self.received).unwrap_or(u64::MAX) / rate);
-        let time = FIRST.saturating_add(earned).min(options.body_timeout);
+        let time = WITHOUT_RATE
+            .saturating_add(earned)
+            .min(options.body_timeout);
         began + time
     }
 }
 
-impl HttpBody for Arriving {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -118,7 +120,7 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 this.received += bytes;
-                // With the head of its frame, of which there is one for each kilobyte at least where a client means well.
+                // With the head of its frame: well-behaved clients send at least a kilobyte in each.
                 this.peer.allow(bytes + bytes / 64);
                 let has_room = match &this.counted {
                     Some(counted) => counted.add(bytes),
@@ -129,14 +131,14 @@ impl HttpBody for Arriving {
                 };
                 if !has_room {
                     this.end();
-                    return Poll::Ready(Some(Err(ArrivalError::Full.into())));
+                    return Poll::Ready(Some(Err(BodyError::Full.into())));
                 }
                 if this
                     .began
                     .is_some_and(|began| Instant::now() > this.deadline(began))
                 {
                     this.end();
-                    return Poll::Ready(Some(Err(ArrivalError::Late.into())));
+                    return Poll::Ready(Some(Err(BodyError::Late.into())));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -159,7 +161,7 @@ impl HttpBody for Arriving {
                 }
                 ready!(due.as_mut().poll(context));
                 this.end();
-                Poll::Ready(Some(Err(ArrivalError::Late.into())))
+                Poll::Ready(Some(Err(BodyError::Late.into())))
             }
         }
     }
@@ -173,7 +175,7 @@ impl HttpBody for Arriving {
     }
 }
 
-impl Drop for Arriving {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         self.end();
     }

@@ -1,4 +1,4 @@
-//! The bodies of responses, which are counted until the client has read them.
+//! The body of a response: its bytes are counted until the client has read them.
 
 use std::{
     pin::Pin,
@@ -13,34 +13,35 @@ use hyper::body::{Frame, SizeHint};
 
 use super::peer::Busy;
 
-/// Responses are handed to the connection in pieces of this size, which it takes as the client reads.
+/// Bodies are handed to HTTP in pieces of this size, as the client reads.
 const PIECE: usize = 16 * 1024;
 
-/// Says of a compressed response how many bytes it is made of, which are in memory until it has been read.
+/// The size of a compressed response before compression. That much is in memory until the client has read the response. In the response's
+/// extensions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Packed(pub(crate) usize);
+pub(crate) struct UncompressedBytes(pub(crate) usize);
 
-/// The body of a response, which is counted until the client has read it, and given to it piece by piece.
-pub(crate) struct Leaving {
+/// The body of a response, which is sent piece by piece and counted until the client has read it.
+pub(crate) struct ResponseBody {
     body: Body,
-    /// What is left of a piece that was larger than [`PIECE`].
+    /// What is left of data that was larger than [`PIECE`].
     rest: Bytes,
     /// Bytes that are counted until the end.
     held: usize,
-    /// Bytes of `rest` that are counted by themselves, where the whole has no end that is known.
+    /// Bytes of `rest` that are counted, where the length of the body is not known.
     rest_held: usize,
     is_stream: bool,
-    /// Whether a piece was handed over, and nothing was asked for since.
+    /// Whether a piece was handed to HTTP, which has not asked for the next one.
     is_handed_over: bool,
     busy: Busy,
 }
 
-impl Leaving {
+impl ResponseBody {
     pub(crate) fn wrap(mut response: Response, busy: Busy) -> hyper::Response<Self> {
-        let packed = response.extensions_mut().remove::<Packed>();
+        let uncompressed = response.extensions_mut().remove::<UncompressedBytes>();
         let exact = response.body().size_hint().exact().unwrap_or(0);
-        let held =
-            packed.map_or(0, |Packed(bytes)| bytes) + usize::try_from(exact).unwrap_or(usize::MAX);
+        let held = uncompressed.map_or(0, |UncompressedBytes(bytes)| bytes)
+            + usize::try_from(exact).unwrap_or(usize::MAX);
         response.map(|body| {
             let peer = &busy.0;
             peer.hand_over();
@@ -68,11 +69,11 @@ impl Leaving {
         Poll::Ready(Some(Ok(frame)))
     }
 
-    /// A piece of its own memory: as a part of the whole it would keep all of that.
+    /// A copy of the next piece. A slice of the data would keep all of it in memory.
     fn piece(&mut self) -> Frame<Bytes> {
         let piece = self.rest.split_to(PIECE.min(self.rest.len()));
         let piece = Bytes::copy_from_slice(&piece);
-        // The client says as it reads that there may be more.
+        // As it reads, an HTTP/2 client acknowledges with window updates.
         self.busy.0.allow(piece.len() / 64);
         if self.rest.is_empty() {
             self.rest = Bytes::new();
@@ -84,7 +85,7 @@ impl Leaving {
     }
 }
 
-impl HttpBody for Leaving {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -137,7 +138,7 @@ impl HttpBody for Leaving {
     }
 }
 
-impl Drop for Leaving {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         let peer = &self.busy.0;
         if self.is_handed_over {
