@@ -51,9 +51,10 @@ use crate::answer::request_error::RequestError;
 ///     .extension(RequestErrors::within(&Limits::default()))
 ///     .finish();
 ///
-/// // Operations come prepared, from the service. Executed without it, a request does not run.
-/// let response = schema.execute("{ one }").await;
-/// assert_eq!(RequestError::of(&response), Some(RequestError::BadRequest));
+/// let executed = schema.execute("{ one }").await;
+/// assert_eq!(RequestError::of(&executed), None);
+/// let refused = schema.execute("{ two }").await;
+/// assert_eq!(RequestError::of(&refused), Some(RequestError::Validation));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy)]

@@ -88,8 +88,8 @@ pub enum Stopped {
 ///
 /// # Cancel safety
 ///
-/// Dropping the future does not stop the server: its connections, and the task that accepts them, go on until the runtime ends. To stop,
-/// resolve `shutdown`.
+/// Dropping the future stops the server without a bound: no more connections are accepted, subscriptions end, and running requests go on
+/// until they have finished or the runtime ends.
 pub async fn serve<L: Listener>(
     listener: L,
     app: App,
@@ -99,11 +99,14 @@ pub async fn serve<L: Listener>(
     let lifecycle = app.lifecycle().clone();
     let stop_accepting = CancellationToken::new();
     let mut server = tokio::spawn(accept::accept(listener, app, stop_accepting.clone()));
+    // Guards, because the task that accepts goes on if this future is dropped.
+    let draining = lifecycle.draining.clone().drop_guard();
+    let stop_accepting = stop_accepting.drop_guard();
 
     shutdown.await;
-    lifecycle.draining.cancel();
+    drop(draining);
     sleep(stop.notice).await;
-    stop_accepting.cancel();
+    drop(stop_accepting);
     lifecycle.sockets.close();
 
     let deadline = Instant::now() + stop.drain;

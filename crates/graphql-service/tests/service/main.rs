@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI32, Ordering},
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+    time::Duration,
 };
 
 use async_graphql::{
@@ -16,11 +21,15 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use graphql_service::{
-    Anyone, App, Authentication, Caller, Hosts, Init, Limits, Options, Refusal, RequestErrors,
-    Switches, app,
+    Anyone, App, Authentication, Caller, Hosts, Init, Limits, Listener, Options, Refusal,
+    RequestErrors, Stop, Switches, app,
 };
 use serde_json::{Map, Value as Json, json};
-use tokio::time::Instant;
+use tokio::{
+    net::TcpStream,
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 use tower::ServiceExt;
 use unit_of_work::Report;
 
@@ -219,7 +228,7 @@ impl Caller for Name {
         }
     }
 
-    fn mark(&self, request: &mut Operation) {
+    fn attach(&self, request: &mut Operation) {
         request.data.insert(self.clone());
     }
 
@@ -261,4 +270,50 @@ async fn server_is_known_by_names_of_loopback_unless_it_says_others() {
         let answer = ask(&app, &[("host", host)], &query).await;
         assert_eq!(answer.status.as_u16(), status, "{host}");
     }
+}
+
+/// A listener without clients, which tells when it is asked for one, and when it is dropped.
+struct Silent {
+    asked: Option<oneshot::Sender<()>>,
+    _dropped: oneshot::Sender<()>,
+}
+
+impl Listener for Silent {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        if let Some(asked) = self.asked.take() {
+            asked.send(()).unwrap();
+        }
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_accepts_no_more_connections() {
+    let (asked, is_asked) = oneshot::channel();
+    let (dropped, is_dropped) = oneshot::channel::<()>();
+    let listener = Silent {
+        asked: Some(asked),
+        _dropped: dropped,
+    };
+    let stop = Stop {
+        notice: Duration::ZERO,
+        drain: Duration::ZERO,
+    };
+    let (app, _) = serve(Anyone, |options| options);
+    let server = graphql_service::serve(listener, app.clone(), std::future::pending(), stop);
+    tokio::select! {
+        _ = server => unreachable!("nothing stops it"),
+        asked = is_asked => asked.unwrap(),
+    }
+    // The sender is dropped with the listener.
+    let end = timeout(Duration::from_secs(10), is_dropped).await;
+    assert!(end.expect("the listener still listens").is_err());
+    let ready = Request::get("/readyz").header("host", "localhost");
+    let ready = app.oneshot(ready.body(axum::body::Body::empty()).unwrap());
+    assert_eq!(
+        ready.await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }
