@@ -53,8 +53,8 @@ use crate::answer::request_error::RequestError;
 ///
 /// let executed = schema.execute("{ one }").await;
 /// assert_eq!(RequestError::of(&executed), None);
-/// let refused = schema.execute("{ two }").await;
-/// assert_eq!(RequestError::of(&refused), Some(RequestError::Validation));
+/// let refused = schema.execute("{ one").await;
+/// assert_eq!(RequestError::of(&refused), Some(RequestError::Parse));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy)]
