@@ -203,6 +203,19 @@ fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refuse
 /// An operation that may run: what is known of it is decided once, and carried in the request's data.
 ///
 /// Its text, by `Display`, is the normalised operation.
+///
+/// ```
+/// use async_graphql::Request;
+/// use graphql_operation::{Options, Preparer, Schema};
+///
+/// let schema = Schema::parse("type Query { one: Int! two: Int! }")?;
+/// let preparer = Preparer::new(schema, Options::default());
+/// let prepared = preparer.prepare(&mut Request::new("query Both { one again: two }"))?;
+/// assert_eq!(prepared.name(), Some("Both"));
+/// let fields: Vec<_> = prepared.root_fields().collect();
+/// assert_eq!(fields, [("one", "one"), ("again", "two")]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct PreparedOperation {
     preparer: Preparer,

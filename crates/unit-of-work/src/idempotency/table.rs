@@ -17,6 +17,13 @@ const BATCH: u64 = 500;
 /// application's clock.
 ///
 /// This is history once it has run anywhere, and does not change.
+///
+/// ```
+/// use sea_orm::DbBackend;
+///
+/// let sql = unit_of_work::idempotency::create_table(DbBackend::Sqlite);
+/// assert!(sql.starts_with("CREATE TABLE unit_of_work_idempotency"));
+/// ```
 #[must_use]
 pub fn create_table(engine: DbBackend) -> String {
     let Words {
@@ -39,6 +46,11 @@ pub fn create_table(engine: DbBackend) -> String {
 }
 
 /// The statement that drops the table.
+///
+/// ```
+/// let sql = unit_of_work::idempotency::drop_table();
+/// assert_eq!(sql, "DROP TABLE unit_of_work_idempotency;");
+/// ```
 #[must_use]
 pub fn drop_table() -> &'static str {
     "DROP TABLE unit_of_work_idempotency;"
@@ -124,6 +136,18 @@ pub(super) async fn record(
 
 /// Deletes the keys that had expired at `now`, some at a time, and answers how many they were. Run it now and then: a
 /// key that has expired is free whether it was swept or not.
+///
+/// ```no_run
+/// use std::time::{Duration, SystemTime};
+/// use unit_of_work::{Database, idempotency};
+///
+/// async fn sweep_every_hour(database: Database) -> Result<(), sea_orm::DbErr> {
+///     loop {
+///         idempotency::sweep(&database, SystemTime::now()).await?;
+///         tokio::time::sleep(Duration::from_secs(3600)).await;
+///     }
+/// }
+/// ```
 ///
 /// # Errors
 /// What the database says. What was deleted until then stays deleted.
