@@ -1,192 +1,21 @@
 //! Random operations on the ledger and on a small model of it: each is refused by both, for a reason that the model knows, or changes both
 //! alike; and after each, everything adds up.
 
-use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
+mod model;
+mod operation;
+
+use std::collections::BTreeSet;
+
 use daybook::ledger::{Code, NewLine, OpenAccount, set_account_status};
-use daybook_entity::{AccountStatus, LimitPolicy, Side};
+use daybook_entity::{AccountStatus, Side};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use std::collections::BTreeSet;
 use uuid::Uuid;
 
-const MAX: i128 = i64::MAX as i128;
-
-/// From, to, amount; accounts by their number.
-type Lines = Vec<(usize, usize, i64)>;
-
-#[derive(Clone, Debug)]
-enum Operation {
-    Post(Lines),
-    Hold(Lines),
-    /// Of the holds that there are, which one; quarters of each line to capture, or everything.
-    Capture(usize, Option<Vec<i64>>),
-    Release(usize),
-    /// Of the entries that there are, which one.
-    Reverse(usize),
-    Status(usize, AccountStatus),
-}
-
-fn lines() -> impl Strategy<Value = Lines> {
-    let amount = prop_oneof![
-        12 => 1..200_i64,
-        2 => Just(i64::MAX / 2),
-        1 => Just(i64::MAX),
-        1 => Just(i64::MAX - 100),
-        1 => -1..=0_i64,
-    ];
-    prop::collection::vec((0..4_usize, 0..4_usize, amount), 1..4)
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    let status = prop_oneof![
-        4 => Just(AccountStatus::Open),
-        2 => Just(AccountStatus::Frozen),
-        1 => Just(AccountStatus::Closed),
-    ];
-    prop_oneof![
-        6 => lines().prop_map(Operation::Post),
-        5 => lines().prop_map(Operation::Hold),
-        4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
-            .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
-        2 => any::<usize>().prop_map(Operation::Release),
-        3 => any::<usize>().prop_map(Operation::Reverse),
-        2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
-    ]
-}
-
-/// What a line adds, times its amount, to posted and pending totals.
-#[derive(Clone, Copy, PartialEq)]
-enum Effect {
-    Post,
-    Hold,
-    Capture,
-    Release,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Account {
-    policy: LimitPolicy,
-    status: AccountStatus,
-    /// Debits posted and pending, credits posted and pending.
-    totals: [i128; 4],
-    version: i64,
-}
-
-#[derive(Clone)]
-struct Entry {
-    id: Uuid,
-    is_hold: bool,
-    /// What it has moved, or set aside.
-    lines: Lines,
-    moves: bool,
-    is_resolved: bool,
-    is_reversed: bool,
-}
-
-#[derive(Clone)]
-struct Model {
-    accounts: Vec<Account>,
-    entries: Vec<Entry>,
-}
-
-impl Model {
-    fn new() -> Self {
-        let account = |policy| Account {
-            policy,
-            status: AccountStatus::Open,
-            totals: [0; 4],
-            version: 0,
-        };
-        let policies = [
-            LimitPolicy::None,
-            LimitPolicy::NoDebitOverdraft,
-            LimitPolicy::NoCreditOverdraft,
-            LimitPolicy::None,
-        ];
-        Self {
-            accounts: policies.map(account).to_vec(),
-            entries: Vec::new(),
-        }
-    }
-
-    fn holds(&self) -> Vec<usize> {
-        let holds = self
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|(_, entry)| entry.is_hold);
-        holds.map(|(index, _)| index).collect()
-    }
-
-    /// Applies lines, or says all the reasons that there are to refuse them.
-    fn apply(
-        &mut self,
-        lines: &[(usize, usize, i64, Effect)],
-    ) -> Result<(), BTreeSet<&'static str>> {
-        let mut reasons = BTreeSet::new();
-        let mut changes = vec![[0_i128; 4]; self.accounts.len()];
-        let (mut touched, mut opens) = (
-            vec![0; self.accounts.len()],
-            vec![false; self.accounts.len()],
-        );
-        for &(from, to, amount, effect) in lines {
-            if amount <= 0 || from == to {
-                reasons.insert(Code::BadUserInput.as_str());
-            }
-            let (posted, pending) = match effect {
-                Effect::Post => (1, 0),
-                Effect::Hold => (0, 1),
-                Effect::Capture => (1, -1),
-                Effect::Release => (0, -1),
-            };
-            for (account, side) in [(from, 0), (to, 2)] {
-                changes[account][side] += posted * i128::from(amount);
-                changes[account][side + 1] += pending * i128::from(amount);
-                touched[account] += 1;
-                opens[account] |= effect != Effect::Release;
-            }
-        }
-        let mut after = self.accounts.clone();
-        for (index, account) in after.iter_mut().enumerate() {
-            for (total, change) in account.totals.iter_mut().zip(changes[index]) {
-                *total += change;
-                if change > MAX {
-                    reasons.insert(Code::AmountOutOfRange.as_str());
-                }
-            }
-            let [debits, debits_pending, credits, credits_pending] = account.totals;
-            if debits + debits_pending > MAX || credits + credits_pending > MAX {
-                reasons.insert(Code::AmountOutOfRange.as_str());
-            }
-            if opens[index] && account.status != AccountStatus::Open {
-                reasons.insert(Code::AccountNotOpen.as_str());
-            }
-            let beyond = match account.policy {
-                LimitPolicy::None => false,
-                LimitPolicy::NoDebitOverdraft => debits + debits_pending > credits,
-                LimitPolicy::NoCreditOverdraft => credits + credits_pending > debits,
-            };
-            if beyond {
-                reasons.insert(Code::InsufficientFunds.as_str());
-            }
-            account.version += touched[index];
-        }
-        if reasons.is_empty() {
-            self.accounts = after;
-            Ok(())
-        } else {
-            Err(reasons)
-        }
-    }
-}
-
-fn with_effect(lines: &Lines, effect: Effect) -> Vec<(usize, usize, i64, Effect)> {
-    lines
-        .iter()
-        .map(|&(from, to, amount)| (from, to, amount, effect))
-        .collect()
-}
+use self::model::{Account, Effect, Entry, Model, with_effect};
+use self::operation::{Lines, Operation, operation};
+use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
 
 /// Runs one operation on both.
 async fn step(

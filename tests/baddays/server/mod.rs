@@ -1,5 +1,8 @@
 //! The real binary, started in a shell that limits it or gives it a file system of its own.
 
+mod place;
+mod wire;
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -10,14 +13,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
-use daybook_test_harness::{Engine, Observer};
 use serde_json::{Value as Json, json};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) use self::place::{Place, entries, url};
+use self::wire::{Events, PATIENCE, Wire};
 
 pub(super) struct Server {
     child: Child,
@@ -141,11 +142,7 @@ impl Server {
 
     /// A connection by itself.
     pub(super) async fn connect(&self) -> Wire {
-        Wire(
-            tokio::net::TcpStream::connect(self.address())
-                .await
-                .unwrap(),
-        )
+        Wire::connect(self.address()).await
     }
 
     /// Host and port.
@@ -310,110 +307,9 @@ impl Server {
             .send()
             .await
             .unwrap();
-        Events {
-            response,
-            rest: String::new(),
-        }
-    }
-}
-
-/// A connection on which one request follows the other.
-pub(super) struct Wire(tokio::net::TcpStream);
-
-impl Wire {
-    /// The answer to a GET; empty where the connection is closed.
-    pub(super) async fn ask(&mut self, path: &str) -> String {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        let mut answer = vec![0; 4096];
-        let length = match self.0.write_all(request.as_bytes()).await {
-            Ok(()) => self.0.read(&mut answer).await.unwrap_or(0),
-            Err(_) => 0,
-        };
-        String::from_utf8(answer[..length].to_vec()).unwrap()
-    }
-}
-
-/// A stream of server-sent events.
-pub(super) struct Events {
-    response: reqwest::Response,
-    rest: String,
-}
-
-impl Events {
-    /// Waits until the server ends it.
-    pub(super) async fn end(mut self) {
-        let end = async { while let Ok(Some(_)) = self.response.chunk().await {} };
-        let end = tokio::time::timeout(PATIENCE / 2, end).await;
-        end.expect("the stream goes on");
-    }
-
-    /// The data of the next event.
-    pub(super) async fn next(&mut self) -> String {
-        loop {
-            while let Some((event, rest)) = self.rest.split_once("\n\n") {
-                let event = event.to_owned();
-                self.rest = rest.to_owned();
-                if let Some((_, data)) =
-                    event.split_once("data:").filter(|(_, data)| data.len() > 2)
-                {
-                    return data.to_owned();
-                }
-            }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk
-                .expect("no event comes")
-                .unwrap()
-                .expect("the stream has ended");
-            self.rest.push_str(std::str::from_utf8(&chunk).unwrap());
-        }
+        Events::of(response)
     }
 }
 
 pub(super) const POST: &str =
     "mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id recordedAt } } }";
-
-/// A database in a folder of its own.
-pub(super) struct Place {
-    _folder: tempfile::TempDir,
-    pub(super) path: PathBuf,
-}
-
-impl Place {
-    pub(super) fn new() -> Self {
-        let folder = tempfile::TempDir::with_prefix("daybook-bad-day.").unwrap();
-        // A folder in it, that can be moved, and mounted on.
-        let inner = folder.path().join("data");
-        fs::create_dir(&inner).unwrap();
-        Self {
-            path: inner.join("x.db"),
-            _folder: folder,
-        }
-    }
-
-    pub(super) fn folder(&self) -> &Path {
-        self.path.parent().unwrap()
-    }
-
-    pub(super) fn url(&self) -> String {
-        url(&self.path)
-    }
-
-    pub(super) fn beside(&self, ending: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(ending);
-        path.into()
-    }
-}
-
-pub(super) fn url(path: &Path) -> String {
-    format!("sqlite://{}?mode=rwc", path.display())
-}
-
-/// How many entries a file has, as somebody else finds it.
-pub(super) async fn entries(path: &Path) -> i64 {
-    let url = format!("sqlite://{}", path.display());
-    let observer = Observer::connect(Engine::Sqlite, &url).await;
-    assert_eq!(observer.text("PRAGMA integrity_check").await, "ok");
-    observer.i64("SELECT count(*) FROM entry").await
-}

@@ -1,0 +1,144 @@
+//! What the ledger should do, in a few lines: totals of accounts, and reasons to refuse.
+
+use std::collections::BTreeSet;
+
+use daybook::ledger::Code;
+use daybook_entity::{AccountStatus, LimitPolicy};
+use uuid::Uuid;
+
+use super::operation::Lines;
+
+const MAX: i128 = i64::MAX as i128;
+
+/// What a line adds, times its amount, to posted and pending totals.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Effect {
+    Post,
+    Hold,
+    Capture,
+    Release,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Account {
+    pub(super) policy: LimitPolicy,
+    pub(super) status: AccountStatus,
+    /// Debits posted and pending, credits posted and pending.
+    pub(super) totals: [i128; 4],
+    pub(super) version: i64,
+}
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) id: Uuid,
+    pub(super) is_hold: bool,
+    /// What it has moved, or set aside.
+    pub(super) lines: Lines,
+    pub(super) moves: bool,
+    pub(super) is_resolved: bool,
+    pub(super) is_reversed: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Model {
+    pub(super) accounts: Vec<Account>,
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Model {
+    pub(super) fn new() -> Self {
+        let account = |policy| Account {
+            policy,
+            status: AccountStatus::Open,
+            totals: [0; 4],
+            version: 0,
+        };
+        let policies = [
+            LimitPolicy::None,
+            LimitPolicy::NoDebitOverdraft,
+            LimitPolicy::NoCreditOverdraft,
+            LimitPolicy::None,
+        ];
+        Self {
+            accounts: policies.map(account).to_vec(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub(super) fn holds(&self) -> Vec<usize> {
+        let holds = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.is_hold);
+        holds.map(|(index, _)| index).collect()
+    }
+
+    /// Applies lines, or says all the reasons that there are to refuse them.
+    pub(super) fn apply(
+        &mut self,
+        lines: &[(usize, usize, i64, Effect)],
+    ) -> Result<(), BTreeSet<&'static str>> {
+        let mut reasons = BTreeSet::new();
+        let mut changes = vec![[0_i128; 4]; self.accounts.len()];
+        let (mut touched, mut opens) = (
+            vec![0; self.accounts.len()],
+            vec![false; self.accounts.len()],
+        );
+        for &(from, to, amount, effect) in lines {
+            if amount <= 0 || from == to {
+                reasons.insert(Code::BadUserInput.as_str());
+            }
+            let (posted, pending) = match effect {
+                Effect::Post => (1, 0),
+                Effect::Hold => (0, 1),
+                Effect::Capture => (1, -1),
+                Effect::Release => (0, -1),
+            };
+            for (account, side) in [(from, 0), (to, 2)] {
+                changes[account][side] += posted * i128::from(amount);
+                changes[account][side + 1] += pending * i128::from(amount);
+                touched[account] += 1;
+                opens[account] |= effect != Effect::Release;
+            }
+        }
+        let mut after = self.accounts.clone();
+        for (index, account) in after.iter_mut().enumerate() {
+            for (total, change) in account.totals.iter_mut().zip(changes[index]) {
+                *total += change;
+                if change > MAX {
+                    reasons.insert(Code::AmountOutOfRange.as_str());
+                }
+            }
+            let [debits, debits_pending, credits, credits_pending] = account.totals;
+            if debits + debits_pending > MAX || credits + credits_pending > MAX {
+                reasons.insert(Code::AmountOutOfRange.as_str());
+            }
+            if opens[index] && account.status != AccountStatus::Open {
+                reasons.insert(Code::AccountNotOpen.as_str());
+            }
+            let beyond = match account.policy {
+                LimitPolicy::None => false,
+                LimitPolicy::NoDebitOverdraft => debits + debits_pending > credits,
+                LimitPolicy::NoCreditOverdraft => credits + credits_pending > debits,
+            };
+            if beyond {
+                reasons.insert(Code::InsufficientFunds.as_str());
+            }
+            account.version += touched[index];
+        }
+        if reasons.is_empty() {
+            self.accounts = after;
+            Ok(())
+        } else {
+            Err(reasons)
+        }
+    }
+}
+
+pub(super) fn with_effect(lines: &Lines, effect: Effect) -> Vec<(usize, usize, i64, Effect)> {
+    lines
+        .iter()
+        .map(|&(from, to, amount)| (from, to, amount, effect))
+        .collect()
+}

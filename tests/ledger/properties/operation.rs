@@ -1,0 +1,47 @@
+//! Random operations on four accounts.
+
+use daybook_entity::AccountStatus;
+use proptest::prelude::*;
+
+/// From, to, amount; accounts by their number.
+pub(super) type Lines = Vec<(usize, usize, i64)>;
+
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Post(Lines),
+    Hold(Lines),
+    /// Of the holds that there are, which one; quarters of each line to capture, or everything.
+    Capture(usize, Option<Vec<i64>>),
+    Release(usize),
+    /// Of the entries that there are, which one.
+    Reverse(usize),
+    Status(usize, AccountStatus),
+}
+
+fn lines() -> impl Strategy<Value = Lines> {
+    let amount = prop_oneof![
+        12 => 1..200_i64,
+        2 => Just(i64::MAX / 2),
+        1 => Just(i64::MAX),
+        1 => Just(i64::MAX - 100),
+        1 => -1..=0_i64,
+    ];
+    prop::collection::vec((0..4_usize, 0..4_usize, amount), 1..4)
+}
+
+pub(super) fn operation() -> impl Strategy<Value = Operation> {
+    let status = prop_oneof![
+        4 => Just(AccountStatus::Open),
+        2 => Just(AccountStatus::Frozen),
+        1 => Just(AccountStatus::Closed),
+    ];
+    prop_oneof![
+        6 => lines().prop_map(Operation::Post),
+        5 => lines().prop_map(Operation::Hold),
+        4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
+            .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
+        2 => any::<usize>().prop_map(Operation::Release),
+        3 => any::<usize>().prop_map(Operation::Reverse),
+        2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
+    ]
+}
