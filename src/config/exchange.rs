@@ -3,11 +3,11 @@
 use clap::{ArgMatches, CommandFactory, parser::ValueSource};
 
 use super::{
-    ExportSettings, ImportSettings, LogSettings, WrongSettings,
     args::{Cli, ExportArgs, ImportArgs, LogArgs},
     database_url::DatabaseUrl,
-    log_settings,
-    wrong::Reader,
+    log::{LogSettings, log_settings},
+    settings::{ExportSettings, ImportSettings},
+    wrong::{Reader, WrongSettings},
 };
 use crate::exchange::Format;
 

@@ -4,23 +4,22 @@
 //! wrong, so values arrive here as text and are all read before any is missed: whoever starts the server is told of every
 //! wrong setting at once. A mistake of usage (an unknown flag) stays clap's to report.
 
-use std::{collections::HashMap, ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf};
 
-use axum::http::{HeaderValue, Uri};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::{
-    exchange::Format,
-    http::{Certificate, ConnectionOptions, HeavyOptions, Hosts, Limits, PersistedOptions},
-};
+use crate::http::Limits;
 
 pub use self::{
     access::TokenSettings,
     database_url::DatabaseUrl,
+    log::{LogFormat, LogSettings},
+    settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings},
     wrong::{WrongSetting, WrongSettings},
 };
 use self::{
-    args::{Cli, Commands, LogArgs, MigrateArgs, ServeArgs},
+    args::{Cli, Commands, MigrateArgs, ServeArgs},
+    log::log_settings,
     wrong::Reader,
 };
 
@@ -30,7 +29,9 @@ mod connections;
 mod database_url;
 mod exchange;
 mod limits;
+mod log;
 mod manual;
+mod settings;
 mod tls;
 mod traces;
 mod value;
@@ -55,112 +56,6 @@ pub enum Command {
     CheckSchema(PathBuf),
     /// Print this text, and end: a man page, or a shell's completions.
     Print(String),
-}
-
-/// The settings of the server.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ServeSettings {
-    /// Host and port to listen on. Port 0 is any free one.
-    pub listen: String,
-    /// The database.
-    pub database: DatabaseUrl,
-    /// The most connections of each pool.
-    pub max_connections: u32,
-    /// The most subscriptions at once.
-    pub max_subscriptions: usize,
-    /// How long one operation may take.
-    pub deadline: Duration,
-    /// How long a stopping server still accepts connections while `/readyz` says no.
-    pub notice: Duration,
-    /// How long what is under way may take to finish when the server stops.
-    pub drain: Duration,
-    /// Whether to bring the database's schema up to date first.
-    pub migrate: bool,
-    /// Whether to serve the playground.
-    pub playground: bool,
-    /// Whether to serve `/metrics`.
-    pub metrics: bool,
-    /// Where to serve it, if not at `listen`.
-    pub metrics_listen: Option<String>,
-    /// The certificate of the server; without it, the port speaks plain HTTP.
-    pub certificate: Option<Certificate>,
-    /// Whose tokens are taken; without it, everyone may do everything.
-    pub tokens: Option<TokenSettings>,
-    /// Origins whose pages may use the API, beside its own.
-    pub origins: Vec<HeaderValue>,
-    /// The names of this server that requests may ask for.
-    pub hosts: Hosts,
-    /// What a connection may take.
-    pub connections: ConnectionOptions,
-    /// What one request may ask for.
-    pub limits: Limits,
-    /// Which operations are heavy, and how many of them run at once.
-    pub heavy: HeavyOptions,
-    /// How documents may be named instead of sent.
-    pub persisted: PersistedOptions,
-    /// Where spans are sent.
-    pub traces: Option<Uri>,
-    /// What to log.
-    pub log: LogSettings,
-}
-
-/// The settings of `migrate` and `verify`.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct MigrateSettings {
-    /// The database.
-    pub database: DatabaseUrl,
-    /// What to log.
-    pub log: LogSettings,
-}
-
-/// The settings of `export`.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ExportSettings {
-    /// What to write.
-    pub format: Format,
-    /// Where to; standard output, where not said.
-    pub output: Option<PathBuf>,
-    /// The database.
-    pub database: DatabaseUrl,
-    /// What to log.
-    pub log: LogSettings,
-}
-
-/// The settings of `import`.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ImportSettings {
-    /// What the file is written in.
-    pub format: Format,
-    /// Which currencies symbols of the file stand for, by symbol.
-    pub currencies: HashMap<String, String>,
-    /// The file; `-` is standard input.
-    pub file: PathBuf,
-    /// The database.
-    pub database: DatabaseUrl,
-    /// What to log.
-    pub log: LogSettings,
-}
-
-/// What to log, and how.
-#[derive(Debug, Clone)]
-pub struct LogSettings {
-    /// A filter as of tracing-subscriber's `EnvFilter`.
-    pub filter: String,
-    /// The form of a line.
-    pub format: LogFormat,
-}
-
-/// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line, for machines.
-    Json,
 }
 
 /// Why there is no command to run.
@@ -292,13 +187,4 @@ fn migrate_settings(
         return Err(values.wrong());
     };
     Ok(MigrateSettings { database, log })
-}
-
-fn log_settings(args: &LogArgs, values: &mut Reader<'_>) -> Option<LogSettings> {
-    let filter = values.read("log", &args.log, value::log_filter);
-    let format = values.read("log_format", &args.log_format, value::log_format);
-    Some(LogSettings {
-        filter: filter?,
-        format: format?,
-    })
 }

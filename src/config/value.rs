@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::http::{HeaderValue, Uri};
 use tracing_subscriber::EnvFilter;
 
-use super::LogFormat;
 use crate::http::{KeyError, KeyFile, KeySource, TrustedDocuments};
 
 /// `HOST:PORT`, where the host is a name or an address.
@@ -216,15 +215,6 @@ fn with_service(filter: &str) -> String {
     }
     all.push(filter.to_owned());
     all.join(",")
-}
-
-/// The form of a log line.
-pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("text or json".to_owned()),
-    }
 }
 
 #[cfg(test)]

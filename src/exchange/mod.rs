@@ -12,10 +12,13 @@
 
 mod amount;
 mod export;
+mod format;
 mod import;
+mod item;
 mod journal;
 mod name;
 mod note;
+mod refusal;
 mod source;
 mod survey;
 mod symbols;
@@ -23,21 +26,10 @@ mod table;
 mod transaction;
 
 pub use export::{ExportError, Exported, export};
+pub use format::Format;
 pub use import::{ImportError, Imported, Outcome, import};
-pub use source::{Refusal, Source, SourceError};
+pub use refusal::{Refusal, SourceError};
+pub use source::Source;
 pub use survey::{Survey, survey};
 pub use symbols::Symbols;
 pub use transaction::{Posting, Transaction};
-
-/// What a file is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A journal of hledger's.
-    Hledger,
-    /// A journal of ledger's.
-    Ledger,
-    /// Comma-separated lines under a header.
-    Csv,
-    /// One JSON object.
-    Json,
-}

@@ -1,7 +1,9 @@
 //! Reads a file without a database, before it is imported: whatever it says by itself that cannot be kept is known before anything is
 //! locked.
 
-use super::source::{Item, Refusal, Source, SourceError};
+use super::item::Item;
+use super::refusal::{Refusal, SourceError};
+use super::source::Source;
 use super::transaction::Posting;
 use super::{Symbols, Transaction};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! A transaction of a file, and the lines of the ledger that it is.
 
-use super::Refusal;
 use super::amount::text;
+use super::refusal::Refusal;
 use crate::ledger::LINES_PER_ENTRY;
 use chrono::{DateTime, Utc};
 use daybook_entity::Side;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DatabaseArgs, LogArgs};
+use super::{database::DatabaseArgs, observe::LogArgs};
 
 pub(super) const EXPORT_HELP: &str = "Examples:\n  \
     daybook export --format hledger --output daybook.journal && hledger -f daybook.journal balance\n  \

@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod database;
 mod files;
 mod limits;
 mod observe;
@@ -13,6 +14,7 @@ use self::files::{EXPORT_HELP, IMPORT_HELP};
 pub(super) use self::{
     access::{AccessArgs, TlsArgs},
     connections::ConnectionArgs,
+    database::DatabaseArgs,
     files::{ExportArgs, ImportArgs},
     limits::LimitArgs,
     observe::{LogArgs, TraceArgs},
@@ -163,17 +165,4 @@ pub(super) struct MigrateArgs {
     pub(super) database: DatabaseArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
-}
-
-#[derive(Args)]
-pub(super) struct DatabaseArgs {
-    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
-    #[arg(
-        long,
-        env = "DAYBOOK_DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite://daybook.db?mode=rwc",
-        value_name = "URL"
-    )]
-    pub(super) database: String,
 }

@@ -1,6 +1,7 @@
 //! Comma-separated values: one row for each line that moved money.
 
-use super::{Document, ExportError, Line, entry_id, instant, word};
+use super::document::{Document, Line, entry_id, instant, word};
+use super::error::ExportError;
 use crate::exchange::table::HEADER;
 use crate::ledger::{ReplayedEntry, decimal};
 use daybook_entity::{account, currency};

@@ -1,6 +1,7 @@
 //! A journal, as hledger and ledger read it.
 
-use super::{Document, ExportError, Line, entry_id, instant, word};
+use super::document::{Document, Line, entry_id, instant, word};
+use super::error::ExportError;
 use crate::exchange::name::journal_name;
 use crate::exchange::note::{self, AccountNote, EntryNote};
 use crate::exchange::{Format, amount::symbol};

@@ -1,6 +1,7 @@
 //! One JSON object with everything, an account or an entry a line.
 
-use super::{Document, ExportError, Line, entry_id, instant, word};
+use super::document::{Document, Line, entry_id, instant, word};
+use super::error::ExportError;
 use crate::ledger::{Id, ReplayedEntry};
 use daybook_entity::{account, currency, entry_line};
 use serde_json::{Value, json};

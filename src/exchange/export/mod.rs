@@ -5,15 +5,17 @@
 //! again in that order meets no limit that they did not meet.
 
 mod csv;
+mod document;
+mod error;
 mod journal;
 mod json;
 
 use super::Format;
-use crate::ledger::{
-    self, AccountFilter, AccountOrder, PageError, PageRequest, ReplayedEntry, page_accounts,
-};
-use daybook_entity::{LineEffect, account, currency, entry_line};
-use sea_orm::{ActiveEnum, ConnectionTrait, DbErr};
+use crate::ledger::{self, AccountFilter, AccountOrder, PageRequest, ReplayedEntry, page_accounts};
+use daybook_entity::{LineEffect, account, entry_line};
+use document::{Document, Line};
+pub use error::ExportError;
+use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use uuid::Uuid;
@@ -30,71 +32,6 @@ pub struct Exported {
     pub entries: u64,
     /// Entries that are not, for they moved no money: holds and releases. JSON has them too.
     pub left_out: u64,
-}
-
-/// Why the ledger was not written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// The database failed.
-    #[error("the database failed while the ledger was being read")]
-    Database(#[from] DbErr),
-    /// The file cannot be written.
-    #[error("the file cannot be written")]
-    Write(#[from] io::Error),
-    /// The format has no such date.
-    #[error(
-        "the entry {entry_id} counts from {at}, and ledger reads dates from the year 1400 to 9999: use --format hledger, csv or json"
-    )]
-    Date {
-        /// The entry, as clients know it.
-        entry_id: String,
-        /// From when it counts.
-        at: String,
-    },
-    /// A row names one that is not there.
-    #[error(
-        "the entry {entry_id} names an account or currency that does not exist: see `daybook verify`"
-    )]
-    Unsound {
-        /// The entry.
-        entry_id: Uuid,
-    },
-}
-
-impl From<PageError> for ExportError {
-    fn from(error: PageError) -> Self {
-        Self::Database(match error {
-            PageError::Database { source } => source,
-            PageError::Input(input) => DbErr::Custom(input.to_string()),
-        })
-    }
-}
-
-/// What a format needs, in the order in which it is asked for it.
-trait Document {
-    fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
-    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
-    /// `moved` are those of the entry's lines that moved money, `entry.lines` all of them.
-    fn entry(
-        &mut self,
-        entry: &ReplayedEntry,
-        moved: &[Line<'_>],
-        out: &mut Vec<u8>,
-    ) -> Result<(), ExportError>;
-    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
-    /// Whether it has entries that moved no money too.
-    fn has_all(&self) -> bool {
-        false
-    }
-}
-
-/// A line with what its ids stand for.
-struct Line<'a> {
-    line: &'a entry_line::Model,
-    debit: &'a account::Model,
-    credit: &'a account::Model,
-    exponent: i32,
 }
 
 /// Writes the ledger that `db` shows to `out`, and tells `progress` the number of each page's last entry.
@@ -204,18 +141,4 @@ fn flush(buffer: &mut Vec<u8>, out: &mut (dyn Write + Send)) -> io::Result<()> {
     out.write_all(buffer)?;
     buffer.clear();
     Ok(())
-}
-
-/// An instant as every format writes it.
-fn instant(at: chrono::DateTime<chrono::Utc>) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
-}
-
-/// The word of the database for a side, a kind, …
-fn word<E: ActiveEnum<Value = String>>(value: &E) -> String {
-    value.to_value()
-}
-
-fn entry_id(id: Uuid) -> String {
-    ledger::Id::Entry(id).to_string()
 }

@@ -5,10 +5,11 @@
 //!
 //! Two names of one file never become one account of the ledger: a file that has `a` in two currencies and also `a [USD]` is refused.
 
-use super::{ImportError, Refusal, refusal};
+use super::error::ImportError;
+use crate::exchange::item::Declared;
 use crate::exchange::name::side_by_name;
 use crate::exchange::note::AccountNote;
-use crate::exchange::source::Declared;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use crate::ledger::{
     self, AccountRef, Clock, OpenAccount, OpenAccountError, new_account_id, random,
@@ -114,7 +115,7 @@ impl Accounts {
                 let problem = format!(
                     "the ledger has an account `{name} [{currency}]`, and it is not in {currency}: post to another account"
                 );
-                return Err(refusal(line, problem).into());
+                return Err(Refusal::of_line(line, problem).into());
             }
         };
         let owner = self.names.entry(id).or_insert_with(|| name.to_owned());
@@ -123,7 +124,7 @@ impl Accounts {
                 "`{name}` in {currency} would be the same account of the ledger as `{owner}`, which this file has too: \
                  give one of them another name"
             );
-            return Err(refusal(line, problem).into());
+            return Err(Refusal::of_line(line, problem).into());
         }
         let known = self.known.entry(name.to_owned()).or_default();
         known.push((currency.to_owned(), id));
@@ -162,7 +163,7 @@ fn new_account(
     };
     if let Some(note) = note {
         let unknown = |word: &str| {
-            refusal(
+            Refusal::of_line(
                 line,
                 format!("what Daybook wrote of the account was changed: `{word}` is unknown"),
             )
@@ -187,7 +188,7 @@ async fn open(
     match ledger::open_account(db, account, clock.now()).await {
         Ok(_) => Ok(()),
         Err(OpenAccountError::Database { source, .. }) => Err(source.into()),
-        Err(error) => Err(refusal(
+        Err(error) => Err(Refusal::of_line(
             line,
             format!("the account `{code}` cannot be opened: {error}"),
         )

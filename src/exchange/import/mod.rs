@@ -9,8 +9,11 @@
 //! file, history is kept and subscribers are told. A refusal names the line.
 
 mod accounts;
+mod error;
 
-use super::source::{Item, Refusal, Source, SourceError};
+use super::item::Item;
+use super::refusal::Refusal;
+use super::source::Source;
 use super::transaction::Posting;
 use super::{Survey, Transaction, amount};
 use crate::ledger::{
@@ -20,6 +23,7 @@ use crate::ledger::{
 use accounts::Accounts;
 use chrono::{DateTime, Utc};
 use daybook_entity::{currency, import};
+pub use error::ImportError;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -52,24 +56,6 @@ pub struct Imported {
     pub moving_nothing: u64,
     /// Lines that change no balance, such as prices.
     pub left_out: u64,
-}
-
-/// Why a file was not imported.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// Of what it says, by itself or to this ledger.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The database failed.
-    #[error("the database failed during the import")]
-    Database(#[from] DbErr),
-}
-
-impl From<Refusal> for ImportError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Source(refusal.into())
-    }
 }
 
 /// Imports `source`, which `survey` was made of, unless a file with its contents has been.
@@ -207,7 +193,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
 
     fn currency(&mut self, posting: &Posting) -> Result<String, Refusal> {
         let code = self.survey.symbols.code(&posting.symbol);
-        code.map_err(|problem| refusal(posting.line, problem))
+        code.map_err(|problem| Refusal::of_line(posting.line, problem))
     }
 
     fn minor_units(&self, posting: &Posting, code: &str, quantity: i128) -> Result<i64, Refusal> {
@@ -220,11 +206,11 @@ impl<C: ConnectionTrait> Writing<'_, C> {
                 "{} has more decimal places than {code} has in this ledger, which is {places}: round it",
                 shown()
             );
-            return Err(refusal(posting.line, problem));
+            return Err(Refusal::of_line(posting.line, problem));
         }
         i64::try_from(quantity / unit).map_err(|_| {
             let problem = format!("{} {code} is more than the ledger can keep: its amounts have 64 bits of minor units", shown());
-            refusal(posting.line, problem)
+            Refusal::of_line(posting.line, problem)
         })
     }
 
@@ -239,19 +225,11 @@ impl<C: ConnectionTrait> Writing<'_, C> {
         posted.map_err(|error| match error {
             PostEntriesError::Entry { index, source } if source.code().is_some() => {
                 let line = begins.get(index).copied().unwrap_or_default();
-                refusal(line, source.to_string()).into()
+                Refusal::of_line(line, source.to_string()).into()
             }
             PostEntriesError::Entry { source, .. } => source.into_db_err().into(),
             PostEntriesError::Database(error) => error.into(),
         })
-    }
-}
-
-const fn refusal(line: u64, problem: String) -> Refusal {
-    Refusal {
-        line,
-        column: None,
-        problem,
     }
 }
 

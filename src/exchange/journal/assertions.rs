@@ -6,7 +6,7 @@
 use super::header::Header;
 use super::posting::ParsedPosting;
 use crate::exchange::amount::text;
-use crate::exchange::source::Refusal;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use chrono::NaiveDate;
 use std::collections::HashMap;

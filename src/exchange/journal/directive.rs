@@ -4,9 +4,10 @@ use super::Journal;
 use super::lines::Line;
 use super::posting;
 use crate::exchange::amount::{Amount, is_symbol, style};
+use crate::exchange::item::{Declared, Item};
 use crate::exchange::name::side_by_type;
 use crate::exchange::note;
-use crate::exchange::source::{Declared, Item, SourceError};
+use crate::exchange::refusal::SourceError;
 use std::io::BufRead;
 
 impl<R: BufRead> Journal<R> {

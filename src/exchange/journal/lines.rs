@@ -1,6 +1,6 @@
 //! The lines of a file, one at a time.
 
-use crate::exchange::source::{Refusal, SourceError};
+use crate::exchange::refusal::{Refusal, SourceError};
 use std::io::{BufRead, Read};
 
 /// Longer ones are no journal's.

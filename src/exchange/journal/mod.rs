@@ -14,8 +14,9 @@ mod posting;
 mod posting_date;
 
 use super::amount::Marks;
+use super::item::Item;
 use super::note::{self, EntryNote};
-use super::source::{Item, Refusal, SourceError};
+use super::refusal::{Refusal, SourceError};
 use super::transaction::{Posting, Transaction, sums};
 use assertions::Assertions;
 use header::Header;

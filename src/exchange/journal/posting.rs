@@ -2,7 +2,7 @@
 
 use super::lines::Line;
 use crate::exchange::amount::{Amount, Marks, amount};
-use crate::exchange::source::Refusal;
+use crate::exchange::refusal::Refusal;
 
 pub(super) struct ParsedPosting {
     pub(super) line: u64,

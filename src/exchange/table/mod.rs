@@ -13,7 +13,8 @@
 
 mod row;
 
-use super::source::{Item, Refusal, SourceError};
+use super::item::Item;
+use super::refusal::{Refusal, SourceError};
 use super::transaction::Transaction;
 use crate::ledger::LINES_PER_ENTRY;
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
@@ -75,12 +76,12 @@ impl<R: BufRead> Table<R> {
                              make them the same, or give it another `entry`",
                             transaction.line
                         );
-                        return Err(refusal(row.line, problem).into());
+                        return Err(Refusal::of_line(row.line, problem).into());
                     }
                     if transaction.postings.len() >= 2 * LINES_PER_ENTRY {
                         let problem =
                             format!("an entry has at most {LINES_PER_ENTRY} lines: split it");
-                        return Err(refusal(row.line, problem).into());
+                        return Err(Refusal::of_line(row.line, problem).into());
                     }
                     transaction.postings.extend(row.postings);
                 }
@@ -114,14 +115,6 @@ impl<R: BufRead> Table<R> {
     }
 }
 
-const fn refusal(line: u64, problem: String) -> Refusal {
-    Refusal {
-        line,
-        column: None,
-        problem,
-    }
-}
-
 /// What the reader of the format says, as a refusal where it is about what the file says.
 fn failed(error: csv::Error) -> SourceError {
     let line = error.position().map_or(1, csv::Position::line);
@@ -138,7 +131,7 @@ fn failed(error: csv::Error) -> SourceError {
         }
         _ => return SourceError::Read(error.into()),
     };
-    refusal(line, problem).into()
+    Refusal::of_line(line, problem).into()
 }
 
 /// Reads no more than is left.

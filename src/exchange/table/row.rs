@@ -1,8 +1,7 @@
 //! A row: where its columns are, and what is in them.
 
-use super::refusal;
 use crate::exchange::amount::number;
-use crate::exchange::source::Refusal;
+use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use csv::StringRecord;
@@ -46,7 +45,7 @@ pub(super) fn places(header: &StringRecord) -> Result<Places, Refusal> {
         let name = name.trim();
         let Some(column) = HEADER.iter().position(|column| *column == name) else {
             let known = HEADER.join(", ");
-            return Err(refusal(
+            return Err(Refusal::of_line(
                 1,
                 format!(
                     "`{name}` is no column that can be imported: take it out; the columns are {known}"
@@ -54,7 +53,7 @@ pub(super) fn places(header: &StringRecord) -> Result<Places, Refusal> {
             ));
         };
         if places[column].replace(place).is_some() {
-            return Err(refusal(
+            return Err(Refusal::of_line(
                 1,
                 format!("there are two columns `{name}`: take one out"),
             ));
@@ -67,7 +66,7 @@ pub(super) fn places(header: &StringRecord) -> Result<Places, Refusal> {
             .any(|(column, place)| *column == name && place.is_none())
         {
             let needed = NEEDED.join(", ");
-            return Err(refusal(
+            return Err(Refusal::of_line(
                 1,
                 format!(
                     "there is no column `{name}`: the first row names the columns, of which {needed} are needed"
@@ -80,7 +79,7 @@ pub(super) fn places(header: &StringRecord) -> Result<Places, Refusal> {
 
 pub(super) fn row(record: &StringRecord, places: &Places) -> Result<Row, Refusal> {
     let line = record.position().map_or(0, csv::Position::line);
-    let refuse = |problem: String| refusal(line, problem);
+    let refuse = |problem: String| Refusal::of_line(line, problem);
     let get = |name: &str| {
         let place = HEADER
             .iter()

@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use unit_of_work::{FailureKind, Undelivered, codes};
 use uuid::Uuid;
 
-use super::{FeedEvent, is_passing};
+use super::event::FeedEvent;
 
 const INTERRUPTED: &str = "FEED_INTERRUPTED";
 const HISTORY_LOST: &str = "FEED_HISTORY_LOST";
@@ -80,4 +80,15 @@ pub(super) fn too_many_subscriptions(limit: usize) -> Error {
         extensions.set("max", limit);
         extensions.set("value", limit.saturating_add(1));
     })
+}
+
+/// Whether the same read may succeed a moment later.
+pub(super) fn is_passing(error: &DbErr) -> bool {
+    matches!(
+        FailureKind::of(error),
+        FailureKind::Conflict
+            | FailureKind::ConnectionLost
+            | FailureKind::Unavailable
+            | FailureKind::NoConnection
+    )
 }

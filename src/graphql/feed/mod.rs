@@ -13,8 +13,10 @@
 //! so that no number of streams takes the connections away from queries.
 
 mod error;
+mod event;
 mod reader;
 mod settled;
+mod subscribe;
 mod subscriber;
 mod watcher;
 mod window;
@@ -24,31 +26,16 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::Result;
-use futures_util::{Stream, stream};
 use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
-use unit_of_work::{Database, FailureKind, SharedEvents, UnitOfWork};
+use unit_of_work::{Database, SharedEvents, UnitOfWork};
 
-pub(super) use self::error::undelivered;
 pub use self::watcher::{WatchError, Watcher};
-use self::{
-    reader::Reader,
-    settled::{Announcements, Settled},
-    subscriber::Subscriber,
-    window::Window,
-};
-use crate::ledger::{AccountRef, OutboxEvent};
-
-/// How many events a subscriber has in memory at most.
-const BATCH: usize = 100;
-
-/// How much before the largest number is looked for gaps when a subscription begins with no cursor at a server that does not
-/// know yet how far the outbox is settled.
-const LOOK_BACK: i64 = 10_000;
+use self::{error::is_passing, event::EventKey, settled::Announcements, window::Window};
+pub(super) use self::{error::undelivered, event::FeedEvent};
 
 /// The waits between attempts of a read: the first, doubled each time up to the last.
 const FIRST_DELAY: Duration = Duration::from_millis(5);
@@ -56,9 +43,6 @@ const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 /// How long one attempt of a read may take. A connection whose other end has gone dark says nothing by itself.
 const ATTEMPT: Duration = Duration::from_secs(5);
-
-/// How long the response to an event is kept for subscribers who come to it later than others.
-const SHARED_FOR: Duration = Duration::from_secs(10);
 
 /// What a feed takes at most.
 #[derive(Clone, Debug)]
@@ -112,62 +96,10 @@ struct Inner {
     choosing: AtomicUsize,
 }
 
-/// An event, and how many come after it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FeedEvent {
-    pub(super) event: OutboxEvent,
-    /// At most so many had been committed after it when it was read.
-    pub(super) behind: i64,
-    /// The cursor before it, from which a client resumes that did not get it.
-    pub(super) resume_after: i64,
-    /// How often history had been lost: the same number is another event then.
-    losses: u64,
-}
-
-/// What tells the response to one event from that to another, for subscribers who ask the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct EventKey {
-    losses: u64,
-    number: i64,
-    /// Where the response tells it. Who is equally far behind gets the same.
-    behind: Option<i64>,
-}
-
-impl FeedEvent {
-    pub(super) fn key(&self, tells_behind: bool) -> EventKey {
-        EventKey {
-            losses: self.losses,
-            number: self.event.seq,
-            behind: tells_behind.then_some(self.behind),
-        }
-    }
-}
-
 /// The right to read an event. It is held while the event is executed, and not while its response is sent.
 pub(super) type ReadSlot = OwnedSemaphorePermit;
 
 impl Feed {
-    /// The feed of `database`'s outbox, and its watcher. Nothing is announced unless the watcher is run.
-    #[must_use]
-    pub fn new(database: Database, options: FeedOptions) -> (Self, Watcher) {
-        let permits =
-            |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
-        let feed = Self(Arc::new(Inner {
-            database,
-            settled: Announcements::new(),
-            window: RwLock::default(),
-            woken: Notify::new(),
-            committed: Notify::new(),
-            subscriptions: permits(options.subscriptions),
-            reads: permits(options.reads),
-            shared: SharedEvents::new(options.shared_bytes, SHARED_FOR),
-            choosing: AtomicUsize::new(0),
-            options,
-        }));
-        let watcher = Watcher::new(&feed);
-        (feed, watcher)
-    }
-
     /// Says that this process has committed an entry.
     pub(super) fn commit(&self) {
         self.wake();
@@ -200,33 +132,6 @@ impl Feed {
         Arc::clone(&self.0.reads).acquire_owned().await.ok()
     }
 
-    /// Events after number `after`, or from now on, that touch one of `accounts`, if any are given. The stream ends only with an
-    /// error.
-    ///
-    /// *From now on* misses nothing that is committed after this call has begun. It begins with the first event that was not
-    /// visible then; an event that was visible comes only after one with a smaller number that was not.
-    ///
-    /// # Errors
-    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and when the database fails for
-    /// longer than the deadline.
-    pub(super) async fn subscribe(
-        &self,
-        after: Option<i64>,
-        accounts: Option<Vec<AccountRef>>,
-    ) -> Result<impl Stream<Item = Result<FeedEvent>> + use<>> {
-        let subscriber = Subscriber::admit(self, accounts.is_some())?;
-        let settled = self.0.settled.subscribe();
-        self.0.woken.notify_one();
-        let reader = Reader::begin(subscriber, settled, after, accounts).await?;
-        Ok(stream::unfold(Some(reader), |reader| async {
-            let mut reader = reader?;
-            match reader.next().await {
-                Ok(event) => Some((Ok(event), Some(reader))),
-                Err(error) => Some((Err(error), None)),
-            }
-        }))
-    }
-
     /// Reads through a slot, again and again while only the moment is to blame, within the deadline.
     async fn read<T, F, Fut>(&self, read: F) -> Result<T, DbErr>
     where
@@ -253,15 +158,4 @@ impl Feed {
             delay = (delay * 2).min(LONGEST_DELAY);
         }
     }
-}
-
-/// Whether the same read may succeed a moment later.
-fn is_passing(error: &DbErr) -> bool {
-    matches!(
-        FailureKind::of(error),
-        FailureKind::Conflict
-            | FailureKind::ConnectionLost
-            | FailureKind::Unavailable
-            | FailureKind::NoConnection
-    )
 }

@@ -6,8 +6,9 @@ use async_graphql::Result;
 use tokio::sync::watch;
 
 use super::{
-    BATCH, FeedEvent, LOOK_BACK, Settled,
     error::{history_lost, unreadable},
+    event::FeedEvent,
+    settled::Settled,
     subscriber::Subscriber,
     window::{Taken, Wanted},
 };
@@ -15,6 +16,13 @@ use crate::{
     graphql::error::bad_input,
     ledger::{self, AccountRef, OutboxEvent},
 };
+
+/// How many events a subscriber has in memory at most.
+const BATCH: usize = 100;
+
+/// How much before the largest number is looked for gaps when a subscription begins with no cursor at a server that does not
+/// know yet how far the outbox is settled.
+const LOOK_BACK: i64 = 10_000;
 
 pub(super) struct Reader {
     subscriber: Subscriber,

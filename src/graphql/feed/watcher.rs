@@ -1,14 +1,25 @@
 //! Looks how far the outbox is settled, for all subscribers of a server.
 
 use std::{
-    sync::{Arc, PoisonError, Weak, atomic::Ordering},
+    sync::{
+        Arc, PoisonError, RwLock, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use sea_orm::DbErr;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{sleep, timeout},
+};
+use unit_of_work::{Database, SharedEvents};
 
-use super::{Feed, Inner, Settled};
+use super::{
+    Feed, FeedOptions, Inner,
+    settled::{Announcements, Settled},
+    window::{TouchedByEntry, Window},
+};
 use crate::ledger::{self, Horizon, OutboxEvent, Progress};
 
 /// How long a wake-up that got lost can go unnoticed.
@@ -16,6 +27,9 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 /// The least time between two looks: under load one look finds many entries.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long the response to an event is kept for subscribers who come to it later than others.
+const SHARED_FOR: Duration = Duration::from_secs(10);
 
 /// The longest time between two looks while something is visible that is not settled.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -56,8 +70,31 @@ pub enum WatchError {
     Numbering,
 }
 
+impl Feed {
+    /// The feed of `database`'s outbox, and its watcher. Nothing is announced unless the watcher is run.
+    #[must_use]
+    pub fn new(database: Database, options: FeedOptions) -> (Self, Watcher) {
+        let permits =
+            |limit: usize| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS)));
+        let feed = Self(Arc::new(Inner {
+            database,
+            settled: Announcements::new(),
+            window: RwLock::default(),
+            woken: Notify::new(),
+            committed: Notify::new(),
+            subscriptions: permits(options.subscriptions),
+            reads: permits(options.reads),
+            shared: SharedEvents::new(options.shared_bytes, SHARED_FOR),
+            choosing: AtomicUsize::new(0),
+            options,
+        }));
+        let watcher = Watcher::new(&feed);
+        (feed, watcher)
+    }
+}
+
 impl Watcher {
-    pub(super) fn new(feed: &Feed) -> Self {
+    fn new(feed: &Feed) -> Self {
         Self {
             feed: Arc::downgrade(&feed.0),
             horizon: Horizon::default(),
@@ -162,7 +199,7 @@ impl Inner {
 
     /// The accounts that the entries of these events touch; `None` where that cannot be read: then those who chose accounts read
     /// the table.
-    async fn touched(&self, events: &[OutboxEvent]) -> Option<super::window::TouchedByEntry> {
+    async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedByEntry> {
         let entries: Vec<_> = events.iter().map(|event| event.entry_id).collect();
         let read = async |unit| ledger::accounts_of_entries(&unit, &entries).await;
         self.database
@@ -189,7 +226,7 @@ impl Inner {
         });
     }
 
-    fn change_window(&self, change: impl FnOnce(&mut super::window::Window)) {
+    fn change_window(&self, change: impl FnOnce(&mut Window)) {
         let window = self.window.write();
         change(&mut window.unwrap_or_else(PoisonError::into_inner));
     }

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::EntryPayload;
+use super::payload::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::{EntryPayload, expected};
+use super::{lock_set::expected, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,

@@ -4,7 +4,7 @@ use async_graphql::{Context, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::AccountPayload;
+use super::payload::AccountPayload;
 use crate::{
     graphql::{
         error::refuse,

@@ -14,7 +14,7 @@ use crate::{
         error::refuse,
         input::PointInTime,
         loaders::{self, History, Statements},
-        query::OrderDirection,
+        order::OrderDirection,
         scalars::{CurrencyCode, DateTime, Json},
     },
     ledger::{self, Id, StatementRequest},

@@ -1,10 +1,14 @@
 //! What the schema talks about, a noun a file.
+//!
+//! `account`, `statement`, `entry` and `entry_line` use each other, as their types do in the schema: an account has a statement, whose
+//! lines have a counterparty, which is an account.
 
 mod account;
 mod balances;
 mod currency;
 mod entry;
 mod entry_line;
+mod global_id;
 mod ledger_check;
 mod money;
 mod node;
@@ -15,7 +19,8 @@ pub use balances::Balances;
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind};
 pub use entry_line::EntryLine;
+pub use global_id::global_id;
 pub use ledger_check::LedgerCheck;
 pub use money::Money;
-pub use node::{Node, global_id};
+pub use node::Node;
 pub use statement::StatementLineConnection;

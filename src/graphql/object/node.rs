@@ -3,7 +3,6 @@
 use async_graphql::{ID, Interface};
 
 use super::{Account, Entry, EntryLine};
-use crate::ledger::Id;
 
 /// Anything that has an id of its own, by which `node` finds it again.
 #[derive(Interface)]
@@ -19,10 +18,4 @@ pub enum Node {
     Entry(Entry),
     /// A line of an entry.
     EntryLine(EntryLine),
-}
-
-/// What clients know a thing by.
-#[must_use]
-pub fn global_id(id: Id) -> ID {
-    ID(id.to_string())
 }

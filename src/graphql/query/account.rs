@@ -11,6 +11,7 @@ use crate::{
         input::AccountRef,
         loaders::{AccountByCode, AccountById},
         object::{Account, AccountStatus},
+        order::OrderDirection,
         scalars::CurrencyCode,
     },
     ledger,
@@ -44,16 +45,6 @@ pub enum AccountOrderField {
     Code,
     /// The time of opening.
     CreatedAt,
-}
-
-/// Which way an order goes.
-#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OrderDirection {
-    /// Smallest or oldest first.
-    #[default]
-    Asc,
-    /// Largest or newest first.
-    Desc,
 }
 
 /// A page of accounts.

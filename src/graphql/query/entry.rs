@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::account::OrderDirection;
+use crate::graphql::order::OrderDirection;
 use crate::{
     graphql::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},

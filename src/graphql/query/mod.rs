@@ -7,7 +7,7 @@ mod node;
 
 use async_graphql::MergedObject;
 
-pub use account::{AccountConnection, OrderDirection};
+pub use account::AccountConnection;
 pub use entry::EntryConnection;
 
 /// What clients read. Every query reads one snapshot.

@@ -13,7 +13,8 @@ use serde::{
 };
 use serde_json::{Map, Value as Json};
 
-use super::LEEWAY_SECONDS;
+/// How far the clock of the issuer and ours may be apart.
+const LEEWAY_SECONDS: f64 = 5.0;
 
 /// Why a token is not believed. For the log alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

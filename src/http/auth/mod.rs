@@ -41,9 +41,6 @@ pub const READ: &str = "ledger:read";
 /// The scope of mutations.
 pub const WRITE: &str = "ledger:write";
 
-/// How far the clocks of who issues a token and who reads it may be apart.
-const LEEWAY_SECONDS: f64 = 5.0;
-
 /// Whose tokens are taken. Clones share them.
 #[derive(Clone)]
 pub struct Tokens {

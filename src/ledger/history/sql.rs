@@ -1,6 +1,7 @@
 //! The one statement that asks for a point in time, for any number of accounts, the same on every engine.
 
-use super::{PointInTime, up_to};
+use super::buckets::up_to;
+use super::point_in_time::PointInTime;
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 

@@ -5,12 +5,14 @@
 //! accounts' own are written once, at the end: PostgreSQL keeps every version of a row that a transaction writes until it has ended, and
 //! would read all of them each time. What is said of one entry in the module above holds for each.
 
+use super::apply::applied;
+use super::draft::Draft;
 use super::error::PostEntryError;
 use super::late::Late;
 use super::movement::{self, Movement};
 use super::resolve::{self, Locked, Resolved};
 use super::rows::{self, Rows};
-use super::{Draft, applied, together};
+use super::together;
 use crate::ledger::{Clock, input};
 use daybook_entity::{account, entry};
 use sea_orm::{ConnectionTrait, DbErr};

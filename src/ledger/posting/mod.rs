@@ -24,6 +24,8 @@
 //! though it must be rolled back (see the module above).
 
 mod all;
+mod apply;
+mod draft;
 mod error;
 mod late;
 mod movement;
@@ -31,20 +33,18 @@ mod resolve;
 mod rows;
 mod together;
 
-use super::{AccountRef, Clock, InvalidInput, input};
+use super::{Clock, input};
 pub use all::{BulkPosting, PostEntriesError};
+pub(super) use draft::{Draft, DraftLine};
+pub use draft::{EntryNotes, ExpectedVersion};
 pub use error::PostEntryError;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use daybook_entity::{EntryKind, LineEffect, account, entry, entry_line};
+use apply::applied;
+use daybook_entity::{account, entry, entry_line};
 use late::Late;
-use movement::Movement;
 use resolve::{Locked, Resolved};
 use rows::Rows;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
-use serde_json::Value as Json;
-use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// An entry as it was posted.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,131 +55,6 @@ pub struct PostedEntry {
     pub lines: Vec<entry_line::Model>,
     /// The accounts that it touched, as they are after it, by id.
     pub accounts: Vec<account::Model>,
-}
-
-/// A version that an account must still have before the entry.
-#[derive(Clone, Debug)]
-pub struct ExpectedVersion {
-    /// The account.
-    pub account: AccountRef,
-    /// Its version.
-    pub version: i64,
-}
-
-/// What callers say about an entry of any kind, besides its lines.
-#[derive(Clone, Debug, Default)]
-pub struct EntryNotes {
-    /// When it counts from; now, where not said.
-    pub effective_at: Option<DateTime<Utc>>,
-    /// At most 1000 characters for people.
-    pub description: Option<String>,
-    /// A JSON object; none is the empty one.
-    pub metadata: Option<Json>,
-}
-
-/// An entry to write.
-pub(super) struct Draft {
-    pub(super) id: Uuid,
-    pub(super) kind: EntryKind,
-    pub(super) resolves_id: Option<Uuid>,
-    pub(super) reverses_id: Option<Uuid>,
-    pub(super) expires_at: Option<DateTime<Utc>>,
-    pub(super) lines: Vec<DraftLine>,
-    pub(super) expect: Vec<ExpectedVersion>,
-    description: Option<String>,
-    metadata: Json,
-    counts_from: CountsFrom,
-}
-
-/// From when on an entry counts.
-enum CountsFrom {
-    /// From when the caller says.
-    Instant(DateTime<Utc>),
-    /// From when it is recorded, or from this instant, if that is later.
-    Recording(Option<DateTime<Utc>>),
-}
-
-/// A line to write.
-pub(super) struct DraftLine {
-    pub(super) debit: AccountRef,
-    pub(super) credit: AccountRef,
-    pub(super) amount: i64,
-    pub(super) currency: String,
-    pub(super) effect: LineEffect,
-}
-
-impl Draft {
-    /// An entry of these lines, with nothing that only some kinds have.
-    pub(super) fn new(
-        id: Uuid,
-        kind: EntryKind,
-        notes: EntryNotes,
-        lines: Vec<DraftLine>,
-    ) -> Result<Self, InvalidInput> {
-        let effective_at = notes.effective_at;
-        let effective_at = effective_at.map(|at| input::instant("effectiveAt", at));
-        Ok(Self {
-            id,
-            kind,
-            resolves_id: None,
-            reverses_id: None,
-            expires_at: None,
-            lines,
-            expect: Vec::new(),
-            description: input::description("description", notes.description.as_deref())?,
-            metadata: input::metadata("metadata", notes.metadata)?,
-            counts_from: match effective_at.transpose()? {
-                Some(instant) => CountsFrom::Instant(instant),
-                None => CountsFrom::Recording(None),
-            },
-        })
-    }
-
-    /// The draft of an entry that ends or undoes `earlier`, and counts from no instant before it.
-    ///
-    /// Counting from before it would leave history with a hold that ended before it began.
-    pub(super) fn not_before(mut self, earlier: &entry::Model) -> Result<Self, InvalidInput> {
-        match self.counts_from {
-            CountsFrom::Instant(instant) if instant < earlier.effective_at => {
-                let earliest = earlier
-                    .effective_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true);
-                let problem = format!(
-                    "is before {earliest}, from when on the entry that it ends or undoes counts: choose that instant or a later one"
-                );
-                return Err(InvalidInput::new("effectiveAt", problem));
-            }
-            CountsFrom::Instant(_) => {}
-            CountsFrom::Recording(_) => {
-                self.counts_from = CountsFrom::Recording(Some(earlier.effective_at));
-            }
-        }
-        Ok(self)
-    }
-
-    /// Of two that resolve or reverse the same entry, only one is written.
-    const fn has_rival(&self) -> bool {
-        self.resolves_id.is_some() || self.reverses_id.is_some()
-    }
-
-    /// The entry's row, when it is recorded at this instant.
-    fn recorded_at(self, recorded_at: DateTime<Utc>) -> entry::Model {
-        entry::Model {
-            id: self.id,
-            kind: self.kind,
-            resolves_id: self.resolves_id,
-            reverses_id: self.reverses_id,
-            description: self.description,
-            effective_at: match self.counts_from {
-                CountsFrom::Instant(instant) => instant,
-                CountsFrom::Recording(None) => recorded_at,
-                CountsFrom::Recording(Some(earliest)) => recorded_at.max(earliest),
-            },
-            recorded_at,
-            expires_at: self.expires_at,
-            metadata: self.metadata,
-        }
-    }
 }
 
 /// Writes the entry and all that it changes; `None`, and nothing written, when another entry resolves or reverses the same one.
@@ -236,27 +111,6 @@ pub(super) async fn write(
         lines,
         accounts: after.into_values().collect(),
     }))
-}
-
-/// Takes the accounts that the movements of an entry touch out of `accounts`, as they are after it.
-fn applied(
-    accounts: &mut BTreeMap<Uuid, account::Model>,
-    movements: &BTreeMap<Uuid, Movement>,
-    entry: &entry::Model,
-) -> Result<BTreeMap<Uuid, account::Model>, PostEntryError> {
-    let mut after = BTreeMap::new();
-    for (id, movement) in movements {
-        let account = accounts.get(id);
-        if let Some(refusal) = account.and_then(|account| movement.refusal(account)) {
-            return Err(refusal);
-        }
-        if movement.lines > 0
-            && let Some(account) = accounts.remove(id)
-        {
-            after.insert(*id, movement.applied(account, entry.effective_at));
-        }
-    }
-    Ok(after)
 }
 
 /// Inserts the entry. `false` when it would be the second to resolve or reverse an entry: a race with another operation, which only

@@ -1,8 +1,8 @@
 //! Which accounts an entry is about, and what it does to each.
 
+use super::draft::{Draft, DraftLine, ExpectedVersion};
 use super::error::PostEntryError;
 use super::movement::Movement;
-use super::{Draft, DraftLine, ExpectedVersion};
 use crate::ledger::locking::{self, Locking};
 use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY, statement_cache::StatementCache};
 use daybook_entity::{LineEffect, Side, account};

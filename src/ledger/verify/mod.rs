@@ -10,13 +10,12 @@
 
 mod checks;
 mod describe;
+mod difference;
 mod entries;
 mod history;
 
-use daybook_entity::Side;
+pub use difference::{CheckedAccount, CheckedLine, Difference, EntryProblem, Total};
 use sea_orm::{ConnectionTrait, DbErr};
-use std::fmt;
-use uuid::Uuid;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,163 +37,6 @@ impl LedgerCheck {
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.differences.is_empty() && !self.truncated
-    }
-}
-
-/// The account that a difference is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckedAccount {
-    /// Its id.
-    pub id: Uuid,
-    /// Its code.
-    pub code: String,
-}
-
-/// The line that a difference is about, and the side of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckedLine {
-    /// Its entry.
-    pub entry_id: Uuid,
-    /// Its place in the entry, from 1.
-    pub line_no: i32,
-    /// Which of its accounts.
-    pub side: Side,
-}
-
-/// Which of an account's totals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Total {
-    /// The sum of all lines that debited it.
-    DebitsPosted,
-    /// What holds would still debit.
-    DebitsPending,
-    /// The sum of all lines that credited it.
-    CreditsPosted,
-    /// What holds would still credit.
-    CreditsPending,
-}
-
-/// Something that does not add up. Amounts are minor units, wide enough for sums that no row could hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Difference {
-    /// A total is not the sum of the account's lines.
-    Total {
-        /// The account.
-        account: CheckedAccount,
-        /// Which total.
-        total: Total,
-        /// What the account says.
-        recorded: i64,
-        /// What the lines say.
-        recomputed: i128,
-    },
-    /// An account's version is not the number of its lines.
-    Version {
-        /// The account.
-        account: CheckedAccount,
-        /// What the account says.
-        recorded: i64,
-        /// How many lines touch it.
-        recomputed: i64,
-    },
-    /// The version or balance after a line is not what the account's lines up to it make.
-    RunningBalance {
-        /// The line.
-        line: CheckedLine,
-        /// The account.
-        account: CheckedAccount,
-        /// What the line says.
-        recorded_version: i64,
-        /// Its place among the account's lines.
-        recomputed_version: i64,
-        /// What the line says.
-        recorded_balance: i64,
-        /// The sum of the account's lines up to it.
-        recomputed_balance: i128,
-    },
-    /// A line's currency is not its account's, or its account does not exist.
-    Currency {
-        /// The line.
-        line: CheckedLine,
-        /// The account that it names.
-        account_id: Uuid,
-        /// The line's currency.
-        line_currency: String,
-        /// The account's currency.
-        account_currency: Option<String>,
-    },
-    /// An account is beyond its limit.
-    Overdraft {
-        /// The account.
-        account: CheckedAccount,
-        /// By how much, holds counted as taken.
-        by: i128,
-    },
-    /// A closed account is not empty.
-    ClosedNotEmpty {
-        /// The account.
-        account: CheckedAccount,
-    },
-    /// What was pending after a version is not what the account's lines up to it make.
-    Pending {
-        /// The account.
-        account: CheckedAccount,
-        /// The version.
-        version: i64,
-        /// The pending debits and credits that are kept, if any are.
-        recorded: Option<(i64, i64)>,
-        /// Those that the lines make; none where the line leaves them as they were, and nothing should be kept.
-        recomputed: Option<(i128, i128)>,
-    },
-    /// The sums by which history finds balances at an instant are not those of the account's lines.
-    History {
-        /// The account.
-        account: CheckedAccount,
-    },
-    /// An entry is not what its kind, or its relation to another entry, makes it.
-    Entry {
-        /// The entry.
-        entry_id: Uuid,
-        /// What is wrong with it.
-        problem: EntryProblem,
-    },
-}
-
-/// What can be wrong with an entry as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EntryProblem {
-    /// It has no line.
-    NoLines,
-    /// Lines name it, and it does not exist.
-    Missing,
-    /// A line moves nothing, or moves it to where it is from.
-    Amount,
-    /// A line does what an entry of this kind does not do.
-    Effect,
-    /// It ends an entry that is no hold.
-    ResolvesNoHold,
-    /// It is a hold that more than one entry has ended.
-    ResolvedTwice,
-    /// It is a hold, and what was captured and freed is not what it had set aside.
-    ResolvedInPart,
-    /// More than one entry has reversed it.
-    ReversedTwice,
-    /// It was reversed, and the reversal is not its mirror image.
-    ReversedInPart,
-    /// The outbox does not have it exactly once.
-    Outbox,
-}
-
-impl fmt::Display for Total {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DebitsPosted => "posted debits",
-            Self::DebitsPending => "pending debits",
-            Self::CreditsPosted => "posted credits",
-            Self::CreditsPending => "pending credits",
-        })
     }
 }
 

@@ -1,0 +1,99 @@
+//! The settings of each command.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use axum::http::{HeaderValue, Uri};
+
+use super::{access::TokenSettings, database_url::DatabaseUrl, log::LogSettings};
+use crate::{
+    exchange::Format,
+    http::{Certificate, ConnectionOptions, HeavyOptions, Hosts, Limits, PersistedOptions},
+};
+
+/// The settings of the server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServeSettings {
+    /// Host and port to listen on. Port 0 is any free one.
+    pub listen: String,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// The most connections of each pool.
+    pub max_connections: u32,
+    /// The most subscriptions at once.
+    pub max_subscriptions: usize,
+    /// How long one operation may take.
+    pub deadline: Duration,
+    /// How long a stopping server still accepts connections while `/readyz` says no.
+    pub notice: Duration,
+    /// How long what is under way may take to finish when the server stops.
+    pub drain: Duration,
+    /// Whether to bring the database's schema up to date first.
+    pub migrate: bool,
+    /// Whether to serve the playground.
+    pub playground: bool,
+    /// Whether to serve `/metrics`.
+    pub metrics: bool,
+    /// Where to serve it, if not at `listen`.
+    pub metrics_listen: Option<String>,
+    /// The certificate of the server; without it, the port speaks plain HTTP.
+    pub certificate: Option<Certificate>,
+    /// Whose tokens are taken; without it, everyone may do everything.
+    pub tokens: Option<TokenSettings>,
+    /// Origins whose pages may use the API, beside its own.
+    pub origins: Vec<HeaderValue>,
+    /// The names of this server that requests may ask for.
+    pub hosts: Hosts,
+    /// What a connection may take.
+    pub connections: ConnectionOptions,
+    /// What one request may ask for.
+    pub limits: Limits,
+    /// Which operations are heavy, and how many of them run at once.
+    pub heavy: HeavyOptions,
+    /// How documents may be named instead of sent.
+    pub persisted: PersistedOptions,
+    /// Where spans are sent.
+    pub traces: Option<Uri>,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `migrate` and `verify`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MigrateSettings {
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `export`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExportSettings {
+    /// What to write.
+    pub format: Format,
+    /// Where to; standard output, where not said.
+    pub output: Option<PathBuf>,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `import`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImportSettings {
+    /// What the file is written in.
+    pub format: Format,
+    /// Which currencies symbols of the file stand for, by symbol.
+    pub currencies: HashMap<String, String>,
+    /// The file; `-` is standard input.
+    pub file: PathBuf,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}

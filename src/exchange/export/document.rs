@@ -1,0 +1,48 @@
+//! What the formats have in common.
+
+use super::error::ExportError;
+use crate::ledger::{self, ReplayedEntry};
+use daybook_entity::{account, currency, entry_line};
+use sea_orm::ActiveEnum;
+use std::io;
+use uuid::Uuid;
+
+/// What a format needs, in the order in which it is asked for it.
+pub(super) trait Document {
+    fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
+    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
+    /// `moved` are those of the entry's lines that moved money, `entry.lines` all of them.
+    fn entry(
+        &mut self,
+        entry: &ReplayedEntry,
+        moved: &[Line<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ExportError>;
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
+    /// Whether it has entries that moved no money too.
+    fn has_all(&self) -> bool {
+        false
+    }
+}
+
+/// A line with what its ids stand for.
+pub(super) struct Line<'a> {
+    pub(super) line: &'a entry_line::Model,
+    pub(super) debit: &'a account::Model,
+    pub(super) credit: &'a account::Model,
+    pub(super) exponent: i32,
+}
+
+/// An instant as every format writes it.
+pub(super) fn instant(at: chrono::DateTime<chrono::Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}
+
+/// The word of the database for a side, a kind, …
+pub(super) fn word<E: ActiveEnum<Value = String>>(value: &E) -> String {
+    value.to_value()
+}
+
+pub(super) fn entry_id(id: Uuid) -> String {
+    ledger::Id::Entry(id).to_string()
+}

@@ -1,0 +1,53 @@
+//! What mutations answer.
+
+use async_graphql::{ComplexObject, Context, Result, SimpleObject};
+use unit_of_work::ContextExt as _;
+
+use crate::{
+    graphql::{
+        answer::count_items,
+        context::LedgerContext as _,
+        object::{Account, Entry},
+    },
+    ledger,
+};
+
+/// The account as it is now.
+#[derive(SimpleObject)]
+pub struct AccountPayload {
+    /// The account as it is now.
+    pub(super) account: Account,
+}
+
+/// A new entry, and what it changed.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub struct EntryPayload {
+    /// The entry.
+    entry: Entry,
+    #[graphql(skip)]
+    accounts: Vec<Account>,
+}
+
+#[ComplexObject]
+impl EntryPayload {
+    /// The accounts that it touched, as they are now.
+    async fn accounts(&self, ctx: &Context<'_>) -> Result<&[Account]> {
+        count_items(ctx, self.accounts.len())?;
+        Ok(&self.accounts)
+    }
+}
+
+impl EntryPayload {
+    /// The payload; the feed is woken once the entry is committed. The entry proves the COMMIT: its id was drawn for it, and
+    /// entries are never deleted.
+    pub(super) fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
+        ctx.unit().evidence("entry", posted.entry.id);
+        let feed = ctx.feed().clone();
+        ctx.unit().after_commit(async move { feed.commit() });
+        Self {
+            entry: Entry::with_lines(posted.entry, posted.lines),
+            accounts: posted.accounts.into_iter().map(Account).collect(),
+        }
+    }
+}

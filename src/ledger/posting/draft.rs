@@ -1,0 +1,135 @@
+//! An entry before it is written.
+
+use crate::ledger::{AccountRef, InvalidInput, input};
+use chrono::{DateTime, SecondsFormat, Utc};
+use daybook_entity::{EntryKind, LineEffect, entry};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+/// A version that an account must still have before the entry.
+#[derive(Clone, Debug)]
+pub struct ExpectedVersion {
+    /// The account.
+    pub account: AccountRef,
+    /// Its version.
+    pub version: i64,
+}
+
+/// What callers say about an entry of any kind, besides its lines.
+#[derive(Clone, Debug, Default)]
+pub struct EntryNotes {
+    /// When it counts from; now, where not said.
+    pub effective_at: Option<DateTime<Utc>>,
+    /// At most 1000 characters for people.
+    pub description: Option<String>,
+    /// A JSON object; none is the empty one.
+    pub metadata: Option<Json>,
+}
+
+/// An entry to write.
+pub(in crate::ledger) struct Draft {
+    pub(in crate::ledger) id: Uuid,
+    pub(in crate::ledger) kind: EntryKind,
+    pub(in crate::ledger) resolves_id: Option<Uuid>,
+    pub(in crate::ledger) reverses_id: Option<Uuid>,
+    pub(in crate::ledger) expires_at: Option<DateTime<Utc>>,
+    pub(in crate::ledger) lines: Vec<DraftLine>,
+    pub(in crate::ledger) expect: Vec<ExpectedVersion>,
+    description: Option<String>,
+    metadata: Json,
+    counts_from: CountsFrom,
+}
+
+/// From when on an entry counts.
+enum CountsFrom {
+    /// From when the caller says.
+    Instant(DateTime<Utc>),
+    /// From when it is recorded, or from this instant, if that is later.
+    Recording(Option<DateTime<Utc>>),
+}
+
+/// A line to write.
+pub(in crate::ledger) struct DraftLine {
+    pub(in crate::ledger) debit: AccountRef,
+    pub(in crate::ledger) credit: AccountRef,
+    pub(in crate::ledger) amount: i64,
+    pub(in crate::ledger) currency: String,
+    pub(in crate::ledger) effect: LineEffect,
+}
+
+impl Draft {
+    /// An entry of these lines, with nothing that only some kinds have.
+    pub(in crate::ledger) fn new(
+        id: Uuid,
+        kind: EntryKind,
+        notes: EntryNotes,
+        lines: Vec<DraftLine>,
+    ) -> Result<Self, InvalidInput> {
+        let effective_at = notes.effective_at;
+        let effective_at = effective_at.map(|at| input::instant("effectiveAt", at));
+        Ok(Self {
+            id,
+            kind,
+            resolves_id: None,
+            reverses_id: None,
+            expires_at: None,
+            lines,
+            expect: Vec::new(),
+            description: input::description("description", notes.description.as_deref())?,
+            metadata: input::metadata("metadata", notes.metadata)?,
+            counts_from: match effective_at.transpose()? {
+                Some(instant) => CountsFrom::Instant(instant),
+                None => CountsFrom::Recording(None),
+            },
+        })
+    }
+
+    /// The draft of an entry that ends or undoes `earlier`, and counts from no instant before it.
+    ///
+    /// Counting from before it would leave history with a hold that ended before it began.
+    pub(in crate::ledger) fn not_before(
+        mut self,
+        earlier: &entry::Model,
+    ) -> Result<Self, InvalidInput> {
+        match self.counts_from {
+            CountsFrom::Instant(instant) if instant < earlier.effective_at => {
+                let earliest = earlier
+                    .effective_at
+                    .to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let problem = format!(
+                    "is before {earliest}, from when on the entry that it ends or undoes counts: choose that instant or a later one"
+                );
+                return Err(InvalidInput::new("effectiveAt", problem));
+            }
+            CountsFrom::Instant(_) => {}
+            CountsFrom::Recording(_) => {
+                self.counts_from = CountsFrom::Recording(Some(earlier.effective_at));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Of two that resolve or reverse the same entry, only one is written.
+    pub(super) const fn has_rival(&self) -> bool {
+        self.resolves_id.is_some() || self.reverses_id.is_some()
+    }
+
+    /// The entry's row, when it is recorded at this instant.
+    pub(super) fn recorded_at(self, recorded_at: DateTime<Utc>) -> entry::Model {
+        entry::Model {
+            id: self.id,
+            kind: self.kind,
+            resolves_id: self.resolves_id,
+            reverses_id: self.reverses_id,
+            description: self.description,
+            effective_at: match self.counts_from {
+                CountsFrom::Instant(instant) => instant,
+                CountsFrom::Recording(None) => recorded_at,
+                CountsFrom::Recording(Some(earliest)) => recorded_at.max(earliest),
+            },
+            recorded_at,
+            expires_at: self.expires_at,
+            metadata: self.metadata,
+        }
+    }
+}
