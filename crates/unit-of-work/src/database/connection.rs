@@ -21,7 +21,7 @@ use crate::{
         telemetry,
         timeline::{Step, Timeline, UnderWay},
     },
-    unit::marker::Marker,
+    unit::{group::Group, marker::Marker},
 };
 
 #[derive(Debug)]
@@ -31,6 +31,11 @@ pub(crate) struct Connection {
     is_busy: bool,
     /// Where what is done is written, if anybody looks.
     timeline: Option<Arc<Timeline>>,
+    /// The units that are done on this transaction, and wait for its COMMIT. After `lease`: they hear that they are undone when
+    /// the connection is closed.
+    group: Option<Arc<Group>>,
+    /// Whether the savepoint of the unit that joined last is there.
+    has_member: bool,
 }
 
 /// Makes a type that has `statement` and `backend` one that SeaORM sends statements through.
@@ -88,6 +93,8 @@ impl Connection {
             lease: Lease::new(connection).into(),
             is_busy: false,
             timeline: None,
+            group: None,
+            has_member: false,
         }
     }
 
@@ -204,6 +211,51 @@ impl Connection {
         self.is_busy = false;
         let done = self.heard(done);
         step.ended(done, FailureKind::of)
+    }
+
+    /// Whether another unit may go on with the transaction: nothing of this one's would stay on the session.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        let is_changed = on_engine!(AnyLease, &self.lease, lease => lease.connection.is_changed());
+        !is_changed && !self.is_busy
+    }
+
+    /// Says who shares the transaction.
+    pub(crate) fn is_shared_by(&mut self, group: Arc<Group>) {
+        self.group = Some(group);
+    }
+
+    /// Who shares the transaction.
+    pub(crate) fn group(&self) -> Option<&Arc<Group>> {
+        self.group.as_ref()
+    }
+
+    pub(crate) fn take_group(&mut self) -> Option<Arc<Group>> {
+        self.group.take()
+    }
+
+    /// Opens the savepoint of a unit that joins, and keeps what the one before it did.
+    ///
+    /// # Cancel safety
+    /// **Not** cancel safe: see [`Connection::begin`].
+    pub(crate) async fn join(&mut self) -> Result<(), DbErr> {
+        let sql = if self.has_member {
+            "RELEASE SAVEPOINT unit_of_work_member; SAVEPOINT unit_of_work_member"
+        } else {
+            "SAVEPOINT unit_of_work_member"
+        };
+        self.has_member = true;
+        self.control(sql).await
+    }
+
+    /// Undoes what the unit did that joined last.
+    ///
+    /// # Cancel safety
+    /// **Not** cancel safe: see [`Connection::begin`].
+    pub(crate) async fn undo_member(&mut self) -> Result<(), sqlx::Error> {
+        let undone = self.control("ROLLBACK TO SAVEPOINT unit_of_work_member");
+        undone.await.map_err(|error| {
+            sqlx::Error::Protocol(format!("a member cannot be undone by itself: {error}"))
+        })
     }
 
     /// Sends SAVEPOINT, RELEASE or ROLLBACK TO.

@@ -37,7 +37,12 @@ use self::{
     engine::{OpenDatabase as _, Opened, on_engine},
     health::Health,
 };
-use crate::{ConnectError, error::CommitFailure, look_up::LookUps, unit::UnitOfWork};
+use crate::{
+    ConnectError,
+    error::CommitFailure,
+    look_up::LookUps,
+    unit::{UnitOfWork, group::Waiting},
+};
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
 ///
@@ -65,6 +70,8 @@ struct Inner {
     tasks: TaskTracker,
     /// Look-ups that operations share.
     look_ups: LookUps,
+    /// Units that wait for the writer, and may share a COMMIT.
+    waiting: Waiting,
     /// Cancelled when the database is being closed.
     closing: CancellationToken,
 }
@@ -83,6 +90,7 @@ impl Database {
             health: Health::default(),
             tasks: TaskTracker::new(),
             look_ups: LookUps::default(),
+            waiting: Waiting::default(),
             closing: CancellationToken::new(),
         });
         Ok(Self { inner })
@@ -201,7 +209,6 @@ impl Database {
         &self.inner.closing
     }
 
-    /// What [`Database::close`] waits for.
     pub(crate) fn look_up_patience(&self) -> Duration {
         self.inner.options.look_up_patience
     }
@@ -210,6 +217,21 @@ impl Database {
         &self.inner.look_ups
     }
 
+    /// Whether mutations may share a COMMIT.
+    pub(crate) fn shares_commits(&self) -> bool {
+        self.inner.options.share_commits
+            && on_engine!(Opened, &self.inner.opened, open => open.has_one_writer())
+    }
+
+    pub(crate) fn commit_patience(&self) -> Duration {
+        self.inner.options.commit_patience
+    }
+
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.inner.waiting
+    }
+
+    /// What [`Database::close`] waits for.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }

@@ -40,6 +40,14 @@ pub struct DatabaseOptions {
     /// How long a look-up waits for a statement that it shares with others ([`SharedLookUp`](crate::SharedLookUp)) before it makes
     /// one of its own. Default: 100 milliseconds.
     pub look_up_patience: Duration,
+    /// Whether mutations that wait for SQLite's one writer run in one transaction, each in a savepoint, and share its COMMIT: one
+    /// wait for the disk instead of one each. No answer is given before that COMMIT. It takes a [`Retrying`](crate::Retrying) with
+    /// more than one attempt, because a mutation is run again by itself where the COMMIT fails. Nothing changes for a mutation that
+    /// nobody waits for. Default: yes.
+    pub share_commits: bool,
+    /// The longest that a mutation which is done waits for others to share its COMMIT. One that takes longer is undone, and runs
+    /// again by itself. Others are taken in for a fifth of it. Default: 50 milliseconds.
+    pub commit_patience: Duration,
     /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
     /// PostgreSQL's `application_name`.
@@ -57,6 +65,8 @@ impl Default for DatabaseOptions {
             busy_timeout: Duration::from_secs(5),
             finish_timeout: Duration::from_secs(10),
             look_up_patience: Duration::from_millis(100),
+            share_commits: true,
+            commit_patience: Duration::from_millis(50),
             writer_isolation: IsolationLevel::ReadCommitted,
             application_name: "unit-of-work".to_owned(),
         }
@@ -72,6 +82,8 @@ setters!(DatabaseOptions {
     busy_timeout: Duration,
     finish_timeout: Duration,
     look_up_patience: Duration,
+    share_commits: bool,
+    commit_patience: Duration,
     writer_isolation: IsolationLevel,
 });
 

@@ -2,11 +2,13 @@
 //!
 //! | metric | kind | labels | meaning |
 //! |---|---|---|---|
-//! | `unit_of_work_begun_total` | counter | `access` | transactions begun |
-//! | `unit_of_work_committed_total` | counter | | transactions committed |
+//! | `unit_of_work_begun_total` | counter | `access` | units begun, each in a transaction of its own or in that of a group |
+//! | `unit_of_work_committed_total` | counter | | units committed |
 //! | `unit_of_work_read_total` | counter | | read-only transactions that ended as they should |
 //! | `unit_of_work_replayed_total` | counter | | responses of earlier operations that were given again |
-//! | `unit_of_work_rolled_back_total` | counter | `reason` | transactions rolled back |
+//! | `unit_of_work_rolled_back_total` | counter | `reason` | units rolled back |
+//! | `unit_of_work_commits_shared_total` | counter | | COMMITs of several units |
+//! | `unit_of_work_commit_members_total` | counter | | units whose COMMIT, or whose refusal, was one of these |
 //! | `unit_of_work_retries_total` | counter | | operations run again after a conflict |
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
@@ -236,6 +238,7 @@ impl Reason {
             Self::CommitFailed => "COMMIT_FAILED",
             Self::RollbackOnly => "ROLLBACK_ONLY",
             Self::DryRun => "DRY_RUN",
+            Self::SharedCommit => "SHARED_COMMIT",
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Attempt {
     pub(crate) together: Option<Arc<Together>>,
     /// Whether the operation is expected to make a single statement, which then needs no transaction.
     pub(crate) without_transaction: bool,
+    /// Whether it may share its COMMIT with others. An attempt that was undone with others is followed by one that does not.
+    pub(crate) shares_commit: bool,
     /// What it leaves for the next attempt, and what the last one left for it.
     pub(crate) notes: Arc<Notes>,
     /// Made by the extension, if the client asked for it.
@@ -41,6 +43,8 @@ pub(crate) enum Lost {
     Conflict,
     /// The connection, before anything was committed; or there was none to be had.
     Database,
+    /// The COMMIT that it was to share: that is nobody's success.
+    SharedCommit,
 }
 
 #[derive(Debug)]

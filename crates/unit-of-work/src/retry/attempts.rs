@@ -24,6 +24,8 @@ pub(crate) struct Attempts {
     number: u32,
     /// Whether the operation is expected to make a single statement, which then needs no transaction.
     pub(super) without_transaction: bool,
+    /// Whether the next attempt may share its COMMIT with others.
+    shares_commit: bool,
     /// The steps of all attempts, if the client asked for them.
     timeline: Option<Arc<Timeline>>,
     /// What the last attempt has left for the next one.
@@ -43,6 +45,8 @@ impl Attempts {
             started: Instant::now(),
             number: 1,
             without_transaction: false,
+            // What is undone with others has to be run again.
+            shares_commit: policy.attempts > 1,
             timeline: None,
             notes: None,
             logs_end: true,
@@ -67,6 +71,7 @@ impl Attempts {
             started: self.started,
             together,
             without_transaction: self.without_transaction,
+            shares_commit: self.shares_commit,
             timeline: self
                 .timeline
                 .clone()
@@ -96,7 +101,7 @@ impl Attempts {
     /// that there was none.
     fn last_start(&self, lost: Lost, deadline: Instant) -> Instant {
         match lost {
-            Lost::Conflict => deadline,
+            Lost::Conflict | Lost::SharedCommit => deadline,
             Lost::Database => Deadline {
                 at: deadline,
                 limit: deadline.saturating_duration_since(self.started),
@@ -120,6 +125,8 @@ impl Attempts {
                 .delays
                 .get_or_insert_with(|| Box::new(self.policy.delays()))
                 .next(),
+            // At once, and by itself: it has met nobody that it would meet again.
+            Lost::SharedCommit => Some(Duration::ZERO),
             Lost::Database if is_bounded && self.number >= self.policy.attempts => None,
             Lost::Database => self
                 .without_database
@@ -154,6 +161,7 @@ impl Attempts {
             match end.lost {
                 Lost::Conflict => "a conflict",
                 Lost::Database => "the database",
+                Lost::SharedCommit => "the COMMIT that it was to share",
             }
         );
         let step = self.step_after(last, Step::RunAgain);
@@ -163,6 +171,7 @@ impl Attempts {
         self.notes = Some(Notes::after(&last.notes));
         // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
         self.without_transaction = false;
+        self.shares_commit = false;
         true
     }
 }

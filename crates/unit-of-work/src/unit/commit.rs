@@ -99,7 +99,7 @@ impl UnitOfWork {
                 (Err(_), None) => Waited::Committing,
             }
         };
-        let outcome = match waited {
+        match waited {
             Waited::Answered(Ok(())) => {
                 drop(connection);
                 self.inner.database.health().committed();
@@ -140,9 +140,7 @@ impl UnitOfWork {
                 self.leave_committing(connection, identity);
                 Outcome::Unknown
             }
-        };
-        self.inner.stats.held();
-        outcome
+        }
     }
 
     /// COMMIT was refused: why is remembered, as of a statement, for the log and for who runs the operation again.

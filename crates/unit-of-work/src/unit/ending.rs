@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::{runtime::Handle, time::timeout_at};
 use tracing::Instrument;
 
-use super::{State, UnitOfWork, fate::follow};
+use super::{Leaver, State, UNDONE_WITH_OTHERS, UnitOfWork, fate::follow};
 use crate::{
     error::CommitFailure,
     observe::telemetry,
@@ -47,6 +47,8 @@ pub(crate) enum Reason {
     RollbackOnly,
     /// It was a dry run.
     DryRun,
+    /// The COMMIT that it was to share with others did not happen, or it kept them waiting for too long.
+    SharedCommit,
 }
 
 /// How a unit ended.
@@ -114,10 +116,26 @@ impl UnitOfWork {
     }
 
     async fn end(self, requested: Ending) -> Outcome {
-        let connection = self.take(requested != Ending::Commit).await;
+        let is_taken = *self.inner.leaver.get_or_init(|| Leaver::Unit) == Leaver::Group;
+        let connection = if is_taken {
+            None
+        } else {
+            self.take(requested != Ending::Commit).await
+        };
         let ending = self.decide(self.fate().ending(requested));
         let outcome = match (connection, ending) {
-            (Some(connection), Ending::Commit) => self.commit(connection).await,
+            // Boxed: whoever is alone has no room for it.
+            (Some(connection), ending) if connection.group().is_some() => {
+                Box::pin(self.leave_group(connection, ending)).await
+            }
+            (Some(connection), Ending::Commit) => match self.next_to_share(&connection) {
+                Some(next) => Box::pin(self.found_group(connection, next)).await,
+                None => {
+                    let outcome = self.commit(connection).await;
+                    self.inner.stats.held();
+                    outcome
+                }
+            },
             (Some(connection), Ending::RollBack(reason)) => {
                 self.roll_back(connection).await;
                 Outcome::RolledBack(reason)
@@ -126,6 +144,7 @@ impl UnitOfWork {
                 self.roll_back(connection).await;
                 Outcome::Replayed
             }
+            (None, _) if is_taken => UNDONE_WITH_OTHERS,
             (None, _) => self.fate().without_transaction(),
         };
         self.settle(outcome, ending).await

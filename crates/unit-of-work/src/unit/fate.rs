@@ -89,6 +89,8 @@ impl Fate {
     pub(crate) fn answer(self, outcome: &Outcome, has_errors: bool) -> Answer {
         match (outcome, self) {
             (Outcome::Committed | Outcome::Read | Outcome::Replayed, _) => Answer::AsItIs,
+            // What the resolvers answered rests on what has not happened, errors and all.
+            (Outcome::RolledBack(Reason::SharedCommit), _) => Answer::Only(Told::Conflict),
             (Outcome::Untouched, _) if !has_errors => Answer::AsItIs,
             (Outcome::CommitFailed(_), _) => Answer::Errors(Some(Told::CommitFailed)),
             (Outcome::Unknown, _) => Answer::Errors(Some(Told::OutcomeUnknown)),
@@ -116,6 +118,7 @@ impl Fate {
     /// What an operation has lost that may succeed when it is run again, and surely has not happened.
     pub(crate) fn lost(self, outcome: &Outcome) -> Option<Lost> {
         let kind = match (outcome, self) {
+            (Outcome::RolledBack(Reason::SharedCommit), _) => return Some(Lost::SharedCommit),
             (Outcome::CommitFailed(failure), _) => failure.kind,
             (
                 Outcome::RolledBack(Reason::Error | Reason::Doomed) | Outcome::Read,
@@ -196,6 +199,7 @@ mod tests {
         const COMMITTED: Option<Follow> = Some(Follow::Commit);
         const ROLLED_BACK: Option<Follow> = Some(Follow::Rollback);
         const CONFLICT: Option<Lost> = Some(Lost::Conflict);
+        const SHARED: Option<Lost> = Some(Lost::SharedCommit);
         const DATABASE: Option<Lost> = Some(Lost::Database);
         let told = |told| Errors(Some(told));
 
@@ -210,6 +214,9 @@ mod tests {
             (Sound, RollBack(R::Error), Nothing, RollBack(R::Error), [AsItIs, Errors(None)], ROLLED_BACK, None),
             (Sound, RollBack(R::Error), Yes, RollBack(R::Error), [told(Told::Doomed), Errors(None)], ROLLED_BACK, None),
             (Sound, RollBack(R::Deadline), Yes, RollBack(R::Deadline), [told(Told::Deadline), Errors(None)], ROLLED_BACK, None),
+            (Sound, RollBack(R::SharedCommit), Yes, RollBack(R::SharedCommit), [Only(Told::Conflict); 2], ROLLED_BACK, SHARED),
+            (Doomed(Constraint), RollBack(R::SharedCommit), Yes, RollBack(R::SharedCommit), [Only(Told::Conflict); 2], ROLLED_BACK, SHARED),
+            (RollbackOnly, RollBack(R::SharedCommit), Yes, RollBack(R::SharedCommit), [Only(Told::Conflict); 2], ROLLED_BACK, SHARED),
             (Sound, Replay, Nothing, Replay, [AsItIs, Errors(None)], None, None),
             (Sound, Replay, Yes, Replay, [AsItIs, AsItIs], None, None),
             (RollbackOnly, Commit, Nothing, RollBack(R::RollbackOnly), [told(Told::RollbackOnly), Errors(None)], ROLLED_BACK, None),

@@ -116,8 +116,9 @@ impl Finisher<'_> {
             return outcome;
         }
         match self.unit.decide(Ending::RollBack(Reason::Deadline)) {
-            Ending::RollBack(reason) => Outcome::RolledBack(reason),
-            Ending::Commit | Ending::Replay => finishing.await,
+            // Not before the COMMIT of those whose writes the answer rests on.
+            Ending::RollBack(reason) if !self.unit.rests_on_others() => Outcome::RolledBack(reason),
+            Ending::RollBack(_) | Ending::Commit | Ending::Replay => finishing.await,
         }
     }
 }

@@ -8,7 +8,9 @@ use std::{
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{State, UnitOfWork, detached_on_drop::DetachedOnDrop, scope, terms::Deadline};
+use super::{
+    State, UnitOfWork, detached_on_drop::DetachedOnDrop, group::Turn, scope, terms::Deadline,
+};
 use crate::{
     Access, FailureKind, UnitError,
     database::{begin::Begin, connection::Connection},
@@ -74,19 +76,41 @@ impl UnitOfWork {
         // taken: a restart of the database costs the pool its idle connections, and no operation its life.
         let mut others = self.inner.database.max_connections();
         loop {
-            let connection = self.acquire().await?;
-            let (returned, begun) = self.begin(state, connection, begin.clone()).await;
+            let turn = self.turn().await?;
+            let is_shared = turn.is_shared();
+            let (returned, begun) = self.begin(state, turn, begin.clone()).await;
             state = returned;
             match begun {
                 Ok(()) => return self.open_field(state).await,
                 Err(error)
-                    if FailureKind::of(&error) == FailureKind::ConnectionLost && others > 0 =>
+                    if (is_shared || FailureKind::of(&error) == FailureKind::ConnectionLost)
+                        && others > 0 =>
                 {
                     others -= 1;
                 }
                 Err(error) => return Err(self.failed(error)),
             }
         }
+    }
+
+    /// Waits for a connection, or for the transaction of a group.
+    async fn turn(&self) -> Result<Turn, DbErr> {
+        if !self.inner.terms.shares_commit {
+            return Ok(Turn::Own(self.acquire().await?));
+        }
+        let waited = Instant::now();
+        let waiting = self.inner.database.waiting();
+        let turn = waiting.turn(self, self.acquire()).await?;
+        if turn.is_shared() {
+            self.inner.stats.waited(waited.elapsed());
+            // As for a connection of its own that it has waited for.
+            let files = self.inner.database.check_files();
+            files.map_err(|error| self.failed(error))?;
+            if self.inner.closing.load(Ordering::Acquire) {
+                return Err(UnitError::Finished.into());
+            }
+        }
+        Ok(turn)
     }
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
@@ -114,12 +138,24 @@ impl UnitOfWork {
     fn begin(
         &self,
         mut state: OwnedMutexGuard<State>,
-        mut connection: Connection,
+        turn: Turn,
         begin: Begin,
     ) -> DetachedOnDrop<(OwnedMutexGuard<State>, Result<(), DbErr>)> {
         let unit = self.clone();
         let begun = async move {
-            let result = connection.begin(&begin).await;
+            let (mut connection, is_shared) = match turn {
+                Turn::Own(connection) => (connection, false),
+                Turn::Shared(handed) => match handed.into_connection() {
+                    Some(connection) => (connection, true),
+                    None => return (state, Err(UnitError::Finished.into())),
+                },
+            };
+            let result = if is_shared {
+                unit.joins_group();
+                connection.join().await
+            } else {
+                connection.begin(&begin).await
+            };
             if result.is_ok() {
                 *unit.peer() = Some(connection.peer());
                 unit.inner.stats.begun(unit.inner.terms.access);

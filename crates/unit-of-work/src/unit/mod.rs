@@ -20,6 +20,7 @@ pub(crate) mod detached_on_drop;
 pub(crate) mod effects;
 pub(crate) mod evidence;
 pub(crate) mod finisher;
+pub(crate) mod group;
 pub mod marker;
 pub(crate) mod savepoint;
 pub(crate) mod scope;
@@ -45,7 +46,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use sea_orm::{DbBackend, DbErr, IsolationLevel};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tracing::Span;
 
 pub(crate) use ending::{Ending, Outcome, Reason, RollBackOnDrop};
@@ -108,6 +109,12 @@ struct Inner {
     needs_snapshot: AtomicBool,
     rollback_only: OnceLock<String>,
     ending: OnceLock<Ending>,
+    /// Who takes the transaction out of the unit.
+    leaver: OnceLock<Leaver>,
+    /// Told when the group has taken it.
+    overstayed: Notify,
+    /// Whether others have written in the unit's transaction, or may.
+    in_group: AtomicBool,
     effects: Effects,
     evidence: Named,
     /// The other end of the connection, while the unit has one. Who takes it out may have it stopped: meanwhile the connection
@@ -140,6 +147,18 @@ impl State {
     }
 }
 
+/// Who takes the transaction out of a unit: one of them alone, as it may have to stop a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaver {
+    /// The unit's own end.
+    Unit,
+    /// Its group, because the unit keeps the others waiting.
+    Group,
+}
+
+/// How a unit has ended that is undone with its group, or for its sake.
+const UNDONE_WITH_OTHERS: Outcome = Outcome::RolledBack(Reason::SharedCommit);
+
 /// Tells units apart while they live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId(usize);
@@ -157,6 +176,9 @@ impl UnitOfWork {
                 needs_snapshot: AtomicBool::new(false),
                 rollback_only: OnceLock::new(),
                 ending: OnceLock::new(),
+                leaver: OnceLock::new(),
+                overstayed: Notify::new(),
+                in_group: AtomicBool::new(false),
                 effects: Effects::default(),
                 evidence: Named::default(),
                 peer: std::sync::Mutex::default(),

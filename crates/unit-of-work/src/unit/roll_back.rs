@@ -65,6 +65,22 @@ impl UnitOfWork {
 
     /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
     pub(super) async fn roll_back(&self, mut connection: Connection) {
+        match self.undo(&mut connection, Undo::Transaction).await {
+            Ok(()) => drop(connection),
+            Err(_) => self.inner.database.give_up(connection),
+        }
+        self.inner.stats.held();
+    }
+
+    /// Undoes what this unit did, and stops what it has under way.
+    ///
+    /// # Errors
+    /// Where that was not answered in time, or failed: then the connection is to be closed.
+    pub(super) async fn undo(
+        &self,
+        connection: &mut Connection,
+        what: Undo,
+    ) -> Result<(), sqlx::Error> {
         let limit = Instant::now() + self.inner.database.finish_timeout();
         let is_busy = connection.is_busy();
         let peer = connection.peer();
@@ -74,7 +90,7 @@ impl UnitOfWork {
             patience_with(&peer, limit)
         };
         let ended = {
-            let mut rolling = std::pin::pin!(roll_back(&mut connection));
+            let mut rolling = std::pin::pin!(what.of(connection));
             match timeout_at(patience, rolling.as_mut()).await {
                 Ok(ended) => ended,
                 // Boxed: they are rare.
@@ -92,11 +108,7 @@ impl UnitOfWork {
             (error, _) => error,
         };
         peer.stop_no_more();
-        match ended {
-            Ok(()) => drop(connection),
-            Err(_) => self.inner.database.give_up(connection),
-        }
-        self.inner.stats.held();
+        ended
     }
 
     /// Stops the statement that stands before ROLLBACK.
@@ -123,11 +135,25 @@ fn patience_with(peer: &Peer, limit: Instant) -> Instant {
     }
 }
 
-async fn roll_back(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    match connection.rollback().await {
-        // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
-        Err(error) if is_refusal(&error) => connection.rollback().await,
-        ended => ended,
+/// What is undone.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Undo {
+    /// All of the transaction.
+    Transaction,
+    /// What the unit did in the transaction of its group.
+    Member,
+}
+
+impl Undo {
+    async fn of(self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Member => connection.undo_member().await,
+            Self::Transaction => match connection.rollback().await {
+                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
+                Err(error) if is_refusal(&error) => connection.rollback().await,
+                ended => ended,
+            },
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Terms {
     pub(crate) settings: SessionSettings,
     /// Whether the first statement may go without a transaction, as its own snapshot: there must not be a second one.
     pub(crate) without_transaction: bool,
+    /// Whether the unit may share its COMMIT: it is run again where that fails.
+    pub(crate) shares_commit: bool,
     /// Where what is done is written, if anybody looks.
     pub(crate) timeline: Option<Arc<Timeline>>,
     /// What this attempt leaves for the next, where there can be one. Not the attempt itself: that may have the unit, of a
@@ -31,6 +33,7 @@ impl Terms {
             deadline: None,
             settings: SessionSettings::default(),
             without_transaction: false,
+            shares_commit: false,
             timeline: None,
             notes: None,
         }

@@ -34,6 +34,7 @@ mod raw_statements;
 mod retries;
 mod rollbacks;
 mod savepoints;
+mod shared_commits;
 mod sharing;
 mod silence;
 mod stage;

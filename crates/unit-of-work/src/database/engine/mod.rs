@@ -127,6 +127,11 @@ pub(crate) trait OpenDatabase {
     /// The isolation level that a unit has by itself.
     fn isolation(&self, access: Access, options: &DatabaseOptions) -> IsolationLevel;
 
+    /// Whether units that may write run one after the other, on one connection: then they can share a COMMIT.
+    fn has_one_writer(&self) -> bool {
+        false
+    }
+
     /// Takes a connection from its pool. Cancel safe.
     fn acquire(
         &self,

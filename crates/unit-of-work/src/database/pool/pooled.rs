@@ -50,6 +50,11 @@ impl<DB: Engine> Pooled<DB> {
     pub(crate) fn close_after_use(&mut self) {
         self.is_changed = true;
     }
+
+    /// Whether it is closed after this use.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
 }
 
 impl<DB: Engine> Drop for Pooled<DB> {

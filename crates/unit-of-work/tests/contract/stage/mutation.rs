@@ -120,6 +120,12 @@ impl Mutation {
         Some(Err(refused()))
     }
 
+    /// Fails after it has written. The field can be null.
+    async fn mark_and_fail(&self, ctx: &Context<'_>, name: String) -> Result<Option<i32>> {
+        insert_mark(ctx.unit(), &name).await?;
+        Err(refused())
+    }
+
     /// Fails with the error of some other database; the unit is not touched.
     async fn fails_elsewhere(&self) -> Result<i32> {
         Err(DbErr::Custom("UNIQUE constraint failed".to_owned()).into())

@@ -150,6 +150,10 @@ impl OpenDatabase for File {
         IsolationLevel::Serializable
     }
 
+    fn has_one_writer(&self) -> bool {
+        true
+    }
+
     async fn acquire(
         &self,
         database: &Database,

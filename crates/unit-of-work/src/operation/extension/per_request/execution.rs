@@ -87,14 +87,24 @@ impl PerRequest {
         };
         let deadline = self.deadline(ctx, started.unwrap_or_else(Instant::now));
         let wanted = *ctx.data_opt::<Report>().unwrap_or(&self.settings.report);
+        let dry_run = kind == OperationType::Mutation
+            && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some());
+        let isolation = self.isolation(ctx);
+        let settings = ctx.data_opt::<SessionSettings>();
+        let is_plain = isolation.is_none()
+            && settings.is_none_or(SessionSettings::is_empty)
+            && wanted != Report::Timeline
+            && !dry_run;
         let terms = Terms {
             access,
-            isolation: self.isolation(ctx),
+            isolation,
             deadline,
-            settings: ctx
-                .data_opt::<SessionSettings>()
-                .cloned()
-                .unwrap_or_default(),
+            settings: settings.cloned().unwrap_or_default(),
+            shares_commit: access == Access::ReadWrite
+                && is_plain
+                && together.is_none()
+                && attempt.is_some_and(|attempt| attempt.shares_commit)
+                && self.database.shares_commits(),
             without_transaction: kind == OperationType::Query
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
@@ -123,8 +133,7 @@ impl PerRequest {
             together,
             delivery: delivery.map(Arc::as_ref),
             deadline: deadline.map(|deadline| deadline.at),
-            dry_run: kind == OperationType::Mutation
-                && (self.dry_run.get() == Some(&true) || ctx.data_opt::<DryRun>().is_some()),
+            dry_run,
             wanted,
             span,
         })
@@ -165,7 +174,15 @@ impl PerRequest {
             // Too late before it began: nothing runs.
             None
         } else {
-            within(*deadline, AssertUnwindSafe(resolvers).catch_unwind())
+            let resolvers = async {
+                tokio::select! {
+                    biased;
+                    // What they would answer is not shown: the operation is run again.
+                    () = unit.overstayed() => Ok(Response::default()),
+                    resolved = AssertUnwindSafe(resolvers).catch_unwind() => resolved,
+                }
+            };
+            within(*deadline, resolvers)
                 .instrument(execution.span.clone())
                 .await
         };

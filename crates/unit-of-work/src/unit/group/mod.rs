@@ -1,0 +1,213 @@
+//! Mutations that share one COMMIT: a *group*.
+//!
+//! Where an engine has one writer, mutations run one after the other, and each waits for the disk. A unit that is done while another
+//! one waits for the writer does not commit. It *parks*: its answer waits, and the open transaction is handed to the one that waits,
+//! which runs in a savepoint. The last one commits for all of them, and only then is any of them told anything.
+//!
+//! ```text
+//! A  BEGIN ── statements ── parks ·················································· told
+//! B           waits ──────> SAVEPOINT ── statements ── ROLLBACK TO (it failed), parks ·· told
+//! C           waits ─────────────────────────────────> SAVEPOINT ── statements ── COMMIT, told
+//! ```
+//!
+//! - That is serial execution, as the one writer gives it anyway. A refusal waits for the COMMIT too, because it may rest on what a
+//!   member before it wrote.
+//! - COMMIT fails, or the connection is lost: every member is *undone*, and its operation is run again in a unit of its own. It is
+//!   not told what failed, since that may be another one's fault. Whose fault it is, is told by its own run.
+//! - A group takes others in for a fifth of [`commit_patience`](crate::DatabaseOptions::commit_patience) and commits when nobody waits.
+//!   A unit that still has the transaction when the patience ends is undone to its savepoint and runs again by itself; the group
+//!   commits without it.
+//! - Who is alone waits for nobody and sends nothing more.
+//!
+//! What may share: a mutation on plain terms (no settings, isolation level, timeline or dry run) that is run again where it has to be
+//! ([`Retrying`](crate::Retrying)). Read [`Group`] first, then `sharing`, which has what a unit does; `waiting` knows who waits for the
+//! writer.
+
+mod sharing;
+mod waiting;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+pub(super) use waiting::Turn;
+pub(crate) use waiting::Waiting;
+
+use super::{Inner, Outcome, UNDONE_WITH_OTHERS, UnitOfWork};
+
+/// The most members of a group: those that wait for the COMMIT have their answers in memory.
+const MOST: usize = 256;
+
+/// The units that have parked on one open transaction. It lives as long as the transaction's connection has it; dropped before
+/// COMMIT was sent, it tells its members that they are undone.
+pub(crate) struct Group {
+    /// When the first member finished.
+    since: Instant,
+    patience: Duration,
+    parked: Mutex<Parked>,
+    /// The unit that has the transaction, or is about to get it.
+    holder: Mutex<Weak<Inner>>,
+    /// Told when the group has ended.
+    ended: Arc<Notify>,
+    is_watched: OnceLock<()>,
+}
+
+enum Parked {
+    Waiting(Vec<Member>),
+    /// COMMIT was sent, or is never to be.
+    Told,
+}
+
+/// A unit that is done, and waits to hear of the COMMIT.
+struct Member {
+    unit: UnitOfWork,
+    told: oneshot::Sender<Verdict>,
+}
+
+/// What became of the transaction of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// What COMMIT answered a group of one.
+    Alone(Outcome),
+    Committed,
+    /// Nothing of it has happened.
+    Undone,
+    /// COMMIT was not answered, or its answer cannot be relied on.
+    Unknown,
+}
+
+impl Verdict {
+    /// What COMMIT's outcome is for each member of a group of several.
+    fn for_several(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Committed => Self::Committed,
+            Outcome::Unknown => Self::Unknown,
+            _ => Self::Undone,
+        }
+    }
+
+    /// The outcome of a member that would have ended as `own` by itself.
+    fn of(self, own: Outcome) -> Outcome {
+        match (self, own) {
+            (Self::Alone(outcome), _) => outcome,
+            (Self::Committed, own) => own,
+            (Self::Unknown, Outcome::Committed) => Outcome::Unknown,
+            // Nothing of it has happened, for certain. But its answer rests on what may not have happened either.
+            (Self::Undone | Self::Unknown, _) => UNDONE_WITH_OTHERS,
+        }
+    }
+}
+
+impl Group {
+    fn new(patience: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            since: Instant::now(),
+            patience,
+            parked: Mutex::new(Parked::Waiting(Vec::new())),
+            holder: Mutex::default(),
+            ended: Arc::default(),
+            is_watched: OnceLock::new(),
+        })
+    }
+
+    /// Whether another unit may join.
+    fn takes_in(&self) -> bool {
+        let count = match &*self.parked() {
+            Parked::Waiting(members) => members.len(),
+            Parked::Told => return false,
+        };
+        // One place is for the unit that joins.
+        count + 1 < MOST && self.since.elapsed() < self.patience / 5
+    }
+
+    /// Adds a unit that is done; it is told here what became of the transaction.
+    fn park(&self, unit: &UnitOfWork) -> oneshot::Receiver<Verdict> {
+        let (told, verdict) = oneshot::channel();
+        let unit = unit.clone();
+        match &mut *self.parked() {
+            Parked::Waiting(members) => members.push(Member { unit, told }),
+            Parked::Told => drop(told.send(Verdict::Undone)),
+        }
+        verdict
+    }
+
+    /// The first member's unit, while nobody has been told anything.
+    fn first(&self) -> Option<UnitOfWork> {
+        match &*self.parked() {
+            Parked::Waiting(members) => members.first().map(|member| member.unit.clone()),
+            Parked::Told => None,
+        }
+    }
+
+    /// Takes the members, for whoever sends COMMIT. `None` where they have been told that they are undone: then COMMIT must not be
+    /// sent.
+    fn commits(&self) -> Option<Committing> {
+        match std::mem::replace(&mut *self.parked(), Parked::Told) {
+            Parked::Waiting(members) => Some(Committing(members)),
+            Parked::Told => None,
+        }
+    }
+
+    /// Tells the members that they are undone, unless COMMIT was sent. It never will be, from here on.
+    fn undo(&self) {
+        let Some(mut committing) = self.commits() else {
+            return;
+        };
+        committing.tell(&Verdict::Undone);
+    }
+
+    fn parked(&self) -> MutexGuard<'_, Parked> {
+        // Nothing can panic while the lock is held.
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn holder(&self) -> Option<UnitOfWork> {
+        let holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        holder.upgrade().map(|inner| UnitOfWork { inner })
+    }
+
+    fn is_held_by(&self, unit: Weak<Inner>) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = unit;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.ended.notify_one();
+        self.undo();
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Group")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The members of a group while COMMIT is under way. Dropped without an answer, it tells them that the outcome is not known.
+struct Committing(Vec<Member>);
+
+impl Committing {
+    fn tell(&mut self, verdict: &Verdict) {
+        for member in self.0.drain(..) {
+            // Whoever has gone does not hear it.
+            let _ = member.told.send(verdict.clone());
+        }
+    }
+}
+
+impl Drop for Committing {
+    fn drop(&mut self) {
+        self.tell(&Verdict::Unknown);
+    }
+}

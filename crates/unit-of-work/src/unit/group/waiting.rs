@@ -1,0 +1,128 @@
+//! Who waits for the writer and may share a COMMIT, in the order of asking.
+
+use std::{
+    collections::VecDeque,
+    fmt, pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Poll,
+};
+
+use futures_util::poll;
+use tokio::sync::oneshot;
+
+use super::{Inner, UnitOfWork, sharing::pass_on};
+use crate::database::connection::Connection;
+
+/// The units that wait for the writer of one database, and may be handed a transaction that is open.
+#[derive(Default)]
+pub(crate) struct Waiting(Mutex<VecDeque<Waiter>>);
+
+/// A unit that waits.
+pub(in crate::unit) struct Waiter {
+    pub(super) unit: Weak<Inner>,
+    handed: oneshot::Sender<Handed>,
+}
+
+/// What a unit begins on.
+pub(in crate::unit) enum Turn {
+    /// A connection of its own, on which nothing has begun.
+    Own(Connection),
+    /// A transaction that others have begun.
+    Shared(Handed),
+}
+
+impl Turn {
+    pub(in crate::unit) fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+}
+
+/// A transaction that is on its way to the unit that it was handed to. Dropped on the way, it is handed on or committed.
+pub(in crate::unit) struct Handed(Option<Connection>);
+
+impl Handed {
+    /// Taken once.
+    pub(in crate::unit) fn into_connection(mut self) -> Option<Connection> {
+        self.0.take()
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            pass_on(connection, None);
+        }
+    }
+}
+
+impl Waiting {
+    /// Waits for a connection, or for a transaction that is handed over, whichever comes first. Who waits for nobody is in no queue.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was handed over meanwhile is handed on.
+    pub(in crate::unit) async fn turn<E>(
+        &self,
+        unit: &UnitOfWork,
+        acquiring: impl Future<Output = Result<Connection, E>>,
+    ) -> Result<Turn, E> {
+        let mut acquiring = pin::pin!(acquiring);
+        if let Poll::Ready(acquired) = poll!(acquiring.as_mut()) {
+            return acquired.map(Turn::Own);
+        }
+        let handed = self.queue_up(unit);
+        tokio::select! {
+            biased;
+            Ok(handed) = handed => Ok(Turn::Shared(handed)),
+            acquired = acquiring => acquired.map(Turn::Own),
+        }
+    }
+
+    fn queue_up(&self, unit: &UnitOfWork) -> oneshot::Receiver<Handed> {
+        let (handed, receiver) = oneshot::channel();
+        let waiter = Waiter {
+            unit: Arc::downgrade(&unit.inner),
+            handed,
+        };
+        let mut queue = self.queue();
+        // Those that have given up would stay for as long as nobody hands anything over.
+        while queue.front().is_some_and(Waiter::has_gone) {
+            queue.pop_front();
+        }
+        queue.push_back(waiter);
+        receiver
+    }
+
+    /// Takes the first that still waits out of the queue.
+    pub(in crate::unit) fn next(&self) -> Option<Waiter> {
+        let mut queue = self.queue();
+        if queue.is_empty() {
+            return None;
+        }
+        let gone = queue.iter().take_while(|waiter| waiter.has_gone()).count();
+        queue.drain(..gone);
+        queue.pop_front()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Waiter>> {
+        // Nothing can panic while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    fn has_gone(&self) -> bool {
+        self.handed.is_closed()
+    }
+
+    /// Hands a transaction over; gives it back where the unit has gone meanwhile.
+    pub(super) fn hand(self, connection: Connection) -> Option<Connection> {
+        let handed = Handed(Some(connection));
+        self.handed.send(handed).err()?.into_connection()
+    }
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Waiting")
+    }
+}

@@ -1,0 +1,105 @@
+//! Mutations that meet at SQLite's one writer.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use async_graphql::{Executor, Request, Response};
+use daybook_test_harness::{Engine, TestDatabase};
+use futures_util::{future::BoxFuture, poll};
+use tokio::task::JoinHandle;
+use unit_of_work::{DatabaseOptions, Retrying};
+
+use crate::stage::{PATIENCE, Stage, TestSchema};
+
+/// A schema behind [`Retrying`] on an SQLite database.
+pub struct Scene {
+    pub stage: Stage,
+    pub retrying: Retrying<TestSchema>,
+}
+
+/// Options with which nobody overstays, whatever the machine does meanwhile.
+pub fn patient() -> DatabaseOptions {
+    DatabaseOptions::default().commit_patience(PATIENCE)
+}
+
+/// Options with which who is kept waiting by the test overstays.
+pub fn impatient() -> DatabaseOptions {
+    DatabaseOptions::default().commit_patience(Duration::from_millis(200))
+}
+
+impl std::ops::Deref for Scene {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl Scene {
+    pub async fn new(options: DatabaseOptions) -> Self {
+        Self::on(TestDatabase::create(Engine::Sqlite).await, options).await
+    }
+
+    pub async fn on(test: TestDatabase, options: DatabaseOptions) -> Self {
+        let url = test.url().to_owned();
+        let stage = Stage::at(test, &url, options, |extension| extension).await;
+        let retrying = stage.retrying(20);
+        Self { stage, retrying }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        let url = self.test.url();
+        let path = url.trim_start_matches("sqlite://").split('?').next();
+        PathBuf::from(path.expect("a path"))
+    }
+
+    /// An operation that has the writer, and is at the cue.
+    pub async fn first(&self, request: impl Into<Request>) -> JoinHandle<Response> {
+        let operation = self.queued(request).await;
+        self.cue.reached().await;
+        operation
+    }
+
+    /// An operation that has come as far as it comes by itself: it waits for the writer.
+    pub async fn queued(&self, request: impl Into<Request>) -> JoinHandle<Response> {
+        let (retrying, request) = (self.retrying.clone(), request.into());
+        queued(async move { retrying.execute(request).await }).await
+    }
+
+    /// The write-ahead log as it is now.
+    pub fn log(&self) -> Vec<u8> {
+        let mut path = self.path().into_os_string();
+        path.push("-wal");
+        fs::read(path).expect("is read")
+    }
+
+    /// How often somebody has committed since the log was begun.
+    pub fn commits(&self) -> usize {
+        commit_ends(&self.log()).count()
+    }
+}
+
+/// What an operation that waits answers, in a task of its own.
+pub async fn queued<T: Send + 'static>(
+    operation: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let mut operation: BoxFuture<'static, _> = Box::pin(operation);
+    assert!(poll!(&mut operation).is_pending(), "waits");
+    tokio::spawn(operation)
+}
+
+/// Where each commit in a write-ahead log ends: <https://www.sqlite.org/fileformat2.html#walformat>.
+pub fn commit_ends(log: &[u8]) -> impl Iterator<Item = usize> {
+    const HEADER: usize = 32;
+    const FRAME_HEADER: usize = 24;
+    let word = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+    // A log that was just emptied has no header.
+    let page = if log.len() < HEADER { 0 } else { word(8) };
+    let frame = FRAME_HEADER + usize::try_from(page).expect("fits");
+    (HEADER..)
+        .step_by(frame)
+        .take_while(move |at| at + frame <= log.len())
+        // What was there before the log was begun anew has other salts.
+        .take_while(move |at| (word(at + 8), word(at + 12)) == (word(16), word(20)))
+        .filter(move |at| word(at + 4) != 0)
+        .map(move |at| at + frame)
+}
