@@ -8,6 +8,7 @@
 //! | question | module |
 //! |---|---|
 //! | what is a unit, when does it begin, how does it end, what is it told? | `unit`: `fate` has every precedence |
+//! | how do mutations share a COMMIT? | `unit::group` |
 //! | what happens around the resolvers of one operation, and what is the client told? | `operation` |
 //! | when is an operation run again? | `retry` |
 //! | which connections are there, and what do the engines do differently? | `database`, `database::engine` |
