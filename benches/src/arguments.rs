@@ -12,6 +12,9 @@ use crate::{data::Size, http::Pace, workload::Workload};
 #[derive(Debug, Parser)]
 #[command(name = "daybook-bench", version)]
 pub struct Arguments {
+    /// A table to begin with, in about two minutes: a small ledger, two short rounds, and the results in words at the end
+    #[arg(long)]
+    pub quick: bool,
     /// What to measure, separated by commas; everything by default
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<Name>,
@@ -22,16 +25,36 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "16", value_name = "N")]
     connections: Vec<usize>,
     /// How many rounds; the median counts
-    #[arg(long, default_value = "5", value_name = "N")]
+    #[arg(
+        long,
+        default_value = "5",
+        default_value_if("quick", "true", "2"),
+        value_name = "N"
+    )]
     pub rounds: usize,
     /// How long a round of each subject is
-    #[arg(long, default_value = "2", value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value = "2",
+        default_value_if("quick", "true", "1"),
+        value_name = "SECONDS"
+    )]
     pub seconds: u64,
     /// How many accounts to load
-    #[arg(long, default_value = "100000", value_name = "N")]
+    #[arg(
+        long,
+        default_value = "100000",
+        default_value_if("quick", "true", "10000"),
+        value_name = "N"
+    )]
     pub accounts: u64,
     /// How many lines to load
-    #[arg(long, default_value = "1000000", value_name = "N")]
+    #[arg(
+        long,
+        default_value = "1000000",
+        default_value_if("quick", "true", "100000"),
+        value_name = "N"
+    )]
     pub lines: u64,
     /// Let operations arrive at this rate a second, whether or not those before are answered (latency counts from when an
     /// operation was due)

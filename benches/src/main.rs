@@ -20,6 +20,7 @@ mod report;
 mod rounds;
 mod sqlite;
 mod stand;
+mod summary;
 mod workload;
 
 use anyhow::Result;
@@ -49,6 +50,9 @@ async fn main() -> Result<()> {
     }
     if arguments.sqlite() {
         on_sqlite(&arguments, &mut report, earlier.as_ref()).await?;
+    }
+    if arguments.quick {
+        println!("\n{}", summary::table(&report));
     }
     if let Some(file) = &arguments.out {
         report.write(file)?;

@@ -148,6 +148,15 @@ pub enum UnitError {
         "a unit of work cannot be used inside its own savepoint: use the savepoint that the body was given"
     )]
     InsideSavepoint,
+    /// SeaORM's transaction was begun inside a unit with terms that a savepoint does not have: an isolation level above the unit's, or another
+    /// access than the unit's.
+    #[error(
+        "a transaction inside a unit of work is a savepoint and has the terms of its unit: {asked} cannot be had"
+    )]
+    SavepointTerms {
+        /// What was asked for.
+        asked: String,
+    },
     /// A second statement of a query that was begun as if it had one. The operation runs again on a transaction.
     #[error("the query makes more than one statement, and is run again on one snapshot")]
     SnapshotNeeded,

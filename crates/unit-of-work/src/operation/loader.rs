@@ -2,7 +2,11 @@
 //!
 //! async-graphql's [`DataLoader`] spawns each batch as a task, which may outlive its operation, and waits a millisecond
 //! for keys. Here batches are driven beside the operation's own future: they end with it, they use its unit, and they
-//! start on the next turn of the operation, when every field that can ask has asked.
+//! start when every field that can ask has asked.
+//!
+//! When that is, is told by who wakes the operation. The engine resolves long lists a part at a time: it wakes itself and gives up
+//! the thread (`FuturesUnordered`), and the fields of the next part have not asked yet. So batches wait while the operation has woken
+//! itself, and start as soon as it waits for something else.
 //!
 //! This is the one module whose calls differ between async-graphql 7 and 8 (a loader's spawner and timer).
 
@@ -11,8 +15,11 @@ use std::{
     collections::HashMap,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -122,11 +129,29 @@ impl Loaders {
     }
 }
 
-/// The batches that wait for their operation's next turn. Most operations have none, and pay for none.
+/// Batches wait no longer than this many polls of an operation that wakes itself, begins no field and asks for no key: it may be waiting
+/// for them.
+const IDLE_POLLS: u32 = 1000;
+
+/// The batches that wait until their operation has asked for all that it can. Most operations have none, and pay for none.
 #[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
     operation: AtomicWaker,
+    /// Whether the operation's own code was woken since the operation was polled last.
+    is_woken: AtomicBool,
+}
+
+/// How the operation's own code is woken.
+impl Wake for Queue {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Relaxed);
+        self.operation.wake();
+    }
 }
 
 enum Waiting {
@@ -202,21 +227,33 @@ impl Batches {
     pub(crate) async fn drive<T>(self, turn: &Turn, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
         let mut running: Option<FuturesUnordered<FutureObj<'static, ()>>> = None;
+        let mut idle_polls = 0;
         let queue = &self.0;
+        let own_waker = Waker::from(Arc::clone(queue));
         let operation = poll_fn(|context| {
             queue.operation.register(context.waker());
-            operation.as_mut().poll(context)
+            queue.is_woken.store(false, Relaxed);
+            operation
+                .as_mut()
+                .poll(&mut Context::from_waker(&own_waker))
         });
-        // The operation first: all of its fields ask for their keys before a batch starts.
         turn.drive(pin!(operation), |context| {
+            let mut has_asked = turn.has_begun_fields();
             loop {
                 let batches = queue.take();
                 if !batches.is_empty() {
+                    has_asked = true;
                     running.get_or_insert_default().extend(batches);
                 }
                 let Some(running) = &mut running else {
                     return;
                 };
+                if queue.is_woken.load(Relaxed) {
+                    idle_polls = if has_asked { 0 } else { idle_polls + 1 };
+                    if idle_polls < IDLE_POLLS {
+                        return;
+                    }
+                }
                 // A batch that is done has woken the fields that wait for it, and with them this task.
                 match Pin::new(running).poll_next(context) {
                     Poll::Ready(Some(())) => {}

@@ -77,6 +77,11 @@ impl Turn {
         self.fields.store(0, Relaxed);
     }
 
+    /// Whether a field has begun since the operation was polled last.
+    pub(crate) fn has_begun_fields(&self) -> bool {
+        self.fields.load(Relaxed) > 0
+    }
+
     /// Drives an operation, turn by turn. `beside` is polled whenever the operation waits for something else than its next turn.
     pub(crate) async fn drive<T>(
         &self,

@@ -50,7 +50,13 @@ impl UnitOfWork {
 
     async fn lend_for(&self, one_statement: bool) -> Result<OwnedMutexGuard<State>, DbErr> {
         scope::refuse_inside(self.id())?;
-        let mut state = self.hold().await;
+        let mut state = match self.inner.state.clone().try_lock_owned() {
+            Ok(state) => state,
+            Err(_) => {
+                self.refuse_begun(None)?;
+                self.hold().await
+            }
+        };
         if let Some(refusal) = self.refusal() {
             return Err(refusal.into());
         }

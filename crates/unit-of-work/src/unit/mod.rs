@@ -26,6 +26,7 @@ pub(crate) mod savepoint;
 pub(crate) mod scope;
 pub(crate) mod terms;
 
+mod begun;
 mod board;
 mod commit;
 mod deferred;
@@ -35,6 +36,7 @@ mod fate;
 mod lend;
 mod outside;
 mod roll_back;
+mod transaction;
 
 use std::{
     borrow::Cow,
@@ -71,16 +73,24 @@ use crate::{
 /// The unit of work of one operation: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a transaction that begins by itself and that
 /// its operation finishes.
 ///
-/// It is a handle, cheap to clone. It does not implement `TransactionTrait`: what is inside a unit cannot begin, commit
-/// or roll back. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
+/// It is a handle, cheap to clone. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
 ///
-/// ```compile_fail
-/// # async fn example(unit: &unit_of_work::UnitOfWork) {
-/// sea_orm::TransactionTrait::begin(unit).await; // does not compile
-/// # }
+/// SeaORM's [`TransactionTrait`](sea_orm::TransactionTrait) begins a [`Savepoint`](crate::Savepoint) on it: that is what code gets which wants a
+/// transaction of its own, as SeaORM's nested saves do. It cannot commit the unit. While it is open, the code that has begun it is
+/// refused the unit, and statements of sibling fields wait. It has the isolation and the access of the unit; what asks for more
+/// ([`UnitError::SavepointTerms`]) is refused. One that is dropped before it was ended dooms the unit:
+/// [`UnitOfWork::savepoint`] always ends its own, and is the better choice where the code is yours.
+///
+/// ```no_run
+/// # use sea_orm::{ConnectionTrait, DbErr, TransactionSession, TransactionTrait};
+/// # async fn example(unit: &unit_of_work::UnitOfWork) -> Result<(), DbErr> {
+/// let transaction = unit.begin().await?;
+/// transaction.execute_unprepared("INSERT INTO tag VALUES ('new')").await?;
+/// transaction.commit().await?; // kept, when the operation commits
+/// # Ok(()) }
 /// ```
 ///
-/// Nor does it implement `StreamTrait`: a stream that is kept open would keep the unit from everybody else.
+/// It does not implement `StreamTrait`: a stream that is kept open would keep the unit from everybody else.
 ///
 /// ```compile_fail
 /// # async fn example(unit: &unit_of_work::UnitOfWork) {
@@ -124,6 +134,8 @@ struct Inner {
     stopped: OnceLock<bool>,
     /// The savepoint of the root field that is being resolved, where root fields have one.
     field: std::sync::Mutex<Option<Arc<Scope>>>,
+    /// The savepoints that code has begun and has not ended yet.
+    begun: std::sync::Mutex<Vec<begun::Begun>>,
     stats: Stats,
     span: Span,
 }
@@ -184,6 +196,7 @@ impl UnitOfWork {
                 peer: std::sync::Mutex::default(),
                 stopped: OnceLock::new(),
                 field: std::sync::Mutex::default(),
+                begun: std::sync::Mutex::default(),
                 stats: Stats::default(),
                 span,
             }),

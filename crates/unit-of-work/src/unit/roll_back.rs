@@ -40,7 +40,12 @@ impl UnitOfWork {
     }
 
     async fn outwait(&self, rolls_back: bool) -> MutexGuard<'_, State> {
-        let mut state = std::pin::pin!(self.inner.state.lock());
+        let mut state = std::pin::pin!(async {
+            if self.end_begun(None).await {
+                self.abandoned();
+            }
+            self.inner.state.lock().await
+        });
         if let Ok(state) = timeout(STOP_AFTER, state.as_mut()).await {
             return state;
         }

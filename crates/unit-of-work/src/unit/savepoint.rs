@@ -9,6 +9,7 @@
 //!   siblings wait, so that none of their statements can land inside it and be undone with it.
 //! - For the same reason what it is made from cannot be used by its own body, which would wait for itself. Code that is
 //!   polled inside a body carries the body's savepoints in a task-local, and is refused at once.
+//! - A savepoint that code begins by itself, as SeaORM's transaction, is in [`begun`](super::begun) until it has ended.
 //! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
 //!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
 
@@ -23,6 +24,7 @@ use crate::{
     operation::failures,
     unit::{
         State,
+        begun::Begun,
         effects::When,
         scope::{INSIDE, Scope, can_mend, innermost},
     },
@@ -31,8 +33,13 @@ use crate::{
 /// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the unit's
 /// transaction. [`UnitOfWork::savepoint`] makes one and ends it.
 ///
+/// It is also what SeaORM's [`TransactionTrait`](sea_orm::TransactionTrait) begins on a unit or on another savepoint, so that code which
+/// wants a transaction of its own has one: the nested saves of `ActiveModelEx`, and `unit.transaction(…)`. Its
+/// [`commit`](sea_orm::TransactionSession::commit) keeps the savepoint. It cannot commit the unit, which its operation finishes.
+///
 /// # Cancel safety
-/// Dropping the future of a statement makes the savepoint fail, in a unit that may write: it can only be rolled back.
+/// Dropping the future of a statement makes the savepoint fail, in a unit that may write: it can only be rolled back. A savepoint
+/// that is dropped before it was committed or rolled back dooms what it was begun on: nobody is left to roll back to it.
 ///
 /// ```no_run
 /// # use sea_orm::{ConnectionTrait, DbErr};
@@ -52,12 +59,20 @@ pub struct Savepoint {
     unit: UnitOfWork,
     lent: Arc<Mutex<Lent>>,
     scope: Arc<Scope>,
+    /// What had failed before it: that it does not mend.
+    before: u64,
+    /// Whether what it was made from can be used as if the savepoint had not been there, or had been whole.
+    has_ended: bool,
+    /// Whether code has begun it that must end it.
+    is_begun: bool,
 }
 
 /// The lock that a savepoint keeps, on what it was made from.
-enum Lent {
+pub(super) enum Lent {
     Unit(OwnedMutexGuard<State>),
     Savepoint(OwnedMutexGuard<Lent>),
+    /// What it was made from has ended first.
+    Ended,
 }
 
 impl Lent {
@@ -65,6 +80,7 @@ impl Lent {
         match self {
             Self::Unit(state) => state.connection(),
             Self::Savepoint(outer) => outer.connection(),
+            Self::Ended => Err(UnitError::Finished.into()),
         }
     }
 }
@@ -117,18 +133,53 @@ impl UnitOfWork {
     {
         let lent = Lent::Unit(self.lend().await?);
         let outer = self.innermost_scope();
-        Savepoint::new(self.clone(), lent, outer).run(body).await
+        Savepoint::open(self.clone(), lent, outer)
+            .await?
+            .run(body)
+            .await
+    }
+
+    /// Begins a savepoint that the caller ends.
+    pub(super) async fn begin_savepoint(&self) -> Result<Savepoint, DbErr> {
+        let lent = Lent::Unit(self.lend().await?);
+        let outer = self.innermost_scope();
+        Ok(Savepoint::open(self.clone(), lent, outer).await?.begun())
     }
 }
 
 impl Savepoint {
-    fn new(unit: UnitOfWork, lent: Lent, outer: Option<Arc<Scope>>) -> Self {
-        let scope = Scope::new(unit.id(), outer);
-        Self {
-            unit,
+    async fn open(unit: UnitOfWork, lent: Lent, outer: Option<Arc<Scope>>) -> Result<Self, DbErr> {
+        let savepoint = Self {
+            scope: Arc::new(Scope::new(unit.id(), outer)),
             lent: Arc::new(Mutex::new(lent)),
-            scope: Arc::new(scope),
-        }
+            before: unit.failures().mark(),
+            has_ended: false,
+            is_begun: false,
+            unit,
+        };
+        // Dropped half way, it dooms.
+        savepoint.control(&savepoint.scope.open()).await?;
+        savepoint.scope.has_opened();
+        Ok(savepoint)
+    }
+
+    /// From here on, code that uses what this was begun on is refused, where it is the code that has begun it.
+    fn begun(mut self) -> Self {
+        self.is_begun = true;
+        self.unit
+            .note_begun(Begun::new(self.scope.clone(), self.lent.clone()));
+        self
+    }
+
+    /// Begins a savepoint inside this one, that the caller ends.
+    pub(super) async fn begin_savepoint(&self) -> Result<Savepoint, DbErr> {
+        let lent = Lent::Savepoint(self.lend().await?);
+        let inner = Self::open(self.unit.clone(), lent, Some(self.scope.clone()));
+        Ok(inner.await?.begun())
+    }
+
+    pub(super) fn unit(&self) -> &UnitOfWork {
+        &self.unit
     }
 
     /// Runs `body` on a savepoint inside this one, as [`UnitOfWork::savepoint`] does inside the unit: this one is
@@ -145,7 +196,8 @@ impl Savepoint {
         E: From<DbErr>,
     {
         let lent = Lent::Savepoint(self.lend().await?);
-        Self::new(self.unit.clone(), lent, Some(self.scope.clone()))
+        Self::open(self.unit.clone(), lent, Some(self.scope.clone()))
+            .await?
             .run(body)
             .await
     }
@@ -171,36 +223,57 @@ impl Savepoint {
         F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
         E: From<DbErr>,
     {
-        let unended = Unended(&self);
-        let before = self.unit.failures().mark();
-        self.control(&self.scope.open()).await?;
-        self.scope.has_opened();
-        let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
-        inside.push(self.scope.clone());
-        let result = INSIDE.scope(inside, body(&self)).await;
-        if self.unit.doom().is_some() {
-            return result.and_then(|_| Err(self.unit.noted(UnitError::Doomed.into()).into()));
-        }
-        match (result, self.scope.failure()) {
-            (Ok(answer), None) => {
-                self.control(&self.scope.keep()).await?;
-                unended.ended();
+        let result = self.inside(body(&self)).await;
+        match result {
+            Ok(answer) => {
+                self.keep().await?;
                 Ok(answer)
             }
-            (result, _) => {
-                self.unit.discard_within(&self.scope);
-                let back = self.control(&self.scope.undo()).await;
-                if back.is_ok() {
-                    unended.ended();
-                    self.unit.failures().mended_since(before);
-                }
+            Err(error) => {
                 // The body's own error says more than that of a ROLLBACK, which has doomed the unit.
-                result.and_then(|_| {
-                    let failed = || self.unit.noted(UnitError::SavepointFailed.into());
-                    Err(back.err().unwrap_or_else(failed).into())
-                })
+                let _ = self.undo().await;
+                Err(error)
             }
         }
+    }
+
+    /// Runs the savepoint's own code, to which what it was made from is refused.
+    pub(super) fn inside<T>(&self, body: impl Future<Output = T>) -> impl Future<Output = T> {
+        let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
+        inside.push(self.scope.clone());
+        INSIDE.scope(inside, body)
+    }
+
+    /// Keeps what was done in it, unless something in it has failed: then it is undone.
+    pub(super) async fn keep(mut self) -> Result<(), DbErr> {
+        if self.unit.end_begun(Some(&self.scope)).await {
+            self.scope.fail(FailureKind::Other);
+        }
+        if self.unit.doom().is_some() {
+            return Err(self.unit.noted(UnitError::Doomed.into()));
+        }
+        if self.scope.failure().is_some() {
+            let unit = self.unit.clone();
+            self.undo().await?;
+            return Err(unit.noted(UnitError::SavepointFailed.into()));
+        }
+        self.control(&self.scope.keep()).await?;
+        self.has_ended = true;
+        Ok(())
+    }
+
+    /// Undoes what was done in it.
+    pub(super) async fn undo(mut self) -> Result<(), DbErr> {
+        self.unit.end_begun(Some(&self.scope)).await;
+        // With the unit, everything is rolled back.
+        if self.unit.doom().is_some() {
+            return Ok(());
+        }
+        self.unit.discard_within(&self.scope);
+        self.control(&self.scope.undo()).await?;
+        self.has_ended = true;
+        self.unit.failures().mended_since(self.before);
+        Ok(())
     }
 
     /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, the transaction is not what it should be.
@@ -213,7 +286,13 @@ impl Savepoint {
     /// Lends the connection to one statement, or to a savepoint inside this one.
     async fn lend(&self) -> Result<OwnedMutexGuard<Lent>, DbErr> {
         self.refuse_inside()?;
-        let lent = self.lent.clone().lock_owned().await;
+        let lent = match self.lent.clone().try_lock_owned() {
+            Ok(lent) => lent,
+            Err(_) => {
+                self.unit.refuse_begun(Some(&self.scope))?;
+                self.lent.clone().lock_owned().await
+            }
+        };
         let refused = self.unit.refusal().or_else(|| {
             let failed = self.scope.failure();
             failed.map(|_| UnitError::SavepointFailed)
@@ -280,20 +359,16 @@ impl std::fmt::Debug for Savepoint {
 
 crate::database::connection::lend_as_connection_trait!(Savepoint);
 
-/// A savepoint that has not ended. Dropped before it has, it leaves what it was made from unusable.
-struct Unended<'a>(&'a Savepoint);
-
-impl Unended<'_> {
-    fn ended(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Unended<'_> {
+impl Drop for Savepoint {
+    /// Where it has not ended, it leaves what it was made from unusable.
     fn drop(&mut self) {
-        match self.0.scope.outer() {
+        let was_open = !self.is_begun || self.unit.forget_begun(&self.scope);
+        if self.has_ended || !was_open {
+            return;
+        }
+        match self.scope.outer() {
             Some(outer) => outer.fail(FailureKind::Other),
-            None => self.0.unit.abandoned(),
+            None => self.unit.abandoned(),
         }
     }
 }

@@ -136,7 +136,13 @@ pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()
 impl UnitOfWork {
     /// The innermost savepoint that the running code is inside of.
     pub(crate) fn innermost_scope(&self) -> Option<Arc<Scope>> {
-        innermost(self.id()).or_else(|| self.field_scope())
+        let inside = innermost(self.id());
+        let begun = self.begun_here();
+        let inner = match (inside, begun) {
+            (Some(inside), Some(begun)) if begun.is_within(&inside) => Some(begun),
+            (inside, begun) => inside.or(begun),
+        };
+        inner.or_else(|| self.field_scope())
     }
 
     /// The savepoint of the root field that is being resolved.
@@ -165,6 +171,11 @@ impl UnitOfWork {
 
     /// Ends the root field's savepoint. A failure that is to be kept dooms the unit: the field has swallowed it.
     pub(crate) async fn leave_field(&self, undo: bool) {
+        if let Some(field) = self.field_scope()
+            && self.end_begun(Some(&field)).await
+        {
+            field.fail(FailureKind::Other);
+        }
         let mut state = self.hold().await;
         let Some(field) = self.field().take() else {
             return;

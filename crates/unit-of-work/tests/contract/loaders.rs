@@ -19,6 +19,29 @@ on_every_engine! {
         stage.assert_whole().await;
     }
 
+    /// A list in a list: one statement for each level, however long the lists are, and however often the engine gives up the thread.
+    async fn nested_lists_share_a_batch(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        for (outer, inner) in [(2_usize, 2), (20, 20), (30, 30), (31, 31), (40, 100), (200, 50)] {
+            let query = format!("{{ items(n: {outer}) {{ items(n: {inner}) {{ marks }} }} }}");
+            let response = stage.run(&query).await;
+            assert!(response.is_ok(), "{response:?}");
+            // A batch has at most 1,000 keys.
+            let statements = 1 + (outer * inner).div_ceil(1000);
+            assert_eq!(report(&response)["statements"], statements, "{outer} x {inner} items");
+        }
+        stage.assert_whole().await;
+    }
+
+    /// A field that wakes itself until a loader has answered does not keep the loader from answering.
+    async fn field_that_wakes_itself_does_not_hold_a_batch_up(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let response = stage.run("{ marksByABusyLoader }").await;
+        assert!(response.is_ok(), "{response:?}");
+        assert_eq!(report(&response)["statements"], 1);
+        stage.assert_whole().await;
+    }
+
     /// On a snapshot what was loaded once is not loaded again.
     async fn snapshot_caches(test: TestDatabase) {
         let stage = Stage::new(test).await;

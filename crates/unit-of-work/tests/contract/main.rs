@@ -41,5 +41,6 @@ mod stage;
 mod subscriptions;
 mod telemetry;
 mod timeline;
+mod transactions;
 mod unavailable;
 mod wire;

@@ -25,7 +25,7 @@ use crate::{FailureKind, UnitError, UnitOfWork};
 mod place;
 
 use place::At;
-pub(crate) use place::{InField, asked, in_loader, in_operation, in_stream};
+pub(crate) use place::{InField, Whose, asked, in_loader, in_operation, in_stream, whose};
 
 /// Failures beyond this many are not kept. Then every error that has no code of its own is masked.
 const MOST: usize = 1000;

@@ -165,6 +165,21 @@ impl Drop for Inside<'_> {
     }
 }
 
+/// Whose code runs: a field's, a batch's, or that of a task outside of both. The same code keeps it from one poll to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whose {
+    at: At,
+    task: Option<tokio::task::Id>,
+}
+
+/// Whose code this is.
+pub(crate) fn whose() -> Whose {
+    Whose {
+        at: PLACE.with(Cell::get).at,
+        task: tokio::task::try_id(),
+    }
+}
+
 /// Where a failure of a unit belongs, if the unit is that of the running operation.
 pub(super) fn here(unit: UnitId) -> Option<At> {
     let is_own = |sink: &Sink| matches!(sink, Sink::Operation(own) if own.id() == unit);

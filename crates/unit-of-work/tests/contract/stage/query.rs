@@ -77,6 +77,20 @@ impl Query {
         Ok(ctx.loader::<MarkCounts>().load_one(0).await?)
     }
 
+    /// Polls a loader again and again, whether it was woken or not.
+    async fn marks_by_a_busy_loader(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
+        let loader = ctx.loader::<MarkCounts>();
+        let mut loaded = std::pin::pin!(loader.load_one(0));
+        let busy = std::future::poll_fn(|context| {
+            let polled = loaded.as_mut().poll(context);
+            if polled.is_pending() {
+                context.waker().wake_by_ref();
+            }
+            polled
+        });
+        Ok(busy.await?)
+    }
+
     /// Counts when it is told to.
     async fn marks_after(&self, ctx: &Context<'_>) -> Result<i64> {
         cue(ctx).proceed.notified().await;
@@ -145,6 +159,13 @@ pub struct Item {
 impl Item {
     async fn marks(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
         Ok(ctx.loader::<MarkCounts>().load_one(self.id).await?)
+    }
+
+    /// A list that is there when the loader has answered.
+    async fn items(&self, ctx: &Context<'_>, n: i32) -> Result<Vec<Self>> {
+        ctx.loader::<MarkCounts>().load_one(self.id).await?;
+        let first = (self.id + 1) * 1_000;
+        Ok((first..first + n).map(|id| Self { id }).collect())
     }
 }
 
