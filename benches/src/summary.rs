@@ -84,5 +84,5 @@ fn what(name: &str) -> String {
     } else {
         "PostgreSQL"
     };
-    format!("{engine}: {}", workload.map_or(name, Workload::what))
+    format!("{engine}: {}", workload.map_or("", Workload::what))
 }

@@ -29,7 +29,7 @@ pub struct Measure {
     pub directives: usize,
     /// Fields that the answer can have.
     pub complexity: usize,
-    /// What its fields weigh beyond being fields, as [`Sizes::weight`] says. No limit counts it.
+    /// What its fields weigh beyond being fields, as [`Sizes::weight`](crate::Sizes::weight) says. No limit counts it.
     pub weight: usize,
     /// Whether the schema is asked for.
     pub introspects: bool,

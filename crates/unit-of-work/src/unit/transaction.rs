@@ -1,4 +1,8 @@
 //! SeaORM's `TransactionTrait` on a unit, and on a savepoint: what it begins is a savepoint.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is where the methods are implemented"
+)]
 
 use std::pin::Pin;
 
