@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ledger::Clock;
 
-/// The ledger's schema, to be finished with a [`Feed`] as data, and with extensions: above all, the one that makes each operation a unit
+/// The ledger's schema, to be finished with a [`Feed`](super::Feed) as data, and with extensions: above all, the one that makes each operation a unit
 /// of work.
 #[must_use]
 pub fn schema(clock: Clock) -> LedgerSchemaBuilder {

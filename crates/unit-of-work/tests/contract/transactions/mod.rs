@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, Request, Response, Schema};
 use daybook_test_harness::{TestDatabase, on_every_engine};
-use sea_orm::{DbErr, TransactionSession, TransactionTrait};
+use sea_orm::{TransactionSession, TransactionTrait};
 use tokio::time::timeout;
 use unit_of_work::{DatabaseOptions, Report, UnitError, UnitOfWorkExtension};
 
