@@ -20,17 +20,17 @@ pub enum Code {
     EntryNotFound,
     /// The hold was captured or released before.
     HoldAlreadyResolved,
-    /// The hold can only be released any more.
+    /// The hold has expired: it can only be released.
     HoldExpired,
     /// The entry was reversed before.
     AlreadyReversed,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
-    /// A sum would not fit.
+    /// A sum would not fit 64 bits.
     AmountOutOfRange,
-    /// The input breaks a rule that it could have been checked against.
+    /// The input breaks a rule.
     BadUserInput,
-    /// Other writers were faster each time.
+    /// Other writers were faster at every attempt.
     ConflictRetriesExhausted,
 }
 

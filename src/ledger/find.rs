@@ -91,7 +91,7 @@ pub async fn accounts_by_code(
 /// The most values of a list whose statement is kept.
 const SHORT: usize = 64;
 
-/// The accounts with one of these values in a column that is unique: what clients read most.
+/// The accounts with one of these values in a unique column. Clients read nothing more often.
 async fn accounts_where<V: Clone + Into<Value>>(
     db: &impl ConnectionTrait,
     column: account::Column,
@@ -101,7 +101,7 @@ async fn accounts_where<V: Clone + Into<Value>>(
     let Some(last) = values.last().cloned() else {
         return Ok(Vec::new());
     };
-    // Short lists come in few lengths, so that few statements have to be prepared.
+    // Short lists are padded to one of a few lengths, so that few statements have to be prepared.
     let is_short = values.len() <= SHORT;
     if is_short {
         values.resize(values.len().next_power_of_two(), last);

@@ -202,8 +202,8 @@ fn deeper_than(json: &Json, levels: usize) -> bool {
     }
 }
 
-/// A whole number that was rounded when the request was read: beyond 64 bits there are only floating point numbers, and beyond 2^53
-/// those are not told from their neighbours.
+/// A whole number that was rounded when the request was read. Beyond 64 bits, numbers are read as floating point, which beyond 2^53 is not
+/// exact.
 fn rounded(json: &Json) -> Option<&serde_json::Number> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match json {

@@ -52,7 +52,7 @@ impl LockSet {
 pub struct Locking {
     /// What is locked together with the accounts that are asked for.
     pub also: LockSet,
-    /// Whether a lock that somebody else has is waited for. Where it is not, the statement fails with 55P03.
+    /// Whether to wait for a lock that another transaction has. If not, the statement fails with 55P03.
     pub waits: bool,
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn first(db: &impl ConnectionTrait, id: Uuid) -> Result<(), DbE
     Ok(())
 }
 
-/// The statement that locks and reads these accounts in the order of their ids, and those that `locking` adds.
+/// The statement that locks and reads these accounts, and those that `locking` adds, in the order of their ids.
 pub(super) fn statement(
     ids: &[Uuid],
     codes: &[String],
@@ -135,7 +135,8 @@ pub(super) fn statement(
     }
     let select = account::Entity::find()
         .filter(wanted)
-        // In that order, whatever the plan; and as what an UPDATE of totals takes, which lets foreign keys look at the account.
+        // ORDER BY fixes the order of locking, whatever the plan. This lock is the one that an UPDATE of totals takes; foreign keys can still
+        // refer to the account meanwhile.
         .order_by_asc(account::Column::Id);
     if locking.waits {
         select.lock(LockType::NoKeyUpdate)

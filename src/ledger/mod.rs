@@ -1,10 +1,10 @@
 //! The ledger: accounts, and entries that move money between them.
 //!
-//! Free functions over a connection. They neither begin nor finish a transaction, and they read no clock and roll no dice: whoever
-//! calls them lends a transaction, and passes ids and the time in: as an instant, or as a [`Clock`] where it counts when a lock was won.
+//! Free functions over a connection. They do not begin or finish a transaction, read no clock and draw no random numbers. The caller
+//! lends a transaction, and passes ids and the time in: as an instant, or as a [`Clock`] where the time must be read after a lock was won.
 //!
-//! **An error from a verb that writes means that the transaction must be rolled back** (or its savepoint): what came before
-//! the refusal stays written otherwise. Refusals come from reads and guarded statements (`UPDATE … WHERE …` that hits no row), so a
+//! **An error from a verb that writes means that the transaction must be rolled back** (or its savepoint). Otherwise what was
+//! written before the refusal stays. Refusals come from reads and guarded statements (`UPDATE … WHERE …` that hits no row), so a
 //! refusal leaves the transaction usable; the database's own constraints are the net below, and a statement that fails
 //! there ends it.
 

@@ -109,7 +109,7 @@ pub async fn open_account(
         created_at,
         latest_effective_at: None,
     };
-    // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
+    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
     let inserted = account::Entity::insert(account.clone().into_active_model())
         .on_conflict_do_nothing_on([account::Column::Code])
         .exec_without_returning(db)

@@ -5,8 +5,8 @@ use super::{Clock, PostEntry};
 use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::ConnectionTrait;
 
-/// Posts entries in their order, each as [`post_entry`](super::post_entry()) would, and those of one call at the same instant: in two
-/// statements at most, whatever their number, where none is dated back.
+/// Posts entries in their order, each as [`post_entry`](super::post_entry()) would. The entries of one call are recorded at the same
+/// instant. A call takes at most two statements, whatever the number of entries, unless one is dated back.
 ///
 /// `several` goes from call to call of one transaction, in which nothing else may post to their accounts meanwhile, and has to
 /// [end](BulkPosting::end) before the transaction does: then the accounts themselves are written.

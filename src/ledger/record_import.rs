@@ -4,9 +4,9 @@ use super::input;
 use daybook_entity::import;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 
-/// Records that a file is being imported in this transaction, unless one with the same contents was before, which is then the answer.
+/// Records that this transaction imports a file. Answers the earlier import instead, if a file with the same contents was imported.
 ///
-/// Another transaction that records the same file is waited for: it was before if it commits, and was not if it does not.
+/// Waits for another transaction that records the same file: if that commits, it is the earlier import.
 ///
 /// # Errors
 /// When the database fails.
@@ -19,7 +19,7 @@ pub async fn record_import(
     if earlier.is_some() {
         return Ok(earlier);
     }
-    // Not a plain INSERT: the unique violation of the second of two at once would end the transaction.
+    // Not a plain INSERT: where two import at once, a unique violation would abort the transaction of the second.
     let sha256 = import.sha256.clone();
     let inserted = import::Entity::insert(import.into_active_model())
         .on_conflict_do_nothing_on([import::Column::Sha256])

@@ -16,7 +16,7 @@ pub enum RegisterCurrencyError {
     Database(#[from] DbErr),
 }
 
-/// Registers a currency, unless there is one of that code already, which then stays as it is: one statement.
+/// Registers a currency in one statement. A currency that has this code already stays as it is.
 ///
 /// # Errors
 /// When the code or the exponent breaks a rule, or the database fails.

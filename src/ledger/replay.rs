@@ -1,4 +1,4 @@
-//! The whole ledger, in the order in which every entry was possible: that in which it happened.
+//! The whole ledger, in the order in which entries were posted. Posted again in this order, every entry is possible.
 
 use super::find;
 use daybook_entity::{account, currency, entry, entry_line};

@@ -1,12 +1,12 @@
-//! The texts of the statements that clients send most: to write one takes longer than to send it.
+//! The SQL texts of the most frequent statements. Building such a text takes longer than sending it.
 
 use sea_orm::{DbBackend, Statement, Value};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-/// The texts of statements by their shape, which is all that a text depends on beside the engine. Each is written once.
+/// The texts of statements, by shape. A text depends on its shape and the engine alone, and is built once.
 ///
-/// They are never forgotten: shapes have to be few.
+/// Texts are never removed, so there must be few shapes.
 pub(super) struct StatementCache<S> {
     on_sqlite: RwLock<BTreeMap<S, String>>,
     on_postgres: RwLock<BTreeMap<S, String>>,
@@ -20,7 +20,7 @@ impl<S: Ord> StatementCache<S> {
         }
     }
 
-    /// The statement that `write` writes, of this shape and with these parameters, in the order of the text.
+    /// The statement of this shape with these parameters, in the order of the text. `write` builds it the first time.
     pub(super) fn statement(
         &self,
         engine: DbBackend,

@@ -1,13 +1,13 @@
-//! What was on an account at some point: at a version, as it was known at an instant, or as it counts at an instant.
+//! The balances of an account at a point in its history: at a version, as known at an instant, or as effective at an instant.
 //!
-//! No lines are added up, however many there are.
+//! The cost does not grow with the number of lines: no lines are added up.
 //!
 //! **A version**: the line that made it has the posted balance after it; the last row of `account_pending` up to it has the
 //! pending totals.
 //!
 //! **As it was known at an instant**: the last version that was recorded by then. Versions are numbered without a gap and are recorded
-//! in their order, for the clock is read when the account is locked; so a binary search finds it, one line a step. (Where several
-//! servers post, this is off by as much as their clocks are apart.)
+//! in their order, because the clock is read while the account is locked. So a binary search finds the version, one line a step. (Where
+//! several servers post, this is off by as much as their clocks differ.)
 //!
 //! **As it counts at an instant**: whatever has come to be known since. Let M(v) be the latest instant that a line up to version v
 //! counts from; it never falls, so a binary search finds the last v with M(v) up to the instant. All lines up to v count. Of those after it
@@ -102,7 +102,7 @@ struct Row {
 
 impl Row {
     fn balances(&self) -> Result<BalancesAt, DbErr> {
-        // The result is a sum over lines that fits, and what is on the way to it need not.
+        // The result fits 64 bits; the terms on the way to it need not.
         let sum = |at: i64, before: i64, late: i64| {
             let sum = i128::from(at) - i128::from(before) + i128::from(late);
             i64::try_from(sum).map_err(|_| DbErr::Type(format!("{sum} is no balance")))

@@ -16,7 +16,7 @@ impl Parameters {
     }
 }
 
-/// Of the line that made `version` of the account that `search` is at: `column`, on whichever side it touches the account.
+/// SQL for `column` of the line that made `version` of an account, once for each side on which a line can touch the account.
 fn of_line(from: &str, version: &str, column: impl Fn(&str) -> String) -> [String; 2] {
     ["debit", "credit"].map(|side| {
         let column = column(side);
@@ -68,7 +68,7 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
                     )
                 })
                 .collect();
-            // A range each, and not a join with a list of ranges, for which PostgreSQL reads all of `late_total`.
+            // One condition for each range. For a join with a list of ranges, PostgreSQL would read all of `late_total`.
             (
                 search(&ids, &latest, &until),
                 Some(ranges.join(" UNION ALL ")),
@@ -118,8 +118,8 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
     Statement::from_sql_and_values(db.get_database_backend(), sql, parameters.0)
 }
 
-/// For each account the last version whose `instant` is at most `until`: from the largest power of two downwards, each step is taken
-/// where it leads to such a version. `instant` may not fall from one version to the next.
+/// For each account, the last version whose `instant` is at most `until`, by binary search: steps are powers of two, from the largest
+/// down, and a step is taken where it leads to such a version. `instant` must not decrease from one version to the next.
 fn search(ids: &str, instant: &str, until: &str) -> String {
     format!(
         "search(account_id, newest, version, step) AS (

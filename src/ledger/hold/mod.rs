@@ -5,8 +5,8 @@
 //! RELEASE frees all. That there is only one is a unique constraint; of two clients at the same instant one waits for the other and
 //! is refused.
 //!
-//! An expired hold cannot be captured any more. It still counts until it is released, by whoever does: time alone changes no
-//! balance, for a balance that changed without an entry could not be recomputed.
+//! An expired hold can no longer be captured. It still counts until somebody releases it. Time alone changes no balance, because a balance
+//! that changed without an entry could not be recomputed.
 
 mod error;
 mod expired;
@@ -81,7 +81,7 @@ pub async fn place_hold(
         draft.expires_at = Some(expires_at);
     }
     let placed = post_entry::written(draft.id, posting::write(db, draft, clock).await)?;
-    // As of when it is recorded: it may have waited for the accounts.
+    // Compared with the time of recording, since the hold may have waited for its accounts.
     let recorded_at = placed.entry.recorded_at;
     if placed.entry.expires_at.is_some_and(|at| at <= recorded_at) {
         let problem = "is not in the future: a hold that has expired cannot be captured";

@@ -1,9 +1,9 @@
-//! Writes many entries: as one after the other would, in as many statements a batch as one of them takes.
+//! Writes many entries. The result is that of posting them one after the other; a batch takes as many statements as one entry does.
 //!
 //! Their accounts are locked when an entry first names them, and stay locked until the transaction ends, so what is known of them stays
 //! true: each entry is checked against the accounts as those before it leave them. The rows of a batch are written together. The
-//! accounts' own are written once, at the end: PostgreSQL keeps every version of a row that a transaction writes until it has ended, and
-//! would read all of them each time. What is said of one entry in the module above holds for each.
+//! rows of the accounts are written once, at the end: PostgreSQL keeps every version of a row that a transaction writes until the
+//! transaction ends, and would read all of them each time. What the module above says of one entry holds for each of these.
 
 use super::apply::applied;
 use super::draft::Draft;
@@ -40,7 +40,7 @@ pub enum PostEntriesError {
 #[derive(Default)]
 pub struct BulkPosting {
     locked: Locked,
-    /// Written down in no account yet.
+    /// Not yet written to the accounts' rows.
     movements: BTreeMap<Uuid, Movement>,
 }
 
@@ -94,7 +94,7 @@ impl BulkPosting {
         Ok(())
     }
 
-    /// Writes the accounts down.
+    /// Writes the rows of the accounts.
     ///
     /// # Errors
     /// When the database fails. The transaction must then be rolled back.

@@ -1,6 +1,6 @@
-//! What is written beside a line that counts from an earlier instant than one before it on the same account.
+//! What is written in addition for a *late* line: one that counts from an earlier instant than a line before it on the same account.
 //!
-//! The account's row is locked by then, so what is read here does not change, and the buckets are nobody else's.
+//! The account's row is locked, so what is read here does not change, and nobody else writes these buckets.
 
 use super::error::PostEntryError;
 use super::movement::out_of_range;
@@ -16,7 +16,7 @@ use sea_orm::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What history needs of the late ones among the lines of entries that were written: nothing where none is, as for most.
+/// What history needs of the late lines of the entries that were written. Most entries have none, and then nothing is written.
 #[derive(Default)]
 pub(super) struct Late {
     /// Up to where each account's late lines are summed up.
@@ -127,7 +127,8 @@ async fn last(
         .await
 }
 
-/// `None` when what late lines have set aside and freed does not fit any more. What they posted does: it is part of totals that fit.
+/// `None` when the sums of what late lines have set aside and freed no longer fit. The sums of what they posted fit, as part of totals
+/// that do.
 fn add(sum: &mut late_line::Model, change: &Change) -> Option<()> {
     let held = change.debits_pending.abs() + change.credits_pending.abs();
     sum.version = change.version;

@@ -1,6 +1,7 @@
 //! Writes an entry of any kind: all of its lines, or none.
 //!
-//! In the good case two statements on PostgreSQL, whatever the number of accounts and lines; on SQLite three and one an account:
+//! An entry that is accepted takes two statements on PostgreSQL, whatever the number of its accounts and lines. On SQLite it takes three
+//! statements, and one more for each account. The steps:
 //!
 //! 1. read the accounts and lock them, all of them in one statement, in the order of their ids (`FOR NO KEY UPDATE`; on SQLite the
 //!    transaction has the write lock already),
@@ -63,7 +64,7 @@ pub(super) async fn write(
     draft: Draft,
     clock: &Clock,
 ) -> Result<Option<PostedEntry>, PostEntryError> {
-    // What resolves a hold has up to two lines for each of the hold's, and none that a caller wrote.
+    // Not for what resolves a hold: its lines are made from the hold's (up to two for each), not written by a caller.
     if draft.resolves_id.is_none() {
         resolve::check(&draft.lines, &draft.expect)?;
     }
@@ -73,14 +74,14 @@ pub(super) async fn write(
     let [draft] = drafts;
     let Resolved { lines, movements } = resolve::resolve(&locked, &draft.lines, &draft.expect)?;
     let has_rival = draft.has_rival();
-    // The accounts are ours from here on. Whoever has them next records later, and counts from later where nobody says otherwise.
+    // The accounts are locked from here on. The next entry on them is recorded later, and by default also counts from later.
     let entry = draft.recorded_at(input::instant("now", clock.now())?);
     let failed = |source| PostEntryError::Database {
         entry_id: entry.id,
         source,
     };
-    // The second of two rivals may read what the first has done to the accounts. It is to hear of the first, and not of its traces: so
-    // it is refused by what it read only after the insert, which knows of the first.
+    // Report the rival itself, not its effects on the accounts: insert first, then check the accounts. The second of two rivals may read
+    // balances that the first has changed, and only the insert knows that there was a first.
     if has_rival && !insert_once(db, &entry).await.map_err(failed)? {
         return Ok(None);
     }
@@ -113,15 +114,15 @@ pub(super) async fn write(
     }))
 }
 
-/// Inserts the entry. `false` when it would be the second to resolve or reverse an entry: a race with another operation, which only
-/// a database with concurrent writers can have, and which this waits out. The caller has read before what was there already.
+/// Inserts the entry. `false` when another operation has resolved or reversed the same entry meanwhile. This waits until that operation
+/// has ended. The caller has checked before that nothing had resolved or reversed it; only concurrent writers (PostgreSQL) can race here.
 async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<bool, DbErr> {
     let once = if entry.resolves_id.is_some() {
         entry::Column::ResolvesId
     } else {
         entry::Column::ReversesId
     };
-    // Not a plain INSERT: its unique violation would end the transaction, this is just a row less.
+    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
     let inserted = entry::Entity::insert(entry.clone().into_active_model())
         .on_conflict_do_nothing_on([once])
         .exec_without_returning(db)

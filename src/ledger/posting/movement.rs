@@ -33,7 +33,7 @@ pub(super) struct Movement {
 }
 
 impl Movement {
-    /// Both of them: the sums fit, for the accounts take one after the other.
+    /// Both movements together. The sums fit, because the account accepts one after the other.
     pub(super) fn add_all(&mut self, other: &Self) {
         self.debits += other.debits;
         self.credits += other.credits;
@@ -64,7 +64,7 @@ impl Movement {
 
     /// What the entry takes from the account where its limit is concerned, what it sets aside included; negative when it gives.
     ///
-    /// Clamped: an entry that posts and sets aside beyond 64 bits is refused by the range before.
+    /// Clamped to 64 bits. An entry beyond that range was refused before this is asked.
     fn requested(&self, policy: LimitPolicy) -> i64 {
         match policy {
             LimitPolicy::NoCreditOverdraft => self

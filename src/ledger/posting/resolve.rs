@@ -56,7 +56,7 @@ pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(
     Ok(())
 }
 
-/// Accounts that are locked, by what callers call them.
+/// Accounts that are locked, by the names that callers use for them.
 #[derive(Default)]
 pub(super) struct Locked {
     /// By id, in their order, as they are to be before the next entry.
@@ -182,7 +182,7 @@ pub(super) async fn lock(
     };
     let accounts = account::Model::find_by_statement(statement).all(db).await;
     let accounts = accounts.map_err(|source| PostEntryError::Accounts { source })?;
-    // An account that is named in two ways is read again, and is as it was left.
+    // An account that a caller names in two ways (id and code) is read again. What entries before have made of it is kept.
     let accounts = accounts.into_iter();
     let accounts = accounts.filter(|it| !locked.accounts.contains_key(&it.id));
     locked.add(accounts.collect());

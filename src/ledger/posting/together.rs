@@ -1,4 +1,4 @@
-//! Statements that need nothing of each other's results: one round trip where the engine can.
+//! Statements that do not depend on each other's results: they are sent in one round trip where the engine can.
 
 use crate::ledger::statement_cache::StatementCache;
 use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithQuery};
@@ -11,7 +11,7 @@ use std::any::TypeId;
 /// Rows of one INSERT: within every engine's number of parameters.
 const ROWS: usize = 1000;
 
-/// Statements of at most so many rows have a text that is kept: there are less than a thousand such.
+/// The texts of statements with at most so many rows are kept. There are fewer than a thousand of them.
 const KEPT: usize = 8;
 
 /// One of the statements that go together.

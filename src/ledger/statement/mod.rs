@@ -1,8 +1,8 @@
 //! Statements: the lines of an account in the order in which they were posted, with the balance after each.
 //!
-//! Versions are numbered without a gap, one a line, so without a filter a page is a range of versions that is known before the database
-//! is asked: which pages lie beside it is known as well, and the pages of any number of accounts are one statement. With a filter a page
-//! is read on from its cursor until it is full; here too the pages of many accounts are one statement.
+//! Each line adds one version to its account, without gaps. So without a filter, a page is a range of versions that is known before the
+//! database is asked, and it is known whether there are pages beside it. With a filter, lines are read from the cursor on until the page
+//! is full. Either way, one statement reads the pages of any number of accounts.
 
 mod read;
 
@@ -108,9 +108,9 @@ pub struct StatementRequest {
 #[derive(Clone, Copy, Debug)]
 struct StatementWindow {
     count: i64,
-    /// Whether the page is at the end of the versions that are left by the cursors, and not at their beginning.
+    /// Whether the page is taken from the end of the versions between the cursors, rather than from the beginning.
     at_end: bool,
-    /// The first and the last version that the cursors leave.
+    /// The first and the last version between the cursors.
     versions: (i64, i64),
 }
 

@@ -73,7 +73,7 @@ pub fn whole_statement<S: std::borrow::Borrow<StatementSlice>>(
         let last = parameters.len();
         ranges.push(format!("(${}, ${}, ${last})", last - 2, last - 1));
     }
-    // CROSS, because SQLite then keeps to that order; left to itself it reads all lines, and looks each up in the list of slices.
+    // CROSS makes SQLite keep this order of the join. Otherwise it reads all lines, and looks each up in the list of slices.
     let side = |side: &str| {
         format!(
             "SELECT '{side}' AS side, entry_line.* FROM slice CROSS JOIN entry_line
@@ -148,7 +148,7 @@ fn searched(
     let mut join = "";
     let filter = &search.filter;
     if let Some(effects) = &filter.effects {
-        // Words of this program, not of a client; none at all lets nothing through.
+        // These are words of this program, never of a client. An empty list lets no line through.
         let effects: Vec<String> = effects
             .iter()
             .map(|effect| format!("'{}'", effect.to_value()))

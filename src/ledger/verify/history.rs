@@ -1,4 +1,4 @@
-//! What is kept so that history need not be added up, against what adding it up makes.
+//! Checks the sums that history keeps against sums over the lines.
 
 use super::checks::{TOUCHED, rows, sum};
 use super::{CheckedAccount, Difference};

@@ -4,8 +4,8 @@
 //! choice. Several statements make up one check, so it needs one snapshot: run it in a query's unit (REPEATABLE READ on PostgreSQL), or
 //! entries posted meanwhile look like differences.
 //!
-//! Most of what it looks for cannot be written, since the database refuses it; it looks nevertheless, because a dropped constraint, a
-//! restored file or a bug below would show nowhere else. Damage beyond 64 bits is reported on PostgreSQL, and fails the check
+//! The database's constraints refuse most of what this looks for. It looks all the same: a dropped constraint, a restored file or a bug
+//! in the database would show nowhere else. Damage beyond 64 bits is reported on PostgreSQL, and fails the check
 //! with "integer overflow" on SQLite.
 
 mod checks;
