@@ -51,6 +51,34 @@ async fn a_full_disk_is_told_and_recovered_from() {
     assert_eq!(server.entries(&place).await, acknowledged);
 }
 
+/// Many post at once while it fills up, and share COMMITs that find no room: nobody is told of an entry that is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_share_a_commit_are_all_there_or_refused_on_a_full_disk() {
+    let place = Place::new();
+    let mount = format!(
+        "mount -t tmpfs -o size=4m tmpfs {}",
+        place.folder().display()
+    );
+    let server = Server::start_in(&mount, &place.url(), &[]);
+    server.open_accounts().await;
+    let fills = async || {
+        let mut refused = 0;
+        while refused < 3 {
+            let code = server.post(20_000).await.expect("an answer");
+            assert!(code.is_empty() || code == "DATABASE_FULL", "{code}");
+            refused += usize::from(!code.is_empty());
+            assert!(server.acknowledged() < 5000, "the disk does not fill up");
+        }
+    };
+    futures_util::future::join_all((0..16).map(|_| fills())).await;
+    assert_eq!(server.entries(&place).await, server.acknowledged());
+    let metrics = server.get("/metrics").await;
+    assert!(
+        metrics.contains("\nunit_of_work_commits_shared_total "),
+        "{metrics}"
+    );
+}
+
 /// A file system that meets an error is made read-only by the kernel, with all files open. ext4 can be made to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_system_that_becomes_read_only_loses_no_entry() {

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -14,6 +15,7 @@ use async_graphql::{
     extensions::apollo_persisted_queries::{ApolloPersistedQueries, LruCacheStorage},
 };
 use daybook_test_harness::{Engine, TestDatabase, eventually};
+use futures_util::poll;
 use sea_orm::IsolationLevel;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -26,7 +28,8 @@ use unit_of_work::{
 use crate::{
     logs::Logs,
     persisted::named,
-    stage::{PATIENCE, Query, Stage, codes, data, lock, report},
+    shared_commits::queued,
+    stage::{PATIENCE, Query, Stage, codes, data, ended, lock, report},
 };
 
 use super::{feature::*, schema::*};
@@ -34,6 +37,7 @@ use super::{feature::*, schema::*};
 pub(super) struct Scene {
     pub(super) stage: Stage,
     pub(super) conflicts: Arc<Conflicts>,
+    pub(super) neighbour_has_met: Arc<HasMet>,
     pub(super) logs: Logs,
     pub(super) plain: Retrying<PairSchema>,
     pub(super) in_parts: Retrying<PairSchema>,
@@ -52,6 +56,7 @@ impl Scene {
             .execute(&create_table(stage.database.backend()))
             .await;
         let conflicts = Arc::<Conflicts>::default();
+        let neighbour_has_met = Arc::<HasMet>::default();
         let schema = |in_parts| {
             let units = UnitOfWorkExtension::new(stage.database.clone())
                 .report(Report::InExtensions)
@@ -62,6 +67,7 @@ impl Scene {
                 .extension(ApolloPersistedQueries::new(LruCacheStorage::new(10_000)))
                 .data(Arc::clone(&stage.cue))
                 .data(Arc::clone(&conflicts))
+                .data(Arc::clone(&neighbour_has_met))
                 .finish();
             let mut policy = unit_of_work::RetryPolicy::default();
             policy.attempts = 1000;
@@ -69,6 +75,7 @@ impl Scene {
         };
         Self {
             conflicts: Arc::clone(&conflicts),
+            neighbour_has_met: Arc::clone(&neighbour_has_met),
             logs: Logs::of_this_process(),
             plain: schema(false),
             in_parts: schema(true),
@@ -86,6 +93,7 @@ impl Scene {
         lock(&self.stage.cue.effects).clear();
         self.conflicts.left.store(0, Ordering::SeqCst);
         self.conflicts.met.store(0, Ordering::SeqCst);
+        self.neighbour_has_met.0.store(false, Ordering::SeqCst);
     }
 
     pub(super) async fn keys(&self) -> i64 {
@@ -125,6 +133,11 @@ impl<'a> Case<'a> {
         } else {
             ""
         };
+        let begins = if features.contains(&Transaction) {
+            "begins"
+        } else {
+            ""
+        };
         let is_postgres = scene.stage.test.engine() == Engine::Postgres;
         let setting = if features.contains(&Settings) && is_postgres {
             "setting"
@@ -132,7 +145,7 @@ impl<'a> Case<'a> {
             ""
         };
         let text = format!(
-            "mutation {name} {{ effects conflicts before: mark(name: \"before\") {savepoint} {setting} {} after: mark(name: \"after\") }}",
+            "mutation {name} {{ effects conflicts before: mark(name: \"before\") {savepoint} {begins} {setting} {} after: mark(name: \"after\") }}",
             scenario.field()
         );
         Self {
@@ -224,6 +237,9 @@ impl<'a> Case<'a> {
             request.query.clone_from(&self.text);
             assert!(self.executor().execute(request).await.is_err());
         }
+        if self.has_neighbour() {
+            return self.send_beside_a_neighbour().await;
+        }
         if !self.has(Conflict) {
             return self.send().await;
         }
@@ -251,6 +267,32 @@ impl<'a> Case<'a> {
             }
             () = &mut released => sending.await,
         }
+    }
+
+    /// Where the file is to be busy, nobody else has the writer.
+    fn has_neighbour(&self) -> bool {
+        self.has(Neighbour) && !self.has(Conflict)
+    }
+
+    /// Sends it while another mutation has the writer, and lets that one go on when this one has come as far as it comes by itself.
+    async fn send_beside_a_neighbour(&self) -> Response {
+        let scene = self.scene;
+        let neighbour = queued({
+            let retrying = scene.plain.clone();
+            async move { retrying.execute("mutation { neighbour }".into()).await }
+        })
+        .await;
+        scene.stage.cue.reached().await;
+        let mut sending = Box::pin(self.send());
+        let refused = poll!(&mut sending);
+        scene.stage.cue.proceed();
+        let response = match refused {
+            Poll::Ready(response) => response,
+            Poll::Pending => sending.await,
+        };
+        let neighbour = ended(neighbour).await;
+        assert!(neighbour.is_ok(), "{self}: {neighbour:?}");
+        response
     }
 
     pub(super) async fn check(&self) {
@@ -330,6 +372,9 @@ impl<'a> Case<'a> {
 
     pub(super) async fn check_database(&self, expected: &Expected) {
         let mut marks = BTreeSet::new();
+        if self.has_neighbour() {
+            marks.insert("neighbour");
+        }
         if expected.is_committed {
             marks.extend(["before", "after"]);
             if self.scenario == Fine {
@@ -337,6 +382,9 @@ impl<'a> Case<'a> {
             }
             if self.has(Savepoint) {
                 marks.insert("instead");
+            }
+            if self.has(Transaction) {
+                marks.insert("begun");
             }
             if self.has(Batch) {
                 marks.insert("batched");

@@ -11,6 +11,10 @@ pub(super) enum Feature {
     FieldSavepoints,
     /// A field does something in a savepoint, which is undone.
     Savepoint,
+    /// A field begins SeaORM's transactions: one is kept, one is rolled back.
+    Transaction,
+    /// Another mutation has the writer when this one arrives; where the engine has one writer, they share a COMMIT if they may.
+    Neighbour,
     /// The second operation of a batch that is all or nothing.
     Batch,
     Settings,
@@ -26,14 +30,16 @@ pub(super) enum Feature {
 
 pub(super) use Feature::{
     Batch, Conflict, Deadline, DryRun as Dry, FieldSavepoints, HashOnly, Isolation as Isolated,
-    Key, Savepoint, Settings, Timeline,
+    Key, Neighbour, Savepoint, Settings, Timeline, Transaction,
 };
 
-pub(super) const FEATURES: [Feature; 11] = [
+pub(super) const FEATURES: [Feature; 13] = [
     Dry,
     Key,
     FieldSavepoints,
     Savepoint,
+    Transaction,
+    Neighbour,
     Batch,
     Settings,
     Isolated,

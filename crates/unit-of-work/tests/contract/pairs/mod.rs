@@ -35,7 +35,7 @@ on_every_engine! {
     async fn every_two_features_of_a_mutation(test: TestDatabase) {
         let scene = Scene::new(test).await;
         let pairs = pairs();
-        assert_eq!(pairs.len(), 1 + 11 + 55);
+        assert_eq!(pairs.len(), 1 + 13 + 78);
         for features in pairs {
             for scenario in SCENARIOS {
                 Case::new(&scene, &features, scenario).check().await;
@@ -52,7 +52,7 @@ on_every_engine! {
         for features in pairs() {
             for text in ["{ marks }", "{ marks items(n: 2) { marks } }", "{ marks write }"] {
                 let mut case = Case::new(&scene, &features, Fine);
-                if case.has(Conflict) || case.has(Savepoint) {
+                if [Conflict, Savepoint, Transaction, Neighbour].into_iter().any(|it| case.has(it)) {
                     continue;
                 }
                 case.text = text.replacen('{', &format!("query {} {{", case.name), 1);

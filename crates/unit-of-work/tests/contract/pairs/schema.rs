@@ -2,11 +2,11 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Object, Result, Schema};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, TransactionSession, TransactionTrait};
 use unit_of_work::ContextExt;
 
 use crate::stage::{Cue, Query, insert_mark, lock};
@@ -18,9 +18,17 @@ pub(super) struct Conflicts {
     pub(super) met: AtomicU32,
 }
 
+/// Whether the mutation beside the one that is tested has been at the cue.
+#[derive(Default)]
+pub(super) struct HasMet(pub(super) AtomicBool);
+
 pub(super) struct Mutation;
 
 #[Object]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is what code does that knows nothing of units"
+)]
 impl Mutation {
     async fn effects(&self, ctx: &Context<'_>) -> bool {
         let leave = |what: &'static str| {
@@ -92,6 +100,27 @@ impl Mutation {
             .await;
         assert!(tried.is_err());
         insert_mark(ctx.unit(), "instead").await?;
+        Ok(Some(true))
+    }
+
+    /// Begins two transactions as code does that knows nothing of units.
+    async fn begins(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        let undone = ctx.unit().begin().await?;
+        insert_mark(&undone, "begun").await?;
+        undone.rollback().await?;
+        let kept = ctx.unit().begin().await?;
+        insert_mark(&kept, "begun").await?;
+        kept.commit().await?;
+        Ok(Some(true))
+    }
+
+    /// Keeps the writer until the other mutation has come; where it is run again, it does not wait again.
+    async fn neighbour(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+        insert_mark(ctx.unit(), "neighbour").await?;
+        let has_met = ctx.data_unchecked::<Arc<HasMet>>();
+        if !has_met.0.swap(true, Ordering::SeqCst) {
+            ctx.data_unchecked::<Arc<Cue>>().meet().await;
+        }
         Ok(Some(true))
     }
 
