@@ -64,7 +64,7 @@ async fn entries_that_share_a_commit_are_all_there_or_refused_on_a_full_disk() {
     let fills = async || {
         let mut refused = 0;
         while refused < 3 {
-            let code = server.post(20_000).await.expect("an answer");
+            let code = server.post(3000).await.expect("an answer");
             assert!(code.is_empty() || code == "DATABASE_FULL", "{code}");
             refused += usize::from(!code.is_empty());
             assert!(server.acknowledged() < 5000, "the disk does not fill up");
