@@ -6,7 +6,7 @@ use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::ConnectionTrait;
 
 /// Posts entries in their order, each as [`post_entry`](super::post_entry()) would. The entries of one call are recorded at the same
-/// instant. A call takes at most two statements, whatever the number of entries, unless one is dated back.
+/// instant. A call takes at most two round trips, whatever the number of entries, unless one is dated back.
 ///
 /// `several` goes from call to call of one transaction, in which nothing else may post to their accounts meanwhile, and has to
 /// [end](BulkPosting::end) before the transaction does: then the accounts themselves are written.

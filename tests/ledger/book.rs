@@ -169,7 +169,7 @@ impl Book {
             .await
     }
 
-    /// The plan of a statement, in one text.
+    /// The plan of a statement, or of each of several in one text.
     pub(crate) async fn plan(&self, statement: Statement) -> String {
         let Statement { sql, values, .. } = statement;
         let (explain, column) = match self.engine {
@@ -178,7 +178,7 @@ impl Book {
         };
         let statement = Statement::from_sql_and_values(
             self.db.get_database_backend(),
-            format!("{explain} {sql}"),
+            format!("{explain} {}", sql.replace("; ", &format!("; {explain} "))),
             values.unwrap(),
         );
         let rows = self.db.query_all_raw(statement).await.unwrap();

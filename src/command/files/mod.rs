@@ -29,6 +29,10 @@ use progress::Progress;
 /// A day: it is one transaction, however long the file, and nobody waits for it.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// SQLite's page cache for an import, in bytes. With SQLite's own 2 MB, a third of the time of an import of 200,000 entries goes into pages that are written again and
+/// again, because the indexes by account change all over.
+const PAGE_CACHE: u64 = 16 << 20;
+
 /// Writes the ledger to the file, or to standard output; says how much on standard error.
 ///
 /// # Errors
@@ -123,7 +127,7 @@ pub async fn import(settings: ImportSettings, clock: Clock) -> Result<String, St
     let surveyed = survey(&mut file, settings.format, symbols);
     let (survey, sha256) = surveyed.map_err(|error| nothing(with_causes(&error)))?;
 
-    let database = database::connect(&settings.database, options()).await?;
+    let database = database::connect(&settings.database, options().page_cache(PAGE_CACHE)).await?;
     database::migrate(&settings.database).await?;
     let outcome = database
         .write(async |unit| {

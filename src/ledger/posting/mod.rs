@@ -1,12 +1,11 @@
 //! Writes an entry of any kind: all of its lines, or none.
 //!
-//! An entry that is accepted takes two statements on PostgreSQL, whatever the number of its accounts and lines. On SQLite it takes three
-//! statements, and one more for each account. The steps:
+//! An entry that is accepted takes two round trips, whatever the number of its accounts and lines. The steps:
 //!
 //! 1. read the accounts and lock them, all of them in one statement, in the order of their ids (`FOR NO KEY UPDATE`; on SQLite the
 //!    transaction has the write lock already),
 //! 2. write the entry, the accounts' totals and the lines (where they change what is pending, the pending totals after them as
-//!    well): in one statement where the engine can ([`together`]), one after the other elsewhere.
+//!    well): in one statement where the engine can, else in one text of several ([`together`]).
 //!
 //! Lines that are late (see [`history`](super::history)) bring their sums in statements of their own: they can have more parameters than
 //! one statement takes. What ends or undoes an entry is inserted by itself before the rest, for only the database knows whether it is the

@@ -1,7 +1,7 @@
-//! Statements that do not depend on each other's results: they are sent in one round trip where the engine can.
+//! Statements that do not depend on each other's results: they are sent in one round trip.
 
 use crate::ledger::statement_cache::StatementCache;
-use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, WithQuery};
+use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, Values, WithQuery};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     QueryTrait, Statement, Value,
@@ -69,7 +69,8 @@ where
     rows.chunks(ROWS).map(|rows| Box::new(Insert(rows)) as _)
 }
 
-/// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; elsewhere in their order.
+/// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; elsewhere one after the other, in one turn
+/// of the connection's thread.
 ///
 /// None may read what another writes.
 pub(super) async fn execute(
@@ -77,15 +78,8 @@ pub(super) async fn execute(
     parts: Vec<Box<dyn Part + '_>>,
 ) -> Result<(), DbErr> {
     let engine = db.get_database_backend();
-    let Some((last, others)) = parts.split_last() else {
-        return Ok(());
-    };
-    if engine == DbBackend::Postgres {
+    if let Some((last, others)) = parts.split_last() {
         db.execute_raw(statement(engine, others, &**last)).await?;
-        return Ok(());
-    }
-    for part in &parts {
-        db.execute_raw(statement(engine, &[], &**part)).await?;
     }
     Ok(())
 }
@@ -104,15 +98,12 @@ fn statement(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) 
 }
 
 fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
+    if engine != DbBackend::Postgres {
+        return in_order(engine, others, last);
+    }
     let last = last.write();
     if others.is_empty() {
-        return match last {
-            SubQueryStatement::InsertStatement(insert) => engine.build(&insert),
-            SubQueryStatement::UpdateStatement(update) => engine.build(&update),
-            SubQueryStatement::DeleteStatement(delete) => engine.build(&delete),
-            SubQueryStatement::SelectStatement(select) => engine.build(&select),
-            SubQueryStatement::WithStatement(with) => engine.build(&with),
-        };
+        return build(engine, last);
     }
     // Not `WithClause::query`, which copies all that is in the clause.
     let mut with = WithQuery::new();
@@ -124,4 +115,34 @@ fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> S
         with.cte(expression);
     }
     engine.build(with.query(last))
+}
+
+/// The driver executes one statement of a text after the other, and each takes its parameters (`?`) where the one before it ends.
+fn in_order(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
+    let mut statement = build(engine, last.write());
+    if others.is_empty() {
+        return statement;
+    }
+    let (mut text, mut parameters) = (String::new(), Vec::new());
+    for part in others {
+        let Statement { sql, values, .. } = build(engine, part.write());
+        text += &sql;
+        text += "; ";
+        parameters.extend(values.into_iter().flat_map(|values| values.0));
+    }
+    text += &statement.sql;
+    parameters.extend(statement.values.into_iter().flat_map(|values| values.0));
+    statement.sql = text;
+    statement.values = Some(Values(parameters));
+    statement
+}
+
+fn build(engine: DbBackend, statement: SubQueryStatement) -> Statement {
+    match statement {
+        SubQueryStatement::InsertStatement(insert) => engine.build(&insert),
+        SubQueryStatement::UpdateStatement(update) => engine.build(&update),
+        SubQueryStatement::DeleteStatement(delete) => engine.build(&delete),
+        SubQueryStatement::SelectStatement(select) => engine.build(&select),
+        SubQueryStatement::WithStatement(with) => engine.build(&with),
+    }
 }
