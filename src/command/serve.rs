@@ -11,7 +11,7 @@ use crate::{
     database,
     error::StartError,
     graphql::{self, Feed, FeedOptions, LedgerSchema},
-    http::{self, Options, RequestErrors, Stop, Stopped, TlsListener, Tokens},
+    http::{self, Access, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
         log::ShrinkLog, notify::Notify, sweep::Sweep, watch::Watch,
@@ -42,15 +42,17 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     warn_of_weaknesses(&database).await;
     let clock = recording_clock(&database, &settings).await?;
 
-    let mut options = Options::new(database::readiness(&database), graphql::operation_schema()?);
+    let mut options = http::options(database::readiness(&database), graphql::operation_schema()?);
     options.operations = graphql::operations();
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
     options.metrics_apart = settings.metrics_listen.is_some();
-    options.tokens = match settings.tokens.clone() {
+    let tokens = match settings.tokens.clone() {
         Some(settings) => Some(tokens(settings).await?),
         None => None,
     };
-    let tokens = options.tokens.clone();
+    if let Some(tokens) = tokens.clone() {
+        options.authentication = Access::Tokens(tokens);
+    }
     options.origins = settings.origins.clone();
     options.hosts = settings.hosts.clone();
     options.connections = settings.connections;
@@ -60,7 +62,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     if settings.playground {
         options = options.pages(http::playground::router());
         // Its panel draws them.
-        options.most_told = Report::Timeline;
+        options.switches = http::reports(Report::Timeline);
     }
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
     let limits = (settings.deadline, settings.limits.answer_bytes);

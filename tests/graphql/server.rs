@@ -74,7 +74,7 @@ impl Ledger {
         let database = database::connect(&url, options).await.unwrap();
         database::migrate(&url).await.unwrap();
         let schema = graphql::operation_schema().unwrap();
-        let mut options = Options::new(database::readiness(&database), schema);
+        let mut options = http::options(database::readiness(&database), schema);
         options.operations = graphql::operations();
         set(&mut options);
         let schema = serve::schema(&database, deadline, options.limits.answer_bytes);

@@ -1,6 +1,6 @@
 //! Who may do what over HTTP: tokens and scopes.
 
-use daybook::http::{Keys, READ, Tokens, WRITE};
+use daybook::http::{Access, Keys, READ, Tokens, WRITE};
 use ring::hmac;
 use serde_json::{Value as Json, json};
 
@@ -22,7 +22,11 @@ pub(super) async fn guarded() -> Server {
 
 async fn guarded_by(keys: Keys) -> Server {
     let tokens = Tokens::new(keys, "issuer", "daybook");
-    Server::start_with(|options| options.tokens = Some(tokens), DEFAULT_STOP).await
+    Server::start_with(
+        |options| options.authentication = Access::Tokens(tokens),
+        DEFAULT_STOP,
+    )
+    .await
 }
 
 async fn ask(server: &Server, token: &str, query: &str) -> Answer {

@@ -73,7 +73,7 @@ impl Server {
 
     async fn start_with(configure: impl FnOnce(&mut Options), stop_times: Stop) -> Self {
         let toy = Toy::default();
-        let mut options = Options::new(toy.readiness(), toy::definition());
+        let mut options = http::options(toy.readiness(), toy::definition());
         configure(&mut options);
         let app = http::app(toy.schema(), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

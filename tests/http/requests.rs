@@ -224,7 +224,11 @@ async fn a_body_over_the_limit_is_413_chunked_or_not() {
 #[tokio::test]
 async fn what_is_told_of_the_unit_is_for_those_who_ask() {
     for most in [Report::InExtensions, Report::Timeline] {
-        let server = Server::start_with(|options| options.most_told = most, DEFAULT_STOP).await;
+        let server = Server::start_with(
+            |options| options.switches = daybook::http::reports(most),
+            DEFAULT_STOP,
+        )
+        .await;
         let most = format!("{most:?}");
         for (asked, told) in [
             ("off", "Off"),

@@ -191,7 +191,7 @@ impl Tokens {
 
 /// Who sends a request, and what they may do.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub struct Caller {
     viewer: Option<String>,
     granted: Option<(Grant, Arc<[String]>)>,
     may_read: bool,
@@ -288,15 +288,30 @@ impl graphql_service::Caller for Caller {
     }
 }
 
-/// Whose tokens are asked for. Without any, everyone may do everything.
-#[derive(Debug, Clone)]
-pub(super) struct Access(pub(super) Option<Tokens>);
+/// Who has access to the server.
+#[derive(Debug, Clone, Default)]
+pub enum Access {
+    /// Everyone, to everything. Such a server should be reached by loopback alone.
+    #[default]
+    Anyone,
+    /// Callers who show one of these tokens, as far as its scopes allow.
+    Tokens(Tokens),
+}
+
+impl Access {
+    fn tokens(&self) -> Option<&Tokens> {
+        match self {
+            Self::Anyone => None,
+            Self::Tokens(tokens) => Some(tokens),
+        }
+    }
+}
 
 impl Authentication for Access {
     type Caller = Caller;
 
     async fn of_request(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let Some(tokens) = &self.0 else {
+        let Some(tokens) = self.tokens() else {
             return Ok(Caller::anyone());
         };
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
@@ -314,14 +329,14 @@ impl Authentication for Access {
     }
 
     async fn of_handshake(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
-        if self.0.is_some() && !headers.contains_key(header::AUTHORIZATION) {
+        if self.tokens().is_some() && !headers.contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
         self.of_request(headers).await.map(Some)
     }
 
     async fn of_init(&self, payload: &Map<String, Json>) -> Init<Caller> {
-        let Some(tokens) = &self.0 else {
+        let Some(tokens) = self.tokens() else {
             return Init::Silent;
         };
         let text = |name: &str| payload.get(name).map(|value| value.as_str().unwrap_or(""));

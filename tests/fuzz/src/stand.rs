@@ -10,7 +10,7 @@ use daybook::{
     command::serve,
     config::DatabaseUrl,
     database, graphql,
-    http::{self, App, Keys, Options, Stop, Tokens},
+    http::{self, Access, App, Keys, Stop, Tokens},
 };
 use daybook_test_harness::{Engine, TestDatabase};
 use http_body_util::BodyExt as _;
@@ -98,11 +98,11 @@ impl Stand {
             database::migrate(&url).await.unwrap();
             (test, database)
         });
-        let app = |tokens| {
+        let app = |access| {
             let schema = graphql::operation_schema().unwrap();
-            let mut options = Options::new(database::readiness(&database), schema);
+            let mut options = http::options(database::readiness(&database), schema);
             options.operations = graphql::operations();
-            options.tokens = tokens;
+            options.authentication = access;
             let schema = serve::schema(
                 &database,
                 Duration::from_secs(5),
@@ -111,7 +111,10 @@ impl Stand {
             http::app(schema, options)
         };
         let keys = Keys::from_secret(SECRET).unwrap();
-        let (open, guarded) = (app(None), app(Some(Tokens::new(keys, "issuer", "daybook"))));
+        let (open, guarded) = (
+            app(Access::Anyone),
+            app(Access::Tokens(Tokens::new(keys, "issuer", "daybook"))),
+        );
         drop(entered);
         Self {
             runtime,

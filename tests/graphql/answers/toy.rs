@@ -15,7 +15,7 @@ use async_graphql::{
 use daybook::{
     config::DatabaseUrl,
     database, graphql,
-    http::{self, Options, RequestErrors, Stop},
+    http::{self, RequestErrors, Stop},
 };
 use daybook_test_harness::TestDatabase;
 use sea_orm::ConnectionTrait;
@@ -138,7 +138,7 @@ impl Toy {
             .extension(RequestErrors::around(units))
             .finish();
         let definition = graphql_operation::Schema::parse(&schema.sdl()).unwrap();
-        let mut options = Options::new(database::readiness(&database), definition);
+        let mut options = http::options(database::readiness(&database), definition);
         options.limits.complexity = usize::MAX;
         let app = http::app(Retrying::new(schema), options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daybook::http::{self, Certificate, Options, Stopped, TlsListener};
+use daybook::http::{self, Certificate, Stopped, TlsListener};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpSocket, TcpStream},
@@ -42,7 +42,7 @@ async fn a_handshake_has_its_time() {
     let pair = Pair::new();
     let certificate = Certificate::read(pair.files()).unwrap();
     let toy = Toy::default();
-    let options = Options::new(toy.readiness(), definition());
+    let options = http::options(toy.readiness(), definition());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener =
@@ -86,7 +86,7 @@ async fn handshakes_are_bounded_together_and_for_each_address() {
     let pair = Pair::new();
     let certificate = Certificate::read(pair.files()).unwrap();
     let toy = Toy::default();
-    let options = Options::new(toy.readiness(), definition());
+    let options = http::options(toy.readiness(), definition());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener = TlsListener::new(listener, certificate)
