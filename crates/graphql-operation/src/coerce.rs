@@ -4,16 +4,13 @@
 //! What was coerced before stays as it is, so an operation that is run again may be coerced again.
 
 use async_graphql::{Name, Value, indexmap::IndexMap};
-use async_graphql_value::Number;
 
 use crate::{
+    built_in::{self, shown, whole},
     scalars::Scalars,
     schema::{Kind, Schema, Ty, TypeId},
     suggest,
 };
-
-/// How deep the defaults of input objects may stand in each other. A schema in which they do so without end is wrong.
-const MOST_DEFAULTS: usize = 32;
 
 /// After so many errors nobody reads on.
 const MOST_ERRORS: usize = 20;
@@ -173,7 +170,7 @@ impl Coercing<'_> {
 
     fn scalar(&mut self, value: Value, id: TypeId) -> Value {
         let name = &*self.schema.ty(id).name;
-        match built_in(name, value) {
+        match built_in::coerce(name, value) {
             Ok(value) => {
                 let Some(message) = self.scalars.refusal(name, &value) else {
                     return value;
@@ -202,94 +199,6 @@ impl Coercing<'_> {
         }
         Value::Null
     }
-}
-
-/// A value of one of GraphQL's own scalars; of another one, the value as it is.
-fn built_in(name: &str, value: Value) -> Result<Value, (Value, String)> {
-    let message = match (name, &value) {
-        ("Int", Value::Number(number)) => match whole(number) {
-            Some(number) if i32::try_from(number).is_ok() => return Ok(Value::from(number)),
-            Some(_) => "Int cannot represent non 32-bit signed integer value",
-            None if number.is_u64() => "Int cannot represent non 32-bit signed integer value",
-            None => "Int cannot represent non-integer value",
-        },
-        ("Int", _) => "Int cannot represent non-integer value",
-        ("Float", Value::Number(_))
-        | ("String", Value::String(_))
-        | ("Boolean", Value::Boolean(_))
-        | ("ID", Value::String(_)) => return Ok(value),
-        ("Float", _) => "Float cannot represent non numeric value",
-        ("String", _) => "String cannot represent a non string value",
-        ("Boolean", _) => "Boolean cannot represent a non boolean value",
-        ("ID", Value::Number(number)) => match whole(number) {
-            Some(number) => return Ok(Value::String(number.to_string())),
-            None if number.is_u64() => return Ok(Value::String(number.to_string())),
-            None => "ID cannot represent value",
-        },
-        ("ID", _) => "ID cannot represent value",
-        _ => return Ok(value),
-    };
-    let message = format!("{message}: {}", shown(&value));
-    Err((value, message))
-}
-
-/// A number without a fraction, however it is written, if no digit of it can have been lost.
-fn whole(number: &Number) -> Option<i64> {
-    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
-    number.as_i64().or_else(|| {
-        let number = number.as_f64().filter(is_whole)?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is whole, and below 2^53"
-        )]
-        Some(number as i64)
-    })
-}
-
-/// A default value as the schema writes it, as a value of its type.
-pub(crate) fn default(schema: &Schema, value: Value, ty: &Ty) -> Value {
-    read_default(schema, value, ty, MOST_DEFAULTS)
-}
-
-fn read_default(schema: &Schema, value: Value, ty: &Ty, further: usize) -> Value {
-    match (value, ty.nullable()) {
-        (Value::Null, _) => Value::Null,
-        (Value::List(items), Ty::List(inner)) => {
-            let items = items.into_iter();
-            Value::List(
-                items
-                    .map(|item| read_default(schema, item, inner, further))
-                    .collect(),
-            )
-        }
-        (value, Ty::List(inner)) => Value::List(vec![read_default(schema, value, inner, further)]),
-        (Value::Object(mut given), Ty::Named(id)) if further > 0 => {
-            let definition = schema.ty(*id);
-            if definition.kind != Kind::InputObject {
-                return Value::Object(given);
-            }
-            let mut read = IndexMap::with_capacity(given.len());
-            for input in definition.inputs.iter() {
-                let value = given
-                    .shift_remove(&*input.name)
-                    .or_else(|| input.default.clone());
-                if let Some(value) = value {
-                    let value = read_default(schema, value, &input.ty, further - 1);
-                    read.insert(Name::new(&input.name), value);
-                }
-            }
-            Value::Object(read)
-        }
-        (value, Ty::Named(id)) => {
-            built_in(&schema.ty(*id).name, value).unwrap_or_else(|(value, _)| value)
-        }
-        (value, Ty::NonNull(_)) => value,
-    }
-}
-
-/// A valid value with the defaults of what its input objects leave out.
-pub(crate) fn with_defaults(schema: &Schema, value: Value, ty: &Ty) -> Value {
-    read_default(schema, value, ty, MOST_DEFAULTS)
 }
 
 pub(crate) fn unknown_field(schema: &Schema, id: TypeId, field: &str) -> String {
@@ -322,21 +231,4 @@ pub(crate) fn unknown_enum_value(schema: &Schema, id: TypeId, value: &str) -> St
         "Value \"{value}\" does not exist in \"{}\" enum.{hint}",
         definition.name
     )
-}
-
-/// A value as an error shows it: not at length.
-fn shown(value: &Value) -> String {
-    const LONGEST: usize = 100;
-    let shown = match value {
-        // Written out it could be as long as the request.
-        Value::List(_) => return "a list".to_owned(),
-        Value::Object(_) => return "an object".to_owned(),
-        Value::String(text) => format!("{:?}", text.chars().take(LONGEST).collect::<String>()),
-        other => other.to_string(),
-    };
-    if shown.len() > 2 * LONGEST {
-        format!("{}…", shown.chars().take(LONGEST).collect::<String>())
-    } else {
-        shown
-    }
 }

@@ -19,13 +19,12 @@ use crate::{
     ast::{Document, Operation},
     coerce::{Coercing, Segment, path_value, show_path},
     error::{Pos, Refused, Stage, server_error},
-    literal,
     measure::{Measured, Measuring, Sizes},
     normalise::{Template, Unwritten, conditions, normalise},
     parser,
     scalars::Scalars,
     schema::{Schema, Ty},
-    validate,
+    typed_literal, validate,
 };
 
 /// A valid document.
@@ -263,7 +262,7 @@ impl KnownOperation {
                 default: variable
                     .default
                     .as_ref()
-                    .map(|default| literal::typed_constant(schema, default, &ty)),
+                    .map(|default| typed_literal::typed_constant(schema, default, &ty)),
                 ty,
             })
         });

@@ -13,9 +13,9 @@
 //! | a document is read | `lexer`, `text`, `parser`, `ast` |
 //! | it is held against the schema | `schema`, `validate`, `scalars` |
 //! | its operations are measured | `measure` |
-//! | the one that runs is normalised | `normalise`, `literal` |
+//! | the one that runs is normalised | `normalise`, `literal`, `typed_literal` |
 //! | and kept | `known` |
-//! | variables become values of their types | `coerce` |
+//! | variables become values of their types | `coerce`, `built_in` |
 //! | a schema executes it; errors end where they belong, and the answer has a bound | `extension`, `preparing`, `answering`, `written` |
 //! | lists that are longer than they usually are count as well | `answer` |
 //!
@@ -26,6 +26,7 @@
 mod answer;
 mod answering;
 mod ast;
+mod built_in;
 mod coerce;
 mod error;
 mod extension;
@@ -45,6 +46,7 @@ mod setters;
 mod suggest;
 mod text;
 mod tokens;
+mod typed_literal;
 mod validate;
 mod written;
 

@@ -14,7 +14,7 @@ use crate::{
     known::{Documents, KnownOperation},
     limits::Limits,
     measure::{Measure, Measured, Sizes},
-    normalise::{Template, put_right},
+    normalise::{self, Template},
     print::Printed,
     scalars::Scalars,
     schema::{Schema, TypeId as TypeOf},
@@ -282,14 +282,14 @@ impl PreparedOperation {
     /// Whether the engine's answer has to be put right by [`PreparedOperation::put_right`].
     #[must_use]
     pub fn is_put_right(&self) -> bool {
-        !self.template.asked.is_empty()
+        !self.template.interfaces.is_empty()
     }
 
     /// Puts right what the engine answers about the schema. Whoever executes an operation without
     /// [`PreparedOperations`](crate::PreparedOperations) has to.
     pub fn put_right(&self, response: &mut Response) {
         if self.is_put_right() {
-            put_right(response, self.schema(), &self.template.asked);
+            normalise::complete(response, self.schema(), &self.template.interfaces);
         }
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use async_graphql::{Name, Positioned, parser::types};
 
-use super::{Items, Normalising, Unwritten, positioned};
+use super::normalising::{Items, Normalising, Unwritten, positioned};
 use crate::{
     ast::{Field, Selection, SelectionSet},
     error::Pos,

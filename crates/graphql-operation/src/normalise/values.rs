@@ -2,19 +2,17 @@
 
 use async_graphql::{
     Name, Positioned,
-    parser::types::{
-        self, BaseType, DocumentOperations, ExecutableDocument, Selection, SelectionSet, Type,
-        VariableDefinition,
-    },
+    parser::types::{self, BaseType, Type, VariableDefinition},
 };
 use async_graphql_value::Value;
 
-use super::{Normalising, positioned};
+use super::normalising::{Normalising, positioned};
 use crate::{
     ast::{self, Argument, Directive, Operation, ValueKind},
     error::Pos,
     literal,
     schema::{InputDefinition, Named, Schema, Ty},
+    typed_literal,
 };
 
 type Arguments = Vec<(Positioned<Name>, Positioned<Value>)>;
@@ -28,7 +26,9 @@ impl<'d> Normalising<'d> {
         let mut read = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let value = match definitions.get(argument.name.text) {
-                Some(definition) => literal::typed(self.schema, &argument.value, &definition.ty),
+                Some(definition) => {
+                    typed_literal::typed(self.schema, &argument.value, &definition.ty)
+                }
                 None => literal::untyped(&argument.value),
             };
             self.note(
@@ -157,38 +157,5 @@ fn engine_type(schema: &Schema, ty: &Ty) -> Type {
     Type {
         base,
         nullable: !ty.is_non_null(),
-    }
-}
-
-/// Leaves out arguments whose value is a variable that has none (specification, "Coercing Field Arguments").
-pub(super) fn leave_out(document: &mut ExecutableDocument, is_absent: &impl Fn(&Name) -> bool) {
-    match &mut document.operations {
-        DocumentOperations::Single(operation) => {
-            of_set(&mut operation.node.selection_set.node, is_absent);
-        }
-        DocumentOperations::Multiple(operations) => {
-            for operation in operations.values_mut() {
-                of_set(&mut operation.node.selection_set.node, is_absent);
-            }
-        }
-    }
-}
-
-fn of_set(set: &mut SelectionSet, is_absent: &impl Fn(&Name) -> bool) {
-    let is_there = |(_, value): &(Positioned<Name>, Positioned<Value>)| !matches!(&value.node, Value::Variable(name) if is_absent(name));
-    for selection in &mut set.items {
-        for directive in selection.node.directives_mut() {
-            directive.node.arguments.retain(is_there);
-        }
-        match &mut selection.node {
-            Selection::Field(field) => {
-                field.node.arguments.retain(is_there);
-                of_set(&mut field.node.selection_set.node, is_absent);
-            }
-            Selection::InlineFragment(inline) => {
-                of_set(&mut inline.node.selection_set.node, is_absent);
-            }
-            Selection::FragmentSpread(_) => {}
-        }
     }
 }

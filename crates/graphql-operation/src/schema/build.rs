@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use super::{
-    DirectiveDefinition, FieldDefinition, InputDefinition, Kind, Named, Schema, SchemaError, Ty,
-    TypeDefinition, TypeId,
+    defaults,
+    definition::{
+        DirectiveDefinition, FieldDefinition, InputDefinition, Kind, Named, Schema, SchemaError,
+        Ty, TypeDefinition, TypeId,
+    },
     sdl::{Definition, InputSyntax, TypeSyntax, definitions},
 };
 use crate::{ast::Type, literal};
@@ -48,7 +51,23 @@ enum __DirectiveLocation {
 type __Root { __typename: String! __schema: __Schema! __type(name: String!): __Type }
 "#;
 
-pub(super) fn parse(sdl: &str) -> Result<Schema, SchemaError> {
+impl Schema {
+    /// Reads a schema from its definition language.
+    ///
+    /// # Errors
+    /// Where the text is not one, names a type that it does not define, or has no query type.
+    ///
+    /// ```
+    /// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
+    /// # let _ = schema;
+    /// # Ok::<(), graphql_operation::SchemaError>(())
+    /// ```
+    pub fn parse(sdl: &str) -> Result<Self, SchemaError> {
+        parse(sdl)
+    }
+}
+
+fn parse(sdl: &str) -> Result<Schema, SchemaError> {
     let own = definitions(sdl)?;
     let built_in = definitions(BUILT_IN)?;
     let mut builder = Builder::default();
@@ -234,7 +253,7 @@ impl<'a> Builder<'a> {
             schema_field,
             type_field,
         };
-        literal::read_defaults(&mut schema);
+        defaults::read(&mut schema);
         Ok(schema)
     }
 
@@ -271,37 +290,6 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-    }
-}
-
-impl Schema {
-    /// As [`Schema::inputs_mut`], in the same order.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = &InputDefinition> {
-        let of_types = self.types.iter().flat_map(|ty| {
-            let arguments = ty.fields.iter().flat_map(|field| field.arguments.iter());
-            arguments.chain(ty.inputs.iter())
-        });
-        let of_directives = self
-            .directives
-            .values()
-            .flat_map(|directive| directive.arguments.iter());
-        of_types.chain(of_directives)
-    }
-
-    /// All that has a default value: arguments of fields and directives, and fields of input objects.
-    pub(crate) fn inputs_mut(&mut self) -> impl Iterator<Item = &mut InputDefinition> {
-        let of_types = self.types.iter_mut().flat_map(|ty| {
-            let arguments = ty
-                .fields
-                .iter_mut()
-                .flat_map(|field| field.arguments.iter_mut());
-            arguments.chain(ty.inputs.iter_mut())
-        });
-        let of_directives = self
-            .directives
-            .values_mut()
-            .flat_map(|directive| directive.arguments.iter_mut());
-        of_types.chain(of_directives)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads a schema's definition language (specification, "Type System").
 
-use super::{Kind, SchemaError};
+use super::definition::{Kind, SchemaError};
 use crate::{
     ast::{Directive, Name, Type, Value},
     error::SyntaxError,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::OperationType;
 
-use super::{MOST_LEVELS, Spreads, Validator};
+use super::validator::{MOST_LEVELS, Spreads, Validator};
 use crate::{
     ast::{Fragment, Name, Operation, VariableDefinition},
     error::Stage,

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use super::Validator;
+use super::validator::Validator;
 use crate::ast::{Field, Selection, SelectionSet};
 
 /// As graphql-js has it.

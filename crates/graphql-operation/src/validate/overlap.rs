@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Validator;
+use super::validator::Validator;
 use crate::{
     ast::{Argument, Field, Selection, SelectionSet, Value, ValueKind},
     schema::{Kind, Schema, Ty, TypeId},

@@ -1,6 +1,9 @@
 //! Fields, arguments, directives and fragments where they are used.
 
-use super::{Spreads, Validator, definitions::Seen};
+use super::{
+    definitions::Seen,
+    validator::{Spreads, Validator},
+};
 use crate::{
     ast::{Argument, Directive, Field, Inline, Name, Selection, SelectionSet, Spread},
     schema::{InputDefinition, Kind, Named, TypeId},

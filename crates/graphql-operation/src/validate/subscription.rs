@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_graphql::parser::types::OperationType;
 
-use super::Validator;
+use super::validator::Validator;
 use crate::{
     ast::{Directive, Field, Selection, SelectionSet},
     error::Pos,

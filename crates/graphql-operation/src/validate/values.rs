@@ -1,6 +1,6 @@
 //! Literals where a type is expected.
 
-use super::{Validator, variables::Use};
+use super::validator::{Use, Validator};
 use crate::{
     ast::{Argument, Value, ValueKind},
     coerce::{Segment, path_value, show_path, unknown_enum_value, unknown_field},
@@ -204,7 +204,7 @@ impl<'d> Validator<'d> {
         let id = ty.base();
         let definition = schema.ty(id);
         let refusal = match definition.kind {
-            Kind::Scalar => literal::refusal_of_scalar(&definition.name, definition.kind, value),
+            Kind::Scalar => literal::refusal_of_scalar(&definition.name, value),
             Kind::Enum => match &value.kind {
                 ValueKind::Enum(name) => {
                     let is_known = definition.values.iter().any(|known| **known == **name);

@@ -2,25 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Validator;
+use super::validator::{Use, Validator};
 use crate::{
     ast::{Operation, ValueKind, VariableDefinition},
-    error::Pos,
-    schema::{Ty, TypeId},
+    schema::Ty,
 };
-
-/// A variable in a value.
-#[derive(Clone, Copy)]
-pub(super) struct Use<'d> {
-    pub(super) name: &'d str,
-    pub(super) pos: Pos,
-    /// The type that is expected there; `None` where that is unknown, or takes anything.
-    pub(super) ty: Option<&'d Ty>,
-    /// Whether that place has a default of its own.
-    pub(super) has_default: bool,
-    /// The input object of which exactly one field is given, where the variable is that field.
-    pub(super) one_of: Option<TypeId>,
-}
 
 impl<'d> Validator<'d> {
     pub(super) fn variables(&mut self) {
