@@ -1,4 +1,4 @@
-//! The ledger's database: opened, brought up to date, asked whether it is.
+//! Opens the ledger's database, migrates it, and checks whether it is ready.
 
 use std::{
     collections::HashSet, fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, sync::Arc,
@@ -19,23 +19,23 @@ use crate::{
     http::Readiness,
 };
 
-/// The table of the migrations that a database has had.
+/// The table of the migrations that a database has applied.
 const MIGRATIONS: &str = "seaql_migrations";
 
 /// How long `/readyz` waits for the database.
 const READY: Duration = Duration::from_secs(2);
 
-/// Any number that no other program locks: "daybook" in ASCII.
+/// The key of the advisory lock. It only has to differ from those of other programs: "daybook" in ASCII.
 const MIGRATION_LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
 
-/// Connects to the database. An SQLite file that is made on the way is its owner's alone, and so are the log and the index beside
-/// it, which SQLite gives the permissions of the file.
+/// Connects to the database. If this creates an SQLite file, only its owner may read it. SQLite gives the write-ahead log and its index the
+/// same permissions.
 ///
 /// # Errors
 /// A [`StartError`] about the database.
 pub async fn connect(url: &DatabaseUrl, options: DatabaseOptions) -> Result<Database, StartError> {
     if let Some(file) = url.file().filter(|_| url.creates()) {
-        // Where it cannot be made, connecting says why.
+        // If the file cannot be created, connecting fails and says why.
         let _ = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -58,16 +58,16 @@ pub fn options(settings: &ServeSettings) -> DatabaseOptions {
     options
 }
 
-/// Files that a server has open beside the connections of clients and those of the database: ports, logs, what watches the database's files.
+/// Descriptors that a server needs beside those of its clients and its database: ports, logs, watches on the database's files.
 const OTHER_FILES: usize = 24;
 
-/// The same settings, with no more connections to the database than the process may open files for. A pool keeps the connections that it has
-/// made, so more of them would leave no descriptor for clients.
+/// Lowers `max_connections` to what the process has descriptors for. A pool keeps its connections open, so a larger pool would leave no
+/// descriptors for clients.
 #[must_use]
 pub fn within_descriptors(mut settings: ServeSettings) -> ServeSettings {
     let most = graphql_service::most_descriptors();
     let others = graphql_service::most_connections().saturating_add(OTHER_FILES);
-    // A connection of SQLite's has two files open, and on PostgreSQL there are two pools.
+    // Two each: a connection to SQLite has two files open, and PostgreSQL has two pools.
     let room = most.saturating_sub(others) / 2;
     let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
     if settings.max_connections > room {
@@ -77,15 +77,15 @@ pub fn within_descriptors(mut settings: ServeSettings) -> ServeSettings {
             "the process may open few files, so it has fewer connections to the database than it is set to have: raise `ulimit -n`"
         );
         settings.max_connections = room;
-        // Half of them are for cheap operations.
+        // The other half is for cheap operations.
         let heavy = usize::try_from(room / 2).unwrap_or(usize::MAX).max(1);
         settings.heavy.operations = settings.heavy.operations.min(heavy);
     }
     settings
 }
 
-/// Brings the database's schema up to date: all of it, or nothing. Servers that start at the same time wait for each
-/// other, and the second finds nothing to do.
+/// Applies all missing migrations in one transaction. Servers that start at the same time wait for each other, and the second finds
+/// nothing to do.
 ///
 /// # Errors
 /// [`StartError::Migrate`].
@@ -96,8 +96,8 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
     })
 }
 
-/// The one transaction outside of a unit of work: migrations want SeaORM's own, and a connection that is not a
-/// reader's or writer's with their time-outs.
+/// Migrates in a transaction outside of a unit of work, the only one. Migrations need SeaORM's own transaction, and a connection without
+/// the time-outs of the server's pools.
 #[expect(
     clippy::disallowed_methods,
     reason = "sea-orm-migration takes a DatabaseTransaction, which a unit is not"
@@ -112,7 +112,7 @@ async fn try_migrate(url: &DatabaseUrl) -> Result<(), DbErr> {
     connection.close().await
 }
 
-/// Begins a transaction that no other migration runs beside.
+/// Begins a transaction that excludes every other migration.
 #[expect(
     clippy::disallowed_methods,
     reason = "as above: migrations want SeaORM's own transaction"
@@ -120,7 +120,7 @@ async fn try_migrate(url: &DatabaseUrl) -> Result<(), DbErr> {
 async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let tx = connection
         .begin_with_options(TransactionOptions {
-            // SQLite has one writer: who takes the write lock first is alone.
+            // SQLite has one writer: the first to take the write lock excludes the others.
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         })
@@ -132,7 +132,7 @@ async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransact
     Ok(tx)
 }
 
-/// What `/readyz` asks: whether the database answers, has every migration of this program, and takes writes.
+/// The check behind `/readyz`: the database answers, has every migration of this program, and accepts writes.
 #[must_use]
 pub fn readiness(database: &Database) -> Readiness {
     let database = database.clone();
@@ -167,7 +167,7 @@ pub fn readiness(database: &Database) -> Readiness {
 
 const WRITES: &str = "the database takes no writes: every mutation would fail";
 
-/// Why the server is not ready, in words that anyone may read; the log has what the database said.
+/// Why the server is not ready, in words that anyone may read. The database's own message goes to the log.
 fn not_ready(error: &DbErr, otherwise: &str) -> String {
     tracing::warn!(%error, "not ready");
     match FailureKind::of(error) {
@@ -183,20 +183,20 @@ fn not_ready(error: &DbErr, otherwise: &str) -> String {
     .to_owned()
 }
 
-/// How the database's schema stands to this program.
+/// Whether the database's schema is that of this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     UpToDate,
-    /// It has no tables of Daybook's.
+    /// The database has no tables of Daybook.
     Empty,
-    /// It lacks so many migrations.
+    /// The database lacks this many migrations.
     Older(usize),
-    /// It has had a migration that this program does not know.
+    /// The database has applied this migration, which the program does not know.
     Newer(String),
 }
 
-/// Refuses a database that a newer version of this program has brought up to date: what this one would write could break the
-/// rules that the newer one relies on. And one of which that cannot be told.
+/// Refuses a database that a newer version of Daybook has migrated: what this version writes could break rules that the newer one relies
+/// on. Also refuses a database whose version cannot be read.
 ///
 /// # Errors
 /// [`StartError::Newer`], [`StartError::NotAsked`]. A database that has no tables yet is left to `/readyz`.
@@ -228,8 +228,8 @@ pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), 
     }
 }
 
-/// What SQLite's own check of the whole file finds, line by line; nothing for a sound file, or on PostgreSQL, whose checks are
-/// `pg_amcheck` and data checksums.
+/// Runs SQLite's check of the whole file, and returns what it finds, line by line. Returns nothing for a sound file, and on PostgreSQL,
+/// which has its own checks: `pg_amcheck` and data checksums.
 ///
 /// # Errors
 /// When the database fails.
@@ -248,7 +248,7 @@ pub async fn damage(database: &Database) -> Result<Vec<String>, DbErr> {
     Ok(lines?.into_iter().filter(|line| line != "ok").collect())
 }
 
-/// Whether the database has this table: asked of its catalogue, so that no error is taken for a table that is not there.
+/// Whether the database has this table. The catalogue is asked, so that an error of the database is not mistaken for a missing table.
 ///
 /// # Errors
 /// When the database fails.

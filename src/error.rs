@@ -1,7 +1,7 @@
-//! Why the server did not start, or a command failed.
+//! Why the server did not start, or why a command failed.
 //!
-//! Each message is one line that says what is wrong and what to do about it, and is all that is printed; no message
-//! shows a password. What the operating system or the database says is part of it where it helps.
+//! Each message is one line, and all that is printed. It says what is wrong and what to do about it, with the words of the operating
+//! system or the database where they help. No message shows a password.
 
 use std::{
     io,
@@ -21,10 +21,10 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The schema is not what clients were made for.
+    /// Changes of the GraphQL schema break clients.
     #[error("{0} of the changes break clients")]
     SchemaBreaks(usize),
-    /// The file to compare the schema with is none.
+    /// The file to compare the schema with cannot be read as a schema.
     #[error("cannot compare the schema with {}: {problem}", file.display())]
     SchemaFile {
         /// Which.
@@ -64,7 +64,7 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Nobody answers where the database should be.
+    /// The database server does not answer.
     #[error(
         "cannot reach the database {database}: {}; is it running, and is --database right?",
         driver_message(source)
@@ -75,7 +75,7 @@ pub enum StartError {
         /// What the driver says.
         source: Box<ConnectError>,
     },
-    /// The database does not know the user, or the password is another.
+    /// The database server refuses the user or the password.
     #[error("the database {database} refuses the user or the password; check --database")]
     DatabaseLogin {
         /// Which.
@@ -101,7 +101,7 @@ pub enum StartError {
         /// What the driver says.
         source: Box<ConnectError>,
     },
-    /// Anything else that the driver says.
+    /// The driver reports something else.
     #[error("cannot open the database {database}: {}", driver_message(source))]
     Database {
         /// Which.
@@ -117,7 +117,7 @@ pub enum StartError {
         /// What failed, in one line.
         reason: String,
     },
-    /// The database's schema is that of a newer version.
+    /// A newer version of Daybook has migrated the database.
     #[error(
         "the database {database} belongs to a newer version of Daybook, which has run the migration {migration}: update this one"
     )]
@@ -127,7 +127,7 @@ pub enum StartError {
         /// The first migration that this version does not know.
         migration: String,
     },
-    /// The database does not answer a question that has to be answered before anything is written to it.
+    /// The server must know something before it writes to the database, and the database does not answer.
     #[error(
         "the database {database} cannot be asked {what}: {reason}; when it answers, start again"
     )]
@@ -163,7 +163,7 @@ pub enum StartError {
         /// What failed, in one line, with the line where it is the file's.
         reason: String,
     },
-    /// The ledger is not what its lines make.
+    /// The ledger does not agree with its own lines.
     #[error("the ledger is not sound; what differs is listed above ({differences})")]
     Unsound {
         /// How many.
@@ -179,7 +179,7 @@ pub enum StartError {
         /// How many lines.
         findings: usize,
     },
-    /// The operating system does not let the process set up what it needs to run.
+    /// The operating system refuses something that the process needs.
     #[error("cannot {what}: {source}")]
     System {
         /// What was tried.
@@ -193,10 +193,10 @@ pub enum StartError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileProblem {
-    /// The folder is not there, and SQLite makes only the file.
+    /// The folder does not exist. SQLite creates only the file.
     #[error("the folder {} does not exist (create it)", .0.display())]
     NoFolder(PathBuf),
-    /// The file is not there, and the URL does not allow to make it.
+    /// The file does not exist, and the URL does not allow to create it.
     #[error("the file does not exist (add ?mode=rwc to create it)")]
     NoFile,
     /// The file, its folder or the disk cannot be written.
@@ -223,7 +223,7 @@ fn listen_advice(error: &io::Error) -> String {
     }
 }
 
-/// The message of the innermost cause: what wraps it only says that there is one.
+/// The message of the innermost cause. The errors around it add nothing.
 fn driver_message(error: &ConnectError) -> String {
     match error {
         ConnectError::InvalidUrl { source } | ConnectError::Open { source } => {
@@ -246,7 +246,7 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 }
 
 impl StartError {
-    /// Tells what kept `database` from being opened, and what to do.
+    /// Says why `database` could not be opened, and what to do about it.
     pub fn connect(database: &DatabaseUrl, source: ConnectError) -> Self {
         let (database, source) = (database.clone(), Box::new(source));
         let cause = match source.as_ref() {
@@ -263,7 +263,7 @@ impl StartError {
                 match (database.file(), code.as_str()) {
                     (None, "28000" | "28P01") => Self::DatabaseLogin { database, source },
                     (None, "3D000") => Self::DatabaseMissing { database, source },
-                    // The server is there and will not serve: starting, stopping, or full.
+                    // The server answers, but takes no connection: it is starting, stopping, or has too many.
                     (None, "57P03" | "53300") => Self::Database { database, source },
                     (Some(file), code) => match file_problem(file, code) {
                         Some(problem) => Self::DatabaseFile {
@@ -281,7 +281,7 @@ impl StartError {
     }
 }
 
-/// SQLite's result codes: the low byte of an extended one is the primary one.
+/// Tells the problem from SQLite's result code. The low byte of an extended code is the primary code.
 fn file_problem(file: &Path, code: &str) -> Option<FileProblem> {
     const READONLY: u32 = 8;
     const CANNOT_OPEN: u32 = 14;
@@ -289,7 +289,7 @@ fn file_problem(file: &Path, code: &str) -> Option<FileProblem> {
     match code.parse::<u32>().ok()? & 0xff {
         NOT_A_DATABASE => Some(FileProblem::NotADatabase),
         READONLY => Some(FileProblem::NotWritable),
-        // The same code for all that can be wrong with a path.
+        // SQLite has one code for everything that can be wrong with a path.
         CANNOT_OPEN => {
             let folder = file
                 .parent()
@@ -304,7 +304,7 @@ fn file_problem(file: &Path, code: &str) -> Option<FileProblem> {
     }
 }
 
-/// Whether a file could be made there; asks the only one who knows.
+/// Whether a file can be created in the folder. Only trying it gives a sure answer.
 fn is_writable(folder: Option<&Path>) -> bool {
     let probe = folder
         .unwrap_or(Path::new("."))

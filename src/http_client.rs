@@ -1,7 +1,7 @@
-//! HTTP that the server itself speaks to others. Redirects are not followed: whoever names a URL is to name the right one.
+//! The HTTP client with which the server gets keys and sends spans. It does not follow redirects: a setting should name the right URL.
 //!
-//! Why not reqwest: it is the same hyper and rustls beneath. It would save the connector and the bound of the body, some forty lines, and
-//! it follows redirects and the environment's proxies unless it is told not to.
+//! Why not reqwest: it is built on the same hyper and rustls. It would save the connector and the bound of the body, about forty lines.
+//! But it follows redirects and uses the environment's proxies unless it is told not to.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use hyper_util::{
 use tokio::time::timeout;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-/// How long a connection that nobody uses is kept.
+/// How long an idle connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Asks one server. Clones share its connections.
+/// A client for one server. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
@@ -29,25 +29,25 @@ pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The machine does not say whom it trusts.
+    /// The machine has no root certificates.
     #[error("no root certificates are found (install ca-certificates, or set SSL_CERT_FILE): {0}")]
     Roots(#[source] io::Error),
-    /// Nobody answers, or not as HTTP has it.
+    /// The server cannot be reached, or its answer is not HTTP.
     #[error("{0}")]
     Exchange(String),
-    /// It answers, and says no.
+    /// The server answers with an error status.
     #[error("it answers {0}")]
     Status(StatusCode),
-    /// It answers that another URL is right.
+    /// The server redirects to another URL.
     #[error("it answers {0}, and redirects are not followed: name the URL that it leads to")]
     Redirect(StatusCode),
-    /// It takes too long.
+    /// The server does not answer in time.
     #[error("it does not answer within {0:?}")]
     Late(Duration),
 }
 
 impl Client {
-    /// A client for the server of this URL. Who that is, is verified with the root certificates of the machine.
+    /// A client for the server of this URL. Its certificate is verified with the root certificates of the machine.
     ///
     /// # Errors
     /// [`FetchError::Roots`].
@@ -72,7 +72,7 @@ impl Client {
         Ok(Self(client))
     }
 
-    /// What is at a URL, of at most this many bytes.
+    /// Gets what is at a URL. Longer than `most` bytes is an error.
     ///
     /// # Errors
     /// A [`FetchError`].
@@ -90,10 +90,10 @@ impl Client {
         }
     }
 
-    /// The answer to a request, whatever its status, with a body of at most this many bytes.
+    /// Sends a request, and returns the answer, whatever its status. A body of more than `most` bytes is an error.
     ///
     /// # Errors
-    /// A [`FetchError`] where there is none.
+    /// A [`FetchError`] if there is no complete answer.
     ///
     /// # Cancel safety
     /// Dropping the future ends the exchange.
@@ -116,7 +116,7 @@ impl Client {
     }
 }
 
-/// The innermost cause: what wraps it only says that there is one.
+/// The innermost cause. The errors around it add nothing.
 fn root(mut error: &(dyn Error + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;

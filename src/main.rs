@@ -11,8 +11,8 @@ use daybook::{
     observe::{telemetry, traces::Traces},
 };
 
-/// An operation allocates a hundred times and more, and the futures of its fields are larger than what the C library keeps
-/// at hand for each thread.
+/// An operation makes a hundred allocations and more, and the futures of its fields are larger than the blocks that the C library caches
+/// for each thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -35,8 +35,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // How many tasks have a turn before a thread looks which connections have something to read: with the usual 61, a client that
-        // means well waits for 61 turns of those that do not.
+        // After this many turns of tasks, a thread looks for connections with something to read. With the default of 61, an ordinary client
+        // waits for 61 turns of tasks that a flooding client keeps busy.
         .event_interval(13)
         .build()
         .map_err(|source| StartError::System {
@@ -77,7 +77,7 @@ fn run(command: Command) -> Result<(), StartError> {
         Command::CheckSchema(file) => command::check_schema(file),
         Command::Print(text) => command::print(&text),
     };
-    // What was cut off may still be at work; the process does not wait for it.
+    // Tasks that were cut off may still be running. The process does not wait for them.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }

@@ -1,11 +1,13 @@
-//! SIGTERM and SIGINT: the first asks the server to stop, the second ends the process at once. SIGHUP asks it to read its
-//! files again, where there are any to be read; else it ends the process, as it does without anybody's doing.
+//! SIGTERM, SIGINT and SIGHUP.
+//!
+//! The first SIGTERM or SIGINT asks the server to stop; the second ends the process at once. SIGHUP makes the server read its certificate
+//! and keys again. If it has neither, SIGHUP keeps its default action and ends the process.
 
 use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-/// Listens for signals from now on; the token is cancelled by the first.
+/// Listens for SIGTERM and SIGINT from now on. The first one cancels the token.
 ///
 /// # Errors
 /// When the operating system does not let the process listen.
@@ -22,20 +24,20 @@ pub fn listen() -> io::Result<CancellationToken> {
         stop.cancel();
         let second = signals.next().await;
         tracing::warn!(signal = second.name, "ended at once");
-        // As a shell reports a process that a signal ended.
+        // The exit code that shells use for a process ended by a signal.
         std::process::exit(128 + second.number);
     });
     Ok(token)
 }
 
-/// Each SIGHUP, from now on.
+/// The SIGHUPs from its creation on.
 pub struct HangUp {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,
 }
 
 impl HangUp {
-    /// Listens.
+    /// Begins to listen.
     ///
     /// # Errors
     /// When the operating system does not let the process listen.
@@ -50,7 +52,7 @@ impl HangUp {
         })
     }
 
-    /// Comes back at the next one; there are none where it is not Unix.
+    /// Waits for the next SIGHUP. Outside of Unix there is none, and it waits for ever.
     ///
     /// # Cancel safety
     /// Nothing is lost.

@@ -1,4 +1,4 @@
-//! Where money is, with its totals beside it.
+//! An account, with its totals.
 
 use sea_orm::entity::prelude::*;
 
@@ -41,7 +41,7 @@ pub enum AccountStatus {
     /// They may not, until it is opened again.
     #[sea_orm(string_value = "FROZEN")]
     Frozen,
-    /// They may not ever again; the balance is zero.
+    /// They may not, for ever. The balance is zero.
     #[sea_orm(string_value = "CLOSED")]
     Closed,
 }
@@ -58,7 +58,7 @@ pub struct Model {
     pub code: String,
     /// What people read.
     pub name: String,
-    /// Of every amount on it.
+    /// The currency of every amount on it.
     pub currency: String,
     /// The side on which its balance counts as positive.
     pub normal_side: Side,

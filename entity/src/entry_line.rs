@@ -34,7 +34,7 @@ pub struct Model {
     pub debit_account_id: Uuid,
     /// The account that is credited.
     pub credit_account_id: Uuid,
-    /// That of both accounts.
+    /// The currency of both accounts.
     pub currency: String,
     /// Minor units; positive.
     pub amount: i64,

@@ -6,10 +6,10 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "import")]
 pub struct Model {
-    /// Of its contents, in hexadecimal digits.
+    /// The SHA-256 of its contents, in hexadecimal digits.
     #[sea_orm(primary_key, auto_increment = false)]
     pub sha256: String,
-    /// What it was called where it was imported from.
+    /// The name that it was imported by.
     pub name: String,
     /// When it was imported.
     pub imported_at: DateTimeUtc,

@@ -22,7 +22,7 @@ pub struct Model {
     pub debits_pending: i64,
     /// What they add to the pending credits.
     pub credits_pending: i64,
-    /// What they set aside and free, all of it added up: while this fits, every sum of pending amounts does.
+    /// The sum of all amounts that they set aside or free. As long as it does not overflow, no sum of pending amounts does.
     pub held: i64,
 }
 

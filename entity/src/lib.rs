@@ -1,10 +1,9 @@
 //! The tables of the ledger, one SeaORM entity per file.
 //!
-//! Entities say what a row looks like and nothing more: the rules are constraints of the database (see the migrations), the verbs are
-//! functions of the domain.
+//! Entities only describe rows. The rules are constraints of the database (see the migrations), and the verbs are functions of the domain.
 //!
-//! They are derived the classic way and not with `#[sea_orm::model]`, whose nested saves begin transactions of their own; and they
-//! have no relations, because the domain reads by key and by set of keys.
+//! They are not derived with `#[sea_orm::model]`, whose nested saves begin transactions of their own. They have no relations, because the
+//! domain reads by keys.
 
 pub mod account;
 pub mod account_pending;

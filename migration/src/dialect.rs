@@ -1,17 +1,16 @@
-//! What the engines spell differently, in one place.
+//! The differences between the engines' SQL.
 //!
-//! A migration writes its tables once, in SQL, and fills in these words. SQL and not the schema builder, because the
-//! builder knows neither STRICT tables, nor named CHECKs on columns, nor triggers, and a reader of a ledger wants to see its
-//! rules as the database has them.
+//! A migration writes its tables once, in SQL, with these words for what differs. It does not use the schema builder, which has no STRICT
+//! tables, no named CHECKs on columns and no triggers. Also, readers of a ledger want to see its rules as the database has them.
 //!
 //! **UUID**: PostgreSQL `uuid`; SQLite 16 bytes of BLOB. Both compare byte by byte, so an order by id is the same on both.
 //!
 //! **Text** that is sorted compares byte by byte too (`COLLATE "C"`), which is SQLite's default order.
 //!
 //! **Time**: PostgreSQL `timestamptz` (microseconds); SQLite TEXT as sqlx writes it, RFC 3339 in UTC with 0, 3, 6 or 9
-//! digits of fraction, always the fewest that lose nothing. That has one spelling per instant and sorts by instant although its
-//! width varies, because what follows a shorter fraction is `+`, which sorts before `.` and before every digit. The CHECK keeps
-//! other spellings out; the domain keeps to microseconds, so both engines give back the instant that was written.
+//! digits of fraction, always the fewest that lose nothing. So each instant has one spelling. The spellings sort by instant although their
+//! lengths differ, because a shorter fraction is followed by `+`, which sorts before `.` and before every digit. A CHECK refuses other
+//! spellings. The domain uses microseconds, so both engines return the instant that was written.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
@@ -27,7 +26,7 @@ pub(crate) struct Dialect {
     pub(crate) sorted_text: &'static str,
     /// An instant in UTC.
     pub(crate) timestamp: &'static str,
-    /// A 64-bit integer that the database counts up: as a primary key.
+    /// A primary key: a 64-bit integer that the database numbers.
     pub(crate) numbered: &'static str,
     /// A JSON document.
     pub(crate) json: &'static str,
@@ -61,7 +60,7 @@ impl Dialect {
     /// The dialect of the database that is being migrated.
     ///
     /// # Errors
-    /// When the engine is one that the ledger does not know.
+    /// If the ledger does not know the engine.
     pub(crate) fn of(manager: &SchemaManager<'_>) -> Result<Self, DbErr> {
         match manager.get_database_backend() {
             DbBackend::Postgres => Ok(POSTGRES),
@@ -102,12 +101,12 @@ impl Dialect {
     /// The instant in `column` as microseconds since the year 1.
     pub(crate) fn microseconds(&self, column: &str) -> String {
         match self.engine {
-            // What stands between the seconds and `+00:00` is a point and the fraction, or nothing.
+            // Between the seconds and `+00:00` is a point and the fraction, or nothing.
             DbBackend::Sqlite => format!(
                 "(CAST(strftime('%s', {column}) AS INTEGER) + 62135596800) * 1000000
                  + CAST(substr(substr(replace(substr({column}, 20), '+00:00', ''), 2) || '000000', 1, 6) AS INTEGER)"
             ),
-            // In two parts, for what the epoch has of a fraction is not exact before PostgreSQL 14.
+            // In two parts: before PostgreSQL 14, the epoch has no exact fraction.
             _ => format!(
                 "(CAST(extract(epoch FROM date_trunc('second', {column})) AS bigint) + 62135596800) * 1000000
                  + CAST(extract(microseconds FROM {column}) AS bigint) % 1000000"
@@ -154,9 +153,9 @@ impl Dialect {
 
     /// Makes `table` append-only: UPDATE, DELETE and TRUNCATE fail with the name `<table>_append_only`.
     ///
-    /// `INSERT OR REPLACE` deletes on SQLite without telling the DELETE trigger (unless `recursive_triggers` is on), so there
-    /// each of `unique` (a name and the condition that a row stands in the way of `NEW`) refuses an INSERT as well. That also
-    /// gives SQLite's unique violations the names that PostgreSQL's have.
+    /// On SQLite, `INSERT OR REPLACE` deletes rows without running the DELETE trigger (unless `recursive_triggers` is on). So on SQLite
+    /// each of `unique` (a name, and the condition that a row conflicts with `NEW`) refuses an INSERT as well. That also gives SQLite's
+    /// unique violations the names that PostgreSQL's have.
     pub(crate) fn append_only(&self, table: &str, unique: &[(&str, &str)]) -> String {
         if self.engine == DbBackend::Postgres {
             return format!(
@@ -186,7 +185,7 @@ impl Dialect {
         sql
     }
 
-    /// Undoes what [`Dialect::append_only`] leaves behind when the table is dropped.
+    /// Removes what [`Dialect::append_only`] created and dropping the table does not remove.
     pub(crate) fn drop_append_only(&self, table: &str) -> String {
         match self.engine {
             DbBackend::Postgres => format!("DROP FUNCTION refuse_{table}_change();"),

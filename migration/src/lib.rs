@@ -1,11 +1,10 @@
 //! The migrations of the ledger.
 //!
-//! Every rule that can be a rule of the database is one here: named, and the same on each engine. The domain refuses
-//! with a better message beforehand; the database refuses what gets past it. `entity` is never imported, because
-//! history is frozen and entities are not.
+//! Every rule that the database can enforce is a constraint here, with a name, and the same on each engine. The domain checks it first,
+//! with a better message. `entity` is never imported: migrations must not change, and entities do.
 //!
-//! Two servers must not migrate at the same time: whoever calls [`Migrator::up`] holds a lock (on PostgreSQL
-//! `pg_advisory_xact_lock`, on SQLite the one writer's `BEGIN IMMEDIATE`).
+//! Two servers must not migrate at the same time. The caller of [`Migrator::up`] must hold a lock: on PostgreSQL `pg_advisory_xact_lock`,
+//! on SQLite the write lock of `BEGIN IMMEDIATE`.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;

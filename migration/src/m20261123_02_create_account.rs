@@ -1,4 +1,4 @@
-//! `account`: where money is, with its totals beside it.
+//! `account`: an account, with its totals.
 //!
 //! The four totals only grow while lines are posted (pending ones shrink when a hold ends); a balance is their difference.
 //! `version` counts the lines that have touched the account.

@@ -1,4 +1,4 @@
-//! `unit_of_work_idempotency`: the keys of mutations, and the responses to replay. The table is the crate's.
+//! `unit_of_work_idempotency`: the idempotency keys of mutations, and their responses. The crate unit-of-work defines the table.
 
 use sea_orm_migration::prelude::*;
 use unit_of_work::idempotency;

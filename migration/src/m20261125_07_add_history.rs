@@ -1,4 +1,4 @@
-//! History by effective time, by index and not by summing, without a cost for entries that come in their order.
+//! Balances at an effective time, found by index and not by summing. Entries in chronological order cost nothing more.
 //!
 //! On most accounts lines come in the order of the instants that they count from, and then the balance after a line is the balance
 //! from its instant on: a search among an account's lines finds it. A *late* line counts from an earlier instant than a line before

@@ -1,10 +1,10 @@
-//! `outbox`: every entry once, in an order that each commit agrees with; append-only.
+//! `outbox`: every entry once, in the order of commits as far as entries touch the same account; append-only.
 //!
 //! The database itself writes it, when an entry's first line is inserted, so that no entry can be posted without its event. By then the
 //! accounts of the entry are locked: of two entries that touch the same account, the one that is committed first has the smaller
 //! number. Every entry has exactly one first line, and a line has its entry (keys of `entry_line`), so each is here exactly once.
 //!
-//! Numbers become visible out of their order where writers are concurrent; `src/ledger/outbox/mod.rs` says how readers deal with it.
+//! With concurrent writers, numbers become visible out of order; `src/ledger/outbox/mod.rs` says how readers deal with it.
 
 use crate::dialect::{Dialect, run};
 use sea_orm_migration::prelude::*;

@@ -1,4 +1,4 @@
-//! `import`: the files that were imported, by their contents, so that none is twice; append-only.
+//! `import`: the imported files, by the hash of their contents, so that none is imported twice; append-only.
 //!
 //! A row is written in the transaction that imports its file.
 

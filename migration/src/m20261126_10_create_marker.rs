@@ -1,4 +1,4 @@
-//! `unit_of_work_marker`: the rows that prove commits whose answer was lost. The table is the crate's.
+//! `unit_of_work_marker`: the rows that prove commits whose answer was lost. The crate unit-of-work defines the table.
 
 use sea_orm_migration::prelude::*;
 use unit_of_work::marker;

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{error::StartError, graphql};
 
-/// Says what changed since the schema in the file, worst first.
+/// Prints what changed since the schema in the file, breaking changes first.
 ///
 /// # Errors
-/// [`StartError::SchemaBreaks`] where a client could break, [`StartError::SchemaFile`] where the file cannot be read.
+/// [`StartError::SchemaBreaks`] if a change breaks clients, [`StartError::SchemaFile`] if the file cannot be read.
 pub fn check_schema(file: PathBuf) -> Result<(), StartError> {
     let before = std::fs::read_to_string(&file).map_err(|error| error.to_string());
     let changes = before.and_then(|before| {

@@ -9,7 +9,7 @@ use crate::{config::MigrateSettings, database, error::StartError};
 /// # Errors
 /// [`StartError`] about the database.
 pub async fn migrate(settings: MigrateSettings) -> Result<(), StartError> {
-    // Opened as the server does, for the same messages where it cannot be.
+    // Opened first as the server does, so that a database that cannot be opened gives the same message.
     let database = database::connect(&settings.database, DatabaseOptions::default()).await?;
     database.close().await;
     database::migrate(&settings.database).await

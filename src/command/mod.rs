@@ -1,6 +1,6 @@
-//! What the commands of `daybook` do, a file each. `config` says how they are called.
+//! The commands of `daybook`, one per file. `config` reads their arguments.
 //!
-//! Each is a function from its settings to an outcome. `serve` is the one that stays; read it first.
+//! Each command is a function from its settings to a result. Read `serve` first: it is the server.
 
 mod check_schema;
 mod files;

@@ -1,4 +1,4 @@
-//! What `daybook serve` does, in order.
+//! `daybook serve`, step by step.
 
 use std::{io::Write, time::Duration};
 
@@ -21,16 +21,16 @@ use crate::{
     signals,
 };
 
-/// Once nothing is under way, closing the pools takes no time, unless a connection is stuck.
+/// How long the pools may take to close. With nothing under way they close at once, unless a connection hangs.
 const CLOSE: Duration = Duration::from_secs(2);
 
-/// How far the clocks of two servers are usually apart.
+/// How far the clocks of two servers usually differ, at most.
 const CLOCK_AHEAD: Duration = Duration::from_secs(5);
 
 /// Connects, migrates, builds the schema, listens, and drains when asked to stop.
 ///
 /// # Errors
-/// A [`StartError`] where one of the steps before listening fails; afterwards there is none.
+/// A [`StartError`] if a step before listening fails. Once the server listens, there is none.
 pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let settings = database::within_descriptors(settings);
     let database = database::connect(&settings.database, database::options(&settings)).await?;
@@ -61,7 +61,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     options.persisted = settings.persisted.clone();
     if settings.playground {
         options = options.pages(http::playground::router());
-        // Its panel draws them.
+        // The panel of the playground draws the timeline.
         options.switches = http::reports(Report::Timeline);
     }
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
@@ -131,9 +131,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The schema as it is served: what went wrong before execution is marked, everything inside that is a unit of work, and
-/// what loses a conflict is run again. No answer has more than `answer_bytes`. Within a Tokio runtime, in which the feed's watcher runs
-/// as long as the schema lives.
+/// The schema as the server executes it: each operation is a unit of work and is retried after a conflict, and errors from before execution
+/// are marked as such. No answer is larger than `answer_bytes`.
+///
+/// Must be called within a Tokio runtime: the feed's watcher runs there for as long as the schema lives.
 #[must_use]
 pub fn schema(
     database: &Database,
@@ -150,7 +151,7 @@ pub fn schema(
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
-    // Half of the readers, so that queries get the other half whatever subscribers do.
+    // Half of the readers. The other half is left to queries, whatever subscribers do.
     let reads = usize::try_from(settings.max_connections / 2);
     FeedOptions {
         subscriptions: settings.max_subscriptions,
@@ -161,7 +162,7 @@ fn feed_options(settings: &ServeSettings) -> FeedOptions {
     }
 }
 
-/// The same, around a feed that others know too.
+/// As [`schema`], with a feed that jobs share.
 fn schema_with_feed(
     database: &Database,
     feed: Feed,
@@ -173,7 +174,7 @@ fn schema_with_feed(
         .field_rule(move |ctx, request| graphql::answer_rule(ctx, request, answer_bytes))
         .idempotency(IdempotencySettings::default());
     let schema = graphql::schema(clock)
-        // The limits of prepared operations come first, and name what they count.
+        // The limits of prepared operations apply first, and their errors say what they count.
         .limit_recursive_depth(2 * graphql_operation::MOST_LEVELS)
         .data(feed)
         .extension(RequestErrors::around(unit_of_work))
@@ -181,17 +182,17 @@ fn schema_with_feed(
     Retrying::new(schema)
 }
 
-/// The clock that entries are recorded by: not before the latest entry, also where the machine's clock was set back meanwhile.
+/// The clock that stamps entries. It is never before the latest entry, even if the machine's clock was set back.
 ///
 /// # Errors
-/// [`StartError::NotAsked`] where the latest entry of a database that has its tables cannot be read: the clock could run backwards then.
+/// [`StartError::NotAsked`] if the latest entry cannot be read: the clock could then run backwards.
 async fn recording_clock(
     database: &Database,
     settings: &ServeSettings,
 ) -> Result<Clock, StartError> {
     let latest = database
         .read(async |unit| {
-            // With --no-migrate, a database may have no tables yet; it has no entries either then.
+            // With --no-migrate, a database may have no tables yet, and so no entries.
             if database::has_table(&unit, "entry").await? {
                 ledger::latest_recorded_at(&unit).await
             } else {
@@ -217,7 +218,7 @@ async fn recording_clock(
     Ok(clock.never_backwards(latest))
 }
 
-/// Says what of the database server weakens what is promised.
+/// Warns of settings of the database server under which acknowledged entries can be lost.
 async fn warn_of_weaknesses(database: &Database) {
     match database.weaknesses().await {
         Ok(settings) => {
@@ -242,7 +243,7 @@ async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
     } = settings;
     Tokens::of_source(keys.clone(), issuer, audience)
         .await
-        // The ledger is one for all who may read it.
+        // Every viewer sees the same ledger, so viewers with the same scopes can share one response.
         .map(|tokens| tokens.granting(graphql::grant).viewers_are_alike())
         .map_err(|problem| StartError::Keys {
             from: keys,
@@ -266,7 +267,7 @@ fn hang_up() -> Result<signals::HangUp, StartError> {
     })
 }
 
-/// Says where the server is: on standard output for people and scripts, and in the log.
+/// Announces the server's address: on standard output, for people and scripts, and in the log.
 fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|source| StartError::System {
         what: "find out the port",
@@ -288,7 +289,7 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
     } else {
         "http"
     };
-    // Nobody may be reading, and that is no reason not to serve.
+    // If nobody reads standard output, the server still serves.
     let _ = writeln!(
         std::io::stdout(),
         "Daybook is listening on {scheme}://{address} ({paths})"

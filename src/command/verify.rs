@@ -8,21 +8,21 @@ use unit_of_work::DatabaseOptions;
 use super::print;
 use crate::{config::MigrateSettings, database, error::StartError, ledger};
 
-/// Prints every difference, and what was checked.
+/// Checks the ledger, and prints every difference and how much was checked.
 ///
 /// # Errors
-/// [`StartError::Unsound`] or [`StartError::Damaged`] where something differs, and those about the database.
+/// [`StartError::Unsound`] or [`StartError::Damaged`] if something is wrong, and those about the database.
 pub async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
     const MOST_DIFFERENCES: usize = 1000;
     let mut options = DatabaseOptions::default();
-    // It reads everything, and nobody waits for it.
+    // One query reads the whole ledger.
     options.statement_timeout = Duration::from_secs(60 * 60);
     let database = database::connect(&settings.database, options).await?;
     let failed = |source: DbErr| StartError::Verify {
         database: settings.database.clone(),
         reason: source.to_string(),
     };
-    // First: the sums may be right by chance, or not to be had, where the file is damaged.
+    // The file comes first: in a damaged file, sums may be unreadable, or right by chance.
     let damage = database::damage(&database).await.map_err(failed)?;
     if !damage.is_empty() {
         print(&format!("{}\n", damage.join("\n")))?;

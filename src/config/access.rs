@@ -1,4 +1,4 @@
-//! Who may do what, and from where: settings that only make sense together.
+//! Settings of access: who may do what, and from where. Some make sense only together.
 
 use axum::http::HeaderValue;
 
@@ -9,19 +9,20 @@ use super::{
 };
 use crate::http::{Hosts, KeySource};
 
-/// Whose tokens are taken.
+/// Which tokens are accepted.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TokenSettings {
-    /// Where the keys are.
+    /// Where the keys come from.
     pub keys: KeySource,
-    /// Who has to have issued a token.
+    /// The issuer that a token must have (`iss`).
     pub issuer: String,
-    /// For whom it has to be.
+    /// The audience that a token must have (`aud`).
     pub audience: String,
 }
 
-/// An address that only this machine can reach, unless there is authentication, or somebody has said that there need not be.
+/// The address to listen on. Without authentication it must be one that only this machine can reach, or `--without-authentication` is
+/// needed.
 pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String> {
     let address = values.read("listen", &args.listen, value::address)?;
     let access = &args.access;
@@ -35,7 +36,7 @@ pub(super) fn listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<String
     })
 }
 
-/// Where `/metrics` is served apart; `Some(None)` where it is not.
+/// The address of `/metrics`; `Some(None)` if it is served beside the API.
 pub(super) fn metrics_listen(args: &ServeArgs, values: &mut Reader<'_>) -> Option<Option<String>> {
     let Some(address) = &args.metrics_listen else {
         return Some(None);
@@ -53,8 +54,10 @@ fn is_guarded(access: &AccessArgs) -> bool {
     access.jwt_secret_file.is_some() || access.jwks.is_some()
 }
 
-/// The names of the server that are answered: those of loopback where it trusts whoever is on this machine, and what
-/// `--allow-host` adds. Elsewhere nobody but the operator knows the names, so they are looked at once some are given.
+/// The names that requests may use for the server.
+///
+/// A server that trusts everyone on this machine answers to the names of loopback and those of `--allow-host`. A server that can be reached
+/// from elsewhere answers to any name, unless `--allow-host` is given: only the operator knows its names.
 pub(super) fn hosts(args: &ServeArgs, values: &mut Reader<'_>) -> Option<Hosts> {
     let access = &args.access;
     let allowed: Option<Vec<_>> = access

@@ -1,9 +1,9 @@
-//! What a connection may take.
+//! Limits of connections.
 
 use super::{args::ConnectionArgs, value, wrong::Reader};
 use crate::http::ConnectionOptions;
 
-/// The times and limits of connections. All are read before any is missed.
+/// Reads the times and limits of connections. All are read before an error is reported.
 pub(super) fn connections(
     args: &ConnectionArgs,
     values: &mut Reader<'_>,

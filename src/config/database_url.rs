@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 
-/// A URL that names a database Daybook can use. Neither `Display` nor `Debug` shows a password.
+/// The URL of a database that Daybook can use. Neither `Display` nor `Debug` shows its password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: String,
@@ -25,7 +25,7 @@ impl DatabaseUrl {
     /// Reads a URL.
     ///
     /// # Errors
-    /// What is allowed, without the URL itself.
+    /// A message that says what is allowed. It does not show the URL.
     pub fn parse(text: &str) -> Result<Self, String> {
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         let place = match scheme {
@@ -46,7 +46,7 @@ impl DatabaseUrl {
         })
     }
 
-    /// The URL, password and all: for the driver, never for a message.
+    /// The URL with its password: for the driver, never for a message.
     pub fn expose(&self) -> &str {
         &self.url
     }
@@ -59,14 +59,16 @@ impl DatabaseUrl {
         }
     }
 
-    /// Whether the URL allows to make the file of an SQLite database.
+    /// Whether the URL allows to create the file of an SQLite database.
     pub fn creates(&self) -> bool {
         self.file().is_some() && self.url.contains("mode=rwc")
     }
 }
 
-/// What the driver reads of a URL's query. It passes over everything else, with a warning in the log that has the value: a time-out or
-/// an `ssl_mode` that somebody counts on would not hold, and a password under a name that is misspelt would be shown.
+/// The parameters that the driver understands in a URL's query.
+///
+/// Any other is refused here. The driver would ignore it, so that a misspelt time-out or `ssl_mode` has no effect, and would log its value,
+/// which may be a password.
 const PARAMETERS: [&str; 18] = [
     "application_name",
     "dbname",
@@ -88,11 +90,11 @@ const PARAMETERS: [&str; 18] = [
     "user",
 ];
 
-/// Reads a URL of PostgreSQL's, and gives it back without its password.
+/// Checks a URL of PostgreSQL, and returns it without its password.
 fn postgres(text: &str) -> Result<String, String> {
     const EXPECTED: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
-    // What stands where the driver does not expect it is taken for something else, or passed over: after one slash, all of it is the name
-    // of a database on this machine, and so is a password's end after a slash in it.
+    // The driver misreads a URL that is written slightly wrong. After a single slash, it takes the rest for the name of a database on this
+    // machine; after a slash inside a password, the rest of the password.
     let (_, rest) = text.split_once("://").ok_or(EXPECTED)?;
     if rest.contains('#') {
         return Err(format!("{EXPECTED}, where a `#` is written `%23`"));

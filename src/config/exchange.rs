@@ -60,8 +60,8 @@ pub(super) fn import(
     })
 }
 
-/// What it does is said by the command itself: where nothing else is asked for, only what is wrong is logged, and no
-/// statement that is long because it is many.
+/// The settings of the log. By default these commands log only warnings and errors, since they print their own result, and no slow
+/// statements, since theirs are slow by nature.
 fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Option<LogSettings> {
     let mut settings = log_settings(args, values)?;
     if matches.value_source("log") == Some(ValueSource::DefaultValue) {
@@ -70,7 +70,7 @@ fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Optio
     Some(settings)
 }
 
-/// The command that knows the names of the arguments.
+/// The definition of a command, which knows the names of its arguments.
 fn subcommand(name: &str) -> clap::Command {
     let command = Cli::command();
     command.find_subcommand(name).cloned().unwrap_or(command)

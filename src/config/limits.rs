@@ -1,9 +1,9 @@
-//! What one request may ask for.
+//! Limits of requests, operations and answers.
 
 use super::{args::LimitArgs, value, wrong::Reader};
 use crate::http::{HeavyOptions, Limits, PersistedOptions, TrustedDocuments};
 
-/// What one request may ask for.
+/// Reads the limits of requests, operations and answers.
 pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits> {
     let mut limits = Limits::default();
     limits.introspection = !args.no_introspection;
@@ -44,14 +44,14 @@ pub(super) fn limits(args: &LimitArgs, values: &mut Reader<'_>) -> Option<Limits
     is_right.then_some(limits)
 }
 
-/// Which operations are heavy. `connections`: how many the database may be asked for, where that is known.
+/// Reads which operations are heavy. `connections` is the size of the database's pools, if that setting is right.
 pub(super) fn heavy(
     args: &LimitArgs,
     connections: Option<u32>,
     values: &mut Reader<'_>,
 ) -> Option<HeavyOptions> {
     let mut heavy = HeavyOptions::default();
-    // Cheap operations have the other half.
+    // The other half is for cheap operations.
     let half = connections.and_then(|connections| usize::try_from(connections / 2).ok());
     let most = half.unwrap_or(usize::MAX).max(1);
     let mut is_right = true;
@@ -89,7 +89,7 @@ pub(super) fn heavy(
     is_right.then_some(heavy)
 }
 
-/// How documents may be named instead of sent.
+/// Reads the settings of persisted documents.
 pub(super) fn persisted(args: &LimitArgs, values: &mut Reader<'_>) -> Option<PersistedOptions> {
     let bytes = values.read("persisted_bytes", &args.persisted_bytes, value::bytes);
     let trusted = match &args.trusted_documents {

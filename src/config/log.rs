@@ -1,11 +1,11 @@
-//! What to log, and how.
+//! Settings of the log.
 
 use super::{args::LogArgs, value, wrong::Reader};
 
-/// What to log, and how.
+/// Settings of the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// A filter as of tracing-subscriber's `EnvFilter`.
+    /// A filter of tracing-subscriber's `EnvFilter`.
     pub filter: String,
     /// The form of a line.
     pub format: LogFormat,

@@ -1,5 +1,4 @@
-//! What packagers install beside the binary: man pages, and what shells complete. Both come from the command line's own definition,
-//! so they name every setting.
+//! Man pages and shell completions, for packages. Both are made from the definition of the command line, so they name every setting.
 
 use clap::{CommandFactory, error::ErrorKind};
 use clap_complete::Shell;
@@ -17,9 +16,9 @@ pub(super) fn completions(shell: Shell) -> String {
 /// The man page of `daybook`, or of one of its commands, as roff.
 ///
 /// # Errors
-/// Where there is no such command.
+/// If there is no such command.
 pub(super) fn page(of: Option<&str>) -> Result<String, clap::Error> {
-    // `help` would get a page that says nothing.
+    // The page of `help` would be empty.
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     let command = match of {

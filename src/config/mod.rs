@@ -1,8 +1,7 @@
 //! The command line and its settings.
 //!
-//! Every setting is a flag and an environment variable; the flag wins. clap would stop at the first value that is
-//! wrong, so values arrive here as text and are all read before any is missed: whoever starts the server is told of every
-//! wrong setting at once. A mistake of usage (an unknown flag) stays clap's to report.
+//! Every setting is a flag and an environment variable; the flag wins. All wrong values are reported at once. clap would stop at the first,
+//! so it hands values over as text, and they are read here. Errors of usage, such as an unknown flag, are reported by clap.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -37,42 +36,42 @@ mod traces;
 mod value;
 mod wrong;
 
-/// What the process is to do.
+/// What the process should do.
 #[derive(Debug)]
 pub enum Command {
     /// Serve, until asked to stop.
     Serve(Box<ServeSettings>),
-    /// Bring the database's schema up to date, and end.
+    /// Bring the database's schema up to date.
     Migrate(MigrateSettings),
-    /// Recompute the ledger from its lines, say what differs, and end.
+    /// Recompute the ledger from its lines, and print what differs.
     Verify(MigrateSettings),
-    /// Write the ledger out, and end.
+    /// Write the ledger to a file.
     Export(ExportSettings),
-    /// Post what a file says, and end.
+    /// Post the entries of a file.
     Import(ImportSettings),
-    /// Print the GraphQL schema, and end.
+    /// Print the GraphQL schema.
     Schema,
-    /// Say what the schema changes of the one in this file, and end.
+    /// Print what changed since the schema in this file.
     CheckSchema(PathBuf),
-    /// Print this text, and end: a man page, or a shell's completions.
+    /// Print this text: a man page, or a shell's completions.
     Print(String),
 }
 
 /// Why there is no command to run.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The command line cannot be read, or asks for help or the version: clap prints it and picks the exit code.
+    /// The command line is wrong, or asks for help or the version. clap prints the message and chooses the exit code.
     #[error(transparent)]
     Usage(#[from] clap::Error),
-    /// The command line is well-formed, and values are wrong.
+    /// Settings have wrong values.
     #[error(transparent)]
     Wrong(#[from] WrongSettings),
 }
 
-/// Reads a command line, with the environment of the process behind it.
+/// Reads a command line. What it does not set is read from the environment.
 ///
 /// # Errors
-/// [`ConfigError::Usage`] where clap stops, [`ConfigError::Wrong`] with every setting that has a wrong value.
+/// [`ConfigError::Usage`] if clap stops, [`ConfigError::Wrong`] with every setting that has a wrong value.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, ConfigError> {
     let matches = Cli::command().try_get_matches_from(args)?;
     let cli = Cli::from_arg_matches(&matches)?;
@@ -103,7 +102,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         &args.max_connections,
         value::at_least_one,
     );
-    // All are read before any is missed.
+    // All settings are read before an error is reported.
     let (
         Some(listen),
         Some(metrics_listen),

@@ -26,7 +26,7 @@ pub struct ServeSettings {
     pub deadline: Duration,
     /// How long a stopping server still accepts connections while `/readyz` says no.
     pub notice: Duration,
-    /// How long what is under way may take to finish when the server stops.
+    /// How long operations under way may take to finish when the server stops.
     pub drain: Duration,
     /// Whether to bring the database's schema up to date first.
     pub migrate: bool,
@@ -36,21 +36,21 @@ pub struct ServeSettings {
     pub metrics: bool,
     /// Where to serve it, if not at `listen`.
     pub metrics_listen: Option<String>,
-    /// The certificate of the server; without it, the port speaks plain HTTP.
+    /// The certificate for TLS. Without it, the server speaks plain HTTP.
     pub certificate: Option<Certificate>,
-    /// Whose tokens are taken; without it, everyone may do everything.
+    /// Which tokens are accepted. Without it, everyone may do everything.
     pub tokens: Option<TokenSettings>,
     /// Origins whose pages may use the API, beside its own.
     pub origins: Vec<HeaderValue>,
-    /// The names of this server that requests may ask for.
+    /// The names that requests may use for this server.
     pub hosts: Hosts,
-    /// What a connection may take.
+    /// Limits of connections.
     pub connections: ConnectionOptions,
-    /// What one request may ask for.
+    /// Limits of requests, operations and answers.
     pub limits: Limits,
     /// Which operations are heavy, and how many of them run at once.
     pub heavy: HeavyOptions,
-    /// How documents may be named instead of sent.
+    /// Persisted documents.
     pub persisted: PersistedOptions,
     /// Where spans are sent.
     pub traces: Option<Uri>,
@@ -74,7 +74,7 @@ pub struct MigrateSettings {
 pub struct ExportSettings {
     /// What to write.
     pub format: Format,
-    /// Where to; standard output, where not said.
+    /// The file to write; without it, standard output.
     pub output: Option<PathBuf>,
     /// The database.
     pub database: DatabaseUrl,
@@ -86,9 +86,9 @@ pub struct ExportSettings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ImportSettings {
-    /// What the file is written in.
+    /// The format of the file.
     pub format: Format,
-    /// Which currencies symbols of the file stand for, by symbol.
+    /// The currency that each symbol of the file stands for.
     pub currencies: HashMap<String, String>,
     /// The file; `-` is standard input.
     pub file: PathBuf,

@@ -3,7 +3,7 @@
 use super::{args::TlsArgs, wrong::Reader};
 use crate::http::{Certificate, CertificateError, CertificateFiles};
 
-/// The certificate, which is read; `Some(None)` where there is to be none.
+/// Reads the certificate; `Some(None)` if none is set.
 pub(super) fn certificate(args: &TlsArgs, values: &mut Reader<'_>) -> Option<Option<Certificate>> {
     let (chain, key) = match (&args.tls_certificate, &args.tls_key) {
         (None, None) => return Some(None),

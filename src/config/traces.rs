@@ -1,11 +1,11 @@
-//! Where spans are sent, as OpenTelemetry's *OTLP exporter* specification reads its variables: the one for traces alone wins,
-//! and is taken as it is; the other is a base; one that is empty is not there, and `OTEL_SDK_DISABLED` turns all off.
+//! Where traces are sent. The variables are read as OpenTelemetry's specification of the OTLP exporter says: the variable for traces wins
+//! and is the whole URL; the general one is a base URL; an empty variable counts as not set; `OTEL_SDK_DISABLED` turns traces off.
 
 use axum::http::Uri;
 
 use super::{args::TraceArgs, value, wrong::Reader};
 
-/// The URL, if any; `None` where it is wrong.
+/// The URL, if any; `None` if it is wrong.
 pub(super) fn url(args: &TraceArgs, values: &mut Reader<'_>) -> Option<Option<Uri>> {
     if std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         return Some(None);

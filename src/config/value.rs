@@ -1,4 +1,4 @@
-//! Reads the values of settings. An error is what is allowed, to follow "expected".
+//! Reads the values of settings. An error says what is allowed, in words that follow "expected".
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::http::{KeyError, KeyFile, KeySource, TrustedDocuments};
 /// `HOST:PORT`, where the host is a name or an address.
 pub(super) fn address(text: &str) -> Result<String, String> {
     let is_address = text.rsplit_once(':').is_some_and(|(host, port)| {
-        // An IPv6 address stands in brackets, else its end would be taken for a port.
+        // An IPv6 address must be in brackets, or its end would be read as a port.
         let is_host = match host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
@@ -32,7 +32,7 @@ pub(super) fn address(text: &str) -> Result<String, String> {
     }
 }
 
-/// A number of things of which there has to be one.
+/// A number of connections, at least one.
 pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(number @ 1..=10_000) => Ok(number),
@@ -40,7 +40,7 @@ pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     }
 }
 
-/// The most of something.
+/// A limit, at least one.
 pub(super) fn limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=1_000_000_000) => Ok(number),
@@ -48,7 +48,7 @@ pub(super) fn limit(text: &str) -> Result<usize, String> {
     }
 }
 
-/// An amount of bytes, which may be none.
+/// A number of bytes, possibly zero.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number @ 0..=1_000_000_000_000) => Ok(number),
@@ -56,18 +56,18 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// The name of a manifest, which is read.
+/// Reads the manifest of this name.
 pub(super) fn manifest(path: &str) -> Result<TrustedDocuments, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
     TrustedDocuments::from_manifest(&text).map_err(|what| format!("the name of {what}"))
 }
 
-/// The name of a file with a secret, which is read.
+/// Reads the file of this name, which holds a secret.
 pub(super) fn secret(path: &str) -> Result<KeySource, String> {
     key_file(KeyFile::Secret(path.into()))
 }
 
-/// The name of a file with public keys, which is read, or the URL of them.
+/// Reads the file of public keys with this name; or takes the URL of such a file.
 pub(super) fn key_set(text: &str) -> Result<KeySource, String> {
     match text.split_once("://") {
         Some(_) => key_url(text),
@@ -84,7 +84,7 @@ fn key_file(file: KeyFile) -> Result<KeySource, String> {
     }
 }
 
-/// Whoever can change the answer on its way can make tokens: plain HTTP is for what does not leave the machine.
+/// The URL of public keys. Whoever can change the answer on its way can forge tokens, so plain HTTP is allowed only on this machine.
 fn key_url(text: &str) -> Result<KeySource, String> {
     let url = text.parse::<Uri>().ok().filter(|url| {
         let host = url.host().unwrap_or_default();
@@ -100,7 +100,7 @@ fn key_url(text: &str) -> Result<KeySource, String> {
     })
 }
 
-/// The URL of another server, which names no user.
+/// The URL of another server. It must not name a user.
 pub(super) fn http_url(text: &str) -> Result<Uri, String> {
     let url = text.parse::<Uri>().ok().filter(|url| {
         matches!(url.scheme_str(), Some("http" | "https"))
@@ -114,10 +114,10 @@ pub(super) fn http_url(text: &str) -> Result<Uri, String> {
     })
 }
 
-/// Scheme, host and port, as browsers write them.
+/// An origin: scheme, host and port, as browsers write them.
 pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = text.parse::<Uri>().is_ok_and(|uri| {
-        // A path or a user would never be equal to what a browser sends.
+        // An origin with a path or a user would never equal what a browser sends.
         let parts = (uri.scheme_str(), uri.authority());
         matches!(parts, (Some("http" | "https"), Some(host)) if text.ends_with(&format!("://{host}")))
             && !text.contains('@')
@@ -128,10 +128,10 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     }
 }
 
-/// The name or the address of a host, without a port, as requests name it.
+/// The name or address of a host, without a port, as requests write it.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let host = text.to_ascii_lowercase();
-    // An address of IPv6 stands in brackets there, and people may leave them out here.
+    // Requests write an IPv6 address in brackets; the setting may leave them out.
     let host = match host.parse::<std::net::Ipv6Addr>() {
         Ok(_) => format!("[{host}]"),
         Err(_) => host,
@@ -161,7 +161,7 @@ fn unreadable(error: &std::io::Error) -> String {
     format!("a file that can be read ({error})")
 }
 
-/// A time, which may be none.
+/// A time, possibly zero.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if time <= MAX_TIME => Ok(time),
@@ -169,7 +169,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time in which something can happen.
+/// A time greater than zero.
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     match time(text) {
         Ok(Duration::ZERO) => Err("a time greater than zero, such as 30s, 500ms or 2m".to_owned()),
@@ -177,7 +177,7 @@ pub(super) fn some_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Keeps the sums of instants and times within what an instant can hold.
+/// The longest time. An instant plus a few of them must not overflow.
 const MAX_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A filter of log lines.
@@ -190,11 +190,11 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// The filter, with what it says of `daybook` or of `daybook::http` said of the crate `graphql_service` as well, which is a part of
-/// Daybook for whoever reads its log. What the filter says of that crate by name comes last, and wins.
+/// Extends a filter: what it says of `daybook` or `daybook::http` holds for the crate `graphql_service` too, which is a part of Daybook for
+/// readers of the log. A directive that names that crate comes last, and wins.
 fn with_service(filter: &str) -> String {
     let mut depth = 0_usize;
-    // A comma inside of brackets stands between fields of a span.
+    // A comma inside brackets separates fields of a span, not directives.
     let directives = filter.split(|character| {
         match character {
             '[' | '{' => depth += 1,

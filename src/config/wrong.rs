@@ -1,4 +1,4 @@
-//! Settings with a wrong value, all of them.
+//! Collects all settings with a wrong value.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -7,9 +7,9 @@ use clap::{ArgMatches, parser::ValueSource};
 /// One setting that has a wrong value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSetting {
-    /// Where the value came from: `--listen`, or the name of an environment variable.
+    /// Where the value comes from: `--listen`, or the name of an environment variable.
     pub name: String,
-    /// The value; `None` where it may hold a secret.
+    /// The value; `None` if it may be a secret.
     pub value: Option<String>,
     /// What is allowed.
     pub expected: String,
@@ -29,7 +29,7 @@ impl Display for WrongSetting {
     }
 }
 
-/// Every setting that has a wrong value; at least one.
+/// Every setting with a wrong value; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSettings(pub Vec<WrongSetting>);
 
@@ -47,7 +47,7 @@ impl Display for WrongSettings {
 
 impl std::error::Error for WrongSettings {}
 
-/// Reads values, and remembers those that are wrong.
+/// Reads values, and collects those that are wrong.
 pub(super) struct Reader<'a> {
     command: &'a clap::Command,
     matches: &'a ArgMatches,
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         self.remember(id, Some(text), parse(text))
     }
 
-    /// The same for a value that no error may show.
+    /// As [`Self::read`], for a value that no error may show.
     pub(super) fn read_secret<T>(
         &mut self,
         id: &str,
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         self.remember(id, None, parse(text))
     }
 
-    /// Notes that a setting which is there makes no sense with the others.
+    /// Notes a setting that makes no sense together with the others.
     pub(super) fn refuse(&mut self, id: &str, expected: &str) {
         let name = self.name(id);
         self.wrong.push(WrongSetting {
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What was wrong.
+    /// The wrong settings.
     pub(super) fn wrong(self) -> WrongSettings {
         WrongSettings(self.wrong)
     }

@@ -1,11 +1,11 @@
-//! The formats of files.
+//! The formats of exported and imported files.
 
-/// What a file is written in.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A journal of hledger's.
+    /// A journal of hledger.
     Hledger,
-    /// A journal of ledger's.
+    /// A journal of ledger.
     Ledger,
     /// Comma-separated lines under a header.
     Csv,

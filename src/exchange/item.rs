@@ -1,21 +1,21 @@
-//! What files say, one thing at a time.
+//! The items of a file: transactions and declarations.
 
 use super::note::AccountNote;
 use super::transaction::Transaction;
 use daybook_entity::Side;
 
-/// One thing that a file says.
+/// One item of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Item {
-    /// Money moves.
+    /// A transaction moves money.
     Transaction(Transaction),
-    /// An account is like this, wherever it is used from here on.
+    /// An account is declared, for all uses after it.
     Account(Declared),
-    /// A currency has at least so many decimal places.
+    /// A currency is declared to have at least this many decimal places.
     Commodity { symbol: String, places: u32 },
 }
 
-/// What a file says of an account by itself.
+/// The declaration of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Declared {
     pub(super) line: u64,

@@ -1,4 +1,4 @@
-//! Exchange: the ledger as files that other programs read, and such files as entries of the ledger.
+//! Export of the ledger to files of other programs, and import from them.
 //!
 //! | format | export | import | has |
 //! |---|---|---|---|
@@ -6,9 +6,9 @@
 //! | `csv` | yes | yes | the lines that moved money |
 //! | `json` | yes | no | everything: holds, releases, relations, versions |
 //!
-//! Reading a file knows no database: `journal` and `table` make [`Transaction`]s of lines, and refuse
-//! with the line what the ledger cannot keep. Writing one is a walk through one snapshot. [`import()`] puts the two
-//! sides together, in the transaction that its caller lends.
+//! `journal` and `table` read files without a database: they make [`Transaction`]s of lines, and refuse what the ledger cannot store, with the
+//! line. `export` reads one snapshot from its beginning to its end. [`import()`] writes transactions into the ledger, in the transaction of
+//! its caller.
 
 mod amount;
 mod export;

@@ -1,11 +1,11 @@
-//! What accounts are called in a journal.
+//! The names of accounts in a journal.
 
 use daybook_entity::Side;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The name of an account in a journal: its code, or, where a journal cannot have that, the code with what is in the way as `%` and two
-/// hexadecimal digits a byte. Different codes have different names.
+/// The name of an account in a journal: its code. Characters that a journal cannot have there are written as `%` and two hexadecimal digits
+/// for each byte. Different codes have different names.
 pub(super) fn journal_name(code: &str) -> Cow<'_, str> {
     let mut name = String::new();
     let mut is_same = true;
@@ -13,9 +13,9 @@ pub(super) fn journal_name(code: &str) -> Cow<'_, str> {
     for (at, c) in code.char_indices() {
         let is_last = at + c.len_utf8() == code.len();
         let is_fine = match (before, c) {
-            // What begins a line can mean something else: a status, a virtual posting.
+            // At the beginning, other characters can mean a status or a virtual posting.
             (None, c) => c.is_alphanumeric(),
-            // Two spaces end a name, and an empty part of one is none.
+            // Two spaces would end the name, and a part between colons must not be empty.
             (Some(before), ' ' | ':') => before != c && !is_last,
             (Some(_), '%' | ';') => false,
             (Some(_), c) => !c.is_whitespace(),
@@ -38,7 +38,7 @@ pub(super) fn journal_name(code: &str) -> Cow<'_, str> {
     }
 }
 
-/// The normal side of an account by its name, as hledger tells its type.
+/// The normal side of an account by its name, as hledger finds its type.
 pub(super) fn side_by_name(name: &str) -> Option<Side> {
     let top = name.split(':').next().unwrap_or(name).to_lowercase();
     match top.as_str() {
@@ -49,7 +49,7 @@ pub(super) fn side_by_name(name: &str) -> Option<Side> {
     }
 }
 
-/// The normal side of an account by what `type:` says of it.
+/// The normal side of an account by its tag `type:`.
 pub(super) fn side_by_type(text: &str) -> Option<Side> {
     match text.to_lowercase().as_str() {
         "a" | "asset" | "x" | "expense" | "c" | "cash" => Some(Side::Debit),

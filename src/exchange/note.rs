@@ -1,32 +1,32 @@
-//! What a journal of Daybook's carries in comments, for Daybook to read back: one JSON object a line, after `daybook: `.
+//! Notes in comments of a journal that Daybook writes, for Daybook to read back: after `daybook: `, one JSON object per line.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::io;
 
-/// Before the JSON.
+/// The text before the JSON.
 pub(super) const MARK: &str = "daybook: ";
 
-/// Beside an account.
+/// The note of an account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct AccountNote {
-    /// Where it is not the name.
+    /// Its code, if that is not the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<String>,
     pub(super) name: String,
     pub(super) currency: String,
     pub(super) normal_side: String,
     pub(super) limit_policy: String,
-    /// For people: accounts are opened on import.
+    /// For people only: an import opens accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<String>,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub(super) metadata: Json,
 }
 
-/// Beside a transaction.
+/// The note of a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct EntryNote {
@@ -37,7 +37,7 @@ pub(super) struct EntryNote {
     pub(super) resolves: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reverses: Option<String>,
-    /// Where a journal's line cannot have it as it is.
+    /// The description, if the journal's line cannot have it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
     #[serde(default, skip_serializing_if = "is_empty")]
@@ -48,7 +48,7 @@ fn is_empty(metadata: &Json) -> bool {
     metadata.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
-/// Writes `note` in JSON in which hledger and ledger find no date and no type of an account.
+/// Writes `note` as JSON in which hledger and ledger find no date and no account type.
 ///
 /// # Errors
 /// Those of writing.
@@ -58,7 +58,7 @@ pub(super) fn write(note: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
-/// In comments, ledger takes `[1` for a date, and hledger `date:` and `type:` for tags that matter.
+/// Escapes what has a meaning in comments: `[1` is a date for ledger; `date:` and `type:` are tags for hledger.
 struct Harmless;
 
 impl Formatter for Harmless {

@@ -1,21 +1,21 @@
-//! Why a file is not read on.
+//! The errors of reading a file.
 
 use std::fmt;
 use std::io;
 
-/// What a file says that the ledger cannot keep.
+/// A place in a file that the ledger cannot store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The line, from 1.
     pub line: u64,
-    /// The character of the line, from 1, where it is about one place of it.
+    /// The character in the line, from 1, if the refusal is about one place.
     pub column: Option<usize>,
     /// What is wrong, and what to do.
     pub problem: String,
 }
 
 impl Refusal {
-    /// A refusal that is about a whole line.
+    /// A refusal about a whole line.
     pub(super) const fn of_line(line: u64, problem: String) -> Self {
         Self {
             line,
@@ -35,14 +35,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why a file cannot be read on.
+/// Why reading a file ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// Of what it says.
+    /// The contents are refused.
     #[error("{0}")]
     Refused(Refusal),
-    /// It cannot be read at all.
+    /// The file cannot be read.
     #[error("the file cannot be read")]
     Read(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! A file that is read from its beginning to its end, in bounded memory.
+//! Reads a file of any format from its beginning to its end, in bounded memory.
 
 use super::item::Item;
 use super::journal::Journal;
@@ -25,10 +25,10 @@ impl<R: BufRead> Source<R> {
         Self(Inner::Table(Box::new(Table::new(reader))))
     }
 
-    /// The next thing that it says; `None` at its end.
+    /// The next item; `None` at the end of the file.
     ///
     /// # Errors
-    /// When it says something that the ledger cannot keep, or cannot be read. There is no going on then.
+    /// If the ledger cannot store the item, or the file cannot be read. Then the rest of the file must not be read.
     pub(super) fn next(&mut self) -> Result<Option<Item>, SourceError> {
         match &mut self.0 {
             Inner::Journal(journal) => journal.next(),
@@ -36,7 +36,7 @@ impl<R: BufRead> Source<R> {
         }
     }
 
-    /// How many lines were read over that change nothing: prices, and names of payees and tags.
+    /// How many lines were skipped because they change nothing: prices, and names of payees and tags.
     pub(super) fn left_out(&self) -> u64 {
         match &self.0 {
             Inner::Journal(journal) => journal.left_out(),

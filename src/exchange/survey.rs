@@ -1,5 +1,4 @@
-//! Reads a file without a database, before it is imported: whatever it says by itself that cannot be kept is known before anything is
-//! locked.
+//! The first reading of a file, without a database. It finds everything in the file that the ledger cannot store before anything is locked.
 
 use super::item::Item;
 use super::refusal::{Refusal, SourceError};
@@ -9,21 +8,21 @@ use super::{Symbols, Transaction};
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-/// What a file has.
+/// What the first reading finds out.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// Which currencies its symbols stand for.
+    /// The currencies that its symbols stand for.
     pub(super) symbols: Symbols,
-    /// By code, the most decimal places that an amount has, or that the file says amounts have.
+    /// The most decimal places of an amount or a declaration, by the currency's code.
     pub(super) places: BTreeMap<String, u32>,
-    /// How many transactions.
+    /// How many transactions the file has.
     pub transactions: u64,
 }
 
 /// Reads all of `source`.
 ///
 /// # Errors
-/// When it says something that the ledger cannot keep, or cannot be read.
+/// If the ledger cannot store something in the file, or the file cannot be read.
 pub fn survey<R: BufRead>(mut source: Source<R>, symbols: Symbols) -> Result<Survey, SourceError> {
     let mut survey = Survey {
         symbols,
@@ -41,7 +40,7 @@ pub fn survey<R: BufRead>(mut source: Source<R>, symbols: Symbols) -> Result<Sur
             }
         }
     }
-    // A symbol that no amount has need not be a currency's.
+    // A symbol that no amount uses need not stand for a currency.
     for (symbol, places) in declared {
         if let Ok(code) = survey.symbols.code(&symbol)
             && let Some(most) = survey.places.get_mut(&code)

@@ -1,19 +1,19 @@
-//! Which currency of the ledger a file means.
+//! Finds the ledger's currency for a symbol of a file.
 
 use std::collections::HashMap;
 
-/// What files call a currency, and the code that it has.
+/// The currencies that the symbols of a file stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
-    /// As the caller says.
+    /// Given by the caller.
     named: HashMap<String, String>,
-    /// As found so far.
+    /// Found so far, by symbol.
     codes: HashMap<String, String>,
-    /// The symbol that each of those codes was found for.
+    /// The symbol for which each of those codes was found.
     symbols: HashMap<String, String>,
 }
 
-/// Signs that one currency has, or that stand for its best known owner.
+/// Signs of one currency, and signs of several that stand for the best known one.
 const SIGNS: [(&str, &str); 14] = [
     ("$", "USD"),
     ("€", "EUR"),
@@ -32,7 +32,7 @@ const SIGNS: [(&str, &str); 14] = [
 ];
 
 impl Symbols {
-    /// Symbols of which some stand for what the caller says; an empty one for amounts without a currency.
+    /// Symbols, some of which the caller gives a currency. The empty symbol stands for amounts without one.
     #[must_use]
     pub fn new(named: HashMap<String, String>) -> Self {
         Self {
@@ -42,10 +42,10 @@ impl Symbols {
         }
     }
 
-    /// The code that `symbol` stands for: what the caller says, the owner of the sign, or the symbol itself in capital letters.
+    /// The code that `symbol` stands for: the caller's, that of the sign, or the symbol itself in capital letters.
     ///
     /// # Errors
-    /// When it stands for none, or for the same as another symbol of the file: what is wrong, as a sentence.
+    /// If it stands for none, or for the same currency as another symbol of the file: a sentence that says what is wrong.
     pub(super) fn code(&mut self, symbol: &str) -> Result<String, String> {
         if let Some(code) = self.named.get(symbol).or_else(|| self.codes.get(symbol)) {
             return Ok(code.clone());

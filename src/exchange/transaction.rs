@@ -1,4 +1,4 @@
-//! A transaction of a file, and the lines of the ledger that it is.
+//! A transaction of a file, and the entry lines that it becomes.
 
 use super::amount::text;
 use super::refusal::Refusal;
@@ -13,34 +13,34 @@ use std::collections::{HashMap, VecDeque};
 pub struct Transaction {
     /// The line that it begins in.
     pub line: u64,
-    /// From when it counts.
+    /// When it counts from.
     pub effective_at: DateTime<Utc>,
     /// What people read.
     pub description: Option<String>,
-    /// What else the file says of it.
+    /// Everything else that the file has about it.
     pub metadata: Json,
-    /// In the order of the file; none is of nothing.
+    /// In the order of the file. None is zero.
     pub postings: Vec<Posting>,
 }
 
-/// What a transaction does to one account.
+/// A posting: what a transaction adds to one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
     /// The line that it is in.
     pub line: u64,
     /// The name of the account.
     pub account: String,
-    /// The normal side of the account, where the file says it here.
+    /// The normal side of the account, if the file gives it here.
     pub side: Option<Side>,
-    /// What the file calls the currency.
+    /// The file's symbol for the currency.
     pub symbol: String,
     /// In 10^-18 of the currency's unit; positive is a debit.
     pub quantity: i128,
-    /// How many decimal places it is written with.
+    /// The count of decimal places that it is written with.
     pub places: u32,
 }
 
-/// A line of the ledger to be: the postings that it is made of, and how much of both.
+/// A future entry line: a debit posting, a credit posting, and the quantity of both that it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pair<'a> {
     pub(super) debit: &'a Posting,
@@ -49,7 +49,7 @@ pub(super) struct Pair<'a> {
     pub(super) quantity: i128,
 }
 
-/// What postings make of one currency, with the place of the first of them.
+/// The sum of the postings of each currency, with the first posting of each.
 pub(super) fn sums(postings: &[Posting]) -> Vec<(&Posting, Option<i128>)> {
     let of_currency = by_currency(postings).into_iter();
     let sum = |postings: Vec<&'_ Posting>| {
@@ -61,8 +61,8 @@ pub(super) fn sums(postings: &[Posting]) -> Vec<(&Posting, Option<i128>)> {
         .collect()
 }
 
-/// The postings of each currency, in the order of the file; none is empty. A transaction may have thousands of postings, and each may be of
-/// another currency: nothing here compares each with each.
+/// The postings of each currency, in the order of the file; no list is empty. A transaction may have thousands of postings in as many
+/// currencies, so the time must not grow with the square of their number.
 fn by_currency(postings: &[Posting]) -> Vec<Vec<&Posting>> {
     let mut groups: Vec<Vec<&Posting>> = Vec::new();
     let mut places = HashMap::new();
@@ -105,11 +105,11 @@ impl Transaction {
         })
     }
 
-    /// The lines that the postings are: one for each two neighbours that cancel each other, where all do, as an export of Daybook's
-    /// has them. Else debits are matched with credits of their currency, both in their order; an account that is on both sides counts with
-    /// what is left of it.
+    /// The entry lines that the postings become. If every two neighbours cancel each other, as in an export of Daybook, each two are a
+    /// line. Otherwise debits are matched with credits of their currency, both in their order; an account that is on both sides counts with
+    /// its difference.
     ///
-    /// None, where it moves nothing between accounts.
+    /// Empty if the transaction moves nothing between accounts.
     pub(super) fn pairs(&self) -> Result<Vec<Pair<'_>>, Refusal> {
         let pairs = neighbours(&self.postings).unwrap_or_else(|| matched(&self.postings));
         if pairs.len() > LINES_PER_ENTRY {
@@ -162,7 +162,7 @@ fn matched(postings: &[Posting]) -> Vec<Pair<'_>> {
             *has_debits |= posting.quantity > 0;
             *has_credits |= posting.quantity < 0;
         }
-        // Where what is left of an account on both sides stands.
+        // The place of the difference of an account that is on both sides.
         let mut places: HashMap<&str, usize> = HashMap::new();
         for posting in postings {
             let is_on_both_sides = sides.get(posting.account.as_str()) == Some(&(true, true));

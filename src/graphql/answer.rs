@@ -1,11 +1,11 @@
-//! How many fields an answer has, where that is known only when it is made.
+//! Counts the fields of an answer whose number is known only when they are read.
 
 use async_graphql::{Context, Result};
 use graphql_operation::{AnswerCount, PreparedOperation};
 use unit_of_work::{ContextExt as _, UnitLoader, UnitOfWork};
 
-/// What one unit of work answers beyond what was counted before. It loads nothing: like a loader, it is made anew for each attempt
-/// and for each event.
+/// Counts the fields of one attempt or event, beyond those counted beforehand. It is registered as a loader, since loaders are created anew
+/// for each attempt and each event.
 struct Answer(AnswerCount);
 
 impl UnitLoader for Answer {
@@ -17,7 +17,7 @@ impl UnitLoader for Answer {
 /// Counts a list that a resolver is about to answer.
 ///
 /// # Errors
-/// Where the answer would have more fields than the limit of complexity allows.
+/// If the answer would have more fields than the limit of complexity allows.
 pub(super) fn count_items(ctx: &Context<'_>, items: usize) -> Result<()> {
     match PreparedOperation::beyond(ctx, items) {
         0 => Ok(()),

@@ -1,7 +1,7 @@
-//! What every answer of the schema keeps to: errors end where the specification says, and its bytes are bounded.
+//! The rules of every answer: an error nulls what the specification says, and the answer's bytes are bounded.
 //!
-//! The rules are those of prepared operations. Here they are put into the unit of work, which masks the errors and rolls
-//! back a mutation that has one.
+//! The rules come from prepared operations. Here they are handed to the unit of work, which masks errors and rolls back a mutation that has
+//! one.
 
 use std::any::TypeId;
 
@@ -9,11 +9,11 @@ use async_graphql::{Request, Response, ServerResult, Value, extensions::Extensio
 use graphql_operation::{AnswerPart, Answering, PreparedOperation, Resolved};
 use unit_of_work::{FieldRule, ResolvedField};
 
-/// The rule of a request, whose answer may have so many bytes, for
+/// The rule for the answer to a request, which may have `most` bytes. It is for
 /// [`UnitOfWorkExtension::field_rule`](unit_of_work::UnitOfWorkExtension::field_rule).
 ///
-/// A request has none where it was not prepared. Such a request is not executed
-/// ([`RequestErrors`](crate::http::RequestErrors)).
+/// A request that was not prepared has no rule. [`RequestErrors`](crate::http::RequestErrors) sees to it that such a request is not
+/// executed.
 #[must_use]
 pub fn answer_rule(
     ctx: &ExtensionContext<'_>,
@@ -21,7 +21,7 @@ pub fn answer_rule(
     most: usize,
 ) -> Option<Box<dyn FieldRule>> {
     let prepared = PreparedOperation::carried(ctx, request)?;
-    // Where an operation is run again, what came with it is the session's.
+    // In a retried operation, the data of the first request is in the session's data.
     let part = [&request.data, ctx.session_data]
         .into_iter()
         .find_map(|data| data.get(&TypeId::of::<AnswerPart>())?.downcast_ref());

@@ -1,4 +1,4 @@
-//! What a resolver takes from its context besides the unit of work.
+//! What a resolver gets from its context beside the unit of work.
 
 use async_graphql::Context;
 use chrono::{DateTime, Utc};
@@ -8,15 +8,15 @@ use crate::ledger::Clock;
 
 /// The ledger's own additions to a resolver's context.
 pub(super) trait LedgerContext<'a> {
-    /// Tells the time.
+    /// The ledger's clock.
     fn clock(&self) -> &'a Clock;
 
-    /// The time.
+    /// The current time, by that clock.
     fn now(&self) -> DateTime<Utc> {
         self.clock().now()
     }
 
-    /// Where committed entries are announced.
+    /// The feed, which announces committed entries.
     fn feed(&self) -> &'a Feed;
 }
 

@@ -1,4 +1,4 @@
-//! What clients write, as the domain reads it.
+//! Inputs that several mutations and queries share, and their translation for the ledger.
 
 use async_graphql::{ID, InputObject, OneofObject, Result};
 
@@ -26,7 +26,7 @@ impl AccountRef {
     }
 }
 
-/// The account that an id names; an id of anything else is refused.
+/// The account that an id names. The id of anything else is refused.
 pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
     match id.parse::<ledger::Id>() {
         Ok(ledger::Id::Account(id)) => Ok(id),
@@ -38,7 +38,7 @@ pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
     }
 }
 
-/// The entry that an id names; an id of anything else is refused.
+/// The entry that an id names. The id of anything else is refused.
 pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     match id.parse() {
         Ok(ledger::Id::Entry(id)) => Ok(id),
@@ -49,7 +49,7 @@ pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     }
 }
 
-/// What the inputs of all kinds of entries have in common.
+/// The fields that the inputs of all kinds of entries have.
 pub(super) fn notes(
     effective_at: Option<DateTime>,
     description: Option<String>,

@@ -1,6 +1,6 @@
-//! What fields load together: one statement for all the accounts, entries or lines that a turn of the operation asks for.
+//! Loaders: one statement for all the accounts, entries or lines that fields ask for at the same time.
 //!
-//! Each loader reads through the operation's own unit, hence from its snapshot.
+//! Each loader reads through the operation's unit, and so from its snapshot.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -13,10 +13,9 @@ use uuid::Uuid;
 
 use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
 
-/// Loads one value with others that are asked for on the same turn.
+/// Loads one value, together with others that are asked for at the same time.
 ///
-/// Boxed, because the future of each field of a type is as large as the largest: what few fields do is not to be made room for
-/// in all of them.
+/// The future is boxed. Every field of a type has a future as large as the largest of them, so this one would make them all larger.
 pub(super) fn load<'a, L, K>(
     ctx: &Context<'a>,
     key: K,
@@ -110,7 +109,7 @@ loader! {
     }
 }
 
-/// Accounts by id, one for each operation: operations look them up together.
+/// Account by id, for operations that load one account. Several operations are looked up in one statement.
 pub(super) struct AccountById;
 
 impl SharedLookUp for AccountById {
@@ -122,7 +121,7 @@ impl SharedLookUp for AccountById {
     }
 }
 
-/// The same by code.
+/// As [`AccountById`], by code.
 pub(super) struct AccountByCode;
 
 impl SharedLookUp for AccountByCode {

@@ -1,15 +1,14 @@
-//! In which order an operation of several fields locks accounts.
+//! The order in which an operation of several fields locks accounts.
 //!
-//! The fields of a mutation run one after the other, and each locks its accounts when it runs. Two operations with the same fields
-//! in opposite orders deadlock, and the database takes a second to say so. So:
+//! The fields of a mutation run one after the other, and each locks its accounts when it runs. Two operations with the same fields in
+//! opposite orders deadlock, which the database reports only after a second. Therefore:
 //!
-//! 1. Each attempt notes what its fields lock. An attempt that was lost is run again, and its first field locks all of that first,
-//!    in the one order.
-//! 2. The accounts of an attempt that was lost are *contended* for a while. As long as they are, only the first field of an
-//!    operation waits for them. A later one that does not get them at once loses the attempt, in no time instead of a second, and
-//!    1. holds.
+//! 1. Each attempt notes what its fields lock. If the attempt fails by a conflict and is run again, its first field locks all of these
+//!    accounts, in the one order.
+//! 2. The accounts of such an attempt count as *contended* for a while. Meanwhile, only the first field of an operation waits for them. A
+//!    later field that does not get them at once fails the attempt, without waiting for a second, and rule 1 applies.
 //!
-//! An operation that has lost more often than [`PATIENT_AFTER`] waits in any case, so that it cannot lose for ever.
+//! After [`PATIENT_AFTER`] attempts, every field waits, so that an operation cannot fail for ever.
 
 use std::time::Duration;
 
@@ -20,16 +19,16 @@ use unit_of_work::ContextExt as _;
 
 use crate::ledger::{self, AccountRef, LockSet, Locking};
 
-/// How long accounts are contended after the last attempt that was lost.
+/// How long accounts count as contended after a conflict.
 const CONTENDED: Duration = Duration::from_secs(30);
 
-/// The most accounts that are known to be contended.
+/// The most contended accounts that are remembered.
 const MOST_CONTENDED: u64 = 10_000;
 
-/// After so many attempts every field waits for its locks.
+/// After this many attempts, every field waits for its locks.
 const PATIENT_AFTER: u32 = 4;
 
-/// The accounts that operations have met at lately.
+/// The accounts on which operations had conflicts recently.
 pub(super) struct Contended(Cache<AccountRef, ()>);
 
 impl Default for Contended {
@@ -42,7 +41,7 @@ impl Default for Contended {
     }
 }
 
-/// What an attempt has locked or was about to.
+/// The accounts that an attempt has locked, or tried to.
 #[derive(Clone, Default)]
 struct Touched {
     /// From 1.
@@ -56,7 +55,7 @@ pub(super) fn in_order<F: Future>(
     locks: LockSet,
     verb: F,
 ) -> impl Future<Output = F::Output> {
-    // Boxed first: a verb's future has kilobytes, and each that it is moved into would have room for it twice.
+    // Boxed first: a verb's future has kilobytes, and every future around it would embed it.
     let verb = Box::pin(verb);
     async move {
         match how(ctx, &locks) {
@@ -66,7 +65,7 @@ pub(super) fn in_order<F: Future>(
     }
 }
 
-/// How the accounts are to be locked, if not as ever.
+/// How to lock the accounts, if not in the usual way.
 fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
     let unit = ctx.unit();
     if unit.get_database_backend() != DbBackend::Postgres {

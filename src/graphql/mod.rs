@@ -1,9 +1,9 @@
 //! The GraphQL schema: translates between clients and the ledger.
 //!
-//! A resolver parses its input, makes one call to the ledger with the operation's unit of work, and wraps the result. None
-//! begins, commits or rolls back: the unit's extension does, for every operation alike.
+//! A resolver parses its input, makes one call to the ledger with the operation's unit of work, and wraps the result. It never begins,
+//! commits or rolls back: the unit's extension does that for every operation.
 //!
-//! A field that can fail and whose type can be null is null when it fails, and no more: `answers` sees to that.
+//! If a nullable field fails, only that field is null. `answers` sees to that.
 
 mod answer;
 mod answers;

@@ -1,27 +1,27 @@
-//! What is told of this schema to whoever prepares its operations, beside its definition.
+//! How operations of this schema are prepared: its definition, its scalars, and the sizes of its lists.
 
 use graphql_operation::{Options, Scalars, Schema, SchemaError, Size, Sizes};
 
 use super::scalars::{CurrencyCode, DateTime, Int64};
 
-/// The schema that operations are held against.
+/// The schema that operations are validated against.
 ///
 /// # Errors
-/// None, unless the schema's own text cannot be read.
+/// If the schema's own text cannot be read, which a test rules out.
 pub fn operation_schema() -> Result<Schema, SchemaError> {
     Schema::parse(&super::sdl())
 }
 
-/// How operations of the ledger's schema are prepared: its scalars are read before anything runs, and lists are counted by what they
-/// can have.
+/// How operations of the ledger's schema are prepared: its scalars are checked before anything runs, and its lists are counted by the
+/// number of items that they can have.
 #[must_use]
 pub fn operations() -> Options {
     let scalars = Scalars::new()
         .scalar::<Int64>()
         .scalar::<DateTime>()
         .scalar::<CurrencyCode>();
-    // An entry may have a thousand lines, and nearly all have a few. Counted by the most, a page of entries with their lines could
-    // not be asked for. So the usual number is counted, and the lists' resolvers count what is there.
+    // An entry may have a thousand lines, but nearly all have a few. If the maximum were counted, a page of entries with their lines would
+    // always be refused. So the usual number is counted beforehand, and the lists' resolvers count the rest.
     let mut sizes = Sizes::default()
         .page(20)
         .other_lists(10)
@@ -43,7 +43,7 @@ pub fn operations() -> Options {
             )
             .list(format!("{field}.accounts"), accounts);
     }
-    // They read as many rows as there are, and not as many as they answer.
+    // Their cost is that of the rows that they read, not of the fields that they answer.
     sizes = sizes
         .weight("EntryConnection.totalCount", 500)
         .weight("AccountConnection.totalCount", 100)

@@ -1,4 +1,4 @@
-//! Which way lists are ordered.
+//! The direction in which lists are ordered.
 
 use async_graphql::Enum;
 

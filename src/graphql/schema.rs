@@ -1,4 +1,4 @@
-//! The schema as a whole: to be executed, and as text.
+//! The whole schema: ready to execute, and as text.
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::ledger::Clock;
 
-/// The ledger's schema, to be finished with a [`Feed`](super::Feed) as data, and with extensions: above all, the one that makes each operation a unit
-/// of work.
+/// The builder of the ledger's schema. It needs a [`Feed`](super::Feed) as data, and the extension that makes each operation a unit of
+/// work.
 #[must_use]
 pub fn schema(clock: Clock) -> LedgerSchemaBuilder {
     builder()
@@ -27,7 +27,7 @@ pub type LedgerSchema = Schema<QueryRoot, MutationRoot, SubscriptionRoot>;
 
 /// What [`schema`] builds.
 pub type LedgerSchemaBuilder = SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot>;
-/// The schema in the schema definition language, sorted, so that a change shows where it is.
+/// The schema in the schema definition language. It is sorted, so that a diff shows only what changed.
 #[must_use]
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()

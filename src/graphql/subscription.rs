@@ -17,10 +17,10 @@ use super::{
 /// How many accounts a subscription can choose.
 const MOST_ACCOUNTS: usize = 100;
 
-/// The arguments of `entryPosted` that say which events come, and nothing of what is told of them.
+/// The arguments of `entryPosted` that choose events, and do not change the response to an event.
 const CHOOSING: [&str; 2] = ["accounts", "after"];
 
-/// What clients are told of.
+/// The subscriptions.
 pub struct SubscriptionRoot;
 
 /// What clients are told of, as it happens.
@@ -65,8 +65,8 @@ impl SubscriptionRoot {
         let events = feed.subscribe(after, accounts).await?;
         let tells_behind = ctx.look_ahead().field("behind").exists();
         let key = move |event: &FeedEvent| event.key(tells_behind);
-        // The slot is taken outside of it, so that nothing keeps it once the event was executed, and so that who gets the response of
-        // another subscriber takes none.
+        // The slot is taken outside of the shared response. So it is free once the event was executed, and a subscriber that gets another's
+        // response takes none.
         let events = redeliver_shared(ctx, events, feed.shared(), &CHOOSING, key, undelivered);
         Ok(events.then(move |event| {
             let feed = feed.clone();

@@ -2,14 +2,14 @@
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
-/// The permissions of everybody to read and to write.
+/// The permissions of every user to read and to write.
 const EVERYBODY: u32 = 0o006;
 
-/// Says in the log that everybody on the machine can read or change a file with a secret in it. It is used all the same: who
-/// may log in to the machine is not ours to know.
+/// Warns if every user of the machine can read or change a file with a secret. The file is used all the same, since the server cannot know
+/// who may log in to the machine.
 pub(super) fn warn_if_exposed(path: &Path) {
     let Ok(file) = std::fs::metadata(path) else {
-        // Whoever reads the file says why it cannot be read.
+        // If the file cannot be read, reading it reports why.
         return;
     };
     if file.permissions().mode() & EVERYBODY != 0 {

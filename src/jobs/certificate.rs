@@ -1,4 +1,4 @@
-//! Reads the TLS certificate again: nobody restarts a ledger because a certificate was renewed.
+//! Reads the TLS certificate again, so that a renewed certificate is used without a restart.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     signals::HangUp,
 };
 
-/// Reading two small files costs nothing, and whoever renews them waits for it.
+/// How often the files are read. They are small, and whoever renewed the certificate is waiting.
 const EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct RenewCertificate {
@@ -29,7 +29,7 @@ impl RenewCertificate {
 
 impl Job for RenewCertificate {
     const NAME: &'static str = "certificate";
-    /// As often as it is due: it is read, not waited for.
+    /// After a failure, it is tried again at the usual time.
     const FIRST_WAIT: Duration = EVERY;
     const LONGEST_WAIT: Duration = EVERY;
     type Error = RenewError;
@@ -39,7 +39,7 @@ impl Job for RenewCertificate {
         true
     }
 
-    /// What cannot be read, or is not a pair (yet), changes nothing.
+    /// Files that cannot be read, or do not yet belong together, change nothing.
     async fn activate(&mut self) -> Result<(), RenewError> {
         let certificate = self.certificate.clone();
         let is_new = spawn_blocking(move || certificate.reload()).await?;

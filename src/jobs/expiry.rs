@@ -1,10 +1,10 @@
-//! Releases holds that have expired, so that what they had set aside is free again.
+//! Releases holds that have expired, so that the amounts they had set aside are available again.
 //!
-//! Each release is an entry of its own in a unit of its own. Servers that share a database each look; of two that meet at a hold
-//! one releases it.
+//! Each release is an entry of its own in a unit of its own. All servers of a database look for expired holds; if two find the same hold,
+//! one of them releases it.
 //!
-//! **A hold that cannot be released stops no other.** Its account may be frozen, or locked by somebody who takes long. It is put
-//! aside, and tried again later and later; the others go on. Only what is wrong with the database ends a round.
+//! **A hold that cannot be released stops no other.** Its account may be frozen, or locked for long. The hold is put aside and tried again
+//! later and later, while the others are released. Only an error of the database itself ends a round.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -23,36 +23,36 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How many holds are looked up at once.
 const BATCH: u64 = 100;
 
-/// How many holds are released at once: one that waits for a lock does not hold up the others.
+/// How many holds are released at once, so that one that waits for a lock does not delay the others.
 const AT_ONCE: usize = 4;
 
 /// How long a release waits for a lock on PostgreSQL before it is put aside.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '2s'";
 
-/// How far the clocks of servers may be apart: a hold that another one has just placed can have expired by this much here.
+/// How far the clocks of servers may differ. A hold that another server has just placed can already have expired by this much here.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// How long a hold that could not be released is left alone: doubled each time, from the first to the last.
+/// How long a hold that could not be released is put aside. The time doubles with each attempt, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LAST_DELAY: Duration = Duration::from_secs(5 * 60);
 
-/// The most holds that are put aside. Beyond it, they are found and tried in every round.
+/// The most holds that are put aside. Further ones are found and tried in every round.
 const PUT_ASIDE: usize = 10_000;
 
 /// Why expired holds were not released.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpiryError {
-    /// The database could not be asked for them, or could not commit their release.
+    /// The database failed, at the look-up or at the COMMIT of a release.
     #[error("expired holds could not be looked up, or their release not be committed")]
     Database(#[from] DbErr),
-    /// One could not be released.
+    /// A hold could not be released.
     #[error(transparent)]
     Release(#[from] HoldError),
 }
 
 impl ExpiryError {
-    /// Whether it is the database's doing, so that no other hold could be released either.
+    /// Whether the database itself fails, so that no other hold can be released either.
     fn is_of_the_database(&self) -> bool {
         use FailureKind::{
             ConnectionLost, Damaged, FileReplaced, Full, NoConnection, ReadOnly, Unavailable,
@@ -76,12 +76,12 @@ impl ExpiryError {
     }
 }
 
-/// The job. Dropping an activation rolls back what is under way.
+/// The job. Dropping an activation rolls back the releases that are under way.
 pub(crate) struct Expiry {
     database: Database,
     clock: Clock,
     ticks: Interval,
-    /// The first round goes back to the beginning; later ones only to where the last one that went well has ended.
+    /// Where the next round begins: the end of the last successful round, less the clock skew. The first round begins with the oldest hold.
     since: Option<DateTime<Utc>>,
     put_aside: HashMap<Uuid, PutAside>,
 }
@@ -187,7 +187,7 @@ impl Job for Expiry {
 /// Releases every hold that expired from `since` until now, and says how many.
 ///
 /// # Errors
-/// [`ExpiryError`] where some cannot be released: the first of them, after all the others were.
+/// [`ExpiryError`] if some cannot be released: the error of the first of them, after all others were released.
 pub async fn release(
     database: &Database,
     since: Option<DateTime<Utc>>,
@@ -225,7 +225,7 @@ async fn find(
         .await
 }
 
-/// Releases these holds, some at once: each with whether it was released here.
+/// Releases these holds, several at once. Each comes with whether this server released it.
 fn release_all<'a>(
     database: &'a Database,
     clock: &'a Clock,
@@ -235,7 +235,7 @@ fn release_all<'a>(
     stream::iter(holds).map(one).buffer_unordered(AT_ONCE)
 }
 
-/// `false` where somebody else has released or captured it.
+/// Releases one hold; `false` if it was already released or captured.
 async fn release_one(database: &Database, clock: &Clock, hold: Uuid) -> Result<bool, ExpiryError> {
     let release = async |unit: UnitOfWork| {
         if database.backend() == DbBackend::Postgres {

@@ -1,4 +1,4 @@
-//! Gets the keys of tokens again: nobody restarts a ledger because a key was renewed.
+//! Gets the keys that verify tokens again, so that a renewed key is used without a restart.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     signals::HangUp,
 };
 
-/// How long a key that was withdrawn is taken. A new one is looked for when a token names it.
+/// How often the keys are read, and so how long a withdrawn key is still accepted. A new key is looked for as soon as a token names it.
 const EVERY: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) struct RenewKeys {
@@ -24,7 +24,7 @@ impl RenewKeys {
 
 impl Job for RenewKeys {
     const NAME: &'static str = "keys";
-    /// As often as it is due. Whoever has the keys is not to be asked more often because they fail to answer.
+    /// After a failure, it is tried again at the usual time. A server of keys that fails should not be asked more often.
     const FIRST_WAIT: Duration = EVERY;
     const LONGEST_WAIT: Duration = EVERY;
     type Error = KeyError;
@@ -34,7 +34,7 @@ impl Job for RenewKeys {
         true
     }
 
-    /// Where there are none to be had, those before stay.
+    /// If there are no keys, the old ones stay.
     async fn activate(&mut self) -> Result<(), KeyError> {
         self.tokens.reload().await.inspect_err(|error| {
             tracing::warn!(%error, "the keys cannot be renewed: those before stay");

@@ -1,6 +1,6 @@
-//! Hears from the other servers of a PostgreSQL database that something was committed.
+//! Listens for notifications from other servers of a PostgreSQL database that something was committed.
 //!
-//! Only a hint: whoever misses it looks a second later. On SQLite the file's other users are found by that look.
+//! A notification is only a hint: if one is missed, the feed looks for new entries a second later. On SQLite, that look is the only way.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{Job, notify::CHANNEL};
 use crate::{config::DatabaseUrl, graphql::Feed};
 
-/// How long a connection may be silent before it is asked whether it is there still.
+/// How long a connection may be silent before it is checked.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long to wait after a connection that was lost or could not be made.
@@ -22,7 +22,7 @@ pub(crate) struct Listen {
     listener: Option<PgListener>,
     /// Whether a connection was tried before.
     has_tried: bool,
-    /// Whether nothing shows that the server still notifies this connection.
+    /// Whether the connection has been silent for too long, and must be checked.
     is_silent: bool,
 }
 
@@ -63,7 +63,7 @@ impl Job for Listen {
     }
 
     async fn activate(&mut self) -> Result<(), sqlx::Error> {
-        // Taken out, so that a connection on which this fails is not used again.
+        // Taken out, so that a connection that fails here is not used again.
         let mut listener = match self.listener.take() {
             Some(listener) => listener,
             None => {
@@ -72,11 +72,11 @@ impl Job for Listen {
             }
         };
         if std::mem::take(&mut self.is_silent) {
-            // Saying it again changes nothing, and shows that the server is there.
+            // Repeating LISTEN changes nothing, and shows whether the server still answers.
             listener.listen(CHANNEL).await?;
         }
         self.listener = Some(listener);
-        // After a new connection too: what came before it was not heard.
+        // After a new connection too: notifications before it were missed.
         self.feed.wake();
         Ok(())
     }

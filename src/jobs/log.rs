@@ -1,8 +1,8 @@
 //! Keeps SQLite's write-ahead log short, and notices when it or the database file is no longer the one that is open.
 //!
-//! SQLite moves the log into the database file by itself, and then begins it anew; but the file stays as long as it once was. And
-//! where a reader needs an old part of it all the time, the log only grows. A query ends at its deadline; what can keep a
-//! snapshot for longer is a program beside the server: `daybook export`, a backup, a shell that somebody forgot.
+//! SQLite itself moves the log into the database file and then overwrites it from the start, but never makes the file shorter. And as long
+//! as a reader needs an old part of the log, the log only grows. A query ends at its deadline; a program beside the server can keep its
+//! snapshot for longer: `daybook export`, a backup, a forgotten shell.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use unit_of_work::{Database, FailureKind};
 
 use super::Job;
 
-/// Files that are not there any more are to be noticed soon, also where nobody asks anything.
+/// How often the job looks. Missing files should be noticed soon, even if no operation needs them.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A log that is not longer than this is left to SQLite, which begins it anew from 4 MB on.
+/// A log up to this length is left to SQLite, which overwrites it from 4 MB on.
 const SHORT: u64 = 16 << 20;
 
-/// A log that could not be emptied for this long is said to be kept by a reader, and again each time that it has passed.
+/// If the log could not be emptied for this long, a warning says that a reader keeps it. The warning repeats after each such time.
 const KEPT: Duration = Duration::from_secs(60);
 
 pub(crate) struct ShrinkLog {
     database: Database,
     ticks: Interval,
-    /// Since when the log is long and cannot be emptied, and when that was last said.
+    /// Since when the log is long and cannot be emptied, and when that was last reported.
     kept: Option<Kept>,
 }
 
@@ -44,7 +44,7 @@ impl ShrinkLog {
         }
     }
 
-    /// Says at once, and then once a minute, that the log cannot be emptied.
+    /// Logs that the log cannot be emptied: at once, and then once a minute.
     fn tell(&mut self, log_bytes: u64, is_emptied: bool) {
         let now = Instant::now();
         if log_bytes <= SHORT || is_emptied {
@@ -85,11 +85,11 @@ impl Job for ShrinkLog {
         let found = match self.database.checkpoint(SHORT).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(()),
-            // That is said once, and nothing can be done about it while the server runs.
+            // This was reported where it was found, and a running server cannot repair it.
             Err(error) if FailureKind::of(&error) == FailureKind::FileReplaced => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        // Beyond 2^32 kibibytes it says that it is long.
+        // Beyond 2^32 kibibytes, the log is simply long.
         let kibibytes = u32::try_from(found.log_bytes >> 10).unwrap_or(u32::MAX);
         metrics::gauge!("daybook_sqlite_log_bytes").set(f64::from(kibibytes) * 1024.0);
         self.tell(found.log_bytes, found.is_emptied);

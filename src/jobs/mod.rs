@@ -1,23 +1,23 @@
-//! What the server does beside answering: jobs, each on its own, from start to stop.
+//! Jobs: what the server does in the background, from start to stop.
 //!
-//! Read `supervisor.rs` first: it runs a job again when it fails or panics, and counts both. A job is a type in a file of its own.
-//! It has a name, says when it is due, and has one `activate`, which does everything that is due and may be run at any time: by
-//! several servers at once, and again after it was cut off half way.
+//! Read `supervisor.rs` first: it runs a job again after an error or a panic, and counts both. A job is a type in a file of its own. It has
+//! a name, a `due` that waits until there is something to do, and an `activate` that does it. `activate` may run at any time, on several
+//! servers at once, and again after it was dropped half way.
 //!
 //! To add a job: write it in a new file here, implement `Job`, and start it in `src/command/serve.rs`.
 //!
-//! What belongs to one operation is never here: that is an effect (`UnitOfWork::after_commit`).
+//! Work that belongs to one operation is not a job but an effect (`UnitOfWork::after_commit`).
 //!
 //! | job | what it does | period |
 //! |---|---|---|
 //! | `certificate` | reads the TLS certificate again | a minute, SIGHUP |
 //! | `expiry` | releases holds that have expired | a second |
-//! | `keys` | gets the keys of tokens again | five minutes, SIGHUP |
-//! | `listen` | hears of the commits of other servers | as they come |
-//! | `log` | empties SQLite's write-ahead log, and looks whether the database's files are still there | a second |
-//! | `notify` | tells other servers of commits | as they come |
+//! | `keys` | gets the keys that verify tokens again | five minutes, SIGHUP |
+//! | `listen` | receives notifications of commits of other servers | as they come |
+//! | `log` | empties SQLite's write-ahead log, and checks that the database's files are still there | a second |
+//! | `notify` | notifies other servers of commits | as they come |
 //! | `sweep` | deletes expired idempotency keys and old markers | five minutes |
-//! | `watch` | looks how far the outbox is settled | as it is woken, a second |
+//! | `watch` | finds out how far the outbox is settled | when woken, a second |
 
 pub(crate) mod certificate;
 pub mod expiry;

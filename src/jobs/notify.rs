@@ -1,7 +1,7 @@
-//! Tells the other servers of a PostgreSQL database that something was committed.
+//! Notifies the other servers of a PostgreSQL database that something was committed.
 //!
-//! Sent after the commit and not in it, many commits at a time: `NOTIFY` within a transaction would make all commits of the
-//! database wait for one another.
+//! One notification is sent for many commits, after them. `NOTIFY` inside the transactions would make all commits of the database wait for
+//! one another.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::graphql::Feed;
 
 pub(super) const CHANNEL: &str = "daybook_entry_posted";
 
-/// How long commits are gathered before others are told of them.
+/// How long commits are gathered into one notification.
 const GATHER: Duration = Duration::from_millis(50);
 
 pub(crate) struct Notify {
@@ -43,7 +43,7 @@ impl Job for Notify {
     async fn activate(&mut self) -> Result<(), NotifyError> {
         self.database
             .write(async |unit| {
-                // Whoever misses it looks for itself within a second.
+                // A lost notification does no harm: every server looks for itself within a second.
                 unit.needs_no_proof();
                 unit.execute_unprepared(&format!("NOTIFY {CHANNEL}"))
                     .await?;

@@ -1,20 +1,19 @@
-//! Runs jobs: each again and again until the server stops, whatever happens to it.
+//! Runs jobs, again and again until the server stops, whatever happens to them.
 //!
 //! ```text
 //! due ──> activate ──ok────────────────────────────────────> due
 //!            ├──error──> due, or a wait, whichever is first ──> activate
 //!            └──panic──> a wait ──────────────────────────────> activate
 //! ```
-//! An activation that takes longer than the job's limit is dropped, and has failed: what hangs, such as a connection whose other
-//! end has gone dark, must not stop the job for good.
+//! An activation that takes longer than the job's limit is dropped and counts as failed, so that a connection that hangs does not stop the
+//! job for good.
 //!
-//! The wait grows from one failure to the next, up to a minute or the job's own longest. Nothing that a job does can end the job, or
-//! another one, or the server.
+//! The wait grows from one failure to the next, up to a minute or the job's own `LONGEST_WAIT`. A failing job ends neither itself, nor
+//! another job, nor the server.
 //!
 //! Metrics, by `job`: `daybook_job_last_success_timestamp_seconds` (0 until the first), `daybook_job_failures_total`,
-//! `daybook_job_panics_total`. A job that does not succeed is not a reason for `/readyz` to say no: the server can serve, and a
-//! load balancer that took it (and, with it, all servers with the same trouble) out would make of late releases an outage. An alert
-//! belongs on the time since the last success.
+//! `daybook_job_panics_total`. Alert on the time since the last success. `/readyz` does not depend on jobs: a server whose job fails can still
+//! serve, and all servers would usually fail alike, so that a load balancer would turn late releases into an outage.
 
 use std::{
     any::Any,
@@ -29,30 +28,30 @@ use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-/// Something that is done again and again beside serving.
+/// Work that is done again and again in the background.
 pub(crate) trait Job: Send + 'static {
-    /// How it is called in logs and metrics.
+    /// The job's name in logs and metrics.
     const NAME: &'static str;
 
-    /// The wait after the first failure. It doubles with each one after it.
+    /// The wait after the first failure. It doubles with each further one.
     const FIRST_WAIT: Duration = Duration::from_millis(100);
 
     /// The longest wait after a failure.
     const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-    /// The longest that an activation may take. It is dropped then.
+    /// How long an activation may take before it is dropped.
     const LIMIT: Duration = Duration::from_secs(60);
 
     /// Why an activation fails.
     type Error: Error + Send;
 
-    /// Waits until there is something to do; `false` where there never will be again.
+    /// Waits until there is something to do. `false` if there never will be again.
     ///
-    /// It has to be cancel safe, and not to come back at once each time: there is no other pause between activations.
+    /// It must be cancel safe. It is the only pause between activations, so it must not always return at once.
     fn due(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// Does what is due. It may be dropped at any time, which must undo what is half done; and it may panic, after which it is
-    /// called again on the same job.
+    /// Does the work that is due. It can be dropped at any time, and must then leave nothing half done. After a panic it is called again on
+    /// the same job.
     fn activate(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
@@ -64,13 +63,13 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// Runs a job until [`Self::stop`]. Within a Tokio runtime.
+    /// Runs a job until [`Self::stop`]. Must be called within a Tokio runtime.
     pub(crate) fn start(&self, job: impl Job) {
         let run = self.stop.clone().run_until_cancelled_owned(supervise(job));
         self.tasks.spawn(run);
     }
 
-    /// Drops what the jobs are doing, and waits until they have ended; `false` where one has not within `limit`.
+    /// Drops the jobs, and waits until they have ended. `false` if one has not ended within `limit`.
     pub(crate) async fn stop(&self, limit: Duration) -> bool {
         self.stop.cancel();
         self.tasks.close();
@@ -78,10 +77,10 @@ impl Jobs {
     }
 }
 
-/// Runs a job until there is nothing to do for it any more.
+/// Runs a job until its `due` says that there is nothing more to do.
 ///
 /// # Cancel safety
-/// Dropping the future drops the activation that is under way.
+/// Dropping the future drops the current activation.
 pub(crate) async fn supervise<J: Job>(mut job: J) {
     let last_success =
         metrics::gauge!("daybook_job_last_success_timestamp_seconds", "job" => J::NAME);
@@ -94,7 +93,7 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
             let is_due = match last {
                 Last::Succeeded => job.due().await,
                 Last::Failed => timeout(wait, job.due()).await.unwrap_or(true),
-                // It may have been `due` that panicked.
+                // `due` itself may have panicked, so that does not pause: wait here.
                 Last::Panicked => {
                     sleep(wait).await;
                     true
@@ -123,7 +122,7 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
             Ok(Ok(false)) => return,
             Ok(Err(error)) => {
                 metrics::counter!("daybook_job_failures_total", "job" => J::NAME).increment(1);
-                // What lasts is said at its beginning, and then less and less often.
+                // A lasting failure is logged at its beginning, and then less and less often.
                 if failures == 0 || failures.is_power_of_two() {
                     tracing::warn!(
                         job = J::NAME,
@@ -167,7 +166,7 @@ fn now() -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
-/// The error, and what caused it.
+/// The error and its causes.
 fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

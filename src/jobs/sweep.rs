@@ -1,5 +1,4 @@
-//! Deletes idempotency keys that have expired, and markers of commits that nobody asks for any more. Neither does any harm until
-//! then.
+//! Deletes expired idempotency keys, and markers of commits that nobody can ask for any more. Until then, both are harmless.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use unit_of_work::{Database, IdempotencySettings, idempotency, marker};
 
 use super::Job;
 
-/// Servers that share a database each sweep it; none waits for another.
+/// How often each server sweeps. Servers of one database do not wait for each other.
 const EVERY: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) struct Sweep {
@@ -42,7 +41,7 @@ impl Job for Sweep {
     async fn activate(&mut self) -> Result<(), SweepError> {
         let now = self.settings.now();
         let keys = idempotency::sweep(&self.database, now).await;
-        // Whether the keys could be deleted or not.
+        // Sweep the markers even if the keys could not be deleted.
         let markers = marker::sweep(&self.database, now).await;
         let (keys, markers) = (
             keys.map_err(SweepError::Keys)?,

@@ -1,4 +1,4 @@
-//! Looks how far the outbox is settled, and tells subscribers.
+//! Finds out how far the outbox is settled, and wakes subscribers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(crate) struct Watch(pub(crate) Watcher);
 impl Job for Watch {
     const NAME: &'static str = "watch";
     const LIMIT: Duration = Duration::from_secs(10);
-    /// Subscribers wait for it.
+    /// Short, because subscribers are waiting.
     const LONGEST_WAIT: Duration = Duration::from_secs(1);
     type Error = WatchError;
 

@@ -1,4 +1,4 @@
-//! What the server tells about itself: logs and metrics in `telemetry`, spans to a collector in `traces`.
+//! Observability: `telemetry` has logs and metrics, `traces` sends spans to a collector.
 
 pub mod telemetry;
 pub mod traces;

@@ -1,4 +1,4 @@
-//! What an answer turns out to have, beyond what was counted before it ran.
+//! Counts the fields that an answer has beyond those that were counted before it ran.
 
 use std::sync::{
     Arc,
@@ -12,11 +12,11 @@ use crate::{
     prepare::PreparedOperation,
 };
 
-/// Counts the lists of one answer that are longer than was counted before it ran, where [`Size::Usually`](crate::Size::Usually) is all
-/// that was known of them. With it the limit of complexity holds for answers too.
+/// Counts lists of an answer that are longer than usual, so that the limit of complexity holds for answers too. It is needed for lists
+/// whose length is only known as [`Size::Usually`](crate::Size::Usually).
 ///
-/// There has to be one for each execution: an operation that is run again, and each event of a subscription, is an answer of its own.
-/// A resolver takes it from wherever its server keeps what is made anew for each of these.
+/// There must be one for each execution: each attempt at an operation and each event of a subscription has an answer of its own. Resolvers
+/// get it from wherever the server keeps the data of one execution.
 ///
 /// ```
 /// # use async_graphql::{Context, Object, Result};
@@ -36,7 +36,7 @@ use crate::{
 pub struct AnswerCount(AtomicUsize);
 
 impl AnswerCount {
-    /// Counts the list that this resolver is about to answer.
+    /// Counts a list that a resolver is about to return.
     ///
     /// # Errors
     /// As [`AnswerCount::add`].
@@ -44,10 +44,10 @@ impl AnswerCount {
         self.add(ctx, PreparedOperation::beyond(ctx, items))
     }
 
-    /// Counts fields beyond those that were counted before: what [`PreparedOperation::beyond`] says of a list.
+    /// Counts fields beyond those that were counted before the operation ran, as [`PreparedOperation::beyond`] returns them for a list.
     ///
     /// # Errors
-    /// Where the answer would have more fields than [`Limits::complexity`](crate::Limits::complexity) allows: the code
+    /// If the answer would have more fields than [`Limits::complexity`](crate::Limits::complexity) allows: the code
     /// `ANSWER_TOO_LARGE`, with `limit`, `max` and `value`.
     pub fn add(&self, ctx: &Context<'_>, fields: usize) -> Result<()> {
         let prepared = ctx.data_opt::<Arc<PreparedOperation>>();
@@ -55,7 +55,7 @@ impl AnswerCount {
             return Ok(());
         };
         let add = |beyond: usize| Some(beyond.saturating_add(fields));
-        // Never an error, since there is always a sum.
+        // `fetch_update` cannot fail here: there is always a sum.
         let before = self
             .0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
@@ -77,8 +77,8 @@ impl AnswerCount {
 }
 
 impl PreparedOperation {
-    /// How many fields the list that a resolver is about to answer has beyond what was counted of it before. 0 for a list that is no
-    /// longer than usual, which costs a look at the context, and for an operation that nobody prepared: it has no limits.
+    /// How many fields a list that a resolver is about to return adds to those that were counted before the operation ran. 0 for a list
+    /// that is no longer than usual, which is found out cheaply, and for an operation that was not prepared, which has no limits.
     #[must_use]
     pub fn beyond(ctx: &Context<'_>, items: usize) -> usize {
         let Some(prepared) = ctx.data_opt::<Arc<Self>>() else {
@@ -90,7 +90,7 @@ impl PreparedOperation {
         if items <= prepared.options().sizes.least_usual() {
             return 0;
         }
-        // A list of which nothing is known counts as if nothing had been counted.
+        // For an unknown list, nothing was counted beforehand.
         let List { counted, fields } = prepared.list(ctx, path).unwrap_or(List {
             counted: 0,
             fields: 1,

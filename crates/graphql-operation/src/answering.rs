@@ -1,12 +1,11 @@
-//! The answer to one operation, while its fields are resolved.
+//! The rules of an answer while its fields are resolved.
 //!
-//! Two rules of an answer can only be kept field by field:
+//! Two rules can only be kept field by field:
 //!
-//! - The error of a field whose type can be null makes that field null, and no more (specification, "Handling Execution Errors"). The
-//!   engine takes what is around the field too, unless its resolver answers `Option<Result<T>>`: it does not know the types of
-//!   its resolvers when an error passes. It also leaves an error that arises behind an interface without the path of its field, and
-//!   gives one that comes out of an item of a list the path of that item.
-//! - An answer has a bound. It is counted as it will be written in JSON, so that no more of it than the bound is ever in memory.
+//! - An error in a nullable field makes that field null, and nothing else (specification, "Handling Execution Errors"). The engine
+//!   also nulls the parent, unless the resolver returns `Option<Result<T>>`, since it does not know the types of resolvers when an error
+//!   passes. It also gives an error behind an interface no path, and an error from an item of a list the path of that item.
+//! - An answer has a bound. It is counted as it will be written in JSON, so that never more than the bound is in memory.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -24,28 +23,28 @@ use crate::{
     written::{list_or_object, of_error, of_field, of_type_names, of_value},
 };
 
-/// Where an answer is greater than its bound, `extensions.code` of its one error.
+/// The `extensions.code` of the one error of an answer that is larger than its bound.
 pub const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 
-/// Keeps the rules of an answer while its fields are resolved: where errors end, and how many bytes it may have.
+/// Keeps the rules of an answer while its fields are resolved: what an error nulls, and how many bytes the answer may have.
 ///
-/// For extensions that execute prepared operations and need to see the errors themselves, such as one that rolls back
-/// what an operation with errors has done. [`PreparedOperations`](crate::PreparedOperations) has it built in.
+/// It is for extensions that execute prepared operations and need to see the errors, such as one that rolls back an operation with errors.
+/// [`PreparedOperations`](crate::PreparedOperations) has it built in.
 ///
 /// Call [`begin`](Self::begin) before the operation, or each event of a subscription, is executed; in `Extension::resolve`
 /// [`before`](Self::before), and [`resolved`](Self::resolved) with what came of it; and [`finish`](Self::finish) with the response.
 #[derive(Debug)]
 pub struct Answering {
     prepared: Arc<PreparedOperation>,
-    /// The bytes that the answer may have, of a batch with those before it.
+    /// The most bytes of the answer; in a batch, together with the answers before it.
     most: usize,
-    /// Those that are left to it.
+    /// The bytes that are left for this answer.
     room: AtomicUsize,
-    /// Those that it has so far. One task resolves all fields of an operation, so nothing is lost between load and store.
+    /// The bytes counted so far. One task resolves all fields of an operation, so load and store need not be one step.
     bytes: AtomicUsize,
     /// The errors of fields that became null, until the response has them.
     errors: Mutex<Vec<ServerError>>,
-    /// The path of the error that is on its way up to a field that can be null.
+    /// The path of the error that is rising to a nullable field.
     rising: Mutex<Vec<PathSegment>>,
     part: Option<AnswerPart>,
 }
@@ -53,16 +52,16 @@ pub struct Answering {
 /// A field, or an item of a list, that was resolved.
 #[derive(Clone, Copy, Debug)]
 pub struct Resolved<'a> {
-    /// Where it is.
+    /// The path of the field or item.
     pub path: &'a QueryPathNode<'a>,
-    /// The type of its value, as it is written in the schema.
+    /// The type of the value, as the schema writes it.
     pub return_type: &'a str,
-    /// What the document asks for.
+    /// The field in the document.
     pub field: &'a Field,
 }
 
-/// The place of one operation in a batch whose answers have one bound together. Operations run in the order of the batch; where all of
-/// them are run again, they are counted again.
+/// The place of one operation in a batch whose answers share one bound. Operations run in the order of the batch. If the batch is run
+/// again, its answers are counted anew.
 #[derive(Clone, Debug)]
 pub struct AnswerPart {
     taken: Arc<[AtomicUsize]>,
@@ -70,7 +69,7 @@ pub struct AnswerPart {
 }
 
 impl AnswerPart {
-    /// The places of a batch of so many operations.
+    /// The places of a batch of this many operations.
     pub fn of_batch(operations: usize) -> impl Iterator<Item = Self> {
         let taken: Arc<[AtomicUsize]> = (0..operations).map(|_| AtomicUsize::new(0)).collect();
         (0..operations).map(move |index| Self {
@@ -79,7 +78,7 @@ impl AnswerPart {
         })
     }
 
-    /// What the operations before this one have taken.
+    /// The bytes of the answers before this one.
     fn before(&self) -> usize {
         let before = self.taken.iter().take(self.index);
         before.map(|taken| taken.load(Relaxed)).sum()
@@ -93,7 +92,7 @@ impl AnswerPart {
 }
 
 impl Answering {
-    /// The answer to this operation, which may have so many bytes, written as JSON.
+    /// The rules for the answer to this operation, which may have `most` bytes of JSON.
     #[must_use]
     pub fn new(prepared: Arc<PreparedOperation>, most: usize) -> Self {
         Self {
@@ -107,14 +106,14 @@ impl Answering {
         }
     }
 
-    /// The answer is one of a batch, which may have that many bytes together.
+    /// Makes the answer part of a batch, whose answers together may have `most` bytes.
     #[must_use]
     pub fn part(mut self, part: Option<AnswerPart>) -> Self {
         self.part = part;
         self
     }
 
-    /// Execution begins: of the operation, of another attempt at it, or of the next event.
+    /// Call it before each execution: of an operation, of another attempt at it, or of the next event.
     pub fn begin(&self) {
         let before = self.part.as_ref().map_or(0, |part| {
             part.take(0);
@@ -126,10 +125,10 @@ impl Answering {
         self.rising().clear();
     }
 
-    /// Whether a field may be resolved.
+    /// Call it before a field is resolved.
     ///
     /// # Errors
-    /// Where the answer is too large already: the engine asks for fields in no order that would end them all at once.
+    /// If the answer is already too large. One error does not stop the engine from resolving other fields, so each of them must fail.
     pub fn before(&self) -> ServerResult<()> {
         if self.bytes.load(Relaxed) > self.room.load(Relaxed) {
             return Err(self.too_large());
@@ -137,11 +136,11 @@ impl Answering {
         Ok(())
     }
 
-    /// What becomes of the value, or the error, of a field or an item.
+    /// Call it with the outcome of a field or an item. Returns the outcome that the engine should use.
     ///
     /// # Errors
-    /// The error of a field that cannot be null, or of a mutation's field at the top: what that did is undone by others, who look for
-    /// its error. From the moment at which the answer is too large, every field fails.
+    /// The error of a field that cannot be null, or of a root field of a mutation: whoever rolls back the mutation looks for that error.
+    /// Once the answer is too large, every field fails.
     pub fn resolved(
         &self,
         field: Resolved<'_>,
@@ -164,16 +163,16 @@ impl Answering {
     #[cold]
     fn failed(&self, field: Resolved<'_>, mut error: ServerError) -> ServerResult<Option<Value>> {
         let path = path_of(field.path);
-        // The next error that comes here is the one that left here last, on its way up. Where it came out of an item of a list, the
-        // engine has given it the path of that item.
+        // An error that rises passes here once for each level. If it comes from an item of a list, the engine has replaced its path by that
+        // of the item: put the first path back.
         let left_with = std::mem::take(&mut *self.rising());
         if error.path == path && left_with.starts_with(&path) {
             error.path = left_with;
         } else if error.path.len() < path.len() {
-            // One that arises behind an interface has no path, or that of the object.
+            // An error behind an interface has no path, or that of the object.
             error.path.clone_from(&path);
         }
-        // Further up it has been counted.
+        // At a higher level, the error has already been counted.
         let is_new = error.path == path;
         if !self.take(if is_new { of_error(&error) } else { 0 }) {
             return Err(self.too_large());
@@ -184,13 +183,14 @@ impl Answering {
             self.rising().clone_from(&error.path);
             return Err(error);
         }
-        // Null is what the field answers, and is counted as that.
+        // The field is now null, and counts as that.
         self.take(of_resolved(field, &Value::Null));
         self.errors().push(error);
         Ok(Some(Value::Null))
     }
 
-    /// Puts the errors of fields that became null into the response; or, where the answer is too large, this alone.
+    /// Completes the response: adds the errors of fields that became null. If the answer is too large, the response becomes that error
+    /// alone.
     pub fn finish(&self, response: &mut Response) {
         let mut errors = std::mem::take(&mut *self.errors());
         if let Value::Object(root) = &response.data {
@@ -212,7 +212,7 @@ impl Answering {
         }
     }
 
-    /// Counts bytes. Whether there is room for them.
+    /// Counts bytes, and returns whether there is room for them.
     fn take(&self, bytes: usize) -> bool {
         let bytes = self.bytes.load(Relaxed).saturating_add(bytes);
         self.bytes.store(bytes, Relaxed);
@@ -244,7 +244,7 @@ impl Answering {
     }
 }
 
-/// The bytes that a field or an item adds to those that were counted: its fields and its items have passed before it.
+/// The bytes that a field or an item adds. Those of the fields and items inside it have already been counted.
 fn of_resolved(resolved: Resolved<'_>, value: &Value) -> usize {
     let place = match resolved.path.segment {
         QueryPathSegment::Name(key) => of_field(key),

@@ -1,4 +1,4 @@
-//! A document as it was written. All names borrow from its text.
+//! The syntax tree of a document. All names borrow from its text.
 
 use std::borrow::Cow;
 
@@ -16,9 +16,9 @@ pub(crate) struct Name<'a> {
 pub(crate) struct Document<'a> {
     pub(crate) operations: Vec<Operation<'a>>,
     pub(crate) fragments: Vec<Fragment<'a>>,
-    /// Definitions of types, which have no place in a document that is to be executed.
+    /// The names of definitions of types, which an executable document must not have.
     pub(crate) type_system: Vec<Name<'a>>,
-    /// How many selection sets there are; each has a number below it.
+    /// How many selection sets there are. They are numbered from 0.
     pub(crate) selection_sets: usize,
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::Value;
 use async_graphql_value::Number;
 
-/// A value of one of GraphQL's own scalars; of another one, the value as it is.
+/// Coerces a value to one of GraphQL's own scalars. A value of another scalar stays unchanged.
 pub(crate) fn coerce(name: &str, value: Value) -> Result<Value, (Value, String)> {
     let message = match (name, &value) {
         ("Int", Value::Number(number)) => match whole(number) {
@@ -32,7 +32,7 @@ pub(crate) fn coerce(name: &str, value: Value) -> Result<Value, (Value, String)>
     Err((value, message))
 }
 
-/// A number without a fraction, however it is written, if no digit of it can have been lost.
+/// A whole number, however it is written, if no digit can have been lost.
 pub(crate) fn whole(number: &Number) -> Option<i64> {
     let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
@@ -45,11 +45,11 @@ pub(crate) fn whole(number: &Number) -> Option<i64> {
     })
 }
 
-/// A value as an error shows it: not at length.
+/// A value as errors show it: shortened.
 pub(crate) fn shown(value: &Value) -> String {
     const LONGEST: usize = 100;
     let shown = match value {
-        // Written out it could be as long as the request.
+        // Written out, it could be as long as the request.
         Value::List(_) => return "a list".to_owned(),
         Value::Object(_) => return "an object".to_owned(),
         Value::String(text) => format!("{:?}", text.chars().take(LONGEST).collect::<String>()),

@@ -1,7 +1,6 @@
-//! Values that clients send beside a document, as values of their types (specification, "Coercing Variable Values" and
-//! "Input Coercion" of each type).
+//! Coerces the variables of a request to their types (specification, "Coercing Variable Values" and "Input Coercion" of each type).
 //!
-//! What was coerced before stays as it is, so an operation that is run again may be coerced again.
+//! Coercing a coerced value changes nothing, so an operation that is run again may be coerced again.
 
 use async_graphql::{Name, Value, indexmap::IndexMap};
 
@@ -12,14 +11,14 @@ use crate::{
     suggest,
 };
 
-/// After so many errors nobody reads on.
+/// The most errors that are reported.
 const MOST_ERRORS: usize = 20;
 
 /// A value that is not of its type.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct InputError {
     pub(crate) path: Vec<Segment>,
-    /// The value itself, as far as it is worth showing.
+    /// The value, shortened.
     pub(crate) value: String,
     pub(crate) message: String,
 }
@@ -43,7 +42,7 @@ pub(crate) fn show_path(path: &[Segment]) -> String {
                 shown.push_str(name);
             }
             Segment::Index(index) => {
-                // A string takes all that is written to it.
+                // Writing to a string cannot fail.
                 let _ = write!(shown, "[{index}]");
             }
         }
@@ -60,7 +59,7 @@ pub(crate) fn path_value(path: &[Segment]) -> Value {
     Value::List(segments.collect())
 }
 
-/// Makes values of types, and notes what is none.
+/// Coerces values, and collects errors.
 pub(crate) struct Coercing<'s> {
     pub(crate) schema: &'s Schema,
     pub(crate) scalars: &'s Scalars,

@@ -1,10 +1,10 @@
-//! Why a request is not executed.
+//! The errors of requests that are not executed.
 
 use std::fmt;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
 
-/// A place in a document: line and column, from 1, columns in characters.
+/// A position in a document: line and column, from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pos {
     pub(crate) line: u32,
@@ -42,16 +42,16 @@ impl SyntaxError {
 pub enum Stage {
     /// The document is not GraphQL.
     Parse,
-    /// The document does not fit the schema, or is over a limit.
+    /// The document is not valid for the schema, or is over a limit.
     Validation,
-    /// The document does not say which operation is meant.
+    /// It is not clear which operation of the document is meant.
     OperationResolution,
-    /// A value that the client gave does not fit: a variable's, or that of a custom scalar.
+    /// A value of the client is not of its type: that of a variable, or of a custom scalar.
     UserInput,
 }
 
 impl Stage {
-    /// What clients read in `extensions.code`.
+    /// The code that clients get in `extensions.code`.
     pub fn code(self) -> &'static str {
         match self {
             Self::Parse => "GRAPHQL_PARSE_FAILED",
@@ -62,9 +62,9 @@ impl Stage {
     }
 }
 
-/// A request that is not executed, and why. Nothing of it has run.
+/// The errors of a request that is not executed. Nothing of it has run.
 ///
-/// Each error has its `extensions.code` ([`Stage::code`]), and the [`Stage`] as its source, for whoever makes an HTTP status of it.
+/// Each error has its `extensions.code` ([`Stage::code`]), and the [`Stage`] as its source, from which a server can choose the HTTP status.
 ///
 /// ```
 /// use async_graphql::Request;
@@ -96,13 +96,13 @@ impl Refused {
         self.stage
     }
 
-    /// What is wrong; at least one error.
+    /// The errors, at least one.
     #[must_use]
     pub fn errors(&self) -> &[ServerError] {
         &self.errors
     }
 
-    /// The errors themselves.
+    /// The errors, at least one.
     #[must_use]
     pub fn into_errors(self) -> Vec<ServerError> {
         self.errors
@@ -114,7 +114,7 @@ impl Refused {
         Response::from_errors(self.errors)
     }
 
-    /// Adds to `extensions` of every error.
+    /// Adds a value to the `extensions` of every error.
     pub(crate) fn detail(mut self, name: &str, value: impl Into<async_graphql::Value>) -> Self {
         let value = value.into();
         for error in &mut self.errors {

@@ -1,4 +1,4 @@
-//! The extension of a schema that executes prepared operations, and nothing else.
+//! The extension with which a schema executes prepared operations only.
 
 use std::{
     any::TypeId,
@@ -22,9 +22,10 @@ use crate::{
     schema::Schema,
 };
 
-/// Makes a schema execute operations as prepared, on every transport. What cannot be prepared does not run.
+/// Makes a schema prepare every operation and execute the prepared form, on every transport. An operation that cannot be prepared does not
+/// run.
 ///
-/// Register it last, innermost: what other extensions then see of a document is the normalised operation.
+/// Register it last, as the innermost extension: then the other extensions see the normalised operation.
 ///
 /// ```
 /// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
@@ -42,8 +43,8 @@ use crate::{
 /// # }
 /// ```
 ///
-/// The engine's own validation does not run, and with it not what hangs on it: `limit_depth` and `limit_complexity` of
-/// the schema's builder ([`Options::limits`] are in their place), and hints for caches (`cache_control`).
+/// The engine's own validation does not run. So `limit_depth` and `limit_complexity` of the schema's builder have no effect
+/// ([`Options::limits`] replaces them), nor have cache hints (`cache_control`).
 #[derive(Clone, Debug)]
 pub struct PreparedOperations {
     preparer: Arc<OnceLock<Result<Preparer, Refused>>>,
@@ -52,7 +53,7 @@ pub struct PreparedOperations {
 }
 
 impl PreparedOperations {
-    /// Prepares operations of the schema that it is an extension of.
+    /// Prepares operations of the schema that has this extension.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
@@ -62,7 +63,7 @@ impl PreparedOperations {
         }
     }
 
-    /// Takes what this preparer has prepared, and prepares with it what nobody has.
+    /// Executes operations that this preparer has prepared, and prepares others with it.
     #[must_use]
     pub fn of(preparer: Preparer) -> Self {
         Self {
@@ -72,7 +73,7 @@ impl PreparedOperations {
         }
     }
 
-    /// The most bytes of an answer, or an event, written as JSON. What would be larger is refused while it is made
+    /// Sets the most bytes of an answer or an event, written as JSON. A larger one is refused while it is made
     /// ([`ANSWER_TOO_LARGE`](crate::ANSWER_TOO_LARGE)). Default: no limit.
     #[must_use]
     pub fn answer_bytes(mut self, most: usize) -> Self {
@@ -128,7 +129,7 @@ impl Extension for PerRequest {
             let answer = Answering::new(Arc::clone(prepared), self.prepared.answer_bytes);
             let _ = self.answering.set(answer.part(part.cloned()));
         }
-        // There are no errors to answer with here but one.
+        // This hook can return only one error. Validation reports all of them.
         let _ = self.outcome.set(outcome.map_err(Refused::into_errors));
         Ok(request)
     }
@@ -142,7 +143,7 @@ impl Extension for PerRequest {
     ) -> ServerResult<ExecutableDocument> {
         match self.outcome.get() {
             Some(Ok(prepared)) => Ok(prepared.document(variables)),
-            // Stands for a document until validation tells all that is wrong with it.
+            // A placeholder: validation then reports all errors of the document.
             _ => Ok(parse_query("{ __typename }")?),
         }
     }

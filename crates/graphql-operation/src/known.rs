@@ -1,8 +1,9 @@
-//! Documents that were found valid, and their normalised operations.
+//! The cache of valid documents and their normalised operations.
 //!
-//! Clients send the same few documents again and again. What a document says does not depend on the request, but for the variables in
-//! `@skip` and `@include`: an operation with such variables has a template for each choice of them that was asked for. Both kinds of
-//! things are kept by the bytes they take, texts included. What was refused is not kept.
+//! Clients send the same few documents again and again. The normalised operation depends on the request only by the variables of `@skip`
+//! and
+//! `@include`: an operation with such variables has a template for each combination that was requested. Documents and templates are cached up to
+//! a number of bytes, texts included. Refused documents are not cached.
 
 use std::{
     collections::HashMap,
@@ -30,7 +31,7 @@ use crate::{
 /// A valid document.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// Tells it from others.
+    /// Distinguishes it from other documents.
     id: u64,
     pub(crate) operations: Vec<Arc<KnownOperation>>,
     bytes: usize,
@@ -45,9 +46,9 @@ pub(crate) struct KnownOperation {
     pub(crate) measured: Measured,
     number: usize,
     variables: Vec<KnownVariable>,
-    /// The variables that `@skip` and `@include` ask.
+    /// The variables of `@skip` and `@include`.
     conditions: Vec<Name>,
-    /// The template, where there is but one, and the document was sent for this operation.
+    /// The template, if there is only one, and the document was sent for this operation.
     template: Option<Arc<Template>>,
 }
 
@@ -59,7 +60,7 @@ struct KnownVariable {
     default: Option<Value>,
 }
 
-/// The template of an operation, for one choice of its conditions.
+/// The key of a template: an operation, and the values of its conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Choice {
     document: u64,
@@ -75,7 +76,7 @@ pub(crate) struct Documents {
 
 impl Documents {
     pub(crate) fn new(bytes: u64) -> Self {
-        // Most documents have no conditions, and their template with them.
+        // Most documents have no conditions, and keep their only template themselves.
         let templates = bytes / 4;
         let weight = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         Self {
@@ -97,7 +98,7 @@ impl Documents {
         self.documents.get(text)
     }
 
-    /// Reads and validates a document. `wanted` is the operation that is going to run, if the request says which.
+    /// Reads and validates a document. `wanted` is the operation that the request names, if it names one.
     pub(crate) fn read(
         &self,
         text: &str,
@@ -110,7 +111,7 @@ impl Documents {
         let document = parser::parse(text)?;
         let errors = validate::validate(schema, scalars, &document);
         if !errors.is_empty() {
-            // Only where values of custom scalars are all that is wrong is it the input that is.
+            // It is an error of the input if only values of custom scalars are wrong.
             let is_input = |error: &async_graphql::ServerError| {
                 error.source::<Stage>() == Some(&Stage::UserInput)
             };
@@ -136,8 +137,8 @@ impl Documents {
                 only
             };
             if is_wanted && known.conditions.is_empty() {
-                // What is over a limit whatever its variables are is neither written out nor kept. It is refused once they are known, so
-                // that the refusal says how much this request asks for.
+                // An operation that is over a limit whatever its variables are is neither normalised nor cached. It is refused once they
+                // are known, so that the error says how much this request asks for.
                 if fits(&known.measured) {
                     let template = normalise(schema, &document, operation, &HashMap::new());
                     known.template = Some(Arc::new(template.map_err(unwritten)?));
@@ -159,13 +160,13 @@ impl Documents {
         });
         if is_kept {
             self.documents.insert(shared, Arc::clone(&known));
-            // Left to itself the cache sees to its bound later, a batch of insertions at a time.
+            // By itself, the cache enforces its bound only later, after many insertions.
             self.documents.run_pending_tasks();
         }
         Ok(known)
     }
 
-    /// The template for these variables, which were coerced.
+    /// The template for these variables, which must be coerced.
     pub(crate) fn template(
         &self,
         known: &Known,
@@ -184,7 +185,7 @@ impl Documents {
         if let Some(template) = self.templates.get(&choice) {
             return Ok(template);
         }
-        // It was valid, so it is parsed alone.
+        // The document is valid, so it only has to be parsed.
         let document = parser::parse(&operation.text)?;
         let Some(syntax) = document.operations.get(operation.number) else {
             return Err(Refused::one(
@@ -278,7 +279,7 @@ impl KnownOperation {
         }
     }
 
-    /// What each condition is with these variables.
+    /// The value of each condition with these variables.
     pub(crate) fn chosen(&self, variables: &Variables) -> impl Iterator<Item = bool> {
         let is_true = |name: &Name| variables.get(name) == Some(&Value::Boolean(true));
         self.conditions.iter().map(is_true)
@@ -297,8 +298,8 @@ impl KnownOperation {
             + defaults.sum::<usize>()
     }
 
-    /// The variables as values of their types, with defaults (specification, "CoerceVariableValues"). What the operation does
-    /// not define is left out.
+    /// The variables, coerced to their types, with defaults (specification, "CoerceVariableValues"). Variables that the operation does not
+    /// define are left out.
     pub(crate) fn coerce(
         &self,
         schema: &Schema,
@@ -357,7 +358,7 @@ impl KnownOperation {
                 errors.push(error);
             }
         }
-        // Its type may be nullable where it has a default; null itself says neither yes nor no.
+        // The type may be nullable if it has a default. Null itself is neither true nor false.
         for name in &self.conditions {
             if coerced.get(name) == Some(&Value::Null) {
                 let message = format!("Variable \"${name}\" must not be null: it is a condition.");

@@ -26,7 +26,7 @@ pub(crate) struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// How errors name it.
+    /// The token as errors show it.
     pub(crate) fn describe(&self) -> String {
         match self.kind {
             Kind::End => "<EOF>".to_owned(),
@@ -44,7 +44,7 @@ pub(crate) struct Lexer<'a> {
     at: usize,
     line: u32,
     column: u32,
-    /// Up to where `column` has counted characters.
+    /// The place up to which `column` has counted characters.
     counted: usize,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Lexer<'a> {
             b'"' => (Kind::String, self.string(rest, pos)?),
             _ => return Err(self.unexpected(pos)),
         };
-        // A block string has moved the lines on already.
+        // For a block string, `block` has already counted the lines.
         self.at = start + length;
         Ok(Token {
             kind,
@@ -108,7 +108,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Steps over the line end that is here: `\n`, `\r` or `\r\n`.
+    /// Skips a line end: `\n`, `\r` or `\r\n`.
     fn line_end(&mut self) {
         let bytes = self.text.as_bytes();
         let is_pair = bytes[self.at] == b'\r' && bytes.get(self.at + 1) == Some(&b'\n');
@@ -118,7 +118,7 @@ impl<'a> Lexer<'a> {
         self.counted = self.at;
     }
 
-    /// Each character of a line is counted once, however many tokens it has.
+    /// The position of a byte. Each character of a line is counted once, however many tokens it has.
     fn position(&mut self, at: usize) -> Pos {
         let between = &self.text.as_bytes()[self.counted..at];
         let characters = between.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();

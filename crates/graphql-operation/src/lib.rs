@@ -1,27 +1,27 @@
-//! Prepared GraphQL operations, for any async-graphql schema: what runs is what the specification says that the document means.
+//! Prepared GraphQL operations, for any async-graphql schema: a document does what the specification says.
 //!
-//! A request's document is parsed, validated by every rule, measured against limits, and normalised; its variables become values of
-//! their types. All that is known of the document is kept by its text, so a document that was sent before costs one look-up.
+//! A request's document is parsed, validated by every rule, measured against limits, and normalised. Its variables are coerced to their
+//! types. The results are cached by the document's text, so a known document costs one look-up.
 //!
 //! # Layout
 //!
-//! Read [`prepare`](Preparer) first: it is the way of a request through the others.
+//! Read [`prepare`](Preparer) first: it calls the other modules in order.
 //!
 //! | step | module |
 //! |---|---|
 //! | a text that is too long or too deep is refused before it is read | `limits`, `tokens` |
 //! | a document is read | `lexer`, `text`, `parser`, `ast` |
-//! | it is held against the schema | `schema`, `validate`, `scalars` |
+//! | it is validated against the schema | `schema`, `validate`, `scalars` |
 //! | its operations are measured | `measure` |
 //! | the one that runs is normalised | `normalise`, `literal`, `typed_literal` |
-//! | and kept | `known` |
-//! | variables become values of their types | `coerce`, `built_in` |
-//! | a schema executes it; errors end where they belong, and the answer has a bound | `extension`, `preparing`, `answering`, `written` |
-//! | lists that are longer than they usually are count as well | `answer` |
+//! | and cached | `known` |
+//! | its variables are coerced to their types | `coerce`, `built_in` |
+//! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `written` |
+//! | lists that are longer than usual are counted too | `answer` |
 //!
-//! # Why a reader and rules of our own
+//! # Why a parser and validation rules of our own
 //!
-//! `README.md` has the libraries that were looked at, and why none of them is here.
+//! `README.md` says which libraries were tried, and why none of them is used.
 
 mod answer;
 mod answering;

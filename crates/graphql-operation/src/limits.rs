@@ -1,4 +1,4 @@
-//! What one operation may ask for.
+//! The limits of one operation.
 
 use crate::{
     error::{Refused, Stage},
@@ -7,7 +7,7 @@ use crate::{
     tokens::{NESTING, Tokens},
 };
 
-/// What one operation may ask for. Checked before anything runs; what is over a limit is refused, and told which one in
+/// The limits of one operation. They are checked before anything runs. The error of an operation over a limit names it in
 /// `extensions.limit`, `max` and `value`.
 ///
 /// ```
@@ -30,7 +30,7 @@ pub struct Limits {
     pub root_fields: usize,
     /// Directives. Default: 100.
     pub directives: usize,
-    /// Whether the schema may be asked for. Default: yes.
+    /// Whether introspection is allowed. Default: yes.
     pub introspection: bool,
 }
 
@@ -59,7 +59,7 @@ setters!(Limits {
 });
 
 impl Limits {
-    /// None at all, but for what keeps the reader of documents from going too deep.
+    /// No limits, except that on nesting, which protects the parser.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -73,11 +73,11 @@ impl Limits {
         }
     }
 
-    /// Refuses a text that is not to be parsed; answers its tokens.
+    /// Refuses a text that must not be parsed. Returns its number of tokens.
     pub(crate) fn check_text(&self, text: &str) -> Result<usize, Refused> {
         let tokens = Tokens::of(text);
         refuse_over("tokens", tokens.count, self.tokens)?;
-        // The parser is recursive: it must not see what is nested without end.
+        // The parser is recursive, so the nesting must be bounded before.
         refuse_over("nesting", tokens.nesting, NESTING)?;
         Ok(tokens.count)
     }
@@ -99,7 +99,7 @@ fn refuse_over(name: &'static str, value: usize, limit: usize) -> Result<(), Ref
     if value <= limit {
         return Ok(());
     }
-    // A sum that left the range of a number was stopped at its end.
+    // Sums saturate at the largest number.
     let shown = match value {
         usize::MAX => "more than can be counted".to_owned(),
         value => value.to_string(),

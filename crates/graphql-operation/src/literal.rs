@@ -1,25 +1,25 @@
-//! Literals as values of the engine, where their type is not known. `typed_literal` has those of a known type.
+//! Literals as values of the engine, if their type is not known. `typed_literal` is for those of a known type.
 
 use async_graphql::{Name, Value as ConstValue};
 use async_graphql_value::{Number, Value};
 
 use crate::ast::{self, ValueKind};
 
-/// A number as it is written. One that is greater than all numbers of the engine is null, and validation refuses it.
+/// The number that a literal writes. `None` for one that is beyond the engine's numbers, which validation refuses.
 pub(crate) fn number(text: &str) -> Option<Number> {
-    // The engine takes `-0` for a number with a fraction, which no `Int` is.
+    // The engine reads `-0` as a number with a fraction, which is not an `Int`.
     if text == "-0" {
         return Some(0.into());
     }
     serde_json::from_str(text).ok()
 }
 
-/// A constant of a type that is not known, or that takes anything.
+/// A constant whose type is not known, or accepts anything.
 pub(crate) fn untyped_constant(value: &ast::Value<'_>) -> ConstValue {
     untyped(value).into_const().unwrap_or_default()
 }
 
-/// A literal of a type that is not known, or that takes anything.
+/// A literal whose type is not known, or accepts anything.
 pub(crate) fn untyped(value: &ast::Value<'_>) -> Value {
     match &value.kind {
         ValueKind::Variable(name) => Value::Variable(Name::new(name)),
@@ -40,7 +40,7 @@ pub(crate) fn untyped(value: &ast::Value<'_>) -> Value {
     }
 }
 
-/// Whether a literal can be a value of the scalar, and what it is not if it cannot.
+/// The error of a literal that cannot be a value of the scalar; `None` if it can.
 pub(crate) fn refusal_of_scalar(name: &str, value: &ast::Value<'_>) -> Option<String> {
     let shown = || crate::print::literal(value);
     match (name, &value.kind) {

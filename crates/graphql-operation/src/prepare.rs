@@ -1,4 +1,4 @@
-//! From a request to an operation that may run.
+//! Prepares requests.
 
 use std::{any::TypeId, sync::Arc};
 
@@ -21,7 +21,7 @@ use crate::{
     setters::setters,
 };
 
-/// What a [`Preparer`] needs beside a schema.
+/// The options of a [`Preparer`].
 ///
 /// ```
 /// use graphql_operation::{Limits, Options};
@@ -33,13 +33,13 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// What one operation may ask for.
+    /// The limits of one operation.
     pub limits: Limits,
-    /// How many items lists have.
+    /// The sizes of lists.
     pub sizes: Sizes,
-    /// How the values of the schema's own scalars are read.
+    /// The checks of the schema's own scalars.
     pub scalars: Scalars,
-    /// How many bytes known documents may take, with all that is kept of them. Default: 32 MiB.
+    /// The most bytes of the cache of documents. Default: 32 MiB.
     pub cache_bytes: u64,
 }
 
@@ -61,7 +61,7 @@ setters!(Options {
     cache_bytes: u64,
 });
 
-/// Prepares the operations of one schema. Clones share what they know.
+/// Prepares the operations of one schema. Clones share the cache.
 ///
 /// ```
 /// use async_graphql::{Request, parser::types::OperationType};
@@ -108,13 +108,13 @@ impl Preparer {
         }))
     }
 
-    /// Prepares the operation that a request means, and makes the request's variables values of their types, with defaults.
+    /// Prepares the operation of a request, and coerces the request's variables to their types, with defaults.
     ///
-    /// Nothing else of the request changes: [`Preparer::admit`] makes it one that an engine executes as prepared.
+    /// Nothing else in the request changes. [`Preparer::admit`] also makes an engine execute the prepared form.
     ///
     /// # Errors
-    /// Where the document is not GraphQL or does not fit the schema, where it does not say which operation is meant, where variables
-    /// do not fit, and where a limit is exceeded. The request is then of no use.
+    /// If the document is not GraphQL or not valid for the schema, if it is not clear which operation is meant, if a variable is not of its
+    /// type, or if a limit is exceeded. The request must then not be executed.
     pub fn prepare(&self, request: &mut Request) -> Result<PreparedOperation, Refused> {
         let Inner {
             schema,
@@ -150,11 +150,11 @@ impl Preparer {
         })
     }
 
-    /// Prepares a request for an engine. Its data then has
+    /// Prepares a request for an engine. The request's data then has
     ///
     /// - an `Arc<PreparedOperation>`, which the schema executes ([`PreparedOperation::carried`]);
-    /// - its [`OperationType`], for executors that have to know what it is;
-    /// - the engine's [`ValidationResult`], for extensions that would have it validated.
+    /// - its [`OperationType`], for executors that need to know it;
+    /// - the engine's [`ValidationResult`], for extensions that would otherwise validate it.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
@@ -173,11 +173,10 @@ impl Preparer {
     }
 }
 
-/// Refuses a variable that is null where a field of the operation takes no null (specification, "CoerceArgumentValues").
+/// Refuses a null variable that is used where null is not allowed (specification, "CoerceArgumentValues").
 ///
-/// The specification has this error at the field, once execution comes to it. Here nothing runs: whether a mutation moves money does
-/// then not depend on what stands before that field, and no engine behind this sees the null, which this one reads as `[null]` where a
-/// list is wanted.
+/// By the specification, this is an error of the field, during execution. Here the whole operation is refused. So fields before it do not
+/// run, and the engine never sees the null, which it would read as `[null]` where a list is expected.
 fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refused> {
     let is_null = |name: &Name| variables.get(name) == Some(&Value::Null);
     let nulls = template.not_null.iter().filter(|(name, _)| is_null(name));
@@ -200,9 +199,9 @@ fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refuse
     Err(Refused::new(errors, Stage::UserInput))
 }
 
-/// An operation that may run: what is known of it is decided once, and carried in the request's data.
+/// A prepared operation. It travels in the request's data, so that all layers of a server agree on what it is.
 ///
-/// Its text, by `Display`, is the normalised operation.
+/// `Display` writes the normalised operation.
 ///
 /// ```
 /// use async_graphql::Request;
@@ -221,7 +220,7 @@ pub struct PreparedOperation {
     preparer: Preparer,
     operation: Arc<KnownOperation>,
     template: Arc<Template>,
-    /// What its conditions were when the template was chosen.
+    /// The values of its conditions, for which the template was chosen.
     chosen: Vec<bool>,
     measure: Measure,
 }
@@ -239,7 +238,7 @@ impl PreparedOperation {
         self.operation.name.as_deref()
     }
 
-    /// The response key and the name of each field at the top, in order, those in fragments too.
+    /// The response key and the name of each root field, in order, with those in fragments.
     pub fn root_fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let fields = self.template.root_fields.iter();
         fields.map(|(key, name)| (key.as_str(), name.as_str()))
@@ -251,14 +250,14 @@ impl PreparedOperation {
         self.measure
     }
 
-    /// The normalised document, with nothing but this operation. `variables` are those of the request after it was prepared.
+    /// The normalised document, which has only this operation. `variables` are those of the request after it was prepared.
     #[must_use]
     pub fn document(&self, variables: &Variables) -> ExecutableDocument {
         self.template.document(variables)
     }
 
-    /// What was prepared for a request, where it travels with it: in its data, or beside it in that of a session, as where an
-    /// operation is run again. A session of many operations may carry another one's, which is not taken.
+    /// The prepared operation of a request: from the request's data, or from the session's, where a retried operation has it. The session's
+    /// data may hold that of another operation, which is not returned.
     #[must_use]
     pub fn carried(ctx: &ExtensionContext<'_>, request: &Request) -> Option<Arc<Self>> {
         let of = |data: &Data| {
@@ -269,7 +268,7 @@ impl PreparedOperation {
         carried.is_of(request).then_some(carried)
     }
 
-    /// What the engine's validation would have found.
+    /// The result that the engine's own validation would give.
     #[must_use]
     pub fn validation(&self) -> ValidationResult {
         ValidationResult {
@@ -279,21 +278,21 @@ impl PreparedOperation {
         }
     }
 
-    /// Whether the engine's answer has to be put right by [`PreparedOperation::put_right`].
+    /// Whether the engine's response must be corrected by [`PreparedOperation::put_right`].
     #[must_use]
     pub fn is_put_right(&self) -> bool {
         !self.template.interfaces.is_empty()
     }
 
-    /// Puts right what the engine answers about the schema. Whoever executes an operation without
-    /// [`PreparedOperations`](crate::PreparedOperations) has to.
+    /// Corrects what the engine answers to introspection. Call it for every response of an operation that is executed without
+    /// [`PreparedOperations`](crate::PreparedOperations).
     pub fn put_right(&self, response: &mut Response) {
         if self.is_put_right() {
             normalise::complete(response, self.schema(), &self.template.interfaces);
         }
     }
 
-    /// Whether it was prepared for a request like this one.
+    /// Whether it was prepared for this request.
     pub(crate) fn is_of(&self, request: &Request) -> bool {
         *self.operation.text == *request.query
             && self.operation.name == request.operation_name
@@ -311,7 +310,7 @@ impl PreparedOperation {
         &self.preparer.0.schema
     }
 
-    /// The type of the root, and what is selected on it.
+    /// The type of the root, and the selections on it.
     pub(crate) fn root(&self) -> Option<(TypeOf, &SelectionSet)> {
         let root = self.schema().root(self.kind())?;
         let mut operations = self.template.document.operations.iter();
@@ -319,7 +318,7 @@ impl PreparedOperation {
         Some((root, &operation.node.selection_set.node))
     }
 
-    /// Whether two requests run the same normalised operation, whatever their variables.
+    /// Whether both are the same normalised operation, whatever their variables.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.template, &other.template)

@@ -1,4 +1,4 @@
-//! An executor that prepares operations before another one sees them.
+//! An executor that prepares operations for another executor.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use async_graphql::{
 
 use crate::{error::Refused, prepare::Preparer};
 
-/// Prepares every operation before another executor sees it. What cannot be prepared does not reach it.
+/// Prepares every operation before another executor gets it. Operations that cannot be prepared do not reach it.
 ///
-/// The schema itself prepares what it executes ([`PreparedOperations`](crate::PreparedOperations)). This is for executors around
-/// a schema that have to know what an operation is before they hand it on, such as one that runs operations again.
+/// A schema with [`PreparedOperations`](crate::PreparedOperations) prepares operations itself. This is for executors around a schema that
+/// need to know an operation before the schema does, such as one that retries operations.
 ///
 /// ```
 /// # use async_graphql::{EmptyMutation, EmptySubscription, Executor, Object, Request};
@@ -38,14 +38,14 @@ pub struct Preparing<E> {
 }
 
 impl<E> Preparing<E> {
-    /// Prepares what this executor is given.
+    /// Prepares operations for this executor.
     pub fn new(preparer: Preparer, executor: E) -> Self {
         Self { preparer, executor }
     }
 
     fn prepare(&self, request: &mut Request) -> Result<(), Refused> {
         let prepared = self.preparer.admit(request)?;
-        // For executors that look at the document, and schemas without the extension.
+        // For executors that read the document, and for schemas without the extension.
         request.set_parsed_query(prepared.document(&request.variables));
         Ok(())
     }
@@ -59,8 +59,8 @@ impl<E: Executor> Executor for Preparing<E> {
         }
     }
 
-    /// A batch is handed on as a whole. What could not be prepared is in it without its document, which nobody executes: whoever
-    /// makes the batch one thing has to see that a part of it failed.
+    /// Hands a batch on as a whole. An operation that could not be prepared stays in it with an empty document, so that it is not executed,
+    /// and an executor that treats the batch as one unit sees it fail.
     async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
         let mut requests = match batch {
             BatchRequest::Single(request) => {
@@ -98,8 +98,7 @@ impl<E: Executor> Executor for Preparing<E> {
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
         let outcome = match session {
-            // An executor that runs operations again takes a session's data or a request's, not both. The schema finds out for
-            // itself what this one is.
+            // A retrying executor uses either a session's data or a request's, not both. So the schema prepares this one itself.
             Some(_) => self.preparer.prepare(&mut request).map(|prepared| {
                 request.operation_name = prepared.name().map(str::to_owned);
                 request.set_parsed_query(prepared.document(&request.variables));

@@ -13,10 +13,10 @@ use async_graphql_value::{Name, Value};
 
 use crate::ast::{self, ValueKind};
 
-/// How much of a literal an error shows.
+/// How many characters of a literal an error shows.
 const LONGEST: usize = 120;
 
-/// A literal as an error shows it.
+/// A literal as errors show it: shortened.
 pub(crate) fn literal(value: &ast::Value<'_>) -> String {
     let mut shown = String::new();
     write_literal(value, &mut shown);
@@ -29,7 +29,7 @@ pub(crate) fn literal(value: &ast::Value<'_>) -> String {
 }
 
 fn write_literal(value: &ast::Value<'_>, shown: &mut String) {
-    // What is longer is cut off anyway.
+    // The rest will be cut off anyway.
     if shown.len() > LONGEST {
         return;
     }
@@ -165,8 +165,8 @@ fn write_directives(
     Ok(())
 }
 
-/// A value as a document has it. The engine's `Display` writes the number of a control character in decimal digits, and GraphQL reads
-/// hexadecimal ones.
+/// A value as a document writes it. The engine's `Display` cannot be used: it writes control characters with decimal digits, and GraphQL
+/// reads hexadecimal ones.
 struct Written<'v>(&'v Value);
 
 impl Display for Written<'_> {

@@ -1,4 +1,4 @@
-//! The scalars of a schema's own, whose values can be checked before anything runs.
+//! Checks of the values of custom scalars, before anything runs.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -6,7 +6,7 @@ use async_graphql::{InputType, ScalarType, Value};
 
 type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
 
-/// How the values of a schema's own scalars are read. A scalar that is not here takes every value, and the resolver finds out.
+/// The checks of a schema's own scalars. A scalar without a check accepts every value, and the resolver finds out whether it is right.
 ///
 /// ```
 /// use graphql_operation::Scalars;
@@ -21,19 +21,19 @@ type Check = dyn Fn(&Value) -> Result<(), String> + Send + Sync;
 pub struct Scalars(HashMap<String, Arc<Check>>);
 
 impl Scalars {
-    /// None yet.
+    /// No checks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Checks values of the scalar `T` by reading them, as a resolver that takes one does.
+    /// Checks values of the scalar `T` by parsing them, as a resolver's argument of this type does.
     #[must_use]
     pub fn scalar<T: ScalarType + InputType>(self) -> Self {
         self.check(T::type_name(), |value| {
             let read = <T as ScalarType>::parse(value.clone());
             read.map(drop).map_err(|error| {
-                // The engine gives the message only to an error of a place.
+                // The engine gives the message only by an error with a position.
                 let message = error
                     .into_server_error(async_graphql::Pos::default())
                     .message;

@@ -1,9 +1,9 @@
-//! "Did you mean": names that are close to one that nothing has.
+//! "Did you mean": suggests known names that are close to an unknown one.
 
 /// The most names that are suggested.
 const MOST: usize = 5;
 
-/// How many names are compared, and how long the wrong one may be: past these nobody mistyped, and comparing takes time.
+/// How many names are compared, and how long the unknown one may be. Beyond that it is hardly a typing error, and comparing takes time.
 const MOST_COMPARED: usize = 1_000;
 const LONGEST: usize = 64;
 
@@ -14,7 +14,7 @@ pub(crate) fn did_you_mean<'n>(wrong: &str, names: impl Iterator<Item = &'n str>
     question(&quoted)
 }
 
-/// ` Did you mean a, b or c?`, of what is written as it shall be shown.
+/// ` Did you mean a, b or c?`, of names that are already formatted.
 pub(crate) fn question(shown: &[String]) -> String {
     match shown {
         [] => String::new(),
@@ -41,7 +41,7 @@ fn close_to<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n st
     close.into_iter().map(|(_, name)| name).collect()
 }
 
-/// How many letters have to be put in, left out or changed; a change of case counts once.
+/// How many letters must be inserted, removed or changed. Changes of case count once altogether.
 fn distance(one: &str, other: &str) -> usize {
     if one.eq_ignore_ascii_case(other) {
         return usize::from(one != other);

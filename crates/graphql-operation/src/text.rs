@@ -1,10 +1,10 @@
-//! What a string or block string token stands for (specification, "String Value").
+//! The value of a string or block string token (specification, "String Value").
 
 use std::borrow::Cow;
 
 use crate::error::{Pos, SyntaxError};
 
-/// Reads the escapes of a string. The token has its quotes.
+/// The value of a string. The token includes its quotes.
 pub(crate) fn string(token: &str, pos: Pos) -> Result<Cow<'_, str>, SyntaxError> {
     let inner = &token[1..token.len() - 1];
     if !inner.contains('\\') {
@@ -51,11 +51,11 @@ pub(crate) fn string(token: &str, pos: Pos) -> Result<Cow<'_, str>, SyntaxError>
     Ok(Cow::Owned(read))
 }
 
-/// The character of what follows `\u`, and how many bytes say it: `XXXX`, a surrogate pair, or `{X…}`.
+/// The character that follows `\u`, and how many bytes encode it: `XXXX`, a surrogate pair, or `{X…}`.
 fn unicode(rest: &str) -> Option<(char, usize)> {
     if let Some(braced) = rest.strip_prefix('{') {
         let length = braced.find('}')?;
-        // More digits than any character needs may be zeros only; few clients write them.
+        // Digits beyond those that a character needs must be zeros.
         let digits = &braced[..length];
         let number = hex(digits)?;
         return Some((char::from_u32(number)?, length + 2));
@@ -64,7 +64,7 @@ fn unicode(rest: &str) -> Option<(char, usize)> {
     if let Some(character) = char::from_u32(first) {
         return Some((character, 4));
     }
-    // A leading surrogate is one with the trailing surrogate behind it, and nothing without.
+    // A leading surrogate is a character only together with a trailing one.
     let second = hex(rest.get(4..)?.strip_prefix("\\u")?.get(..4)?)?;
     let is_pair = (0xd800..0xdc00).contains(&first) && (0xdc00..0xe000).contains(&second);
     let joined = is_pair.then(|| 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))?;
@@ -80,7 +80,7 @@ fn hex(digits: &str) -> Option<u32> {
     })
 }
 
-/// Reads a block string: without its indentation and its empty first and last lines.
+/// The value of a block string: without its indentation and its empty first and last lines.
 pub(crate) fn block(token: &str) -> Cow<'_, str> {
     let inner = &token[3..token.len() - 3];
     let has_escape = inner.contains("\\\"\"\"");
@@ -126,7 +126,7 @@ pub(crate) fn block(token: &str) -> Cow<'_, str> {
     Cow::Owned(read)
 }
 
-/// Lines that end with `\n`, `\r` or `\r\n`.
+/// Splits lines, which end with `\n`, `\r` or `\r\n`.
 fn lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut rest = text;

@@ -1,15 +1,15 @@
 //! Counts the tokens of a document before anything parses it.
 
-/// How deep brackets may stand in brackets. Beyond 64 the engine's parser refuses anyway, but only after it has
-/// descended, on the stack, as deep as the document goes.
+/// How deep brackets may be nested. The engine's parser refuses more than 64 anyway, but only after it has recursed as deep as the document
+/// goes.
 pub const NESTING: usize = 100;
 
-/// How much there is in a document. A text that is no GraphQL is counted too, somehow.
+/// The counts of a document. A text that is not GraphQL is counted too, approximately.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tokens {
     /// Names, numbers, strings and punctuators: GraphQL, "Lexical Tokens".
     pub(crate) count: usize,
-    /// How deep brackets stand in brackets.
+    /// How deep brackets are nested.
     pub(crate) nesting: usize,
 }
 
@@ -22,7 +22,7 @@ impl Tokens {
         while let Some(&byte) = bytes.get(at) {
             let rest = &bytes[at..];
             at += match byte {
-                // A comma separates and means nothing; a byte-order mark is skipped by its bytes.
+                // Commas count as white space. The last three are the bytes of a byte-order mark.
                 b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xef | 0xbb | 0xbf => 1,
                 b'#' => run(rest, |byte| byte != b'\n' && byte != b'\r'),
                 byte => {
@@ -50,12 +50,12 @@ impl Tokens {
     }
 }
 
-/// What a name or a number is made of.
+/// Whether a byte can be part of a name or a number.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || byte == b'+'
 }
 
-/// How many bytes at the start are of one kind.
+/// How many bytes at the beginning are of one kind.
 fn run(bytes: &[u8], is_of_it: impl Fn(u8) -> bool) -> usize {
     bytes
         .iter()
@@ -63,7 +63,7 @@ fn run(bytes: &[u8], is_of_it: impl Fn(u8) -> bool) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// The length of the string, or of the block string, at the start.
+/// The length of the string or block string at the beginning.
 fn string(bytes: &[u8]) -> usize {
     let is_block = bytes.starts_with(b"\"\"\"");
     let mut at = if is_block { 3 } else { 1 };

@@ -1,4 +1,4 @@
-//! Literals as values of the engine, of the types that the schema says.
+//! Literals as values of the engine, if their type is known.
 
 use async_graphql::{Name, Value as ConstValue};
 use async_graphql_value::Value;
@@ -9,7 +9,7 @@ use crate::{
     schema::{Schema, Ty, with_defaults},
 };
 
-/// A valid literal of this type: one item is a list where a list is wanted, a number is a string where an `ID` is.
+/// A valid literal of this type. A single item becomes a list if a list is expected, and a number becomes a string if an `ID` is expected.
 pub(crate) fn typed(schema: &Schema, value: &ast::Value<'_>, ty: &Ty) -> Value {
     match (&value.kind, ty.nullable()) {
         (ValueKind::Variable(_) | ValueKind::Null, _) => untyped(value),
@@ -37,7 +37,7 @@ pub(crate) fn typed(schema: &Schema, value: &ast::Value<'_>, ty: &Ty) -> Value {
     }
 }
 
-/// A valid constant of this type, with the defaults of what it leaves out.
+/// A valid constant of this type, with the defaults of the fields that it leaves out.
 pub(crate) fn typed_constant(schema: &Schema, value: &ast::Value<'_>, ty: &Ty) -> ConstValue {
     let value = typed(schema, value, ty).into_const().unwrap_or_default();
     with_defaults(schema, value, ty)

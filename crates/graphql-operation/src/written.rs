@@ -1,7 +1,7 @@
-//! How many bytes a value has, written as JSON.
+//! The size of a value, written as JSON.
 //!
-//! Every member of an object and every item of a list is counted with one comma. That is one too many for each object and
-//! list that is not empty, so two brackets count as one.
+//! Every member of an object and every item of a list is counted with a comma. That is one comma too many for each object or list that is
+//! not empty, so its two brackets count as one byte.
 
 use async_graphql::{
     Name, ServerError, Value,
@@ -9,25 +9,25 @@ use async_graphql::{
     parser::types::{Selection, SelectionSet},
 };
 
-/// The least that an error counts as: one that is shown in its place may be longer than the resolver's own.
+/// The least size of an error. The error that clients are shown instead may be longer than the resolver's own.
 const ERROR: usize = 400;
 
-/// The brackets of a list or an object.
+/// The size of the brackets of a list or an object.
 pub(crate) fn list_or_object(is_empty: bool) -> usize {
     if is_empty { 2 } else { 1 }
 }
 
-/// What a member of an object has beside its value: the key in quotes, a colon and a comma.
+/// The size of a member of an object without its value: the key in quotes, a colon and a comma.
 pub(crate) fn of_member(key: &str) -> usize {
     of_text(key) + 2
 }
 
-/// The same of a field: its key is a name, in which nothing has to be escaped.
+/// As [`of_member`], for a field: its key is a name, which needs no escapes.
 pub(crate) fn of_field(key: &str) -> usize {
     key.len() + 4
 }
 
-/// A value with everything in it.
+/// The size of a whole value.
 pub(crate) fn of_value(value: &Value) -> usize {
     match value {
         Value::Null => 4,
@@ -36,7 +36,7 @@ pub(crate) fn of_value(value: &Value) -> usize {
         Value::Number(number) => of_number(number),
         Value::String(text) => of_text(text),
         Value::Enum(name) => of_text(name),
-        // Written as a list of numbers.
+        // Bytes are written as a list of numbers.
         Value::Binary(bytes) => 2 + 4 * bytes.len(),
         Value::List(items) => {
             let of_items = items.iter().map(|item| 1 + of_value(item));
@@ -50,7 +50,7 @@ pub(crate) fn of_value(value: &Value) -> usize {
     }
 }
 
-/// The names of an object's type, which no extension of the engine is told of.
+/// The size of `__typename` fields, which the engine does not show to extensions.
 pub(crate) fn of_type_names(selected: &SelectionSet, fields: &IndexMap<Name, Value>) -> usize {
     let of_selection = |selection: &Selection| match selection {
         Selection::Field(field) if field.node.name.node.as_str() == "__typename" => {
@@ -62,7 +62,7 @@ pub(crate) fn of_type_names(selected: &SelectionSet, fields: &IndexMap<Name, Val
         Selection::InlineFragment(fragment) => {
             of_type_names(&fragment.node.selection_set.node, fields)
         }
-        // Normalised operations have none.
+        // Normalised operations have no spreads.
         Selection::FragmentSpread(_) => 0,
     };
     let selections = selected.items.iter();
@@ -76,13 +76,13 @@ fn of_number(number: &async_graphql::Number) -> usize {
     match (number.as_u64(), number.as_i64()) {
         (Some(number), _) => digits(number),
         (None, Some(number)) => 1 + digits(number.unsigned_abs()),
-        // The longest that is written.
+        // The longest number that is written.
         (None, None) => 24,
     }
 }
 
 fn of_text(text: &str) -> usize {
-    // Most texts have nothing to escape, which is told many bytes at a time.
+    // Most texts need no escapes. This loop checks many bytes at a time.
     let has_escaped = |has, byte| has | (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     if !text.bytes().fold(false, has_escaped) {
         return 2 + text.len();
@@ -95,7 +95,7 @@ fn of_text(text: &str) -> usize {
     2 + text.len() + escaped.sum::<usize>()
 }
 
-/// An error as it is written, with a comma.
+/// The size of an error, with a comma.
 pub(crate) fn of_error(error: &ServerError) -> usize {
     let written = serde_json::to_vec(error).map_or(0, |written| written.len());
     1 + written.max(ERROR)

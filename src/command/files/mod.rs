@@ -1,4 +1,4 @@
-//! `daybook export` and `daybook import`: the files, streams and progress around the [`exchange`], and the database.
+//! `daybook export` and `daybook import`: files, streams, progress and the database. [`exchange`] does the rest.
 
 mod progress;
 
@@ -26,14 +26,14 @@ use crate::{
 };
 use progress::Progress;
 
-/// A day: it is one transaction, however long the file, and nobody waits for it.
+/// The time-outs of an export or import. Either is one transaction, however long the file.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// SQLite's page cache for an import, in bytes. With SQLite's own 2 MB, a third of the time of an import of 200,000 entries goes into pages that are written again and
-/// again, because the indexes by account change all over.
+/// SQLite's page cache for an import, in bytes. An import changes pages all over the indexes by account; with SQLite's own 2 MB it writes them
+/// again and again.
 const PAGE_CACHE: u64 = 16 << 20;
 
-/// Writes the ledger to the file, or to standard output; says how much on standard error.
+/// Writes the ledger to the file or to standard output, and prints to standard error how much it wrote.
 ///
 /// # Errors
 /// [`StartError`] about the database, or [`StartError::Export`].
@@ -59,14 +59,15 @@ pub async fn export(settings: ExportSettings) -> Result<(), StartError> {
         "exported {} accounts and {} entries{left_out}\n",
         exported.accounts, exported.entries
     );
-    // Standard error may be closed; there is no one else to tell.
+    // Standard error may be closed. Then there is nowhere to write to.
     let _ = io::stderr().write_all(said.as_bytes());
     Ok(())
 }
 
-/// Writes a file beside the one that is asked for, which it becomes when it is whole and on the disk.
+/// Writes a temporary file in the same folder, and renames it when it is complete and on the disk.
 ///
-/// Only its owner may read it, as it has everybody's balances. Its name until then is random, so that nobody can have put a link there.
+/// Only its owner may read it, since it contains everybody's balances. The temporary name is random, so that nobody can have put a link in
+/// its place.
 async fn export_to(
     database: &Database,
     format: Format,
@@ -94,7 +95,7 @@ async fn export_to(
     .await?;
     part.as_file().sync_all()?;
     part.persist(path).map_err(|error| error.error)?;
-    // The new name is on the disk once the folder is.
+    // The new name is on the disk only after the folder is.
     File::open(folder)?.sync_all()?;
     Ok(exported)
 }
@@ -112,7 +113,7 @@ async fn write_out(
         .await
 }
 
-/// Imports the file in one unit of work, and says what was written.
+/// Imports the file in one unit of work, and returns a line that says what was written.
 ///
 /// # Errors
 /// [`StartError`] about the database, or [`StartError::Import`]: nothing was imported then.
@@ -166,12 +167,12 @@ fn options() -> DatabaseOptions {
     options.statement_timeout = LONG;
     options.idle_in_transaction_timeout = LONG;
     options.finish_timeout = LONG;
-    // Another import may be under way.
+    // SQLite has one writer, and another import may be under way.
     options.busy_timeout = LONG;
     options
 }
 
-/// Opens the file for reading it twice: what comes from standard input is kept in a file without a name meanwhile.
+/// Opens the file. It is read twice, so standard input is first copied to a temporary file without a name.
 fn open(path: &Path) -> io::Result<File> {
     if path.as_os_str() != "-" {
         return File::open(path);
@@ -200,7 +201,7 @@ fn source<R: Read>(format: Format, reader: R) -> Source<BufReader<R>> {
     }
 }
 
-/// Reads, and remembers what of.
+/// Reads the file, and computes its hash and the progress on the way.
 struct Reader<'a> {
     file: &'a mut File,
     hash: Sha256,
@@ -271,7 +272,7 @@ impl Failure {
     }
 }
 
-/// In one line, with what lies beneath.
+/// The error and its causes, in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -280,7 +281,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         if !text.ends_with(&next) {
             text = format!("{text}: {next}");
         }
-        // The database's error says what its own causes say.
+        // The message of a database error contains those of its causes.
         cause = error.source().filter(|_| !error.is::<DbErr>());
     }
     text

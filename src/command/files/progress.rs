@@ -1,4 +1,4 @@
-//! How far a long file is: shown where standard error is a terminal, and gone at the end.
+//! The progress of an export or import. It is shown if standard error is a terminal, and removed at the end.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
@@ -14,15 +14,15 @@ impl Progress {
         ))
     }
 
-    /// Of so many bytes.
+    /// Shows how many of `total` bytes are read.
     pub(super) fn bytes(total: u64, doing: &'static str) -> Self {
-        // indicatif shows nothing where standard error is no terminal.
+        // indicatif shows nothing if standard error is not a terminal.
         let bar = ProgressBar::new(total).with_message(doing);
         let template = "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left";
         Self(styled(bar, template))
     }
 
-    /// Of who knows how many.
+    /// Shows a count whose total is not known.
     pub(super) fn spinner(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));

@@ -1,11 +1,11 @@
 //! What changed between two schemas, and what that means for clients, by the rules of graphql-inspector.
 //!
-//! Breaking: an operation that was valid is not any more, or a response has another shape. Dangerous: every operation is as valid
-//! as before, and a client may meet what it has never met, such as a new value of an enum. Descriptions are not compared.
-//! Directives are.
+//! A breaking change makes a valid operation invalid, or gives a response another shape. After a dangerous change, every operation is as
+//! valid as before, but a client may get a value that it has never seen, such as a new value of an enum. Directives are compared;
+//! descriptions are not.
 //!
-//! Why not graphql-schema-diff: version 0.6 lists what changed and does not say which changes break clients, which is most of what is
-//! here; and it would bring a second parser of schemas.
+//! Why not graphql-schema-diff: version 0.6 lists changes, but does not say which of them break clients, which is most of the work here. It
+//! would also bring a second parser of schemas.
 
 use std::{
     collections::BTreeMap,
@@ -29,11 +29,11 @@ mod directives;
 /// What a change means for clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// What worked may not work any more.
+    /// What worked may no longer work.
     Breaking,
-    /// A client may meet what it has never met.
+    /// A client may get something that it has never seen.
     Dangerous,
-    /// No client can tell.
+    /// No client notices.
     Safe,
 }
 
@@ -42,7 +42,7 @@ pub enum Severity {
 pub struct Change {
     /// What it means for clients.
     pub severity: Severity,
-    /// Where, as `Type.field(argument)`, and what.
+    /// The place, as `Type.field(argument)`, and what changed there.
     pub what: String,
 }
 
@@ -60,7 +60,7 @@ impl Display for Change {
 /// The changes from one schema to another, both in the schema definition language; the worst come first.
 ///
 /// # Errors
-/// Where one of them is no schema.
+/// If one of the texts is not a schema.
 pub fn compare(before: &str, after: &str) -> Result<Vec<Change>, parser::Error> {
     let (before, after) = (Schema::parse(before)?, Schema::parse(after)?);
     let mut changes = Changes::default();
@@ -115,7 +115,7 @@ enum Pair<'a, T> {
     Both(&'a T, &'a T),
 }
 
-/// Goes through what has the same name before and after, in the order of the names.
+/// Calls `each` for every name, in order, with the item before and after.
 fn pair_up<T>(
     before: &BTreeMap<String, T>,
     after: &BTreeMap<String, T>,
@@ -192,7 +192,7 @@ impl Changes {
         }
     }
 
-    /// What a type is made of by name alone: to lose one breaks, and a new one is what clients have never met.
+    /// Interfaces of a type, or members of a union. Removing one breaks clients; adding one is dangerous.
     fn of_names(
         &mut self,
         owner: &str,
@@ -245,7 +245,7 @@ impl Changes {
             Pair::Both(before, after) => {
                 let (old, new) = (&before.ty.node, &after.ty.node);
                 if old != new {
-                    // An answer may say more than was promised.
+                    // A response may promise more than before, such as not to be null.
                     let severity = if is_narrower(new, old) {
                         Severity::Safe
                     } else {
@@ -282,7 +282,7 @@ impl Changes {
                 Pair::Both(before, after) => {
                     let (old, new) = (&before.ty.node, &after.ty.node);
                     if old != new {
-                        // An input may take more than it did.
+                        // An input may accept more than before, such as null.
                         let severity = if is_narrower(old, new) {
                             Severity::Safe
                         } else {
@@ -304,7 +304,7 @@ impl Changes {
     }
 }
 
-/// Whether everything of the first type is of the second: the same, without null somewhere.
+/// Whether every value of the first type is one of the second: the types are the same, but the second allows null in more places.
 fn is_narrower(one: &Type, other: &Type) -> bool {
     let base = match (&one.base, &other.base) {
         (BaseType::Named(one), BaseType::Named(other)) => one == other,

@@ -1,4 +1,4 @@
-//! Who may reach the server, and do what.
+//! Arguments of access: TLS, tokens, origins and host names.
 
 use clap::{Args, ValueHint};
 
@@ -21,13 +21,13 @@ pub(in crate::config) struct AccessArgs {
     /// Take JWTs signed with the secret in this file (HS256)
     #[arg(long, env = "DAYBOOK_JWT_SECRET_FILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::config) jwt_secret_file: Option<String>,
-    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA), which is got again every five minutes
+    /// Take JWTs signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA), which is read again every five minutes
     #[arg(long, env = "DAYBOOK_JWKS", value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     pub(in crate::config) jwks: Option<String>,
-    /// Who has to have issued a JWT (iss)
+    /// The issuer that a JWT must have (iss)
     #[arg(long, env = "DAYBOOK_JWT_ISSUER", value_name = "TEXT")]
     pub(in crate::config) jwt_issuer: Option<String>,
-    /// For whom a JWT has to be (aud)
+    /// The audience that a JWT must have (aud)
     #[arg(long, env = "DAYBOOK_JWT_AUDIENCE", value_name = "TEXT")]
     pub(in crate::config) jwt_audience: Option<String>,
     /// Listen beyond loopback although everyone who reaches the port may read and write the ledger
@@ -41,7 +41,7 @@ pub(in crate::config) struct AccessArgs {
         value_delimiter = ','
     )]
     pub(in crate::config) allow_origin: Vec<String>,
-    /// A name or address by which requests may ask for this server, beside those of loopback; can be given again, or with commas
+    /// A name or address that requests may use for this server, beside those of loopback; can be given again, or with commas
     #[arg(
         long,
         env = "DAYBOOK_ALLOW_HOST",

@@ -1,8 +1,8 @@
-//! What a connection may take.
+//! Limits of connections.
 
 use clap::Args;
 
-/// What a connection may take.
+/// Limits of connections.
 #[derive(Args)]
 #[command(next_help_heading = "Connections")]
 pub(in crate::config) struct ConnectionArgs {
@@ -62,7 +62,7 @@ pub(in crate::config) struct ConnectionArgs {
         value_name = "TIME"
     )]
     pub(in crate::config) idle_timeout: String,
-    /// How long a connection takes new requests
+    /// How long a connection is used for new requests
     #[arg(
         long,
         env = "DAYBOOK_CONNECTION_LIFETIME",
@@ -86,7 +86,7 @@ pub(in crate::config) struct ConnectionArgs {
         value_name = "N"
     )]
     pub(in crate::config) max_streams: String,
-    /// How often an HTTP/2 client is asked whether it lives; it may take as long to answer
+    /// How often an HTTP/2 client is sent a ping; it may take as long to answer
     #[arg(
         long,
         env = "DAYBOOK_PING_INTERVAL",

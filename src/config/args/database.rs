@@ -1,4 +1,4 @@
-//! Which database.
+//! The argument that names the database.
 
 use clap::Args;
 

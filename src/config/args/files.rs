@@ -1,4 +1,4 @@
-//! The commands that read and write files.
+//! Arguments of `export` and `import`.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(in crate::config) struct ExportArgs {
     /// What to write: hledger, ledger, csv or json
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::config) format: String,
-    /// Where to write it; standard output, where not said
+    /// Where to write it; by default standard output
     #[arg(long, value_name = "FILE")]
     pub(in crate::config) output: Option<PathBuf>,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(in crate::config) struct ExportArgs {
 
 #[derive(Args)]
 pub(in crate::config) struct ImportArgs {
-    /// What the file is written in: hledger or csv
+    /// The format of the file: hledger or csv
     #[arg(long, value_name = "FORMAT")]
     pub(in crate::config) format: String,
     /// Which currency a symbol of the file stands for, such as 'h=HOUR', or '=EUR' for amounts without one; can be given again

@@ -1,8 +1,8 @@
-//! What one request may ask for.
+//! Limits of requests, operations and answers.
 
 use clap::{Args, ValueHint};
 
-/// What one request may ask for.
+/// Limits of requests, operations and answers.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub(in crate::config) struct LimitArgs {
@@ -144,7 +144,7 @@ pub(in crate::config) struct LimitArgs {
     /// Take no documents but those of the manifest
     #[arg(long, env = "DAYBOOK_ONLY_TRUSTED_DOCUMENTS")]
     pub(in crate::config) only_trusted_documents: bool,
-    /// Do not tell the schema to clients
+    /// Refuse introspection, which shows the schema to clients
     #[arg(long, env = "DAYBOOK_NO_INTROSPECTION")]
     pub(in crate::config) no_introspection: bool,
 }

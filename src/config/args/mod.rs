@@ -1,4 +1,4 @@
-//! The command line as clap sees it: names, variables, defaults and help. Values stay text.
+//! The command line for clap: names, environment variables, defaults and help. Values stay text.
 
 mod access;
 mod connections;
@@ -52,7 +52,7 @@ pub(super) enum Commands {
     Import(ImportArgs),
     /// Print the GraphQL schema, or say what changed since a file of it
     Schema(SchemaArgs),
-    /// Print what a shell needs to complete commands and flags
+    /// Print a script with which a shell completes commands and flags
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print a man page
@@ -77,7 +77,7 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Args)]
 pub(super) struct ManArgs {
-    /// The command that the page is about; daybook itself, where not said
+    /// The command that the page is about; by default daybook itself
     pub(super) command: Option<String>,
 }
 
@@ -109,7 +109,7 @@ pub(super) struct ServeArgs {
         value_name = "TIME"
     )]
     pub(super) deadline: String,
-    /// On a stop: how long /readyz says no before the port is closed
+    /// On a stop: how long /readyz answers 503 before the port is closed
     #[arg(
         long,
         env = "DAYBOOK_NOTICE",
@@ -128,10 +128,10 @@ pub(super) struct ServeArgs {
     /// Do not bring the database's schema up to date first
     #[arg(long, env = "DAYBOOK_NO_MIGRATE")]
     pub(super) no_migrate: bool,
-    /// Do not serve GraphiQL at /, and tell no client of the statements of its operations
+    /// Do not serve GraphiQL at /, and show no client the statements of its operations
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
-    /// Serve /metrics at this address alone, to everybody who reaches it; otherwise the port of the API has it, behind the same
+    /// Serve /metrics at this address only, to everybody who reaches it; by default it is at the port of the API, behind the same
     /// authentication
     #[arg(long, env = "DAYBOOK_METRICS_LISTEN", value_name = "HOST:PORT")]
     pub(super) metrics_listen: Option<String>,
@@ -154,7 +154,7 @@ pub(super) struct ServeArgs {
 
 #[derive(Args)]
 pub(super) struct SchemaArgs {
-    /// Say what the schema changes of this one, and exit with 1 where a change breaks clients
+    /// Print what changed since the schema in this file, and exit with 1 if a change breaks clients
     #[arg(long, value_name = "FILE")]
     pub(super) check: Option<std::path::PathBuf>,
 }

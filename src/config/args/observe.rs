@@ -1,8 +1,8 @@
-//! Where traces and the log go.
+//! Arguments of traces and the log.
 
 use clap::Args;
 
-/// Where spans go. The variables are those of OpenTelemetry, which has more of them.
+/// Where traces are sent. The variables are OpenTelemetry's own; it reads more of them itself.
 #[derive(Args)]
 #[command(next_help_heading = "Traces")]
 pub(in crate::config) struct TraceArgs {
@@ -14,7 +14,7 @@ pub(in crate::config) struct TraceArgs {
         value_name = "URL"
     )]
     pub(in crate::config) otlp_endpoint: Option<String>,
-    /// The same where it is not /v1/traces of the collector
+    /// The whole URL of the collector's traces, if it is not /v1/traces
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",

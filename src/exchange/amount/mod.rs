@@ -1,4 +1,4 @@
-//! Amounts as files have them: a number with the marks of its country, and the symbol of a currency on either side.
+//! Amounts in files: a number with the marks of its country, and the symbol of a currency before or after it.
 
 mod number;
 #[cfg(test)]
@@ -15,21 +15,21 @@ pub(super) struct Amount {
     pub(super) number: Number,
 }
 
-/// Which character is the decimal mark, as far as the file has said.
+/// The decimal marks that the file has declared so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
-    /// In the whole file.
+    /// For the whole file.
     pub(super) of_file: Option<char>,
-    /// In amounts of a currency.
+    /// For amounts of a currency.
     pub(super) of_symbol: HashMap<String, char>,
     /// The currency of amounts without one.
     pub(super) default_symbol: String,
-    /// In the line `D`. hledger takes it for a hint about every currency without a decimal mark of its own.
+    /// In the line `D`. hledger uses it for every currency without a decimal mark of its own.
     pub(super) of_default: Option<char>,
 }
 
-/// Refuses a number whose only mark is another one than `default`, the decimal mark of the line `D`: by itself it is a decimal mark,
-/// and hledger takes it for a group's.
+/// Refuses a number whose only mark differs from `default`, the decimal mark of the line `D`. By itself the mark would be a decimal mark,
+/// but hledger reads it as a group mark.
 fn contradicts(text: &str, default: char) -> Result<(), String> {
     let is_mark = |c: char| matches!(c, '.' | ',');
     match text.split_once(is_mark) {
@@ -47,10 +47,10 @@ fn contradicts(text: &str, default: char) -> Result<(), String> {
     }
 }
 
-/// Reads an amount from the beginning of `text`, and gives back what follows it.
+/// Reads an amount at the beginning of `text`, and returns the rest of the text.
 ///
 /// # Errors
-/// What is wrong with it, as a sentence.
+/// A sentence that says what is wrong.
 pub(super) fn amount<'a>(text: &'a str, marks: &Marks) -> Result<(Amount, &'a str), String> {
     let failed = |problem: String| format!("the amount `{}` {problem}", shown(text));
     let (mut negative, mut rest) = sign(text);
@@ -93,7 +93,7 @@ pub(super) fn amount<'a>(text: &'a str, marks: &Marks) -> Result<(Amount, &'a st
 /// # Errors
 /// Those of [`amount`].
 pub(super) fn style(text: &str) -> Result<(Amount, Option<char>), String> {
-    // In a directive a single mark is the decimal one, even after the last digit.
+    // In a directive, a single mark is the decimal mark, even after the last digit.
     let end = text
         .rfind(|c: char| c.is_ascii_digit())
         .map_or(0, |last| last + 1);
@@ -129,7 +129,7 @@ fn sign(text: &str) -> (bool, &str) {
     }
 }
 
-/// The symbol of a currency at the beginning of `text`; empty where there is none.
+/// The symbol of a currency at the beginning of `text`; empty if there is none.
 fn symbol_of(text: &str) -> Result<(String, &str), String> {
     if let Some(rest) = text.strip_prefix('"') {
         let (symbol, rest) = rest
@@ -144,7 +144,7 @@ fn symbol_of(text: &str) -> Result<(String, &str), String> {
     Ok((symbol.to_owned(), rest))
 }
 
-/// The number at the beginning of `text`: white space belongs to it where it stands between digits.
+/// The number at the beginning of `text`. White space between digits belongs to it.
 fn digits(text: &str) -> &str {
     let mut end = 0;
     for (at, c) in text.char_indices() {
@@ -153,7 +153,7 @@ fn digits(text: &str) -> &str {
             c if c.is_whitespace() && end == at && at > 0 => {}
             _ => break,
         }
-        // One white space is a group's, and two are not.
+        // One white space separates groups of digits; two end the number.
         if c.is_whitespace() && !text[at + c.len_utf8()..].starts_with(|c: char| c.is_ascii_digit())
         {
             break;
@@ -162,7 +162,7 @@ fn digits(text: &str) -> &str {
     &text[..end]
 }
 
-/// Whether `text` is the symbol of a currency, and no more.
+/// Whether `text` is the symbol of a currency and nothing else.
 pub(super) fn is_symbol(text: &str) -> bool {
     symbol_of(text).is_ok_and(|(_, rest)| rest.trim().is_empty())
 }
@@ -180,7 +180,7 @@ pub(super) fn symbol(code: &str) -> String {
     }
 }
 
-/// A quantity for people.
+/// A quantity as people read it.
 pub(super) fn text(quantity: i128) -> String {
     let width = PLACES as usize + 1;
     let digits = format!("{:0>width$}", quantity.unsigned_abs());

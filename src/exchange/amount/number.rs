@@ -1,12 +1,12 @@
-//! A number with the marks of its country: which of them groups digits, and which is the decimal mark.
+//! Numbers with the marks of their country: which mark groups digits, and which is the decimal mark.
 
-/// The finest that a currency can be divided.
+/// The most decimal places that a currency can have.
 pub(in crate::exchange) const PLACES: u32 = 18;
 
-/// Not more than what a 64-bit number of units has.
+/// The most digits of a 64-bit number of units.
 const DIGITS: usize = 19;
 
-/// A number, and how many decimal places it is written with.
+/// A number, and the count of decimal places that it is written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::exchange) struct Number {
     /// In 10^-18.
@@ -14,15 +14,15 @@ pub(in crate::exchange) struct Number {
     pub(in crate::exchange) places: u32,
 }
 
-/// Reads the number in `text`, which has digits, points, commas and white space, and whose decimal mark is `mark`, where that is known.
+/// Reads the number in `text`, which has digits, points, commas and white space. `mark` is its decimal mark, if that is known.
 ///
-/// A number has groups of digits with the same separator between them, then a decimal mark and the rest. hledger asks `mark` only
-/// where a number has a single separator; one that contradicts it otherwise is refused here.
+/// A number has groups of digits with the same separator between them, then a decimal mark and the rest. hledger uses `mark` only for a
+/// number with a single separator. Another number that contradicts `mark` is refused here.
 ///
 /// # Errors
-/// What is wrong with it, as the end of a sentence that begins with it.
+/// What is wrong, as the end of a sentence whose subject is the number.
 pub(in crate::exchange) fn number(text: &str, mark: Option<char>) -> Result<Number, String> {
-    // hledger reads `.5` as a half, even where the point is said to group digits.
+    // hledger reads `.5` as a half, even if the point is declared to group digits.
     if text.starts_with(',') || (mark == Some(',') && text.starts_with('.')) {
         return Err("begins with a mark: write a 0 before it".to_owned());
     }
@@ -51,7 +51,7 @@ pub(in crate::exchange) fn number(text: &str, mark: Option<char>) -> Result<Numb
     Ok(Number { quantity, places })
 }
 
-/// What is before the decimal mark, with its separators, and what is after it.
+/// The parts before the decimal mark, with its separators, and after it.
 fn parts(text: &str, mark: Option<char>) -> Result<(&str, &str), String> {
     let is_separator = |c: char| !c.is_ascii_digit();
     let separators: Vec<char> = text.matches(is_separator).flat_map(str::chars).collect();
@@ -68,7 +68,7 @@ fn parts(text: &str, mark: Option<char>) -> Result<(&str, &str), String> {
                     .to_owned(),
             );
         }
-        // Again and again, it groups digits.
+        // A mark that is repeated groups digits.
         Some(&group) => group != last,
     };
     let known = mark.filter(|mark| {
@@ -113,7 +113,7 @@ fn is_decimal_mark(
     if let Some(mark) = mark {
         return Ok(mark == separator);
     }
-    // hledger takes it for a decimal mark, and ledger for a group: that is a factor of a thousand.
+    // hledger reads it as a decimal mark, ledger as a group mark: the difference is a factor of a thousand.
     if separator == ',' && after.len() == 3 && before.len() <= 3 && !before.starts_with('0') {
         return Err(format!(
             "can be {before}{after} or {before}.{after}: say what its comma is, in a line `decimal-mark ,` (or `.`) before it"

@@ -34,7 +34,7 @@ impl Document for Csv {
         let (id, kind) = (entry_id(entry.id), word(&entry.kind));
         let (date, recorded_at) = (instant(entry.effective_at), instant(entry.recorded_at));
         for (line, number) in moved.iter().zip(1..) {
-            // Said once, in the entry's first row.
+            // Only the entry's first row has it.
             let description = entry.description.as_deref().filter(|_| number == 1);
             let metadata = if number == 1 { metadata.as_str() } else { "" };
             writer

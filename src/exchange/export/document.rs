@@ -1,4 +1,4 @@
-//! What the formats have in common.
+//! The interface of the formats.
 
 use super::error::ExportError;
 use crate::ledger::{self, ReplayedEntry};
@@ -7,7 +7,7 @@ use sea_orm::ActiveEnum;
 use std::io;
 use uuid::Uuid;
 
-/// What a format needs, in the order in which it is asked for it.
+/// A format of export. Its methods are called in this order.
 pub(super) trait Document {
     fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
     fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
@@ -19,13 +19,13 @@ pub(super) trait Document {
         out: &mut Vec<u8>,
     ) -> Result<(), ExportError>;
     fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
-    /// Whether it has entries that moved no money too.
+    /// Whether the format also has entries that moved no money.
     fn has_all(&self) -> bool {
         false
     }
 }
 
-/// A line with what its ids stand for.
+/// A line, with the accounts and the currency that its ids stand for.
 pub(super) struct Line<'a> {
     pub(super) line: &'a entry_line::Model,
     pub(super) debit: &'a account::Model,
@@ -33,12 +33,12 @@ pub(super) struct Line<'a> {
     pub(super) exponent: i32,
 }
 
-/// An instant as every format writes it.
+/// An instant, as all formats write it.
 pub(super) fn instant(at: chrono::DateTime<chrono::Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
-/// The word of the database for a side, a kind, …
+/// The database's word for a value of an enum, such as a side or a kind.
 pub(super) fn word<E: ActiveEnum<Value = String>>(value: &E) -> String {
     value.to_value()
 }

@@ -1,11 +1,11 @@
-//! Why the ledger was not written.
+//! The errors of an export.
 
 use crate::ledger::PageError;
 use sea_orm::DbErr;
 use std::io;
 use uuid::Uuid;
 
-/// Why the ledger was not written.
+/// Why the ledger was not exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -15,17 +15,17 @@ pub enum ExportError {
     /// The file cannot be written.
     #[error("the file cannot be written")]
     Write(#[from] io::Error),
-    /// The format has no such date.
+    /// The format cannot express the entry's date.
     #[error(
         "the entry {entry_id} counts from {at}, and ledger reads dates from the year 1400 to 9999: use --format hledger, csv or json"
     )]
     Date {
-        /// The entry, as clients know it.
+        /// The entry's id, as clients know it.
         entry_id: String,
-        /// From when it counts.
+        /// When it counts from.
         at: String,
     },
-    /// A row names one that is not there.
+    /// An entry names an account or a currency that does not exist.
     #[error(
         "the entry {entry_id} names an account or currency that does not exist: see `daybook verify`"
     )]

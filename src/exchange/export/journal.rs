@@ -1,4 +1,4 @@
-//! A journal, as hledger and ledger read it.
+//! The journal format of hledger and ledger.
 
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
@@ -11,7 +11,7 @@ use daybook_entity::{account, currency};
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
-/// The years that ledger can read a date of: those of Boost's calendar.
+/// The years of dates that ledger can read: those of Boost's calendar.
 const LEDGER_YEARS: RangeInclusive<i32> = 1400..=9999;
 
 pub(super) struct Journal {
@@ -37,7 +37,7 @@ impl Document for Journal {
         for currency in currencies {
             let code = symbol(&currency.code);
             let amount = decimal(0, currency.exponent);
-            // hledger wants a decimal mark, and ledger cannot read one with nothing after it.
+            // hledger needs a decimal mark, and ledger cannot read one without digits after it.
             match (self.format, currency.exponent) {
                 (Format::Hledger, 0) => writeln!(out, "commodity {amount}. {code}")?,
                 (Format::Hledger, _) => writeln!(out, "commodity {amount} {code}")?,
@@ -49,8 +49,8 @@ impl Document for Journal {
 
     fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
         let name = journal_name(&account.code);
-        // No `type:`. The normal side does not say whether a credit account is a liability, equity or revenue, and one that is
-        // declared keeps hledger (1.25) from finding the others of its type by their names. Daybook reads the side from its note.
+        // No `type:` is written. The normal side does not tell whether a credit account is a liability, equity or revenue. And if one
+        // account has a type, hledger (1.25) no longer finds the others of that type by their names. Daybook reads the side from its note.
         writeln!(out, "account {name}")?;
         let note = AccountNote {
             code: (name != account.code).then(|| account.code.clone()),
@@ -110,7 +110,7 @@ impl Document for Journal {
     }
 }
 
-/// A description as it can stand in a transaction's first line, where a semicolon begins a comment.
+/// A description as a transaction's first line can have it: in one line, without a semicolon, which would begin a comment.
 fn one_line(description: &str) -> String {
     let harmless = |c: char| match c {
         ';' => ',',

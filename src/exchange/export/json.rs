@@ -1,4 +1,4 @@
-//! One JSON object with everything, an account or an entry a line.
+//! The JSON format: one object with everything, one account or entry per line.
 
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
@@ -7,7 +7,7 @@ use daybook_entity::{account, currency, entry_line};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
-/// Amounts are minor units, in text, as in GraphQL: most readers of JSON round large numbers.
+/// Writes JSON. Amounts are minor units as text, as in GraphQL, since most readers of JSON round large numbers.
 #[derive(Default)]
 pub(super) struct Json {
     has_account: bool,

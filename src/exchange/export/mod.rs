@@ -1,8 +1,8 @@
-//! Writes the whole ledger out.
+//! Exports the whole ledger.
 //!
-//! Page by page, so memory stays bounded whatever the ledger's size; the pages fit together on one snapshot, so run it in
-//! `Database::read`. Entries come in the order in which they were posted ([`replay`](crate::ledger::replay)): posting them
-//! again in that order meets no limit that they did not meet.
+//! The ledger is read page by page, so memory stays bounded whatever its size. All pages must be of one snapshot: call it in
+//! `Database::read`. Entries come in the order in which they were posted ([`replay`](crate::ledger::replay)), so posting them again in that
+//! order breaks no limit.
 
 mod csv;
 mod document;
@@ -20,24 +20,24 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use uuid::Uuid;
 
-/// Entries of a page.
+/// The entries of a page.
 const PAGE: u64 = 500;
 
-/// How much was written.
+/// How much was exported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Accounts; a CSV file has none for themselves.
+    /// Accounts. A CSV file has them only in its lines.
     pub accounts: u64,
-    /// Entries that are in the file.
+    /// Entries in the file.
     pub entries: u64,
-    /// Entries that are not, for they moved no money: holds and releases. JSON has them too.
+    /// Entries left out because they moved no money: holds and releases. Only JSON has them.
     pub left_out: u64,
 }
 
 /// Writes the ledger that `db` shows to `out`, and tells `progress` the number of each page's last entry.
 ///
 /// # Errors
-/// When the database or the file fails: what was written is then not the whole ledger.
+/// If the database or the file fails. Then the file is not complete.
 pub async fn export(
     db: &impl ConnectionTrait,
     format: Format,
@@ -106,7 +106,7 @@ pub async fn export(
     Ok(exported)
 }
 
-/// In parts, within every engine's number of parameters: a page of entries can touch a million accounts.
+/// Reads accounts in parts, since a page of entries can touch a million accounts, and engines limit the parameters of a statement.
 async fn accounts(
     db: &impl ConnectionTrait,
     ids: &[Uuid],
@@ -118,7 +118,7 @@ async fn accounts(
     Ok(accounts)
 }
 
-/// The lines that moved money; `None` where an account or a currency is missing.
+/// The lines that moved money; `None` if an account or a currency is missing.
 fn lines_of<'a>(
     entry: &'a ReplayedEntry,
     accounts: &'a HashMap<Uuid, account::Model>,

@@ -1,7 +1,7 @@
-//! Balance assertions: the sums of an account in the file up to a posting.
+//! Balance assertions: the sum of an account in the file up to a posting.
 //!
-//! hledger checks them in the order of dates, and a file is read in its own. So they are checked where the two are the same for the account,
-//! and refused where they are not.
+//! hledger checks them in the order of dates, but a file is read from its beginning to its end. So an assertion is checked if both orders
+//! are the same for its account, and otherwise refused.
 
 use super::header::Header;
 use super::posting::ParsedPosting;
@@ -11,13 +11,13 @@ use crate::exchange::transaction::Posting;
 use chrono::NaiveDate;
 use std::collections::HashMap;
 
-/// What the file has said of an account in one currency.
+/// The state of an account in one currency.
 #[derive(Default)]
 struct Running {
     sum: i128,
-    /// Of its postings up to here.
+    /// The latest date of its postings so far.
     latest: Option<NaiveDate>,
-    /// Of its assertions up to here.
+    /// The latest date of its assertions so far.
     asserted: Option<NaiveDate>,
 }
 
@@ -25,7 +25,7 @@ struct Running {
 pub(super) struct Assertions(HashMap<String, HashMap<String, Running>>);
 
 impl Assertions {
-    /// Adds the postings of a transaction, and checks what is asserted of them: `parsed` is what the file says, `postings` what it means.
+    /// Adds the postings of a transaction, and checks their assertions. `parsed` has the postings as written, `postings` with all amounts.
     pub(super) fn check(
         &mut self,
         header: &Header,
@@ -33,7 +33,7 @@ impl Assertions {
         postings: &[Posting],
     ) -> Result<(), Refusal> {
         const ORDER: &str = "put transactions in the order of their dates (`hledger print` does), or leave the assertion out";
-        // By line, so that the time is that of the postings, and not of their square.
+        // By line, so that the time grows with the postings and not with their square.
         let asserted = parsed
             .iter()
             .filter_map(|it| Some((it.line, it.assertion.as_ref()?)));
@@ -58,7 +58,7 @@ impl Assertions {
                 )));
             }
             running.latest = running.latest.max(Some(header.date));
-            // Within a transaction, an assertion counts what stands up to it.
+            // Within a transaction, an assertion counts the postings up to its own.
             if let Some(asserted) = asserted.get(&posting.line) {
                 let running = self.running(&posting.account, &asserted.symbol);
                 if running.latest.is_some_and(|latest| latest > header.date) {

@@ -1,4 +1,4 @@
-//! Directives: what is at the margin, and is no transaction.
+//! Directives: lines at the margin that are not transactions.
 
 use super::Journal;
 use super::lines::Line;
@@ -11,7 +11,7 @@ use crate::exchange::refusal::SourceError;
 use std::io::BufRead;
 
 impl<R: BufRead> Journal<R> {
-    /// What the directive says; `None` when that is nothing by itself.
+    /// Reads a directive. `None` if it is not an item of the file.
     pub(super) fn directive(&mut self, line: &Line) -> Result<Option<Item>, SourceError> {
         let (word, rest) = line.text.split_at(
             line.text
@@ -84,7 +84,7 @@ impl<R: BufRead> Journal<R> {
     }
 
     fn account(&mut self, line: &Line, rest: &str) -> Result<Item, SourceError> {
-        // As in a posting, and a semicolon after it begins a comment.
+        // The name ends as in a posting, and a semicolon after it begins a comment.
         let (name, comment) = posting::account(rest);
         let mut declared = Declared {
             line: line.number,
@@ -103,7 +103,7 @@ impl<R: BufRead> Journal<R> {
                     declared.note = Some(read);
                 }
                 Some(None) => declared.side = declared.side.or(side_in(text)),
-                // What ledger says of accounts beside these changes how its other lines are read.
+                // ledger's other sub-directives of accounts change how other lines are read.
                 None if text.starts_with("note") => self.left_out += 1,
                 None => {
                     return Err(line
@@ -141,7 +141,7 @@ impl<R: BufRead> Journal<R> {
             .transpose()
     }
 
-    /// Amounts in this currency have this decimal mark from here on.
+    /// Declares the decimal mark of a currency, for the amounts after it.
     fn styled(
         &mut self,
         line: &Line,
@@ -152,7 +152,7 @@ impl<R: BufRead> Journal<R> {
             let marks = &mut self.marks;
             let of_default = marks.of_symbol.get(&marks.default_symbol).copied();
             let before = marks.of_symbol.insert(amount.symbol.clone(), mark);
-            // Which of the two the amounts below it have could only be guessed at.
+            // It could only be guessed which of the two the amounts below have.
             if [before, marks.of_file, of_default].contains(&Some(other(mark))) {
                 let problem = "the decimal mark is another one than the file has said before: write the same in both places";
                 return Err(line.refusal(problem).into());
@@ -164,7 +164,7 @@ impl<R: BufRead> Journal<R> {
         })
     }
 
-    /// A block of comment, to its end or the file's.
+    /// Skips a block comment, to its end or the file's.
     fn skip(&mut self, first: &Line, word: &str) -> Result<(), SourceError> {
         let end = format!("end {word}");
         while let Some(line) = self.lines.next()? {
@@ -186,7 +186,7 @@ const fn other(mark: char) -> char {
     if mark == '.' { ',' } else { '.' }
 }
 
-/// `type:` in a comment.
+/// The normal side that `type:` in a comment gives.
 fn side_in(comment: &str) -> Option<daybook_entity::Side> {
     let (_, value) = comment.split_once("type:")?;
     side_by_type(value.split(',').next()?.trim())

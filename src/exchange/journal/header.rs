@@ -12,7 +12,7 @@ pub(super) struct Header {
 }
 
 /// # Errors
-/// What is wrong, as a sentence.
+/// A sentence that says what is wrong.
 pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
     let (dates, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     let (first, second) = match dates.split_once('=') {
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
         None => (dates, None),
     };
     let first = date(first, year)?;
-    // A secondary date takes the year of the first.
+    // A secondary date without a year has that of the first.
     let second = second.map(|text| date(text, Some(chrono::Datelike::year(&first))));
     let text = rest.trim();
     let (status, text) = match text.chars().next() {
@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
         Some('!') => (Some("pending"), text[1..].trim_start()),
         _ => (None, text),
     };
-    // The code comes before the comment is looked for: a semicolon can stand in it.
+    // The code is read before the comment, since a code may contain a semicolon.
     let (code, text) = match text.strip_prefix('(') {
         Some(inside) => {
             let (code, rest) = inside.split_once(')').ok_or(
@@ -52,11 +52,11 @@ pub(super) fn parse(text: &str, year: Option<i32>) -> Result<Header, String> {
     })
 }
 
-/// A date: `2026-11-25`, `2026/11/25`, `2026.11.25`, with one digit for a month or a day too; without a year where the journal has said
-/// which.
+/// A date: `2026-11-25`, `2026/11/25`, `2026.11.25`. A month or day may have one digit. The year may be left out if the journal has
+/// declared one.
 ///
 /// # Errors
-/// What is wrong, as a sentence.
+/// A sentence that says what is wrong.
 pub(super) fn date(text: &str, year: Option<i32>) -> Result<NaiveDate, String> {
     let wrong = |advice: &str| format!("`{text}` is no date: {advice}");
     let separators: Vec<char> = text.chars().filter(|c| "-/.".contains(*c)).collect();
@@ -75,7 +75,7 @@ pub(super) fn date(text: &str, year: Option<i32>) -> Result<NaiveDate, String> {
         })
         .collect();
     let (year, month, day) = match (numbers.as_deref(), year) {
-        // A shorter year could be meant to be of this century, or a month.
+        // A shorter year could mean this century, or be a month.
         (Some(&[_, _, _]), _) if parts[0].len() != 4 => {
             return Err(wrong("write its year with four digits, like 2026-11-25"));
         }

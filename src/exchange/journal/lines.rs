@@ -1,9 +1,9 @@
-//! The lines of a file, one at a time.
+//! Reads the lines of a file, one at a time.
 
 use crate::exchange::refusal::{Refusal, SourceError};
 use std::io::{BufRead, Read};
 
-/// Longer ones are no journal's.
+/// The longest line. A longer one means that the file is not a journal.
 const BYTES: u64 = 1024 * 1024;
 
 /// A line of the file.
@@ -11,12 +11,12 @@ const BYTES: u64 = 1024 * 1024;
 pub(super) struct Line {
     /// From 1.
     pub(super) number: u64,
-    /// Without its end.
+    /// The text without the line end.
     pub(super) text: String,
 }
 
 impl Line {
-    /// Why the line is refused.
+    /// Refuses the line.
     pub(super) fn refusal(&self, problem: impl Into<String>) -> Refusal {
         Refusal {
             line: self.number,
@@ -25,7 +25,7 @@ impl Line {
         }
     }
 
-    /// Why what begins at `part`, which is of the line's text, is refused.
+    /// Refuses a part of the line's text.
     pub(super) fn refusal_at(&self, part: &str, problem: impl Into<String>) -> Refusal {
         let before = part
             .as_ptr()
@@ -45,7 +45,7 @@ impl Line {
 pub(super) struct Lines<R> {
     reader: R,
     number: u64,
-    /// Read, and not given out yet.
+    /// A line that was read, and not returned yet.
     next: Option<Line>,
 }
 
@@ -65,7 +65,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line, if it is indented and not empty: part of what began above it.
+    /// The next line, if it is indented and not empty: then it belongs to the item above.
     pub(super) fn next_indented(&mut self) -> Result<Option<Line>, SourceError> {
         let line = self.next()?;
         if line

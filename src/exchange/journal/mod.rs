@@ -1,10 +1,10 @@
-//! Reads a journal in hledger's format: its core, and nothing that it would have to guess at.
+//! Reads a journal in hledger's format: the core of the format, without guesses.
 //!
-//! Transactions with everything that the ledger can keep; directives that say what amounts and accounts are; comments. Prices, and
-//! the names of payees and tags, change no balance: they are counted and left out. Everything else that hledger or ledger know is refused,
-//! with its line and what to do.
+//! It reads transactions with everything that the ledger can store, directives that declare amounts and accounts, and comments. Prices and
+//! the names of payees and tags change no balance: they are counted and left out. Everything else of hledger or ledger is refused, with its
+//! line and what to do.
 //!
-//! What is kept of the lines read is bounded by the number of accounts, not of lines: the sums that balance assertions are checked by.
+//! Memory is bounded by the number of accounts, not of lines: only the sums for balance assertions are kept.
 
 mod assertions;
 mod directive;
@@ -26,10 +26,10 @@ use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 use std::io::BufRead;
 
-/// Postings of a transaction: an entry has at most a thousand lines, each of two.
+/// The most postings of a transaction: an entry has at most a thousand lines, each with two postings.
 const POSTINGS: usize = 2000;
 
-/// A journal that is being read.
+/// Reads a journal.
 pub(super) struct Journal<R> {
     lines: Lines<R>,
     marks: Marks,
@@ -53,7 +53,7 @@ impl<R: BufRead> Journal<R> {
         self.left_out
     }
 
-    /// The next thing that the journal says; `None` at its end.
+    /// The next item of the journal; `None` at its end.
     pub(super) fn next(&mut self) -> Result<Option<Item>, SourceError> {
         while let Some(line) = self.lines.next()? {
             let text = line.text.trim_end();
@@ -117,7 +117,7 @@ impl<R: BufRead> Journal<R> {
                     }
                     None if comment.is_empty() => {}
                     None => {
-                        // Below a posting, a comment is the posting's.
+                        // A comment below a posting belongs to the posting.
                         if parsed.is_empty() {
                             let date = posting_date::of_transaction(comment);
                             refuse_date(&line, date, "the transaction")?;
@@ -169,7 +169,7 @@ impl<R: BufRead> Journal<R> {
     }
 }
 
-/// Refuses a date that a comment gives a posting or a transaction.
+/// Refuses a date that a comment gives to a posting or a transaction.
 fn refuse_date(line: &Line, date: Option<&str>, of: &str) -> Result<(), Refusal> {
     let Some(date) = date else {
         return Ok(());
@@ -183,7 +183,7 @@ fn refuse_date(line: &Line, date: Option<&str>, of: &str) -> Result<(), Refusal>
     })
 }
 
-/// The postings with amounts: the one that has none takes what the others leave, in each currency.
+/// The postings with all amounts. The posting without one gets what balances the others, in each currency.
 fn completed(first: &Line, parsed: &[ParsedPosting]) -> Result<Vec<Posting>, Refusal> {
     let posting = |it: &ParsedPosting| {
         it.amount.as_ref().map(|amount| Posting {
@@ -210,7 +210,7 @@ fn completed(first: &Line, parsed: &[ParsedPosting]) -> Result<Vec<Posting>, Ref
             ),
         });
     }
-    // Where it stands, so that postings keep their order.
+    // Its place, so that the postings keep their order.
     let at = parsed.iter().take_while(|it| it.amount.is_some()).count();
     let mut completing = Vec::new();
     let mut places: HashMap<&str, u32> = HashMap::new();
@@ -236,7 +236,7 @@ fn completed(first: &Line, parsed: &[ParsedPosting]) -> Result<Vec<Posting>, Ref
     Ok(postings)
 }
 
-/// What a journal says beside accounts and amounts, for the entry's metadata.
+/// The entry's metadata: what the journal has beside accounts and amounts.
 fn metadata(header: &Header, comments: &[String]) -> Json {
     let mut metadata = serde_json::Map::new();
     let facts = [
@@ -256,7 +256,7 @@ fn metadata(header: &Header, comments: &[String]) -> Json {
     Json::Object(metadata)
 }
 
-/// A transaction of Daybook's own export: as it was.
+/// Restores a transaction of Daybook's own export from its note.
 fn noted(
     header: &Header,
     first: &Line,

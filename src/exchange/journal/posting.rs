@@ -9,7 +9,7 @@ pub(super) struct ParsedPosting {
     pub(super) status: Option<char>,
     pub(super) account: String,
     pub(super) amount: Option<Amount>,
-    /// What the account's balance in this currency is said to be after it.
+    /// The balance of the account in this currency that the file asserts after the posting.
     pub(super) assertion: Option<Amount>,
     pub(super) comment: Option<String>,
 }
@@ -72,7 +72,7 @@ pub(super) fn parse(line: &Line, marks: &Marks) -> Result<ParsedPosting, Refusal
     Ok(posting)
 }
 
-/// Splits `text` after the name of an account, which two characters of white space or a tab end.
+/// Splits `text` after the name of an account. Two characters of white space or a tab end the name.
 pub(super) fn account(text: &str) -> (&str, &str) {
     let ends = |(at, c): (usize, char)| {
         c == '\t'
@@ -84,13 +84,13 @@ pub(super) fn account(text: &str) -> (&str, &str) {
     }
 }
 
-/// The name of an account as hledger knows it: each white space in it is a plain space, so that names that look alike are one account.
+/// The name of an account as hledger reads it. Each white space is a plain space, so that names that look alike are one account.
 pub(super) fn account_name(written: &str) -> String {
     let plain = |c: char| if c.is_whitespace() { ' ' } else { c };
     written.chars().map(plain).collect()
 }
 
-/// A semicolon begins a comment, unless it stands in the quotes of a currency.
+/// Splits off the comment. A semicolon begins it, unless it is inside the quotes of a currency.
 fn comment(text: &str) -> (&str, Option<String>) {
     let mut is_quoted = false;
     for (at, c) in text.char_indices() {

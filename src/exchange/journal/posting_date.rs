@@ -1,7 +1,7 @@
-//! Dates in comments. hledger and ledger read them, and then count a posting from another day than its transaction.
+//! Dates in comments. hledger and ledger read them, and count the posting from that day instead of the transaction's.
 //!
-//! An entry of the ledger has one date for all of its lines, so such a date is refused: it would be lost otherwise, and balances between the
-//! two days would be wrong.
+//! An entry of the ledger has one date for all of its lines, so such a date is refused. If it were ignored, balances between the two days
+//! would be wrong.
 //!
 //! | in a comment | of a posting, read by | of a transaction, read by |
 //! |---|---|---|
@@ -22,7 +22,7 @@ pub(super) fn of_transaction(comment: &str) -> Option<&str> {
 
 /// `date:` where a tag can begin, with the word after it.
 ///
-/// hledger does not read it inside the value of another tag. That is refused too: a reader would take it for a date as well.
+/// hledger does not read it inside the value of another tag. It is refused there too, since people would read it as a date.
 fn tag(comment: &str) -> Option<&str> {
     const NAME: &str = "date:";
     let begins = |at: usize| {

@@ -23,14 +23,14 @@ use row::{Places, Row};
 use serde_json::json;
 use std::io::{self, BufRead, Read};
 
-/// Bytes of a row: a quote that does not end would make one row of the rest of the file.
+/// The most bytes of a row. A quote that does not end would make the rest of the file one row.
 const BYTES: u64 = 1024 * 1024;
 
-/// A file of rows that is being read.
+/// Reads a file of rows.
 pub(super) struct Table<R> {
     reader: csv::Reader<Bounded<R>>,
     places: Option<Places>,
-    /// Read, and not part of a transaction yet.
+    /// A row that was read, and is not part of a transaction yet.
     row: Option<Row>,
 }
 
@@ -115,7 +115,7 @@ impl<R: BufRead> Table<R> {
     }
 }
 
-/// What the reader of the format says, as a refusal where it is about what the file says.
+/// An error of the CSV reader: a refusal if it is about the contents.
 fn failed(error: csv::Error) -> SourceError {
     let line = error.position().map_or(1, csv::Position::line);
     let problem = match error.kind() {
@@ -134,7 +134,7 @@ fn failed(error: csv::Error) -> SourceError {
     Refusal::of_line(line, problem).into()
 }
 
-/// Reads no more than is left.
+/// A reader that fails after a number of bytes.
 struct Bounded<R> {
     reader: R,
     left: u64,

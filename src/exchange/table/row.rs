@@ -1,4 +1,4 @@
-//! A row: where its columns are, and what is in them.
+//! Reads a row: finds the columns, and parses their values.
 
 use crate::exchange::amount::number;
 use crate::exchange::refusal::Refusal;
@@ -26,7 +26,7 @@ pub(in crate::exchange) const HEADER: [&str; 12] = [
 ];
 const NEEDED: [&str; 5] = ["date", "debit", "credit", "amount", "currency"];
 
-/// Where each column of [`HEADER`] is.
+/// The place of each column of [`HEADER`].
 pub(super) type Places = [Option<usize>; HEADER.len()];
 
 pub(super) struct Row {
@@ -38,7 +38,7 @@ pub(super) struct Row {
     pub(super) postings: [Posting; 2],
 }
 
-/// Where the columns are.
+/// Finds the columns by the header.
 pub(super) fn places(header: &StringRecord) -> Result<Places, Refusal> {
     let mut places = [None; HEADER.len()];
     for (place, name) in header.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The errors that refuse or end a subscription.
 //!
-//! A stream never goes on after an event that was not delivered. It ends with `FEED_INTERRUPTED`, which has the cursor after which
-//! the client resumes.
+//! A stream never goes on after an event that was not delivered. It ends with `FEED_INTERRUPTED` and the cursor after which the client can
+//! resume.
 
 use async_graphql::{Error, ErrorExtensions as _};
 use sea_orm::DbErr;
@@ -21,7 +21,7 @@ pub(in crate::graphql) fn undelivered(event: FeedEvent, why: Undelivered) -> Err
     })
 }
 
-/// The outbox could not be read on from this cursor.
+/// The outbox could not be read after this cursor.
 pub(super) fn unreadable(position: i64, error: &DbErr) -> Error {
     let id = Uuid::new_v4().to_string();
     tracing::error!(error.id = %id, %error, "the outbox cannot be read");
@@ -58,7 +58,7 @@ fn interrupted(resume_after: i64, why: Undelivered) -> Error {
     })
 }
 
-/// The database has lost events that were announced.
+/// The database lost events that had been announced.
 pub(super) fn history_lost() -> Error {
     let error = Error::new(
         "The database went back behind events that were announced: to a standby that lacked them, or to a backup. Read the ledger anew before you subscribe again.",
@@ -82,7 +82,7 @@ pub(super) fn too_many_subscriptions(limit: usize) -> Error {
     })
 }
 
-/// Whether the same read may succeed a moment later.
+/// Whether the same read may soon succeed.
 pub(super) fn is_passing(error: &DbErr) -> bool {
     matches!(
         FailureKind::of(error),

@@ -1,4 +1,4 @@
-//! An event as subscribers get it.
+//! An event as a subscriber gets it.
 
 use crate::ledger::OutboxEvent;
 
@@ -6,20 +6,20 @@ use crate::ledger::OutboxEvent;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::graphql) struct FeedEvent {
     pub(in crate::graphql) event: OutboxEvent,
-    /// At most so many had been committed after it when it was read.
+    /// How many events were committed after it when it was read, at most.
     pub(in crate::graphql) behind: i64,
-    /// The cursor before it, from which a client resumes that did not get it.
+    /// The cursor before it: a client that did not get the event resumes there.
     pub(in crate::graphql) resume_after: i64,
-    /// How often history had been lost: the same number is another event then.
+    /// How often the database had lost events. After a loss, the same number can be another event.
     pub(super) losses: u64,
 }
 
-/// What tells the response to one event from that to another, for subscribers who ask the same.
+/// What distinguishes the responses to events, among subscribers with the same selection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::graphql) struct EventKey {
     losses: u64,
     number: i64,
-    /// Where the response tells it. Who is equally far behind gets the same.
+    /// Set if the response contains it. Then only subscribers that are equally far behind share a response.
     behind: Option<i64>,
 }
 

@@ -1,16 +1,16 @@
-//! The feed: what is committed, from any place of the outbox on.
+//! The feed: delivers committed events from any position of the outbox on.
 //!
-//! - The [`Watcher`] looks how far the outbox is settled and keeps the last settled events in a [`window`] in memory: when it is
-//!   woken, and once a second in any case, so that a wake-up that got lost costs a second and no event. There is one for a
-//!   server. `src/jobs/watch.rs` runs it.
-//! - Each subscriber has a [`Reader`], which takes events from the window, or from the table when it is further behind. It takes
-//!   at most [`BATCH`] events at a time, and the next ones only when these were taken: a slow subscriber holds up nobody and
-//!   takes no memory; it is merely behind, and each event says by how much.
-//! - Each event is executed once for all subscribers who asked for the same ([`SharedEvents`]); the others get the text of that
+//! - The [`Watcher`] finds out how far the outbox is settled, and keeps the last settled events in a [`window`] in memory. It runs when
+//!   it is woken, and at least once a second, so that a lost wake-up costs a second and no event. Each server has one;
+//!   `src/jobs/watch.rs` runs it.
+//! - Each subscriber has a [`Reader`], which takes events from the window, or from the table if it is further behind. It reads at most
+//!   [`BATCH`] events at a time, and reads on only when these were delivered. So a slow subscriber delays nobody and takes no memory.
+//!   It only falls behind, and each event says by how much.
+//! - Each event is executed once for all subscribers with the same selection ([`SharedEvents`]); the others get the text of that
 //!   response. Each still has its own position.
 //!
-//! Subscribers are counted, and refused beyond a limit. What they read from the database goes through a bounded number of slots,
-//! so that no number of streams takes the connections away from queries.
+//! Subscribers are counted, and refused beyond a limit. Their reads go through a bounded number of slots, so that however many streams
+//! there are, connections are left for queries.
 
 mod error;
 mod event;
@@ -37,27 +37,27 @@ pub use self::watcher::{WatchError, Watcher};
 use self::{error::is_passing, event::EventKey, settled::Announcements, window::Window};
 pub(super) use self::{error::undelivered, event::FeedEvent};
 
-/// The waits between attempts of a read: the first, doubled each time up to the last.
+/// The waits between attempts of a read. The first doubles each time, up to the last.
 const FIRST_DELAY: Duration = Duration::from_millis(5);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
-/// How long one attempt of a read may take. A connection whose other end has gone dark says nothing by itself.
+/// How long one attempt of a read may take. Without it, a connection to a server that has gone would wait for ever.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// What a feed takes at most.
+/// The limits of a feed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FeedOptions {
     /// The most subscriptions at once. Default: 10,000.
     pub subscriptions: usize,
-    /// The most reads of subscriptions at once: of their events, and of the outbox by those that are behind. Default: 8.
+    /// The most reads of subscriptions at once: executions of events, and reads of the outbox by subscribers that are behind. Default: 8.
     pub reads: usize,
-    /// How long a read may be tried again before its stream is interrupted. Default: 30 seconds.
+    /// How long a failing read is retried before its stream is interrupted. Default: 30 seconds.
     pub deadline: Duration,
-    /// The most bytes of responses to events that are kept for other subscribers who asked for the same. Default: 16 MiB.
+    /// The most bytes of responses that are kept for other subscribers with the same selection. Default: 16 MiB.
     pub shared_bytes: usize,
-    /// Whether the outbox is looked at once a second also while nobody subscribes, so that the first subscriber finds it known how
-    /// far it is settled. Default: no.
+    /// Whether the watcher runs once a second even without subscribers, so that the first subscriber finds the position of the outbox
+    /// known. Default: no.
     pub watches_when_idle: bool,
 }
 
@@ -82,21 +82,21 @@ struct Inner {
     database: Database,
     options: FeedOptions,
     settled: Announcements,
-    /// A lock that is held for as long as it takes to copy a batch.
+    /// A blocking lock: it is held only while a batch is copied.
     window: RwLock<Window>,
-    /// For the watcher.
+    /// Wakes the watcher.
     woken: Notify,
-    /// For whoever tells other servers.
+    /// Wakes the job that notifies other servers.
     committed: Notify,
     subscriptions: Arc<Semaphore>,
     reads: Arc<Semaphore>,
-    /// The responses that are the same for several subscribers.
+    /// Responses that several subscribers share.
     shared: SharedEvents<EventKey>,
     /// How many subscribers chose accounts: while there are any, the window knows which accounts its entries touch.
     choosing: AtomicUsize,
 }
 
-/// The right to read an event. It is held while the event is executed, and not while its response is sent.
+/// The right to execute an event. It is held during the execution, and not while the response is sent.
 pub(super) type ReadSlot = OwnedSemaphorePermit;
 
 impl Feed {
@@ -121,18 +121,18 @@ impl Feed {
         self.0.committed.notified().await;
     }
 
-    /// The responses that are the same for several subscribers.
+    /// Responses that several subscribers share.
     pub(super) fn shared(&self) -> &SharedEvents<EventKey> {
         &self.0.shared
     }
 
-    /// Waits until an event may be read.
+    /// Waits for the right to execute an event.
     pub(super) async fn read_slot(&self) -> Option<ReadSlot> {
         // The semaphore is never closed.
         Arc::clone(&self.0.reads).acquire_owned().await.ok()
     }
 
-    /// Reads through a slot, again and again while only the moment is to blame, within the deadline.
+    /// Reads through a slot. Passing failures are retried within the deadline.
     async fn read<T, F, Fut>(&self, read: F) -> Result<T, DbErr>
     where
         F: Fn(UnitOfWork) -> Fut,
@@ -142,7 +142,7 @@ impl Feed {
         let mut delay = FIRST_DELAY;
         loop {
             let slot = self.read_slot().await;
-            // Dropped, it gives its connection up.
+            // A read that is dropped closes its connection.
             let result = match timeout(ATTEMPT, self.0.database.read(&read)).await {
                 Ok(result) => result,
                 Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),

@@ -1,4 +1,4 @@
-//! A subscriber's place in the outbox, and how it goes on from there.
+//! A subscriber's position in the outbox, and how it advances.
 
 use std::{collections::VecDeque, sync::PoisonError};
 
@@ -17,31 +17,31 @@ use crate::{
     ledger::{self, AccountRef, OutboxEvent},
 };
 
-/// How many events a subscriber has in memory at most.
+/// The most events that a subscriber has in memory.
 const BATCH: usize = 100;
 
-/// How much before the largest number is looked for gaps when a subscription begins with no cursor at a server that does not
-/// know yet how far the outbox is settled.
+/// How far below the largest number gaps are looked for, if a subscription begins without a cursor on a server that does not yet know how
+/// far the outbox is settled.
 const LOOK_BACK: i64 = 10_000;
 
 pub(super) struct Reader {
     subscriber: Subscriber,
     settled: watch::Receiver<Settled>,
-    /// How often history had been lost when this subscription began.
+    /// How often the database had lost events when this subscription began.
     losses: u64,
     /// Everything up to this number has been read.
     position: i64,
-    /// The number that a client would resume after which got everything that was yielded.
+    /// The number of the last event that was yielded: a client that got it resumes there.
     resume_after: i64,
-    /// Where the subscription began, while that is not known yet.
+    /// Set while the subscription's starting number is not known yet.
     beginning: Option<Beginning>,
     accounts: Option<Vec<AccountRef>>,
     wanted: Wanted,
-    /// Read, and not taken.
+    /// Events that were read, and not yielded yet.
     read: VecDeque<OutboxEvent>,
 }
 
-/// What was visible when a subscription without a cursor began, where numbers were missing in between.
+/// What was visible when a subscription without a cursor began, if there were gaps between the numbers.
 struct Beginning {
     /// The largest number that was visible.
     newest: i64,
@@ -50,7 +50,7 @@ struct Beginning {
 }
 
 impl Reader {
-    /// Begins after number `after`, or with what is not visible yet.
+    /// Begins after number `after`, or with the first event that is not visible yet.
     pub(super) async fn begin(
         subscriber: Subscriber,
         settled: watch::Receiver<Settled>,
@@ -79,7 +79,7 @@ impl Reader {
         Ok(reader)
     }
 
-    /// A cursor that comes from this database was visible in it when it was given out, by whichever server.
+    /// Checks a client's cursor: the database must have that event, since an event is visible before any server delivers it.
     async fn check(&self, after: i64) -> Result<()> {
         let read = async |unit| ledger::newest_in_outbox(&unit).await;
         let newest = self.subscriber.feed.read(read).await;
@@ -92,19 +92,19 @@ impl Reader {
         Ok(())
     }
 
-    /// Begins with what is not visible now.
+    /// Begins with the first event that is not visible now.
     async fn begin_now(&mut self, settled: Option<i64>) -> Result<()> {
         let after = self.position;
         let read = async |unit| ledger::visible_in_outbox(&unit, after, LOOK_BACK).await;
         let visible = self.subscriber.feed.read(read).await;
         let visible = visible.map_err(|error| unreadable(after, &error))?;
         let Some(newest) = visible.last().copied() else {
-            // Nothing is visible that is not settled.
+            // Everything that is visible is settled.
             return Ok(());
         };
         let looked_from = after.max(newest - LOOK_BACK);
         if settled.is_some() && looked_from > after {
-            // Too much to remember: the subscription begins with everything that is not settled.
+            // Too many to remember: the subscription begins with everything that is not settled.
             return Ok(());
         }
         self.position = looked_from;
@@ -140,7 +140,7 @@ impl Reader {
             }
             let awaited = self.beginning.as_ref().map(|beginning| beginning.newest);
             if settled < awaited.unwrap_or(self.position + 1) {
-                // The feed, which has the sender, lives as long as this reader.
+                // It fails only if the sender is gone, and the reader keeps the feed with the sender alive.
                 let _ = self.settled.changed().await;
             } else if let Some(beginning) = &self.beginning {
                 let position = self.first_after(beginning).await?;
@@ -170,7 +170,7 @@ impl Reader {
         Ok(first.map_or(beginning.newest, |first| first - 1))
     }
 
-    /// Takes the events that come next from the window, or from the table, where the window does not have them.
+    /// Takes the next events from the window, or from the table if the window does not have them.
     async fn take(&self, settled: i64) -> Result<Taken> {
         let feed = &self.subscriber.feed;
         {

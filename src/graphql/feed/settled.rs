@@ -1,7 +1,7 @@
-//! Tells subscribers how far the outbox is settled, some of them at a time.
+//! Tells subscribers how far the outbox is settled, a slice of them at a time.
 //!
-//! Thousands that are woken at once stand in the runtime's queues before whatever comes next, and a query waits until all of them have
-//! written. So they are woken in slices, and other tasks have their turn between two of them.
+//! If thousands of subscribers were woken at once, they would fill the runtime's queues, and a query would wait until all of them have
+//! written. So they are woken in slices, and other tasks run between two slices.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -13,28 +13,28 @@ use tokio::{runtime::Handle, sync::watch, task::yield_now};
 /// How many channels subscribers are spread over.
 const CHANNELS: usize = 128;
 
-/// How many subscribers are woken before others have a turn.
+/// How many subscribers are woken before other tasks run.
 const SLICE: usize = 32;
 
-/// How far the outbox is settled, for subscribers.
+/// How far the outbox is settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     /// `None` until it is known.
     pub(super) number: Option<i64>,
-    /// How often history was lost: the numbers before and after have nothing to do with each other.
+    /// How often the database lost events. Numbers from before and after a loss are not comparable.
     pub(super) losses: u64,
 }
 
-/// What is told, and to whom. Clones are one.
+/// The state that is announced, and the channels to subscribers. Clones share both.
 #[derive(Clone, Debug)]
 pub(super) struct Announcements(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// What holds now. A channel is always given this, so that it is never given something older after something newer.
+    /// The current state. Channels are only ever given this one, so no channel gets an older state after a newer one.
     now: Mutex<Settled>,
     channels: Vec<watch::Sender<Settled>>,
-    /// Where the next subscriber goes.
+    /// The channel of the next subscriber.
     next: AtomicUsize,
 }
 
@@ -48,12 +48,12 @@ impl Announcements {
         }))
     }
 
-    /// A subscriber, who knows what holds now.
+    /// Adds a subscriber, which knows the current state.
     pub(super) fn subscribe(&self) -> watch::Receiver<Settled> {
         let next = self.0.next.fetch_add(1, Ordering::Relaxed);
         let channel = &self.0.channels[next % CHANNELS];
         let receiver = channel.subscribe();
-        // The others of this channel are woken when it is their turn.
+        // The other subscribers of this channel are woken in their own turn.
         channel.send_if_modified(|told| {
             *told = self.0.now();
             false
@@ -70,7 +70,7 @@ impl Announcements {
             .sum()
     }
 
-    /// Tells all subscribers what `change` makes of what holds now. Where there are many, it goes on in the background.
+    /// Changes the current state, and tells all subscribers. If there are many, it goes on in the background.
     pub(super) fn tell(&self, change: impl FnOnce(&mut Settled)) {
         // Nothing can panic while the lock is held.
         change(&mut self.0.now.lock().unwrap_or_else(PoisonError::into_inner));
@@ -103,7 +103,7 @@ impl Shared {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers how many were woken.
+    /// Tells the subscribers of one channel, and returns how many were woken.
     fn tell(&self, channel: &watch::Sender<Settled>) -> usize {
         channel.send_modify(|told| *told = self.now());
         channel.receiver_count()

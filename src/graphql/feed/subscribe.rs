@@ -7,15 +7,15 @@ use super::{Feed, event::FeedEvent, reader::Reader, subscriber::Subscriber};
 use crate::ledger::AccountRef;
 
 impl Feed {
-    /// Events after number `after`, or from now on, that touch one of `accounts`, if any are given. The stream ends only with an
+    /// A stream of the events after number `after`, or from now on, that touch one of `accounts`, if any are given. It ends only with an
     /// error.
     ///
-    /// *From now on* misses nothing that is committed after this call has begun. It begins with the first event that was not
-    /// visible then; an event that was visible comes only after one with a smaller number that was not.
+    /// *From now on* misses nothing that is committed after the call has begun. The stream begins with the first event that was not
+    /// visible then. After it can come events that were visible, if their numbers are larger.
     ///
     /// # Errors
-    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and when the database fails for
-    /// longer than the deadline.
+    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and if the database fails for longer than the
+    /// deadline.
     pub(in crate::graphql) async fn subscribe(
         &self,
         after: Option<i64>,

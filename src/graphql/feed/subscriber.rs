@@ -1,4 +1,4 @@
-//! One of the subscriptions that there may be at once.
+//! Counts the subscriptions, and refuses them beyond the limit.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -15,7 +15,7 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Admits a subscriber, who may have chosen accounts. Nobody waits for a place.
+    /// Admits a subscriber, or refuses it at once. `is_choosing` says whether it chose accounts.
     pub(super) fn admit(feed: &Feed, is_choosing: bool) -> Result<Self> {
         let place = Arc::clone(&feed.0.subscriptions).try_acquire_owned();
         let Ok(place) = place else {

@@ -1,4 +1,4 @@
-//! Looks how far the outbox is settled, for all subscribers of a server.
+//! Finds out how far the outbox is settled, for all subscribers of a server.
 
 use std::{
     sync::{
@@ -22,22 +22,22 @@ use super::{
 };
 use crate::ledger::{self, Horizon, OutboxEvent, Progress};
 
-/// How long a wake-up that got lost can go unnoticed.
+/// How long a lost wake-up can delay an event.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
-/// The least time between two looks: under load one look finds many entries.
+/// The shortest time between two looks. Under load, one look finds many entries.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long the response to an event is kept for subscribers who come to it later than others.
+/// How long the response to an event is kept for slower subscribers.
 const SHARED_FOR: Duration = Duration::from_secs(10);
 
-/// The longest time between two looks while something is visible that is not settled.
+/// The longest time between two looks while an event is visible that is not settled.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The most events that one look reads.
 const PAGE: usize = 1000;
 
-/// The most events that one look reads while a gap is waited for: it only has to see whether the gap has filled.
+/// The most events that one look reads while it waits for a gap. It only has to see whether the gap has filled.
 const GLANCE: usize = 50;
 
 /// Moves a feed's horizon. It ends when the feed is gone.
@@ -45,7 +45,7 @@ const GLANCE: usize = 50;
 pub struct Watcher {
     feed: Weak<Inner>,
     horizon: Horizon,
-    /// Whether the database was asked how it numbers events.
+    /// Whether the settings of the outbox's sequence were checked.
     is_checked: bool,
     /// The least time before the next look; after a failure, a second.
     pause: Duration,
@@ -53,17 +53,17 @@ pub struct Watcher {
     has_more: bool,
 }
 
-/// Why the outbox could not be looked at.
+/// Why the outbox could not be read, or is not announced.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
     /// The database failed.
     #[error("the outbox cannot be looked at")]
     Database(#[from] DbErr),
-    /// The transaction that was to get an id failed.
+    /// The transaction that draws an id failed.
     #[error("no fence can be taken for the outbox")]
     Fence(#[source] DbErr),
-    /// Numbers that sessions have in stock say nothing about when they were drawn.
+    /// The sequence hands out numbers in blocks, so their order says nothing about when they were drawn.
     #[error(
         "the outbox is not announced: its sequence must have CACHE 1, INCREMENT BY 1 and NO CYCLE"
     )]
@@ -104,7 +104,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until the outbox is to be looked at; `false` when the feed is gone.
+    /// Waits until it is time to look at the outbox. `false` if the feed is gone.
     ///
     /// # Cancel safety
     /// Cancel safe: the next call waits anew.
@@ -114,7 +114,7 @@ impl Watcher {
         }
         sleep(self.pause).await;
         loop {
-            // Kept for a second at most: the feed is to go when nobody else has it.
+            // Kept for a second at most, so that the feed can be dropped when nobody else has it.
             let Some(feed) = self.feed.upgrade() else {
                 return false;
             };
@@ -132,7 +132,7 @@ impl Watcher {
     /// Looks once, and tells subscribers.
     ///
     /// # Errors
-    /// [`WatchError`]. The next look makes up for it.
+    /// [`WatchError`]. Nothing is lost: the next look reads what this one did not.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -197,8 +197,8 @@ impl Inner {
         self.settled.tell(|told| told.number = settled);
     }
 
-    /// The accounts that the entries of these events touch; `None` where that cannot be read: then those who chose accounts read
-    /// the table.
+    /// The accounts that the entries of these events touch. `None` if they cannot be read: then subscribers that chose accounts read the
+    /// table.
     async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedByEntry> {
         let entries: Vec<_> = events.iter().map(|event| event.entry_id).collect();
         let read = async |unit| ledger::accounts_of_entries(&unit, &entries).await;
@@ -209,7 +209,7 @@ impl Inner {
             .ok()
     }
 
-    /// Goes on from here, without the events before.
+    /// Goes on from this number, without the events before it.
     fn restart(&self, settled: Option<i64>) {
         self.change_window(|window| window.clear(settled.unwrap_or(0)));
         self.settled.tell(|told| told.number = settled);
@@ -231,8 +231,7 @@ impl Inner {
         change(&mut window.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A transaction id that is drawn now. Its transaction is rolled back: there is nothing to commit, and the id is used up
-    /// all the same.
+    /// Draws a transaction id. Its transaction is rolled back; the id is used up all the same.
     async fn fence(&self) -> Result<i64, WatchError> {
         enum Drawn {
             Id(i64),

@@ -1,5 +1,5 @@
-//! The last settled events, in memory: what subscribers that are not behind read, so that a thousand of them cost the database no
-//! more than one.
+//! The last settled events, in memory. Subscribers that are not behind read them here, so that a thousand of them cost the database no more
+//! than one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -32,20 +32,20 @@ pub(super) struct Window {
 #[derive(Debug)]
 struct Kept {
     event: OutboxEvent,
-    /// `None` where nobody asked when it was kept.
+    /// `None` if no subscriber had chosen accounts when the event was added.
     touched: Option<Touched>,
 }
 
-/// What a window has for a subscriber.
+/// The events that a window has for a subscriber.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) events: Vec<OutboxEvent>,
-    /// Up to here the events are all that the subscriber wants.
+    /// Up to this number, the events are all that the subscriber wants.
     pub(super) until: i64,
 }
 
 impl Window {
-    /// Forgets everything: the next event comes after `settled`.
+    /// Removes all events. The next one comes after `settled`.
     pub(super) fn clear(&mut self, settled: i64) {
         *self = Self {
             start: settled,
@@ -54,7 +54,7 @@ impl Window {
         };
     }
 
-    /// Adds the events that come next, with the accounts that they touch, where these were read.
+    /// Adds the next events, with the accounts that they touch if these were read.
     pub(super) fn extend(&mut self, events: &[OutboxEvent], mut touched: Option<TouchedByEntry>) {
         for event in events {
             let touched = touched
@@ -76,7 +76,7 @@ impl Window {
         }
     }
 
-    /// At most `limit` events after `position` that a subscriber wants; `None` where the window does not know.
+    /// At most `limit` events after `position` that a subscriber wants. `None` if the window does not have them.
     pub(super) fn take(&self, position: i64, wanted: &Wanted, limit: usize) -> Option<Taken> {
         if position < self.start {
             return None;
@@ -95,7 +95,7 @@ impl Window {
             match wanted.is_met(kept.touched.as_deref()) {
                 Some(true) => taken.events.push(kept.event),
                 Some(false) => {}
-                // The subscriber goes on in the table from here.
+                // From here, the subscriber reads the table.
                 None if taken.until == position => return None,
                 None => return Some(taken),
             }
@@ -109,7 +109,7 @@ impl Window {
 /// Which events a subscriber wants.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    /// `None` is all.
+    /// `None` means all.
     accounts: Option<(HashSet<Uuid>, HashSet<String>)>,
 }
 
@@ -132,7 +132,7 @@ impl Wanted {
         Self { accounts }
     }
 
-    /// Whether an entry that touches these accounts is wanted; `None` where that takes to know them.
+    /// Whether an entry that touches these accounts is wanted. `None` if that depends on the accounts and they are not known.
     fn is_met(&self, touched: Option<&[(Uuid, String)]>) -> Option<bool> {
         let Some((ids, codes)) = &self.accounts else {
             return Some(true);

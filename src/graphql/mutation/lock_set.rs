@@ -1,4 +1,4 @@
-//! The accounts that a mutation locks, as its input names them.
+//! The accounts that a mutation locks, by the names in its input.
 
 use crate::ledger::{AccountRef, ExpectedVersion, LockSet, NewLine};
 

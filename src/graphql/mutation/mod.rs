@@ -1,6 +1,6 @@
-//! Mutations, a verb a file. Every mutation operation is one unit of work: all of its fields happen, or none.
+//! Mutations, one verb per file. Every mutation operation is one unit of work: all of its fields happen, or none.
 //!
-//! What the ledger does for a verb is boxed: a field's future is as large as the largest of its type, and is moved.
+//! The future of a verb is boxed: otherwise every field's future would be as large as the largest verb's.
 
 mod capture_hold;
 mod lock_set;

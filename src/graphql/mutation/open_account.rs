@@ -58,7 +58,7 @@ impl OpenAccountMutation {
             .boxed()
             .await
             .map_err(refuse)?;
-        // It proves the COMMIT: its id was drawn for it, and accounts are never deleted.
+        // The account's row proves the COMMIT: its id is new, and accounts are never deleted.
         ctx.unit().evidence("account", account.id);
         Ok(AccountPayload {
             account: Account(account),

@@ -1,4 +1,4 @@
-//! What mutations answer.
+//! The payloads of mutations.
 
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use unit_of_work::ContextExt as _;
@@ -39,7 +39,7 @@ impl EntryPayload {
 }
 
 impl EntryPayload {
-    /// The payload; the feed is woken once the entry is committed. The entry proves the COMMIT: its id was drawn for it, and
+    /// The payload of a new entry. The feed is woken once the entry is committed. The entry's row proves the COMMIT: its id is new, and
     /// entries are never deleted.
     pub(super) fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
         ctx.unit().evidence("entry", posted.entry.id);

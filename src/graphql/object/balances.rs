@@ -19,7 +19,7 @@ pub struct Balances {
 }
 
 impl Balances {
-    /// Those that the account has.
+    /// The current balances.
     pub(super) fn now(account: &account::Model) -> Self {
         Self {
             currency: account.currency.clone(),
@@ -30,7 +30,7 @@ impl Balances {
         }
     }
 
-    /// Those that the account had.
+    /// The balances at an earlier point.
     pub(super) fn then(account: &account::Model, balances: &BalancesAt) -> Self {
         Self {
             currency: account.currency.clone(),

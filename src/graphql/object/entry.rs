@@ -64,7 +64,7 @@ async fn load(ctx: &Context<'_>, id: Option<Uuid>) -> Result<Option<Entry>> {
 /// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
 pub struct Entry {
     row: entry::Model,
-    /// Where they are known already, as those of an entry that this operation has posted.
+    /// Set if the lines are already known, as those of an entry that this operation posted.
     lines: Option<Vec<entry_line::Model>>,
 }
 

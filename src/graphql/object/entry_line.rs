@@ -38,7 +38,7 @@ impl EntryLine {
 
 async fn load(ctx: &Context<'_>, id: Uuid) -> Result<Account> {
     let account: Option<account::Model> = loaders::load::<Accounts, _>(ctx, id).await?;
-    // A foreign key holds the account there.
+    // Cannot happen: a foreign key keeps the account from being deleted.
     let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
     Ok(Account(account))
 }

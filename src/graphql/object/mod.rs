@@ -1,7 +1,7 @@
-//! What the schema talks about, a noun a file.
+//! The object types of the schema, one noun per file.
 //!
-//! `account`, `statement`, `entry` and `entry_line` use each other, as their types do in the schema: an account has a statement, whose
-//! lines have a counterparty, which is an account.
+//! `account`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account has a
+//! statement, and a statement's line has a counterparty, which is an account.
 
 mod account;
 mod balances;

@@ -72,7 +72,7 @@ impl StatementLine {
     /// The entry that it belongs to.
     async fn entry(&self, ctx: &Context<'_>) -> Result<Entry> {
         let entry = loaders::load::<Entries, _>(ctx, self.line.line.entry_id).await?;
-        // A foreign key holds the entry there.
+        // Cannot happen: a foreign key keeps the entry from being deleted.
         let entry = entry.ok_or_else(|| Error::new("the entry of a line is missing"))?;
         Ok(Entry::new(entry))
     }
@@ -85,7 +85,7 @@ impl StatementLine {
     /// The account on the other side.
     async fn counterparty(&self, ctx: &Context<'_>) -> Result<Account> {
         let account = loaders::load::<Accounts, _>(ctx, self.line.counterparty_id()).await?;
-        // So does another the account.
+        // Cannot happen: a foreign key keeps the account from being deleted.
         let account = account.ok_or_else(|| Error::new("the account of a line is missing"))?;
         Ok(Account(account))
     }

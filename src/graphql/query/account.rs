@@ -98,7 +98,7 @@ impl AccountQuery {
     }
 }
 
-/// Counts only where it is asked for.
+/// Counts the accounts, only if `totalCount` is selected.
 pub struct AccountTotal(ledger::AccountFilter);
 
 #[Object]

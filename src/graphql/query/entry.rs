@@ -107,7 +107,7 @@ impl EntryQuery {
     }
 }
 
-/// Counts only where it is asked for.
+/// Counts the entries, only if `totalCount` is selected.
 pub struct EntryTotal(ledger::EntryFilter);
 
 #[Object]

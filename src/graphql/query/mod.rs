@@ -1,4 +1,4 @@
-//! Queries, a noun a file.
+//! Queries, one noun per file.
 
 mod account;
 mod entry;

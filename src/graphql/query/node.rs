@@ -42,13 +42,13 @@ impl NodeQuery {
             ));
         }
         let nodes = join_all(ids.iter().map(|id| find(ctx, id))).await;
-        // The engine takes an item that is a `Result<Option<_>>` for one that cannot be null.
+        // The engine treats an item of type `Result<Option<_>>` as one that cannot be null.
         Ok(nodes.into_iter().map(Result::transpose).collect())
     }
 }
 
 async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
-    // An id that nobody could have been given is like one that nothing has.
+    // An id that does not parse is treated as one that nothing has.
     let Ok(id) = id.parse::<Id>() else {
         return Ok(None);
     };

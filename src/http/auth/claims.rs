@@ -1,8 +1,8 @@
-//! What a token says: its header, and its claims.
+//! Reads a token's header and claims.
 //!
-//! A header or a claim that decides something is understood wholly, or the token is refused: also a number where a text is
-//! expected, a member that is there twice, and an extension (`crit`) that this server does not know. Members that decide
-//! nothing here may be anything.
+//! A header or a claim that decides something must be fully understood, or the token is refused. So a token is refused for a number where a
+//! text is expected, for a member that is there twice, and for an extension (`crit`) that this server does not know. Other members may be
+//! anything.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use serde::{
 };
 use serde_json::{Map, Value as Json};
 
-/// How far the clock of the issuer and ours may be apart.
+/// How far the issuer's clock and ours may differ.
 const LEEWAY_SECONDS: f64 = 5.0;
 
-/// Why a token is not believed. For the log alone.
+/// Why a token is refused. Only the log shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error(
         "it is not three parts of base64url with JSON objects in them, in which no member is there twice"
     )]
     Malformed,
-    /// RFC 7515, section 4.1.11: extensions that have to be understood, and we understand none. `b64` (RFC 7797) says that
-    /// the payload is written in another way, with or without `crit`.
+    /// RFC 7515, section 4.1.11: `crit` names extensions that must be understood, and this server understands none. `b64` (RFC 7797)
+    /// changes how the payload is encoded, with or without `crit`.
     #[error("its header has `{0}`, which is not understood")]
     Extension(&'static str),
-    /// RFC 8725, section 3.11: a token that was made for something else, such as a logout token, is none for us.
+    /// RFC 8725, section 3.11: a token made for another purpose, such as a logout token, is not accepted.
     #[error("its `typ` is not JWT or at+jwt")]
     Type,
     #[error("its `{0}` is missing, or is not what it should be")]
@@ -40,8 +40,8 @@ pub(super) enum Refused {
     Signature(#[from] jsonwebtoken::errors::Error),
 }
 
-/// The members of a JSON object, none of which is there twice: readers that keep the first and readers that keep the last
-/// would understand two different tokens.
+/// The members of a JSON object. None may be there twice: some readers keep the first and some the last, and so would read different
+/// tokens.
 struct Members(Map<String, Json>);
 
 impl<'de> Deserialize<'de> for Members {
@@ -105,8 +105,8 @@ impl Members {
     }
 }
 
-/// Looks at a token's header, and finds the name of the key that it says it was signed with. The algorithm is compared with the
-/// key's when the signature is verified.
+/// Checks a token's header, and returns the name of the key that signed it, if it has one. The algorithm is compared with the key's own
+/// when the signature is verified.
 pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
     let header = token.split('.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD
@@ -129,22 +129,22 @@ pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
     Ok(header.text("kid")?.map(str::to_owned))
 }
 
-/// What a token says, once its signature is known to be good.
+/// What a valid token says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Claims {
     /// The viewer.
     pub(super) subject: String,
-    /// How long it stays valid, from now on.
+    /// How long the token stays valid from now on.
     pub(super) seconds_left: f64,
     pub(super) scopes: Vec<String>,
 }
 
-/// The claims of a token whose signature is good, before anything is asked of them.
+/// The claims of a token whose signature is good, before they are checked.
 #[derive(Deserialize)]
 pub(super) struct Unchecked(Members);
 
 impl Unchecked {
-    /// Asks of the claims what has to be so at `now`, in seconds since 1970.
+    /// Checks the claims at `now`, in seconds since 1970.
     pub(super) fn check(self, issuer: &str, audience: &str, now: f64) -> Result<Claims, Refused> {
         let Self(members) = self;
         if members.text("iss")? != Some(issuer) {
@@ -169,7 +169,7 @@ impl Unchecked {
         {
             return Err(Refused::Early);
         }
-        // Nothing follows from it, but it is a date where it is there.
+        // It decides nothing, but if it is there, it must be a date.
         members.date("iat")?;
         Ok(Claims {
             subject: subject.to_owned(),
@@ -180,8 +180,8 @@ impl Unchecked {
 }
 
 impl Members {
-    /// `scope` is a text with spaces between scopes (RFC 8693, section 4.2), and some issuers make it an array. Entra has a text
-    /// and Okta an array in `scp`, which is looked at where there is no `scope`.
+    /// The scopes. `scope` is a text with spaces between scopes (RFC 8693, section 4.2); some issuers make it an array. Without it, `scp`
+    /// is read, in which Entra has a text and Okta an array.
     fn scopes(&self) -> Result<Vec<String>, Refused> {
         let name = if self.0.contains_key("scope") {
             "scope"
@@ -189,7 +189,7 @@ impl Members {
             "scp"
         };
         Ok(match self.0.get(name) {
-            // RFC 6749, section 3.3: U+0020 stands between scopes, and no other space does.
+            // RFC 6749, section 3.3: only U+0020 separates scopes.
             Some(Json::String(scopes)) => scopes.split(' ').map(str::to_owned).collect(),
             _ => {
                 let scopes = self.texts(name)?.unwrap_or_default();

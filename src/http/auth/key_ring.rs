@@ -1,12 +1,12 @@
-//! The keys as they are now, and where newer ones come from.
+//! The current keys, and their renewal.
 //!
-//! Keys are got when the server starts, then again from time to time, and when a token names a key that is not known: then
-//! at most once in [`AGAIN`], however many tokens name however many keys. Tokens wait for that look for at most [`WAIT`] from its
-//! beginning; later ones are answered by the keys that are known. So a source that hangs costs a client at most a second, and
-//! whoever invents names of keys costs the source next to nothing. Where the source fails, the keys that were there stay.
+//! The server gets the keys from their source when it starts, from time to time, and when a token names a key that is not known. For
+//! unknown keys it asks at most once in [`AGAIN`], however many tokens name them. Tokens wait for the answer for at most [`WAIT`] from its
+//! beginning; later ones are verified with the known keys. So a source that hangs costs a client at most a second, and a client that
+//! invents names of keys costs the source next to nothing. If the source fails, the old keys stay.
 //!
-//! Why not jwks_client_rs or jwt-authorizer: each brings an HTTP client of its own (reqwest), and they know no files. The first (0.6) asks the
-//! source for every token that names an unknown key; the second (0.15) stands on jsonwebtoken 9.
+//! Why not jwks_client_rs or jwt-authorizer: each brings an HTTP client of its own (reqwest), and neither reads files. The first (0.6) asks
+//! the source for every token that names an unknown key; the second (0.15) needs jsonwebtoken 9.
 
 use std::{
     fmt, io,
@@ -28,19 +28,19 @@ use crate::{
     http_client::{Client, FetchError},
 };
 
-/// How long after a look for the key of one token others are not looked for.
+/// After a look for an unknown key, the source is not asked for another one for this long.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// How long after the beginning of a look tokens wait for what comes of it.
+/// How long tokens wait for a look, from its beginning.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// How long a source may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The most bytes of a key set. The largest that are known, with certificates in them, have a tenth of it.
+/// The most bytes of a key set. The largest known ones, with certificates in them, have a tenth of it.
 const LARGEST_SET: usize = 256 * 1024;
 
-/// Where keys are.
+/// Where the keys come from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeySource {
@@ -54,9 +54,9 @@ pub enum KeySource {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeyFile {
-    /// It has a secret (HS256); a line's end after it is not part of it.
+    /// A file with a secret (HS256). A line end after it is not part of it.
     Secret(PathBuf),
-    /// It has a JSON Web Key Set.
+    /// A file with a JSON Web Key Set.
     Set(PathBuf),
 }
 
@@ -76,16 +76,16 @@ pub enum KeyError {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// The URL has no good answer.
+    /// The URL cannot be read.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// What is there is something else.
+    /// The source does not hold keys.
     #[error("it is not {0}")]
     NoKeys(&'static str),
 }
 
 impl KeyFile {
-    /// Reads it. Blocks the thread for as long as that takes.
+    /// Reads the file. Blocks the thread meanwhile.
     ///
     /// # Errors
     /// [`KeyError::Read`] and [`KeyError::NoKeys`].
@@ -100,11 +100,11 @@ impl KeyFile {
 }
 
 fn key_set(text: &[u8]) -> Result<Keys, KeyError> {
-    // What is not text has a replacement in it somewhere, and is no set.
+    // Bytes that are not text are replaced by characters that no key set has.
     Keys::from_jwks(&String::from_utf8_lossy(text)).map_err(KeyError::NoKeys)
 }
 
-/// A source, with what it takes to ask it.
+/// A source, with the client for it.
 enum Source {
     File(KeyFile),
     Url(Box<Client>, Uri),
@@ -127,13 +127,13 @@ impl Source {
 pub(super) struct KeyRing {
     keys: watch::Sender<Arc<Keys>>,
     source: Option<Source>,
-    /// Locked for as long as the source is being asked: one question at a time.
+    /// Held while the source is asked, so that it is asked one question at a time.
     asking: Mutex<()>,
     /// The last look for a key that a token named.
     last: StdMutex<Option<Look>>,
 }
 
-/// A look for a key that was not known.
+/// A look for an unknown key.
 #[derive(Clone)]
 struct Look {
     began: Instant,
@@ -142,7 +142,7 @@ struct Look {
 }
 
 impl KeyRing {
-    /// Keys that stay.
+    /// Keys that never change.
     pub(super) fn fixed(keys: Keys) -> Self {
         Self::new(keys, None)
     }
@@ -182,18 +182,18 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Looks for the key that a token names, and says whether it is known now that was not.
+    /// Looks for a key that is not known, and returns whether it is known now.
     pub(super) async fn look_for(self: &Arc<Self>, id: &str) -> bool {
         if self.source.is_none() || self.now().knows(id) {
             return false;
         }
         let mut look = self.look();
-        // It never changes: only its end is waited for.
+        // The channel never sends: it is closed when the look is over.
         let _ = timeout_at(look.began + WAIT, look.over.changed()).await;
         self.now().knows(id)
     }
 
-    /// The last look, or a new one where that is long ago.
+    /// The last look, or a new one if that is long ago.
     fn look(self: &Arc<Self>) -> Look {
         // Nothing can panic while the lock is held.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,7 +209,7 @@ impl KeyRing {
         };
         *last = Some(look.clone());
         let ring = self.clone();
-        // A task of its own: it goes on when the client that began it goes, and others wait for it.
+        // A task of its own, since other clients wait for it too: it goes on if the client that began it goes away.
         tokio::spawn(async move {
             if let Err(error) = ring.reload().await {
                 tracing::warn!(%error, "the keys cannot be renewed: those before stay");

@@ -19,10 +19,10 @@ pub(super) struct Key {
 }
 
 impl Keys {
-    /// A secret that is shared with who issues the tokens (HS256).
+    /// A secret that is shared with the issuer of the tokens (HS256).
     ///
     /// # Errors
-    /// What a secret is, where this is none.
+    /// If it is too short, a text that says what is expected.
     pub fn from_secret(secret: &[u8]) -> Result<Self, &'static str> {
         if secret.len() < SHORTEST_SECRET {
             return Err("a secret of at least 32 bytes");
@@ -37,11 +37,11 @@ impl Keys {
     /// A JSON Web Key Set (RFC 7517) of public keys for RS256, ES256 or EdDSA.
     ///
     /// # Errors
-    /// What a set is, where this is none.
+    /// If there is no usable key in it, a text that says what is expected.
     pub fn from_jwks(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "a JSON Web Key Set with keys for RS256, ES256 or EdDSA";
         let set: Set = serde_json::from_str(text).map_err(|_| EXPECTED)?;
-        // A set may hold keys for other uses, and of kinds that nobody here knows (RFC 7517, section 5).
+        // A set may hold keys for other uses and of unknown kinds, which are left out (RFC 7517, section 5).
         let known = set.keys.into_iter().filter_map(|key| {
             let jwk: Jwk = serde_json::from_value(key).ok()?;
             verifies(&jwk).then_some(jwk)
@@ -61,7 +61,7 @@ impl Keys {
         }
     }
 
-    /// The keys that a token can be signed with which names this one: what has no name may be any.
+    /// The keys that can have signed a token that names the key `id`. A token without a name, or a key without one, matches any.
     pub(super) fn for_id<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
         self.0.iter().filter(move |key| match (id, &key.id) {
             (Some(asked), Some(id)) => asked == id,
@@ -69,7 +69,7 @@ impl Keys {
         })
     }
 
-    /// Whether one of them has this name.
+    /// Whether a key has this name.
     pub(super) fn knows(&self, id: &str) -> bool {
         self.0.iter().any(|key| key.id.as_deref() == Some(id))
     }
@@ -80,7 +80,7 @@ struct Set {
     keys: Vec<serde_json::Value>,
 }
 
-/// Whether a key is for signatures, as far as it says (RFC 7517, sections 4.2 and 4.3). One that is for encryption verifies none.
+/// Whether a key may verify signatures (RFC 7517, sections 4.2 and 4.3). A key for encryption may not.
 fn verifies(jwk: &Jwk) -> bool {
     let by_use = match &jwk.common.public_key_use {
         None => true,
@@ -93,7 +93,7 @@ fn verifies(jwk: &Jwk) -> bool {
     by_use && by_operations
 }
 
-/// What a public key verifies: as it says itself, else by its kind. A set of public keys has no secrets in it.
+/// The algorithm of a public key: the one that it names, or else that of its kind. Secrets are not accepted in a set of public keys.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     let of_kind = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,

@@ -1,11 +1,11 @@
-//! Who may do what.
+//! Authentication and authorisation.
 //!
-//! Without authentication everyone may do everything, which is for loopback. With it, a caller shows a JWT: in
-//! `Authorization: Bearer` over HTTP, there or in the payload of `connection_init` over a WebSocket. The token says who it is
-//! (`sub`, the viewer) and what that viewer may do (`scope` or `scp`): [`READ`] for queries and subscriptions, [`WRITE`] for mutations.
+//! Without authentication, everyone may do everything; that is for loopback. With it, a caller shows a JWT: in `Authorization: Bearer` over
+//! HTTP, there or in the payload of `connection_init` over a WebSocket. The token names the viewer (`sub`) and what the viewer may do
+//! (`scope` or
+//! `scp`): [`READ`] allows queries and subscriptions, [`WRITE`] mutations.
 //!
-//! A key verifies the one algorithm that it is for, whatever the token claims, so that a public key cannot be used as a
-//! secret.
+//! Each key verifies one algorithm only, whatever the token claims, so that a public key cannot be used as a secret.
 
 use std::{
     collections::BTreeSet,
@@ -41,7 +41,7 @@ pub const READ: &str = "ledger:read";
 /// The scope of mutations.
 pub const WRITE: &str = "ledger:write";
 
-/// Whose tokens are taken. Clones share them.
+/// Which tokens are accepted. Clones share the keys.
 #[derive(Clone)]
 pub struct Tokens {
     inner: Arc<Inner>,
@@ -49,7 +49,7 @@ pub struct Tokens {
     viewers_are_alike: bool,
 }
 
-/// Tells a request's executor what the caller's scopes let it do, beyond [`READ`] and [`WRITE`].
+/// Puts into a request's data what the caller's scopes allow beyond [`READ`] and [`WRITE`].
 pub type Grant = fn(&mut Request, &[String]);
 
 struct Inner {
@@ -58,7 +58,7 @@ struct Inner {
     audience: String,
 }
 
-/// Keys are nobody's to read.
+/// Does not show the keys.
 impl fmt::Debug for Tokens {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -70,15 +70,15 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Tokens of this issuer, for this audience, signed with one of these keys, which stay.
+    /// Accepts tokens of this issuer, for this audience, signed with one of these keys. The keys never change.
     pub fn new(keys: Keys, issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::with(KeyRing::fixed(keys), issuer.into(), audience.into())
     }
 
-    /// The same with the keys that this source has now, and may have others later.
+    /// As [`Self::new`], with the keys of a source. They can be read again.
     ///
     /// # Errors
-    /// A [`KeyError`] where it has none.
+    /// A [`KeyError`] if the source has no keys.
     pub async fn of_source(
         source: KeySource,
         issuer: String,
@@ -99,7 +99,7 @@ impl Tokens {
         }
     }
 
-    /// Tells each request's executor what the caller's scopes let it do.
+    /// Calls `grant` for each request of a caller.
     #[must_use]
     pub fn granting(self, grant: Grant) -> Self {
         Self {
@@ -108,8 +108,8 @@ impl Tokens {
         }
     }
 
-    /// Says that no answer to a subscription depends on who the viewer is, but on what their scopes let them do: viewers with the
-    /// same scopes may then share one response. By default each viewer has responses of their own.
+    /// Says that answers to subscriptions depend only on the viewer's scopes, and not on who the viewer is. Viewers with the same scopes
+    /// may then share one response. By default, each viewer has responses of their own.
     #[must_use]
     pub fn viewers_are_alike(self) -> Self {
         Self {
@@ -121,12 +121,12 @@ impl Tokens {
     /// Gets the keys again.
     ///
     /// # Errors
-    /// A [`KeyError`]; the keys that were there stay.
+    /// A [`KeyError`]. The old keys then stay.
     pub async fn reload(&self) -> Result<(), KeyError> {
         self.inner.keys.reload().await
     }
 
-    /// Who shows this token; `None` where it is not to be believed. What is wrong with it is for the log alone.
+    /// The caller that a token names; `None` if it is refused. Only the log shows why.
     async fn caller(&self, token: &str) -> Option<Caller> {
         let claims = match self.verify(token).await {
             Ok(claims) => claims,
@@ -137,7 +137,7 @@ impl Tokens {
         };
         let has = |scope| claims.scopes.iter().any(|has| has == scope);
         let (may_read, may_write) = (has(READ), has(WRITE));
-        // A token that outlives the clock never expires.
+        // A token whose end is beyond the clock's range never expires.
         let left = Duration::try_from_secs_f64(claims.seconds_left).unwrap_or(Duration::MAX);
         Some(Caller {
             viewers_are_alike: self.viewers_are_alike,
@@ -149,7 +149,7 @@ impl Tokens {
         })
     }
 
-    /// With the keys that are known; where the token names one that is not, with those that there are by now.
+    /// Verifies a token with the known keys. If it names an unknown key, that key is looked for, and the token is verified again.
     async fn verify(&self, token: &str) -> Result<Claims, Refused> {
         let id = claims::key_id(token)?;
         let outcome = self.verify_with(&self.inner.keys.now(), id.as_deref(), token);
@@ -159,14 +159,14 @@ impl Tokens {
             }
             _ => outcome,
         };
-        // A clock before 1970 is a time at which no token has expired: none is taken.
+        // If the machine's clock is before 1970, it cannot be told whether a token has expired: none is accepted.
         let now = SystemTime::UNIX_EPOCH
             .elapsed()
             .map_or(f64::INFINITY, |now| now.as_secs_f64());
         outcome?.check(&self.inner.issuer, &self.inner.audience, now)
     }
 
-    /// Looks at the signature alone.
+    /// Verifies only the signature.
     fn verify_with(
         &self,
         keys: &Keys,
@@ -176,7 +176,7 @@ impl Tokens {
         let mut outcome = Err(errors::ErrorKind::InvalidSignature.into());
         for key in keys.for_id(id) {
             let mut validation = Validation::new(key.algorithm);
-            // Its own reading of claims knows no fractions, and passes over some types that are wrong.
+            // The claims are read in `claims`: jsonwebtoken's own reader knows no fractions, and ignores some wrong types.
             validation.required_spec_claims.clear();
             validation.validate_exp = false;
             validation.validate_aud = false;
@@ -197,12 +197,12 @@ pub struct Caller {
     may_read: bool,
     may_write: bool,
     viewers_are_alike: bool,
-    /// When this stops being so.
+    /// When the token expires.
     expires: Option<Expiry>,
 }
 
-/// The end of a token's life, by two clocks. The machine's can be set, back or forward, while a stream of the caller is open: the token is
-/// good for no longer than either says.
+/// The end of a token's life, by two clocks. The machine's clock can be set back or forward while a stream of the caller is open, so the
+/// token ends when the first of the two says so.
 #[derive(Debug, Clone, Copy)]
 struct Expiry {
     elapsed: Instant,
@@ -210,7 +210,7 @@ struct Expiry {
 }
 
 impl Expiry {
-    /// `None` where that is beyond what a clock can say: never.
+    /// `None` if that is beyond the clocks' range.
     fn after(left: Duration) -> Option<Self> {
         Some(Self {
             elapsed: Instant::now().checked_add(left)?,
@@ -230,7 +230,7 @@ impl Expiry {
 }
 
 impl Caller {
-    /// Everyone, where there is no authentication.
+    /// The caller of a server without authentication.
     fn anyone() -> Self {
         Self {
             viewer: None,
@@ -258,7 +258,7 @@ impl graphql_service::Caller for Caller {
         Err(Refusal::forbidden(message).details(details))
     }
 
-    /// Tells the unit of work whose the request is, since idempotency keys belong to a viewer, and the schema what it may do.
+    /// Names the viewer to the unit of work, since idempotency keys belong to a viewer, and tells the schema what the caller may do.
     fn attach(&self, request: &mut Request) {
         if let Some(viewer) = &self.viewer {
             request.data.insert(Viewer(viewer.clone()));
@@ -268,7 +268,7 @@ impl graphql_service::Caller for Caller {
         }
     }
 
-    /// Whom the token names.
+    /// The viewer that the token names.
     fn name(&self) -> Option<&str> {
         self.viewer.as_deref()
     }

@@ -1,7 +1,7 @@
-//! What verifies a signature: ring, which TLS has in the program already.
+//! Verifies signatures with ring, which TLS uses anyway.
 //!
-//! The providers that jsonwebtoken brings can sign as well, and with them comes `rsa`, whose private-key operations take
-//! a time that tells of the key (RUSTSEC-2023-0071). Daybook only verifies.
+//! jsonwebtoken's own providers can also sign, and depend on `rsa`, whose private-key operations leak the key by their timing
+//! (RUSTSEC-2023-0071). Daybook only verifies.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, DecodingKeyKind,
@@ -23,7 +23,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this what jsonwebtoken verifies with. A second call changes nothing.
+/// Installs this provider for jsonwebtoken. A second call changes nothing.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }
@@ -75,7 +75,7 @@ impl Verifier<Vec<u8>> for Ring {
     }
 }
 
-/// Some write a number with a zero before it; ring takes none.
+/// Removes leading zeros, which some issuers write and ring does not accept.
 fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     &number[zeros..]

@@ -1,14 +1,13 @@
-//! The playground: a GraphiQL that comes out of the binary, and needs nothing from elsewhere.
+//! The playground: a GraphiQL that is embedded in the binary, and loads nothing from elsewhere.
 //!
-//! `playground/` holds its sources, its example operations and `dist/`, which `.ci/playground` builds from npm
-//! packages. `dist/` is all that is embedded: brotli-compressed files, sent as they are to a client that takes `br`,
-//! and decompressed for one that does not. What is under `assets/` has a hash in its name and is cached for ever; the
-//! rest is revalidated each time.
+//! `playground/` holds its sources, its example operations and `dist/`, which `.ci/playground` builds from npm packages. Only `dist/` is embedded:
+//! files compressed with brotli. A client that accepts `br` gets them as they are; another gets them decompressed. Files under `assets/`
+//! have a hash in their names and are cached for ever; the others are revalidated each time.
 //!
-//! Every response carries the `POLICY`: workers are held to that of their own file, not to the page's. It allows no
+//! Every response carries the `POLICY`, also scripts, since a worker obeys the policy of its own file and not the page's. It allows no
 //! inline script and no `eval`. It allows inline styles, because the editor (monaco) positions its text with them.
 //!
-//! Nothing here can fail but by 404: an embedded file that cannot be decompressed fails a test.
+//! The only error is 404. A test sees to it that every embedded file can be decompressed.
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +44,7 @@ struct Dist;
 
 /// The page at `/`, and what it loads: `/assets/…`, `/favicon.svg`, `/THIRD_PARTY_LICENSES.txt`.
 ///
-/// It talks to `/graphql` of the same origin, so it belongs at the root of the server.
+/// The page uses `/graphql` of the same origin, so the router belongs at the root of the server.
 pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -113,11 +112,11 @@ fn content(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response {
     }
 }
 
-/// Files that were asked for without brotli, by name: each is unpacked once, and all answers share it. Some megabytes at most.
+/// Decompressed files, by name. Each is decompressed once, and all answers share it. Together they have a few megabytes.
 static PLAIN: Mutex<BTreeMap<String, Bytes>> = Mutex::new(BTreeMap::new());
 
 fn plain(name: &str, packed: &[u8]) -> io::Result<Bytes> {
-    // Nothing can panic while the lock is held. It is held while a file is unpacked, so that it is unpacked once.
+    // Nothing can panic while the lock is held. It is held while a file is decompressed, so that this happens once.
     let mut known = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(plain) = known.get(name) {
         return Ok(plain.clone());
@@ -129,7 +128,7 @@ fn plain(name: &str, packed: &[u8]) -> io::Result<Bytes> {
     Ok(plain)
 }
 
-/// Weak: the same tag stands for the compressed and the plain form.
+/// The tag is weak, since the compressed and the plain form share it.
 fn entity_tag(file: &EmbeddedFile) -> HeaderValue {
     let hash = file.metadata.sha256_hash();
     let hex: String = hash
@@ -151,7 +150,7 @@ fn matches(request: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|theirs| theirs == "*" || opaque(theirs) == ours)
 }
 
-/// Whether `br` is named, and not with the weight 0.
+/// Whether the client accepts `br`: it names it, and not with the weight 0.
 fn accepts_brotli(request: &HeaderMap) -> bool {
     listed(request.get_all(ACCEPT_ENCODING).iter()).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
@@ -171,7 +170,7 @@ fn listed<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<It
         .map(str::trim)
 }
 
-/// The kinds of file that a build produces; a test tells of a new one.
+/// The media types of the files that a build produces. A test fails for a new kind.
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("html") => "text/html; charset=utf-8",

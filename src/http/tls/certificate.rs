@@ -16,33 +16,33 @@ use tokio_rustls::rustls::{
     },
 };
 
-/// Where a certificate and its key are.
+/// The files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// PEM: the server's own certificate first, then those that lead to a root that clients know.
+    /// PEM: the server's certificate first, then the intermediate ones up to a root that clients know.
     pub chain: PathBuf,
     /// PEM: the private key (PKCS#8, SEC1 or PKCS#1), without a passphrase.
     pub key: PathBuf,
 }
 
-/// Why there is no certificate to show. The texts say what was expected.
+/// Why a certificate cannot be used. The messages say what is expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// The certificate is none.
+    /// The file of the certificate does not hold one.
     #[error("a PEM file with a certificate and those that lead to its root ({0})")]
     Chain(String),
-    /// The key is none.
+    /// The file of the key does not hold one.
     #[error("a PEM file with a private key without a passphrase, in PKCS#8, SEC1 or PKCS#1 ({0})")]
     Key(String),
-    /// The two are not a pair.
+    /// The key does not belong to the certificate.
     #[error(
         "the private key of the certificate: this one belongs to another, so give the two that were made together"
     )]
     Pair,
 }
 
-/// A certificate as its files last said. Clones share it.
+/// A certificate, as its files were last read. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Certificate(Arc<Inner>);
 
@@ -58,14 +58,14 @@ struct Current {
     config: Arc<ServerConfig>,
 }
 
-/// What is in the files.
+/// The contents of the files.
 #[derive(PartialEq, Eq)]
 struct Pem {
     chain: Vec<u8>,
     key: Vec<u8>,
 }
 
-/// A key is nobody's to read.
+/// Does not show the key.
 impl fmt::Debug for Pem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Pem").finish_non_exhaustive()
@@ -76,7 +76,7 @@ impl Certificate {
     /// Reads the files.
     ///
     /// # Errors
-    /// A [`CertificateError`] where they do not hold a certificate and its key.
+    /// A [`CertificateError`] if they do not hold a certificate and its key.
     pub fn read(files: CertificateFiles) -> Result<Self, CertificateError> {
         let pem = Pem::read(&files)?;
         let config = pem.config()?;
@@ -84,11 +84,11 @@ impl Certificate {
         Ok(Self(Arc::new(Inner { files, current })))
     }
 
-    /// Reads the files again: from now on, new connections are shown what they say, if that is another pair. Blocks the
-    /// thread for as long as reading takes.
+    /// Reads the files again. If they changed, new connections get the new certificate, and `true` is returned. Blocks the thread
+    /// meanwhile.
     ///
     /// # Errors
-    /// As of [`Certificate::read`]; the pair that was shown before stays.
+    /// As [`Certificate::read`]. The old certificate then stays.
     pub fn reload(&self) -> Result<bool, CertificateError> {
         let pem = Pem::read(&self.0.files)?;
         if self.0.current.borrow().pem == pem {
@@ -104,7 +104,7 @@ impl Certificate {
         &self.0.files.key
     }
 
-    /// What a connection that comes now is shown.
+    /// The configuration for a new connection.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.0.current.borrow().config.clone()
     }
@@ -130,7 +130,7 @@ impl Pem {
         let chain = chain.map_err(|error| CertificateError::Chain(problem(&error).to_owned()))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|error| CertificateError::Key(problem(&error).to_owned()))?;
-        // By name: another crate may bring another provider into the program.
+        // Named here, since another crate may bring another provider into the program.
         let provider = Arc::new(ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -145,7 +145,7 @@ impl Pem {
     }
 }
 
-/// Without what stands there: it may be the key.
+/// A message that does not show the file's contents, which may be the key.
 fn problem(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::NoItemsFound => "there is none in it",

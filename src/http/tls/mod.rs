@@ -1,11 +1,10 @@
-//! TLS, where a certificate is given.
+//! TLS, if a certificate is set.
 //!
-//! A connection is handed on when its handshake is done. Handshakes run beside each other and beside the accepting, each
-//! within a bound: a client that opens a connection and says nothing holds up nobody, and a server that stops waits for
-//! no handshake.
+//! A connection is handed on when its handshake is done. Handshakes run concurrently, bounded in number and time. So a client that connects
+//! and says nothing delays nobody, and a server that stops waits for no handshake.
 //!
-//! Why not axum-server: version 0.9 reads a certificate again and bounds the time of a handshake too, but not how many there are at once;
-//! and it would accept the connections itself, which are counted and bounded in `connection` here.
+//! Why not axum-server: version 0.9 can read a certificate again and bounds the time of a handshake, but not how many there are at once. It
+//! would also accept the connections itself, which graphql-service counts and bounds.
 
 use std::{
     collections::VecDeque,
@@ -30,15 +29,15 @@ pub use self::certificate::{Certificate, CertificateError, CertificateFiles};
 
 mod certificate;
 
-/// Handshakes at once, and no more than an eighth of the files that the process may open, since they are not counted among the connections.
-/// Where there are as many, the oldest is ended: whoever means to shake hands has done so by then. One address (of IPv6: one network of
-/// 64 bits) has half of them at most, so that it does not end those of others.
+/// The most handshakes at once. They are also limited to an eighth of the files that the process may open, since they are not counted as
+/// connections. At the limit, the oldest is ended: an honest client has finished by then. One address (for IPv6, one network of 64 bits)
+/// may have half of them, so that it cannot end those of others.
 const MOST_HANDSHAKES: usize = 512;
 
-/// How long a client may take to shake hands.
+/// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Told to those who speak HTTP without TLS.
+/// The answer to clients that speak HTTP without TLS.
 const PLAIN_HTTP: &str = "HTTP/1.1 400 Bad Request\r\n\
     content-type: text/plain; charset=utf-8\r\n\
     content-length: 38\r\n\
@@ -46,23 +45,23 @@ const PLAIN_HTTP: &str = "HTTP/1.1 400 Bad Request\r\n\
     \r\n\
     this port speaks TLS: ask by https://\n";
 
-/// The most that is read of a request that is told so.
+/// The most bytes that are read of a request without TLS.
 const LONGEST_PLAIN: u64 = 64 * 1024;
 
-/// Takes connections from another listener, and hands them on as TLS.
+/// A listener that takes connections from another listener, and hands them on as TLS.
 pub struct TlsListener<L> {
     tcp: L,
     certificate: Certificate,
     handshake: Duration,
     most: usize,
-    /// From the oldest to the youngest, some of which are over.
+    /// The handshakes from the oldest to the youngest. Some may be over.
     order: VecDeque<(IpAddr, AbortHandle)>,
-    /// Dropped with the listener, and the handshakes with them.
+    /// The handshakes. They end when the listener is dropped.
     handshakes: JoinSet<io::Result<(TlsStream<TcpStream>, SocketAddr)>>,
 }
 
 impl<L> TlsListener<L> {
-    /// Shows this certificate as it is when a connection comes.
+    /// A listener that shows each new connection the certificate as it is then.
     pub fn new(tcp: L, certificate: Certificate) -> Self {
         secret_file::warn_if_exposed(certificate.key_file());
         Self {
@@ -75,19 +74,19 @@ impl<L> TlsListener<L> {
         }
     }
 
-    /// Gives clients this long to shake hands.
+    /// Sets how long a handshake may take. Default: 10 seconds.
     #[must_use]
     pub fn handshake_within(self, handshake: Duration) -> Self {
         Self { handshake, ..self }
     }
 
-    /// Has so many handshakes under way at most, and half as many of one address. Default: 512.
+    /// Sets the most handshakes at once; one address may have half of them. Default: 512.
     #[must_use]
     pub fn handshakes(self, most: usize) -> Self {
         Self { most, ..self }
     }
 
-    /// Ends a handshake where there are too many for one more from this address.
+    /// Ends a handshake if there are too many for one more from this address.
     fn make_room(&mut self, from: IpAddr) {
         self.order.retain(|(_, handshake)| !handshake.is_finished());
         let of_address = self.order.iter().filter(|(address, _)| *address == from);
@@ -134,7 +133,7 @@ impl<L: Listener<Io = TcpStream>> Listener for TlsListener<L> {
                 }
                 Some(outcome) = self.handshakes.join_next() => match outcome {
                     Ok(Ok(connection)) => return Ok(connection),
-                    // Scanners do this all day: nobody needs to act.
+                    // Scanners do this all day, and nobody needs to act.
                     Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                     Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a TLS handshake panicked"),
@@ -156,7 +155,7 @@ async fn shake_hands(
     TlsAcceptor::from(config).accept(tcp).await
 }
 
-/// Answers, and reads what was sent: to close with something unread would reset the connection, and the answer with it.
+/// Answers, and reads the rest of the request. Closing with unread data would reset the connection, and the client would lose the answer.
 async fn refuse_plain_http(tcp: &mut TcpStream) -> io::Error {
     let refuse = async {
         tcp.write_all(PLAIN_HTTP.as_bytes()).await?;

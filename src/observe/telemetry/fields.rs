@@ -1,8 +1,7 @@
-//! The fields of spans and events as text: what tracing-subscriber writes, in a fraction of the time.
+//! Formats the fields of spans and events as tracing-subscriber does, in a fraction of the time.
 //!
-//! A span's fields become text when the span is made, whether or not a line is ever written in it, and every request makes
-//! two. tracing-subscriber paints each name and each `=` with a style, also with the one that has no colour, and that was a
-//! seventh of what `{ __typename }` costs.
+//! tracing-subscriber formats a span's fields when the span is created, even if no line is ever logged in it, and every request creates two
+//! spans. It applies a style to each name and each `=`, even without colours. That took a seventh of the time of `{ __typename }`.
 
 use std::fmt::{self, Debug};
 
@@ -15,7 +14,7 @@ use tracing_subscriber::{
     },
 };
 
-/// Writes fields as tracing-subscriber does for those who want no colours.
+/// Formats fields as tracing-subscriber does without colours.
 pub(super) struct PlainFields;
 
 impl<'writer> FormatFields<'writer> for PlainFields {
@@ -34,14 +33,14 @@ impl<'writer> FormatFields<'writer> for PlainFields {
 
 struct Visitor<'writer> {
     writer: Writer<'writer>,
-    /// What is not written yet: the writer is behind a pointer, and each part would cost as much as the whole.
+    /// What is not written yet. The writer is called through a pointer, so one call for the whole text is cheaper than one for each part.
     text: String,
     is_empty: bool,
     result: fmt::Result,
 }
 
 impl Visitor<'_> {
-    /// Writes the field, if it is one like any other.
+    /// Writes the field, unless it is one that tracing-subscriber treats specially.
     fn put(&mut self, field: &Field, before: &str, value: &str, after: &str) -> bool {
         let name = field.name();
         if name == "message" || name.starts_with("log.") || name.starts_with("r#") {
@@ -75,7 +74,7 @@ impl Visitor<'_> {
     }
 }
 
-/// Whether there is nothing in a text that is written otherwise between quotes.
+/// Whether a text needs no escapes between quotes.
 fn is_plain(text: &str) -> bool {
     text.bytes()
         .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')

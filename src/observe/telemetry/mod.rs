@@ -1,5 +1,7 @@
-//! Log lines: for people or as JSON, always to standard error, so that standard output stays what a command answers. And
-//! what is counted, for Prometheus.
+//! The log and the metrics.
+//!
+//! Log lines are text or JSON. They go to standard error, so that standard output has only the results of commands. Metrics are in the
+//! format of Prometheus.
 
 use std::{
     io::{self, IsTerminal},
@@ -23,15 +25,15 @@ use crate::{
 
 mod fields;
 
-/// In seconds: from what one statement takes to what a client waits for.
+/// The buckets of durations, in seconds: from that of one statement to the longest that a client waits.
 const BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
 ];
 
-/// How often what was measured is put into its buckets, also where nobody asks.
+/// How often recorded durations are sorted into their buckets. Without it they pile up until somebody reads `/metrics`.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Begins to count, for the whole process; `None` where something counts already. Within a Tokio runtime.
+/// Installs the recorder of metrics for the whole process; `None` if there is one already. Must be called within a Tokio runtime.
 #[must_use]
 pub fn metrics() -> Option<Metrics> {
     let handle = PrometheusBuilder::new()
@@ -49,13 +51,13 @@ pub fn metrics() -> Option<Metrics> {
     Some(Arc::new(move || handle.render()))
 }
 
-/// Begins to log, and to hand spans over where they are sent. A second call in one process changes nothing.
+/// Installs the log, and the layer that sends traces. A second call in one process changes nothing.
 pub fn init(settings: &LogSettings, traces: Option<&Traces>) {
-    // Read once already, when the settings were checked.
+    // The filter is valid: the settings were checked.
     let filter = EnvFilter::new(&settings.filter);
     let registry = tracing_subscriber::registry();
     let outcome = match traces {
-        // What is not logged is not there at all.
+        // Spans that are not logged are not created at all.
         None => registry
             .with(filter)
             .with(lines(settings.format))
@@ -82,7 +84,7 @@ where
     }
 }
 
-/// A panic is a log line like any other, in the span of the request that it ends.
+/// Logs a panic as a line in the span of its request.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     tracing::error!(

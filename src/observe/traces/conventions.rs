@@ -1,5 +1,5 @@
-//! Spans as the semantic conventions of OpenTelemetry name them. The log has shorter names; this is done where spans are
-//! sent, so that no operation waits for it.
+//! Renames spans and attributes to OpenTelemetry's semantic conventions. The log has shorter names. It happens when spans are sent, so that
+//! no operation waits for it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,11 +16,11 @@ use opentelemetry_sdk::{
     trace::{SpanData, SpanExporter},
 };
 
-/// Sends spans by another exporter, under their conventional names.
+/// An exporter that renames spans, and hands them to another exporter.
 #[derive(Debug)]
 pub(super) struct Conventional<E> {
     exporter: E,
-    /// Whether spans were lost the last time.
+    /// Whether the last attempt failed.
     is_failing: AtomicBool,
 }
 
@@ -32,7 +32,7 @@ impl<E> Conventional<E> {
         }
     }
 
-    /// Says so once where the collector goes, and once where it is back.
+    /// Logs once when the collector fails, and once when it is back.
     fn note(&self, outcome: &OTelSdkResult) {
         let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
@@ -108,7 +108,7 @@ fn request(span: &mut SpanData) {
     }
 }
 
-/// Spans of GraphQL servers. What was not to be kept is no error.
+/// Spans of GraphQL servers. A dry run that was rolled back is no error.
 fn operation(span: &mut SpanData) {
     let failed = match text(span, "unit.outcome").as_deref() {
         Some("ROLLED_BACK") => text(span, "unit.reason").filter(|reason| reason != "DRY_RUN"),

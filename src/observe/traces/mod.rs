@@ -1,7 +1,7 @@
-//! Spans for OpenTelemetry, where a collector is named: sent by OTLP over HTTP, in batches, by a thread of their own.
+//! Sends spans to an OpenTelemetry collector, if one is set: by OTLP over HTTP, in batches, from a thread of their own.
 //!
-//! Nothing waits for the collector: what it does not take in time is dropped. Spans are those that the log has too, and the
-//! steps of units of work; events are left to the log, since what they say may have values in it.
+//! Nothing waits for the collector; spans that it does not accept in time are dropped. The spans are those of the log, and the steps of
+//! units of work. Events are not sent, since their messages may contain values.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ mod sending;
 /// How long the last spans may take to be sent when the server stops.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// Where spans go.
+/// Sends the spans of this process.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send spans to this URL, on this runtime. The rest is as the variables of OpenTelemetry say: the resource,
-    /// the sampler, the batches, headers.
+    /// Begins to send spans to this URL, on this runtime. OpenTelemetry's variables set the rest: the resource, the sampler, the batches,
+    /// headers.
     ///
     /// # Errors
-    /// A [`StartError`] where a variable is wrong, or the machine does not say whom it trusts.
+    /// A [`StartError`] if a variable is wrong, or the machine has no root certificates.
     pub fn start(url: &Uri, runtime: Handle) -> Result<Self, StartError> {
         let wrong = |problem: String| StartError::Traces {
             url: url.clone(),
@@ -52,7 +52,7 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// What takes spans from the program.
+    /// The layer that collects spans.
     pub(crate) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -68,7 +68,7 @@ impl Traces {
             .with_filter(told())
     }
 
-    /// Sends what is left, within three seconds. Blocks the thread for as long as that takes.
+    /// Sends the remaining spans, within three seconds. Blocks the thread meanwhile.
     pub fn stop(self) {
         if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
             tracing::warn!(%error, "the last spans were not sent");
@@ -76,8 +76,8 @@ impl Traces {
     }
 }
 
-/// Whether a span is told is asked each time. Where an answer is kept, tracing-subscriber goes by the one before it, which may be
-/// about a line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
+/// The filter of [`is_told`]. It is evaluated for every span: with a cached answer, tracing-subscriber can use the answer for an earlier
+/// line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
 fn told<S>() -> impl Filter<S> {
     let at_all = |metadata: &'static Metadata<'static>| match is_told(metadata) {
         true => Interest::sometimes(),
@@ -88,7 +88,7 @@ fn told<S>() -> impl Filter<S> {
         .with_max_level_hint(LevelFilter::DEBUG)
 }
 
-/// The spans of this program. Those of its libraries are not for its operators.
+/// Whether a span is this program's own. Those of its libraries do not help its operators.
 fn is_told(metadata: &Metadata<'_>) -> bool {
     let is_of = |name: &str| {
         let rest = metadata.target().strip_prefix(name);
@@ -104,7 +104,7 @@ fn resource() -> Resource {
     let told = Resource::builder().build();
     let has = |key| told.get(&Key::from_static_str(key)).is_some();
     let mut resource = Resource::builder();
-    // What is not told, the SDK makes up.
+    // If the name is not set, the SDK makes one up.
     let name = told.get(&Key::from_static_str("service.name"));
     if name.is_none_or(|name| name.as_str().starts_with("unknown_service")) {
         resource = resource.with_service_name("daybook");
@@ -142,7 +142,7 @@ mod tests {
         let count = Count::default();
         with_default(registry().with(count.clone().with_filter(told())), || {
             for _ in 0..3 {
-                // What sqlx asks after each statement.
+                // sqlx checks this after each statement.
                 let line = log::Metadata::builder()
                     .target("sqlx::query")
                     .level(log::Level::Debug)

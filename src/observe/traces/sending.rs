@@ -1,4 +1,4 @@
-//! How spans get to the collector: on the server's runtime, for a thread that has none.
+//! Sends the requests of the exporter's thread, which has no runtime, on the server's runtime.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 
 use crate::http_client::{Client, FetchError};
 
-/// How long a collector may take, as OpenTelemetry has it by default.
+/// How long a collector may take to answer. OpenTelemetry's default.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// The most bytes of an answer, which says at most what was not taken.
+/// The most bytes of an answer. It only says which spans were rejected.
 const LARGEST_ANSWER: usize = 64 * 1024;
 
 #[derive(Debug)]

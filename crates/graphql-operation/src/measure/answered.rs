@@ -1,4 +1,4 @@
-//! What an answer has beyond what was counted: lists that turn out longer than they usually are.
+//! Counts lists of an answer that are longer than usual.
 
 use async_graphql::{
     Variables,
@@ -29,7 +29,7 @@ pub(crate) struct List {
 }
 
 impl<'s> Answered<'s> {
-    /// The list at the end of this way of response keys; `None` where the operation has none there.
+    /// The list at this path of response keys; `None` if the operation has none there.
     pub(crate) fn list(&self, set: &SelectionSet, root: TypeId, keys: &[&str]) -> Option<List> {
         self.find(set, root, false, &Said::new(), keys)
     }
@@ -43,7 +43,7 @@ impl<'s> Answered<'s> {
         keys: &[&str],
     ) -> Option<List> {
         let (key, rest) = keys.split_first()?;
-        // One key may be there for several objects. Which of them it was is not known here: the one that has most is taken.
+        // Several objects may have the same key, and it is not known here which it was: the largest counts.
         let found = set.items.iter().filter_map(|item| match &item.node {
             Selection::Field(field) if field.node.response_key().node == *key => {
                 let field = &field.node;
@@ -70,7 +70,7 @@ impl<'s> Answered<'s> {
         })
     }
 
-    /// What stands inside a field: the type, whether that is a page, and what is said of it.
+    /// What is inside a field: its type, whether that is a page, and the known sizes.
     fn below(
         &self,
         field: &Field,
@@ -88,7 +88,7 @@ impl<'s> Answered<'s> {
         ))
     }
 
-    /// How many items a field has, and how many fields each of them.
+    /// How many items a field has, and how many fields each of them has.
     fn field(
         &self,
         field: &Field,

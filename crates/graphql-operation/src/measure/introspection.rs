@@ -1,7 +1,7 @@
-//! How many fields an answer about the schema has.
+//! Counts the fields of an answer to introspection.
 //!
-//! The schema is known, so this is counted, not estimated: `fields { type { fields { … } } }` is as large as the schema makes it.
-//! What a selection set answers about one thing of the schema is counted once.
+//! The schema is known, so the count is exact: `fields { type { fields { … } } }` is as large as the schema makes it. The answer of a
+//! selection set about one item of the schema is counted once, and then reused.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::{
     schema::{DirectiveDefinition, FieldDefinition, InputDefinition, Kind, Schema, Ty, TypeId},
 };
 
-/// How many answers are looked at before a document is taken to ask for more than anybody gets.
+/// How many answers are counted before a document counts as too large.
 const MOST_LOOKS: usize = 500_000;
 
 pub(super) struct Introspection<'d> {
@@ -21,7 +21,7 @@ pub(super) struct Introspection<'d> {
     looks: usize,
 }
 
-/// A thing of the schema that can be asked about.
+/// An item of the schema that introspection can ask about.
 #[derive(Clone, Copy)]
 enum Thing<'d> {
     Schema,
@@ -42,7 +42,7 @@ impl<'d> Thing<'d> {
         }
     }
 
-    /// Tells it from other things of the same schema, which stays where it is.
+    /// A key that distinguishes the items of one schema: its address, which does not change.
     fn key(self) -> (u8, usize) {
         match self {
             Self::Schema => (0, 0),
@@ -82,7 +82,7 @@ impl<'d> Introspection<'d> {
             Some(ValueKind::String(name, _)) => schema
                 .find(name)
                 .map_or(0, |id| self.set(set, Thing::Type(id))),
-            // A variable: the type with the longest answer.
+            // A variable can name any type: the one with the longest answer counts.
             _ => {
                 let counts: Vec<_> = schema
                     .types()
@@ -132,7 +132,7 @@ impl<'d> Introspection<'d> {
         total
     }
 
-    /// What a field of a thing answers.
+    /// The items that a field of an item answers with.
     fn answers(&self, thing: Thing<'d>, field: &str) -> Vec<Thing<'d>> {
         let schema = self.schema;
         let types = |ids: &[TypeId]| ids.iter().map(|&id| Thing::Type(id)).collect();

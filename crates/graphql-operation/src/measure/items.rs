@@ -1,4 +1,4 @@
-//! How often something is answered, as the arguments of a field say it.
+//! How many items a field answers with, as its arguments say.
 
 use async_graphql::{Name, Positioned, Value as ConstValue, Variables};
 use async_graphql_value::Value as EngineValue;
@@ -27,7 +27,7 @@ impl Given {
     }
 }
 
-/// How often something is answered.
+/// How many items a field answers with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Items {
     Certain(usize),
@@ -36,10 +36,10 @@ pub(crate) enum Items {
         last: Option<Given>,
         otherwise: usize,
     },
-    /// As many as a list in a variable has, times a number.
+    /// The length of a list in a variable, times a number.
     Length {
         of: Name,
-        /// The way to the list through the input objects of the variable's value; empty where that is the list.
+        /// The path to the list through the input objects of the variable's value. Empty if the value is the list.
         way: &'static str,
         times: usize,
         otherwise: usize,
@@ -82,24 +82,24 @@ impl Items {
     }
 }
 
-/// What cannot be a page is refused by the field itself.
+/// The number of items of a page of this size. The field itself refuses a size that no page can have.
 pub(super) fn size(number: i64) -> usize {
     usize::try_from(number).unwrap_or(1).max(1)
 }
 
-/// The arguments of a field, as a document has them or as a normalised one does.
+/// The arguments of a field, in a document or in a normalised one.
 #[derive(Clone, Copy)]
 pub(super) enum Arguments<'a> {
     Written(&'a [ast::Argument<'a>]),
     Normalised(&'a [(Positioned<Name>, Positioned<EngineValue>)]),
 }
 
-/// As much of an argument's value as a size can depend on.
+/// The part of an argument's value that a size can depend on.
 enum Argument<'a> {
     Number(Option<i64>),
     Variable {
         name: &'a str,
-        /// What is left of the way where the variable stands.
+        /// The rest of the path, inside the variable's value.
         way: &'static str,
     },
     List(usize),
@@ -108,7 +108,7 @@ enum Argument<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// The value at the end of a way: an argument, and then fields of input objects.
+    /// The value at the end of a path, which begins with an argument and goes on with fields of input objects.
     fn find(self, way: &'static str) -> Option<Argument<'a>> {
         let (first, mut way) = step(way);
         match self {
@@ -150,7 +150,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// The number that an argument is, or its default.
+    /// The number in an argument, or its default.
     pub(super) fn number(
         self,
         definitions: &Named<InputDefinition>,
@@ -164,7 +164,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// So many for each item of the list at the end of a way.
+    /// This many items for each item of the list at the end of a path.
     pub(super) fn each_of(
         self,
         definitions: &Named<InputDefinition>,
@@ -185,7 +185,7 @@ impl<'a> Arguments<'a> {
                 of: Name::new(name),
                 way,
                 times,
-                // Where the variable has no value, the default stands.
+                // If the variable has no value, the default counts.
                 otherwise: default().map_or(otherwise, |default| default.max(otherwise)),
             },
             Some(Argument::Null) => Items::Certain(otherwise),
@@ -202,7 +202,7 @@ pub(super) fn default_number(definitions: &Named<InputDefinition>, name: &str) -
     }
 }
 
-/// The first name of a way, and the rest.
+/// The first name of a path, and the rest.
 fn step(way: &'static str) -> (&'static str, &'static str) {
     way.split_once('.').unwrap_or((way, ""))
 }

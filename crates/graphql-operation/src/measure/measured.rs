@@ -4,7 +4,7 @@ use async_graphql::Variables;
 
 use super::items::Items;
 
-/// What is counted of one operation.
+/// The measure of one operation.
 ///
 /// ```
 /// use async_graphql::Request;
@@ -29,9 +29,9 @@ pub struct Measure {
     pub directives: usize,
     /// Fields that the answer can have.
     pub complexity: usize,
-    /// What its fields weigh beyond being fields, as [`Sizes::weight`](crate::Sizes::weight) says. No limit counts it.
+    /// The additional weight of its fields, as [`Sizes::weight`](crate::Sizes::weight) says. No limit counts it.
     pub weight: usize,
-    /// Whether the schema is asked for.
+    /// Whether it uses introspection.
     pub introspects: bool,
 }
 
@@ -41,17 +41,17 @@ pub(crate) struct Measured {
     pub(super) counts: Measure,
     pub(super) cost: Cost,
     pub(super) weight: Cost,
-    /// What depends on variables, each behind what it is made of.
+    /// The sums that depend on variables. Each comes after those that it is made of.
     pub(super) sums: std::sync::Arc<[Vec<(Items, Cost)>]>,
 }
 
 impl Measured {
-    /// The measure with these variables, which were coerced.
+    /// The measure with these variables, which must be coerced.
     pub(crate) fn with(&self, variables: &Variables) -> Measure {
         self.measure(|items| items.with(variables))
     }
 
-    /// The measure with those variables that make it least.
+    /// The least measure that any variables give.
     pub(crate) fn least(&self) -> Measure {
         self.measure(|items| match items {
             Items::Certain(items) => *items,

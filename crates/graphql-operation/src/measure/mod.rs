@@ -1,18 +1,17 @@
-//! How much an operation asks for.
+//! Measures how much an operation asks for.
 //!
-//! A fragment is measured once, and its measure added wherever it is spread: the time this takes grows with the text, while what it
-//! counts may grow exponentially. Sums stop at the greatest number. Fields are counted as often as they can be answered, with the
-//! schema's types at hand: below a page as often as the page has items, below a list as often as [`Sizes`] says, below a list of
-//! the schema itself as often as the schema has such things.
+//! A fragment is measured once, and its measure is added wherever it is spread. So the time grows with the text, while the counts may grow
+//! exponentially; sums saturate at the largest number. A field counts as often as it can be answered: below a page once for each item of
+//! the page, below a list as often as [`Sizes`] says, and in introspection as often as the schema has such items.
 //!
 //! | file | |
 //! |---|---|
-//! | `sizes` | what is known of the schema's lists |
-//! | `items` | what an argument says of a size |
-//! | `said` | what a field's arguments say of lists further below it |
-//! | `introspection` | lists of the schema itself |
+//! | `sizes` | the sizes of the schema's lists |
+//! | `items` | sizes that arguments give |
+//! | `said` | sizes that a field's arguments give for lists further below it |
+//! | `introspection` | introspection |
 //! | `measured` | the measure of one operation, before and after its variables are known |
-//! | `answered` | what an answer has beyond what was counted |
+//! | `answered` | lists of an answer that are longer than usual |
 
 mod answered;
 mod introspection;
@@ -42,13 +41,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     depth: usize,
-    /// The fields of this very set, not those inside them.
+    /// The fields of this set itself, not those below them.
     fields: usize,
     aliases: usize,
     directives: usize,
     cost: Cost,
     weight: Cost,
-    /// What there is once for each item of the page that the set is on.
+    /// What counts once for each item of the page that the set is on.
     weight_of_items: Cost,
     introspects: bool,
 }
@@ -59,9 +58,9 @@ pub(crate) struct Measuring<'d> {
     sizes: &'d Sizes,
     document: &'d Document<'d>,
     fragments: HashMap<&'d str, usize>,
-    /// What has been measured, by the type that it was measured on, whether that is a page, and what is said around it.
+    /// The counts of selection sets, by their number, their type, whether that is a page, and the sizes given around them.
     measured: HashMap<(usize, TypeId, bool, usize), Counts>,
-    /// What is said around selection sets; the first is nothing.
+    /// The sizes given around selection sets. The first is empty.
     said: Vec<Said<'d>>,
     sums: Vec<Vec<(Items, Cost)>>,
     introspection: Introspection<'d>,
@@ -83,7 +82,7 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// Measures one operation of the document, which is valid.
+    /// Measures one operation of the document, which must be valid.
     pub(crate) fn operation(mut self, operation: &'d Operation<'d>) -> Measured {
         let counts = match self.schema.root(operation.kind) {
             Some(root) => self.set(&operation.selections, root, false, 0),
@@ -110,7 +109,8 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// `is_page`: whether the set is on a page, whose `edges` and `nodes` are counted already. `said`: what is said around it.
+    /// Measures a selection set. `is_page`: whether it is on a page, whose `edges` and `nodes` are already counted. `said`: the sizes given
+    /// around it.
     fn set(
         &mut self,
         set: &'d SelectionSet<'d>,
@@ -138,7 +138,7 @@ impl<'d> Measuring<'d> {
                 }
                 Selection::Spread(spread) => {
                     let mut counts = self.fragment(spread.name.text, is_page, said);
-                    // A spread costs a visit, also of a fragment that is empty but for other spreads.
+                    // A spread counts itself, so that fragments that only spread other fragments are not free.
                     counts.cost.certain = counts.cost.certain.saturating_add(1);
                     (counts, &spread.directives)
                 }
@@ -185,7 +185,7 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// A cost for each of the items.
+    /// A cost, once for each of the items.
     fn times(&mut self, items: &Items, cost: Cost) -> Cost {
         match (items, cost) {
             (
@@ -281,7 +281,7 @@ impl<'d> Measuring<'d> {
         counts
     }
 
-    /// Where what is said stands in `self.said`. Fields that say the same share a number, and with it what is measured below them.
+    /// The index in `self.said`. Fields that give the same sizes share an index, and so the counts below them.
     fn number_of(&mut self, said: Said<'d>) -> usize {
         let known = self.said.iter().position(|known| *known == said);
         known.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! How many items a list has.
+//! The sizes of a schema's lists.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use crate::schema::{FieldDefinition, Schema, TypeId};
 
 /// How many items the lists of a schema can have.
 ///
-/// A field with an argument `first` or `last` is a page: as many as these ask for, or [`Sizes::page`] where they do not. What else is
-/// a list has as many as [`Sizes::list`] says of it, or [`Sizes::other_lists`].
+/// A field with an argument `first` or `last` is a page: it has as many items as these ask for, or else [`Sizes::page`]. Any other list has
+/// as many items as [`Sizes::list`] says, or else [`Sizes::other_lists`].
 ///
 /// ```
 /// use graphql_operation::{Size, Sizes};
@@ -18,9 +18,9 @@ use crate::schema::{FieldDefinition, Schema, TypeId};
 ///     .other_lists(10)
 ///     .list("Query.nodes", Size::Argument("ids"))
 ///     .list("Query.currencies", Size::Items(200))
-///     // Resolvers tell when there are more: `AnswerCount`.
+///     // Resolvers count what is more: `AnswerCount`.
 ///     .list("Entry.lines", Size::Usually(10))
-///     // A list further below a field is written with the way to it. The argument is that field's.
+///     // A list further below a field is written with its path. The argument is that field's.
 ///     .list("Mutation.postEntry.entry.lines", Size::Argument("input.lines"));
 /// # let _ = sizes;
 /// ```
@@ -48,14 +48,14 @@ pub struct Sizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Size {
-    /// As many, at most.
+    /// At most this many.
     Items(usize),
-    /// As many, as a rule. A resolver that answers more has to [count it](crate::AnswerCount), or else the answer has
-    /// more fields than were counted.
+    /// Usually at most this many. A resolver that answers with more must [count them](crate::AnswerCount), or the answer has more fields
+    /// than were counted.
     Usually(usize),
-    /// As many as the list that this argument is. `input.lines` is the field `lines` of the argument `input`.
+    /// As many as the list in this argument has. `input.lines` is the field `lines` of the argument `input`.
     Argument(&'static str),
-    /// So many for each item of the list that this argument is.
+    /// This many for each item of the list in this argument.
     EachOf {
         /// As in [`Size::Argument`].
         argument: &'static str,
@@ -64,7 +64,7 @@ pub enum Size {
     },
 }
 
-/// What an argument of a field says of a list that is further below it.
+/// A size that an argument of a field gives for a list further below it.
 #[derive(Clone, Debug)]
 struct Below {
     /// The names of the fields that lead to the list.
@@ -87,22 +87,22 @@ impl Default for Sizes {
 }
 
 impl Sizes {
-    /// How many items a page has that is asked for without `first` and `last`.
+    /// Sets how many items a page has that is requested without `first` and `last`.
     #[must_use]
     pub fn page(mut self, items: usize) -> Self {
         self.page = items;
         self
     }
 
-    /// How many items a list has of which nothing else is known.
+    /// Sets how many items any other list has.
     #[must_use]
     pub fn other_lists(mut self, items: usize) -> Self {
         self.other_lists = items;
         self
     }
 
-    /// How many items a field's list has. The field is written as `Type.field`; where the size depends on an argument of a field
-    /// further up, as `Type.field.field.field`, from that field on.
+    /// Sets how many items a field's list has. The field is written as `Type.field`. If the size depends on an argument of a field further
+    /// up, the path from that field on is written: `Type.field.field.field`.
     #[must_use]
     pub fn list(mut self, field: impl Into<String>, size: Size) -> Self {
         let field = field.into();
@@ -124,12 +124,12 @@ impl Sizes {
         self
     }
 
-    /// No list that is [usually](Size::Usually) as long as something has fewer items than this, as a rule.
+    /// The least of all [usual](Size::Usually) sizes.
     pub(crate) fn least_usual(&self) -> usize {
         self.least_usual
     }
 
-    /// How much more a field costs than others, in fields: one that counts rows, say. It is summed up in
+    /// Sets how much more a field costs than others, in fields: for example one that counts rows. It is added up in
     /// [`Measure::weight`](crate::Measure::weight), and changes no other measure. The field is written as `Type.field`.
     ///
     /// ```
@@ -174,7 +174,7 @@ impl Sizes {
         self.weights.get(&name).copied().unwrap_or(0)
     }
 
-    /// How often what is inside a field can be answered.
+    /// How many items a field can have.
     pub(super) fn items(
         &self,
         schema: &Schema,
@@ -193,7 +193,7 @@ impl Sizes {
             return Items::Certain(1);
         }
         Items::Certain(match &*definition.name {
-            // A connection that is no page: a resolver made it so.
+            // A connection whose field has no arguments of a page.
             "edges" | "nodes" => self.page.max(self.other_lists),
             _ => self.other_lists,
         })
@@ -211,8 +211,7 @@ impl Sizes {
         }
     }
 
-    /// What was told of a field. Of a field of an interface or a union: the most that was told of it on one of its objects, if nothing
-    /// was told of itself.
+    /// The size that is set for a field. A field of an interface or a union without one has the largest that is set for one of its objects.
     fn told(&self, schema: &Schema, parent: TypeId, definition: &FieldDefinition) -> Option<Size> {
         if self.lists.is_empty() {
             return None;
@@ -234,7 +233,7 @@ impl Sizes {
         })
     }
 
-    /// What this field's arguments say of lists further below: the way to each, and how many items it has.
+    /// The sizes that this field's arguments give for lists further below: the path to each, and its number of items.
     pub(super) fn below<'s>(
         &'s self,
         schema: &Schema,
@@ -269,7 +268,7 @@ impl Sizes {
             (first, last) => Items::Page {
                 first,
                 last,
-                // A variable without a value leaves its place to the default of that.
+                // If the variable has no value, the argument's default counts.
                 otherwise: ["first", "last"]
                     .iter()
                     .filter_map(|name| default_number(inputs, name))

@@ -1,8 +1,8 @@
 //! Selections on interfaces and unions.
 //!
-//! Which fields an object has, and with which selections below them, depends on the object. A field that all possible objects have
-//! alike stands as it is; any other stands in an inline fragment for each object, or for an interface where that names exactly the
-//! objects. The engine reads inline fragments on objects and on interfaces rightly; on unions it does not.
+//! Which fields an object gets, and with which selections, depends on the object's type. A field that all possible objects get alike is
+//! written directly. Any other is written in an inline fragment for each object, or for an interface that has exactly these objects. The
+//! engine handles inline fragments on objects and interfaces correctly, but not those on unions.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -22,7 +22,7 @@ type Objects = Rc<Vec<TypeId>>;
 struct Occurrence<'d> {
     field: &'d Field<'d>,
     objects: Objects,
-    /// The type that it is selected on, as it is written.
+    /// The type that the document selects it on.
     on: TypeId,
 }
 
@@ -31,12 +31,12 @@ struct Collected<'d> {
     /// The response keys, in the order of their first field.
     keys: Vec<&'d str>,
     places: HashMap<&'d str, usize>,
-    /// For each key the places of its fields in `all`.
+    /// For each key, the indexes of its fields in `all`.
     groups: Vec<Vec<usize>>,
     all: Vec<Occurrence<'d>>,
-    /// For each fragment the objects that it was collected for.
+    /// For each fragment, the objects that it was collected for.
     visited: HashMap<&'d str, Objects>,
-    /// Interfaces that stand in conditions.
+    /// The interfaces in type conditions.
     interfaces: Vec<TypeId>,
 }
 
@@ -57,7 +57,7 @@ impl<'d> Collected<'d> {
     }
 }
 
-/// On what a field stands in the normalised selections.
+/// The type condition of a field in the normalised selections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum On {
     Everything,
@@ -66,7 +66,7 @@ enum On {
 
 /// A field of the response, for some objects.
 struct Placed<'d> {
-    /// Where its first field stands.
+    /// The index of its first field.
     at: usize,
     on: On,
     pos: Pos,
@@ -145,7 +145,7 @@ impl<'d> Normalising<'d> {
         }
     }
 
-    /// Those of the objects that are of a type, and the type.
+    /// The objects that are of a type, and the type.
     fn only(
         &self,
         objects: &Objects,
@@ -167,8 +167,7 @@ impl<'d> Normalising<'d> {
         (Rc::new(those), id)
     }
 
-    /// Whether a field can stand on an interface or a union as it stands where it is: that has the field, with its arguments, and it
-    /// answers with the same type.
+    /// Whether a field can be selected on an interface or a union instead: that has the field with the same arguments and type.
     fn has(&self, on: TypeId, occurrence: &Occurrence<'d>) -> bool {
         let name = occurrence.field.name.text;
         let there = self.schema.field(on, name);
@@ -180,7 +179,7 @@ impl<'d> Normalising<'d> {
         })
     }
 
-    /// Says on what the fields of a group stand: the same for all objects that have the same of them.
+    /// Chooses the type conditions for the fields of a group. Objects that get the same fields share one, if possible.
     fn place(
         &self,
         group: &[usize],
@@ -198,7 +197,7 @@ impl<'d> Normalising<'d> {
                 group: fields.iter().map(|&at| of(at).field).collect(),
             });
         };
-        // Of fields without selections all that follow the first of an object say nothing more.
+        // Among fields without selections, only the first one of an object matters.
         let is_leaf = of(group[0]).field.selections.is_none();
         let looked_at = if is_leaf { &group[..1] } else { group };
         let is_on_all = |at: &usize| of(*at).objects.len() == everything.len();
@@ -241,7 +240,7 @@ impl<'d> Normalising<'d> {
         }
     }
 
-    /// Writes fields in order. Fields on one type share a fragment where nothing between them is for the same objects.
+    /// Writes fields in order. Fields with one type condition share a fragment, if no field between them is for the same objects.
     fn write(&mut self, placed: Vec<Placed<'d>>, parent: TypeId) -> Result<Items, Unwritten> {
         let mut written: Vec<(On, Pos, Items)> = Vec::new();
         for one in placed {

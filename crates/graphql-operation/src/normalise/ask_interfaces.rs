@@ -1,4 +1,4 @@
-//! Asks for what completes the `interfaces` of interfaces in the answer. `interfaces` says why, and completes it.
+//! Selects the additional fields with which `interfaces` completes the answer; the reason is there.
 
 use std::borrow::Cow;
 
@@ -17,11 +17,11 @@ use crate::{
     schema::{Kind, Schema, TypeId},
 };
 
-/// What the response keys start with that are made here. A document that has such keys itself gets a longer one.
+/// The prefix of the additional response keys. If a document has such keys itself, the prefix is made longer.
 const BESIDE: &str = "__interfaces";
 
 impl<'d> Normalising<'d> {
-    /// Adds what is asked for beside `interfaces` in a selection on `__Type`.
+    /// Adds the additional fields to a selection on `__Type` that has `interfaces`.
     pub(super) fn ask_beside_interfaces(
         &mut self,
         groups: &Groups<'d>,
@@ -62,7 +62,7 @@ impl<'d> Normalising<'d> {
         Ok(())
     }
 
-    /// `__type` for an interface, with these selections.
+    /// A field `__type` for an interface, with these selections.
     fn interface(
         &mut self,
         interface: TypeId,
@@ -88,7 +88,7 @@ impl<'d> Normalising<'d> {
         Ok((key, position.position_node(item)))
     }
 
-    /// A field under a response key that the document does not have.
+    /// A field with a response key that the document does not have.
     fn beside(&mut self, field: &types::Field) -> (Name, Positioned<Selection>) {
         let prefix = self.beside_prefix.get_or_insert_with(|| {
             let mut prefix = BESIDE.to_owned();

@@ -6,7 +6,7 @@ use async_graphql::Name;
 
 use crate::ast::{Directive, Document, Operation, Selection, ValueKind};
 
-/// The variables that decide what `@skip` and `@include` do, in an operation and the fragments that it spreads.
+/// The variables of `@skip` and `@include` in an operation and the fragments that it spreads.
 pub(crate) fn conditions<'d>(
     document: &'d Document<'d>,
     operation: &'d Operation<'d>,

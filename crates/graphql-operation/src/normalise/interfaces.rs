@@ -1,30 +1,30 @@
-//! `interfaces` of an interface, about which the engine says nothing.
+//! Completes the introspection field `interfaces` of interfaces.
 //!
-//! The specification asks for a list, which is empty for most interfaces; the engine answers null, as for types that cannot have
-//! any. So a normalised operation also asks for the name of each type whose `interfaces` it asks for; and, for each interface that
-//! another one implements, it asks at the root what it asks of those `interfaces`. The answer is put together, and
-//! what the client did not ask for is taken out, before anybody sees it.
+//! By the specification it is a list, which is empty for most interfaces. The engine answers null. So a normalised operation also selects
+//! the name of each type whose `interfaces` it selects. And for each interface that another one implements, it selects at the root, by
+//! `__type`, what it selects on `interfaces`. From this the list is made, and the additional fields are removed, before anybody sees the
+//! response.
 
 use async_graphql::{Name, Response, Value};
 
 use crate::schema::{Kind, Schema, TypeId};
 
-/// The `interfaces` of a type that an operation asks for, and what is asked for beside them.
+/// A selection of `interfaces`, and the additional fields for it.
 #[derive(Debug)]
 pub(crate) struct InterfacesField {
-    /// The response keys that lead to the type.
+    /// The response keys of the path to the type.
     pub(super) way: Vec<Name>,
     /// The response key of its `interfaces`.
     pub(super) interfaces: Name,
-    /// The response key of its name, which is asked for beside.
+    /// The response key of the type's name, an additional field.
     pub(super) name: Name,
-    /// Interfaces that others implement, each with the response key at the root under which it is asked for.
+    /// The interfaces that other interfaces implement, each with the response key of its additional field at the root.
     pub(super) implemented: Vec<(TypeId, Name)>,
 }
 
-/// Puts right what was answered, and takes out what was asked for beside it.
+/// Completes the response, and removes the additional fields.
 pub(crate) fn complete(response: &mut Response, schema: &Schema, asked: &[InterfacesField]) {
-    // What is asked for inside other interfaces stands before those.
+    // In order: selections inside other interfaces come before those.
     for one in asked {
         let Value::Object(root) = &mut response.data else {
             return;
@@ -63,7 +63,7 @@ fn of_type(
     }
 }
 
-/// Calls `work` with each value at the end of a way of response keys, through lists.
+/// Calls `work` with each value at a path of response keys, through lists.
 fn each(value: &mut Value, way: &[Name], work: &mut impl FnMut(&mut Value)) {
     match (value, way) {
         (Value::List(items), _) => items.iter_mut().for_each(|item| each(item, way, work)),

@@ -1,9 +1,9 @@
-//! Writes an operation anew, so that an engine has nothing left to read wrongly.
+//! Normalises an operation: writes it in a form that the engine cannot misread.
 //!
-//! At every level the fields are collected as execution collects them (specification, "Field Collection"): `@skip` and
-//! `@include` are applied, fragments are opened, and fields with one response key are one field, whose selections are merged. Where
-//! the type is an interface or a union, fields that only some objects have stand in one inline fragment per object. What the
-//! response has, and in which order, does not change; positions are those of the first field of a group.
+//! At every level, fields are collected as the specification says ("Field Collection"): `@skip` and `@include` are applied, fragments are
+//! expanded, and fields with the same response key are merged into one, with their selections. On an interface or a union, fields that only
+//! some objects get are written in inline fragments. The response keeps its fields and their order. A merged field has the position of the
+//! first of its fields.
 
 mod abstract_type;
 mod ask_interfaces;

@@ -14,15 +14,15 @@ use crate::{
     schema::{Schema, Ty, TypeId},
 };
 
-/// How many fields a normalised operation may have. What its limits let through has less, unless nothing limits it.
+/// How many fields a normalised operation may have. Operations within the usual limits have fewer.
 const MOST_FIELDS: usize = 200_000;
 
-/// An operation that cannot be written so that the engine executes it rightly.
+/// Why an operation cannot be normalised.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// It asks for more fields than can be written down.
+    /// It has too many fields.
     TooLarge,
-    /// It asks for the schema (with this field) further below. The engine answers that at the top alone, and null elsewhere.
+    /// It selects `__schema` or `__type` below the root. The engine answers these only at the root, and null elsewhere.
     NotAtTop(String, Pos),
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Normalising<'d> {
     pub(super) used: HashSet<&'d str>,
     pub(super) optional: Vec<Name>,
     pub(super) not_null: Vec<(Name, Pos)>,
-    /// The response keys that lead to the selections that are written.
+    /// The response keys of the path to the current selections.
     pub(super) way: Vec<Cow<'d, str>>,
-    /// What the response keys start with that no client has asked for, once there is one.
+    /// The prefix of the response keys of additional fields, once there is one.
     pub(super) beside_prefix: Option<String>,
-    /// Fields that are to stand at the root, beside those that were asked for.
+    /// Additional fields for the root.
     pub(super) beside_root: Items,
     pub(super) asked: Vec<InterfacesField>,
     pub(super) fields: usize,
@@ -51,7 +51,7 @@ pub(super) struct Normalising<'d> {
 pub(super) type Items = Vec<Positioned<types::Selection>>;
 
 impl<'d> Normalising<'d> {
-    /// What several selection sets, all on one type, select together.
+    /// Merges several selection sets on one type.
     pub(super) fn sets(
         &mut self,
         sets: &[&'d SelectionSet<'d>],
@@ -78,7 +78,7 @@ impl<'d> Normalising<'d> {
         Ok(items)
     }
 
-    /// Collects the fields of a set that an object has.
+    /// Collects the fields of a set for an object.
     pub(super) fn collect(
         &mut self,
         set: &'d SelectionSet<'d>,
@@ -114,7 +114,7 @@ impl<'d> Normalising<'d> {
         }
     }
 
-    /// Whether objects of a type are of another one.
+    /// Whether objects of a type satisfy a type condition.
     pub(super) fn is_of(&self, object: TypeId, name: &str) -> bool {
         let condition = self.schema.find(name);
         condition.is_some_and(|condition| self.schema.is_subtype(object, condition))
@@ -134,7 +134,7 @@ impl<'d> Normalising<'d> {
         })
     }
 
-    /// One field of the response: its group has all fields with its response key.
+    /// Writes one field of the response. `group` has all fields with its response key.
     pub(super) fn field(
         &mut self,
         group: &[&'d Field<'d>],

@@ -1,4 +1,4 @@
-//! What is kept of a normalised operation, and made into a document for each request.
+//! The cached form of a normalised operation, from which the document of each request is made.
 
 use async_graphql::{
     Name, Positioned, Variables,
@@ -9,25 +9,25 @@ use async_graphql_value::Value;
 use super::interfaces::InterfacesField;
 use crate::error::Pos;
 
-/// A normalised operation, for one choice of what its conditions say.
+/// A normalised operation, for certain values of its conditions.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) document: ExecutableDocument,
     /// The response key and the name of each root field, in order.
     pub(crate) root_fields: Vec<(Name, Name)>,
-    /// Variables that may have no value, and are the whole of an argument's: that argument is then not there.
+    /// Variables that may have no value and are the whole value of an argument. Without a value, that argument is left out.
     pub(super) optional: Vec<Name>,
-    /// Variables that may be null, where null cannot stand, and where the first of these places is.
+    /// Variables that may be null but are used where null is not allowed, each with the first such place.
     pub(crate) not_null: Vec<(Name, Pos)>,
-    /// What the answer needs to be completed by [`complete`](super::complete).
+    /// The selections of `interfaces`, for [`complete`](super::complete).
     pub(crate) interfaces: Vec<InterfacesField>,
     pub(super) fields: usize,
-    /// Of texts inside it.
+    /// The bytes of texts inside it.
     pub(super) text: usize,
 }
 
 impl Template {
-    /// The document for these variables, which were coerced.
+    /// The document for these variables, which must be coerced.
     pub(crate) fn document(&self, variables: &Variables) -> ExecutableDocument {
         let mut document = self.document.clone();
         let is_absent = |name: &Name| !variables.contains_key(name);
@@ -37,13 +37,13 @@ impl Template {
         document
     }
 
-    /// Roughly what it takes to keep it.
+    /// The approximate size in the cache.
     pub(crate) fn bytes(&self) -> usize {
         500 + 500 * self.fields + self.text
     }
 }
 
-/// Leaves out arguments whose value is a variable that has none (specification, "Coercing Field Arguments").
+/// Leaves out arguments whose value is a variable without a value (specification, "Coercing Field Arguments").
 fn leave_out(document: &mut ExecutableDocument, is_absent: &impl Fn(&Name) -> bool) {
     match &mut document.operations {
         DocumentOperations::Single(operation) => {

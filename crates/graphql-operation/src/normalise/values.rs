@@ -50,8 +50,7 @@ impl<'d> Normalising<'d> {
         read
     }
 
-    /// Notes the size of a value and the variables in it. `ty` is the type that is expected of the value; `None` where nothing is
-    /// known of it, as inside a custom scalar.
+    /// Notes the size of a value and the variables in it. `ty` is the expected type; `None` if it is not known, as inside a custom scalar.
     fn note(&mut self, value: &'d ast::Value<'d>, ty: Option<&Ty>) {
         self.text += 64;
         match &value.kind {
@@ -69,7 +68,7 @@ impl<'d> Normalising<'d> {
             }
             ValueKind::Object(fields) => {
                 let schema = self.schema;
-                // One object may stand for a list of it.
+                // A single object may be written for a list of one.
                 let inputs = ty.map(|ty| &schema.ty(ty.base()).inputs);
                 for field in fields {
                     self.text += 64 + field.name.text.len();
@@ -81,8 +80,8 @@ impl<'d> Normalising<'d> {
         }
     }
 
-    /// Validation lets a variable whose type can be null stand where null cannot, if one of the two has a default. Null itself is
-    /// still no value there.
+    /// Notes a nullable variable that is used where null is not allowed. Validation accepts this if the variable or the place has a
+    /// default, but the value must still not be null.
     fn note_not_null(&mut self, name: &str, pos: Pos, ty: Option<&Ty>) {
         let may_be_null = self
             .variables
@@ -99,7 +98,7 @@ impl<'d> Normalising<'d> {
         }
     }
 
-    /// The directives that are not applied yet.
+    /// The directives other than `@skip` and `@include`.
     pub(super) fn directives(
         &mut self,
         directives: &'d [Directive<'d>],
@@ -122,7 +121,7 @@ impl<'d> Normalising<'d> {
         read
     }
 
-    /// The variables that are still used. Their defaults are applied by whoever coerces them.
+    /// The definitions of the variables that are still used. They have no defaults, which were applied when the variables were coerced.
     pub(super) fn definitions(
         &mut self,
         operation: &'d Operation<'d>,

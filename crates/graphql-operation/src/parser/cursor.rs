@@ -1,4 +1,4 @@
-//! The steps that all rules of the grammar are made of: a name, a keyword, a punctuator, a list between brackets.
+//! The steps of all grammar rules: a name, a keyword, a punctuator, a list between brackets.
 
 use super::{Parsed, Parser};
 use crate::{
@@ -38,7 +38,7 @@ impl<'a> Parser<'a> {
         self.token.kind == Kind::Punctuator(byte)
     }
 
-    /// Steps over a punctuator if it is here.
+    /// Skips a punctuator, if it is the next token.
     pub(crate) fn skip(&mut self, byte: u8) -> Parsed<bool> {
         let is_here = self.is_punctuator(byte);
         if is_here {

@@ -1,6 +1,6 @@
-//! Reads a document (specification, "Language"), by recursive descent.
+//! Parses a document (specification, "Language"), by recursive descent.
 //!
-//! It recurses as deep as brackets stand in brackets, which [`crate::tokens`] has bounded before.
+//! The recursion is as deep as brackets are nested, which [`crate::tokens`] bounds beforehand.
 
 mod cursor;
 mod value;
@@ -19,7 +19,7 @@ use crate::{
 
 type Parsed<T> = Result<T, SyntaxError>;
 
-/// Reads a document of operations and fragments.
+/// Parses a document of operations and fragments.
 pub(crate) fn parse(text: &str) -> Parsed<Document<'_>> {
     let mut parser = Parser::new(text)?;
     let mut document = Document::default();

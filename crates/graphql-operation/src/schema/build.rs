@@ -1,4 +1,4 @@
-//! Makes a schema of its definitions.
+//! Builds a schema from its definitions.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{ast::Type, literal};
 
-/// What every schema has, as async-graphql has it.
+/// The built-in definitions of every schema, as async-graphql has them.
 const BUILT_IN: &str = r#"
 scalar Int scalar Float scalar String scalar Boolean scalar ID
 directive @skip(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
@@ -55,7 +55,7 @@ impl Schema {
     /// Reads a schema from its definition language.
     ///
     /// # Errors
-    /// Where the text is not one, names a type that it does not define, or has no query type.
+    /// If the text is not a schema, names a type that it does not define, or has no query type.
     ///
     /// ```
     /// let schema = graphql_operation::Schema::parse("type Query { one: Int! }")?;
@@ -71,7 +71,7 @@ fn parse(sdl: &str) -> Result<Schema, SchemaError> {
     let own = definitions(sdl)?;
     let built_in = definitions(BUILT_IN)?;
     let mut builder = Builder::default();
-    // The schema's own definitions come first: it may define the built-in ones itself.
+    // The schema's own definitions come first, since it may define built-in ones itself.
     for definition in own.iter().chain(&built_in) {
         builder.declare(definition);
     }
@@ -171,7 +171,7 @@ impl<'a> Builder<'a> {
             Definition::Type(syntax) => {
                 let id = self.find(syntax.name.text)?;
                 if !syntax.is_extension && std::mem::replace(&mut self.defined[id], true) {
-                    // A schema that defines what is built in defines it as it is.
+                    // The built-in definition is ignored if the schema has its own.
                     return Ok(());
                 }
                 self.define_type(id, syntax)?;
@@ -257,7 +257,7 @@ impl<'a> Builder<'a> {
         Ok(schema)
     }
 
-    /// An object implements what its interfaces implement, also where a schema leaves it out.
+    /// Adds the interfaces of interfaces to each type, even if the schema leaves them out.
     fn close_interfaces(&mut self) {
         for id in 0..self.types.len() {
             let mut at = 0;

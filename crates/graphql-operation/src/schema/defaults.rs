@@ -5,10 +5,10 @@ use async_graphql::{Name, Value, indexmap::IndexMap};
 use super::definition::{InputDefinition, Kind, Schema, Ty};
 use crate::built_in;
 
-/// How deep the defaults of input objects may stand in each other. A schema in which they do so without end is wrong.
+/// How deep the defaults of input objects may be nested. It ends the recursion for a wrong schema whose defaults contain themselves.
 const MOST_DEFAULTS: usize = 32;
 
-/// Makes the schema's default values, as they were read, values of their types.
+/// Coerces the schema's default values to their types.
 pub(super) fn read(schema: &mut Schema) {
     let read: Vec<_> = schema
         .inputs()
@@ -22,7 +22,7 @@ pub(super) fn read(schema: &mut Schema) {
     }
 }
 
-/// A valid value with the defaults of what its input objects leave out.
+/// A valid value, with the defaults of the fields that its input objects leave out.
 pub(crate) fn with_defaults(schema: &Schema, value: Value, ty: &Ty) -> Value {
     with_defaults_within(schema, value, ty, MOST_DEFAULTS)
 }
@@ -79,7 +79,7 @@ impl Schema {
         of_types.chain(of_directives)
     }
 
-    /// All that has a default value: arguments of fields and directives, and fields of input objects.
+    /// Everything that can have a default value: arguments of fields and directives, and fields of input objects.
     pub(crate) fn inputs_mut(&mut self) -> impl Iterator<Item = &mut InputDefinition> {
         let of_types = self.types.iter_mut().flat_map(|ty| {
             let arguments = ty

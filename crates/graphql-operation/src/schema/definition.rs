@@ -47,7 +47,7 @@ impl std::fmt::Display for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-/// A type as it is used: with its lists and its non-nulls.
+/// A type reference: a named type, with lists and non-nulls around it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ty {
     Named(TypeId),
@@ -68,7 +68,7 @@ impl Ty {
         matches!(self, Self::NonNull(_))
     }
 
-    /// Without its outermost non-null.
+    /// The type without its outermost non-null.
     pub(crate) fn nullable(&self) -> &Self {
         match self {
             Self::NonNull(inner) => inner,
@@ -97,7 +97,7 @@ pub(crate) struct TypeDefinition {
     pub(crate) kind: Kind,
     pub(crate) fields: Named<FieldDefinition>,
     pub(crate) interfaces: Vec<TypeId>,
-    /// The objects that it can be, in ascending order; an object is itself.
+    /// The possible object types, in ascending order. An object type has itself.
     pub(crate) possible: Vec<TypeId>,
     pub(crate) values: Vec<Box<str>>,
     pub(crate) inputs: Named<InputDefinition>,
@@ -146,7 +146,7 @@ pub(crate) struct DirectiveDefinition {
     pub(crate) is_repeatable: bool,
 }
 
-/// Things with names, in their order.
+/// Named items, in their order.
 #[derive(Debug)]
 pub(crate) struct Named<T> {
     pub(super) list: Vec<T>,
@@ -213,7 +213,7 @@ impl Schema {
         }
     }
 
-    /// A field of a type, with those that every schema has.
+    /// A field of a type, or one of the meta-fields `__typename`, `__schema` and `__type`.
     pub(crate) fn field(&self, of: TypeId, name: &str) -> Option<&FieldDefinition> {
         let ty = self.ty(of);
         if name.starts_with("__") {
@@ -227,7 +227,7 @@ impl Schema {
         ty.fields.get(name)
     }
 
-    /// A type as a document writes it; `None` where its name is unknown.
+    /// Resolves a type reference of a document; `None` if its name is unknown.
     pub(crate) fn resolve(&self, ty: &ast::Type<'_>) -> Option<Ty> {
         Some(match &ty.kind {
             ast::TypeKind::Named(name) => Ty::Named(self.find(name)?),
@@ -236,7 +236,7 @@ impl Schema {
         })
     }
 
-    /// A type as a document would write it.
+    /// A type reference as a document writes it.
     pub(crate) fn show(&self, ty: &Ty) -> String {
         match ty {
             Ty::Named(id) => self.ty(*id).name.to_string(),
@@ -245,7 +245,7 @@ impl Schema {
         }
     }
 
-    /// Whether there is an object that is of both types.
+    /// Whether an object type is possible for both types.
     pub(crate) fn overlap(&self, one: TypeId, other: TypeId) -> bool {
         if one == other {
             return true;
@@ -254,7 +254,7 @@ impl Schema {
         one.iter().any(|id| other.binary_search(id).is_ok())
     }
 
-    /// Whether a type stands for another one: it is a possible type of it, or implements it.
+    /// Whether a type is a subtype of another: a possible type of it, or an interface that implements it.
     pub(crate) fn is_subtype(&self, one: TypeId, of: TypeId) -> bool {
         one == of
             || self.ty(of).possible.binary_search(&one).is_ok()

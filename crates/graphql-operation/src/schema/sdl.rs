@@ -1,4 +1,4 @@
-//! Reads a schema's definition language (specification, "Type System").
+//! Parses a schema's definition language (specification, "Type System").
 
 use super::definition::{Kind, SchemaError};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     parser::Parser,
 };
 
-/// A definition as it is written.
+/// The syntax tree of a definition.
 pub(crate) enum Definition<'a> {
     Schema(Vec<(Name<'a>, Name<'a>)>),
     Type(Box<TypeSyntax<'a>>),
@@ -45,7 +45,7 @@ pub(crate) struct InputSyntax<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// Steps over a definition of the type system, for a document that should have none.
+    /// Skips a definition of the type system, which an executable document must not have.
     pub(crate) fn type_system_definition(&mut self) -> Result<Name<'a>, SyntaxError> {
         let pos = self.pos();
         Ok(match self.sdl_definition()? {

@@ -1,4 +1,4 @@
-//! Operations, fragments and variables as they are defined.
+//! Rules of the definitions of operations, fragments and variables.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ pub(super) fn name_of_kind(kind: OperationType) -> &'static str {
 }
 
 impl<'d> Validator<'d> {
-    /// Names, and what may stand beside what.
+    /// Checks the names of definitions, and which definitions one document may have.
     pub(super) fn definitions(&mut self) {
         let document = self.document;
         for definition in &document.type_system {
@@ -59,7 +59,7 @@ impl<'d> Validator<'d> {
         self.levels.resize(definitions, 0);
     }
 
-    /// Reports each name that is there a second time.
+    /// Reports each name that appears a second time.
     pub(super) fn unique(
         &mut self,
         names: impl Iterator<Item = Name<'d>>,
@@ -140,7 +140,7 @@ impl<'d> Validator<'d> {
         self.selections(&fragment.selections, condition, place);
     }
 
-    /// A fragment must not spread itself, directly or through others; nor may selections stand in each other without end.
+    /// Reports fragments that spread themselves, directly or through others.
     pub(super) fn cycles(&mut self) {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
@@ -151,7 +151,7 @@ impl<'d> Validator<'d> {
         let document = self.document;
         let mut states = vec![State::New; document.fragments.len()];
         for start in 0..document.fragments.len() {
-            // A stack of our own: a chain of fragments can be as long as the document.
+            // Not recursive, since a chain of fragments can be as long as the document.
             let mut open = vec![(start, 0)];
             if states[start] != State::New {
                 continue;
@@ -197,7 +197,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// Adds to the levels of a definition those of what it spreads, whose own are known.
+    /// Adds to the levels of a definition those of its fragments, which are already known.
     fn add_levels(&mut self, place: usize) {
         let deepest = self.spreads[place]
             .iter()
@@ -258,7 +258,7 @@ impl<'d> Validator<'d> {
     }
 }
 
-/// A type as it was written.
+/// A type as the document writes it.
 pub(super) fn show(ty: &crate::ast::Type<'_>) -> String {
     use crate::ast::TypeKind;
     match &ty.kind {
@@ -268,7 +268,7 @@ pub(super) fn show(ty: &crate::ast::Type<'_>) -> String {
     }
 }
 
-/// Which names were there before. Most lists are short, and are looked through.
+/// The names that have appeared. Most lists are short, so they are searched from the beginning.
 #[derive(Default)]
 pub(super) struct Seen<'d> {
     few: Vec<Name<'d>>,
@@ -278,7 +278,7 @@ pub(super) struct Seen<'d> {
 impl<'d> Seen<'d> {
     const FEW: usize = 8;
 
-    /// The same name, if it was there before.
+    /// The earlier occurrence of the same name, if any.
     pub(super) fn before(&mut self, name: Name<'d>) -> Option<Name<'d>> {
         if self.many.is_empty() {
             if let Some(first) = self.few.iter().find(|other| other.text == name.text) {

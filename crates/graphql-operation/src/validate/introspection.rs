@@ -1,13 +1,13 @@
-//! How deep the lists of the schema may stand in each other.
+//! Limits how deep lists of introspection may be nested.
 //!
-//! This rule is graphql-js's own: a list of the types of the fields of types and so on is larger than anybody reads.
+//! This rule is graphql-js's own. Nobody needs a list of the types of the fields of the types and so on, and it can be very large.
 
 use std::collections::HashSet;
 
 use super::validator::Validator;
 use crate::ast::{Field, Selection, SelectionSet};
 
-/// As graphql-js has it.
+/// The limit of graphql-js.
 const MOST_LISTS: usize = 3;
 
 impl<'d> Validator<'d> {
@@ -62,7 +62,7 @@ impl<'d> Validator<'d> {
         set.items.iter().any(|selection| match selection {
             Selection::Field(field) => self.is_too_deep(field, lists, seen),
             Selection::Inline(inline) => self.has_too_deep(&inline.selections, lists, seen),
-            // Looked at once for each number of lists around it.
+            // A fragment is visited once for each number of lists around it.
             Selection::Spread(spread) => {
                 seen.insert((spread.name.text, lists))
                     && self

@@ -1,17 +1,16 @@
-//! Holds a document against a schema (specification, "Validation"), by every rule.
+//! Validates a document against a schema, by every rule of the specification ("Validation").
 //!
 //! | file | rules |
 //! |---|---|
-//! | `definitions` | operations, fragments and variables as they are defined: names, types, cycles, what is never used |
-//! | `selections` | fields, arguments, directives and fragments where they are used |
+//! | `definitions` | definitions of operations, fragments and variables: names, types, cycles, unused ones |
+//! | `selections` | uses of fields, arguments, directives and fragments |
 //! | `values` | literals |
-//! | `variables` | variables where they are used |
-//! | `overlap` | fields with one response key |
+//! | `variables` | uses of variables |
+//! | `overlap` | fields with the same response key |
 //! | `subscription` | the one root field of a subscription |
-//! | `introspection` | lists of the schema in each other, as graphql-js bounds them |
+//! | `introspection` | nested lists in introspection, as graphql-js bounds them |
 //!
-//! Each takes a time that grows with the text; where a rule of the specification is written so that it would not, its file says
-//! how it is bounded.
+//! The time of each grows linearly with the text. If the specification's own algorithm does not, the file says how the time is bounded.
 
 mod definitions;
 mod introspection;
@@ -30,7 +29,7 @@ pub use self::validator::MOST_LEVELS;
 use self::validator::Validator;
 use crate::{ast::Document, scalars::Scalars, schema::Schema};
 
-/// All that is wrong with a document; nothing where it is valid.
+/// The errors of a document; none if it is valid.
 pub(crate) fn validate<'d>(
     schema: &'d Schema,
     scalars: &'d Scalars,
@@ -54,7 +53,7 @@ pub(crate) fn validate<'d>(
     for (number, fragment) in document.fragments.iter().enumerate() {
         validator.fragment(fragment, validator.place_of(number));
     }
-    // These follow fragments, and so take for granted that a fragment does not spread itself.
+    // The following rules follow fragments, and rely on fragments not spreading themselves.
     if validator.errors.is_empty() {
         validator.cycles();
     }

@@ -1,14 +1,14 @@
-//! Fields with one response key have to be the same field (specification, "Field Selection Merging").
+//! Fields with the same response key must be the same field (specification, "Field Selection Merging").
 //!
-//! The specification compares every field with every other one, again for each pair of fields that they stand in, which takes a
-//! time that grows with the square of the text, and worse through fragments. Here fields are compared as sets. Fields with one
-//! response key are a group; what they select is one set of selections; and a set is looked at once, however many ways lead to it.
+//! The specification compares all pairs of fields, and again for each pair of parents. That takes a time that grows with the square of the
+//! text, and faster through fragments. Here, fields are compared in groups: the fields with one response key are a group, their selections
+//! together are one set, and each set is visited once, however many paths lead to it.
 //!
-//! There are two questions, each asked of a set and of the sets below it:
+//! Two questions are asked of each set and of the sets below it:
 //!
-//! 1. *Shape*: fields of one group answer with the same type, whatever object they stand on.
-//! 2. *Parents*: fields of one group that can stand on one object are the same field with the same arguments. Fields on two
-//!    different objects never meet, so they are asked apart, each with those on interfaces and unions.
+//! 1. *Shape*: do all fields of a group have the same type, whatever objects they are selected on?
+//! 2. *Parents*: are all fields of a group that can be selected on the same object the same field, with the same arguments? Fields on two
+//!    different objects are never merged, so each object is checked separately, together with interfaces and unions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ use crate::{
     schema::{Kind, Schema, Ty, TypeId},
 };
 
-/// How much is looked at before a document is taken to be made to cost time. Documents of people come to a few looks a field.
+/// How many visits are made before a document is refused as an attack. Ordinary documents need a few visits for each field.
 const MOST_LOOKS: usize = 2_000_000;
 
 /// A field, and the type that it is selected on.
@@ -61,7 +61,7 @@ impl<'d> Validator<'d> {
         let operations = self.document.operations.iter().filter_map(|operation| {
             Some((&operation.selections, self.schema.root(operation.kind)?))
         });
-        // A fragment is looked at where it is spread, and every one is.
+        // Fragments are checked where they are spread. Every fragment is, since unused ones were refused.
         for operation in operations {
             if let Err(conflict) = overlap.set(&vec![operation]) {
                 conflicts.push(conflict);
@@ -185,7 +185,7 @@ impl<'d> Overlap<'_, 'd> {
         })
     }
 
-    /// The fields of a group that can stand on one object: those on each object, with those on interfaces and unions.
+    /// The fields of a group that can be selected on the same object: for each object, those on it and those on interfaces and unions.
     fn by_parent(&self, group: &[Placed<'d>]) -> Vec<Vec<Placed<'d>>> {
         let schema = self.validator.schema;
         let is_object = |placed: &&Placed<'d>| schema.ty(placed.parent).kind == Kind::Object;
@@ -213,7 +213,7 @@ impl<'d> Overlap<'_, 'd> {
 
 struct Collected<'d> {
     groups: Vec<Vec<Placed<'d>>>,
-    /// Where the group of a response key is.
+    /// The index of the group of each response key.
     places: HashMap<&'d str, usize>,
     fragments: HashSet<&'d str>,
     sets: HashSet<usize>,
@@ -232,7 +232,7 @@ impl<'d> Collected<'d> {
     }
 }
 
-/// What the fields of a group select.
+/// The selections of all fields of a group.
 fn inner<'d>(group: &[Placed<'d>]) -> Sets<'d> {
     let sets = group.iter().filter_map(|placed| {
         let selections = placed.field.selections.as_ref()?;
@@ -277,11 +277,11 @@ fn differ(one: Placed<'_>, other: Placed<'_>) -> Option<String> {
         .then(|| "they have differing arguments".to_owned())
 }
 
-/// The order of arguments, and of the fields of an input object, says nothing.
+/// Whether arguments, or fields of input objects, are the same, in any order.
 fn same_arguments(one: &[Argument<'_>], other: &[Argument<'_>]) -> bool {
     one.len() == other.len()
         && one.iter().enumerate().all(|(at, argument)| {
-            // Mostly they are in one order.
+            // Usually both have the same order.
             let name = argument.name.text;
             let there = other.get(at).filter(|there| there.name.text == name);
             let there = there.or_else(|| other.iter().find(|there| there.name.text == name));
@@ -295,7 +295,7 @@ fn same_value(one: &Value<'_>, other: &Value<'_>) -> bool {
         | (ValueKind::Int(one), ValueKind::Int(other))
         | (ValueKind::Float(one), ValueKind::Float(other))
         | (ValueKind::Enum(one), ValueKind::Enum(other)) => one == other,
-        // graphql-js tells the two ways to write a text apart, and clients are checked by it.
+        // graphql-js distinguishes strings from block strings, and clients' tools use it.
         (ValueKind::String(one, one_is), ValueKind::String(other, other_is)) => {
             one == other && one_is == other_is
         }

@@ -1,4 +1,4 @@
-//! Fields, arguments, directives and fragments where they are used.
+//! Rules of the uses of fields, arguments, directives and fragments.
 
 use super::{
     definitions::Seen,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl<'d> Validator<'d> {
-    /// Selections on a type; `None` where that is unknown, which was reported.
+    /// Checks selections on a type; `None` if the type is unknown, which was already reported.
     pub(super) fn selections(
         &mut self,
         set: &'d SelectionSet<'d>,
@@ -92,7 +92,7 @@ impl<'d> Validator<'d> {
         let schema = self.schema;
         let ty = schema.ty(parent);
         let name = field.name.text;
-        // Perhaps an object that it stands for has the field.
+        // A possible object may have the field.
         let on: Vec<_> = if ty.is_abstract() {
             let possible = ty.possible.iter().map(|&id| schema.ty(id));
             possible
@@ -298,7 +298,7 @@ impl<'d> Validator<'d> {
         self.selections(&inline.selections, condition, place);
     }
 
-    /// The type that a fragment is on, if there is one that has fields.
+    /// The type that a fragment is on, if it exists and has fields.
     pub(super) fn condition(&mut self, name: Name<'d>, fragment: Option<&str>) -> Option<TypeId> {
         let Some(id) = self.schema.find(name.text) else {
             self.unknown_type(name);

@@ -1,4 +1,4 @@
-//! The one root field of a subscription (specification, "Single Root Field").
+//! A subscription must have one root field (specification, "Single Root Field").
 
 use std::collections::HashSet;
 
@@ -11,11 +11,11 @@ use crate::{
     schema::TypeId,
 };
 
-/// What stands at the root of a subscription, through fragments.
+/// The root selections of a subscription, with those in fragments.
 #[derive(Default)]
 struct Roots<'d> {
     fields: Vec<&'d Field<'d>>,
-    /// Where `@skip` or `@include` stand: whether there is a field must not depend on variables.
+    /// The positions of `@skip` and `@include`, which are not allowed: the root field must not depend on variables.
     conditions: Vec<Pos>,
     fragments: HashSet<&'d str>,
 }

@@ -11,11 +11,11 @@ use crate::{
     schema::{Schema, Ty, TypeId},
 };
 
-/// How deep selections may stand in each other, with fragments where they are spread: what reads documents is recursive. A normalised
-/// document is at most twice as deep, with a fragment around each field.
+/// How deep selections may be nested, through fragments: much of what reads documents is recursive. A normalised document is at most twice
+/// as deep, with a fragment around each field.
 pub const MOST_LEVELS: usize = 100;
 
-/// After so many errors nobody reads on.
+/// The most errors that are reported.
 const MOST_ERRORS: usize = 20;
 
 /// A variable in a value.
@@ -23,11 +23,11 @@ const MOST_ERRORS: usize = 20;
 pub(super) struct Use<'d> {
     pub(super) name: &'d str,
     pub(super) pos: Pos,
-    /// The type that is expected there; `None` where that is unknown, or takes anything.
+    /// The expected type; `None` if it is unknown, or accepts anything.
     pub(super) ty: Option<&'d Ty>,
-    /// Whether that place has a default of its own.
+    /// Whether the place has a default of its own.
     pub(super) has_default: bool,
-    /// The input object of which exactly one field is given, where the variable is that field.
+    /// If the variable is the only field of a OneOf input object, that input object.
     pub(super) one_of: Option<TypeId>,
 }
 
@@ -35,25 +35,25 @@ pub(super) struct Validator<'d> {
     pub(super) schema: &'d Schema,
     pub(super) scalars: &'d Scalars,
     pub(super) document: &'d Document<'d>,
-    /// The number of each fragment by its name.
+    /// The index of each fragment, by its name.
     pub(super) fragments: HashMap<&'d str, usize>,
     pub(super) errors: Vec<ServerError>,
-    /// What each definition uses: first the operations, then the fragments.
+    /// The variables that each definition uses: first those of operations, then those of fragments.
     pub(super) uses: Vec<Vec<Use<'d>>>,
     /// The fragments that each definition spreads.
     pub(super) spreads: Vec<Vec<Spreads>>,
-    /// How deep selections stand in each other where the walk is.
+    /// The depth of the current selection.
     pub(super) level: usize,
-    /// How deep they stand in each definition, at most.
+    /// The greatest depth of each definition.
     pub(super) levels: Vec<usize>,
 }
 
 /// A spread in a definition.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spreads {
-    /// The number of the fragment.
+    /// The index of the fragment.
     pub(super) fragment: usize,
-    /// How deep the spread stands in its definition.
+    /// The depth of the spread in its definition.
     pub(super) level: usize,
 }
 
@@ -86,7 +86,7 @@ impl<'d> Validator<'d> {
         self.document.fragments.get(number)
     }
 
-    /// Where the uses of a fragment stand, behind those of the operations.
+    /// The index of a fragment in `uses`, where fragments come after operations.
     pub(super) fn place_of(&self, fragment: usize) -> usize {
         self.document.operations.len() + fragment
     }

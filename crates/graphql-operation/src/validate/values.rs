@@ -1,4 +1,4 @@
-//! Literals where a type is expected.
+//! Rules of literals.
 
 use super::validator::{Use, Validator};
 use crate::{
@@ -9,20 +9,20 @@ use crate::{
     schema::{InputDefinition, Kind, Ty, TypeId},
 };
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Clone, Copy)]
 struct Place<'d> {
-    /// Whose variables it uses; `None` for a constant.
+    /// The definition whose variables it uses; `None` for a constant.
     definition: Option<usize>,
     ty: &'d Ty,
-    /// Whether what stands here has a default, so that a variable without a value may stand here.
+    /// Whether the place has a default, so that a variable without a value is allowed.
     has_default: bool,
-    /// The input object of which exactly one field is given, where this is that field.
+    /// If the value is the only field of a OneOf input object, that input object.
     one_of: Option<TypeId>,
 }
 
 impl<'d> Validator<'d> {
-    /// The value of an argument.
+    /// Checks the value of an argument.
     pub(super) fn argument_value(
         &mut self,
         value: &'d Value<'d>,
@@ -39,9 +39,9 @@ impl<'d> Validator<'d> {
         self.value(value, place, &mut path);
     }
 
-    /// A constant: the default of a variable.
+    /// Checks a constant: the default of a variable.
     pub(super) fn literal(&mut self, value: &'d Value<'d>, ty: &Ty, name: &str) {
-        // Constants have no variables, so nothing of the type is kept.
+        // Constants have no variables, so the type need not outlive this call.
         let mut path = vec![Segment::Name(name.to_owned())];
         self.constant(value, ty, &mut path);
     }
@@ -138,7 +138,7 @@ impl<'d> Validator<'d> {
         self.schema.ty(ty.base()).kind == Kind::InputObject
     }
 
-    /// The fields of an input object: known, there once, those that have to be there.
+    /// Checks the fields of an input object: each must be known and appear once, and required ones must be there.
     fn object(&mut self, fields: &'d [Argument<'d>], pos: Pos, id: TypeId) {
         let schema = self.schema;
         let definition = schema.ty(id);
@@ -188,7 +188,7 @@ impl<'d> Validator<'d> {
         });
     }
 
-    /// A value that is no variable, no list where one is wanted and no input object where one is wanted.
+    /// Checks a value that is not a variable, a list or an input object.
     fn leaf(&mut self, value: &'d Value<'d>, ty: &Ty, path: &[Segment]) {
         let schema = self.schema;
         if matches!(value.kind, ValueKind::Null) {
@@ -229,12 +229,12 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// A value of a scalar of the schema's own, which only who knows the scalar can judge.
+    /// Checks a value of a custom scalar with the scalar's own check.
     fn custom_scalar(&mut self, value: &'d Value<'d>, name: &str, path: &[Segment]) {
         if !self.scalars.knows(name) {
             return;
         }
-        // A variable inside it is not known yet; what takes one there takes null there.
+        // The value of a variable inside it is not known yet, so null is checked in its place.
         let null = |_| Ok::<_, ()>(async_graphql::Value::Null);
         let Ok(constant) = literal::untyped(value).into_const_with(null) else {
             return;
@@ -249,7 +249,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// A value of which the type is unknown, or takes anything: its variables are used, and its objects have each field once.
+    /// Checks a value whose type is unknown or accepts anything: notes its variables, and refuses objects with a field twice.
     pub(super) fn untyped(&mut self, value: &'d Value<'d>, place: usize) {
         self.untyped_in(value, Some(place));
     }

@@ -1,4 +1,4 @@
-//! Variables where they are used: defined, used, and of types that fit.
+//! Rules of the uses of variables: each must be defined, used, and of a type that fits.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ impl<'d> Validator<'d> {
             let mut places = vec![place];
             let fragments = self.reachable(place);
             places.extend(fragments.iter().map(|&number| self.place_of(number)));
-            // In the order in which they stand, so that errors are told in it.
+            // In the order of the document, so that errors are reported in it.
             places.sort_unstable();
             for place in places {
                 for at in 0..self.uses[place].len() {
