@@ -70,8 +70,8 @@ fn run(command: Command) -> Result<(), StartError> {
         }
         Command::Import(settings) => {
             telemetry::init(&settings.log, None);
-            let said = runtime.block_on(command::import(settings, Clock::system()));
-            said.and_then(|said| command::print(&said))
+            let summary = runtime.block_on(command::import(settings, Clock::system()));
+            summary.and_then(|summary| command::print(&summary))
         }
         Command::Schema => command::print(&graphql::sdl()),
         Command::CheckSchema(file) => command::check_schema(file),

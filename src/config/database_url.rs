@@ -12,11 +12,11 @@ use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: String,
-    place: Place,
+    target: Target,
 }
 
 #[derive(Clone)]
-enum Place {
+enum Target {
     Sqlite(PathBuf),
     Postgres(String),
 }
@@ -28,21 +28,21 @@ impl DatabaseUrl {
     /// A message that says what is allowed. It does not show the URL.
     pub fn parse(text: &str) -> Result<Self, String> {
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        let place = match scheme {
+        let target = match scheme {
             "sqlite" => {
                 if text.contains(":memory:") || text.contains("mode=memory") {
                     return Err("a file, such as sqlite://daybook.db?mode=rwc: a database in memory has no snapshots".to_owned());
                 }
                 SqliteConnectOptions::from_str(text)
-                    .map(|options| Place::Sqlite(options.get_filename().to_owned()))
+                    .map(|options| Target::Sqlite(options.get_filename().to_owned()))
                     .map_err(|_| "sqlite://FILE?mode=rwc".to_owned())?
             }
-            "postgres" | "postgresql" => Place::Postgres(postgres(text)?),
+            "postgres" | "postgresql" => Target::Postgres(postgres(text)?),
             _ => return Err("a URL that begins with sqlite:// or postgres://".to_owned()),
         };
         Ok(Self {
             url: text.to_owned(),
-            place,
+            target,
         })
     }
 
@@ -53,9 +53,9 @@ impl DatabaseUrl {
 
     /// The file of an SQLite database.
     pub fn file(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Sqlite(path) => Some(path),
-            Place::Postgres(_) => None,
+        match &self.target {
+            Target::Sqlite(path) => Some(path),
+            Target::Postgres(_) => None,
         }
     }
 
@@ -135,9 +135,9 @@ fn without_password(options: &PgConnectOptions) -> String {
 
 impl Display for DatabaseUrl {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Sqlite(path) => Display::fmt(&path.display(), f),
-            Place::Postgres(url) => f.write_str(url),
+        match &self.target {
+            Target::Sqlite(path) => Display::fmt(&path.display(), f),
+            Target::Postgres(url) => f.write_str(url),
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct ShrinkLog {
 
 struct Kept {
     since: Instant,
-    told: Option<Instant>,
+    reported: Option<Instant>,
 }
 
 impl ShrinkLog {
@@ -56,10 +56,10 @@ impl ShrinkLog {
         }
         let kept = self.kept.get_or_insert(Kept {
             since: now,
-            told: None,
+            reported: None,
         });
-        if kept.told.is_none_or(|told| now - told >= KEPT) {
-            kept.told = Some(now);
+        if kept.reported.is_none_or(|reported| now - reported >= KEPT) {
+            kept.reported = Some(now);
             let since = kept.since.elapsed();
             tracing::warn!(
                 log_bytes,

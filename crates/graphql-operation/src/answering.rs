@@ -20,7 +20,7 @@ use async_graphql::{
 
 use crate::{
     PreparedOperation,
-    written::{list_or_object, of_error, of_field, of_type_names, of_value},
+    json_size::{list_or_object, of_error, of_field, of_type_names, of_value},
 };
 
 /// The `extensions.code` of the one error of an answer that is larger than its bound.

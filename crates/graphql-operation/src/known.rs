@@ -21,7 +21,7 @@ use crate::{
     coerce::{Coercing, Segment, path_value, show_path},
     error::{Pos, Refused, Stage, server_error},
     measure::{Measured, Measuring, Sizes},
-    normalise::{Template, Unwritten, conditions, normalise},
+    normalise::{NotNormalised, Template, conditions, normalise},
     parser,
     scalars::Scalars,
     schema::{Schema, Ty},
@@ -215,13 +215,13 @@ impl Documents {
     }
 }
 
-fn unwritten(reason: Unwritten) -> Refused {
+fn unwritten(reason: NotNormalised) -> Refused {
     let (message, pos) = match reason {
-        Unwritten::TooLarge => (
+        NotNormalised::TooLarge => (
             "This operation selects more fields than can be written down.".to_owned(),
             None,
         ),
-        Unwritten::NotAtTop(field, pos) => (
+        NotNormalised::NotAtTop(field, pos) => (
             format!("\"{field}\" is answered at the top of a query alone."),
             Some(pos),
         ),

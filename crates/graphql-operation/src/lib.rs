@@ -16,20 +16,21 @@
 //! | the one that runs is normalised | `normalise`, `literal`, `typed_literal` |
 //! | and cached | `known` |
 //! | its variables are coerced to their types | `coerce`, `built_in` |
-//! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `written` |
-//! | lists that are longer than usual are counted too | `answer` |
+//! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `json_size` |
+//! | lists that are longer than usual are counted too | `answer_count` |
 //!
 //! # Why a parser and validation rules of our own
 //!
 //! `README.md` says which libraries were tried, and why none of them is used.
 
-mod answer;
+mod answer_count;
 mod answering;
 mod ast;
 mod built_in;
 mod coerce;
 mod error;
 mod extension;
+mod json_size;
 mod known;
 mod lexer;
 mod limits;
@@ -48,9 +49,8 @@ mod text;
 mod tokens;
 mod typed_literal;
 mod validate;
-mod written;
 
-pub use answer::AnswerCount;
+pub use answer_count::AnswerCount;
 pub use answering::{ANSWER_TOO_LARGE, AnswerPart, Answering, Resolved};
 pub use error::{Refused, Stage};
 pub use extension::PreparedOperations;

@@ -26,17 +26,17 @@ pub mod codes {
     pub const COMMIT_FAILED: &str = "COMMIT_FAILED";
     /// The operation may or may not have happened: COMMIT was not answered, or its answer cannot be relied on.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
-    /// The operation met another one and lost; it may be run again as it is.
+    /// The operation conflicted with another one. The same operation may be sent again.
     pub const CONFLICT_RETRIES_EXHAUSTED: &str = "CONFLICT_RETRIES_EXHAUSTED";
     /// The operation took longer than its deadline, and was rolled back.
     pub const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
     /// The operation asked for its own rollback, with the reason in the message.
     pub const ROLLBACK_ONLY: &str = "ROLLBACK_ONLY";
-    /// It is not clear whether a dry run was asked for: nothing of the operation ran.
+    /// It is not clear whether the client wants a dry run. Nothing of the operation ran.
     pub const DRY_RUN_INVALID: &str = "DRY_RUN_INVALID";
     /// The idempotency key was used for something else: nothing of the operation ran.
     pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
-    /// The idempotency key does not keep to the rules, or there are two: nothing of the operation ran.
+    /// The idempotency key is not valid, or there are two. Nothing of the operation ran.
     pub const IDEMPOTENCY_KEY_INVALID: &str = "IDEMPOTENCY_KEY_INVALID";
     /// The server does not record idempotency keys: nothing of the operation ran.
     pub const IDEMPOTENCY_NOT_ENABLED: &str = "IDEMPOTENCY_NOT_ENABLED";
@@ -44,14 +44,14 @@ pub mod codes {
     pub const BATCH_ROLLED_BACK: &str = "BATCH_ROLLED_BACK";
     /// The batch cannot be all or nothing: nothing of it happened.
     pub const BATCH_REFUSED: &str = "BATCH_REFUSED";
-    /// Nobody can tell whether the operation is a query, a mutation or a subscription: nothing of it ran.
+    /// It is not known whether the operation is a query, a mutation or a subscription. Nothing of it ran.
     pub const OPERATION_KIND_UNKNOWN: &str = "OPERATION_KIND_UNKNOWN";
-    /// A statement took longer than the database lets it, or was cancelled there; the operation's own deadline had not
-    /// passed. It was rolled back.
+    /// A statement took longer than the database allows, or was cancelled there, before the operation's own deadline. The operation was
+    /// rolled back.
     pub const STATEMENT_TIMEOUT: &str = "STATEMENT_TIMEOUT";
-    /// No database connection was to be had in time.
+    /// No database connection became free in time.
     pub const OVERLOADED: &str = "OVERLOADED";
-    /// The database could not be reached until the deadline, or takes no writes: nothing of the operation happened.
+    /// The database could not be reached before the deadline, or accepts no writes. Nothing of the operation happened.
     pub const DATABASE_UNAVAILABLE: &str = "DATABASE_UNAVAILABLE";
     /// The database has no room left, on its disk or in its memory, or cannot use its disk: nothing of the operation
     /// happened.
@@ -85,7 +85,7 @@ pub enum ConnectError {
         /// What stood before the colon.
         scheme: String,
     },
-    /// The URL has the right scheme but cannot be read.
+    /// The URL has a supported scheme, but is not valid.
     #[error("the database URL is not valid")]
     InvalidUrl {
         /// What is wrong with it.
@@ -102,16 +102,16 @@ pub enum ConnectError {
         /// What the database, its driver or the network says.
         source: Box<DbErr>,
     },
-    /// A connection was made, and its session is not what was asked for: what protects would not.
+    /// A connection was made, but its session has a wrong setting, so the contract would not hold.
     #[error("{problem}")]
     Session {
-        /// Which setting, what it is and should be, and what usually changes it.
+        /// The setting, its value, the value that it should have, and what usually changes it.
         problem: String,
     },
     /// The first connection took too long.
     #[error("the database did not answer within {after:?}")]
     Timeout {
-        /// How long it was waited for.
+        /// How long the connection was waited for.
         after: Duration,
     },
 }
@@ -128,7 +128,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnitError {
-    /// The operation is over: this handle outlived it.
+    /// The operation is over, and this handle has outlived it.
     #[error(
         "the unit of work is finished: its operation is over, and a handle that outlives it cannot be used"
     )]
@@ -138,30 +138,30 @@ pub enum UnitError {
         "the unit of work is doomed: an earlier statement failed, and the operation will be rolled back"
     )]
     Doomed,
-    /// A statement failed or was abandoned in this savepoint: it can only be rolled back, and then its unit goes on.
+    /// A statement failed or was abandoned in this savepoint. The savepoint can only be rolled back; then its unit goes on.
     #[error(
         "the savepoint can only be rolled back: a statement in it failed, was abandoned or was refused"
     )]
     SavepointFailed,
-    /// The unit, or a savepoint, was used inside a savepoint that was made from it, and that it would have to wait for.
+    /// The unit, or a savepoint, was used inside a savepoint of its own, for which it would have to wait.
     #[error(
         "a unit of work cannot be used inside its own savepoint: use the savepoint that the body was given"
     )]
     InsideSavepoint,
-    /// SeaORM's transaction was begun inside a unit with terms that a savepoint does not have: an isolation level above the unit's, or another
-    /// access than the unit's.
+    /// A transaction of SeaORM was begun inside a unit with options that a savepoint cannot have: a stricter isolation level, or another
+    /// access mode than the unit's.
     #[error(
         "a transaction inside a unit of work is a savepoint and has the terms of its unit: {asked} cannot be had"
     )]
     SavepointTerms {
-        /// What was asked for.
+        /// The option.
         asked: String,
     },
-    /// A second statement of a query that was begun as if it had one. The operation runs again on a transaction.
+    /// A second statement arrived on a unit that runs without a transaction. The operation runs again in a transaction.
     #[error("the query makes more than one statement, and is run again on one snapshot")]
     SnapshotNeeded,
-    /// A statement that would begin, end, divide or change the transaction. It was not sent, and the unit is doomed: what
-    /// it was to do cannot be left out unnoticed.
+    /// A statement would begin, end, divide or change the transaction. It was not sent, and the unit is doomed, since leaving the statement
+    /// out must not go unnoticed.
     #[error(
         "{statement} is not for a statement of a unit of work, which begins and ends its transaction itself: a savepoint \
          is what part of it can be undone with, set_rollback_only what undoes all, and Isolation sets the level"
@@ -180,7 +180,7 @@ pub enum UnitError {
 }
 
 impl UnitError {
-    /// The unit's own refusal inside a database error, if it is one.
+    /// The unit's error inside a database error, if it is one.
     #[must_use]
     pub fn in_db_err(error: &DbErr) -> Option<&Self> {
         match driver_error(error)? {
@@ -192,7 +192,7 @@ impl UnitError {
 
 impl From<UnitError> for DbErr {
     fn from(error: UnitError) -> Self {
-        // SeaORM's error has no place for another's type but this one.
+        // This is the only variant of SeaORM's error that can carry another type.
         let io = std::io::Error::other(error);
         Self::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(io))))
     }
@@ -214,9 +214,9 @@ impl From<UnitError> for DbErr {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitFailure {
-    /// What it means for the operation.
+    /// The kind of the failure.
     pub kind: FailureKind,
-    /// The constraint that was violated, where the engine names it.
+    /// The violated constraint, if the engine names it.
     pub constraint: Option<String>,
 }
 
@@ -233,8 +233,8 @@ pub struct CommitFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// A serialization failure, a deadlock, a lock that was not to be had, a busy database: the same operation may succeed when it
-    /// runs again.
+    /// A serialization failure, a deadlock, a lock that could not be taken, a busy database. The same operation may succeed when it runs
+    /// again.
     Conflict,
     /// A unique, foreign-key, check or not-null constraint.
     Constraint,
@@ -242,31 +242,31 @@ pub enum FailureKind {
     ReadOnly,
     /// A statement ran into `statement_timeout` or was cancelled.
     Timeout,
-    /// No connection was to be had in time.
+    /// No connection became free in time.
     NoConnection,
-    /// The connection broke: what it was doing may or may not have happened.
+    /// The connection was lost. Its last statement may or may not have happened.
     ConnectionLost,
-    /// No connection can be made now: nobody listens, a proxy has no server to lead to, the server starts, stops or is
-    /// full, or takes no writes although it should. Nothing has happened.
+    /// No connection can be made now: nobody listens, a proxy has no server, or the server is starting, stopping or full, or accepts no
+    /// writes although it should. Nothing has happened.
     Unavailable,
     /// The database is out of space or memory, or its disk fails.
     Full,
     /// A file of the SQLite database is not the one that is open: it was deleted, moved, replaced or overwritten. Nothing has
     /// happened.
     FileReplaced,
-    /// What the database reads of its own files cannot be right.
+    /// The database's own files are damaged.
     Damaged,
     /// Anything else: a mistake in a statement, a login that is refused.
     Other,
 }
 
 impl FailureKind {
-    /// Classifies by the codes of the engines.
+    /// Classifies an error, by the engines' codes.
     #[must_use]
     pub fn of(error: &DbErr) -> Self {
         match UnitError::in_db_err(error) {
             Some(UnitError::CommitFailed(failure)) => return failure.kind,
-            // The unit's own refusal: whatever it travels in, no connection was lost.
+            // The unit's own refusal. It is not a lost connection, whatever type carries it.
             Some(_) => return Self::Other,
             None => {}
         }
@@ -275,7 +275,7 @@ impl FailureKind {
                 ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed,
             ) => Self::NoConnection,
             error => match driver_error(error).map_or(Self::Other, Self::of_driver) {
-                // It was lost while it was made: nothing can have happened on it.
+                // The connection was lost while it was made, so nothing can have happened on it.
                 Self::ConnectionLost if matches!(error, DbErr::Conn(_)) => Self::Unavailable,
                 kind => kind,
             },
@@ -320,7 +320,7 @@ impl FailureKind {
                 None if Damaged::is_driver_error(error) => Self::Damaged,
                 None => failure::kind_of_own(error),
             },
-            // An operation that has found no room, and has not been followed by one that has.
+            // Our own error for a database that still counts as full.
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
             sqlx::Error::Io(_)

@@ -55,12 +55,12 @@ pub async fn export(settings: ExportSettings) -> Result<(), StartError> {
             "; {count} entries are not in it, for they moved no money (--format json has them)"
         ),
     };
-    let said = format!(
+    let summary = format!(
         "exported {} accounts and {} entries{left_out}\n",
         exported.accounts, exported.entries
     );
     // Standard error may be closed. Then there is nowhere to write to.
-    let _ = io::stderr().write_all(said.as_bytes());
+    let _ = io::stderr().write_all(summary.as_bytes());
     Ok(())
 }
 
@@ -153,7 +153,7 @@ pub async fn import(settings: ImportSettings, clock: Clock) -> Result<String, St
     })?;
     database.close().await;
     Ok(match outcome {
-        Outcome::Imported(imported) => said(&imported),
+        Outcome::Imported(imported) => summary(&imported),
         Outcome::Already(at) => format!(
             "already imported at {}: nothing was done\n",
             at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
@@ -287,7 +287,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn said(imported: &Imported) -> String {
+fn summary(imported: &Imported) -> String {
     let Imported {
         entries,
         lines,

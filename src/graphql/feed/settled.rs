@@ -54,8 +54,8 @@ impl Announcements {
         let channel = &self.0.channels[next % CHANNELS];
         let receiver = channel.subscribe();
         // The other subscribers of this channel are woken in their own turn.
-        channel.send_if_modified(|told| {
-            *told = self.0.now();
+        channel.send_if_modified(|state| {
+            *state = self.0.now();
             false
         });
         receiver
@@ -105,7 +105,7 @@ impl Shared {
 
     /// Tells the subscribers of one channel, and returns how many were woken.
     fn tell(&self, channel: &watch::Sender<Settled>) -> usize {
-        channel.send_modify(|told| *told = self.now());
+        channel.send_modify(|state| *state = self.now());
         channel.receiver_count()
     }
 }

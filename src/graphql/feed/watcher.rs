@@ -194,7 +194,7 @@ impl Inner {
             _ => self.touched(events).await,
         };
         self.change_window(|window| window.extend(events, touched));
-        self.settled.tell(|told| told.number = settled);
+        self.settled.tell(|state| state.number = settled);
     }
 
     /// The accounts that the entries of these events touch. `None` if they cannot be read: then subscribers that chose accounts read the
@@ -212,16 +212,16 @@ impl Inner {
     /// Goes on from this number, without the events before it.
     fn restart(&self, settled: Option<i64>) {
         self.change_window(|window| window.clear(settled.unwrap_or(0)));
-        self.settled.tell(|told| told.number = settled);
+        self.settled.tell(|state| state.number = settled);
     }
 
     /// Ends all subscriptions.
     fn lose(&self) {
         self.change_window(|window| window.clear(0));
-        self.settled.tell(|told| {
-            *told = Settled {
+        self.settled.tell(|state| {
+            *state = Settled {
                 number: None,
-                losses: told.losses + 1,
+                losses: state.losses + 1,
             };
         });
     }

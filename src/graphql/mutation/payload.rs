@@ -5,8 +5,8 @@ use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
-        answer::count_items,
         context::LedgerContext as _,
+        count_items::count_items,
         object::{Account, Entry},
     },
     ledger,

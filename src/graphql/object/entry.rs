@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::{EntryLine, global_id};
 use crate::{
     graphql::{
-        answer::count_items,
         context::LedgerContext as _,
+        count_items::count_items,
         loaders::{self, Entries, Lines, Resolvers, Reversals},
         scalars::{DateTime, Json},
     },

@@ -5,7 +5,7 @@ use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
-        answer::count_items,
+        count_items::count_items,
         object::{Currency, LedgerCheck},
         verification,
     },

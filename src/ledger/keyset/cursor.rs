@@ -36,12 +36,12 @@ impl Key {
 
 /// A row's place in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::ledger) struct Place {
+pub(in crate::ledger) struct Position {
     pub(in crate::ledger) key: Key,
     pub(in crate::ledger) id: Uuid,
 }
 
-impl Place {
+impl Position {
     pub(in crate::ledger) fn encode(&self, tag: u8) -> String {
         let mut bytes = vec![tag];
         bytes.extend(self.id.as_bytes());
@@ -101,17 +101,17 @@ mod tests {
             Key::Instant("0001-01-01T00:00:00Z".parse().unwrap()),
             Key::Version(i64::MAX),
         ] {
-            let place = Place {
+            let place = Position {
                 key,
                 id: Uuid::from_u128(7),
             };
-            assert_eq!(Place::decode("after", &place.encode(3), 3), Ok(place));
+            assert_eq!(Position::decode("after", &place.encode(3), 3), Ok(place));
         }
     }
 
     #[test]
     fn what_is_no_cursor_of_this_order_is_refused() {
-        let place = Place {
+        let place = Position {
             key: Key::Text("cash".to_owned()),
             id: Uuid::from_u128(7),
         };
@@ -119,7 +119,7 @@ mod tests {
         let instant = |microseconds: i64| {
             URL_SAFE_NO_PAD.encode([&[3; 17], &[INSTANT][..], &microseconds.to_be_bytes()].concat())
         };
-        let with_nul = Place {
+        let with_nul = Position {
             key: Key::Text("a\0".to_owned()),
             id: place.id,
         }
@@ -134,8 +134,8 @@ mod tests {
             &instant(i64::MAX),
             &with_nul,
         ] {
-            assert!(Place::decode("after", bad, 3).is_err(), "{bad}");
+            assert!(Position::decode("after", bad, 3).is_err(), "{bad}");
         }
-        assert!(Place::decode("after", &cursor, 4).is_err());
+        assert!(Position::decode("after", &cursor, 4).is_err());
     }
 }

@@ -11,7 +11,7 @@ mod cursor;
 
 use super::{Code, InvalidInput};
 pub(super) use cursor::Key;
-pub(super) use cursor::Place;
+pub(super) use cursor::Position;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
@@ -96,8 +96,8 @@ pub(super) struct Keyset<E: EntityTrait> {
 pub(super) struct Window {
     pub(super) count: u64,
     pub(super) backward: bool,
-    pub(super) after: Option<Place>,
-    pub(super) before: Option<Place>,
+    pub(super) after: Option<Position>,
+    pub(super) before: Option<Position>,
 }
 
 impl Window {
@@ -112,7 +112,7 @@ impl Window {
         let place = |field: &str, cursor: &Option<String>| {
             cursor
                 .as_deref()
-                .map(|cursor| Place::decode(field, cursor, tag))
+                .map(|cursor| Position::decode(field, cursor, tag))
                 .transpose()
         };
         let (count, backward) = match (request.first, request.last) {
@@ -183,7 +183,7 @@ where
         }
 
         // What lies at or beyond a cursor is outside of the window on that side.
-        let exists = async |cursor: Option<Place>, following: bool| match cursor {
+        let exists = async |cursor: Option<Position>, following: bool| match cursor {
             Some(place) => {
                 select
                     .clone()
@@ -221,11 +221,11 @@ where
 
     fn cursor(&self, row: &E::Model) -> String {
         let (key, id) = (self.place)(row, self.column);
-        Place { key, id }.encode(self.tag)
+        Position { key, id }.encode(self.tag)
     }
 
     /// The condition that a row follows `place` in the order (or precedes it).
-    fn beyond(&self, place: &Place, following: bool) -> SimpleExpr {
+    fn beyond(&self, place: &Position, following: bool) -> SimpleExpr {
         let row = Expr::tuple([Expr::col(self.column), Expr::col(self.id)]);
         let place = Expr::tuple([Expr::val(place.key.to_value()), Expr::val(place.id)]);
         if following == self.descending {

@@ -6,7 +6,7 @@
 
 mod read;
 
-use super::keyset::{Key, Place, Window};
+use super::keyset::{Key, Position, Window};
 use super::{Edge, InvalidInput, Page, PageRequest, input};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side, account, entry_line};
@@ -126,9 +126,9 @@ impl StatementRequest {
         newest_first: bool,
     ) -> Result<Self, InvalidInput> {
         let window = Window::new(page, TAG)?;
-        let version = |field: &str, place: Option<Place>| match place {
+        let version = |field: &str, place: Option<Position>| match place {
             None => Ok(None),
-            Some(Place {
+            Some(Position {
                 key: Key::Version(version),
                 id,
             }) if id == account.id => Ok(Some(version)),
@@ -246,7 +246,7 @@ impl StatementRequest {
         };
         let edges = lines.into_iter().map(|line| {
             let key = Key::Version(line.version());
-            let place = Place {
+            let place = Position {
                 key,
                 id: self.account_id,
             };

@@ -65,7 +65,7 @@ impl Traces {
             .with_tracked_inactivity(false)
             .with_target(false)
             .with_level(false)
-            .with_filter(told())
+            .with_filter(is_exported_filter())
     }
 
     /// Sends the remaining spans, within three seconds. Blocks the thread meanwhile.
@@ -76,20 +76,20 @@ impl Traces {
     }
 }
 
-/// The filter of [`is_told`]. It is evaluated for every span: with a cached answer, tracing-subscriber can use the answer for an earlier
+/// The filter of [`is_exported`]. It is evaluated for every span: with a cached answer, tracing-subscriber can use the answer for an earlier
 /// line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
-fn told<S>() -> impl Filter<S> {
-    let at_all = |metadata: &'static Metadata<'static>| match is_told(metadata) {
+fn is_exported_filter<S>() -> impl Filter<S> {
+    let at_all = |metadata: &'static Metadata<'static>| match is_exported(metadata) {
         true => Interest::sometimes(),
         false => Interest::never(),
     };
-    DynFilterFn::new(|metadata, _: &_| is_told(metadata))
+    DynFilterFn::new(|metadata, _: &_| is_exported(metadata))
         .with_callsite_filter(at_all)
         .with_max_level_hint(LevelFilter::DEBUG)
 }
 
 /// Whether a span is this program's own. Those of its libraries do not help its operators.
-fn is_told(metadata: &Metadata<'_>) -> bool {
+fn is_exported(metadata: &Metadata<'_>) -> bool {
     let is_of = |name: &str| {
         let rest = metadata.target().strip_prefix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -140,17 +140,20 @@ mod tests {
     #[test]
     fn a_span_is_told_whatever_was_asked_before() {
         let count = Count::default();
-        with_default(registry().with(count.clone().with_filter(told())), || {
-            for _ in 0..3 {
-                // sqlx checks this after each statement.
-                let line = log::Metadata::builder()
-                    .target("sqlx::query")
-                    .level(log::Level::Debug)
-                    .build();
-                get_default(|subscriber| subscriber.enabled(&line.as_trace()));
-                let _ = tracing::info_span!("request");
-            }
-        });
+        with_default(
+            registry().with(count.clone().with_filter(is_exported_filter())),
+            || {
+                for _ in 0..3 {
+                    // sqlx checks this after each statement.
+                    let line = log::Metadata::builder()
+                        .target("sqlx::query")
+                        .level(log::Level::Debug)
+                        .build();
+                    get_default(|subscriber| subscriber.enabled(&line.as_trace()));
+                    let _ = tracing::info_span!("request");
+                }
+            },
+        );
         assert_eq!(count.0.load(Ordering::Relaxed), 3);
     }
 }

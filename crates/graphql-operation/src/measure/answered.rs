@@ -6,8 +6,8 @@ use async_graphql::{
 };
 
 use super::{
+    given_sizes::{self, GivenSizes},
     items::Arguments,
-    said::{self, Said},
     sizes::{self, Sizes},
 };
 use crate::schema::{Schema, TypeId};
@@ -31,7 +31,7 @@ pub(crate) struct List {
 impl<'s> Answered<'s> {
     /// The list at this path of response keys; `None` if the operation has none there.
     pub(crate) fn list(&self, set: &SelectionSet, root: TypeId, keys: &[&str]) -> Option<List> {
-        self.find(set, root, false, &Said::new(), keys)
+        self.find(set, root, false, &GivenSizes::new(), keys)
     }
 
     fn find(
@@ -39,7 +39,7 @@ impl<'s> Answered<'s> {
         set: &SelectionSet,
         parent: TypeId,
         is_page: bool,
-        said: &Said<'s>,
+        given: &GivenSizes<'s>,
         keys: &[&str],
     ) -> Option<List> {
         let (key, rest) = keys.split_first()?;
@@ -49,10 +49,10 @@ impl<'s> Answered<'s> {
                 let field = &field.node;
                 let definition = self.schema.field(parent, &field.name.node)?;
                 if !rest.is_empty() {
-                    let (inside, is_page, said) = self.below(field, parent, said)?;
-                    return self.find(&field.selection_set.node, inside, is_page, &said, rest);
+                    let (inside, is_page, given) = self.below(field, parent, given)?;
+                    return self.find(&field.selection_set.node, inside, is_page, &given, rest);
                 }
-                let (counted, fields) = self.field(field, parent, is_page, said);
+                let (counted, fields) = self.field(field, parent, is_page, given);
                 definition.ty.is_list().then_some(List { counted, fields })
             }
             Selection::InlineFragment(inline) => {
@@ -60,7 +60,7 @@ impl<'s> Answered<'s> {
                 let condition = inline.type_condition.as_ref();
                 let on = condition.and_then(|on| self.schema.find(&on.node.on.node));
                 let on = on.unwrap_or(parent);
-                self.find(&inline.selection_set.node, on, is_page, said, keys)
+                self.find(&inline.selection_set.node, on, is_page, given, keys)
             }
             Selection::Field(_) | Selection::FragmentSpread(_) => None,
         });
@@ -75,8 +75,8 @@ impl<'s> Answered<'s> {
         &self,
         field: &Field,
         parent: TypeId,
-        said: &Said<'s>,
-    ) -> Option<(TypeId, bool, Said<'s>)> {
+        given: &GivenSizes<'s>,
+    ) -> Option<(TypeId, bool, GivenSizes<'s>)> {
         let name = field.name.node.as_str();
         let definition = self.schema.field(parent, name)?;
         let arguments = Arguments::Normalised(&field.arguments);
@@ -84,7 +84,7 @@ impl<'s> Answered<'s> {
         Some((
             definition.ty.base(),
             sizes::is_paged(definition),
-            said::below(said, name, own),
+            given_sizes::below(given, name, own),
         ))
     }
 
@@ -94,16 +94,16 @@ impl<'s> Answered<'s> {
         field: &Field,
         parent: TypeId,
         is_page: bool,
-        said: &Said<'s>,
+        given: &GivenSizes<'s>,
     ) -> (usize, usize) {
         let name = field.name.node.as_str();
         let (Some(definition), Some((inside, below_is_page, below))) = (
             self.schema.field(parent, name),
-            self.below(field, parent, said),
+            self.below(field, parent, given),
         ) else {
             return (1, 0);
         };
-        let items = match said::of(said, name) {
+        let items = match given_sizes::of(given, name) {
             Some(items) => items.with(self.variables),
             None => {
                 let arguments = Arguments::Normalised(&field.arguments);
@@ -116,19 +116,25 @@ impl<'s> Answered<'s> {
         (items, fields)
     }
 
-    fn set(&self, set: &SelectionSet, parent: TypeId, is_page: bool, said: &Said<'s>) -> usize {
+    fn set(
+        &self,
+        set: &SelectionSet,
+        parent: TypeId,
+        is_page: bool,
+        given: &GivenSizes<'s>,
+    ) -> usize {
         let mut total: usize = 0;
         for item in &set.items {
             total = total.saturating_add(match &item.node {
                 Selection::Field(field) => {
-                    let (items, fields) = self.field(&field.node, parent, is_page, said);
+                    let (items, fields) = self.field(&field.node, parent, is_page, given);
                     items.saturating_mul(fields).saturating_add(1)
                 }
                 Selection::InlineFragment(inline) => {
                     let condition = inline.node.type_condition.as_ref();
                     let on = condition.and_then(|on| self.schema.find(&on.node.on.node));
                     let set = &inline.node.selection_set.node;
-                    self.set(set, on.unwrap_or(parent), is_page, said)
+                    self.set(set, on.unwrap_or(parent), is_page, given)
                 }
                 Selection::FragmentSpread(_) => 0,
             });

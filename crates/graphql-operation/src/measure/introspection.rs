@@ -23,7 +23,7 @@ pub(super) struct Introspection<'d> {
 
 /// An item of the schema that introspection can ask about.
 #[derive(Clone, Copy)]
-enum Thing<'d> {
+enum SchemaItem<'d> {
     Schema,
     Type(TypeId),
     /// A list or a non-null.
@@ -34,7 +34,7 @@ enum Thing<'d> {
     Directive(&'d DirectiveDefinition),
 }
 
-impl<'d> Thing<'d> {
+impl<'d> SchemaItem<'d> {
     fn of(ty: &'d Ty) -> Self {
         match ty {
             Ty::Named(id) => Self::Type(*id),
@@ -74,26 +74,26 @@ impl<'d> Introspection<'d> {
     /// The fields below `__schema` or `__type`.
     pub(super) fn count(&mut self, field: &'d Field<'d>, set: &'d SelectionSet<'d>) -> usize {
         if field.name.text == "__schema" {
-            return self.set(set, Thing::Schema);
+            return self.set(set, SchemaItem::Schema);
         }
         let schema = self.schema;
         let named = field.arguments.first().map(|argument| &argument.value.kind);
         match named {
             Some(ValueKind::String(name, _)) => schema
                 .find(name)
-                .map_or(0, |id| self.set(set, Thing::Type(id))),
+                .map_or(0, |id| self.set(set, SchemaItem::Type(id))),
             // A variable can name any type: the one with the longest answer counts.
             _ => {
                 let counts: Vec<_> = schema
                     .types()
-                    .map(|(id, _)| self.set(set, Thing::Type(id)))
+                    .map(|(id, _)| self.set(set, SchemaItem::Type(id)))
                     .collect();
                 counts.into_iter().max().unwrap_or(0)
             }
         }
     }
 
-    fn set(&mut self, set: &'d SelectionSet<'d>, thing: Thing<'d>) -> usize {
+    fn set(&mut self, set: &'d SelectionSet<'d>, thing: SchemaItem<'d>) -> usize {
         if self.looks >= MOST_LOOKS {
             return usize::MAX;
         }
@@ -133,16 +133,18 @@ impl<'d> Introspection<'d> {
     }
 
     /// The items that a field of an item answers with.
-    fn answers(&self, thing: Thing<'d>, field: &str) -> Vec<Thing<'d>> {
+    fn answers(&self, thing: SchemaItem<'d>, field: &str) -> Vec<SchemaItem<'d>> {
         let schema = self.schema;
-        let types = |ids: &[TypeId]| ids.iter().map(|&id| Thing::Type(id)).collect();
+        let types = |ids: &[TypeId]| ids.iter().map(|&id| SchemaItem::Type(id)).collect();
         match (thing, field) {
-            (Thing::Schema, "types") => schema.types().map(|(id, _)| Thing::Type(id)).collect(),
-            (Thing::Schema, "directives") => schema
+            (SchemaItem::Schema, "types") => {
+                schema.types().map(|(id, _)| SchemaItem::Type(id)).collect()
+            }
+            (SchemaItem::Schema, "directives") => schema
                 .directives()
-                .map(|(_, directive)| Thing::Directive(directive))
+                .map(|(_, directive)| SchemaItem::Directive(directive))
                 .collect(),
-            (Thing::Schema, root) => {
+            (SchemaItem::Schema, root) => {
                 use async_graphql::parser::types::OperationType as Root;
                 let root = match root {
                     "queryType" => schema.root(Root::Query),
@@ -150,27 +152,29 @@ impl<'d> Introspection<'d> {
                     "subscriptionType" => schema.root(Root::Subscription),
                     _ => None,
                 };
-                root.map(Thing::Type).into_iter().collect()
+                root.map(SchemaItem::Type).into_iter().collect()
             }
-            (Thing::Type(id), field) => {
+            (SchemaItem::Type(id), field) => {
                 let ty = schema.ty(id);
                 match field {
-                    "fields" => ty.fields.iter().map(Thing::Field).collect(),
+                    "fields" => ty.fields.iter().map(SchemaItem::Field).collect(),
                     "interfaces" => types(&ty.interfaces),
                     "possibleTypes" if ty.kind != Kind::Object => types(&ty.possible),
-                    "enumValues" => vec![Thing::EnumValue; ty.values.len()],
-                    "inputFields" => ty.inputs.iter().map(Thing::Input).collect(),
+                    "enumValues" => vec![SchemaItem::EnumValue; ty.values.len()],
+                    "inputFields" => ty.inputs.iter().map(SchemaItem::Input).collect(),
                     _ => Vec::new(),
                 }
             }
-            (Thing::Wrapped(Ty::List(inner) | Ty::NonNull(inner)), "ofType") => {
-                vec![Thing::of(inner)]
+            (SchemaItem::Wrapped(Ty::List(inner) | Ty::NonNull(inner)), "ofType") => {
+                vec![SchemaItem::of(inner)]
             }
-            (Thing::Field(field), "type") => vec![Thing::of(&field.ty)],
-            (Thing::Field(field), "args") => field.arguments.iter().map(Thing::Input).collect(),
-            (Thing::Input(input), "type") => vec![Thing::of(&input.ty)],
-            (Thing::Directive(directive), "args") => {
-                directive.arguments.iter().map(Thing::Input).collect()
+            (SchemaItem::Field(field), "type") => vec![SchemaItem::of(&field.ty)],
+            (SchemaItem::Field(field), "args") => {
+                field.arguments.iter().map(SchemaItem::Input).collect()
+            }
+            (SchemaItem::Input(input), "type") => vec![SchemaItem::of(&input.ty)],
+            (SchemaItem::Directive(directive), "args") => {
+                directive.arguments.iter().map(SchemaItem::Input).collect()
             }
             _ => Vec::new(),
         }

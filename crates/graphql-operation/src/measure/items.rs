@@ -40,7 +40,7 @@ pub(crate) enum Items {
     Length {
         of: Name,
         /// The path to the list through the input objects of the variable's value. Empty if the value is the list.
-        way: &'static str,
+        path: &'static str,
         times: usize,
         otherwise: usize,
     },
@@ -61,12 +61,12 @@ impl Items {
             }
             Self::Length {
                 of,
-                way,
+                path,
                 times,
                 otherwise,
             } => {
                 let mut value = variables.get(of);
-                for name in steps(way) {
+                for name in steps(path) {
                     value = match value {
                         Some(ConstValue::Object(fields)) => fields.get(name),
                         _ => None,
@@ -100,7 +100,7 @@ enum Argument<'a> {
     Variable {
         name: &'a str,
         /// The rest of the path, inside the variable's value.
-        way: &'static str,
+        path: &'static str,
     },
     List(usize),
     Null,
@@ -109,8 +109,8 @@ enum Argument<'a> {
 
 impl<'a> Arguments<'a> {
     /// The value at the end of a path, which begins with an argument and goes on with fields of input objects.
-    fn find(self, way: &'static str) -> Option<Argument<'a>> {
-        let (first, mut way) = step(way);
+    fn find(self, path: &'static str) -> Option<Argument<'a>> {
+        let (first, mut path) = step(path);
         match self {
             Self::Written(arguments) => {
                 let named = |list: &'a [ast::Argument<'a>], name: &str| {
@@ -118,13 +118,13 @@ impl<'a> Arguments<'a> {
                     argument.map(|argument| &argument.value.kind)
                 };
                 let mut value = named(arguments, first)?;
-                while let (ValueKind::Object(fields), false) = (value, way.is_empty()) {
-                    let (next, rest) = step(way);
+                while let (ValueKind::Object(fields), false) = (value, path.is_empty()) {
+                    let (next, rest) = step(path);
                     value = named(fields, next)?;
-                    way = rest;
+                    path = rest;
                 }
                 Some(match value {
-                    ValueKind::Variable(name) => Argument::Variable { name, way },
+                    ValueKind::Variable(name) => Argument::Variable { name, path },
                     ValueKind::Int(text) => Argument::Number(text.parse().ok()),
                     ValueKind::List(items) => Argument::List(items.len()),
                     ValueKind::Null => Argument::Null,
@@ -134,13 +134,13 @@ impl<'a> Arguments<'a> {
             Self::Normalised(arguments) => {
                 let mut named = arguments.iter();
                 let mut value = &named.find(|(name, _)| name.node == first)?.1.node;
-                while let (EngineValue::Object(fields), false) = (value, way.is_empty()) {
-                    let (next, rest) = step(way);
+                while let (EngineValue::Object(fields), false) = (value, path.is_empty()) {
+                    let (next, rest) = step(path);
                     value = fields.get(next)?;
-                    way = rest;
+                    path = rest;
                 }
                 Some(match value {
-                    EngineValue::Variable(name) => Argument::Variable { name, way },
+                    EngineValue::Variable(name) => Argument::Variable { name, path },
                     EngineValue::Number(number) => Argument::Number(number.as_i64()),
                     EngineValue::List(items) => Argument::List(items.len()),
                     EngineValue::Null => Argument::Null,
@@ -168,22 +168,22 @@ impl<'a> Arguments<'a> {
     pub(super) fn each_of(
         self,
         definitions: &Named<InputDefinition>,
-        way: &'static str,
+        path: &'static str,
         times: usize,
         otherwise: usize,
     ) -> Items {
         let default = || {
-            let value = definitions.get(way)?.default.as_ref()?;
+            let value = definitions.get(path)?.default.as_ref()?;
             match value {
                 ConstValue::List(items) => Some(items.len().saturating_mul(times)),
                 _ => None,
             }
         };
-        match self.find(way) {
+        match self.find(path) {
             Some(Argument::List(items)) => Items::Certain(items.saturating_mul(times)),
-            Some(Argument::Variable { name, way }) => Items::Length {
+            Some(Argument::Variable { name, path }) => Items::Length {
                 of: Name::new(name),
-                way,
+                path,
                 times,
                 // If the variable has no value, the default counts.
                 otherwise: default().map_or(otherwise, |default| default.max(otherwise)),
@@ -203,10 +203,10 @@ pub(super) fn default_number(definitions: &Named<InputDefinition>, name: &str) -
 }
 
 /// The first name of a path, and the rest.
-fn step(way: &'static str) -> (&'static str, &'static str) {
-    way.split_once('.').unwrap_or((way, ""))
+fn step(path: &'static str) -> (&'static str, &'static str) {
+    path.split_once('.').unwrap_or((path, ""))
 }
 
-fn steps(way: &'static str) -> impl Iterator<Item = &'static str> {
-    way.split('.').filter(|name| !name.is_empty())
+fn steps(path: &'static str) -> impl Iterator<Item = &'static str> {
+    path.split('.').filter(|name| !name.is_empty())
 }

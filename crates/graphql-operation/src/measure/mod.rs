@@ -8,16 +8,16 @@
 //! |---|---|
 //! | `sizes` | the sizes of the schema's lists |
 //! | `items` | sizes that arguments give |
-//! | `said` | sizes that a field's arguments give for lists further below it |
+//! | `given_sizes` | sizes that a field's arguments give for lists further below it |
 //! | `introspection` | introspection |
 //! | `measured` | the measure of one operation, before and after its variables are known |
 //! | `answered` | lists of an answer that are longer than usual |
 
 mod answered;
+mod given_sizes;
 mod introspection;
 mod items;
 mod measured;
-mod said;
 mod sizes;
 
 use std::collections::HashMap;
@@ -27,10 +27,10 @@ pub use self::measured::Measure;
 pub(crate) use self::measured::Measured;
 pub use self::sizes::{Size, Sizes};
 use self::{
+    given_sizes::GivenSizes,
     introspection::Introspection,
     items::{Arguments, Items},
     measured::Cost,
-    said::Said,
 };
 use crate::{
     ast::{Document, Field, Operation, Selection, SelectionSet},
@@ -61,7 +61,7 @@ pub(crate) struct Measuring<'d> {
     /// The counts of selection sets, by their number, their type, whether that is a page, and the sizes given around them.
     measured: HashMap<(usize, TypeId, bool, usize), Counts>,
     /// The sizes given around selection sets. The first is empty.
-    said: Vec<Said<'d>>,
+    given_sizes: Vec<GivenSizes<'d>>,
     sums: Vec<Vec<(Items, Cost)>>,
     introspection: Introspection<'d>,
 }
@@ -75,7 +75,7 @@ impl<'d> Measuring<'d> {
             sizes,
             document,
             measured: HashMap::new(),
-            said: vec![Said::new()],
+            given_sizes: vec![GivenSizes::new()],
             sums: Vec::new(),
             introspection: Introspection::new(schema, document, fragments.clone()),
             fragments,
@@ -109,21 +109,21 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// Measures a selection set. `is_page`: whether it is on a page, whose `edges` and `nodes` are already counted. `said`: the sizes given
+    /// Measures a selection set. `is_page`: whether it is on a page, whose `edges` and `nodes` are already counted. `given`: the sizes given
     /// around it.
     fn set(
         &mut self,
         set: &'d SelectionSet<'d>,
         parent: TypeId,
         is_page: bool,
-        said: usize,
+        given: usize,
     ) -> Counts {
         let mut total = Counts::default();
         let mut parts = [const { Vec::new() }; 3];
         for selection in &set.items {
             let (one, directives) = match selection {
                 Selection::Field(field) => {
-                    let counts = self.field(field, parent, is_page, said);
+                    let counts = self.field(field, parent, is_page, given);
                     (counts, &field.directives)
                 }
                 Selection::Inline(inline) => {
@@ -132,12 +132,12 @@ impl<'d> Measuring<'d> {
                         .and_then(|name| self.schema.find(name.text));
                     let on = condition.unwrap_or(parent);
                     (
-                        self.set(&inline.selections, on, is_page, said),
+                        self.set(&inline.selections, on, is_page, given),
                         &inline.directives,
                     )
                 }
                 Selection::Spread(spread) => {
-                    let mut counts = self.fragment(spread.name.text, is_page, said);
+                    let mut counts = self.fragment(spread.name.text, is_page, given);
                     // A spread counts itself, so that fragments that only spread other fragments are not free.
                     counts.cost.certain = counts.cost.certain.saturating_add(1);
                     (counts, &spread.directives)
@@ -222,7 +222,7 @@ impl<'d> Measuring<'d> {
         field: &'d Field<'d>,
         parent: TypeId,
         is_page: bool,
-        said: usize,
+        given: usize,
     ) -> Counts {
         let mut counts = Counts {
             depth: 1,
@@ -245,12 +245,12 @@ impl<'d> Measuring<'d> {
         let (schema, sizes) = (self.schema, self.sizes);
         let name = field.name.text;
         let arguments = Arguments::Written(&field.arguments);
-        let items = match said::of(&self.said[said], name) {
+        let items = match given_sizes::of(&self.given_sizes[given], name) {
             Some(items) => items.clone(),
             None => sizes.items(schema, parent, definition, arguments, is_page),
         };
         let own = sizes.below(schema, parent, definition, arguments);
-        let below = said::below(&self.said[said], name, own);
+        let below = given_sizes::below(&self.given_sizes[given], name, own);
         let below = self.number_of(below);
         let below_is_page = sizes::is_paged(definition);
         let inside = self.set(set, definition.ty.base(), below_is_page, below);
@@ -281,16 +281,16 @@ impl<'d> Measuring<'d> {
         counts
     }
 
-    /// The index in `self.said`. Fields that give the same sizes share an index, and so the counts below them.
-    fn number_of(&mut self, said: Said<'d>) -> usize {
-        let known = self.said.iter().position(|known| *known == said);
+    /// The index in `self.given_sizes`. Fields that give the same sizes share an index, and so the counts below them.
+    fn number_of(&mut self, given: GivenSizes<'d>) -> usize {
+        let known = self.given_sizes.iter().position(|known| *known == given);
         known.unwrap_or_else(|| {
-            self.said.push(said);
-            self.said.len() - 1
+            self.given_sizes.push(given);
+            self.given_sizes.len() - 1
         })
     }
 
-    fn fragment(&mut self, name: &'d str, is_page: bool, said: usize) -> Counts {
+    fn fragment(&mut self, name: &'d str, is_page: bool, given: usize) -> Counts {
         let Some(&number) = self.fragments.get(name) else {
             return Counts::default();
         };
@@ -298,11 +298,11 @@ impl<'d> Measuring<'d> {
         let Some(condition) = self.schema.find(fragment.condition.text) else {
             return Counts::default();
         };
-        let key = (number, condition, is_page, said);
+        let key = (number, condition, is_page, given);
         if let Some(counts) = self.measured.get(&key) {
             return *counts;
         }
-        let mut counts = self.set(&fragment.selections, condition, is_page, said);
+        let mut counts = self.set(&fragment.selections, condition, is_page, given);
         counts.directives = counts.directives.saturating_add(fragment.directives.len());
         self.measured.insert(key, counts);
         counts

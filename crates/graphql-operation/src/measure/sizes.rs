@@ -68,7 +68,7 @@ pub enum Size {
 #[derive(Clone, Debug)]
 struct Below {
     /// The names of the fields that lead to the list.
-    way: Vec<String>,
+    path: Vec<String>,
     size: Size,
 }
 
@@ -111,11 +111,14 @@ impl Sizes {
         }
         let mut names = field.split('.');
         let (ty, first) = (names.next(), names.next());
-        let way: Vec<_> = names.map(str::to_owned).collect();
+        let path: Vec<_> = names.map(str::to_owned).collect();
         match (ty, first) {
-            (Some(ty), Some(first)) if !way.is_empty() => {
+            (Some(ty), Some(first)) if !path.is_empty() => {
                 let key = format!("{ty}.{first}");
-                self.below.entry(key).or_default().push(Below { way, size });
+                self.below
+                    .entry(key)
+                    .or_default()
+                    .push(Below { path, size });
             }
             _ => {
                 self.lists.insert(field, size);
@@ -183,7 +186,7 @@ impl Sizes {
         arguments: Arguments<'_>,
         is_page: bool,
     ) -> Items {
-        if let Some(size) = self.told(schema, parent, definition) {
+        if let Some(size) = self.set_size(schema, parent, definition) {
             return self.of(size, definition, arguments);
         }
         if is_paged(definition) {
@@ -212,7 +215,12 @@ impl Sizes {
     }
 
     /// The size that is set for a field. A field of an interface or a union without one has the largest that is set for one of its objects.
-    fn told(&self, schema: &Schema, parent: TypeId, definition: &FieldDefinition) -> Option<Size> {
+    fn set_size(
+        &self,
+        schema: &Schema,
+        parent: TypeId,
+        definition: &FieldDefinition,
+    ) -> Option<Size> {
         if self.lists.is_empty() {
             return None;
         }
@@ -248,7 +256,7 @@ impl Sizes {
         let told = self.below.get(&key).into_iter().flatten();
         told.map(|below| {
             let items = self.of(below.size, definition, arguments);
-            (below.way.as_slice(), items)
+            (below.path.as_slice(), items)
         })
         .collect()
     }

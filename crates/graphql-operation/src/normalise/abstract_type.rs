@@ -8,7 +8,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use async_graphql::{Name, Positioned, parser::types};
 
-use super::normalising::{Items, Normalising, Unwritten, positioned};
+use super::normalising::{Items, Normalising, NotNormalised, positioned};
 use crate::{
     ast::{Field, Selection, SelectionSet},
     error::Pos,
@@ -78,7 +78,7 @@ impl<'d> Normalising<'d> {
         &mut self,
         sets: &[&'d SelectionSet<'d>],
         parent: TypeId,
-    ) -> Result<Items, Unwritten> {
+    ) -> Result<Items, NotNormalised> {
         let everything: Objects = Rc::new(self.schema.ty(parent).possible.clone());
         let mut collected = Collected::default();
         for set in sets {
@@ -241,7 +241,7 @@ impl<'d> Normalising<'d> {
     }
 
     /// Writes fields in order. Fields with one type condition share a fragment, if no field between them is for the same objects.
-    fn write(&mut self, placed: Vec<Placed<'d>>, parent: TypeId) -> Result<Items, Unwritten> {
+    fn write(&mut self, placed: Vec<Placed<'d>>, parent: TypeId) -> Result<Items, NotNormalised> {
         let mut written: Vec<(On, Pos, Items)> = Vec::new();
         for one in placed {
             let on = match one.on {

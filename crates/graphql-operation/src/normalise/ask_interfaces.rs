@@ -10,7 +10,7 @@ use async_graphql_value::Value as Argument;
 
 use super::{
     interfaces::InterfacesField,
-    normalising::{Groups, Items, Normalising, Unwritten},
+    normalising::{Groups, Items, Normalising, NotNormalised},
 };
 use crate::{
     ast,
@@ -27,7 +27,7 @@ impl<'d> Normalising<'d> {
         groups: &Groups<'d>,
         parent: TypeId,
         items: &mut Items,
-    ) -> Result<(), Unwritten> {
+    ) -> Result<(), NotNormalised> {
         for group in &groups.list {
             let field = group[0];
             if field.name.text != "interfaces" {
@@ -53,7 +53,7 @@ impl<'d> Normalising<'d> {
                 implemented.push((interface, key));
             }
             self.asked.push(InterfacesField {
-                way: self.way.iter().map(Name::new).collect(),
+                path: self.path.iter().map(Name::new).collect(),
                 interfaces: Name::new(field.response_key()),
                 name,
                 implemented,
@@ -69,7 +69,7 @@ impl<'d> Normalising<'d> {
         sets: &[&'d ast::SelectionSet<'d>],
         parent: TypeId,
         at: &types::Field,
-    ) -> Result<(Name, Positioned<Selection>), Unwritten> {
+    ) -> Result<(Name, Positioned<Selection>), NotNormalised> {
         let position = &at.name;
         let argument = Argument::String(self.schema.ty(interface).name.to_string());
         let mut asked = types::Field {
@@ -79,9 +79,9 @@ impl<'d> Normalising<'d> {
         };
         let (key, _) = self.beside(&asked);
         let there = vec![Cow::Owned(key.to_string())];
-        let here = std::mem::replace(&mut self.way, there);
+        let here = std::mem::replace(&mut self.path, there);
         let items = self.sets(sets, parent)?;
-        self.way = here;
+        self.path = here;
         asked.alias = Some(position.position_node(key.clone()));
         asked.selection_set = position.position_node(types::SelectionSet { items });
         let item = Selection::Field(position.position_node(asked));

@@ -13,7 +13,7 @@ use crate::schema::{Kind, Schema, TypeId};
 #[derive(Debug)]
 pub(crate) struct InterfacesField {
     /// The response keys of the path to the type.
-    pub(super) way: Vec<Name>,
+    pub(super) path: Vec<Name>,
     /// The response key of its `interfaces`.
     pub(super) interfaces: Name,
     /// The response key of the type's name, an additional field.
@@ -34,7 +34,7 @@ pub(crate) fn complete(response: &mut Response, schema: &Schema, asked: &[Interf
             .iter()
             .filter_map(|(interface, key)| Some((*interface, root.shift_remove(key)?)))
             .collect();
-        each(&mut response.data, &one.way, &mut |ty| {
+        each(&mut response.data, &one.path, &mut |ty| {
             of_type(ty, schema, one, &implemented);
         });
     }
@@ -64,9 +64,9 @@ fn of_type(
 }
 
 /// Calls `work` with each value at a path of response keys, through lists.
-fn each(value: &mut Value, way: &[Name], work: &mut impl FnMut(&mut Value)) {
-    match (value, way) {
-        (Value::List(items), _) => items.iter_mut().for_each(|item| each(item, way, work)),
+fn each(value: &mut Value, path: &[Name], work: &mut impl FnMut(&mut Value)) {
+    match (value, path) {
+        (Value::List(items), _) => items.iter_mut().for_each(|item| each(item, path, work)),
         (value, []) => work(value),
         (Value::Object(fields), [key, further @ ..]) => {
             if let Some(value) = fields.get_mut(key) {

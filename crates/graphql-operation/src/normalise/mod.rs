@@ -22,7 +22,7 @@ use async_graphql::{
 
 use self::normalising::{Items, Normalising, positioned};
 pub(crate) use self::{
-    conditions::conditions, interfaces::complete, normalising::Unwritten, template::Template,
+    conditions::conditions, interfaces::complete, normalising::NotNormalised, template::Template,
 };
 use crate::{
     ast::{Document, Operation},
@@ -35,7 +35,7 @@ pub(crate) fn normalise<'d>(
     document: &'d Document<'d>,
     operation: &'d Operation<'d>,
     conditions: &'d HashMap<Name, bool>,
-) -> Result<Template, Unwritten> {
+) -> Result<Template, NotNormalised> {
     let fragments = document.fragments.iter();
     let mut normalising = Normalising {
         schema,
@@ -46,7 +46,7 @@ pub(crate) fn normalise<'d>(
         used: HashSet::new(),
         optional: Vec::new(),
         not_null: Vec::new(),
-        way: Vec::new(),
+        path: Vec::new(),
         beside_prefix: None,
         beside_root: Items::new(),
         asked: Vec::new(),
@@ -62,7 +62,7 @@ pub(crate) fn normalise<'d>(
         }
     }
     let Some(root) = schema.root(operation.kind) else {
-        return Err(Unwritten::TooLarge);
+        return Err(NotNormalised::TooLarge);
     };
     let items = normalising.sets(&[&operation.selections], root)?;
     let mut selection_set = positioned(operation.selections.pos, types::SelectionSet { items });

@@ -19,7 +19,7 @@ const MOST_FIELDS: usize = 200_000;
 
 /// Why an operation cannot be normalised.
 #[derive(Debug)]
-pub(crate) enum Unwritten {
+pub(crate) enum NotNormalised {
     /// It has too many fields.
     TooLarge,
     /// It selects `__schema` or `__type` below the root. The engine answers these only at the root, and null elsewhere.
@@ -37,7 +37,7 @@ pub(super) struct Normalising<'d> {
     pub(super) optional: Vec<Name>,
     pub(super) not_null: Vec<(Name, Pos)>,
     /// The response keys of the path to the current selections.
-    pub(super) way: Vec<Cow<'d, str>>,
+    pub(super) path: Vec<Cow<'d, str>>,
     /// The prefix of the response keys of additional fields, once there is one.
     pub(super) beside_prefix: Option<String>,
     /// Additional fields for the root.
@@ -56,7 +56,7 @@ impl<'d> Normalising<'d> {
         &mut self,
         sets: &[&'d SelectionSet<'d>],
         parent: TypeId,
-    ) -> Result<Items, Unwritten> {
+    ) -> Result<Items, NotNormalised> {
         if sets.is_empty() {
             return Ok(Vec::new());
         }
@@ -139,10 +139,10 @@ impl<'d> Normalising<'d> {
         &mut self,
         group: &[&'d Field<'d>],
         parent: TypeId,
-    ) -> Result<Positioned<types::Selection>, Unwritten> {
+    ) -> Result<Positioned<types::Selection>, NotNormalised> {
         self.fields += 1;
         if self.fields > MOST_FIELDS {
-            return Err(Unwritten::TooLarge);
+            return Err(NotNormalised::TooLarge);
         }
         let field = group[0];
         let definition = self.schema.field(parent, field.name.text);
@@ -152,12 +152,15 @@ impl<'d> Normalising<'d> {
                     .iter()
                     .filter_map(|one| one.selections.as_ref())
                     .collect();
-                if matches!(field.name.text, "__schema" | "__type") && !self.way.is_empty() {
-                    return Err(Unwritten::NotAtTop(field.name.text.to_owned(), field.pos));
+                if matches!(field.name.text, "__schema" | "__type") && !self.path.is_empty() {
+                    return Err(NotNormalised::NotAtTop(
+                        field.name.text.to_owned(),
+                        field.pos,
+                    ));
                 }
-                self.way.push(Cow::Borrowed(field.response_key()));
+                self.path.push(Cow::Borrowed(field.response_key()));
                 let items = self.sets(&sets, definition.ty.base())?;
-                self.way.pop();
+                self.path.pop();
                 (
                     self.arguments(&field.arguments, &definition.arguments),
                     items,

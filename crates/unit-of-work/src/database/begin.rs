@@ -10,24 +10,25 @@ use crate::Access;
 #[derive(Clone, Debug)]
 pub(crate) struct Begin {
     pub(crate) access: Access,
-    /// Stricter than the session's own, where the operation asks for it.
+    /// The isolation level, if the operation asks for a stricter one than the session's.
     pub(crate) isolation: Option<IsolationLevel>,
-    /// Shorter than the session's own, where the operation's deadline is.
+    /// The statement time-out, if the operation's deadline is shorter than the session's.
     pub(crate) statement_timeout: Option<Duration>,
-    /// The same for the time between two statements: a server that hears nothing more ends the transaction, and lets its locks
-    /// go.
+    /// As `statement_timeout`, for the time between two statements. A server that hears nothing for longer ends the transaction and
+    /// releases its locks.
     pub(crate) idle_timeout: Option<Duration>,
-    /// Values that hold for this transaction alone.
+    /// Settings that hold only for this transaction.
     pub(crate) settings: SessionSettings,
-    /// Whether to ask for what the transaction is known by, so that the outcome of a lost COMMIT can be asked for.
+    /// Whether to ask for the transaction's id, with which the outcome of a lost COMMIT can be found out.
     pub(crate) identify: bool,
 }
 
-/// Settings of PostgreSQL that hold for one operation's transaction alone (`set_config(name, value, true)`): a tenant or a
-/// viewer for row-level security, or `role`. Put them into a request's data.
+/// Settings of PostgreSQL for the transaction of one operation (`set_config(name, value, true)`): a tenant or a viewer for row-level
+/// security, or
+/// `role`. Put them into a request's data.
 ///
-/// They travel with BEGIN, so they cost no round trip, and they are gone when the transaction ends. On SQLite, which has
-/// none, an operation with settings is refused at its first statement: what guards data must not be dropped silently.
+/// They travel with BEGIN, so they cost no round trip, and end with the transaction. SQLite has no settings: there, an operation with
+/// settings is refused at its first statement, since a protection must not be dropped silently.
 ///
 /// ```
 /// let settings = unit_of_work::SessionSettings::new().set("app.tenant", "42");
@@ -63,7 +64,7 @@ impl SessionSettings {
 }
 
 impl Begin {
-    /// Whether one statement without a transaction would run on the same terms. It is never idle in a transaction.
+    /// Whether one statement without a transaction would run in the same way. Such a statement needs no `idle_timeout`.
     pub(crate) fn is_plain(&self) -> bool {
         self.isolation.is_none()
             && self.statement_timeout.is_none()

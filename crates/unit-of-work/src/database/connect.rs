@@ -1,4 +1,4 @@
-//! The first connections to a database, made as its pools would: they say at once what is wrong.
+//! The first connections to a database. They are made as the pools make them, so that errors show at once.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub(super) fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits 
     }
 }
 
-/// Makes a connection as a pool would, and closes it in order.
+/// Makes a connection as a pool would, and closes it properly.
 pub(super) async fn first_connection<E: Engine>(
     options: &OptionsOf<E>,
     asked: &E::Asked,
@@ -35,7 +35,7 @@ pub(super) async fn first_connection<E: Engine>(
                 Some(SessionError::TakesNoWrites(_))
             ) =>
         {
-            // The server can answer queries, and another one that takes writes may take over.
+            // The server can still answer queries, and a server that takes writes may take over.
             tracing::warn!(%error, "mutations will fail until that changes");
         }
         proven => proven?,

@@ -1,8 +1,8 @@
 //! One database connection, taken from its pool for one unit: the layer beneath SeaORM's `ConnectionTrait`.
 //!
-//! It exists beside SeaORM's `DatabaseTransaction` for three reasons. Waiting for a connection and beginning are
-//! separate steps (the first may be cancelled, the second must not be). A connection whose state is in doubt is closed
-//! instead of reused. And the crate's public face never shows what lies beneath, so that it can change.
+//! It replaces SeaORM's `DatabaseTransaction` for three reasons. Waiting for a connection and beginning a transaction are separate steps:
+//! the first may be cancelled, the second must not be. A connection whose state is in doubt is closed instead of reused. And the public API
+//! does not show what is below it, so that can change.
 
 use std::sync::Arc;
 
@@ -27,18 +27,18 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Connection {
     lease: AnyLease,
-    /// Whether a statement is under way. It stays so when the statement's future is dropped: the server is still at it.
+    /// Whether a statement is under way. It stays set if the statement's future is dropped, since the server still runs it.
     is_busy: bool,
-    /// Where what is done is written, if anybody looks.
+    /// The timeline to write to, if there is one.
     timeline: Option<Arc<Timeline>>,
-    /// The units that are done on this transaction, and wait for its COMMIT. After `lease`: they hear that they are undone when
-    /// the connection is closed.
+    /// The units that are done on this transaction, and wait for its COMMIT. Declared after `lease`, so that the connection is closed
+    /// before they are told that they are undone.
     group: Option<Arc<Group>>,
-    /// Whether the savepoint of the unit that joined last is there.
+    /// Whether the savepoint of the last unit that joined is open.
     has_member: bool,
 }
 
-/// Makes a type that has `statement` and `backend` one that SeaORM sends statements through.
+/// Implements `ConnectionTrait` for a type with the methods `statement` and `backend`.
 macro_rules! lend_as_connection_trait {
     ($type:ty) => {
         #[async_trait::async_trait]
@@ -98,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// From here on, writes what it does into a timeline.
+    /// Writes further steps to a timeline.
     pub(crate) fn watched(self, timeline: Option<Arc<Timeline>>) -> Self {
         Self { timeline, ..self }
     }
@@ -112,10 +112,10 @@ impl Connection {
         under_way.traced(telemetry::step_span(step, backend, sql))
     }
 
-    /// Begins the transaction, with all that goes with it, in one round trip.
+    /// Begins the transaction, with its settings, in one round trip.
     ///
     /// # Cancel safety
-    /// **Not** cancel safe: a BEGIN that is dropped half way leaves a transaction that the pool does not know of
+    /// **Not** cancel safe: a BEGIN that is dropped half way leaves a transaction that the pool does not know about
     /// (<https://github.com/launchbadge/sqlx/issues/4393>). Run it in a task of its own.
     pub(crate) async fn begin(&mut self, begin: &Begin) -> Result<(), DbErr> {
         let step = self.step(Step::Begin, None);
@@ -125,13 +125,13 @@ impl Connection {
         step.ended(done, FailureKind::of)
     }
 
-    /// Readies the connection for one statement without a transaction.
+    /// Prepares the connection for one statement without a transaction.
     pub(crate) fn begin_without_transaction(&mut self) {
         on_engine!(AnyLease, &mut self.lease, lease => lease.connection.in_doubt(true));
     }
 
-    /// What a statement was answered. A writer that is told that it only reads is on a server that has become a standby, or was
-    /// opened when the file could not be written: SQLite then opens it to read alone.
+    /// Checks the answer to a statement. If a writer is told that it is read-only, its server has become a standby, or SQLite's file was
+    /// not writable when the connection was opened. Then the connection must not be used again.
     fn heard<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
         on_engine!(AnyLease, &mut self.lease, lease => {
             if lease.access == Access::ReadWrite
@@ -144,12 +144,12 @@ impl Connection {
         answer
     }
 
-    /// The one statement has been answered, with success or not: the connection can go back.
+    /// The one statement has been answered, with success or not: returns the connection to its pool.
     pub(crate) fn end_without_transaction(mut self) {
         on_engine!(AnyLease, &mut self.lease, lease => lease.connection.in_doubt(false));
     }
 
-    /// What the server knows the transaction by, where it can be asked for it later.
+    /// The server's id of the transaction, if the server can be asked about it later.
     pub(crate) fn identity(&self) -> Option<Identity> {
         on_engine!(AnyLease, &self.lease, lease => lease.identity.clone())
     }
@@ -158,17 +158,17 @@ impl Connection {
         on_engine!(AnyLease, &self.lease, lease => lease.connection.peer().clone().into())
     }
 
-    /// The table that COMMIT can put a marker into.
+    /// The table of markers that COMMIT can use, if there is one.
     pub(crate) fn markers(&self) -> Option<&str> {
         on_engine!(AnyLease, &self.lease, lease => markers_of(lease))
     }
 
-    /// Whether a statement was abandoned that the server may still be at.
+    /// Whether the server may still be running an abandoned statement.
     pub(crate) fn is_busy(&self) -> bool {
         self.is_busy
     }
 
-    /// Waits until the other end has nothing left to do.
+    /// Waits until the server has finished what it is doing for this connection.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -176,8 +176,7 @@ impl Connection {
         on_engine!(AnyLease, &mut self.lease, lease => lease.end_abandoned().await)
     }
 
-    /// Refuses a statement that would take the transaction out of the unit's hands, and remembers one that leaves
-    /// something on the session.
+    /// Refuses a statement that would end or change the transaction, and remembers one that changes the session.
     fn admit(&mut self, text: &str) -> Result<(), DbErr> {
         let dialect = on_engine!(AnyLease, &self.lease, lease => dialect_of(lease));
         match sql::effect(text, dialect) {
@@ -213,18 +212,18 @@ impl Connection {
         step.ended(done, FailureKind::of)
     }
 
-    /// Whether another unit may go on with the transaction: nothing of this one's would stay on the session.
+    /// Whether another unit may continue the transaction: this one has not changed the session.
     pub(crate) fn can_be_shared(&self) -> bool {
         let is_changed = on_engine!(AnyLease, &self.lease, lease => lease.connection.is_changed());
         !is_changed && !self.is_busy
     }
 
-    /// Says who shares the transaction.
+    /// Sets the group that shares the transaction.
     pub(crate) fn is_shared_by(&mut self, group: Arc<Group>) {
         self.group = Some(group);
     }
 
-    /// Who shares the transaction.
+    /// The group that shares the transaction.
     pub(crate) fn group(&self) -> Option<&Arc<Group>> {
         self.group.as_ref()
     }
@@ -233,7 +232,7 @@ impl Connection {
         self.group.take()
     }
 
-    /// Opens the savepoint of a unit that joins, and keeps what the one before it did.
+    /// Opens the savepoint of a unit that joins the group, and keeps what the unit before it did.
     ///
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
@@ -247,7 +246,7 @@ impl Connection {
         self.control(sql).await
     }
 
-    /// Undoes what the unit did that joined last.
+    /// Undoes what the last unit that joined did.
     ///
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
@@ -294,7 +293,7 @@ impl Connection {
         step.ended(done, FailureKind::of)
     }
 
-    /// Commits, with the marker in the same flight.
+    /// Commits, with the marker in the same round trip.
     ///
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
@@ -324,10 +323,10 @@ impl Connection {
         step.ended(done, FailureKind::of_driver)
     }
 
-    /// Closes the connection without a word to the server, which rolls back what was open on it. For a connection
-    /// whose state is in doubt: it must not be used again.
+    /// Closes the connection without a message to the server, which rolls back the open transaction. For a connection whose state is in
+    /// doubt, and which must not be used again.
     ///
-    /// A server that does not notice goes on: [`Connection::peer`] is whom to stop.
+    /// A server that does not notice goes on; it can be stopped by [`Connection::peer`].
     pub(crate) fn close_hard(self) {
         self.step(Step::Close, None).done();
         on_engine!(AnyLease, self.lease, lease => lease.close_hard());

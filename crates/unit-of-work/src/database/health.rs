@@ -1,4 +1,4 @@
-//! What units have learnt about the database that matters beyond them (it is full, it is damaged): for health checks.
+//! What units have found out about the database, for health checks: that it is full or damaged.
 
 use std::{
     sync::{
@@ -13,18 +13,18 @@ use tokio::time::Instant;
 
 use crate::FailureKind;
 
-/// How long the database counts as full after a write found no room, where no small write can try it out.
+/// How long the database counts as full after a write found no room, on an engine where no small write can test it.
 const COUNTS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Whether the last write found no room. An atomic beside the lock, so that COMMIT takes no lock.
+    /// Whether the last write found no room. It is an atomic, so that COMMIT takes no lock.
     is_full: AtomicBool,
     full_since: Mutex<Option<Instant>>,
     is_damaged: AtomicBool,
 }
 
-/// An operation has met damage in the database's files.
+/// An operation found damage in the database's files.
 #[derive(Debug, Error)]
 #[error("an operation has met damage in the database's files, since the server was started")]
 pub(crate) struct Damaged;
@@ -42,7 +42,7 @@ impl Damaged {
 }
 
 impl Health {
-    /// A statement or a COMMIT failed; `writes` says whether its unit may write.
+    /// Notes that a statement or a COMMIT failed. `writes`: whether its unit may write.
     pub(crate) fn failed(&self, kind: FailureKind, writes: bool) {
         match kind {
             FailureKind::Full if writes => {
@@ -58,7 +58,7 @@ impl Health {
         }
     }
 
-    /// A COMMIT has succeeded: there is room.
+    /// Notes that a COMMIT succeeded, so there is room.
     pub(crate) fn committed(&self) {
         if self.is_full() && self.is_full.swap(false, Ordering::Relaxed) {
             tracing::warn!("the database has room again");
@@ -78,7 +78,7 @@ impl Health {
                 .is_some_and(|since| since.elapsed() < COUNTS)
     }
 
-    /// Whether anything damaged was read since the database was connected to.
+    /// Checks whether damage was found since the database was connected to.
     ///
     /// # Errors
     /// [`Damaged`].

@@ -1,4 +1,4 @@
-//! A connection out of its pool, for one unit, and the statements that are sent on it as SeaORM writes them.
+//! A connection that one unit has taken from its pool, and the statements that SeaORM sends on it.
 
 use sea_orm::{DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
@@ -12,14 +12,14 @@ use crate::{
     },
 };
 
-/// A connection out of its pool. It is in doubt from BEGIN until its transaction has ended, for certain.
+/// A connection taken from its pool. It is in doubt from BEGIN until its transaction has certainly ended.
 #[derive(Debug)]
 pub(crate) struct Lease<E: Engine> {
     pub(super) connection: Pooled<E>,
-    /// Whether there is a transaction, or may be.
+    /// Whether a transaction is, or may be, open.
     pub(super) has_begun: bool,
     pub(super) access: Access,
-    /// What the transaction is known by, where it can be asked for later.
+    /// The transaction's identity, if it can be asked about later.
     pub(super) identity: Option<Identity>,
 }
 
@@ -33,19 +33,19 @@ impl<E: Engine> Lease<E> {
         }
     }
 
-    /// Says that BEGIN is sent: from here on there may be a transaction.
+    /// Notes that BEGIN is sent: from now on a transaction may be open.
     pub(super) fn begins(&mut self, access: Access) {
         self.connection.in_doubt(true);
         self.has_begun = true;
         self.access = access;
     }
 
-    /// Says that the transaction has ended, for certain.
+    /// Notes that the transaction has certainly ended.
     pub(super) fn has_ended(&mut self) {
         self.connection.in_doubt(false);
     }
 
-    /// Waits until the statement that was abandoned has ended.
+    /// Waits until the abandoned statement has ended.
     pub(super) async fn end_abandoned(&mut self) -> Result<(), sqlx::Error> {
         sqlx::Connection::ping(&mut *self.connection).await?;
         self.connection.in_doubt(false);

@@ -1,14 +1,14 @@
-//! The database that units are begun on: a writer for mutations, and a reader for everything else.
+//! The database that units are begun on: writer connections for mutations, and reader connections for everything else.
 //!
-//! Isolation and access mode are properties of the *sessions*, set when a connection is made, so that they cost an
-//! operation no statement, and each new connection proves that it has them (`engine/…/session`):
+//! Isolation and access mode are properties of the *sessions*. They are set when a connection is made, so that they cost an operation no
+//! statement, and checked once on each new connection (`engine/…/session`):
 //!
 //! | engine | writer | reader |
 //! |---|---|---|
 //! | PostgreSQL | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
 //! | SQLite | one connection, `BEGIN IMMEDIATE` | connections opened read-only on the WAL: one snapshot per unit |
 //!
-//! What the engines do differently is in [`engine`], and nothing outside of it asks which one it is.
+//! All differences between engines are in [`engine`]. Nothing outside of it asks which engine it is.
 
 pub(crate) mod begin;
 pub(crate) mod checkpoint;
@@ -64,9 +64,9 @@ pub struct Database {
 struct Inner {
     opened: Opened,
     options: DatabaseOptions,
-    /// What units have found out about it.
+    /// What units have found out about the database.
     health: Health,
-    /// Units that are being finished, and effects.
+    /// Tasks that finish units, and effects.
     tasks: TaskTracker,
     /// Look-ups that operations share.
     look_ups: LookUps,
@@ -77,11 +77,10 @@ struct Inner {
 }
 
 impl Database {
-    /// Connects to `postgres://…` or `sqlite://path?mode=rwc`, and fails at once where that cannot work.
+    /// Connects to `postgres://…` or `sqlite://path?mode=rwc`. Fails at once if that cannot work.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL is not understood, or when the first connection cannot be made in
-    /// [`DatabaseOptions::connect_timeout`].
+    /// [`ConnectError`] if the URL is wrong, or the first connection cannot be made within [`DatabaseOptions::connect_timeout`].
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
         let opened = Opened::open(url, &options).await?;
         let inner = Arc::new(Inner {
@@ -102,12 +101,12 @@ impl Database {
         self.inner.opened.backend()
     }
 
-    /// The settings of a PostgreSQL server that weaken what COMMIT promises, and that no session can change: `fsync` and
-    /// `full_page_writes`, where they are off. With one of them, a commit that was acknowledged can be lost when the server's machine
-    /// fails. A server should ask once when it starts, and say so in its log. None on SQLite.
+    /// Settings of a PostgreSQL server under which an acknowledged COMMIT can be lost when the server's machine fails, and which no session
+    /// can change:
+    /// `fsync` and `full_page_writes`, if they are off. Ask once at start-up, and log a warning. Always empty on SQLite.
     ///
     /// # Errors
-    /// When the database fails.
+    /// If the database fails.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -115,11 +114,11 @@ impl Database {
         on_engine!(Opened, &self.inner.opened, open => open.weaknesses(self).await)
     }
 
-    /// Waits for units that are being finished and for effects, those that outlast their response too; then closes both
-    /// pools: waits for connections that are in use, refuses new units.
+    /// Waits for units that are being finished and for effects, including those that outlive their response. Then refuses new units, waits
+    /// for the connections in use, and closes both pools.
     ///
     /// # Cancel safety
-    /// Cancel safe: what has not ended goes on.
+    /// Cancel safe. If it is dropped, whatever it waited for goes on.
     pub async fn close(&self) {
         self.inner.closing.cancel();
         self.inner.tasks.close();
@@ -127,16 +126,16 @@ impl Database {
         for access in [Access::ReadOnly, Access::ReadWrite] {
             on_engine!(Opened, &self.inner.opened, open => open.pool(access).close().await);
         }
-        // The effects of those that were in use.
+        // The effects of units whose connections were in use.
         self.inner.tasks.wait().await;
         on_engine!(Opened, &self.inner.opened, open => open.close().await);
     }
 
-    /// Takes a connection for `access` from its pool; nothing is begun on it yet. A database that cannot be reached is
-    /// waited for until `deadline`.
+    /// Takes a connection for `access` from its pool, without beginning a transaction. If the database cannot be reached, waits until
+    /// `deadline`.
     ///
     /// # Cancel safety
-    /// Cancel safe: a connection that was on its way goes back to the pool.
+    /// Cancel safe: a connection that was being taken goes back to the pool.
     pub(crate) async fn acquire(
         &self,
         access: Access,
@@ -148,12 +147,12 @@ impl Database {
         })
     }
 
-    /// Looks once more between COMMIT and its answer: whether what was committed is in the files that the paths lead to.
+    /// Checks, between COMMIT and its answer, whether the committed data is in the files at the paths.
     pub(crate) fn is_committed_where_it_should_be(&self) -> bool {
         on_engine!(Opened, &self.inner.opened, open => open.is_committed_where_it_should_be(self))
     }
 
-    /// Checks now what is otherwise checked at COMMIT: what COMMIT would answer.
+    /// Checks deferred constraints now, with the result that COMMIT would have.
     pub(crate) async fn check_deferred(
         &self,
         unit: &UnitOfWork,
@@ -166,7 +165,7 @@ impl Database {
         on_engine!(Opened, &self.inner.opened, open => open.pool(access).is_out_of_reach())
     }
 
-    /// What the engine has to be asked.
+    /// The open database of its engine.
     pub(crate) fn opened(&self) -> &Opened {
         &self.inner.opened
     }
@@ -175,7 +174,7 @@ impl Database {
         &self.inner.health
     }
 
-    /// The isolation level that a unit has by itself.
+    /// The default isolation level of a unit.
     pub(crate) fn isolation(&self, access: Access) -> IsolationLevel {
         let options = &self.inner.options;
         on_engine!(Opened, &self.inner.opened, open => open.isolation(access, options))
@@ -185,13 +184,13 @@ impl Database {
         self.inner.options.statement_timeout
     }
 
-    /// The longest that PostgreSQL waits for the next statement of a transaction.
+    /// How long PostgreSQL waits for the next statement of a transaction, at most.
     pub(crate) fn idle_in_transaction_timeout(&self) -> Duration {
         self.inner.options.idle_in_transaction_timeout
     }
 
-    /// Closes a connection whose state is in doubt and on which no COMMIT was sent, and has its backend ended: the server may
-    /// not notice for long that nobody is there any more, and holds the locks until then.
+    /// Closes a connection whose state is in doubt and on which no COMMIT was sent, and ends its backend. Otherwise the server might hold
+    /// its locks for long, until it notices that the connection is gone.
     pub(crate) fn give_up(&self, connection: Connection) {
         let peer = connection.peer();
         connection.close_hard();
@@ -231,7 +230,7 @@ impl Database {
         &self.inner.waiting
     }
 
-    /// What [`Database::close`] waits for.
+    /// The tasks that [`Database::close`] waits for.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }

@@ -1,4 +1,4 @@
-//! How a database is connected to.
+//! The options of a database's connections.
 
 use std::time::Duration;
 
@@ -19,34 +19,35 @@ use crate::setters::setters;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DatabaseOptions {
-    /// The most connections of each pool, a reader's and a writer's. SQLite's writer is always one. On PostgreSQL up to two more
-    /// are made, to stop what hangs on the others. Default: 16.
+    /// The most connections of each pool, readers and writers. SQLite always has one writer. On PostgreSQL, up to two more are made, to
+    /// stop statements that hang. Default: 16.
     pub max_connections: u32,
-    /// How long an operation may wait for others to give a connection back before it fails (`OVERLOADED`). For a database
-    /// that cannot be reached it waits until its deadline, and only without one this long. Default: 5 seconds.
+    /// How long an operation waits for a connection that others are using before it fails (`OVERLOADED`). For a database that cannot be
+    /// reached, it waits until its deadline, or this long if it has none. Default: 5 seconds.
     pub acquire_timeout: Duration,
-    /// How long one connection may take to be made; the first, in [`Database::connect`](crate::Database::connect), is tried once. Default: 10 seconds.
+    /// How long it may take to make one connection. The first one, in [`Database::connect`](crate::Database::connect), is tried once.
+    /// Default: 10 seconds.
     pub connect_timeout: Duration,
     /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
     pub statement_timeout: Duration,
-    /// PostgreSQL's `idle_in_transaction_session_timeout`: the server itself ends a transaction of which it hears nothing more.
-    /// Shorter for an operation whose deadline is. Default: 30 seconds.
+    /// PostgreSQL's `idle_in_transaction_session_timeout`: the server itself ends a transaction whose client has gone silent. An operation
+    /// with a shorter deadline has a shorter time-out. Default: 30 seconds.
     pub idle_in_transaction_timeout: Duration,
-    /// SQLite's `busy_timeout`: how long to wait for another *process* that writes. Default: 5 seconds.
+    /// SQLite's `busy_timeout`: how long to wait while another *process* writes. Default: 5 seconds.
     pub busy_timeout: Duration,
-    /// The longest that a ROLLBACK may take, and how long past the operation's deadline a COMMIT is waited for and, where it is
-    /// not answered, its outcome is looked for; from COMMIT on where there is no deadline. Default: 10 seconds.
+    /// How long a ROLLBACK may take; and how long after the operation's deadline (or after COMMIT was sent, without a deadline) to wait for
+    /// the answer to COMMIT or to find out its outcome. Default: 10 seconds.
     pub finish_timeout: Duration,
-    /// How long a look-up waits for a statement that it shares with others ([`SharedLookUp`](crate::SharedLookUp)) before it makes
-    /// one of its own. Default: 100 milliseconds.
+    /// How long a look-up waits for a statement shared with others ([`SharedLookUp`](crate::SharedLookUp)) before it makes one of its own.
+    /// Default: 100 milliseconds.
     pub look_up_patience: Duration,
-    /// Whether mutations that wait for SQLite's one writer run in one transaction, each in a savepoint, and share its COMMIT: one
-    /// wait for the disk instead of one each. No answer is given before that COMMIT. It takes a [`Retrying`](crate::Retrying) with
-    /// more than one attempt, because a mutation is run again by itself where the COMMIT fails. Nothing changes for a mutation that
-    /// nobody waits for. Default: yes.
+    /// Whether mutations that wait for SQLite's one writer run in one transaction, each in a savepoint, and share its COMMIT. Then all of
+    /// them wait for the disk once. None is answered before that COMMIT. It needs a [`Retrying`](crate::Retrying) with more than one
+    /// attempt, since each mutation is run again by itself if the COMMIT fails. A mutation for which no other waits commits alone, as
+    /// without this option. Default: yes.
     pub share_commits: bool,
-    /// The longest that a mutation which is done waits for others to share its COMMIT. One that takes longer is undone, and runs
-    /// again by itself. Others are taken in for a fifth of it. Default: 50 milliseconds.
+    /// How long a finished mutation waits for others that share its COMMIT. One that takes longer is undone, and runs again by itself. New
+    /// ones are accepted during the first fifth of this time. Default: 50 milliseconds.
     pub commit_patience: Duration,
     /// SQLite's `cache_size`: how many bytes of pages each connection keeps in memory. A transaction that changes more pages than its
     /// connection keeps writes some of them several times. Default: 2,000 KiB, as SQLite has it.

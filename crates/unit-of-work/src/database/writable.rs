@@ -1,4 +1,4 @@
-//! Whether mutations can be committed now: for whoever routes clients to servers.
+//! Checks whether mutations can be committed now, for readiness checks.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use super::engine::{OpenDatabase as _, on_engine};
 use crate::{Database, unit::acquire_error};
 
 impl Database {
-    /// Asks whether the database takes writes: not from a standby, not where it was made read-only, not where it cannot be
-    /// reached, not where a write has just found no room, not where a unit has met damage, not where the files of an SQLite database were deleted or replaced. It
-    /// writes nothing, except that it tries out on SQLite whether there is room again. Where operations keep all connections, or another process writes to the SQLite file, it
-    /// is taken to: that is load, and passes.
+    /// Checks whether the database accepts writes. It does not if it is a standby or read-only, if it cannot be reached, if a write has
+    /// just found no room, if a unit has found damage, or if the files of an SQLite database were deleted or replaced.
+    ///
+    /// The check writes nothing, except on SQLite to find out whether there is room again. If operations use all connections, or another
+    /// process is writing to the SQLite file, the check succeeds: that is load, and passes.
     ///
     /// # Errors
-    /// Why it takes none, within `limit`.
+    /// Why the database accepts no writes. It is returned within `limit`.
     ///
     /// # Cancel safety
     /// Cancel safe.

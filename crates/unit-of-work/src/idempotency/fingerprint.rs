@@ -1,17 +1,17 @@
-//! What makes two requests the same: the operation's name, the text of the document, and the variables.
+//! The fingerprint of a request: two requests are the same if their operation names, document texts and variables are.
 //!
-//! The text is compared as it is: a client that sends a request again sends the same text. Variables are compared as
-//! values, because JSON does not keep the order of an object's members.
+//! The text is compared unchanged, since a client that repeats a request sends the same text. Variables are compared as values, since JSON
+//! does not keep the order of an object's members.
 //!
-//! A request that names its document (a persisted query) has no text. It is known by its parsed document: the empty texts
-//! of two different documents must not be taken for the same operation.
+//! A request that only names its document (a persisted query) has no text. It is compared by its parsed document, since the empty texts of
+//! two documents must not count as the same.
 
 use std::fmt::Write;
 
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use sha2::{Digest, Sha256};
 
-/// The SHA-256, in hexadecimal, of a request with this text, or with this document where it has no text.
+/// The SHA-256, in hexadecimal, of a request with this text, or with this document if it has no text.
 pub(super) fn of(
     operation_name: Option<&str>,
     query: &str,
@@ -19,7 +19,7 @@ pub(super) fn of(
     variables: &Variables,
 ) -> String {
     let mut text = String::new();
-    // Each part is a JSON value of its own, so that no two requests have the same text.
+    // Each part is a JSON value, so that different requests cannot have the same text.
     write_json(&mut text, &operation_name);
     write_json(&mut text, &query);
     if query.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn of(
         })
 }
 
-/// The operations and fragments of a document in the order of their names: the parser keeps them in none.
+/// Writes the operations and fragments of a document in the order of their names, since the parser does not keep their order.
 fn write_document(text: &mut String, document: &ExecutableDocument) {
     let mut operations: Vec<_> = document.operations.iter().collect();
     operations.sort_unstable_by_key(|(name, _)| name.map(Name::as_str));
@@ -57,7 +57,7 @@ fn write_document(text: &mut String, document: &ExecutableDocument) {
     }
 }
 
-/// A value with the members of its objects in the order of their names.
+/// Writes a value with the members of its objects in the order of their names.
 fn write_canonical(text: &mut String, value: &Value) {
     match value {
         Value::Object(members) => {

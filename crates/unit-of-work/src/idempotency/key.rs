@@ -1,13 +1,13 @@
-//! What a client gives: a key, and who it is.
+//! Idempotency keys, and the viewers to whom they belong.
 
 use thiserror::Error;
 
 /// The most characters of a key.
 const LONGEST: usize = 255;
 
-/// A client's name for one operation that must happen at most once: 1 to 255 visible ASCII characters, best a UUID.
+/// A client's key for one operation that must happen at most once: 1 to 255 visible ASCII characters, preferably a UUID.
 ///
-/// A transport with headers puts one into the request's data.
+/// A transport with headers puts it into the request's data.
 ///
 /// ```
 /// use unit_of_work::IdempotencyKey;
@@ -40,16 +40,16 @@ pub enum InvalidIdempotencyKey {
     /// It has a space, a control character, or one beyond ASCII.
     #[error("an idempotency key has only visible ASCII characters")]
     NotVisibleAscii,
-    /// It opens a quoted string that does not end, or goes on after its end.
+    /// It begins with a quote, but is not one quoted string.
     #[error("an idempotency key that begins with a quote has to be one quoted string")]
     BadQuotes,
 }
 
 impl IdempotencyKey {
-    /// The key, as it is.
+    /// A key with these characters.
     ///
     /// # Errors
-    /// [`InvalidIdempotencyKey`] when it does not keep to the rules.
+    /// [`InvalidIdempotencyKey`] if it is not valid.
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidIdempotencyKey> {
         let key = key.into();
         if key.is_empty() {
@@ -64,11 +64,11 @@ impl IdempotencyKey {
         Ok(Self(key))
     }
 
-    /// The key in a header `Idempotency-Key`: a quoted string as draft-ietf-httpapi-idempotency-key-header has it (the
-    /// String of RFC 8941), or the bare characters, which many clients send. `"a"` and `a` are the same key.
+    /// The key in a header `Idempotency-Key`. It is a quoted string, as draft-ietf-httpapi-idempotency-key-header says (the String of RFC
+    /// 8941), or the bare characters, which many clients send. `"a"` and `a` are the same key.
     ///
     /// # Errors
-    /// [`InvalidIdempotencyKey`] when it does not keep to the rules.
+    /// [`InvalidIdempotencyKey`] if it is not valid.
     pub fn from_header(value: &[u8]) -> Result<Self, InvalidIdempotencyKey> {
         let value =
             std::str::from_utf8(value).map_err(|_| InvalidIdempotencyKey::NotVisibleAscii)?;
@@ -85,7 +85,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What stands in a quoted string, after its opening quote.
+/// The contents of a quoted string, from after its opening quote.
 fn unquoted(quoted: &str) -> Result<String, InvalidIdempotencyKey> {
     let mut key = String::new();
     let mut characters = quoted.chars();
@@ -102,8 +102,8 @@ fn unquoted(quoted: &str) -> Result<String, InvalidIdempotencyKey> {
     }
 }
 
-/// The authenticated caller, as the application names it: a stable, short text. Put it into the request's data. One
-/// viewer's keys are nothing to another's.
+/// The authenticated caller, by a short and stable name that the application chooses. Put it into the request's data. Each viewer has keys
+/// of their own.
 ///
 /// ```
 /// use unit_of_work::Viewer;

@@ -1,36 +1,36 @@
-//! Idempotency keys: a mutation that is sent again with the same key is answered again, and not done again.
+//! Idempotency keys: a mutation that is sent again with the same key is answered again, but does not run again.
 //!
-//! A client that has not heard an answer (`OUTCOME_UNKNOWN`, a lost connection, a crash of its own) sends the same
-//! operation with the same key, and gets the response of the one that was committed; if none was, it runs now.
+//! A client without an answer (`OUTCOME_UNKNOWN`, a lost connection, a crash of its own) sends the same operation with the same key. If the
+//! first one was committed, the client gets its response; if not, the operation runs now.
 //!
 //! | with a key that | happens |
 //! |---|---|
 //! | is new, or has expired | the mutation runs; its key and its response are rows of its own transaction |
 //! | has a response, and the same operation and variables | the stored response, marked as replayed; nothing runs |
 //! | has a response, and another operation or other variables | `IDEMPOTENCY_KEY_REUSED`; nothing runs |
-//! | another mutation holds that has not ended | it waits for that one, and then is one of the other rows |
-//! | belonged to a mutation that was rolled back | as if it were new: the key went with the rest |
+//! | is held by another mutation that is still running | it waits for that one; then one of the other rows applies |
+//! | belonged to a mutation that was rolled back | as if it were new: the key was rolled back too |
 //!
-//! The key is in `extensions.idempotencyKey` of the request, or an [`IdempotencyKey`] in its data, where a transport
-//! puts it that has headers. Keys belong to the [`Viewer`] in the request's data; without one, all clients share them.
+//! The key is in `extensions.idempotencyKey` of the request, or an [`IdempotencyKey`] in its data, where a transport with headers puts it.
+//! Keys belong to the [`Viewer`] in the request's data; without one, all clients share them.
 //!
-//! A replay is marked by `extensions.idempotency.replayed`, by the HTTP header `idempotency-replayed: true`, and where
-//! a report was asked for by the outcome `REPLAYED`.
+//! A replay is marked by `extensions.idempotency.replayed`, by the HTTP header `idempotency-replayed: true`, and in a report by the outcome
+//! `REPLAYED`.
 //!
-//! A key is claimed before the first resolver runs, by one INSERT on which a concurrent holder of the same key is
-//! waited for: two at once cannot both run. Where the writer's isolation is stricter than READ COMMITTED, PostgreSQL
-//! answers the one that waited with a serialization failure instead, which is a conflict like any other.
+//! A key is claimed before the first resolver runs, by one INSERT. That waits for a concurrent holder of the same key, so two cannot run at
+//! once. If the writer's isolation is stricter than READ COMMITTED, PostgreSQL answers the one that waited with a serialization failure,
+//! which is a conflict like any other.
 //!
-//! Only mutations are recorded: a query is safe to send again, and its key is ignored. A mutation with a key on a schema
-//! without [`UnitOfWorkExtension::idempotency`](crate::UnitOfWorkExtension::idempotency) is refused, because its client
-//! believes that it is protected.
+//! Only mutations are recorded: a query is safe to send again, and its key is ignored. On a schema without
+//! [`UnitOfWorkExtension::idempotency`](crate::UnitOfWorkExtension::idempotency), a mutation with a key is refused, because its client
+//! relies on the protection.
 //!
 //! Keys are recorded with the feature `idempotency`, which is on by default. Without it, a mutation with a key is refused in the same way.
 //!
-//! The table is the application's, in the database of its data: `idempotency::Migration` (feature `migration`) for its
-//! `Migrator`, or [`create_table`] for other tools. [`sweep`] deletes what has expired.
+//! The table belongs to the application, in the database of its data. Create it with `idempotency::Migration` (feature `migration`) in its
+//! `Migrator`, or with [`create_table`] for other tools. [`sweep`] deletes expired keys.
 //!
-//! A response is kept as it was sent, headers included: who can read the table can read it.
+//! A response is stored as it was sent, with its headers: whoever can read the table can read it.
 
 use std::sync::OnceLock;
 
@@ -69,7 +69,7 @@ pub(crate) use absent::{Recorder, Ticket};
 #[cfg(feature = "idempotency")]
 pub(crate) use recorder::{Recorder, Ticket};
 
-/// What there is without the feature: nothing that records a key, so that every mutation with one is refused.
+/// The module without the feature: nothing records keys, so every mutation with one is refused.
 #[cfg(not(feature = "idempotency"))]
 mod absent {
     use async_graphql::{Response, Variables, parser::types::ExecutableDocument};
@@ -112,9 +112,9 @@ mod absent {
 
 /// The idempotency of one request.
 pub(crate) struct Idempotency {
-    /// What records keys, where the application has it.
+    /// The recorder of keys, if the application has enabled it.
     recorder: Option<Recorder>,
-    /// The request's key, if it has one; or what is wrong with it, to be said if the operation is a mutation.
+    /// The request's key, if it has one; or the error of a wrong key, for the case that the operation is a mutation.
     ticket: OnceLock<Result<Ticket, ServerError>>,
 }
 
@@ -126,7 +126,7 @@ impl Idempotency {
         }
     }
 
-    /// Takes the key out of a request that is whole.
+    /// Reads the key of a request, after all extensions have prepared the request.
     pub(crate) fn prepare(&self, ctx: &ExtensionContext<'_>, request: &Request) {
         let ticket = match (key_of(ctx, request), &self.recorder) {
             (Ok(None), _) => return,
@@ -143,7 +143,7 @@ impl Idempotency {
         self.ticket.get_or_init(|| ticket);
     }
 
-    /// Notes what the key was given for.
+    /// Notes the operation for which the key was given.
     pub(crate) fn parsed(
         &self,
         operation_name: Option<&str>,
@@ -166,8 +166,8 @@ impl Idempotency {
         self.ticket.get()?.as_ref().err().cloned()
     }
 
-    /// Runs the resolvers of an operation, unless the key of the request has a response already. Whatever this writes
-    /// is written in the operation's own unit. A dry run is not recorded, and replays nothing.
+    /// Runs the resolvers of an operation, unless the request's key already has a response. Everything is written in the operation's own
+    /// unit. A dry run is not recorded, and replays nothing.
     pub(crate) async fn run(
         &self,
         unit: &UnitOfWork,
@@ -186,7 +186,7 @@ impl Idempotency {
     }
 }
 
-/// `extensions.idempotencyKey`, or the key in the request's data; not two different ones.
+/// The key in `extensions.idempotencyKey` or in the request's data. Two different keys are an error.
 fn key_of(
     ctx: &ExtensionContext<'_>,
     request: &Request,
@@ -207,8 +207,8 @@ fn key_of(
     }
 }
 
-/// What is in the request's data, or in that of its connection or schema. While a request is prepared its data is not
-/// yet in the context.
+/// Finds a value in the request's data, or in that of its connection or schema. While a request is prepared, its data is not in the context
+/// yet.
 fn find<T: Clone + Send + Sync + 'static>(
     ctx: &ExtensionContext<'_>,
     request: &Request,

@@ -17,25 +17,25 @@ use crate::{
     unit::{Ending, evidence::Evidence},
 };
 
-/// A key, whose it is, and what it was given for.
+/// A key, its viewer, and the operation for which it was given.
 pub(crate) struct Ticket {
     pub(super) viewer: Viewer,
     pub(super) key: IdempotencyKey,
-    /// Known as soon as the document is: a request may name it only.
+    /// The fingerprint. It is known once the document is parsed, since a request may only name its document.
     fingerprint: OnceLock<String>,
 }
 
 impl Ticket {
-    /// What the key was given for.
+    /// The fingerprint of the operation.
     ///
     /// # Errors
-    /// Where nobody has seen the document.
+    /// If the document was not parsed.
     pub(super) fn fingerprint(&self) -> Result<&str, DbErr> {
         let fingerprint = self.fingerprint.get().map(String::as_str);
         fingerprint.ok_or_else(|| DbErr::Custom("the operation's document is not known".to_owned()))
     }
 
-    /// Notes what the key was given for.
+    /// Notes the operation for which the key was given.
     pub(crate) fn parsed(
         &self,
         operation_name: Option<&str>,
@@ -65,7 +65,7 @@ impl Recorder {
         }
     }
 
-    /// Runs the resolvers, unless the key has a response already.
+    /// Runs the resolvers, unless the key already has a response.
     pub(crate) async fn run(
         &self,
         ticket: &Ticket,
@@ -101,7 +101,7 @@ async fn once(
             Ok(response)
         }
         Claim::Done(stored) => {
-            // Nothing was written, and nothing is to be committed.
+            // Nothing was written, so there is nothing to commit.
             unit.decide(Ending::Replay);
             Ok(replayed(stored.into_response()))
         }
@@ -119,7 +119,7 @@ fn replayed(mut response: Response) -> Response {
     response
 }
 
-/// An error that is told like one that a resolver met: masked, and with a conflict's code if it is one.
+/// A response for an error of the database. It is treated like a resolver's error: masked, and with the code of a conflict if it is one.
 fn failed(error: DbErr) -> Response {
     let mut shown = ServerError::new("the idempotency key could not be recorded", None);
     shown.source = Some(Arc::new(error));

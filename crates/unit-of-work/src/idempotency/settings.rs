@@ -1,4 +1,4 @@
-//! How long keys are kept, and by whose clock.
+//! Settings of idempotency keys.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use super::table::milliseconds;
 use crate::unit::marker::ASKED_WITHIN;
 
-/// How idempotency keys are kept. See [`idempotency`](crate::idempotency).
+/// Settings of idempotency keys. See [`idempotency`](crate::idempotency).
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,29 +37,28 @@ impl Default for IdempotencySettings {
 }
 
 impl IdempotencySettings {
-    /// How long a response can be replayed, from the beginning of its operation. Longer than any client goes on asking.
-    /// Default: 24 hours.
+    /// Sets how long a response can be replayed, from the beginning of its operation. It should be longer than any client retries. Default:
+    /// 24 hours.
     #[must_use]
     pub fn expires_after(mut self, time: Duration) -> Self {
         self.expires_after = time;
         self
     }
 
-    /// Takes the time from `now`. The clocks of servers that share a database should agree to within seconds.
-    /// Default: the machine's.
+    /// Sets the clock. The clocks of servers that share a database should agree to within seconds. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(now);
         self
     }
 
-    /// What the clock says.
+    /// The current time, by the clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         (self.clock)()
     }
 
-    /// Whether a key is there for as long as the outcome of its operation can be asked for.
+    /// Whether keys are kept for as long as the outcome of a COMMIT may be asked for.
     pub(super) fn is_kept_long(&self) -> bool {
         self.expires_after > ASKED_WITHIN
     }

@@ -1,4 +1,4 @@
-//! A response as it is kept: everything that a client can see of it, except what tells of its unit.
+//! Stored responses: everything that a client sees of a response, except the report of its unit.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The JSON of a response without errors. The members keep their order, so the replay is the same text.
+/// The JSON of a response without errors. Members keep their order, so the replay has the same text.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
-    /// The attempt that was committed. It is the first member: what comes before the data tells attempts apart.
+    /// The attempt that was committed. It must be the first member, since the beginning of the text distinguishes attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempt: Option<Uuid>,
     data: Value,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     extensions: BTreeMap<String, Value>,
-    /// Names and values. A value is bytes, kept as the characters U+0000 to U+00FF.
+    /// Names and values. A value's bytes are stored as the characters U+0000 to U+00FF.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<(String, String)>,
     public: bool,
@@ -28,7 +28,7 @@ impl Stored {
     /// The text of a response.
     ///
     /// # Errors
-    /// When the response has a value that JSON cannot hold.
+    /// If the response has a value that JSON cannot express.
     pub(super) fn of(response: &Response, attempt: Uuid) -> Result<String, DbErr> {
         let headers = response.http_headers.iter();
         let stored = Self {
@@ -47,7 +47,7 @@ impl Stored {
         serde_json::to_string(&stored).map_err(|error| DbErr::Json(error.to_string()))
     }
 
-    /// How the text of a response begins that this attempt has written, and no other.
+    /// The beginning of the text of a response that only this attempt can have written.
     pub(super) fn beginning(attempt: Uuid) -> String {
         format!(r#"{{"attempt":"{attempt}","#)
     }
@@ -55,7 +55,7 @@ impl Stored {
     /// Reads what [`Stored::of`] wrote.
     ///
     /// # Errors
-    /// When it is something else.
+    /// If the text is something else.
     pub(super) fn read(text: &str) -> Result<Self, DbErr> {
         serde_json::from_str(text).map_err(|error| DbErr::Json(error.to_string()))
     }
@@ -78,7 +78,7 @@ fn headers(stored: &[(String, String)]) -> HeaderMap {
             .chars()
             .map(|byte| u8::try_from(u32::from(byte)).ok())
             .collect();
-        // Both were a header's before they were stored.
+        // Both are valid, since they came from a header.
         if let (Ok(name), Some(Ok(value))) = (
             HeaderName::try_from(name),
             value.map(|value| HeaderValue::from_bytes(&value)),

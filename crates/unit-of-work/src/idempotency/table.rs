@@ -1,4 +1,4 @@
-//! The table of the keys, and the statements on it.
+//! The table of keys, and its statements.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,13 +10,13 @@ use crate::{
     database::engine::words::{Words, words},
 };
 
-/// How many rows one statement of a sweep deletes: few enough to hold SQLite's one writer only shortly.
+/// How many rows one statement of a sweep deletes. It is small, so that SQLite's one writer is not kept for long.
 const BATCH: u64 = 500;
 
 /// The statements that create the table, with `;` between them. Times are milliseconds since 1970, by the
 /// application's clock.
 ///
-/// This is history once it has run anywhere, and does not change.
+/// The statements never change, since migrations that have run must not change.
 ///
 /// ```
 /// use sea_orm::DbBackend;
@@ -56,19 +56,20 @@ pub fn drop_table() -> &'static str {
     "DROP TABLE unit_of_work_idempotency;"
 }
 
-/// What has become of a key.
+/// The result of claiming a key.
 pub(super) enum Claim {
-    /// It was free, and is this operation's.
+    /// The key was free, and now belongs to this operation.
     Fresh,
-    /// It was used for the same operation, which answered this.
+    /// The key was used for the same operation, which had this response.
     Done(Stored),
-    /// It was used for something else.
+    /// The key was used for another operation.
     Reused,
 }
 
-/// Takes the key, or finds out what it was used for; waits for a unit that holds it. A key that has expired is free.
+/// Claims the key, or finds out for what it was used. Waits for a unit that holds it. An expired key is free.
 ///
-/// The conflict locks the row even where it changes nothing, so that what stands in the way can still be read after it.
+/// The INSERT's conflict clause locks an existing row even if it does not change it, so that the row is still there when it is read
+/// afterwards.
 pub(super) async fn claim(
     unit: &UnitOfWork,
     ticket: &Ticket,
@@ -107,12 +108,12 @@ pub(super) async fn claim(
     if row.try_get_by_index::<String>(0)? != fingerprint {
         return Ok(Claim::Reused);
     }
-    // What is committed has its response: see `record`.
+    // A committed row always has a response: see `record`.
     let stored: String = row.try_get_by_index(1)?;
     Stored::read(&stored).map(Claim::Done)
 }
 
-/// Keeps the response under the key that was claimed, in the unit that claimed it.
+/// Stores the response under the claimed key, in the same unit.
 pub(super) async fn record(
     unit: &UnitOfWork,
     ticket: &Ticket,
@@ -134,8 +135,8 @@ pub(super) async fn record(
     }
 }
 
-/// Deletes the keys that had expired at `now`, some at a time, and answers how many they were. Run it now and then: a
-/// key that has expired is free whether it was swept or not.
+/// Deletes the keys that had expired at `now`, in batches, and returns how many. Run it from time to time. An expired key is free even
+/// before it is swept.
 ///
 /// ```no_run
 /// use std::time::{Duration, SystemTime};
@@ -150,12 +151,12 @@ pub(super) async fn record(
 /// ```
 ///
 /// # Errors
-/// What the database says. What was deleted until then stays deleted.
+/// Those of the database. Batches deleted before the error stay deleted.
 ///
 /// # Cancel safety
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
 pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
-    // A key that is being taken over or swept by another server is left to that.
+    // Skip keys that another server is claiming or sweeping.
     let locked = words(database.backend()).skip_locked;
     let sql = format!(
         "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND (viewer, idempotency_key) IN \

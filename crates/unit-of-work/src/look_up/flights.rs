@@ -1,4 +1,4 @@
-//! The flights of one database: those under way, and who waits for the next one.
+//! The flights of one database: those under way, and the look-ups that wait for the next one.
 
 use std::{
     any::{Any, TypeId},
@@ -19,10 +19,10 @@ use crate::{
     unit::{RollBackOnDrop, terms::Terms},
 };
 
-/// How many flights of one kind are under way at once: while one is with the database, the answers of the other are handed out.
+/// How many flights of one kind are under way at once: while the database executes one, the results of the other are handed out.
 const AT_ONCE: usize = 2;
 
-/// The longest that a flight takes. Nobody waits for it any more by then.
+/// The longest that a flight may take. By then, nobody waits for it any more.
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// The flights of each kind of look-up.
@@ -62,13 +62,13 @@ impl LookUps {
     }
 }
 
-/// What becomes of a look-up.
+/// How a look-up proceeds.
 pub(super) enum Boarded<L: SharedLookUp> {
     /// Its own statement is a flight.
     Departs(UnderWay<L>),
-    /// It waits for a flight. Nothing is sent where that fails.
+    /// It waits for a flight. If that fails, the channel closes without a result.
     Waits(oneshot::Receiver<Option<L::Value>>),
-    /// Its own statement, which nobody waits for: those under way take too long.
+    /// It makes a statement for itself only: the flights under way take too long.
     Alone,
 }
 
@@ -76,7 +76,7 @@ pub(super) enum Boarded<L: SharedLookUp> {
 struct Flights<L: SharedLookUp>(Mutex<Airport<L>>);
 
 struct Airport<L: SharedLookUp> {
-    /// When those under way departed.
+    /// When the flights under way departed.
     departed: [Option<Instant>; AT_ONCE],
     waiting: Vec<Passenger<L>>,
 }
@@ -97,7 +97,7 @@ impl<L: SharedLookUp> Default for Flights<L> {
 
 impl<L: SharedLookUp> Flights<L> {
     fn airport(&self) -> MutexGuard<'_, Airport<L>> {
-        // Nothing can panic while the lock is held, but a key's own `clone`.
+        // Nothing can panic while the lock is held, except a key's own `clone`.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,7 +127,7 @@ impl<L: SharedLookUp> Flights<L> {
     }
 }
 
-/// A flight under way. When it lands, or is given up, the next one departs, if anybody waits.
+/// A flight under way. When it lands or is dropped, the next one departs, if anybody waits.
 pub(super) struct UnderWay<L: SharedLookUp> {
     flights: Arc<Flights<L>>,
     database: Database,
@@ -143,7 +143,7 @@ impl<L: SharedLookUp> Drop for UnderWay<L> {
         let count = airport.waiting.len().min(L::MOST_KEYS);
         let runtime = Handle::try_current();
         let (true, Ok(runtime)) = (count > 0, runtime) else {
-            // Outside of a runtime, as when it ends, nobody waits for long.
+            // Outside of a runtime, or while it shuts down, no flight can depart.
             airport.departed[self.place] = None;
             return;
         };
@@ -161,7 +161,7 @@ impl<L: SharedLookUp> Drop for UnderWay<L> {
 }
 
 impl<L: SharedLookUp> UnderWay<L> {
-    /// Looks up for all of them. Where that fails they go by themselves.
+    /// Looks up the keys of all passengers. If that fails, each makes a statement of its own.
     async fn fly(self, passengers: Vec<Passenger<L>>) {
         let terms = Terms {
             without_transaction: true,
@@ -182,12 +182,12 @@ impl<L: SharedLookUp> UnderWay<L> {
             return;
         };
         metrics::counter!("unit_of_work_flights_total").increment(1);
-        // First: the next flight is on its way while these answers are handed out.
+        // First, so that the next flight departs while these results are handed out.
         drop(self);
         for (key, answers) in asked {
             let value = found.remove(&key);
             for answer in answers {
-                // Whoever went does not hear it.
+                // A passenger that has gone away is skipped.
                 let _ = answer.send(value.clone());
             }
         }

@@ -1,9 +1,9 @@
-//! Look-ups by key that operations share: sixteen queries that ask for a row each, at the same time, are one statement.
+//! Look-ups by key that operations share: if sixteen queries each look up a row at the same time, they make one statement.
 //!
-//! A query that makes one statement is its own snapshot ([`snapshots`](crate::retry::snapshots)). Whatever snapshot a row is read
-//! from, if that was taken after the query arrived, it is as good. So a look-up that finds others under way waits for the next
-//! *flight*: one statement for the keys of all who wait. It departs when one under way lands; nobody waits for a timer, and who finds
-//! none under way goes at once, by itself.
+//! A query with one statement reads that statement's snapshot ([`snapshots`](crate::retry::snapshots)). Any snapshot that was taken after
+//! the query arrived is as good. So a look-up that finds others under way waits for the next *flight*: one statement for the keys of all
+//! that wait. It departs when a flight under way lands, and not by a timer. A look-up that finds no flight under way makes its own
+//! statement at once.
 //!
 //! ```text
 //! look_up ─┬─ may not share ────────────────────────────────> its own statement
@@ -12,10 +12,10 @@
 //!                                             └─ it fails, or takes too long ──> its own statement
 //! ```
 //!
-//! What may share: a query on plain terms (no settings, no isolation level, no timeline, no shorter time-outs), whose first statement
-//! this is, and which is taken to make no other. Whoever goes leaves the flight as it is, and a flight that fails is nobody's error.
-//! Nobody waits longer than [`look_up_patience`](crate::DatabaseOptions::look_up_patience): a database that is slower than that is not
-//! helped by going together, and one connection that hangs must not hold up more than its own operation.
+//! A query may share if it has no settings, isolation level, timeline or shorter time-outs of its own, and if this is its first statement
+//! and expected to be its only one. If a query is dropped, its flight goes on. If a flight fails, no query gets an error from it. No
+//! look-up waits longer than [`look_up_patience`](crate::DatabaseOptions::look_up_patience): sharing does not help a slower database, and a
+//! connection that hangs must delay only its own operation.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -51,15 +51,15 @@ use flights::{Boarded, UnderWay};
 /// }
 /// ```
 pub trait SharedLookUp: Send + Sync + 'static {
-    /// What is looked up by.
+    /// The key.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
-    /// What is found. It must depend on nothing but the key and the database: not on who asks.
+    /// The value. It must depend only on the key and the database, and not on who asks.
     type Value: Clone + Send + Sync + 'static;
 
     /// The most keys of one statement.
     const MOST_KEYS: usize = 64;
 
-    /// Loads what is there under these keys, which differ, in one statement: a second one is refused where the look-up is shared.
+    /// Loads the values of these keys, which are distinct, in one statement. If the look-up is shared, a second statement is refused.
     ///
     /// # Errors
     /// Those of the database.
@@ -70,14 +70,14 @@ pub trait SharedLookUp: Send + Sync + 'static {
 }
 
 impl UnitOfWork {
-    /// Looks a value up by its key; `None` where there is none. In one statement with others who look up the same kind of value at
-    /// that moment, where that makes no difference to this operation: the value is never older than its operation.
+    /// Looks up a value by its key; `None` if there is none. If other operations look up the same kind of value at the same time, they may
+    /// share one statement. The value is never older than the operation.
     ///
     /// # Errors
     /// Those of the database.
     ///
     /// # Cancel safety
-    /// As of a statement. Others who wait for the same flight notice nothing.
+    /// As for a statement. Other operations that wait for the same flight are not affected.
     pub async fn look_up<L: SharedLookUp>(&self, key: L::Key) -> Result<Option<L::Value>, DbErr> {
         let _under_way: Option<UnderWay<L>> = match self.board() {
             None => None,

@@ -1,4 +1,4 @@
-//! What a unit tells about itself: spans, metrics, and the timeline of its steps.
+//! Observability of units: spans, metrics, and the timeline of their steps.
 
 pub(crate) mod telemetry;
 pub(crate) mod timeline;

@@ -1,11 +1,11 @@
-//! What a unit tells about itself: its span's fields, and metrics through the `metrics` facade.
+//! The spans of units, and their metrics through the `metrics` facade.
 //!
 //! | metric | kind | labels | meaning |
 //! |---|---|---|---|
 //! | `unit_of_work_begun_total` | counter | `access` | units begun, each in a transaction of its own or in that of a group |
 //! | `unit_of_work_committed_total` | counter | | units committed |
 //! | `unit_of_work_read_total` | counter | | read-only transactions that ended as they should |
-//! | `unit_of_work_replayed_total` | counter | | responses of earlier operations that were given again |
+//! | `unit_of_work_replayed_total` | counter | | stored responses that were replayed |
 //! | `unit_of_work_rolled_back_total` | counter | `reason` | units rolled back |
 //! | `unit_of_work_commits_shared_total` | counter | | COMMITs of several units |
 //! | `unit_of_work_commit_members_total` | counter | | units whose COMMIT, or whose refusal, was one of these |
@@ -13,8 +13,8 @@
 //! | `unit_of_work_unknown_total` | counter | | commits whose outcome is not known |
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
 //! | `unit_of_work_flights_total` | counter | | statements that looked something up for several operations |
-//! | `unit_of_work_look_ups_shared_total` | counter | | operations that were answered by these |
-//! | `unit_of_work_events_shared_total` | counter | | events that a subscriber got by the execution of another one |
+//! | `unit_of_work_look_ups_shared_total` | counter | | operations that got their value by one of these |
+//! | `unit_of_work_events_shared_total` | counter | | events that were executed for another subscriber |
 //! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
 //! | `unit_of_work_held_seconds` | histogram | | from BEGIN until the connection was free again |
 
@@ -75,7 +75,7 @@ impl Stats {
         metrics::counter!("unit_of_work_statements_total").increment(1);
     }
 
-    /// The unit's one statement was made with those of others.
+    /// The unit's one statement was shared with other operations.
     pub(crate) fn shared(&self, access: Access) {
         self.begun(access);
         self.statements.fetch_add(1, Ordering::Relaxed);
@@ -131,7 +131,7 @@ pub(crate) fn batch_span() -> Span {
     )
 }
 
-/// One span per unit outside of any operation, for those who trace; else that of whoever asks.
+/// One span per unit outside of any operation, if tracing is on; otherwise the current span.
 pub(crate) fn unit_span() -> Span {
     let span = tracing::debug_span!(
         "unit_of_work",
@@ -147,8 +147,8 @@ pub(crate) fn unit_span() -> Span {
     }
 }
 
-/// One span per step, for those who trace; it has the names of OpenTelemetry's conventions, and of a statement only what
-/// it does: its text may have values in it.
+/// One span per step, if tracing is on, with the names of OpenTelemetry's conventions. Of a statement it has only the verb, since the text
+/// may contain values.
 pub(crate) fn step_span(step: Step, backend: DbBackend, sql: Option<&str>) -> Span {
     tracing::debug_span!(
         "database",
@@ -166,7 +166,7 @@ pub(crate) fn step_failed(span: &Span, failure: FailureKind) {
     span.record("otel.status_code", "ERROR");
 }
 
-/// What a statement does: its first word.
+/// The verb of a statement: its first word.
 fn verb(sql: &str) -> &str {
     let is_letter = |character: char| character.is_ascii_alphabetic();
     let sql = sql.trim_start_matches(|character| !is_letter(character));

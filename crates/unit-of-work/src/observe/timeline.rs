@@ -1,9 +1,8 @@
-//! What the units of one operation did, step by step: `extensions.unitOfWork.timeline`, for [`Report::Timeline`].
+//! The steps of an operation's units: `extensions.unitOfWork.timeline`, for [`Report::Timeline`].
 //!
-//! All attempts of an operation share one timeline. Connections write it, since everything that is said to the database
-//! goes through one; what is not said (waiting for a connection, waiting to run again) is added by those who wait. A step
-//! is there from its start on, so that a statement that the deadline has overtaken is seen. An operation that nobody
-//! looks at has no timeline, and pays for none.
+//! All attempts of an operation share one timeline. Connections write to it, since every statement goes through one. Waiting for a
+//! connection, or to run again, is written by the code that waits. A step is on the timeline from its start, so that a statement is visible
+//! even if the deadline passes first. An operation without a timeline does not pay for one.
 //!
 //! [`Report::Timeline`]: crate::Report::Timeline
 
@@ -28,12 +27,12 @@ tokio::task_local! {
     static FIELD: Arc<str>;
 }
 
-/// Says to the steps inside `resolve` which field they are for.
+/// Runs `resolve` for a field: steps inside it are recorded with that field.
 pub(crate) async fn in_field<T>(path: &QueryPathNode<'_>, resolve: impl Future<Output = T>) -> T {
     FIELD.scope(path.to_string().into(), resolve).await
 }
 
-/// Takes the field along, into a future that others will poll: a loader's batch, which is for the field that asked first.
+/// Passes the current field on to a future that others will poll: a loader's batch, which belongs to the field that asked first.
 pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
     match FIELD.try_with(Arc::clone) {
         Ok(field) => Box::new(FIELD.scope(field, future)).into(),
@@ -63,12 +62,12 @@ struct Told {
     sql: Option<String>,
     field: Option<Arc<str>>,
     at: Duration,
-    /// Nothing while it is under way, or where it was abandoned.
+    /// `None` while it is under way, or if it was abandoned.
     took: Option<Duration>,
     failure: Option<FailureKind>,
 }
 
-/// What is done in a step.
+/// The kind of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Waits for a connection.
@@ -79,11 +78,11 @@ pub(crate) enum Step {
     Savepoint,
     Commit,
     Rollback,
-    /// The connection is closed without a word, because its state is in doubt.
+    /// The connection is closed without a message, because its state is in doubt.
     Close,
     /// Waits to run again after a conflict.
     RunAgain,
-    /// Runs again on a transaction, because there is a second statement.
+    /// Runs again in a transaction, because there is a second statement.
     Snapshot,
 }
 
@@ -121,12 +120,12 @@ impl Timeline {
         self.steps().attempt = number;
     }
 
-    /// Nothing that comes now is told: nobody waits for it.
+    /// Ends the timeline: later steps are not recorded, since nobody waits for them.
     pub(crate) fn end(&self) {
         self.steps().ended = true;
     }
 
-    /// A step begins.
+    /// Begins a step.
     pub(crate) fn begin(self: &Arc<Self>, step: Step, sql: Option<&str>) -> UnderWay {
         let mut steps = self.steps();
         if steps.ended {
@@ -186,7 +185,7 @@ impl Told {
     }
 }
 
-/// A step that has begun, where somebody looks. Dropped before it has ended, it stays without an end.
+/// A step under way. If it is dropped before its end, it stays without a duration.
 #[must_use]
 pub(crate) struct UnderWay {
     told: Option<(Arc<Timeline>, usize)>,
@@ -194,18 +193,18 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    /// A step that nobody looks at.
+    /// A step that is not recorded.
     pub(crate) const UNSEEN: Self = Self {
         told: None,
         span: Span::none(),
     };
 
-    /// Traces the step too: the span lasts as long as it does.
+    /// Traces the step too, with a span of the same duration.
     pub(crate) fn traced(self, span: Span) -> Self {
         Self { span, ..self }
     }
 
-    /// The step has ended, and hands on what came of it.
+    /// Ends the step with this result, and returns the result.
     pub(crate) fn ended<T, E>(
         self,
         result: Result<T, E>,
@@ -215,7 +214,7 @@ impl UnderWay {
         result
     }
 
-    /// The step has ended, and cannot fail.
+    /// Ends a step that cannot fail.
     pub(crate) fn done(self) {
         self.end(|| None);
     }

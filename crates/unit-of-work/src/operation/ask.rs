@@ -1,4 +1,4 @@
-//! What one request asks of its unit: put these into its data.
+//! Options of one request: put them into its data.
 
 use async_graphql::{Request, ServerError, Value};
 use sea_orm::IsolationLevel;
@@ -20,8 +20,7 @@ use crate::{codes, operation::respond::coded};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isolation(pub IsolationLevel);
 
-/// When this operation has to have ended, all attempts together, if that is before
-/// [`Settings::deadline`](crate::Settings::deadline).
+/// The deadline of this operation, for all attempts together, if it is before [`Settings::deadline`](crate::Settings::deadline).
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,13 +34,12 @@ pub struct Isolation(pub IsolationLevel);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationDeadline(pub Instant);
 
-/// A dry run: the mutation runs and its response shows what would happen, then it is rolled back. Constraints that wait for
-/// COMMIT are checked before. The response's extensions say `dryRun: true`.
+/// A dry run: the mutation runs, its response shows what would happen, and it is rolled back. Deferred constraints are checked too. The
+/// response's extensions say `dryRun: true`.
 ///
-/// Clients that cannot set a request's data ask for it with the member `dryRun: true` of the request's `extensions`. Any value
-/// but `true` and `false`, and a name that only spells it differently (`dry_run`), is refused with
-/// [`DRY_RUN_INVALID`](crate::codes::DRY_RUN_INVALID): the operation must not run for real because of a slip.
-/// On a query or a subscription it changes nothing, because they write nothing.
+/// Clients ask for it with the member `dryRun: true` of the request's `extensions`. Any value other than `true` and `false`, and a misspelt
+/// name (`dry_run`), is refused with [`DRY_RUN_INVALID`](crate::codes::DRY_RUN_INVALID), so that a typing error does not run the operation
+/// for real. It has no effect on queries and subscriptions, which write nothing.
 ///
 /// ```
 /// let request = async_graphql::Request::new("mutation { pay }").data(unit_of_work::DryRun);
@@ -59,7 +57,7 @@ pub(crate) fn is_dry_run(request: &Request) -> Result<bool, ServerError> {
     match request.extensions.get("dryRun") {
         None => Ok(false),
         Some(Value::Boolean(asked)) => Ok(*asked),
-        // Not even null is taken for false: a client that lost the value on its way still counts on it.
+        // Not even null means false: the client may have lost the value, and rely on it.
         Some(_) => Err(coded(
             "`extensions.dryRun` must be true or false.",
             codes::DRY_RUN_INVALID,
@@ -68,8 +66,8 @@ pub(crate) fn is_dry_run(request: &Request) -> Result<bool, ServerError> {
     }
 }
 
-/// Refuses a name that differs from a switch's by case, hyphens or underscores alone: unknown members are ignored, and the
-/// protection that the client asked for would be ignored with them.
+/// Refuses a name that differs from a switch's only in case, hyphens or underscores. Unknown members are ignored, so the protection that
+/// the client wanted would be ignored too.
 fn refuse_misspelt(name: &str, right: &str, code: &str) -> Result<(), ServerError> {
     let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
     let is_alike = letters

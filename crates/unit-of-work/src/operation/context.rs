@@ -1,4 +1,4 @@
-//! How a resolver gets at its unit.
+//! How a resolver gets its unit.
 
 use std::sync::Arc;
 
@@ -33,21 +33,21 @@ pub trait ContextExt<'a> {
     /// The operation's unit of work.
     ///
     /// # Panics
-    /// Where there is none: the schema was built without [`UnitOfWorkExtension`](crate::UnitOfWorkExtension), or this
-    /// is the creation of a subscription's stream, which belongs to no event yet. [`ContextExt::try_unit`] asks.
+    /// If there is none: the schema has no [`UnitOfWorkExtension`](crate::UnitOfWorkExtension), or a subscription's stream is being
+    /// created, which belongs to no event yet. [`ContextExt::try_unit`] does not panic.
     fn unit(&self) -> &'a UnitOfWork;
 
-    /// The operation's unit of work, where there is one.
+    /// The operation's unit of work, if there is one.
     ///
     /// # Errors
-    /// Where [`ContextExt::unit`] would panic.
+    /// If [`ContextExt::unit`] would panic.
     fn try_unit(&self) -> Result<&'a UnitOfWork, Error>;
 
-    /// The operation's own loader of this type, made when it is first asked for. It batches over all fields that ask on
-    /// the same turn, and reads through the operation's unit.
+    /// The operation's loader of this type. It is created on first use, batches the keys of all fields that ask at the same time, and reads
+    /// through the operation's unit.
     ///
     /// # Panics
-    /// Where [`ContextExt::unit`] does.
+    /// As [`ContextExt::unit`].
     fn loader<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>>;
 }
 

@@ -1,7 +1,7 @@
-//! Rules of an operation's answer that can only be kept field by field, inside the unit of work.
+//! Rules of an answer that can only be kept field by field, inside the unit of work.
 //!
-//! An extension of the schema could keep them too, and would cost each field of each operation a box. And it would have to be
-//! registered inside: what it adds to a response outside comes after COMMIT.
+//! Another extension of the schema could keep them too, but it would cost an allocation for each field of each operation. And it would have
+//! to be registered inside, since what an outer extension adds to a response comes after COMMIT.
 
 use std::{fmt, sync::Arc};
 
@@ -14,19 +14,17 @@ use async_graphql::{
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ResolvedField<'a> {
-    /// Where it is in the response.
+    /// The path in the response.
     pub path: &'a QueryPathNode<'a>,
-    /// The type of its value, as it is written in the schema.
+    /// The type of the value, as the schema writes it.
     pub return_type: &'a str,
-    /// What the document asks for.
+    /// The field in the document.
     pub field: &'a Field,
 }
 
-/// Decides what becomes of the value or the error of each field of one request, introspection included, before the unit is
-/// finished.
+/// Can replace the value or error of each field of one request, including introspection, before the unit is finished.
 ///
-/// Errors that it makes or hands over are errors of the operation as any others: they are masked, and a mutation that has one
-/// is rolled back.
+/// Its errors are errors of the operation like any others: they are masked, and roll back a mutation.
 ///
 /// ```
 /// # use async_graphql::{Response, ServerError, ServerResult, Value};
@@ -50,31 +48,31 @@ pub struct ResolvedField<'a> {
 /// }
 /// ```
 pub trait FieldRule: Send + Sync + 'static {
-    /// Execution begins: of the operation, or of an event of a subscription. One that is run again has a rule of its own, but
-    /// for an event, which has that of its subscription.
+    /// Called before each execution of the operation or of a subscription's event. Another attempt at an operation has a new rule; all
+    /// events of a subscription have the same one.
     fn begin(&self) {}
 
-    /// A field is about to be resolved.
+    /// Called before a field is resolved.
     ///
     /// # Errors
-    /// The error that the field has instead. It is not resolved then, and [`resolved`](Self::resolved) is not asked.
+    /// The error that the field gets. Then it is not resolved, and [`resolved`](Self::resolved) is not called.
     fn before(&self) -> ServerResult<()> {
         Ok(())
     }
 
-    /// What becomes of the value, or the error, of a field. Fields come before what they are in. It is called for every field,
-    /// and should cost next to nothing.
+    /// Called with the value or error of a field; returns the outcome that the engine uses. Inner fields come before the fields around
+    /// them. It is called for every field, so it must be cheap.
     ///
     /// # Errors
-    /// The error that the field has.
+    /// The error that the field gets.
     fn resolved(
         &self,
         field: ResolvedField<'_>,
         result: ServerResult<Option<Value>>,
     ) -> ServerResult<Option<Value>>;
 
-    /// Execution is over, and the unit not finished: the response may still be changed. It is not called where the operation
-    /// was cut short by its deadline or a panic.
+    /// Called after the execution, before the unit is finished: the response may still be changed. It is not called if the deadline or a
+    /// panic has ended the operation.
     fn finish(&self, response: &mut Response) {
         let _ = response;
     }

@@ -1,12 +1,10 @@
-//! Partial success: every root field of a mutation a savepoint of its own, where [`Settings::field_savepoints`] says so.
+//! Partial success: with [`Settings::field_savepoints`], every root field of a mutation has a savepoint of its own.
 //!
-//! A root field whose answer is null because of an error is undone, and the operation commits what the others did.
-//! Every other error rolls the whole operation back, as it does without the setting: what a response shows has happened,
-//! what it does not show has not.
+//! A root field that is null because of an error is undone, and the operation commits what the other fields did. Any other error rolls back
+//! the whole operation, as without the setting. So whatever a response shows has happened, and what it does not show has not.
 //!
-//! Root fields run one after the other, so there is at most one of these savepoints. It is opened by the field's first
-//! statement: a field that has none costs none. Resolvers use the plain unit, which sends what it is given to the
-//! field's savepoint while there is one.
+//! Root fields run one after the other, so there is at most one such savepoint. The field's first statement opens it, so a field without
+//! statements costs nothing. Resolvers use the plain unit, which sends their statements to the field's savepoint.
 //!
 //! [`Settings::field_savepoints`]: crate::Settings::field_savepoints
 
@@ -28,10 +26,9 @@ use crate::{UnitOfWork, operation::located};
 /// The root fields of one mutation.
 pub(crate) struct FieldSavepoints {
     unit: UnitOfWork,
-    /// A field below the present root field has failed.
+    /// Whether a field below the current root field has failed.
     failed_below: AtomicBool,
-    /// By response key, whether a field was undone. Two fields with the same key share its errors: then neither counts
-    /// as undone.
+    /// Whether a field was undone, by response key. Two fields with the same key share its errors; then neither counts as undone.
     undone: Mutex<HashMap<String, bool>>,
     errors: Mutex<Vec<ServerError>>,
 }
@@ -46,7 +43,7 @@ impl FieldSavepoints {
         }
     }
 
-    /// Resolves a field; a root field within its savepoint.
+    /// Resolves a field; a root field inside its savepoint.
     pub(crate) async fn resolve(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -65,7 +62,7 @@ impl FieldSavepoints {
         self.failed_below.store(false, Ordering::Relaxed);
         self.unit.enter_field();
         let (undo, answer) = match next.run(ctx, info).await {
-            // async-graphql would take the whole response with it, nullable or not.
+            // async-graphql would null the whole response, even though the field is nullable.
             Err(error) if nullable => {
                 lock(&self.errors).push(located::remember(error));
                 (true, None)
@@ -85,8 +82,8 @@ impl FieldSavepoints {
         Ok(answer)
     }
 
-    /// Takes the errors of the fields that were undone out of a response, so that they do not roll back the rest of
-    /// it. Those of a unit that is doomed stay: they say why.
+    /// Removes the errors of undone fields from a response, so that they do not roll back the other fields. If the unit is doomed they
+    /// stay, since they say why.
     pub(crate) fn set_aside(&self, response: &mut Response) -> Vec<ServerError> {
         let mut errors = std::mem::take(&mut response.errors);
         errors.append(&mut lock(&self.errors));

@@ -1,12 +1,12 @@
 //! Data loaders that live and run inside the unit.
 //!
-//! async-graphql's [`DataLoader`] spawns each batch as a task, which may outlive its operation, and waits a millisecond
-//! for keys. Here batches are driven beside the operation's own future: they end with it, they use its unit, and they
-//! start when every field that can ask has asked.
+//! async-graphql's [`DataLoader`] spawns each batch as a task, which may outlive its operation, and waits a millisecond for keys. Here,
+//! batches are polled together with the operation's own future: they end with it, use its unit, and start when every field that can ask has
+//! asked.
 //!
-//! When that is, is told by who wakes the operation. The engine resolves long lists a part at a time: it wakes itself and gives up
-//! the thread (`FuturesUnordered`), and the fields of the next part have not asked yet. So batches wait while the operation has woken
-//! itself, and start as soon as it waits for something else.
+//! That moment shows by who wakes the operation. The engine resolves long lists in parts: between two parts it wakes itself and yields the
+//! thread (`FuturesUnordered`), and the fields of the next part have not asked yet. So batches wait while the operation has woken itself,
+//! and start as soon as it waits for something else.
 //!
 //! This is the one module whose calls differ between async-graphql 7 and 8 (a loader's spawner and timer).
 
@@ -73,14 +73,14 @@ pub trait UnitLoader: Send + Sync + 'static {
     fn from_unit(unit: UnitOfWork) -> Self;
 }
 
-/// The loaders of one operation, made when they are first asked for.
+/// The loaders of one operation, created on first use.
 pub(crate) struct Loaders {
     unit: UnitOfWork,
     queue: Arc<Queue>,
     made: Mutex<HashMap<TypeId, Made>>,
 }
 
-/// A loader, and the bit that failures of its batches are known by.
+/// A loader, and the bit that identifies it in failures of its batches.
 struct Made {
     bit: u64,
     loader: Arc<dyn Any + Send + Sync>,
@@ -123,17 +123,18 @@ impl Loaders {
             HashMapCache::default(),
         )
         .delay(Duration::ZERO);
-        // On a snapshot a row cannot change; in a unit that writes, a row that was read before a write is stale.
+        // In a snapshot, a row cannot change. In a unit that writes, a row that was read before a write may be stale, so it is not cached.
         loader.enable_all_cache(self.unit.access() == Access::ReadOnly);
         loader
     }
 }
 
-/// Batches wait no longer than this many polls of an operation that wakes itself, begins no field and asks for no key: it may be waiting
-/// for them.
+/// How many polls batches wait for an operation that wakes itself, but begins no field and asks for no key: it may be waiting for the
+/// batches.
 const IDLE_POLLS: u32 = 1000;
 
-/// The batches that wait until their operation has asked for all that it can. Most operations have none, and pay for none.
+/// The batches that wait until their operation has asked for everything that it can. Most operations have none, and then it allocates
+/// nothing.
 #[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
@@ -142,7 +143,7 @@ struct Queue {
     is_woken: AtomicBool,
 }
 
-/// How the operation's own code is woken.
+/// Wakes the operation, and notes that its own code was woken.
 impl Wake for Queue {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -179,7 +180,7 @@ impl Queue {
     }
 }
 
-/// Sends batches to the operation, instead of to the runtime.
+/// Spawns batches in the operation instead of the runtime.
 #[derive(Clone)]
 struct BatchSpawner {
     queue: Arc<Queue>,
@@ -189,7 +190,7 @@ struct BatchSpawner {
 impl Spawn for BatchSpawner {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         match &mut *self.queue.waiting() {
-            // A batch that is asked for inside a savepoint is refused the unit there, instead of waiting for it for ever.
+            // Inside a savepoint, the batch is refused the unit, instead of waiting for it for ever.
             Waiting::Batches(batches) => {
                 let batch = failures::in_loader(self.loader, batch);
                 batches.push(timeline::inherited(scope::inherited(batch)));
@@ -201,7 +202,7 @@ impl Spawn for BatchSpawner {
     }
 }
 
-/// Waits for one turn of the operation, whatever the delay.
+/// A timer that waits for one turn of the operation, whatever the delay.
 struct NextTurn;
 
 impl Timer for NextTurn {
@@ -223,7 +224,7 @@ impl Timer for NextTurn {
 pub(crate) struct Batches(Arc<Queue>);
 
 impl Batches {
-    /// Drives `operation` to its end, turn by turn, and the batches beside it; batches that are left over are dropped with it.
+    /// Polls `operation` to its end, in turns, together with its batches. Batches that are left over are dropped with it.
     pub(crate) async fn drive<T>(self, turn: &Turn, operation: impl Future<Output = T>) -> T {
         let mut operation = pin!(operation);
         let mut running: Option<FuturesUnordered<FutureObj<'static, ()>>> = None;
@@ -254,7 +255,7 @@ impl Batches {
                         return;
                     }
                 }
-                // A batch that is done has woken the fields that wait for it, and with them this task.
+                // A finished batch has woken the fields that wait for it, and so this task.
                 match Pin::new(running).poll_next(context) {
                     Poll::Ready(Some(())) => {}
                     Poll::Ready(None) | Poll::Pending => return,
@@ -268,7 +269,7 @@ impl Batches {
 impl Drop for Batches {
     fn drop(&mut self) {
         let left = std::mem::replace(&mut *self.0.waiting(), Waiting::Ended);
-        // What a batch holds may do anything when it is dropped: not while the lock is held.
+        // Dropping a batch may run any code, so it happens after the lock is released.
         drop(left);
     }
 }

@@ -1,21 +1,20 @@
 //! Keeps the path of an error whole.
 //!
 //! "The path … must describe the path of the response field which experienced the error"
-//! (<https://spec.graphql.org/October2021/#sec-Errors.Error-result-format>). async-graphql sets it again at each list that
-//! an error passes on its way up, and so cuts it short there. The path is noted where the error arises, and put back
-//! when the response is whole.
+//! (<https://spec.graphql.org/October2021/#sec-Errors.Error-result-format>). async-graphql replaces it at each list that an error passes on
+//! its way up, so it gets too short. The path is noted where the error arises, and restored when the response is complete.
 
 use std::{any::Any, sync::Arc};
 
 use async_graphql::{PathSegment, ServerError};
 
-/// The first path of an error. It travels in the place of the error's source, which nothing on the way changes.
+/// The original path of an error. It travels in place of the error's source, which nothing on the way changes.
 struct Located {
     path: Vec<PathSegment>,
     source: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Notes where an error is, unless that is noted already.
+/// Notes the path of an error, unless it is already noted.
 pub(crate) fn remember(mut error: ServerError) -> ServerError {
     if error.source::<Located>().is_none() {
         error.source = Some(Arc::new(Located {
@@ -26,7 +25,7 @@ pub(crate) fn remember(mut error: ServerError) -> ServerError {
     error
 }
 
-/// Puts the path, and the source, back.
+/// Restores the path and the source.
 pub(crate) fn restore(error: &mut ServerError) {
     if let Some(located) = error.source::<Located>() {
         let (path, source) = (located.path.clone(), located.source.clone());

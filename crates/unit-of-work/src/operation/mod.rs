@@ -1,7 +1,7 @@
-//! What runs for one GraphQL operation, around its resolvers.
+//! Everything that runs around the resolvers of one GraphQL operation.
 //!
-//! Read `extension/` first: it makes the unit of an operation and finishes it. `ask` and `settings` say what an operation may want, `context`
-//! and `loader` are what resolvers use, `mask`, `respond` and `report` make the answer. Nothing here speaks to a database.
+//! Read `extension/` first: it makes the unit of an operation and finishes it. `ask` and `settings` have the options of an operation,
+//! resolvers use `context` and `loader`, and `mask`, `respond` and `report` make the answer. Nothing here talks to a database.
 
 pub(crate) mod ask;
 pub(crate) mod context;

@@ -1,12 +1,12 @@
-//! `extensions.unitOfWork` of a response: what the operation's unit did, for people who look.
+//! `extensions.unitOfWork` of a response: a report of what the operation's unit did.
 
 use async_graphql::{Name, Response, Value, indexmap::IndexMap};
 use sea_orm::IsolationLevel;
 
 use crate::unit::{Outcome, UnitOfWork};
 
-/// Whether a response tells of its unit in `extensions.unitOfWork`. Put it into a request's data to override the
-/// setting of the extension for that request. They are ordered by how much is told.
+/// Whether a response has a report of its unit in `extensions.unitOfWork`. Put it into a request's data to override the extension's setting
+/// for that request. The variants are ordered by how much they report.
 ///
 /// ```
 /// let request = async_graphql::Request::new("{ one }").data(unit_of_work::Report::InExtensions);
@@ -14,21 +14,19 @@ use crate::unit::{Outcome, UnitOfWork};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Report {
-    /// The response says nothing of it.
+    /// No report.
     #[default]
     Off,
     /// Outcome, isolation, statements and milliseconds are in `extensions.unitOfWork`.
     InExtensions,
-    /// As [`Report::InExtensions`], with a `timeline` of what was said to the database by all attempts, and what was
-    /// waited for: the text of each statement as it was sent, without its parameters, the field that it was for, when
-    /// it began and how long it took.
+    /// As [`Report::InExtensions`], with a `timeline` of all attempts: each wait, and each statement with its text (without parameters),
+    /// its field, when it began and how long it took.
     ///
-    /// It shows how the database is laid out, and literals in statements that were not prepared: it is for developers,
-    /// not for clients in production.
+    /// It reveals the structure of the database, and literals in statements. It is for developers, not for clients in production.
     Timeline,
 }
 
-/// Puts the report of a unit into a response.
+/// Adds the report of a unit to a response.
 pub(crate) fn put(
     response: &mut Response,
     unit: &UnitOfWork,

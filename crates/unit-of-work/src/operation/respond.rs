@@ -1,6 +1,6 @@
-//! What the client hears: the response of the resolvers, corrected by what happened to the unit.
+//! The response for the client: the resolvers' response, corrected by the unit's outcome.
 //!
-//! The text of a database error is never for clients: [`mask`](crate::operation::mask) says which errors those are.
+//! It never has the text of a database error: [`mask`](crate::operation::mask) decides which errors those are.
 
 use std::any::Any;
 
@@ -14,13 +14,13 @@ use crate::{
     unit::{Answer, Outcome, Told},
 };
 
-/// A mutation's response: whatever was not committed is not shown.
+/// A mutation's response: it shows nothing that was not committed.
 pub(crate) fn written(response: Response, outcome: &Outcome, unit: &UnitOfWork) -> Response {
     let answer = unit.fate().answer(outcome, response.is_err());
     told(response, answer, outcome, unit)
 }
 
-/// A response of which an answer says what is shown: nothing of what the unit has not done.
+/// Corrects a response as `answer` says.
 pub(crate) fn told(
     mut response: Response,
     answer: Answer,
@@ -57,7 +57,7 @@ fn tell(told: Told, outcome: &Outcome, unit: &UnitOfWork) -> ServerError {
     }
 }
 
-/// The response of a mutation that would have been committed: what it shows did not happen, so no header goes out.
+/// The response of a dry run that would have been committed. It did not happen, so the resolvers' headers are removed.
 pub(crate) fn dry_run(response: Response) -> Response {
     let mut shown = Response::new(response.data);
     shown.extensions = response.extensions;
@@ -106,7 +106,7 @@ pub(crate) fn conflict() -> ServerError {
     )
 }
 
-/// The database was lost, or could not be reached, and the log has how under this id.
+/// The error if the database was lost or could not be reached. The log has the cause under this id.
 pub(crate) fn unavailable(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -118,7 +118,7 @@ pub(crate) fn unavailable(id: Uuid) -> ServerError {
     )
 }
 
-/// The database has no room left, and the log has what it said under this id.
+/// The error if the database has no room left. The log has the cause under this id.
 pub(crate) fn full(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -130,7 +130,7 @@ pub(crate) fn full(id: Uuid) -> ServerError {
     )
 }
 
-/// A file of the database is not the one that is open, and the log has which under this id.
+/// The error if a file of the database is not the one that is open. The log says which under this id.
 pub(crate) fn file_replaced(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -142,7 +142,7 @@ pub(crate) fn file_replaced(id: Uuid) -> ServerError {
     )
 }
 
-/// The database's files are damaged, and the log has what it said under this id.
+/// The error if the database's files are damaged. The log has the cause under this id.
 pub(crate) fn damaged(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -162,7 +162,7 @@ pub(crate) fn overloaded() -> ServerError {
     )
 }
 
-/// The answer of a doomed unit whose fields have not said why.
+/// The error of a doomed unit, if no field has reported why.
 fn doomed(unit: &UnitOfWork) -> ServerError {
     let failures = unit.failures();
     match unit.doom() {
@@ -182,18 +182,18 @@ fn doomed(unit: &UnitOfWork) -> ServerError {
     }
 }
 
-/// A statement was refused, because something failed before.
+/// The error of a statement that was refused because something had failed before.
 pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
     let id = failures.show_cause();
     match failures.cause().map(|cause| cause.kind) {
-        // As the field says where it failed.
+        // As the error of the field in which it failed.
         Some(FailureKind::ConnectionLost | FailureKind::Unavailable) => unavailable(id),
         Some(FailureKind::FileReplaced) => file_replaced(id),
         _ => doomed_by(id),
     }
 }
 
-/// Something failed before, and the log has it under this id.
+/// The error if something failed before. The log has the cause under this id.
 fn doomed_by(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -205,7 +205,7 @@ fn doomed_by(id: Uuid) -> ServerError {
     )
 }
 
-/// The same, of a savepoint.
+/// As [`doomed_by`], for a savepoint.
 pub(crate) fn part_undone(id: Uuid) -> ServerError {
     with_id(
         coded(
@@ -217,7 +217,7 @@ pub(crate) fn part_undone(id: Uuid) -> ServerError {
     )
 }
 
-/// A statement was ended by the database: because of the operation's deadline, or of a limit of its own.
+/// The error of a statement that the database ended, because of the operation's deadline or a limit of its own.
 pub(crate) fn timed_out(failures: &Failures, failure: &Failure) -> ServerError {
     if failure.is_late {
         return deadline_error();
@@ -279,7 +279,7 @@ fn deadline_error() -> ServerError {
     )
 }
 
-/// An operation of which nobody can tell whether it may write.
+/// The error of an operation whose kind is not known.
 pub(crate) fn unknown_kind() -> ServerError {
     coded(
         "The server cannot tell whether this operation is a query, a mutation or a subscription, so nothing of it was run: \
@@ -289,7 +289,7 @@ pub(crate) fn unknown_kind() -> ServerError {
     )
 }
 
-/// What async-graphql answers where a subscription cannot have a stream.
+/// The error that async-graphql has for a subscription on a transport without streams.
 pub(crate) fn no_subscription() -> ServerError {
     ServerError::new("Subscriptions are not supported on this transport.", None)
 }

@@ -1,4 +1,4 @@
-//! The root fields of an operation, and the one rule about a subscription's that async-graphql does not check.
+//! The root fields of an operation, and a rule about those of subscriptions that async-graphql does not check.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Which operation of a document a request means.
+//! Selects the operation of a document that a request means.
 
 use std::any::TypeId;
 
@@ -7,15 +7,14 @@ use async_graphql::{
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 
-/// The operation that the engine will run. `None` where the name does not decide which one that is: the engine then
-/// refuses the request.
+/// The operation that the engine will run. `None` if the name does not determine it; then the engine refuses the request.
 pub(crate) fn select<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
 ) -> Option<&'a Positioned<OperationDefinition>> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), None) => Some(operation),
-        // It has no name.
+        // The only operation has no name.
         (DocumentOperations::Single(_), Some(_)) => None,
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name),
         (DocumentOperations::Multiple(operations), None) => {
@@ -25,11 +24,10 @@ pub(crate) fn select<'a>(
     }
 }
 
-/// What kind of operation a request surely is. `None` where its text does not tell: it does not parse, it does not say
-/// which operation is meant, or the request names a document that only an extension of the schema has. The request keeps
-/// the parsed document.
+/// The kind of a request's operation. `None` if the text does not show it: it does not parse, it is not clear which operation is meant, or
+/// the request names a document that only an extension of the schema knows. The request keeps the parsed document.
 ///
-/// Who has prepared the operation has put its kind into the request's data, and spares this the parsing.
+/// If the operation was prepared, its kind is in the request's data, and nothing is parsed.
 pub(crate) fn kind_of(request: &mut Request) -> Option<OperationType> {
     let prepared = request.data.get(&TypeId::of::<OperationType>());
     if let Some(kind) = prepared.and_then(|kind| kind.downcast_ref()) {

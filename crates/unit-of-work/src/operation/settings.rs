@@ -1,4 +1,4 @@
-//! What an operation may take, and what it tells.
+//! Settings of the extension.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,23 +23,23 @@ use crate::{Report, operation::root_fields::root_fields, setters::setters, unit:
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long an operation may take, from its first resolver to its COMMIT: a later one is rolled back and answered
-    /// with `DEADLINE_EXCEEDED`. `None` is no limit. Default: 30 seconds.
+    /// How long an operation may take, from its first resolver to its COMMIT. After that it is rolled back and answered with
+    /// `DEADLINE_EXCEEDED`. `None` means no limit. Default: 30 seconds.
     pub deadline: Option<Duration>,
-    /// Whether responses tell of their unit. Default: off.
+    /// Whether responses have a report of their unit. Default: off.
     pub report: Report,
-    /// The least isolation level of operations that select a root field, by the field's name. Default: none.
+    /// The lowest isolation level of operations that select a root field, by the field's name. Default: none.
     pub field_isolation: BTreeMap<String, IsolationLevel>,
-    /// Whether every root field of a mutation is a savepoint of its own: a *nullable* one that fails is undone and
-    /// answered with null and its error, and what the others did is committed. Any other error still rolls back
-    /// everything. Default: off, any error rolls back everything.
+    /// Whether every root field of a mutation has a savepoint of its own. A *nullable* root field that fails is then undone and answered
+    /// with null and its error, and what the other fields did is committed. Any other error still rolls back everything. Default: off, any
+    /// error rolls back everything.
     ///
-    /// The resolver of such a field answers `Result<Option<T>>`. The error of an `Option<Result<T>>` is caught by
-    /// async-graphql before anybody else sees it, and rolls back everything.
+    /// The resolver of such a field must return `Result<Option<T>>`. async-graphql catches the error of an `Option<Result<T>>` before the
+    /// extension sees it, so it rolls back everything.
     ///
-    /// It has no effect on an operation with an idempotency key, whose response is kept, or in a batch that is all or nothing.
+    /// It has no effect on an operation with an idempotency key, whose response is stored, or in a batch that is all or nothing.
     ///
-    /// A field that uses the database costs two round trips more. Headers that an undone field has set stay.
+    /// A field that uses the database costs two more round trips. Headers that an undone field has set stay.
     pub field_savepoints: bool,
 }
 
@@ -68,7 +68,7 @@ impl Settings {
         self
     }
 
-    /// The strictest isolation level that a root field of the operation wants.
+    /// The strictest isolation level that a root field of the operation requires.
     pub(crate) fn isolation_of(
         &self,
         document: &ExecutableDocument,

@@ -1,11 +1,11 @@
-//! Long answers take turns with everything else that their thread has to do.
+//! Long answers take turns with the other work of their thread.
 //!
-//! The engine resolves fields that need not wait one after the other, without a pause, however many there are. So each field
-//! asks for its part of a turn first. When a turn has lasted long enough, the fields that have not begun wait for the next one; in between
-//! the deadline is looked at, and others get the thread.
+//! The engine resolves fields that do not wait one after the other, without a pause, however many there are. So each field first asks
+//! whether the turn is over. When a turn has lasted long enough, the remaining fields wait for the next one. In between, the deadline is
+//! checked, and other tasks run.
 //!
-//! Tokio's own budget would do as little here as it costs: it counts what has been done and not how long that took, and a field that
-//! finds none left is woken only after all of its siblings have been asked, each time.
+//! Tokio's own budget would not help: it counts steps and not time, and a field without budget is woken only after all of its siblings were
+//! polled.
 
 use std::{
     future::poll_fn,
@@ -21,21 +21,21 @@ use std::{
 
 use tokio::{sync::Semaphore, task::yield_now, time::timeout};
 
-/// How long a turn lasts, about.
+/// The approximate length of a turn.
 const TURN: Duration = Duration::from_micros(250);
 
-/// The clock is looked at after so many fields. Most operations have fewer, and never look.
+/// The clock is read after this many fields. Most operations have fewer, and never read it.
 const FIELDS: u32 = 16;
 
-/// As many long operations as there are processors may be about to have a turn. The others wait in a queue of their own, where no
-/// short operation has to wait for them, however many there are.
+/// The permits for turns after the first: one for each processor. The other long operations wait in this queue, and not in the runtime's,
+/// where short operations would have to wait behind them.
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
-/// Longer than this no operation waits for its turn: it may be up to one that nobody polls.
+/// The longest that an operation waits for its turn, in case the permit is held by one that nobody polls.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The turn of one operation. Its fields are resolved by one task, so nothing is lost between a load and a store.
+/// The turn of one operation. One task resolves all its fields, so load and store need not be one step.
 #[derive(Default)]
 pub(crate) struct Turn {
     fields: AtomicU32,
@@ -44,11 +44,11 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Whether a field may be resolved; else it waits for the next turn.
+    /// Ready if a field may be resolved now; otherwise it waits for the next turn.
     #[inline]
     pub(crate) fn poll_field(&self, context: &Context<'_>) -> Poll<()> {
         if self.is_over.load(Relaxed) {
-            // Whoever polls many fields at once gives up after the second that says this.
+            // The engine's join stops polling further fields after two that wake themselves.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -77,23 +77,23 @@ impl Turn {
         self.fields.store(0, Relaxed);
     }
 
-    /// Whether a field has begun since the operation was polled last.
+    /// Whether a field has begun since the last poll of the operation.
     pub(crate) fn has_begun_fields(&self) -> bool {
         self.fields.load(Relaxed) > 0
     }
 
-    /// Drives an operation, turn by turn. `beside` is polled whenever the operation waits for something else than its next turn.
+    /// Polls an operation in turns. `beside` is polled whenever the operation waits for something other than its next turn.
     pub(crate) async fn drive<T>(
         &self,
         mut operation: Pin<&mut impl Future<Output = T>>,
         mut beside: impl FnMut(&mut Context<'_>),
     ) -> T {
-        // Most operations end in their first turn.
+        // Most operations end in their first turn, and need no permit.
         let mut place = None;
         loop {
             let turn = poll_fn(|context| {
                 self.begin();
-                // What comes next is somebody else's turn, or a wait.
+                // This turn is over: the permit is released.
                 let _place = place.take();
                 match operation.as_mut().poll(context) {
                     Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -108,8 +108,8 @@ impl Turn {
                 self.begin();
                 return output;
             }
-            // The fields that wait have woken this task already, so the first ends at once. The second comes after what else there
-            // is to do, and after a look at the sockets.
+            // Waiting fields have already woken this task, so the first yield returns at once. The second one returns after other tasks
+            // have run and sockets were checked.
             yield_now().await;
             yield_now().await;
             place = timeout(PATIENCE, TURNS.acquire())

@@ -1,4 +1,4 @@
-//! One attempt: what the loop tells the extension, and what the extension tells the loop.
+//! One attempt at an operation. The retry loop and the extension communicate through it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -18,32 +18,32 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     /// When the first attempt started: the deadline counts from here.
     pub(crate) started: Instant,
-    /// The unit that the operations of a batch have together.
+    /// The unit that the operations of a batch share.
     pub(crate) together: Option<Arc<Together>>,
-    /// Whether the operation is expected to make a single statement, which then needs no transaction.
+    /// Whether the operation is expected to make one statement only, which needs no transaction.
     pub(crate) without_transaction: bool,
-    /// Whether it may share its COMMIT with others. An attempt that was undone with others is followed by one that does not.
+    /// Whether it may share its COMMIT with others. After an attempt that was undone with others, the next one may not.
     pub(crate) shares_commit: bool,
-    /// What it leaves for the next attempt, and what the last one left for it.
+    /// Its notes for the next attempt, and those of the last one.
     pub(crate) notes: Arc<Notes>,
-    /// Made by the extension, if the client asked for it.
+    /// The timeline, made by the extension if the client asked for one.
     pub(super) timeline: OnceLock<Arc<Timeline>>,
-    /// Set by the extension when the operation makes more than one statement.
+    /// Set by the extension if the operation makes more than one statement.
     pub(super) needs_snapshot: OnceLock<()>,
-    /// Set by the extension when the operation is a subscription, which has no attempts.
+    /// Set by the extension if the operation is a subscription, which has no attempts.
     pub(super) subscription: OnceLock<()>,
-    /// Set by the extension when the operation should be run again.
+    /// Set by the extension if the operation should be run again.
     pub(super) end: OnceLock<End>,
 }
 
-/// What an operation lost that is to be run again.
+/// Why an operation should be run again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// Against another operation.
+    /// It had a conflict with another operation.
     Conflict,
-    /// The connection, before anything was committed; or there was none to be had.
+    /// The connection was lost before anything was committed, or none could be made.
     Database,
-    /// The COMMIT that it was to share: that is nobody's success.
+    /// The COMMIT that it was to share did not happen.
     SharedCommit,
 }
 
@@ -51,8 +51,8 @@ pub(crate) enum Lost {
 pub(super) struct End {
     pub(super) lost: Lost,
     pub(super) deadline: Option<Instant>,
-    /// The unit that was lost, for the log: its failures are logged with the retry or with the answer. It is dropped before the
-    /// wait for the next attempt, so that its span ends.
+    /// The failed unit, for the log: its failures are logged with the retry or with the answer. It is dropped before the wait for the next
+    /// attempt, so that its span ends.
     unit: Mutex<Option<UnitOfWork>>,
 }
 
@@ -63,7 +63,7 @@ impl End {
         unit.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Logs the failures behind the error that the client was shown.
+    /// Logs the causes of the error that the client is shown.
     pub(super) fn log(&self) {
         if let Some(unit) = self.unit() {
             unit.failures().log(unit.span());
@@ -76,24 +76,24 @@ impl End {
 }
 
 impl Attempt {
-    /// The timeline that this attempt writes its steps into. All attempts of an operation share one.
+    /// The timeline for this attempt's steps. All attempts of an operation share one.
     pub(crate) fn timeline(&self) -> Arc<Timeline> {
         let timeline = self.timeline.get_or_init(|| Timeline::new(self.number));
         timeline.attempt(self.number);
         Arc::clone(timeline)
     }
 
-    /// Says that the operation makes more than one statement.
+    /// Notes that the operation makes more than one statement.
     pub(crate) fn snapshot_needed(&self) {
         self.needs_snapshot.get_or_init(|| ());
     }
 
-    /// Says that the operation is a subscription, of which nothing has run.
+    /// Notes that the operation is a subscription, of which nothing has run.
     pub(crate) fn is_subscription(&self) {
         self.subscription.get_or_init(|| ());
     }
 
-    /// Says what this attempt lost.
+    /// Notes why the operation should be run again.
     pub(crate) fn lost(&self, lost: Lost, deadline: Option<Instant>, unit: &UnitOfWork) {
         self.end.get_or_init(|| End {
             lost,

@@ -1,4 +1,4 @@
-//! The attempts of one operation: whether there is to be another one, and when.
+//! The attempts of one operation: decides whether there is another one, and when.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -22,20 +22,20 @@ use crate::{
 pub(crate) struct Attempts {
     started: Instant,
     number: u32,
-    /// Whether the operation is expected to make a single statement, which then needs no transaction.
+    /// Whether the operation is expected to make one statement only, which needs no transaction.
     pub(super) without_transaction: bool,
     /// Whether the next attempt may share its COMMIT with others.
     shares_commit: bool,
     /// The steps of all attempts, if the client asked for them.
     timeline: Option<Arc<Timeline>>,
-    /// What the last attempt has left for the next one.
+    /// The last attempt's notes for the next one.
     notes: Option<Arc<Notes>>,
-    /// Whether the log has the causes of the last attempt. Not where its error goes to a caller, who has to log it.
+    /// Whether the causes of the last attempt are logged. They are not if the error is returned to a caller, which must log it.
     logs_end: bool,
     policy: RetryPolicy,
-    /// Made when a conflict is lost for the first time.
+    /// The waits after conflicts, made at the first conflict.
     delays: Option<Box<dyn Iterator<Item = Duration> + Send>>,
-    /// Made when the database is lost for the first time.
+    /// The waits for the database, made when it is first lost.
     without_database: Option<Box<dyn Iterator<Item = Duration> + Send>>,
 }
 
@@ -45,7 +45,7 @@ impl Attempts {
             started: Instant::now(),
             number: 1,
             without_transaction: false,
-            // What is undone with others has to be run again.
+            // A unit that is undone with others must be run again.
             shares_commit: policy.attempts > 1,
             timeline: None,
             notes: None,
@@ -64,7 +64,7 @@ impl Attempts {
         }
     }
 
-    /// The attempt that is to be made now.
+    /// Makes the next attempt.
     pub(crate) fn next(&self, together: Option<Arc<Together>>) -> Arc<Attempt> {
         Arc::new(Attempt {
             number: self.number,
@@ -83,7 +83,7 @@ impl Attempts {
         })
     }
 
-    /// The operation makes more than one statement. What it did does not count as an attempt: it runs again, in a transaction.
+    /// The operation makes more than one statement: it runs again in a transaction. This does not count as an attempt.
     pub(super) fn go_on_with_snapshot(&mut self, last: &Attempt) {
         self.step_after(last, Step::Snapshot).done();
         self.without_transaction = false;
@@ -97,8 +97,8 @@ impl Attempts {
         }
     }
 
-    /// When it is too late to start another attempt. An attempt that waits for the database needs some time at the end to answer
-    /// that there was none.
+    /// The latest time to start another attempt. One that waits for the database needs some time before the deadline to report that it is
+    /// unavailable.
     fn last_start(&self, lost: Lost, deadline: Instant) -> Instant {
         match lost {
             Lost::Conflict | Lost::SharedCommit => deadline,
@@ -110,14 +110,14 @@ impl Attempts {
         }
     }
 
-    /// How long to wait before the next attempt; `None` where there is to be none.
+    /// How long to wait before the next attempt; `None` if there is none.
     fn delay_before_another(&mut self, end: &End) -> Option<Duration> {
         let delay = self.next_delay(end)?;
         let is_late = |deadline| Instant::now() + delay >= self.last_start(end.lost, deadline);
         (!end.deadline.is_some_and(is_late)).then_some(delay)
     }
 
-    /// How long to wait before the next attempt, while there may be one.
+    /// How long to wait before the next attempt; `None` if all attempts are used.
     fn next_delay(&mut self, end: &End) -> Option<Duration> {
         let is_bounded = end.deadline.is_none() || self.policy.attempts <= 1;
         match end.lost {
@@ -125,7 +125,7 @@ impl Attempts {
                 .delays
                 .get_or_insert_with(|| Box::new(self.policy.delays()))
                 .next(),
-            // At once, and by itself: it has met nobody that it would meet again.
+            // At once, and by itself: there was no conflict that could happen again.
             Lost::SharedCommit => Some(Duration::ZERO),
             Lost::Database if is_bounded && self.number >= self.policy.attempts => None,
             Lost::Database => self
@@ -135,13 +135,13 @@ impl Attempts {
         }
     }
 
-    /// Whether there is to be another attempt after this one; waits until it may be made.
+    /// Whether there is another attempt after this one. Waits until it may start.
     pub(crate) async fn go_on(&mut self, last: &Attempt, operation_name: Option<&str>) -> bool {
         let Some(end) = last.end.get() else {
             return false;
         };
         let Some(delay) = self.delay_before_another(end) else {
-            // What this attempt answered is what the client sees.
+            // The client gets the response of this attempt.
             if self.logs_end {
                 end.log();
             }
@@ -169,7 +169,7 @@ impl Attempts {
         step.done();
         self.number += 1;
         self.notes = Some(Notes::after(&last.notes));
-        // A connection that died while it lay idle is noticed by BEGIN, which takes another one.
+        // BEGIN notices a connection that was lost while idle, and takes another one.
         self.without_transaction = false;
         self.shares_commit = false;
         true

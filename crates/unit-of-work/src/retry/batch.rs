@@ -1,4 +1,4 @@
-//! Batches that are all or nothing: the operations of a batch have one unit together.
+//! Batches that are all or nothing: the operations of a batch share one unit.
 //!
 //! ```text
 //! Retrying::execute_batch ─> join: the first operation makes the unit, the others get it
@@ -6,8 +6,8 @@
 //!                            finish: one COMMIT or one ROLLBACK, and only then are the responses told
 //! ```
 //!
-//! A mutation that fails ends the batch: those after it are not run, and those before it are undone. A batch that loses a
-//! conflict is run again as a whole.
+//! A mutation that fails ends the batch: those after it do not run, and those before it are undone. A batch with a conflict is run again as
+//! a whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,17 +30,17 @@ use crate::{
     },
 };
 
-/// Makes a batch one unit of work: all of its mutations are committed, or none is. Put it into the data of the requests of
-/// a batch, and run the batch through [`Retrying`](crate::Retrying); one request that has it makes the batch one unit.
+/// Makes a batch one unit of work: all of its mutations are committed, or none is. Put it into the data of a batch's requests, and run the
+/// batch through [`Retrying`](crate::Retrying). One request with it makes the whole batch one unit.
 ///
 /// - Mutations run in order. The first that fails ends the batch; every response then is `data: null`, with the error
 ///   [`BATCH_ROLLED_BACK`](crate::codes::BATCH_ROLLED_BACK) where the operation itself has none.
-/// - Queries of a batch read one snapshot together; each still has errors of its own.
+/// - Queries of a batch read one snapshot; each has errors of its own.
 /// - Queries and mutations cannot be mixed, because what may write cannot be refused writes; subscriptions, uploads and
 ///   idempotency keys have no place in it ([`BATCH_REFUSED`](crate::codes::BATCH_REFUSED)).
-/// - The strictest isolation level and the earliest deadline that any of them asks for hold for all, and one dry run makes
-///   the batch one. [`SessionSettings`](crate::SessionSettings) have to be the same for all. The timeline is written where
-///   the first of them asks for it.
+/// - The strictest isolation level and the earliest deadline of any of them hold for all, and one dry run makes the whole batch a
+///   dry run. [`SessionSettings`](crate::SessionSettings) must be the same for all. A timeline is written if the first of them
+///   asks for it.
 ///
 /// ```no_run
 /// # use async_graphql::{BatchRequest, BatchResponse, EmptySubscription, Executor, Object, Request, Schema};
@@ -65,7 +65,7 @@ pub(crate) fn is_all_or_nothing(request: &Request) -> bool {
     request.data.contains_key(&marker)
 }
 
-/// Why an operation cannot run as part of a batch that is one unit.
+/// The error of an operation that cannot be part of a batch that is one unit.
 pub(crate) fn refusal(ctx: &ExtensionContext<'_>, has_key: bool) -> Option<ServerError> {
     let attempt = ctx.data_opt::<Arc<Attempt>>();
     let is_part = attempt.is_some_and(|attempt| attempt.together.is_some());
@@ -81,7 +81,7 @@ pub(crate) fn refusal(ctx: &ExtensionContext<'_>, has_key: bool) -> Option<Serve
     })
 }
 
-/// Runs a batch, again and again while it loses conflicts, and answers for the last attempt.
+/// Runs a batch, and again after conflicts, and returns the responses of the last attempt.
 pub(crate) async fn run<E: Executor>(
     executor: &E,
     policy: &RetryPolicy,
@@ -107,16 +107,16 @@ pub(crate) async fn run<E: Executor>(
                     return responses;
                 }
             }
-            // This does not count as an attempt: the unit was begun at an isolation level that a later operation finds too weak.
+            // This does not count as an attempt: a later operation needs a stricter isolation level than the unit was begun at.
             Err(wanted) => isolation = Some(wanted),
         }
         requests = templates.iter().map(Template::again).collect();
     }
 }
 
-/// Looks at the batch before anything of it runs.
+/// Checks the batch before anything of it runs.
 fn prepare(mut requests: Vec<Request>) -> Result<(Vec<Template>, Vec<Request>), ServerError> {
-    // What does not parse fails when its turn comes.
+    // An operation that does not parse fails when its turn comes.
     let kinds: Vec<_> = requests.iter_mut().map(kind_of).collect();
     let mut known: Vec<_> = kinds.iter().flatten().collect();
     known.dedup();
@@ -134,10 +134,10 @@ fn prepare(mut requests: Vec<Request>) -> Result<(Vec<Template>, Vec<Request>), 
         .unzip())
 }
 
-/// What the operations of one attempt of a batch have together.
+/// What the operations of one attempt at a batch share.
 #[derive(Debug)]
 pub(crate) struct Together {
-    /// The isolation level that an operation of an earlier attempt asked for.
+    /// The isolation level that an operation of an earlier attempt required.
     isolation: Option<IsolationLevel>,
     state: Mutex<State>,
 }
@@ -146,11 +146,11 @@ pub(crate) struct Together {
 struct State {
     unit: Option<UnitOfWork>,
     parts: Vec<Part>,
-    /// An operation wants a stricter level than the one that the unit was begun at.
+    /// A stricter level than the unit's, which an operation of this attempt requires.
     wanted: Option<IsolationLevel>,
 }
 
-/// How one operation of a batch went.
+/// The result of one operation of a batch.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) cut_short: Option<Reason>,
@@ -167,10 +167,10 @@ impl Together {
         })
     }
 
-    /// Answers the unit of the batch to an operation with these terms. The first operation makes it.
+    /// Returns the batch's unit to an operation with these terms. The first operation makes it.
     ///
     /// # Errors
-    /// Where the terms do not fit the unit that is there.
+    /// If the terms do not fit the existing unit.
     pub(crate) fn join(
         &self,
         database: &Database,

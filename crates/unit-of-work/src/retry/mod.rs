@@ -1,8 +1,7 @@
-//! The loop of attempts: an operation that loses a conflict is run again as a whole, on a fresh unit.
+//! The retry loop: an operation with a conflict is run again as a whole, on a fresh unit.
 //!
-//! It lies *around* the schema, because an extension can run an operation only once. Each attempt is a request of its
-//! own with fresh operation data, fresh loaders and a fresh unit; what the caller put into the request's data is kept
-//! for all of them and reaches the resolvers as session data.
+//! The loop is *around* the schema, because an extension can run an operation only once. Each attempt is a new request with fresh operation
+//! data, fresh loaders and a fresh unit. The caller's request data is kept for all attempts, and reaches the resolvers as session data.
 
 pub(crate) mod attempt;
 pub(crate) mod batch;
@@ -30,22 +29,22 @@ use crate::{
     subscription::redelivery::Delivery,
 };
 
-/// Runs a schema's queries and mutations again when they lose a conflict: a serialization failure, a deadlock, a busy
-/// database, at a statement or at COMMIT; a connection that was lost before COMMIT, or in it when the database says that
-/// nothing happened; a database that cannot be reached. The client sees one answer.
+/// Runs a schema's queries and mutations again after a conflict (a serialization failure, a deadlock, a busy database, at a statement or at
+/// COMMIT), after a connection was lost before COMMIT, or during COMMIT if the database shows that nothing happened, and while the database
+/// cannot be reached. The client sees one answer.
 ///
-/// Whether to run again is decided by the error codes that the database gave the unit, and never by the errors of the response.
+/// The error codes that the database gave to the unit decide whether to run again, and never the errors in the response.
 ///
 /// # What is not run again
-/// - A subscription; but its events are, where its stream is made by [`redeliver`](crate::redeliver). A request that only
+/// - A subscription; its events are, if [`redeliver`](crate::redeliver) makes its stream. A request that only
 ///   names its document (a persisted query, found by an extension of the schema) is run to learn what it is; a subscription
 ///   among these is then begun once, as a stream of its own.
 /// - A request with uploads: they can be read only once.
 /// - An operation whose outcome is not known, or whose deadline has passed.
 /// - A request with data of its own *and* session data (a WebSocket's): there is no way to keep the first.
 ///
-/// Extensions' `request` hook does not run for what goes through here, their `subscribe` hook does: async-graphql takes
-/// shared data only on that road.
+/// For requests through it, extensions' `subscribe` hook runs instead of their `request` hook: only there does async-graphql accept shared
+/// data.
 ///
 /// ```no_run
 /// # use async_graphql::{EmptyMutation, EmptySubscription, Executor, Object, Request, Schema};
@@ -83,8 +82,7 @@ impl<E: Executor> Retrying<E> {
         self
     }
 
-    /// Runs a query or mutation until an attempt's end is the operation's. `None` where it turns out to be a subscription:
-    /// nothing of it has run.
+    /// Runs a query or mutation until there are no more attempts. `None` if it turns out to be a subscription, of which nothing has run.
     async fn attempts(&self, template: &Template, first: Request) -> Option<Response> {
         let mut attempts = Attempts::new(&self.policy);
         let document = template.document(&self.snapshots);
@@ -135,8 +133,8 @@ impl<E: Executor> Executor for Retrying<E> {
         }
     }
 
-    /// In order, one after another: each a unit of its own, with an outcome of its own; or, where a request's data has
-    /// [`AllOrNothing`](crate::AllOrNothing), all of them one unit.
+    /// Runs the operations one after another, in order. Each is a unit of its own with its own outcome; if a request's data has
+    /// [`AllOrNothing`](crate::AllOrNothing), all of them are one unit.
     async fn execute_batch(&self, batch: BatchRequest) -> BatchResponse {
         match batch {
             BatchRequest::Single(request) => BatchResponse::Single(self.execute(request).await),

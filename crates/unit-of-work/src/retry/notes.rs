@@ -1,4 +1,4 @@
-//! What an attempt of an operation leaves for the next one.
+//! Notes that an attempt leaves for the next one.
 
 use std::{
     any::{Any, TypeId},
@@ -11,7 +11,7 @@ use crate::UnitOfWork;
 
 type ByType = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
-/// What one attempt leaves for the next, and what it got from the one before.
+/// The notes for the next attempt, and those of the attempt before.
 #[derive(Default)]
 pub(crate) struct Notes {
     last: Option<Arc<Notes>>,
@@ -21,7 +21,7 @@ pub(crate) struct Notes {
 impl Notes {
     /// The notes of the attempt that follows one with these notes.
     pub(crate) fn after(last: &Arc<Self>) -> Arc<Self> {
-        // Only the notes of the last attempt are kept: a chain would grow with every attempt.
+        // Only the last attempt's notes are kept. A chain of all would grow with every attempt.
         let own = std::mem::take(&mut *last.own());
         let last = Self {
             last: None,
@@ -37,13 +37,13 @@ impl Notes {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the note of this type that the attempt before has left.
+    /// Reads the note of this type from the attempt before.
     pub(crate) fn of_last<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
         let own = self.last.as_ref()?.own();
         own.get(&TypeId::of::<T>())?.downcast_ref().map(read)
     }
 
-    /// Changes the note of this type that the next attempt will find.
+    /// Changes the note of this type for the next attempt.
     pub(crate) fn for_next<T: Any + Default + Send + Sync, R>(
         &self,
         change: impl FnOnce(&mut T) -> R,
@@ -57,17 +57,17 @@ impl Notes {
 }
 
 impl UnitOfWork {
-    /// Reads what the attempt before this one has left with [`Self::for_next_attempt`]; `None` in a first attempt, or where
-    /// nothing of this type was left.
+    /// Reads the value that the previous attempt has left with [`Self::for_next_attempt`]. `None` in a first attempt, or if there is no
+    /// value of this type.
     pub fn from_last_attempt<T: Any, R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
         self.notes()?.of_last(read)
     }
 
-    /// Changes what the next attempt finds, should this one lose a conflict: of each type, one value, which begins as its
-    /// default. `None` where there is no next attempt in any case, because nothing runs the operation again.
+    /// Changes the value for the next attempt, in case this one fails by a conflict. There is one value of each type, which starts as its
+    /// default. `None` if nothing would run the operation again.
     ///
-    /// An attempt knows what the next one cannot know yet: the rows that the operation is about to lock, for instance, so that
-    /// the next attempt locks all of them first, in one order.
+    /// An attempt can pass on what the next one cannot know at its beginning: for example the rows that the operation locks, so that the
+    /// next attempt locks all of them first, in one order.
     ///
     /// ```no_run
     /// # fn example(unit: &unit_of_work::UnitOfWork) {

@@ -1,4 +1,4 @@
-//! How often an operation is run again, and after which waits.
+//! The retry policy.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::setters::setters;
 
-/// How often an operation is run again, and how long is waited in between.
+/// How often an operation is run again, and how long to wait in between.
 ///
 /// ```
 /// use std::time::Duration;
@@ -19,20 +19,19 @@ use crate::setters::setters;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// The most attempts at losing conflicts, the first one included; 1 is never to run anything again. An operation that
-    /// has lost the database, or cannot reach it, is run again until its deadline, and only without one this often.
-    /// Default: 20.
+    /// The most attempts, including the first; with 1, nothing is run again. An operation that has lost the database, or cannot reach it,
+    /// is run again until its deadline, and this often if it has none. Default: 20.
     pub attempts: u32,
-    /// The wait before the second attempt; it doubles from one to the next. Default: 2 milliseconds.
+    /// The wait before the second attempt. It doubles with each further one. Default: 2 milliseconds.
     pub first_delay: Duration,
     /// The longest wait. Default: 500 milliseconds.
     pub longest_delay: Duration,
-    /// Whether up to as much again is added to each wait, at random, so that those who met do not meet again.
-    /// Default: yes.
+    /// Whether a random time of up to the same length is added to each wait, so that conflicting operations do not meet again. Default:
+    /// yes.
     pub jitter: bool,
 }
 
-/// The longest wait for a database that was lost, unless the policy's longest delay is longer.
+/// The longest wait for a lost database, unless the policy's longest delay is longer.
 const LONGEST_WITHOUT_DATABASE: Duration = Duration::from_secs(1);
 
 impl Default for RetryPolicy {
@@ -62,7 +61,7 @@ impl RetryPolicy {
         self.jittered(backoff)
     }
 
-    /// The waits of an operation that has lost the database: they grow longer than those after a conflict, and do not end.
+    /// The waits of an operation that has lost the database. They grow longer than those after a conflict, and never end.
     pub(super) fn delays_without_database(&self) -> impl Iterator<Item = Duration> + use<> {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(self.first_delay)

@@ -1,9 +1,9 @@
-//! Which queries make more than one statement.
+//! Remembers which queries make more than one statement.
 //!
-//! One statement is a snapshot by itself: it needs no BEGIN and no ROLLBACK, and so costs one round trip instead of three.
-//! Whether an operation makes one or more is not known before it runs, so a query begins without. If it asks for a second
-//! statement, that is refused, the attempt is thrown away, and the operation runs again on a transaction; its document is
-//! remembered, so this happens to a document once.
+//! A single statement is its own snapshot. It needs no BEGIN and no ROLLBACK, so it costs one round trip instead of three. How many
+//! statements an operation makes is not known before it runs, so a query begins without a transaction. If it makes a second statement, that
+//! is refused, the attempt is discarded, and the operation runs again in a transaction. Its document is remembered, so this happens once
+//! for each document.
 
 use std::{
     collections::HashSet,
@@ -13,23 +13,22 @@ use std::{
 
 use async_graphql::Value;
 
-/// How many documents are remembered. Beyond it all are forgotten, which costs each of them one more attempt.
+/// How many documents are remembered. Beyond that, all are forgotten, which costs each of them one more attempt.
 const MOST: usize = 10_000;
 
-/// The documents that are known to make more than one statement.
+/// The documents that make more than one statement.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshots {
     hasher: RandomState,
     known: RwLock<HashSet<u64>>,
 }
 
-/// A hash of a document and of the operation in it. If two collide, one of them pays for a transaction that it does not need.
+/// A hash of a document and its operation. If two collide, one of them gets a transaction that it does not need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Document(u64);
 
 impl Snapshots {
-    /// A document is known by its text, or by the name (`persisted`) that a request has instead of a text: the empty
-    /// texts of two requests say nothing. `None` where there is neither.
+    /// The key of a document: its text, or the name (`persisted`) that a request has instead of a text. `None` if it has neither.
     pub(crate) fn document(
         &self,
         query: &str,

@@ -1,4 +1,4 @@
-//! A request that can be made again.
+//! Requests that can be repeated.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     subscription::redelivery::Delivery,
 };
 
-/// A query or mutation that can be run again.
+/// A template from which the request of each attempt is made.
 pub(crate) struct Template {
     kind: Option<OperationType>,
     query: String,
@@ -27,12 +27,11 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    /// Keeps what is needed to make the request again, and hands the first request on, with its parsed document. A request that can
-    /// be run only once is given back.
+    /// Makes a template of a request, and returns the first request with its parsed document. A request that can be run only once is
+    /// returned as an error.
     ///
-    /// A request whose text does not tell what it is may still be a query or a mutation: one that only names its document,
-    /// for an extension of the schema to find. It is run, and [`Attempt::is_subscription`] says where it turned out to be
-    /// a subscription, before any stream of it is begun.
+    /// A request that only names its document, which an extension of the schema will find, may be a query or a mutation. It is run, and
+    /// [`Attempt::is_subscription`] is called if it turns out to be a subscription, before its stream is begun.
     pub(crate) fn of(
         mut request: Request,
         session: Option<Arc<Data>>,
@@ -47,7 +46,7 @@ impl Template {
         Ok(Self::new(request, kind, session))
     }
 
-    /// As [`Template::of`], for a request that is known to be repeatable.
+    /// As [`Template::of`], for a request that can be repeated.
     pub(crate) fn new(
         mut request: Request,
         kind: Option<OperationType>,
@@ -66,7 +65,7 @@ impl Template {
         (template, request)
     }
 
-    /// The key under which the document of a query is remembered. `None` for a mutation.
+    /// The key of a query's document in [`Snapshots`]. `None` for a mutation.
     pub(crate) fn document(&self, snapshots: &Snapshots) -> Option<Document> {
         if self.kind == Some(OperationType::Mutation) {
             return None;
@@ -75,7 +74,7 @@ impl Template {
         snapshots.document(&self.query, persisted, self.operation_name.as_deref())
     }
 
-    /// The request, with the data of all attempts, for a stream of events.
+    /// Makes the request for a stream of events, with the data of all attempts.
     pub(crate) fn stream(
         &self,
         executor: &impl Executor,
@@ -85,7 +84,7 @@ impl Template {
         executor.execute_stream(request, Some(Arc::clone(&self.data)))
     }
 
-    /// The request, for another attempt.
+    /// Makes the request for another attempt.
     pub(crate) fn again(&self) -> Request {
         let mut request = Request::new(self.query.clone()).variables(self.variables.clone());
         request.operation_name.clone_from(&self.operation_name);

@@ -1,16 +1,16 @@
-//! A subscription's event whose read was lost is run again, as a query is.
+//! Runs a subscription's event again if its read failed, like a query.
 //!
-//! An event is executed by async-graphql as soon as the subscription's stream yields it, on a unit of its own, and only once.
-//! So the stream itself has to yield the event a second time. Three parts share one [`Delivery`] for that:
+//! async-graphql executes an event once, on a unit of its own, as soon as the subscription's stream yields it. So to run an event again,
+//! the stream must yield it again. Three parts share a [`Delivery`] for that:
 //!
 //! - [`Retrying`](crate::Retrying) puts it into the request's data;
-//! - the extension writes into it how the execution of each event ended, and throws away the response of one that was lost;
-//! - [`redeliver`], around the stream that a resolver answers, yields a lost event again, and ends the stream with the
-//!   application's own error when an event cannot be delivered.
+//! - the extension notes in it how the execution of each event ended, and discards the response of a failed one;
+//! - [`redeliver`], around the stream that a resolver returns, yields a failed event again, and ends the stream with the application's own
+//!   error if an event cannot be delivered.
 //!
-//! [`redeliver_shared`] does the same, and `sharing` has how events are executed for many subscribers at once.
+//! [`redeliver_shared`] does the same for events that are executed for many subscribers at once (`sharing`).
 //!
-//! They take turns: the stream is polled for the next event only after the response of the last one was taken.
+//! The stream is polled for the next event only after the response to the last one was taken.
 
 use std::{
     hash::Hash,
@@ -30,7 +30,7 @@ use crate::{
     subscription::sharing::{Asked, Joined, Outlet, SharedEvents},
 };
 
-/// Why an event was not delivered, as its response would have said.
+/// Why an event was not delivered: the error of its response.
 ///
 /// ```
 /// use async_graphql::{Error, ErrorExtensions};
@@ -48,13 +48,13 @@ use crate::{
 pub struct Undelivered {
     /// `extensions.code` of the first error.
     pub code: Option<String>,
-    /// `extensions.id` of the first error: the log has the cause under it.
+    /// `extensions.id` of the first error. The log has the cause under this id.
     pub id: Option<String>,
-    /// Whether the same event may be delivered when it is asked for again.
+    /// Whether another attempt to deliver the same event may succeed.
     pub retryable: bool,
 }
 
-/// How the execution of a subscription's events goes.
+/// The state of a subscription's current event.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     policy: RetryPolicy,
@@ -63,14 +63,14 @@ pub(crate) struct Delivery {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// No event is being executed, or none that could be yielded again.
+    /// No event is being executed that could be yielded again.
     #[default]
     Idle,
-    /// An event is being executed. `since` is when it was yielded first.
+    /// An event is being executed. `since`: when it was first yielded.
     UnderWay { since: Instant, attempt: u32 },
-    /// The attempt was lost, and its response thrown away.
+    /// The attempt failed, and its response was discarded.
     Lost { since: Instant, attempt: u32 },
-    /// The event cannot be delivered. Its response was thrown away.
+    /// The event cannot be delivered. Its response was discarded.
     Failed(Undelivered),
 }
 
@@ -87,7 +87,7 @@ impl Delivery {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the event that is being executed was yielded first: its deadline counts from here.
+    /// When the current event was first yielded. Its deadline counts from then.
     pub(crate) fn started(&self) -> Option<Instant> {
         match *self.state() {
             State::UnderWay { since, .. } => Some(since),
@@ -95,7 +95,7 @@ impl Delivery {
         }
     }
 
-    /// Whether the event, whose unit ended so, is to be run again. If so, its response is [`discarded`].
+    /// Whether the event is run again after its unit ended like this. If so, its response is [`discarded`].
     pub(crate) fn is_lost(&self, doom: Option<FailureKind>, deadline: Option<Instant>) -> bool {
         let mut state = self.state();
         let State::UnderWay { since, attempt } = *state else {
@@ -112,8 +112,8 @@ impl Delivery {
         true
     }
 
-    /// Takes note of the response to an event that is not run again, and answers what the client gets in its place: itself, or
-    /// nothing where it would not have the event.
+    /// Notes the response to an event that is not run again, and returns what the client gets: the response, or nothing if it does not have
+    /// the event.
     pub(crate) fn answered(&self, response: Response, doom: Option<FailureKind>) -> Response {
         let mut state = self.state();
         if !matches!(*state, State::UnderWay { .. }) {
@@ -135,7 +135,7 @@ impl Delivery {
 #[derive(Debug)]
 struct Discarded;
 
-/// In place of a response that the client is not to see.
+/// A placeholder for a response that the client must not see.
 pub(crate) fn discarded() -> Response {
     let mut error = ServerError::new("this response is thrown away", None);
     error.source = Some(Arc::new(Discarded));
@@ -148,7 +148,7 @@ pub(crate) fn is_for_the_client(response: &Response) -> bool {
     error.is_none_or(|error| error.source::<Discarded>().is_none())
 }
 
-/// What only the moment is to blame for: the same read may succeed a moment later.
+/// Whether the failure may pass, so that the same read may soon succeed.
 fn may_succeed_again(kind: FailureKind) -> bool {
     matches!(
         kind,
@@ -180,12 +180,12 @@ impl Undelivered {
 
 /// Yields each event until it was delivered.
 ///
-/// When the read of an event is lost (a conflict, a lost connection, no connection in time) nothing of it reaches the client,
-/// and the event is executed again on a fresh unit, within the operation's deadline, counted from its first execution. An event
-/// that still cannot be delivered (its response would be without data) ends the stream: `undelivered` says with which error, and
-/// should tell the client where to resume. So no event is ever passed over.
+/// If the read of an event fails (a conflict, a lost connection, no connection in time), nothing of it reaches the client, and the event is
+/// executed again on a fresh unit, within the operation's deadline, counted from its first execution. If it still cannot be delivered (its
+/// response would have no data), the stream ends with the error that `undelivered` returns, which should tell the client where to resume.
+/// So no event is ever skipped.
 ///
-/// That takes a [`Retrying`](crate::Retrying) around the schema. Without it, events pass as they are.
+/// It needs a [`Retrying`](crate::Retrying) around the schema. Without that, events pass unchanged.
 ///
 /// ```no_run
 /// # use async_graphql::{Context, Error, ErrorExtensions, Result, Subscription};
@@ -224,22 +224,22 @@ where
     .into_stream()
 }
 
-/// Yields each event until it was delivered, as [`redeliver`] does, and executes it once for all subscribers who asked for the same.
+/// Yields each event until it was delivered, as [`redeliver`] does, and executes it once for all subscribers with the same operation.
 ///
-/// Subscribers asked for the same where their transport says so ([`Audience`](crate::Audience)) and their operations differ in
-/// nothing but the arguments of the root field that are `choosing`: those that only say which events come. `key` tells one event
-/// from another. It has to tell apart whatever the resolvers of the event's fields can: if an event has a value that differs from
-/// one subscriber to the next, and the operation selects it, that value belongs to the key.
+/// Subscribers share a response if their transport allows it ([`Audience`](crate::Audience)) and their operations are the same, except for
+/// the arguments of the root field named in `choosing`, which only choose events. `key` identifies an event. It must contain everything
+/// that can make a difference to the response: if the operation selects a value that differs between subscribers, that value belongs to the
+/// key.
 ///
-/// So use it only where the resolvers below the root field depend on nothing but their arguments, the event, the database, and what
-/// the audience's text covers.
+/// So use it only if the resolvers below the root field depend on nothing but their arguments, the event, the database, and the audience's
+/// text.
 ///
-/// The first subscriber who comes to an event gets it from this stream, and the engine executes it. The others get the text of the
-/// response without the engine: for them this stream yields nothing. A response with errors goes to those who waited for it, and is
-/// not kept. An event that cannot be delivered ends the streams of those who waited for it, each with an error of its own.
+/// The first subscriber that comes to an event gets it from this stream, and the engine executes it. The others get the text of the
+/// response without the engine; for them this stream yields nothing. A response with errors goes to those that waited for it, and is not
+/// kept. An event that cannot be delivered ends the streams of those that waited for it, each with an error of its own.
 ///
-/// A response was executed after its subscription had begun, and after the one before it on the same stream: the database that a
-/// subscriber sees never goes back.
+/// A response was executed after its subscription had begun, and after the previous response on the same stream. So a subscriber never sees
+/// the database go back.
 ///
 /// # Cancel safety
 /// Dropping the stream drops `events`. An execution that others wait for is left to one of them.
@@ -278,10 +278,10 @@ where
 
 struct Redelivery<T, K, F> {
     delivery: Option<Arc<Delivery>>,
-    /// `None` where every event is executed for this subscriber alone.
+    /// `None` if every event is executed for this subscriber only.
     sharing: Option<Sharing<T, K>>,
     events: BoxStream<'static, Result<T, Error>>,
-    /// The event that was yielded last.
+    /// The last event that was yielded.
     last: Option<T>,
     undelivered: F,
 }
@@ -297,7 +297,8 @@ impl<T, K> Sharing<T, K>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
 {
-    /// Whether an event is to be executed, or why it cannot be delivered. `Ok(false)` where its response has been handed over.
+    /// Whether the event must be executed for this subscriber. `Ok(false)` if it got a shared response; an error if the event cannot be
+    /// delivered.
     async fn is_executed(&self, key: K) -> Result<bool, Undelivered> {
         match self.asked.join(key, self.outlet.not_before()).await {
             Joined::Leads(lead) => self.outlet.lead(lead),
@@ -362,7 +363,7 @@ where
         }
     }
 
-    /// The next event that is to be executed. Responses to those before it were handed over.
+    /// The next event that must be executed. Those before it had shared responses.
     async fn next_to_execute(&mut self) -> Option<Result<T, Error>> {
         loop {
             let event = match self.events.next().await? {
@@ -382,7 +383,7 @@ where
 }
 
 impl RetryPolicy {
-    /// The wait after this attempt, from 1, without what is added at random.
+    /// The wait after this attempt (counted from 1), without the random part.
     fn delay_after(&self, attempt: u32) -> Duration {
         let doubled = 1_u32
             .checked_shl(attempt.saturating_sub(1))

@@ -1,7 +1,7 @@
-//! What lies around the events of a subscription: the creation of its stream, and the wait for the next event.
+//! Watches a subscription outside of its events: the creation of its stream, and the wait for the next event.
 //!
-//! An event is executed, and its unit tells its response. A stream that cannot be created is answered past `execute`, and so
-//! is a panic in it: that is told here.
+//! The response to an event comes from its unit. But the error of a stream that cannot be created, and that of a panic in it, do not pass
+//! `execute`: they are masked here.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -23,26 +23,26 @@ use crate::operation::{
     respond,
 };
 
-/// A request that was sent for a stream of responses. Until its document is known to be a subscription's, it is none.
+/// The state of a request that was sent for a stream of responses. It is a subscription once its document is known to be one.
 #[derive(Default)]
 pub(crate) struct Streaming {
     stage: AtomicU8,
-    /// What fails outside of the events.
+    /// The failures outside of events.
     failures: Failures,
 }
 
 /// The stream is being created, or waits for an event.
 const BETWEEN: u8 = 1;
-/// The next response is an event's, whose unit has told it.
+/// The next response belongs to an event, and has been masked by its unit.
 const EVENT: u8 = 2;
 
 impl Streaming {
-    /// The request is a valid subscription.
+    /// Notes that the request is a valid subscription.
     pub(crate) fn begins(&self) {
         self.stage.store(BETWEEN, Ordering::Relaxed);
     }
 
-    /// An event was executed.
+    /// Notes that an event was executed.
     pub(crate) fn event(&self) {
         self.stage.store(EVENT, Ordering::Relaxed);
     }
@@ -51,7 +51,7 @@ impl Streaming {
         &self.failures
     }
 
-    /// Watches over the responses. A panic ends the subscription, and nothing else of its socket.
+    /// Watches the stream of responses. A panic ends the subscription, and no other of its socket.
     pub(crate) fn watch(
         self: Arc<Self>,
         mut responses: BoxStream<'_, Response>,
@@ -70,7 +70,7 @@ impl Streaming {
             .boxed()
     }
 
-    /// Masks a response that is no event's: the stream could not be created.
+    /// Masks a response that does not belong to an event: the stream could not be created.
     fn tell(&self, mut response: Response, map_error: Option<&MapError>) -> Response {
         match self.stage.load(Ordering::Relaxed) {
             EVENT => self.begins(),

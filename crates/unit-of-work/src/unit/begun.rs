@@ -1,7 +1,6 @@
-//! Savepoints that code has begun and must end itself: SeaORM's transactions inside a unit.
+//! Savepoints that code begins and must end itself: SeaORM's transactions inside a unit.
 //!
-//! [`UnitOfWork::savepoint`] knows when its body ends. Nobody knows that of a savepoint that `begin` has handed out, so the unit
-//! keeps a list of them:
+//! [`UnitOfWork::savepoint`] ends with its body. A savepoint that `begin` returns has no such end, so the unit keeps a list of them:
 //! - **Code that has begun one, and then uses what it was begun on, would wait for itself** until the deadline. It is refused at once.
 //!   Whose code runs is told by the field that is being resolved; what siblings do waits, as it does with every savepoint.
 //! - **One that was not ended when the unit is finished** (it lies in a static, or in a task) would keep the connection. It is ended
@@ -53,7 +52,7 @@ impl UnitOfWork {
         self.begun().push(savepoint);
     }
 
-    /// Whether it was there still.
+    /// Removes it from the list, and returns whether it was there.
     pub(super) fn forget_begun(&self, scope: &Arc<Scope>) -> bool {
         let mut begun = self.begun();
         let before = begun.len();
@@ -72,8 +71,8 @@ impl UnitOfWork {
         own.next().map(|begun| begun.scope.clone())
     }
 
-    /// Refuses code that would wait for itself: it has begun a savepoint on the unit, or inside of `outer`, and now uses that. The savepoint
-    /// fails, so that what the code meant to do cannot be left out unnoticed.
+    /// Refuses code that would wait for itself: it has begun a savepoint on the unit, or inside `outer`, and now uses that. The savepoint
+    /// fails, so that the refused statement cannot be missed.
     pub(super) fn refuse_begun(&self, outer: Option<&Scope>) -> Result<(), DbErr> {
         let here = whose();
         let begun = self.begun();
@@ -87,7 +86,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Ends those that are inside of `outer`, or all; whether there were any. Waits for a statement that runs in one.
+    /// Ends those inside `outer`, or all, and returns whether there were any. Waits for a statement that runs in one.
     pub(super) async fn end_begun(&self, outer: Option<&Scope>) -> bool {
         let mut were_any = false;
         loop {

@@ -1,14 +1,14 @@
-//! How a unit lets others look something up for it, instead of making its one statement.
+//! How a unit gets a value from a shared look-up, instead of making its one statement.
 
 use tokio::sync::OwnedMutexGuard;
 
 use super::{State, UnitOfWork, scope};
 
-/// A unit whose one statement may be made by somebody else. No other statement gets in meanwhile.
+/// A unit that waits for a shared look-up in place of its one statement. No other statement can run meanwhile.
 pub(crate) struct Boarding(OwnedMutexGuard<State>);
 
 impl UnitOfWork {
-    /// `None` where the unit has to look for itself.
+    /// `None` if the unit must make its own statement.
     pub(crate) fn board(&self) -> Option<Boarding> {
         let terms = &self.inner.terms;
         if !terms.without_transaction
@@ -25,7 +25,7 @@ impl UnitOfWork {
 }
 
 impl Boarding {
-    /// What the unit wanted is there: it was its one statement.
+    /// The value has arrived. It counts as the unit's one statement.
     pub(crate) fn landed(mut self, unit: &UnitOfWork) {
         *self.0 = State::Spent;
         unit.inner.stats.shared(unit.inner.terms.access);

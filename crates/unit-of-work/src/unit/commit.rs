@@ -1,4 +1,4 @@
-//! COMMIT, and the search for its outcome where it is not answered.
+//! COMMIT, and finding out its outcome if it is not answered.
 //!
 //! ```text
 //! COMMIT ─┬─ answered ──────────────────────────────────────────────> committed, refused
@@ -6,9 +6,8 @@
 //!         │                                   └─ it waits, or is over ─┐
 //!         └─ the connection is lost ───────────────────────────────────┴─> is the row there? committed, not, unknown
 //! ```
-//! The limit for all of it is the operation's deadline and one `finish_timeout`. A COMMIT that the server is at, and be it
-//! that it waits for a standby, is never cut short: ending such a wait would not undo the COMMIT, it would only make the
-//! answer a lie.
+//! The limit for everything is the operation's deadline plus one `finish_timeout`. A COMMIT that the server is executing, even if it waits
+//! for a standby, is never ended: that would not undo the COMMIT, but make the answer wrong.
 
 use std::{pin::Pin, time::Duration};
 
@@ -33,16 +32,16 @@ use crate::{
     },
 };
 
-/// How long the server may take for COMMIT before it is asked how far it is.
+/// How long COMMIT may take before the server is asked about its progress.
 const ASK_AFTER: Duration = Duration::from_secs(1);
 
-/// How long to wait before it is asked again.
+/// How long to wait before the server is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
-/// How long to wait before a row is looked for again, while it is not certain yet.
+/// How long to wait before the row is looked up again, while the outcome is not certain.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long the answer to a COMMIT that is over may still be on its way.
+/// How long to wait for the answer to a COMMIT that is over, since it may be on its way.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// The row that shows whether the unit was committed.
@@ -67,12 +66,12 @@ impl Proof {
     }
 }
 
-/// What became of waiting for the answer to COMMIT.
+/// The result of waiting for the answer to COMMIT.
 enum Waited {
     Answered(Result<(), sqlx::Error>),
-    /// No answer will come.
+    /// There will be no answer.
     Lost,
-    /// The server is at it still, and there is no more time.
+    /// The server is still executing COMMIT, and the time is up.
     Committing,
 }
 
@@ -85,14 +84,14 @@ impl UnitOfWork {
         let waited = {
             let marker = proof.as_ref().and_then(Proof::marker);
             let mut committing = std::pin::pin!(connection.commit(marker));
-            // Without an identity nobody can be asked: SQLite's answer comes from a thread of this process.
+            // Without an identity, there is nobody to ask: SQLite's answer comes from a thread of this process.
             let first = identity
                 .as_ref()
                 .map_or(limit, |_| limit.min(now + ASK_AFTER));
             let opened = self.inner.database.opened();
             match (timeout_at(first, committing.as_mut()).await, &identity) {
                 (Ok(answer), _) => Waited::Answered(answer),
-                // Boxed: it is rare, and every COMMIT would have room for it.
+                // Boxed: it is rare, and would make the future of every COMMIT larger.
                 (Err(_), Some(identity)) => {
                     Box::pin(wait_on(opened, identity, committing, limit)).await
                 }
@@ -143,20 +142,20 @@ impl UnitOfWork {
         }
     }
 
-    /// COMMIT was refused: why is remembered, as of a statement, for the log and for who runs the operation again.
+    /// COMMIT was refused. The error is noted like that of a statement, for the log and for the retry loop.
     fn refused(&self, error: sqlx::Error) -> Outcome {
         let failure = CommitFailure::of(&error);
         self.noted(DbErr::Exec(RuntimeErr::SqlxError(error.into())));
         Outcome::CommitFailed(failure)
     }
 
-    /// What will show whether COMMIT happened, should its answer be lost.
+    /// The row that shows whether COMMIT happened, if its answer is lost.
     fn proof(&self, connection: &Connection) -> Option<Proof> {
         connection.identity()?;
         if self.inner.evidence.is_needless() {
             return None;
         }
-        // Who asks has none of the operation's settings, and might not see rows that need them. Markers need none.
+        // The question is asked without the operation's settings, and might not see rows that need them. Markers need no settings.
         let evidence = self.inner.evidence.take();
         let evidence = evidence.filter(|_| self.inner.terms.settings.is_empty());
         match (evidence, connection.markers()) {
@@ -166,7 +165,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Until when an outcome is to be known: the operation's deadline, and one `finish_timeout`.
+    /// The time by which the outcome must be known: the operation's deadline plus one `finish_timeout`.
     fn limit(&self, now: Instant) -> Instant {
         let deadline = self
             .inner
@@ -177,7 +176,7 @@ impl UnitOfWork {
         limit.min(now + ASKED_WITHIN)
     }
 
-    /// Finds out what became of a COMMIT that will not be answered any more.
+    /// Finds out the outcome of a COMMIT that will not be answered.
     async fn outcome_of(
         &self,
         identity: Option<Identity>,
@@ -208,8 +207,8 @@ impl UnitOfWork {
         }
     }
 
-    /// Keeps a connection whose COMMIT goes on until that has ended, so that those who wait for a standby are no more than the
-    /// pool has room for; closes it when the server is no longer at it, or the database is being closed.
+    /// Keeps a connection in use until its COMMIT has ended, so that no more COMMITs wait for a standby than the pool has connections.
+    /// Closes it when the server no longer executes COMMIT, or when the database is being closed.
     fn leave_committing(&self, mut connection: Connection, identity: Option<Identity>) {
         let unit = self.clone();
         self.detached(async move {
@@ -238,7 +237,7 @@ impl UnitOfWork {
     }
 }
 
-/// Waits for the answer to COMMIT for as long as the server is at it, and there is time.
+/// Waits for the answer to COMMIT, as long as the server is executing it and there is time.
 async fn wait_on(
     opened: &Opened,
     identity: &Identity,
@@ -266,13 +265,13 @@ async fn wait_on(
     };
     match (waited, progress) {
         (Waited::Committing, Progress::Committing) => Waited::Committing,
-        // The server could not be asked: nothing says that the connection is worth keeping.
+        // The server could not be asked, so the connection counts as lost.
         (Waited::Committing, _) => Waited::Lost,
         (waited, _) => waited,
     }
 }
 
-/// Looks for the row until it is certain that it is there or not.
+/// Looks up the row until it is certain whether it is there.
 async fn look(database: &Database, identity: &Identity, proof: &Proof) -> Found {
     loop {
         let question = proof.question(database.backend());
@@ -291,13 +290,13 @@ async fn look(database: &Database, identity: &Identity, proof: &Proof) -> Found 
     }
 }
 
-/// Whether the database has answered, and has refused: nothing happened, for certain.
+/// Whether the database has answered with a refusal, so that certainly nothing happened.
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(_))
         && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }
 
-/// Whether what was refused may be found after a crash all the same.
+/// Whether a failed COMMIT may still take effect after a crash.
 fn may_come_back(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if failure::may_come_back(&**error))
 }

@@ -1,10 +1,10 @@
-//! What the database checks only at COMMIT, checked earlier: a dry run must not promise what COMMIT would refuse.
+//! Checks deferred constraints before COMMIT, for dry runs, which must not promise what COMMIT would refuse.
 
 use super::UnitOfWork;
 use crate::error::CommitFailure;
 
 impl UnitOfWork {
-    /// Checks now what would be checked at COMMIT. For a dry run.
+    /// Checks deferred constraints now, for a dry run.
     ///
     /// # Errors
     /// [`CommitFailure`], as COMMIT would answer.

@@ -1,4 +1,4 @@
-//! Futures that run to their end whether anybody waits for them or not.
+//! Futures that run to their end even if nobody waits for them.
 
 use std::{
     pin::Pin,
@@ -10,10 +10,10 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-/// A future that is polled by whoever awaits it; when it is dropped before its end, a task takes it over. For what must not be cut in half
-/// (BEGIN, COMMIT), without the price of a task in the usual case, where nobody goes away.
+/// A future that goes on in a task of its own if it is dropped before its end. It is for steps that must not be interrupted (BEGIN,
+/// COMMIT), and costs no task in the usual case, in which it is awaited to its end.
 ///
-/// When the runtime is shutting down there is no task, and the future is dropped.
+/// If the runtime is shutting down, there is no task, and the future is dropped.
 #[must_use]
 pub(crate) struct DetachedOnDrop<T: Send + 'static> {
     /// Empty once it has ended.
@@ -48,7 +48,7 @@ impl<T: Send + 'static> Future for DetachedOnDrop<T> {
 
 impl<T: Send + 'static> Drop for DetachedOnDrop<T> {
     fn drop(&mut self) {
-        // One that has panicked cannot go on.
+        // A future that has panicked cannot go on.
         if let Some(future) = self.future.take()
             && !thread::panicking()
             && let Ok(runtime) = Handle::try_current()

@@ -1,4 +1,4 @@
-//! What dooms a unit: a statement that failed, or one that was dropped half way.
+//! How a unit gets doomed: by a statement that failed, or one that was dropped half way.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use super::{UnitOfWork, scope::can_mend};
 use crate::{Access, FailureKind, UnitError, operation::failures};
 
-/// A time-out of the server that was set to the operation's deadline may fire this much earlier.
+/// How much earlier the server's time-out may fire, if it is set to the operation's deadline.
 const EARLY: Duration = Duration::from_millis(10);
 
 impl UnitOfWork {
-    /// Why the unit takes no more statements, if it does not.
+    /// Why the unit refuses further statements, if it does.
     pub(crate) fn refusal(&self) -> Option<UnitError> {
         let is_closing = self.inner.closing.load(Ordering::Acquire);
         let has_part_failed = self
@@ -21,8 +21,8 @@ impl UnitOfWork {
         self.fate().refusal(is_closing, has_part_failed)
     }
 
-    /// What an error means for this unit: that the database takes no writes is the application's mistake in a query, and in a
-    /// unit that may write the server has become a standby, or the file system is read-only.
+    /// The kind of an error in this unit. A refused write in a query is a mistake of the application; in a unit that may write, the server
+    /// has become a standby, or the file system is read-only.
     pub(crate) fn kind_of(&self, error: &DbErr) -> FailureKind {
         match FailureKind::of(error) {
             FailureKind::ReadOnly if self.access() == Access::ReadWrite => FailureKind::Unavailable,
@@ -30,14 +30,14 @@ impl UnitOfWork {
         }
     }
 
-    /// Whether the operation's deadline has passed, or is so near that the server may have kept it first.
+    /// Whether the operation's deadline has passed, or is so near that the server's own time-out may have fired first.
     pub(crate) fn is_late(&self) -> bool {
         let deadline = self.deadline();
         deadline.is_some_and(|deadline| Instant::now() + EARLY >= deadline)
     }
 
-    /// What an error means for whoever is told of it. The server itself ends the transaction of an operation whose deadline has
-    /// passed: the connection is lost then, and yet it is the deadline that the operation has failed by.
+    /// The kind of an error, for clients. If the operation's deadline has passed, the server itself ends the transaction. Then the
+    /// connection is lost, but the reason is the deadline.
     pub(crate) fn told_as(&self, error: &DbErr) -> FailureKind {
         match self.kind_of(error) {
             FailureKind::ConnectionLost if self.is_late() => FailureKind::Timeout,
@@ -45,13 +45,13 @@ impl UnitOfWork {
         }
     }
 
-    /// Remembers that a statement failed: from here on the unit can only be rolled back.
+    /// Notes that a statement failed: from now on, the unit can only be rolled back.
     pub(crate) fn failed(&self, error: DbErr) -> DbErr {
         self.inner.doom.get_or_init(|| self.told_as(&error));
         error
     }
 
-    /// Remembers that a statement failed: what it was part of can only be rolled back.
+    /// Notes that a statement failed: its savepoint or unit can only be rolled back.
     pub(super) fn statement_failed(&self, error: DbErr) -> DbErr {
         let kind = self.kind_of(&error);
         match self.field_scope() {
@@ -63,7 +63,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Remembers that something was dropped half way: what it was part of can only be rolled back.
+    /// Notes that a statement was dropped half way: its savepoint or unit can only be rolled back.
     pub(crate) fn abandoned(&self) {
         failures::note_abandoned(self);
         match self.field_scope() {

@@ -1,4 +1,4 @@
-//! What a unit does after its end, and only then.
+//! Effects: code that runs after a unit's end.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::unit::scope::Scope;
 
-/// When an effect runs, and who waits for it.
+/// When an effect runs, and whether the response waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// After COMMIT; the response waits for it.
@@ -21,13 +21,12 @@ pub(crate) enum When {
     RolledBack,
 }
 
-/// The effects of a unit in the order of their registration, or `None` once it has ended: what is registered later would
-/// never run, and is not kept.
+/// The effects of a unit in the order of their registration; `None` once the unit has ended, since a later effect would never run.
 pub(crate) struct Effects(Mutex<Option<Vec<Effect>>>);
 
-/// Something to do after the end of a unit.
+/// An effect.
 pub(crate) struct Effect {
-    /// The innermost savepoint it was registered in.
+    /// The innermost savepoint in which it was registered.
     scope: Option<Arc<Scope>>,
     when: When,
     run: BoxFuture<'static, ()>,
@@ -46,8 +45,8 @@ impl Effects {
         }
     }
 
-    /// Drops those that were registered in a savepoint that is rolled back. Others may lie between them: siblings
-    /// register theirs meanwhile.
+    /// Drops the effects of a savepoint that is rolled back. They may be mixed with those of siblings, which register theirs at the same
+    /// time.
     pub(crate) fn discard_within(&self, savepoint: &Scope) {
         let within = |effect: &mut Effect| {
             let scope = effect.scope.as_ref();
@@ -57,7 +56,7 @@ impl Effects {
             Some(effects) => effects.extract_if(.., within).collect(),
             None => Vec::new(),
         };
-        // What an effect holds may do anything when it is dropped: not while the lock is held.
+        // Dropping an effect may run any code, so it happens after the lock is released.
         drop(discarded);
     }
 
@@ -65,7 +64,7 @@ impl Effects {
         drop(self.take());
     }
 
-    /// Takes all of them, once; the unit has ended.
+    /// Takes all effects, once, after the unit has ended.
     pub(crate) fn take(&self) -> Vec<Effect> {
         self.lock().take().unwrap_or_default()
     }
@@ -76,14 +75,14 @@ impl Effects {
     }
 }
 
-/// What the effects follow.
+/// The end that effects follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follow {
     Commit,
     Rollback,
 }
 
-/// Runs the effects that follow a commit, or a rollback, one after another; those that nobody waits for become `tasks`.
+/// Runs the effects that follow a commit or a rollback, one after another. Detached ones become `tasks`.
 pub(crate) async fn run(effects: Vec<Effect>, follow: Follow, tasks: TaskTracker) {
     for effect in effects {
         match (effect.when, follow) {
@@ -99,7 +98,7 @@ pub(crate) async fn run(effects: Vec<Effect>, follow: Follow, tasks: TaskTracker
     }
 }
 
-/// A panic in an effect is logged; the others still run, and what was committed or rolled back stands.
+/// Runs an effect. A panic in it is logged; the others still run, and the commit or rollback is not affected.
 async fn guarded(effect: BoxFuture<'static, ()>) {
     if AssertUnwindSafe(effect).catch_unwind().await.is_err() {
         tracing::error!("an effect panicked; what it came after stands");

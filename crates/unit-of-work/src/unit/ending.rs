@@ -1,10 +1,9 @@
-//! How a unit ends: once, decided by whoever comes first, and carried through.
+//! How a unit ends: once, as the first request says, and always to the end.
 //!
-//! - The operation that has its response asks for COMMIT or ROLLBACK and waits; a client that has gone, or a deadline that
-//!   has passed, asks for ROLLBACK and does not. A COMMIT that was decided is carried through.
-//! - `commit` has the COMMIT, and what is done where it is not answered; `roll_back` the ROLLBACK, and how statements are
-//!   stopped that nobody waits for any more.
-//! - Effects follow, then the record in span and metrics.
+//! - An operation with its response requests COMMIT or ROLLBACK, and waits for it. If the client has gone or the deadline has passed,
+//!   ROLLBACK is requested without waiting. A COMMIT that was decided is carried out.
+//! - `commit` has COMMIT, and what happens if it is not answered. `roll_back` has ROLLBACK, and how abandoned statements are stopped.
+//! - After that, effects run, and the end is recorded in span and metrics.
 
 use std::{panic::AssertUnwindSafe, sync::atomic::Ordering};
 
@@ -19,11 +18,11 @@ use crate::{
     unit::{detached_on_drop::DetachedOnDrop, effects},
 };
 
-/// How a unit is to end.
+/// How a unit should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Commit,
-    /// The response is that of an earlier operation: nothing is to be committed.
+    /// A stored response is replayed: there is nothing to commit.
     Replay,
     RollBack(Reason),
 }
@@ -47,7 +46,7 @@ pub(crate) enum Reason {
     RollbackOnly,
     /// It was a dry run.
     DryRun,
-    /// The COMMIT that it was to share with others did not happen, or it kept them waiting for too long.
+    /// The shared COMMIT did not happen, or the unit kept the others waiting for too long.
     SharedCommit,
 }
 
@@ -56,10 +55,10 @@ pub(crate) enum Reason {
 pub(crate) enum Outcome {
     /// No statement was run: nothing was begun.
     Untouched,
-    /// A snapshot was read, and let go.
+    /// A snapshot was read, and has ended.
     Read,
     Committed,
-    /// The response of an earlier operation was found; nothing was written.
+    /// A stored response was replayed; nothing was written.
     Replayed,
     RolledBack(Reason),
     CommitFailed(CommitFailure),
@@ -68,12 +67,12 @@ pub(crate) enum Outcome {
 }
 
 impl UnitOfWork {
-    /// Decides how the unit ends, unless that is decided already. Answers what holds.
+    /// Decides how the unit ends, unless that is already decided. Returns the decision.
     pub(crate) fn decide(&self, ending: Ending) -> Ending {
         *self.inner.ending.get_or_init(|| ending)
     }
 
-    /// Lets a read-only unit's snapshot go, without making anybody wait for it.
+    /// Ends a read-only unit's snapshot in the background.
     pub(crate) fn end_read(&self) -> Outcome {
         self.inner.closing.store(true, Ordering::Release);
         self.inner.effects.discard();
@@ -83,7 +82,7 @@ impl UnitOfWork {
                 let unit = self.clone();
                 self.detached(async move {
                     if let Some(connection) = unit.take(true).await {
-                        // After the response, or with it: it is not on the timeline either way.
+                        // It happens after the response or at the same time, so it is not on the timeline.
                         unit.roll_back(connection.watched(None)).await;
                     }
                 });
@@ -94,10 +93,10 @@ impl UnitOfWork {
         outcome
     }
 
-    /// Commits or rolls back, and answers when it is done.
+    /// Commits or rolls back, and returns when that is done.
     ///
     /// # Cancel safety
-    /// Cancel safe: it is carried through.
+    /// Cancel safe: it goes on if it is dropped.
     pub(crate) fn finish(&self, requested: Ending) -> impl Future<Output = Outcome> + use<> {
         self.inner.closing.store(true, Ordering::Release);
         let end = AssertUnwindSafe(self.clone().end(requested)).catch_unwind();
@@ -106,7 +105,7 @@ impl UnitOfWork {
         DetachedOnDrop::new(end, self.inner.database.tasks())
     }
 
-    /// Rolls back without making anybody wait for it.
+    /// Rolls back in the background.
     pub(crate) fn roll_back_in_background(&self, reason: Reason) {
         self.inner.closing.store(true, Ordering::Release);
         if let Some(timeline) = self.timeline() {
@@ -124,7 +123,7 @@ impl UnitOfWork {
         };
         let ending = self.decide(self.fate().ending(requested));
         let outcome = match (connection, ending) {
-            // Boxed: whoever is alone has no room for it.
+            // Boxed, so that the future of a unit without a group is not larger.
             (Some(connection), ending) if connection.group().is_some() => {
                 Box::pin(self.leave_group(connection, ending)).await
             }
@@ -150,7 +149,7 @@ impl UnitOfWork {
         self.settle(outcome, ending).await
     }
 
-    /// Finishes a unit that has no connection and that nobody is using; `None` when there is more to do.
+    /// Finishes a unit that has no connection and is not in use; `None` if there is more to do.
     fn close_untouched(&self) -> Option<Outcome> {
         let mut state = self.inner.state.try_lock().ok()?;
         let outcome = match *state {
@@ -162,7 +161,7 @@ impl UnitOfWork {
         Some(outcome)
     }
 
-    /// What follows the end: effects, and the record in span and metrics.
+    /// Runs the effects, and records the end in span and metrics.
     async fn settle(&self, outcome: Outcome, ending: Ending) -> Outcome {
         let follow = follow(&outcome, ending);
         let effects = self.inner.effects.take();
@@ -177,7 +176,7 @@ impl UnitOfWork {
         outcome
     }
 
-    /// Waits for the effects until the operation's deadline: those that take longer go on, and hold up nobody.
+    /// Waits for the effects until the operation's deadline. Slower ones go on without delaying the response.
     async fn wait_for(&self, effects: impl Future<Output = ()> + Send + 'static) {
         let Some(deadline) = self.inner.terms.deadline else {
             return effects.await;
@@ -194,8 +193,8 @@ impl UnitOfWork {
         telemetry::record(&self.inner.span, &self.inner.stats, outcome);
     }
 
-    /// Spawns what must not be cancelled, and what [`Database::close`](crate::Database::close) waits for. Without a
-    /// runtime (it is going down) the connection's own `Drop` is left to roll back.
+    /// Runs a future that must not be cancelled, and for which [`Database::close`](crate::Database::close) waits. Without a runtime (it is
+    /// shutting down), the connection is dropped, which rolls back.
     pub(super) fn detached<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -207,7 +206,7 @@ impl UnitOfWork {
     }
 }
 
-/// Rolls a unit back when the operation that holds it is dropped: its client is gone.
+/// Rolls back a unit if its operation is dropped, because the client is gone.
 pub(crate) struct RollBackOnDrop(Option<UnitOfWork>);
 
 impl RollBackOnDrop {

@@ -1,4 +1,4 @@
-//! The rows that an operation names as proof of its own COMMIT.
+//! The rows that an operation names as proof of its COMMIT.
 
 use std::{
     borrow::Cow,
@@ -15,13 +15,13 @@ use sea_orm::{
 
 use crate::unit::scope::Scope;
 
-/// A row that is there if, and only if, the unit that has named it was committed.
+/// A row that exists if and only if the unit that has named it was committed.
 #[derive(Clone, Debug)]
 pub(crate) enum Evidence {
-    /// A row of the application's, by its column `id`.
+    /// A row of the application, by its column `id`.
     Row { table: Cow<'static, str>, id: Value },
-    /// The row of an idempotency key, with a response that begins as only this very attempt's does: another attempt with the
-    /// same key may have been committed instead.
+    /// The row of an idempotency key, with a response that begins as only this attempt's does. Another attempt with the same key may have
+    /// been committed instead.
     Key {
         viewer: String,
         key: String,
@@ -30,7 +30,7 @@ pub(crate) enum Evidence {
 }
 
 impl Evidence {
-    /// Has one row if the COMMIT happened, else none.
+    /// A statement that returns one row if the COMMIT happened, and otherwise none.
     pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         match self {
             Self::Row { table, id } => {
@@ -59,7 +59,7 @@ impl Evidence {
     }
 }
 
-/// What a unit can be proved by. One row is enough, and the first is kept: an operation may insert many thousands.
+/// The rows that prove a unit. One is enough, so only the first is kept: an operation may insert many thousands.
 #[derive(Default)]
 pub(crate) struct Named {
     rows: Mutex<Vec<(Option<Arc<Scope>>, Evidence)>>,
@@ -67,7 +67,7 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Adds a row that was inserted in this savepoint, or in none.
+    /// Adds a row that was inserted in this savepoint, or outside of savepoints.
     pub(crate) fn push(&self, scope: Option<Arc<Scope>>, evidence: impl FnOnce() -> Evidence) {
         let mut named = self.lock();
         let outlives = |(other, _): &(Option<Arc<Scope>>, Evidence)| match (other, &scope) {
@@ -80,7 +80,7 @@ impl Named {
         }
     }
 
-    /// Drops those that were inserted in a savepoint that is rolled back.
+    /// Drops the rows of a savepoint that is rolled back.
     pub(crate) fn discard_within(&self, savepoint: &Scope) {
         self.lock().retain(|(scope, _)| {
             let scope = scope.as_ref();
@@ -97,7 +97,7 @@ impl Named {
         self.is_needless.store(true, Relaxed);
     }
 
-    /// Takes one of them.
+    /// Takes one row.
     pub(crate) fn take(&self) -> Option<Evidence> {
         self.lock().drain(..).next().map(|(_, evidence)| evidence)
     }

@@ -1,39 +1,39 @@
-//! What is to become of a unit: every rule about which of two facts comes before the other.
+//! How a unit will end: all rules about which of two facts takes precedence.
 //!
 //! ```text
 //! Sound ──set_rollback_only──> RollbackOnly
 //!   └──a statement fails, or is dropped half way──> Doomed <──the same── RollbackOnly
 //! ```
-//! A fate is read off the unit's facts and never goes back. Three questions are asked of it: does the unit refuse a
-//! statement ([`Fate::refusal`]), how does it end when it is asked to ([`Fate::ending`]), and what is the client told
-//! ([`Fate::answer`]). What follows an end, effects and another attempt, is here too. `tests` has all of it in one table.
+//! The fate follows from the unit's facts, and never goes back. It answers three questions: does the unit refuse a statement
+//! ([`Fate::refusal`]), how does it end when it is asked to ([`Fate::ending`]), and what does the client see ([`Fate::answer`])? The rules
+//! for effects and for another attempt are here too. `tests` has all of them in one table.
 
 use super::{Ending, Outcome, Reason};
 use crate::{FailureKind, UnitError, retry::attempt::Lost, unit::effects::Follow};
 
-/// What is known of a unit so far.
+/// What is known about a unit's end so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// It can be committed.
     Sound,
-    /// A resolver wants it rolled back, whatever else happens.
+    /// A resolver has asked for a rollback, whatever else happens.
     RollbackOnly,
     /// A statement failed, or was dropped half way.
     Doomed(FailureKind),
 }
 
-/// What a client is told of an operation whose unit has ended.
+/// What a client sees of an operation whose unit has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The response as the resolvers made it.
+    /// The resolvers' response.
     AsItIs,
-    /// The errors of the resolvers, without data, and this one where they have not said it.
+    /// The resolvers' errors, without data; and this error, if they do not have it.
     Errors(Option<Told>),
-    /// This alone: what the resolvers have made of it is no news.
+    /// Only this error, whatever the resolvers' errors are.
     Only(Told),
 }
 
-/// What is told beside the errors of the resolvers.
+/// The error that is added to those of the resolvers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Conflict,
@@ -47,7 +47,7 @@ pub(crate) enum Told {
 }
 
 impl Fate {
-    /// The fate of a unit with these facts. That a statement failed comes before what a resolver wants.
+    /// The fate of a unit with these facts. A failed statement takes precedence over a resolver's request.
     pub(crate) fn of(doom: Option<FailureKind>, is_rollback_only: bool) -> Self {
         match (doom, is_rollback_only) {
             (Some(kind), _) => Self::Doomed(kind),
@@ -56,8 +56,7 @@ impl Fate {
         }
     }
 
-    /// Why a statement is refused, if it is. A unit that is to be rolled back anyway still takes statements: what they
-    /// answer may be an error that says more.
+    /// Why a statement is refused, if it is. A unit with a requested rollback still accepts statements, whose errors may say more.
     pub(crate) fn refusal(self, is_closing: bool, has_part_failed: bool) -> Option<UnitError> {
         match self {
             _ if is_closing => Some(UnitError::Finished),
@@ -76,7 +75,7 @@ impl Fate {
         }
     }
 
-    /// How a unit has ended that has no transaction: it was never touched, or could not begin.
+    /// How a unit without a transaction has ended: it was never touched, or could not begin.
     pub(crate) fn without_transaction(self) -> Outcome {
         match self {
             Self::Doomed(_) => Outcome::RolledBack(Reason::Doomed),
@@ -85,20 +84,20 @@ impl Fate {
         }
     }
 
-    /// What a client is told of a unit that may write: what was not committed is not shown.
+    /// What a client sees of a unit that may write: nothing that was not committed.
     pub(crate) fn answer(self, outcome: &Outcome, has_errors: bool) -> Answer {
         match (outcome, self) {
             (Outcome::Committed | Outcome::Read | Outcome::Replayed, _) => Answer::AsItIs,
-            // What the resolvers answered rests on what has not happened, errors and all.
+            // The response, even its errors, rests on writes that have not happened.
             (Outcome::RolledBack(Reason::SharedCommit), _) => Answer::Only(Told::Conflict),
             (Outcome::Untouched, _) if !has_errors => Answer::AsItIs,
             (Outcome::CommitFailed(_), _) => Answer::Errors(Some(Told::CommitFailed)),
             (Outcome::Unknown, _) => Answer::Errors(Some(Told::OutcomeUnknown)),
-            // Where the resolvers have said what failed, the deadline that passed meanwhile is no news.
+            // If the resolvers' errors say what failed, the deadline that passed meanwhile adds nothing.
             (Outcome::RolledBack(Reason::Deadline), _) if !has_errors => {
                 Answer::Errors(Some(Told::Deadline))
             }
-            // Whatever the resolvers made of it: this is why.
+            // This is the reason, whatever the resolvers made of it.
             (Outcome::RolledBack(_), Self::Doomed(FailureKind::Conflict)) => {
                 Answer::Only(Told::Conflict)
             }
@@ -115,7 +114,7 @@ impl Fate {
         }
     }
 
-    /// What an operation has lost that may succeed when it is run again, and surely has not happened.
+    /// Why an operation should be run again: it may succeed then, and has certainly not happened.
     pub(crate) fn lost(self, outcome: &Outcome) -> Option<Lost> {
         let kind = match (outcome, self) {
             (Outcome::RolledBack(Reason::SharedCommit), _) => return Some(Lost::SharedCommit),
@@ -134,8 +133,7 @@ impl Fate {
     }
 }
 
-/// What a client is told of an operation that its deadline has cut short, whose response says so: that there was no database
-/// to wait for comes before the deadline.
+/// What a client sees of an operation that its deadline has ended. If it was waiting for an unreachable database, that is the error.
 pub(crate) fn answer_late(waits_for_database: bool) -> Answer {
     if waits_for_database {
         Answer::Only(Told::Unavailable)

@@ -1,4 +1,4 @@
-//! Ends a unit, and tells what really happened.
+//! Ends a unit, and corrects the response by what really happened.
 
 use std::any::Any;
 
@@ -15,8 +15,8 @@ use crate::{
 
 pub(crate) type Panic = Box<dyn Any + Send>;
 
-/// What an operation answers before its unit is finished, and why the unit must be rolled back, if that is not for the
-/// answer to say: the deadline came first (`None`), or a resolver panicked.
+/// The response of an operation before its unit is finished; and why the unit must be rolled back, if the response does not decide that:
+/// the deadline passed first (`None`), or a resolver panicked.
 pub(crate) fn answer(resolved: Option<Result<Response, Panic>>) -> (Response, Option<Reason>) {
     match resolved {
         None => (respond::deadline_exceeded(), Some(Reason::Deadline)),
@@ -35,35 +35,35 @@ pub(crate) struct Finisher<'a> {
     pub(crate) dry_run: bool,
 }
 
-/// How a unit ended, and what clients are told of it.
+/// How a unit ended, for the response.
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     told: Told,
 }
 
 enum Told {
-    /// The answer stands: it says why already, or it is a query's, whose partial data is shown.
+    /// The response stays: it already says why, or it is that of a query, whose partial data is shown.
     Answered,
-    /// The deadline came first.
+    /// The deadline passed first.
     Late(Answer),
-    /// What was not committed is not shown.
+    /// The response must not show anything that was not committed.
     Written(Outcome),
-    /// What would have been committed is shown.
+    /// The response shows what would have been committed.
     DryRun,
 }
 
 impl Finisher<'_> {
-    /// Finishes the unit: as `cut_short` says, or by whether all that was answered `is_ok`.
+    /// Finishes the unit: rolls back for the reason `cut_short`, or commits if the response `is_ok`.
     pub(crate) async fn finish(&self, cut_short: Option<Reason>, is_ok: bool) -> Finished {
         match cut_short {
             Some(Reason::Deadline) => {
                 let waits_for_database = self.unit.waits_for_database();
                 if waits_for_database {
-                    // Nobody has answered the statement that waits.
+                    // A statement is still waiting for a connection.
                     self.unit.noted(acquire_error(no_answer()));
                 }
                 let told = Told::Late(answer_late(waits_for_database));
-                // The answer does not wait for the database: it may be what is stuck.
+                // The response does not wait for the database, which may be what hangs.
                 self.unit.roll_back_in_background(Reason::Deadline);
                 Finished {
                     outcome: Outcome::RolledBack(Reason::Deadline),
@@ -86,14 +86,14 @@ impl Finisher<'_> {
         }
     }
 
-    /// What a commit would refuse, a dry run must not promise.
+    /// Ends a dry run, which must not promise what COMMIT would refuse.
     async fn finish_dry_run(&self) -> Finished {
         let unit = self.unit;
         let guard = RollBackOnDrop::new(unit.clone());
         let checked = within(self.deadline, unit.check_deferred()).await;
         guard.disarm();
         let Some(checked) = checked else {
-            // What the resolvers have answered is not shown: nobody knows whether a commit would be refused.
+            // The response is not shown, since it is not known whether COMMIT would be refused.
             unit.roll_back_in_background(Reason::Deadline);
             return Finished::written(Outcome::RolledBack(Reason::Deadline));
         };
@@ -108,15 +108,15 @@ impl Finisher<'_> {
         Finished { outcome, told }
     }
 
-    /// Finishes the unit; if the deadline passes before COMMIT was decided on, it is rolled back instead. That happens
-    /// when something outside the operation holds the unit: a statement of a handle that got away.
+    /// Finishes the unit. If the deadline passes before COMMIT is decided, it is rolled back instead. That happens if something outside the
+    /// operation uses the unit, through a handle that outlives it.
     async fn finish_within(&self, ending: Ending) -> Outcome {
         let mut finishing = std::pin::pin!(self.unit.finish(ending));
         if let Some(outcome) = within(self.deadline, finishing.as_mut()).await {
             return outcome;
         }
         match self.unit.decide(Ending::RollBack(Reason::Deadline)) {
-            // Not before the COMMIT of those whose writes the answer rests on.
+            // If the response rests on writes of others, wait for their COMMIT.
             Ending::RollBack(reason) if !self.unit.rests_on_others() => Outcome::RolledBack(reason),
             Ending::RollBack(_) | Ending::Commit | Ending::Replay => finishing.await,
         }
@@ -131,7 +131,7 @@ impl Finished {
         }
     }
 
-    /// The response of an operation of this unit, with what really happened.
+    /// Corrects the response of an operation of this unit by what really happened.
     pub(crate) fn tell(&self, response: Response, unit: &UnitOfWork) -> Response {
         match &self.told {
             Told::Answered => response,
@@ -141,8 +141,8 @@ impl Finished {
         }
     }
 
-    /// Tells the attempt if it has lost: the same operation may succeed when it is run again, and surely has not happened
-    /// yet. Otherwise what was answered is what a client sees, and the log gets its causes.
+    /// Tells the attempt if the operation should be run again: it may succeed then, and has certainly not happened. Otherwise a client sees
+    /// the response, and its causes are logged.
     pub(crate) fn tell_attempt(
         &self,
         attempt: Option<&Attempt>,
@@ -156,7 +156,7 @@ impl Finished {
     }
 }
 
-/// The future's output, or `None` when the deadline came first.
+/// The future's output, or `None` if the deadline passes first.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     future: impl Future<Output = T>,

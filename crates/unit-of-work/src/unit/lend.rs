@@ -1,4 +1,4 @@
-//! How a unit lends its transaction to one statement, and begins it first.
+//! How a unit begins its transaction, and lends it to one statement at a time.
 
 use std::{
     sync::atomic::Ordering,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl UnitOfWork {
-    /// How this unit begins. What the session does by itself is not said again.
+    /// The settings of this unit's BEGIN. Those that the session has anyway are left out.
     pub(super) fn begin_statement(&self) -> Begin {
         let (database, terms) = (&self.inner.database, &self.inner.terms);
         let own = database.isolation(terms.access);
@@ -42,7 +42,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Lends the open transaction, and begins it first where this is the first statement.
+    /// Lends the open transaction. The first statement begins it.
     pub(crate) async fn lend(&self) -> Result<OwnedMutexGuard<State>, DbErr> {
         let lent = self.lend_for(false).await;
         lent.map_err(|error| self.noted(error))
@@ -78,8 +78,8 @@ impl UnitOfWork {
             *state = State::WithoutTransaction(connection);
             return Ok(state);
         }
-        // A connection that died while it lay idle is noticed by BEGIN. Nothing has happened on it, so another one is
-        // taken: a restart of the database costs the pool its idle connections, and no operation its life.
+        // BEGIN notices a connection that was lost while idle. Nothing has happened on it, so another one is taken: a restart of the
+        // database costs the pool its idle connections, but fails no operation.
         let mut others = self.inner.database.max_connections();
         loop {
             let turn = self.turn().await?;
@@ -109,7 +109,7 @@ impl UnitOfWork {
         let turn = waiting.turn(self, self.acquire()).await?;
         if turn.is_shared() {
             self.inner.stats.waited(waited.elapsed());
-            // As for a connection of its own that it has waited for.
+            // As for a connection of its own, the files are checked after the wait.
             let files = self.inner.database.check_files();
             files.map_err(|error| self.failed(error))?;
             if self.inner.closing.load(Ordering::Acquire) {
@@ -139,8 +139,8 @@ impl UnitOfWork {
         Ok(connection)
     }
 
-    /// Begins, and owns the lock meanwhile: BEGIN must not be cut in half, and the state is left whole whether anybody
-    /// still waits for it or not.
+    /// Begins the transaction. It owns the lock meanwhile, since BEGIN must not be interrupted, and the state must be complete even if
+    /// nobody waits any more.
     fn begin(
         &self,
         mut state: OwnedMutexGuard<State>,
@@ -192,9 +192,9 @@ impl UnitOfWork {
 }
 
 impl State {
-    /// A statement has ended: one that was alone was the last.
+    /// Notes that a statement has ended. Without a transaction, it was the last one.
     fn statement_ended<T>(&mut self, result: &Result<T, DbErr>, unit: &UnitOfWork) {
-        // Somebody is stopping the statement, and takes care of the connection.
+        // If the peer was taken, the statement is being stopped, and that code owns the connection.
         let is_being_stopped = || unit.peer().take().is_none();
         if matches!(self, Self::WithoutTransaction(_))
             && !is_being_stopped()
@@ -212,7 +212,7 @@ impl State {
     }
 }
 
-/// A statement that is being run. Dropped before it ended, it dooms a unit that may write.
+/// A statement under way. If it is dropped before its end, it dooms a unit that may write.
 struct UnderWay<'a> {
     unit: &'a UnitOfWork,
 }

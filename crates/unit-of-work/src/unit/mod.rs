@@ -5,16 +5,15 @@
 //!   ├──────────finish (nothing was begun)──────┤
 //!   └──statement──> WithoutTransaction ──its end──> Spent ──┘
 //! ```
-//! The last line is a query that is taken to make one statement (see [`snapshots`](crate::retry::snapshots)): a second one is
-//! refused.
+//! The last line is a query that is expected to make one statement (see [`snapshots`](crate::retry::snapshots)). A second one is refused.
 //!
-//! - One async lock guards the state. A statement holds it while it runs; so does BEGIN, which owns the lock and is
-//!   carried through, so that dropping the operation cannot cut it in half.
-//! - *Doomed* is a fact about the unit, not a state: set once, by a statement that failed, or by one that was dropped
-//!   in a unit that may write. A doomed unit refuses further statements and cannot be committed, on every engine alike:
-//!   PostgreSQL answers COMMIT with success on an aborted transaction, so the unit has to remember.
-//!   Within a savepoint such a statement fails the savepoint instead, as `savepoint` says.
-//! - What is to become of a unit, and which fact comes before which, is told in [`fate`]; how it ends in [`ending`].
+//! - One async lock guards the state. A statement holds it while it runs. BEGIN owns it and goes on if the operation is dropped, so that it
+//!   cannot be interrupted.
+//! - *Doomed* is a fact about the unit, and not a state. It is set once, by a statement that failed, or that was dropped in a unit that may
+//!   write. A doomed unit refuses
+//! further statements and cannot be committed, on every engine: PostgreSQL answers COMMIT with success on an aborted transaction, so the
+//! unit itself must remember. Inside a savepoint, such a statement fails the savepoint instead (see `savepoint`).
+//! - [`fate`] decides how a unit will end, and which fact takes precedence; [`ending`] carries it out.
 
 pub(crate) mod detached_on_drop;
 pub(crate) mod effects;
@@ -70,16 +69,16 @@ use crate::{
     },
 };
 
-/// The unit of work of one operation: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a transaction that begins by itself and that
-/// its operation finishes.
+/// The unit of work of one operation: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a transaction that begins by itself and
+/// that its operation finishes.
 ///
-/// It is a handle, cheap to clone. A handle that outlives its operation answers [`UnitError::Finished`] to every use.
+/// It is a handle, cheap to clone. Every use of a handle that outlives its operation fails with [`UnitError::Finished`].
 ///
-/// SeaORM's [`TransactionTrait`](sea_orm::TransactionTrait) begins a [`Savepoint`](crate::Savepoint) on it: that is what code gets which wants a
-/// transaction of its own, as SeaORM's nested saves do. It cannot commit the unit. While it is open, the code that has begun it is
-/// refused the unit, and statements of sibling fields wait. It has the isolation and the access of the unit; what asks for more
-/// ([`UnitError::SavepointTerms`]) is refused. One that is dropped before it was ended dooms the unit:
-/// [`UnitOfWork::savepoint`] always ends its own, and is the better choice where the code is yours.
+/// SeaORM's [`TransactionTrait`](sea_orm::TransactionTrait) begins a [`Savepoint`](crate::Savepoint) on it, for code that wants a
+/// transaction of its own, such as SeaORM's nested saves. It cannot commit the unit. While it is open, the code that has begun it cannot
+/// use the unit, and statements of sibling fields wait. It has the isolation and access of the unit; stricter options are refused
+/// ([`UnitError::SavepointTerms`]). If it is dropped before its end, the unit is doomed. In your own code, prefer
+/// [`UnitOfWork::savepoint`], which always ends its savepoint.
 ///
 /// ```no_run
 /// # use sea_orm::{ConnectionTrait, DbErr, TransactionSession, TransactionTrait};
@@ -99,8 +98,8 @@ use crate::{
 /// ```
 ///
 /// # Cancel safety
-/// Dropping the future of a statement dooms a unit that may write, because nobody knows whether the statement
-/// happened. In a read-only unit it harms nothing: GraphQL drops the siblings of a field that failed.
+/// Dropping the future of a statement dooms a unit that may write, because it is not known whether the statement happened. In a read-only
+/// unit it does no harm: GraphQL drops the siblings of a field that failed.
 #[derive(Clone)]
 pub struct UnitOfWork {
     inner: Arc<Inner>,
@@ -110,10 +109,10 @@ struct Inner {
     database: Database,
     terms: Terms,
     state: Arc<Mutex<State>>,
-    /// Set as soon as the unit is being finished: statements that still wait for the lock must not get in.
+    /// Set as soon as the unit is being finished, so that statements that still wait for the lock do not run.
     closing: AtomicBool,
     doom: OnceLock<FailureKind>,
-    /// What failed, and in which fields: which errors are the database's is told by this.
+    /// The failures, with their fields. They tell which errors are the database's.
     failures: Failures,
     /// A second statement arrived on a unit that runs without a transaction.
     needs_snapshot: AtomicBool,
@@ -121,16 +120,16 @@ struct Inner {
     ending: OnceLock<Ending>,
     /// Who takes the transaction out of the unit.
     leaver: OnceLock<Leaver>,
-    /// Told when the group has taken it.
+    /// Notified when the group has taken it.
     overstayed: Notify,
-    /// Whether others have written in the unit's transaction, or may.
+    /// Whether others have written, or may have written, in the unit's transaction.
     in_group: AtomicBool,
     effects: Effects,
     evidence: Named,
-    /// The other end of the connection, while the unit has one. Who takes it out may have it stopped: meanwhile the connection
-    /// must not go back to its pool, where the order would meet somebody else's statement.
+    /// The other end of the connection, while the unit has one. Whoever takes it may stop its statement. Meanwhile the connection must not
+    /// go back to its pool, where the order could stop another unit's statement.
     peer: std::sync::Mutex<Option<Peer>>,
-    /// Whether an order to stop a statement was carried out for certain, if there was one.
+    /// Whether an order to stop a statement was certainly carried out, if there was one.
     stopped: OnceLock<bool>,
     /// The savepoint of the root field that is being resolved, where root fields have one.
     field: std::sync::Mutex<Option<Arc<Scope>>>,
@@ -145,7 +144,7 @@ pub(crate) enum State {
     Open(Connection),
     /// The one statement is under way, without a transaction.
     WithoutTransaction(Connection),
-    /// The one statement has ended, or was one for many operations.
+    /// The one statement has ended, or was shared with other operations.
     Spent,
     Finished,
 }
@@ -159,7 +158,7 @@ impl State {
     }
 }
 
-/// Who takes the transaction out of a unit: one of them alone, as it may have to stop a statement.
+/// Who takes the transaction out of a unit. Only one may, since it may have to stop a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leaver {
     /// The unit's own end.
@@ -168,10 +167,10 @@ enum Leaver {
     Group,
 }
 
-/// How a unit has ended that is undone with its group, or for its sake.
+/// The outcome of a unit that is undone with its group, or for the group's sake.
 const UNDONE_WITH_OTHERS: Outcome = Outcome::RolledBack(Reason::SharedCommit);
 
-/// Tells units apart while they live.
+/// Identifies a unit while it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId(usize);
 
@@ -211,45 +210,42 @@ impl UnitOfWork {
 
     /// Runs `effect` once, after COMMIT has succeeded and before the client hears of it; never after a rollback.
     ///
-    /// Effects run one after another in the order they were registered, in the task that commits: they happen even
-    /// if the client has gone meanwhile. A panic in one is logged and harms nothing. An effect is not durable: if the
-    /// process dies between COMMIT and the effect, it is lost. What must not be lost is a row, written in the unit.
+    /// Effects run one after another in the order of their registration, even if the client has gone meanwhile. A panic in one is logged
+    /// and harms nothing. An effect is not durable: if the process dies between COMMIT and the effect, it is lost. For what must not be
+    /// lost, write a row in the unit.
     ///
-    /// In a read-only unit there is nothing to commit, and in a finished one nothing left to wait for: the effect is
-    /// dropped. Inside a savepoint it belongs to the savepoint, and is dropped if that is rolled back.
+    /// In a read-only or a finished unit, the effect is dropped. Inside a savepoint, it is dropped if the savepoint is rolled back.
     ///
-    /// The response waits for it, until the operation's deadline. For what may take its time there is
-    /// [`UnitOfWork::after_commit_detached`].
+    /// The response waits for it, until the operation's deadline. For longer work, use [`UnitOfWork::after_commit_detached`].
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         self.register(When::Committed, Box::pin(effect));
     }
 
-    /// As [`UnitOfWork::after_commit`], but the response does not wait for it, and effects registered later do not either.
-    /// [`Database::close`] does, so that a server that stops leaves none half done.
+    /// As [`UnitOfWork::after_commit`], but neither the response nor later effects wait for it. [`Database::close`] does, so that a
+    /// stopping server leaves none half done.
     pub fn after_commit_detached(&self, effect: impl Future<Output = ()> + Send + 'static) {
         self.register(When::CommittedDetached, Box::pin(effect));
     }
 
-    /// Runs `effect` once, after the unit was rolled back, for whatever reason: to give back what was reserved elsewhere.
-    /// An operation that is run again after a conflict has rolled back once for each attempt that lost. Where the outcome
-    /// of a COMMIT is not known, neither this nor [`UnitOfWork::after_commit`] runs.
+    /// Runs `effect` once, after the unit was rolled back for any reason: for example to release what was reserved elsewhere. If an
+    /// operation is run again after a conflict, it runs for each attempt that was rolled back. If the outcome of a COMMIT is not known,
+    /// neither this nor [`UnitOfWork::after_commit`] runs.
     pub fn after_rollback(&self, effect: impl Future<Output = ()> + Send + 'static) {
         self.register(When::RolledBack, Box::pin(effect));
     }
 
-    /// Names a row that this unit has inserted under a random id of its own, in the column `id` of `table`: should the answer
-    /// to COMMIT be lost, PostgreSQL is asked whether that row is there. It costs nothing, and saves the
-    /// [marker](crate::unit::marker) that is inserted otherwise.
+    /// Names a row that this unit has inserted with a random id, in the column `id` of `table`. If the answer to COMMIT is lost, PostgreSQL
+    /// is asked whether that row exists. It costs nothing, and saves the [marker](crate::unit::marker) that is inserted otherwise.
     ///
-    /// What is told to the client rests on this row, so it has to be one that
+    /// The client's answer rests on this row, so it must be one that
     /// - this unit has inserted, with an id that was drawn for this attempt (a client's own id, or one that another attempt
     ///   has too, proves nothing), and that nobody deletes or renames within the next hour;
     /// - every connection of the [`Database`] finds by the table's name alone, without a schema. Where a policy hides it, the
     ///   outcome is unknown.
     ///
-    /// Name it where it was inserted: inside a savepoint it is forgotten if the savepoint is rolled back. The first row
-    /// that was named is used. An operation with [`SessionSettings`] has a marker nevertheless, because what it sees by them
-    /// others may not; on SQLite nothing has to be proved.
+    /// Name it where it was inserted: a row that was named inside a savepoint is forgotten if the savepoint is rolled back. The first named
+    /// row is used. An operation with [`SessionSettings`] has a marker nevertheless, since rows that it sees may be hidden from others. On
+    /// SQLite, nothing has to be proved.
     ///
     /// ```no_run
     /// # use sea_orm::{ConnectionTrait, DbErr, Statement};
@@ -264,9 +260,9 @@ impl UnitOfWork {
         self.name_evidence(scope, table, id);
     }
 
-    /// Says that nobody needs to know whether this unit was committed, because what it does is done again anyway, as a `NOTIFY`
-    /// that only wakes others earlier. It saves the [marker](crate::unit::marker), with its row and its flush to the disk. Should
-    /// the answer to COMMIT be lost, the outcome is unknown.
+    /// Says that this unit needs no proof of its COMMIT, because what it does is repeated anyway, such as a `NOTIFY` that only wakes others
+    /// earlier. It saves the [marker](crate::unit::marker), with its row and its flush to the disk. If the answer to COMMIT is lost, the
+    /// outcome is unknown.
     pub fn needs_no_proof(&self) {
         self.inner.evidence.needs_none();
     }
@@ -283,7 +279,7 @@ impl UnitOfWork {
         });
     }
 
-    /// Names the row of an idempotency key that this unit has taken.
+    /// Names the row of an idempotency key that this unit has claimed.
     pub(crate) fn key_is_evidence(&self, key: impl FnOnce() -> Evidence) {
         self.inner.evidence.push(None, key);
     }
@@ -320,12 +316,12 @@ impl UnitOfWork {
         peer.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Waits for the statement under way, and keeps others out.
+    /// Waits for the statement under way, and prevents others.
     pub(crate) async fn hold(&self) -> OwnedMutexGuard<State> {
         self.inner.state.clone().lock_owned().await
     }
 
-    /// Whether the operation has to be run again, on a transaction: it makes more than one statement.
+    /// Whether the operation makes more than one statement, and must be run again in a transaction.
     pub(crate) fn needs_snapshot(&self) -> bool {
         self.inner.needs_snapshot.load(Ordering::Acquire)
     }
@@ -335,7 +331,7 @@ impl UnitOfWork {
         self.inner.doom.get().copied()
     }
 
-    /// What is to become of the unit, as far as it is known.
+    /// The unit's fate so far.
     pub(crate) fn fate(&self) -> Fate {
         Fate::of(self.doom(), self.rollback_only().is_some())
     }
@@ -352,7 +348,7 @@ impl UnitOfWork {
         self.inner.terms.deadline.map(|deadline| deadline.at)
     }
 
-    /// Remembers an error that is handed out.
+    /// Notes an error that is returned to the application.
     pub(crate) fn noted(&self, error: DbErr) -> DbErr {
         failures::note(self, &error);
         let writes = self.access() == Access::ReadWrite;
@@ -369,7 +365,7 @@ impl UnitOfWork {
         self.inner.terms.timeline.as_ref()
     }
 
-    /// What this attempt leaves for the next, where there can be one.
+    /// This attempt's notes for the next one, if there can be one.
     pub(crate) fn notes(&self) -> Option<&Notes> {
         self.inner.terms.notes.as_deref()
     }
@@ -386,8 +382,8 @@ impl UnitOfWork {
             .map_or(own, |asked| stricter(own, asked))
     }
 
-    /// Makes sure that the unit is rolled back, whatever the resolvers answer: the response then has no data and the
-    /// error `ROLLBACK_ONLY` with this reason, which clients see. The first reason holds.
+    /// Makes sure that the unit is rolled back, whatever the resolvers return. The response then has no data, and the error `ROLLBACK_ONLY`
+    /// with this reason, which clients see. Only the first reason counts.
     pub fn set_rollback_only(&self, reason: impl Into<String>) {
         self.inner.rollback_only.get_or_init(|| reason.into());
     }

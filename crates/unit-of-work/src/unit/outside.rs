@@ -16,10 +16,10 @@ use crate::{
 impl Database {
     /// Runs `body` on a read-only unit, outside any GraphQL operation, and ends its snapshot.
     ///
-    /// Nothing bounds how long that takes: an export of a large database takes as long as it takes. PostgreSQL's `statement_timeout` is
-    /// for each statement. As long as the snapshot is there, PostgreSQL cannot remove rows that were changed since, and SQLite cannot empty
-    /// its log. The log says so after a minute, and again after two, four and so on. Whoever has no use for a late answer puts a time-out
-    /// around it.
+    /// Its time is not limited, since an export of a large database can take long; PostgreSQL's `statement_timeout` applies to each
+    /// statement. As long as the snapshot exists, PostgreSQL cannot remove rows that were changed since, and SQLite cannot empty its
+    /// write-ahead log. The log warns after a minute, and again after two, four and so on. Put a time-out around it if a late answer has no
+    /// use.
     ///
     /// # Errors
     /// Those of `body`.
@@ -54,11 +54,11 @@ impl Database {
         result
     }
 
-    /// Runs `body` once on a unit, outside any GraphQL operation: commits when it answers `Ok`, rolls back when it does not.
-    /// [`Database::write_retrying`] runs it again when it loses a conflict.
+    /// Runs `body` once on a unit, outside any GraphQL operation. Commits if it returns `Ok`, and otherwise rolls back.
+    /// [`Database::write_retrying`] runs it again after a conflict.
     ///
     /// # Errors
-    /// Those of `body`, and [`UnitError`] inside a [`DbErr`] when the unit was doomed or its COMMIT failed.
+    /// Those of `body`, and [`UnitError`] inside a [`DbErr`] if the unit was doomed or its COMMIT failed.
     ///
     /// # Cancel safety
     /// Dropping the future rolls back in the background; a COMMIT under way is allowed to finish.
@@ -81,12 +81,12 @@ impl Database {
         answer(outcome, result)
     }
 
-    /// Runs `body` as [`Database::write`] does, and again as a whole, on a fresh unit, when it loses a conflict or the database, as
-    /// [`Retrying`](crate::Retrying) does with an operation. So `body` does nothing outside of the database that may not happen
-    /// twice; an effect ([`UnitOfWork::after_commit`]) happens once.
+    /// Runs `body` as [`Database::write`] does, and runs it again as a whole, on a fresh unit, after a conflict or a lost connection, as
+    /// [`Retrying`](crate::Retrying) does with an operation. So outside of the database, `body` must do nothing that may not happen twice.
+    /// An effect ([`UnitOfWork::after_commit`]) happens once.
     ///
-    /// There is no deadline: [`RetryPolicy::attempts`] bounds both. An outcome that is not known is never run again. What an attempt
-    /// leaves with [`UnitOfWork::for_next_attempt`], the next one finds.
+    /// There is no deadline: [`RetryPolicy::attempts`] limits both. If the outcome is not known, it is never run again. Values of
+    /// [`UnitOfWork::for_next_attempt`] are passed to the next attempt.
     ///
     /// # Errors
     /// Those of the last attempt.
@@ -158,7 +158,7 @@ impl Database {
     }
 }
 
-/// What the caller is told: the body's own error, or why what it did was not committed.
+/// The result for the caller: the body's own error, or why its work was not committed.
 fn answer<T, E: From<DbErr>>(outcome: Outcome, result: Result<T, E>) -> Result<T, E> {
     let answer = result?;
     let error = match outcome {
@@ -175,7 +175,7 @@ fn answer<T, E: From<DbErr>>(outcome: Outcome, result: Result<T, E>) -> Result<T
 /// How long a snapshot outside of an operation is held before the log says so for the first time.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Says in the log how long a snapshot is held, less and less often.
+/// Warns in the log that a snapshot is held for long, less and less often.
 async fn told_when_long<F: Future>(span: &tracing::Span, body: F) -> F::Output {
     let began = Instant::now();
     let mut body = std::pin::pin!(body);

@@ -1,8 +1,8 @@
-//! ROLLBACK, and the end of statements that nobody waits for any more.
+//! ROLLBACK, and stopping of abandoned statements.
 //!
-//! An operation that gives up (its client is gone, its deadline has passed) leaves a statement under way, or a connection on
-//! which nothing arrives. Neither may keep locks, or a place in the pool, for longer than it takes to say so on another
-//! connection: first the statement is stopped, and if even then ROLLBACK is not answered, the backend is ended.
+//! An operation that ends early (its client is gone, its deadline has passed) may leave a statement under way, or a connection that has
+//! gone silent. Neither may keep its locks or its place in the pool. First the statement is stopped, by an order on another connection. If
+//! ROLLBACK is still not answered, the backend is ended.
 
 use std::{pin::Pin, time::Duration};
 
@@ -15,18 +15,18 @@ use tokio::{
 use super::{Ending, State, UnitOfWork, commit::is_refusal};
 use crate::database::{connection::Connection, engine::Peer};
 
-/// How long a statement that nobody waits for may take to end by itself before it is stopped: most do.
+/// How long an abandoned statement may take to end by itself, as most do, before it is stopped.
 const STOP_AFTER: Duration = Duration::from_millis(20);
 
-/// How long the server may take for ROLLBACK before its backend is ended. That costs a new connection, and nothing else.
+/// How long ROLLBACK may take before the backend is ended. That only costs a new connection.
 const END_AFTER: Duration = Duration::from_secs(1);
 
-/// How often a unit that waits for a statement of a handle that got away looks whether it still has to.
+/// How often to check whether a statement of a handle that outlives its operation has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl UnitOfWork {
-    /// Takes the transaction out of the unit, for good. A statement that runs on a handle that got away is waited for, or
-    /// stopped where everything is rolled back.
+    /// Takes the transaction out of the unit, for good. A statement of a handle that outlives its operation is waited for, or stopped if
+    /// everything is rolled back.
     pub(super) async fn take(&self, rolls_back: bool) -> Option<Connection> {
         let mut state = match self.inner.state.try_lock() {
             Ok(state) => state,
@@ -62,13 +62,13 @@ impl UnitOfWork {
         }
     }
 
-    /// Has the statement under way stopped, and remembers it. The connection must not leave this unit meanwhile.
+    /// Stops the statement under way, and remembers whether that is certain. The connection must not leave this unit meanwhile.
     async fn stop(&self, peer: &Peer) {
         let is_certain = self.inner.database.opened().stop(peer).await;
         self.inner.stopped.get_or_init(|| is_certain);
     }
 
-    /// Rolls back and gives the connection back, or closes it where that cannot be done in time.
+    /// Rolls back and returns the connection to its pool, or closes it if that takes too long.
     pub(super) async fn roll_back(&self, mut connection: Connection) {
         match self.undo(&mut connection, Undo::Transaction).await {
             Ok(()) => drop(connection),
@@ -77,10 +77,10 @@ impl UnitOfWork {
         self.inner.stats.held();
     }
 
-    /// Undoes what this unit did, and stops what it has under way.
+    /// Undoes what this unit did, and stops its statement under way.
     ///
     /// # Errors
-    /// Where that was not answered in time, or failed: then the connection is to be closed.
+    /// If that failed or was not answered in time. Then the connection must be closed.
     pub(super) async fn undo(
         &self,
         connection: &mut Connection,
@@ -105,7 +105,7 @@ impl UnitOfWork {
         };
         let ended = match (ended, self.inner.stopped.get()) {
             (Ok(()), None) => Ok(()),
-            // An order that comes late must not meet the next statement on this connection.
+            // A late order must not stop the next statement on this connection.
             (Ok(()), Some(true)) => Box::pin(timeout_at(limit, connection.settle()))
                 .await
                 .unwrap_or_else(|_| Err(late())),
@@ -116,7 +116,7 @@ impl UnitOfWork {
         ended
     }
 
-    /// Stops the statement that stands before ROLLBACK.
+    /// Stops the statement that delays ROLLBACK.
     async fn hurry(
         &self,
         peer: &Peer,
@@ -131,7 +131,7 @@ impl UnitOfWork {
     }
 }
 
-/// Until when ROLLBACK is waited for: who can be ended from elsewhere is not waited for long.
+/// How long to wait for ROLLBACK: not long, if the other end can be ended.
 fn patience_with(peer: &Peer, limit: Instant) -> Instant {
     if peer.can_be_ended() {
         limit.min(Instant::now() + END_AFTER)
@@ -154,7 +154,7 @@ impl Undo {
         match self {
             Self::Member => connection.undo_member().await,
             Self::Transaction => match connection.rollback().await {
-                // The error of a statement that was abandoned, which nobody has read yet: the rollback itself comes next.
+                // This is the error of an abandoned statement, which nobody has read yet. The rollback itself comes next.
                 Err(error) if is_refusal(&error) => connection.rollback().await,
                 ended => ended,
             },

@@ -5,13 +5,13 @@
 //!                                       └─ Err ─> ROLLBACK TO, RELEASE    the unit goes on as if it had not been
 //! ```
 //!
-//! - A savepoint takes the lock of what it is made from (the unit, or another savepoint) and keeps it until it ends:
-//!   siblings wait, so that none of their statements can land inside it and be undone with it.
-//! - For the same reason what it is made from cannot be used by its own body, which would wait for itself. Code that is
-//!   polled inside a body carries the body's savepoints in a task-local, and is refused at once.
-//! - A savepoint that code begins by itself, as SeaORM's transaction, is in [`begun`](super::begun) until it has ended.
-//! - *Failed* is to a savepoint what doomed is to a unit: a statement failed in it, so it refuses others and cannot be
-//!   kept, on every engine alike. ROLLBACK TO ends that, unless the failure is one that no savepoint survives.
+//! - A savepoint holds the lock of its parent (the unit, or another savepoint) until it ends. Siblings wait, so that none of their
+//!   statements can land inside it and be undone with it.
+//! - So its own body must not use the parent, and wait for itself. Code that runs inside a body has the body's savepoints in a task-local,
+//!   and is refused at once.
+//! - A savepoint that code begins itself, as SeaORM's transaction, is in [`begun`](super::begun) until it has ended.
+//! - *Failed* is for a savepoint what doomed is for a unit: a statement in it failed, so it refuses others and cannot be kept, on every
+//!   engine. ROLLBACK TO ends that, unless no savepoint survives the failure.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -30,8 +30,8 @@ use crate::{
     },
 };
 
-/// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the unit's
-/// transaction. [`UnitOfWork::savepoint`] makes one and ends it.
+/// Part of a unit of work that can be undone by itself: SeaORM's [`ConnectionTrait`](sea_orm::ConnectionTrait) over a savepoint of the
+/// unit's transaction. [`UnitOfWork::savepoint`] makes one and ends it.
 ///
 /// It is also what SeaORM's [`TransactionTrait`](sea_orm::TransactionTrait) begins on a unit or on another savepoint, so that code which
 /// wants a transaction of its own has one: the nested saves of `ActiveModelEx`, and `unit.transaction(…)`. Its
@@ -59,19 +59,19 @@ pub struct Savepoint {
     unit: UnitOfWork,
     lent: Arc<Mutex<Lent>>,
     scope: Arc<Scope>,
-    /// What had failed before it: that it does not mend.
+    /// A mark of the failures before it, which it does not mend.
     before: u64,
-    /// Whether what it was made from can be used as if the savepoint had not been there, or had been whole.
+    /// Whether it has ended properly, so that its parent can be used.
     has_ended: bool,
-    /// Whether code has begun it that must end it.
+    /// Whether code has begun it and must end it.
     is_begun: bool,
 }
 
-/// The lock that a savepoint keeps, on what it was made from.
+/// The lock on its parent that a savepoint holds.
 pub(super) enum Lent {
     Unit(OwnedMutexGuard<State>),
     Savepoint(OwnedMutexGuard<Lent>),
-    /// What it was made from has ended first.
+    /// The parent has ended first.
     Ended,
 }
 
@@ -86,10 +86,10 @@ impl Lent {
 }
 
 impl UnitOfWork {
-    /// Runs `body` on a savepoint: kept when it answers `Ok`, undone when it does not, and either way the unit goes on.
+    /// Runs `body` on a savepoint, which is kept if `body` returns `Ok`, and otherwise undone. In both cases the unit goes on.
     ///
-    /// While it runs it has the unit for itself: statements of sibling fields wait until it has ended, so that they
-    /// cannot be undone with it. It begins the unit where nothing else has.
+    /// While it runs, statements of sibling fields wait, so that they cannot be undone with it. It begins the unit's transaction if nothing
+    /// else has.
     ///
     /// ```no_run
     /// # use sea_orm::{ConnectionTrait, DbErr};
@@ -105,27 +105,25 @@ impl UnitOfWork {
     /// # Ok(()) }
     /// ```
     ///
-    /// What was registered with [`UnitOfWork::after_commit`] or [`Savepoint::after_commit`] by a body that is undone
-    /// is dropped.
+    /// If `body` is undone, its effects ([`UnitOfWork::after_commit`], [`Savepoint::after_commit`]) are dropped.
     ///
-    /// **The unit itself is refused inside `body`** ([`UnitError::InsideSavepoint`]), and so are loaders, which read
-    /// through it: use the savepoint. What the body hands to another task is a sibling and waits for the savepoint to
-    /// end; a body that in turn waits for such a task, or for a loader's batch that a sibling field has started, waits
-    /// until the operation's deadline.
+    /// **Inside `body`, the unit itself is refused** ([`UnitError::InsideSavepoint`]), and so are loaders, which read through it: use the savepoint. A task that the body spawns counts as a
+    /// sibling, and waits until the savepoint ends. A body that waits for such a task, or for a loader's batch that a sibling field has
+    /// started, waits until the operation's deadline.
     ///
     /// SAVEPOINT, RELEASE and ROLLBACK TO are not counted among the unit's statements.
     ///
     /// # Errors
     /// - Those of `body`.
-    /// - [`UnitError::SavepointFailed`] when `body` answers `Ok` although a statement in it failed or was abandoned.
-    /// - What the unit answers to a statement, when there can be no savepoint.
+    /// - [`UnitError::SavepointFailed`] if `body` returns `Ok` although a statement in it failed or was abandoned.
+    /// - Those of a statement on the unit, if there can be no savepoint.
     ///
-    /// A serialization failure, a deadlock, a busy database or a lost connection inside dooms the unit as well: no
-    /// savepoint survives them. So does a ROLLBACK TO that fails, as it does where SQLite has rolled the whole
-    /// transaction back by itself. A statement that timed out, or a lock that was not to be had, does not.
+    /// A serialization failure, a deadlock, a busy database or a lost connection inside also dooms the unit, since no savepoint survives
+    /// them. So does a ROLLBACK TO that fails, for example because SQLite has rolled back the whole transaction. A statement that timed
+    /// out, or a lock that could not be taken, does not.
     ///
     /// # Cancel safety
-    /// Dropping the future dooms the unit, a read-only one too: nobody is left to roll back to the savepoint.
+    /// Dropping the future dooms the unit, even a read-only one, since nothing is left that rolls back to the savepoint.
     pub async fn savepoint<T, E, F>(&self, body: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Savepoint) -> Result<T, E>,
@@ -163,7 +161,7 @@ impl Savepoint {
         Ok(savepoint)
     }
 
-    /// From here on, code that uses what this was begun on is refused, where it is the code that has begun it.
+    /// From now on, the code that has begun it is refused its parent.
     fn begun(mut self) -> Self {
         self.is_begun = true;
         self.unit
@@ -202,8 +200,7 @@ impl Savepoint {
             .await
     }
 
-    /// Registers an effect with the unit, as [`UnitOfWork::after_commit`] does; it is dropped if this savepoint is
-    /// rolled back.
+    /// Registers an effect, as [`UnitOfWork::after_commit`] does. It is dropped if this savepoint is rolled back.
     pub fn after_commit(&self, effect: impl Future<Output = ()> + Send + 'static) {
         let scope = Some(self.scope.clone());
         self.unit
@@ -230,21 +227,21 @@ impl Savepoint {
                 Ok(answer)
             }
             Err(error) => {
-                // The body's own error says more than that of a ROLLBACK, which has doomed the unit.
+                // The body's own error says more than that of a failed ROLLBACK TO, which has doomed the unit.
                 let _ = self.undo().await;
                 Err(error)
             }
         }
     }
 
-    /// Runs the savepoint's own code, to which what it was made from is refused.
+    /// Runs the savepoint's own code, to which its parent is refused.
     pub(super) fn inside<T>(&self, body: impl Future<Output = T>) -> impl Future<Output = T> {
         let mut inside = INSIDE.try_with(Clone::clone).unwrap_or_default();
         inside.push(self.scope.clone());
         INSIDE.scope(inside, body)
     }
 
-    /// Keeps what was done in it, unless something in it has failed: then it is undone.
+    /// Keeps what was done in it. If something in it has failed, it is undone instead.
     pub(super) async fn keep(mut self) -> Result<(), DbErr> {
         if self.unit.end_begun(Some(&self.scope)).await {
             self.scope.fail(FailureKind::Other);
@@ -265,7 +262,7 @@ impl Savepoint {
     /// Undoes what was done in it.
     pub(super) async fn undo(mut self) -> Result<(), DbErr> {
         self.unit.end_begun(Some(&self.scope)).await;
-        // With the unit, everything is rolled back.
+        // The whole unit will be rolled back.
         if self.unit.doom().is_some() {
             return Ok(());
         }
@@ -276,7 +273,7 @@ impl Savepoint {
         Ok(())
     }
 
-    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, the transaction is not what it should be.
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. If one of them fails, the state of the transaction is wrong, so the unit is doomed.
     async fn control(&self, sql: &str) -> Result<(), DbErr> {
         let mut lent = self.lent.lock().await;
         let sent = lent.connection()?.control(sql).await;
@@ -335,7 +332,7 @@ impl Savepoint {
         result.map_err(|error| self.failed(error))
     }
 
-    /// Remembers that a statement failed, and dooms the unit as well where ROLLBACK TO would not mend that.
+    /// Notes that a statement failed, and dooms the unit too if ROLLBACK TO cannot mend it.
     fn failed(&self, error: DbErr) -> DbErr {
         let error = self.unit.noted(error);
         let kind = self.unit.kind_of(&error);
@@ -360,7 +357,7 @@ impl std::fmt::Debug for Savepoint {
 crate::database::connection::lend_as_connection_trait!(Savepoint);
 
 impl Drop for Savepoint {
-    /// Where it has not ended, it leaves what it was made from unusable.
+    /// If it has not ended properly, its parent cannot be used.
     fn drop(&mut self) {
         let was_open = !self.is_begun || self.unit.forget_begun(&self.scope);
         if self.has_ended || !was_open {
@@ -373,7 +370,7 @@ impl Drop for Savepoint {
     }
 }
 
-/// A statement that is being run. Dropped before it ended, it makes the savepoint of a unit that may write fail.
+/// A statement under way. If it is dropped before its end, the savepoint of a unit that may write fails.
 struct UnderWay<'a> {
     savepoint: &'a Savepoint,
 }

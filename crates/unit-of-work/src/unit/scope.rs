@@ -6,8 +6,8 @@
 //!         one at a time, opened by its first         each knows the one that it is inside of
 //!         statement
 //! ```
-//! What is registered in a savepoint (effects, evidence) belongs to the innermost one, and goes with it when it, or one around it, is
-//! undone. A failure fails the innermost one, and the unit where no savepoint survives it.
+//! Effects and evidence belong to the innermost savepoint, and are dropped when it, or one around it, is undone. A failure fails the
+//! innermost savepoint, and the unit too if no savepoint survives it.
 
 use std::sync::{
     Arc, OnceLock,
@@ -22,17 +22,17 @@ use super::{State, UnitId, UnitOfWork};
 use crate::{FailureKind, UnitError, operation::failures};
 
 tokio::task_local! {
-    /// The savepoints whose bodies the running code is inside of, outermost first.
+    /// The savepoints in whose bodies the running code is, outermost first.
     pub(super) static INSIDE: Vec<Arc<Scope>>;
 }
 
-/// One savepoint, as those who are inside of it know it.
+/// One savepoint, as code inside it knows it.
 #[derive(Debug)]
 pub(crate) struct Scope {
     unit: UnitId,
     outer: Option<Arc<Scope>>,
     depth: usize,
-    /// Whether SAVEPOINT was sent. That of a root field waits for its first statement.
+    /// Whether SAVEPOINT was sent. A root field's savepoint is opened by its first statement.
     is_open: AtomicBool,
     failure: OnceLock<FailureKind>,
 }
@@ -48,7 +48,7 @@ impl Scope {
         }
     }
 
-    /// Whether this is `other`, or inside of it.
+    /// Whether this is `other`, or inside it.
     pub(crate) fn is_within(&self, other: &Scope) -> bool {
         std::ptr::eq(self, other)
             || self
@@ -65,7 +65,7 @@ impl Scope {
         self.failure.get().copied()
     }
 
-    /// What this one was made inside of.
+    /// The savepoint around this one.
     pub(super) fn outer(&self) -> Option<&Scope> {
         self.outer.as_deref()
     }
@@ -74,7 +74,7 @@ impl Scope {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Says that SAVEPOINT was sent.
+    /// Notes that SAVEPOINT was sent.
     pub(super) fn has_opened(&self) {
         self.is_open.store(true, Ordering::Relaxed);
     }
@@ -87,14 +87,14 @@ impl Scope {
         format!("RELEASE SAVEPOINT savepoint_{}", self.depth)
     }
 
-    /// ROLLBACK TO leaves the savepoint open.
+    /// The statements that undo it. ROLLBACK TO leaves the savepoint open, so RELEASE follows.
     pub(super) fn undo(&self) -> String {
         let depth = self.depth;
         format!("ROLLBACK TO SAVEPOINT savepoint_{depth}; RELEASE SAVEPOINT savepoint_{depth}")
     }
 }
 
-/// Whether a transaction goes on after ROLLBACK TO as if the failure had not been.
+/// Whether ROLLBACK TO undoes this kind of failure completely.
 pub(crate) fn can_mend(failure: FailureKind) -> bool {
     !matches!(
         failure,
@@ -102,7 +102,7 @@ pub(crate) fn can_mend(failure: FailureKind) -> bool {
     )
 }
 
-/// The innermost savepoint of a unit that the running code is inside of.
+/// The innermost savepoint of a unit in which the running code is.
 pub(crate) fn innermost(unit: UnitId) -> Option<Arc<Scope>> {
     INSIDE
         .try_with(|inside| {
@@ -113,8 +113,8 @@ pub(crate) fn innermost(unit: UnitId) -> Option<Arc<Scope>> {
         .flatten()
 }
 
-/// Refuses code that would wait for itself: it uses the unit from inside the unit's savepoint. The savepoint fails, so
-/// that what the code meant to do cannot be left out unnoticed.
+/// Refuses code that uses the unit from inside the unit's savepoint, and so would wait for itself. The savepoint fails, so that the refused
+/// statement cannot be missed.
 pub(crate) fn refuse_inside(unit: UnitId) -> Result<(), DbErr> {
     match innermost(unit) {
         None => Ok(()),
@@ -125,7 +125,7 @@ pub(crate) fn refuse_inside(unit: UnitId) -> Result<(), DbErr> {
     }
 }
 
-/// Takes the savepoints that the running code is inside of along, into a future that others will poll.
+/// Passes the savepoints of the running code on to a future that others will poll.
 pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
     match INSIDE.try_with(Clone::clone) {
         Ok(inside) => Box::new(INSIDE.scope(inside, future)).into(),
@@ -134,7 +134,7 @@ pub(crate) fn inherited(future: FutureObj<'static, ()>) -> FutureObj<'static, ()
 }
 
 impl UnitOfWork {
-    /// The innermost savepoint that the running code is inside of.
+    /// The innermost savepoint in which the running code is.
     pub(crate) fn innermost_scope(&self) -> Option<Arc<Scope>> {
         let inside = innermost(self.id());
         let begun = self.begun_here();
@@ -150,12 +150,12 @@ impl UnitOfWork {
         self.field().clone()
     }
 
-    /// From here on, statements are part of a savepoint: that of a root field. The first of them opens it.
+    /// From now on, statements are part of a root field's savepoint. The first of them opens it.
     pub(crate) fn enter_field(&self) {
         *self.field() = Some(Arc::new(Scope::new(self.id(), None)));
     }
 
-    /// Opens the root field's savepoint, where there is one that is not open yet.
+    /// Opens the root field's savepoint, if there is one that is not open yet.
     pub(crate) async fn open_field(
         &self,
         mut state: OwnedMutexGuard<State>,
@@ -169,7 +169,7 @@ impl UnitOfWork {
         Ok(state)
     }
 
-    /// Ends the root field's savepoint. A failure that is to be kept dooms the unit: the field has swallowed it.
+    /// Ends the root field's savepoint. If a failed one should be kept, the field has ignored the failure, and the unit is doomed.
     pub(crate) async fn leave_field(&self, undo: bool) {
         if let Some(field) = self.field_scope()
             && self.end_begun(Some(&field)).await
@@ -187,13 +187,13 @@ impl UnitOfWork {
         }
         if self.refusal().is_none() && field.is_open() {
             let sql = if undo { field.undo() } else { field.keep() };
-            // An error has doomed the unit, which says so when it is finished.
+            // An error has doomed the unit, which reports it when it is finished.
             let _ = self.control(&mut state, &sql).await;
         }
     }
 
-    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. Where one of them fails, or is dropped half way, the transaction is
-    /// not what it should be, and the unit is doomed.
+    /// Sends SAVEPOINT, RELEASE or ROLLBACK TO. If one of them fails or is dropped half way, the state of the transaction is wrong, and the
+    /// unit is doomed.
     async fn control(&self, state: &mut State, sql: &str) -> Result<(), DbErr> {
         let half_way = HalfWay(self);
         let sent = state.connection()?.control(sql).await;
@@ -202,7 +202,7 @@ impl UnitOfWork {
     }
 }
 
-/// Dropped, it dooms the unit.
+/// Dooms the unit if it is dropped.
 struct HalfWay<'a>(&'a UnitOfWork);
 
 impl Drop for HalfWay<'_> {

@@ -1,4 +1,4 @@
-//! On what terms an operation has its unit: put together from the settings, the request and the fields.
+//! The terms of an operation's unit, from the settings, the request and the fields.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,21 +7,21 @@ use tokio::time::Instant;
 
 use crate::{Access, SessionSettings, observe::timeline::Timeline, retry::notes::Notes};
 
-/// What an operation asks of its unit.
+/// The terms of an operation's unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) access: Access,
     pub(crate) isolation: Option<IsolationLevel>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) settings: SessionSettings,
-    /// Whether the first statement may go without a transaction, as its own snapshot: there must not be a second one.
+    /// Whether the first statement may run without a transaction, as its own snapshot. Then a second one is refused.
     pub(crate) without_transaction: bool,
-    /// Whether the unit may share its COMMIT: it is run again where that fails.
+    /// Whether the unit may share its COMMIT, because its operation is run again if that fails.
     pub(crate) shares_commit: bool,
-    /// Where what is done is written, if anybody looks.
+    /// The timeline to write to, if there is one.
     pub(crate) timeline: Option<Arc<Timeline>>,
-    /// What this attempt leaves for the next, where there can be one. Not the attempt itself: that may have the unit, of a
-    /// batch or of what was lost, and the two would keep each other, and the connection, for ever.
+    /// This attempt's notes for the next one, if there can be one. It is not the attempt itself, which may own the unit: the two would keep
+    /// each other, and the connection, for ever.
     pub(crate) notes: Option<Arc<Notes>>,
 }
 
@@ -40,16 +40,16 @@ impl Terms {
     }
 }
 
-/// When an operation has to have ended.
+/// The deadline of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
-    /// How long that was when it began.
+    /// How long the operation may take in all.
     pub(crate) limit: Duration,
 }
 
 impl Deadline {
-    /// Until when a database that cannot be reached is waited for: what is left is enough to say so.
+    /// How long to wait for an unreachable database. The rest of the time is enough to report it.
     pub(crate) fn to_reach_the_database(self) -> Instant {
         let margin = (self.limit / 20).clamp(Duration::from_millis(10), Duration::from_millis(250));
         self.at.checked_sub(margin).unwrap_or(self.at)

@@ -15,7 +15,7 @@ use super::{UnitOfWork, savepoint::Savepoint, terms::stricter};
 use crate::{Access, UnitError};
 
 impl UnitOfWork {
-    /// Refuses what a savepoint cannot keep: it has the isolation and the access of its unit.
+    /// Refuses options that a savepoint cannot have: it has the isolation and the access of its unit.
     fn allows(&self, options: &TransactionOptions) -> Result<(), DbErr> {
         let TransactionOptions {
             isolation_level,
@@ -53,7 +53,7 @@ impl UnitOfWork {
     }
 }
 
-/// Ends the transaction of a closure as SeaORM does.
+/// Runs the closure, and ends the transaction as SeaORM does.
 async fn run<T, E, F>(savepoint: Savepoint, callback: F) -> Result<T, TransactionError<E>>
 where
     F: for<'c> FnOnce(&'c Savepoint) -> Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'c>>
@@ -68,7 +68,7 @@ where
             Ok(answer)
         }
         Err(error) => {
-            // The closure's own error says more than that of a ROLLBACK, which has doomed the unit.
+            // The closure's own error says more than that of a failed ROLLBACK TO, which has doomed the unit.
             let _ = savepoint.undo().await;
             Err(TransactionError::Transaction(error))
         }
@@ -147,10 +147,10 @@ begin_savepoints!(Savepoint, Savepoint::unit);
 
 #[async_trait::async_trait]
 impl TransactionSession for Savepoint {
-    /// Keeps the savepoint: what was done in it is the unit's. The unit is committed by its operation alone.
+    /// Keeps what was done in the savepoint. Only the operation commits the unit.
     ///
     /// # Errors
-    /// [`UnitError::SavepointFailed`] when something in it failed; then it was undone.
+    /// [`UnitError::SavepointFailed`] if something in it failed; then it was undone.
     async fn commit(self) -> Result<(), DbErr> {
         self.keep().await
     }

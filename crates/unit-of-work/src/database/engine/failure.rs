@@ -1,4 +1,4 @@
-//! What an engine's own errors mean, told by their codes and never by their texts.
+//! The meaning of an engine's errors, by their codes and never by their texts.
 
 use sqlx::error::DatabaseError;
 
@@ -8,7 +8,7 @@ use crate::database::engine::postgres;
 #[cfg(feature = "sqlite")]
 use crate::database::engine::sqlite;
 
-/// What an error of the database means for its transaction.
+/// The kind of a database error.
 pub(crate) fn kind(error: &dyn DatabaseError) -> FailureKind {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref() {
@@ -21,7 +21,7 @@ pub(crate) fn kind(error: &dyn DatabaseError) -> FailureKind {
     FailureKind::Other
 }
 
-/// What an error of ours means that stands where a driver puts errors of its settings.
+/// The kind of one of our own errors, which travel as a driver's errors of configuration.
 pub(crate) fn kind_of_own(error: &sqlx::Error) -> FailureKind {
     #[cfg(feature = "sqlite")]
     if sqlite::files::FileReplaced::in_driver_error(error).is_some() {
@@ -41,7 +41,7 @@ pub(crate) fn ends_session(error: &dyn DatabaseError) -> bool {
     false
 }
 
-/// Whether a COMMIT that was refused with this error may be found after a crash all the same, unless it is written over.
+/// Whether a COMMIT that failed with this error may still take effect after a crash, unless it is overwritten.
 pub(crate) fn may_come_back(error: &dyn DatabaseError) -> bool {
     #[cfg(feature = "sqlite")]
     if let Some(error) = error.try_downcast_ref() {
@@ -51,7 +51,7 @@ pub(crate) fn may_come_back(error: &dyn DatabaseError) -> bool {
     false
 }
 
-/// All that the database has said with this error, its message first.
+/// All texts of this error, the message first.
 pub(crate) fn texts(error: &dyn DatabaseError) -> Vec<&str> {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref() {

@@ -1,15 +1,15 @@
-//! The seam between engines: everything in which PostgreSQL and SQLite differ, and who may ask which of them it is.
+//! The interface to the engines: everything in which PostgreSQL and SQLite differ.
 //!
-//! | here | says |
+//! | item | purpose |
 //! |---|---|
-//! | [`Engine`] | what is to be known of one connection: what its session must be, how a transaction begins and ends |
-//! | [`OpenDatabase`] | what is to be known of a database that is open: its pools, how a statement is stopped, what became of a COMMIT |
-//! | [`Opened`], [`AnyLease`], [`Peer`] | the engines that there are, each a variant |
-//! | `outcome`, `session`, `failure`, `words` | what engines are asked in common |
-//! | `postgres/`, `sqlite/` | one tree per engine, with the same file names where they do the same |
+//! | [`Engine`] | one connection: what its session must be, how a transaction begins and ends |
+//! | [`OpenDatabase`] | an open database: its pools, how a statement is stopped, how the outcome of a COMMIT is found out |
+//! | [`Opened`], [`AnyLease`], [`Peer`] | enums with a variant for each engine |
+//! | `outcome`, `session`, `failure`, `words` | what engines have in common |
+//! | `postgres/`, `sqlite/` | one tree per engine, with the same file names for the same purposes |
 //!
-//! A new engine is a folder beside these two, a variant in the three enums, and a row in `failure` and `words`. Nothing outside of
-//! this folder asks which engine it is. The enums are matched rather than boxed: a statement costs no dynamic call.
+//! A new engine is a folder beside these two, a variant in the three enums, and a row in `failure` and `words`. Nothing outside of this
+//! folder asks which engine it is. The enums are matched instead of using trait objects, so a statement costs no dynamic call.
 
 pub(crate) mod failure;
 pub(crate) mod outcome;
@@ -43,36 +43,36 @@ use crate::{
 #[cfg(not(any(feature = "postgres", feature = "sqlite")))]
 compile_error!("unit-of-work needs an engine: its feature `postgres`, `sqlite`, or both");
 
-/// The URLs that are understood.
+/// The URL schemes that are supported.
 pub(crate) const SCHEMES: &str = match (cfg!(feature = "postgres"), cfg!(feature = "sqlite")) {
     (true, true) => "postgres:// or sqlite://",
     (true, false) => "postgres://",
     (false, _) => "sqlite://",
 };
 
-/// What a transaction and its session are on one engine.
+/// The sessions and transactions of one engine.
 pub(crate) trait Engine: sqlx::Database {
-    /// What a new session is to be.
+    /// The required properties of a session.
     type Asked: Clone + fmt::Debug + Send + Sync;
 
-    /// What is at the other end of a connection.
+    /// The other end of a connection.
     type Peer: Clone + fmt::Debug + Into<Peer> + Send + Sync + 'static;
 
     /// The engine, as SeaORM names it.
     const BACKEND: DbBackend;
 
-    /// How its SQL is read.
+    /// The dialect of its SQL.
     const DIALECT: Dialect;
 
-    /// Says why no connection may be made, before one is: opening another database by mistake would change it.
+    /// Checks whether a connection may be made, before it is made: opening another database by mistake would change it.
     ///
     /// # Errors
-    /// What is wrong with the database, without asking it.
+    /// What is wrong with the database, as far as that shows without a connection.
     fn refuse(_asked: &Self::Asked) -> Result<(), sqlx::Error> {
         Ok(())
     }
 
-    /// Asks a new connection whether its session is as asked, in one round trip.
+    /// Checks in one round trip that a new connection's session has the required properties.
     ///
     /// # Errors
     /// [`SessionError`](session::SessionError) as [`sqlx::Error::Configuration`], and those of asking.
@@ -81,53 +81,52 @@ pub(crate) trait Engine: sqlx::Database {
         asked: &Self::Asked,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Asks a new connection what its other end is, in one round trip.
+    /// Asks a new connection for its other end, in one round trip.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// If the connection is lost.
     fn introduce(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Self::Peer, sqlx::Error>> + Send;
 
-    /// Begins the transaction, with all that goes with it, in one round trip. Not cancel safe, as the two that follow.
+    /// Begins the transaction, with its settings, in one round trip. Not cancel safe, like the two that follow.
     fn begin(
         lease: &mut Lease<Self>,
         begin: &Begin,
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
-    /// Commits, with the marker in the same flight.
+    /// Commits, with the marker in the same round trip.
     fn commit(
         lease: &mut Lease<Self>,
         marker: Option<&Marker>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Rolls back what has begun.
+    /// Rolls back the transaction.
     fn roll_back(lease: &mut Lease<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Makes sure that what a COMMIT has written before it failed cannot be found after a crash. `false` where that cannot be
-    /// made sure.
+    /// Makes sure that a failed COMMIT cannot take effect after a crash by what it has already written. `false` if that cannot be ensured.
     fn overwrite(_lease: &mut Lease<Self>) -> impl Future<Output = bool> + Send {
         ready(true)
     }
 
-    /// The table that COMMIT can put a marker into.
+    /// The table of markers that COMMIT can use, if there is one.
     fn markers(_peer: &Self::Peer) -> Option<&str> {
         None
     }
 }
 
-/// A database of one engine that is open. The defaults are those of an engine that has nothing of the kind.
+/// An open database of one engine. The default methods are for an engine without such a feature.
 pub(crate) trait OpenDatabase {
     /// Which engine it is.
     type Engine: Engine;
 
-    /// The pool of those who only read, or of those who may write.
+    /// The pool of readers, or that of writers.
     fn pool(&self, access: Access) -> &Pool<Self::Engine>;
 
-    /// The isolation level that a unit has by itself.
+    /// The default isolation level of a unit.
     fn isolation(&self, access: Access, options: &DatabaseOptions) -> IsolationLevel;
 
-    /// Whether units that may write run one after the other, on one connection: then they can share a COMMIT.
+    /// Whether units that may write run one after the other on one connection, so that they can share a COMMIT.
     fn has_one_writer(&self) -> bool {
         false
     }
@@ -140,28 +139,29 @@ pub(crate) trait OpenDatabase {
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Pooled<Self::Engine>, sqlx::Error>> + Send;
 
-    /// Whether mutations can be committed now; within `limit`.
+    /// Checks, within `limit`, whether mutations can be committed now.
     fn check_writable(
         &self,
         database: &Database,
         limit: Duration,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Checks now what is otherwise checked at COMMIT: what COMMIT would answer.
+    /// Checks deferred constraints now, with the result that COMMIT would have.
     fn check_deferred(
         &self,
         unit: &UnitOfWork,
     ) -> impl Future<Output = Result<Option<CommitFailure>, DbErr>> + Send;
 
-    /// Has the statement that a connection is busy with stopped. `false` where that may or may not have happened, or may yet.
+    /// Stops the statement that a connection is busy with. `false` if it is not certain whether the order was, or will still be, carried
+    /// out.
     fn stop(&self, peer: &<Self::Engine as Engine>::Peer) -> impl Future<Output = bool> + Send;
 
-    /// Ends what is at the other end of a connection on which no COMMIT was sent, and with it the transaction and its locks.
+    /// Ends the other end of a connection on which no COMMIT was sent, and with it the transaction and its locks.
     fn end(&self, _peer: &<Self::Engine as Engine>::Peer) -> impl Future<Output = ()> + Send {
         ready(())
     }
 
-    /// Ends it if COMMIT has not reached it, and does nothing where it has.
+    /// As [`Self::end`], but does nothing if COMMIT has arrived.
     fn end_waiting(
         &self,
         _transaction: &str,
@@ -170,7 +170,7 @@ pub(crate) trait OpenDatabase {
         ready(())
     }
 
-    /// How far a transaction is whose COMMIT was sent.
+    /// The progress of a transaction whose COMMIT was sent.
     fn progress(
         &self,
         _transaction: &str,
@@ -179,7 +179,7 @@ pub(crate) trait OpenDatabase {
         ready(Ok(Progress::Unknown))
     }
 
-    /// Looks whether a COMMIT that was not answered has happened. `question` has one row if it has.
+    /// Checks whether an unanswered COMMIT took effect. `question` returns one row if it did.
     fn look(
         &self,
         _transaction: &str,
@@ -189,12 +189,12 @@ pub(crate) trait OpenDatabase {
         ready(Ok(Found::NotYet))
     }
 
-    /// Looks between COMMIT and its answer whether what was committed is where others will find it.
+    /// Checks, between COMMIT and its answer, whether the committed data is where others will find it.
     fn is_committed_where_it_should_be(&self, _database: &Database) -> bool {
         true
     }
 
-    /// Settings of the server that weaken what COMMIT promises.
+    /// Settings of the server under which a committed transaction can be lost.
     fn weaknesses(
         &self,
         _database: &Database,
@@ -202,7 +202,7 @@ pub(crate) trait OpenDatabase {
         ready(Ok(Vec::new()))
     }
 
-    /// Refuses where the files of the database are not the ones that are open.
+    /// Fails if the files of the database are not the ones that are open.
     fn check_files(&self, _database: &Database) -> Result<(), sqlx::Error> {
         Ok(())
     }
@@ -215,11 +215,11 @@ pub(crate) trait OpenDatabase {
         ready(Ok(None))
     }
 
-    /// Closes what is left when both pools are closed.
+    /// Closes what remains after both pools are closed.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// Does the same whichever engine it is: `on_engine!(Opened, opened, open => open.close().await)`.
+/// Evaluates an expression for whichever engine it is: `on_engine!(Opened, opened, open => open.close().await)`.
 macro_rules! on_engine {
     ($enum:ident, $value:expr, $inner:ident => $body:expr) => {
         match $value {
@@ -232,7 +232,7 @@ macro_rules! on_engine {
 }
 pub(crate) use on_engine;
 
-/// The same for a database and what is at the other end of one of its connections: they are of one engine.
+/// As `on_engine`, for a database and the other end of one of its connections, which are of the same engine.
 macro_rules! on_peer {
     ($opened:expr, $peer:expr, ($open:ident, $inner:ident) => $body:expr, else $otherwise:expr) => {
         match ($opened, $peer) {
@@ -246,7 +246,7 @@ macro_rules! on_peer {
     };
 }
 
-/// A database that is open.
+/// An open database.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -268,7 +268,7 @@ pub(crate) enum AnyLease {
     Sqlite(Lease<sqlx::Sqlite>),
 }
 
-/// What is at the other end of a connection, for who wants to stop what it does.
+/// The other end of a connection, with which its statements can be stopped.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
     #[cfg(feature = "postgres")]
@@ -278,7 +278,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Whether it can be ended from another connection. A thread of this process cannot.
+    /// Whether it can be ended from another connection. SQLite's is a thread of this process, which cannot.
     pub(crate) fn can_be_ended(&self) -> bool {
         match self {
             #[cfg(feature = "postgres")]
@@ -288,7 +288,7 @@ impl Peer {
         }
     }
 
-    /// Takes an order to stop back, where it would stop the next statement too.
+    /// Withdraws an order to stop, on an engine where it would also stop the next statement.
     pub(crate) fn stop_no_more(&self) {
         match self {
             #[cfg(feature = "postgres")]

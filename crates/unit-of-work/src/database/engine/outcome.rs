@@ -1,37 +1,36 @@
-//! What is asked about a COMMIT that was not answered, in terms that every engine can answer.
+//! The questions about an unanswered COMMIT, and their answers, for all engines.
 
 use super::Peer;
 
-/// What a database knows a transaction by. `None` of it where nobody can be asked: SQLite's COMMIT is answered by a thread of
-/// this process.
+/// A transaction's identity for the database. SQLite has none: its COMMIT is answered by a thread of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// The engine's own name for the transaction. It means this one only for as long as the other end lives: after a crash
-    /// of the server, or a failover, another transaction may get the same.
+    /// The engine's id of the transaction. It is unique only as long as the other end lives: after a crash of the server or a failover,
+    /// another transaction may get the same id.
     pub(crate) transaction: String,
     pub(crate) peer: Peer,
 }
 
-/// How far a transaction is whose COMMIT was sent.
+/// The progress of a transaction whose COMMIT was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The server is at it: it checks, writes, or waits for a standby.
+    /// The server is executing COMMIT: it checks, writes, or waits for a standby.
     Committing,
-    /// The transaction is open, and the server waits for a statement: COMMIT has not reached it.
+    /// The transaction is open, and the server waits for a statement: COMMIT has not arrived.
     Waiting,
-    /// It has ended, one way or the other.
+    /// The transaction has ended, with or without COMMIT.
     Over,
-    /// This server does not know of it.
+    /// This server does not know the transaction.
     Unknown,
 }
 
-/// What a lost COMMIT has left behind, as one server shows it.
+/// What one server shows of a COMMIT whose answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The row is there, also after a failover.
+    /// The row is there, and will be there after a failover.
     Row,
-    /// It is not there, and will not be.
+    /// The row is not there, and never will be.
     Nothing,
-    /// Ask again.
+    /// It is not certain yet: ask again.
     NotYet,
 }

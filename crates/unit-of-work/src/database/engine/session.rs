@@ -1,17 +1,17 @@
-//! What the session of a new connection must be, and the proof that it is.
+//! The required properties of a new connection's session.
 //!
-//! Isolation, access mode and time-outs are set when a connection is made, so that they cost an operation no statement. But
-//! what sets them may be dropped on the way without a word: a pooler ignores start-up options, an SQLite was built without
-//! a feature. So each new connection is asked once, and one that is not as asked is never used.
+//! Isolation, access mode and time-outs are set when a connection is made, so that they cost an operation no statement. But they can
+//! silently get lost: a pooler may ignore start-up options, and an SQLite may be built without a feature. So each new connection is checked
+//! once, and never used if a property is missing.
 //!
-//! Settings that are not sent are asked for too where the contract rests on them: a role or a database may have its own.
+//! Settings that are not sent are checked too, if the contract rests on them: a role or a database may have its own.
 
 use thiserror::Error;
 
 /// Why a connection cannot be used, although it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum SessionError {
-    /// A setting is not as asked.
+    /// A setting has another value than it should have.
     #[error("the session has `{setting}` = `{found}`, and should have `{asked}`; {advice}")]
     NotAsAsked {
         setting: String,
@@ -19,7 +19,7 @@ pub(crate) enum SessionError {
         found: String,
         advice: &'static str,
     },
-    /// The session is for writing, and the server takes no writes now. That may pass: another server takes over.
+    /// The session is for writing, and the server accepts no writes now. That may pass, when another server takes over.
     #[error("the database takes no writes: {0}")]
     TakesNoWrites(&'static str),
 }

@@ -1,4 +1,4 @@
-//! The words that engines spell differently, in the statements of the crate's own tables.
+//! The differences between the engines' SQL, for the crate's own tables.
 
 use sea_orm::DbBackend;
 
@@ -9,11 +9,11 @@ pub(crate) struct Words {
     /// A whole number of 64 bits.
     pub(crate) bigint: &'static str,
     pub(crate) uuid: &'static str,
-    /// What stands behind the columns of a table.
+    /// The options after the columns of a table.
     pub(crate) table_options: &'static str,
-    /// What makes a SELECT pass over rows that others have locked. Empty where there is one writer.
+    /// Makes a SELECT skip locked rows. Empty on an engine with one writer.
     pub(crate) skip_locked: &'static str,
-    /// Whether a COMMIT can be proved by a row, and has to be.
+    /// Whether a COMMIT is proved by a row.
     pub(crate) has_markers: bool,
     /// OpenTelemetry's `db.system.name`.
     pub(crate) system_name: &'static str,
@@ -39,7 +39,7 @@ const SQLITE: Words = Words {
     system_name: "sqlite",
 };
 
-/// The words of an engine. Those of PostgreSQL for an engine that is not supported: no database of it can be connected to.
+/// The words of an engine. An unsupported engine has those of PostgreSQL, since no database of it can be connected to.
 pub(crate) fn words(engine: DbBackend) -> &'static Words {
     match engine {
         DbBackend::Sqlite => &SQLITE,

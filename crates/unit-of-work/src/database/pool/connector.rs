@@ -1,4 +1,4 @@
-//! Makes connections, and looks at those that are used again.
+//! Makes connections, and tests those that were idle.
 
 use std::{io, time::Duration};
 
@@ -10,26 +10,26 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{OptionsOf, reach::Reach};
 use crate::database::engine::Engine;
 
-/// A connection that nobody took for this long is tested before it is used again: the network may have forgotten it.
+/// A connection that was idle for this long is tested before it is used again, since the network may have dropped it.
 const TEST_AFTER: Duration = Duration::from_secs(30);
 
-/// A connection is replaced after this long, so that a change of the server (a failover, new settings) reaches all of them,
-/// and memory that a session has gathered is given back.
+/// A connection is replaced after this long, so that a change of the server (a failover, new settings) reaches all connections, and a
+/// session's memory is released.
 const REPLACE_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// A connection, and what is at its other end.
+/// A connection, with its other end.
 pub(super) struct Open<DB: Engine> {
     pub(super) connection: DB::Connection,
     pub(super) peer: DB::Peer,
 }
 
-/// Makes connections, and looks at those that are used again.
+/// Makes connections, and tests those that were idle.
 pub(super) struct Connector<DB: Engine> {
     pub(super) options: OptionsOf<DB>,
     pub(super) asked: DB::Asked,
     pub(super) reach: Reach,
-    /// Where connections are made: a socket is looked after by the runtime in which it was opened, and an operation may run in
-    /// another one, whose threads are busy with other things.
+    /// The runtime in which connections are made. A socket is served by the runtime in which it was opened, and an operation may run in
+    /// another one, whose threads are busy.
     pub(super) runtime: Option<Handle>,
 }
 
@@ -38,7 +38,7 @@ impl<DB: Engine> Manager for Connector<DB> {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Open<DB>, sqlx::Error> {
-        // Boxed, because it is rare and large, and every statement's future would have room for it: any may be the first.
+        // Boxed, because it is rare and large, and would be embedded in the future of every statement.
         Box::pin(async {
             let _connecting = self.reach.connecting();
             DB::refuse(&self.asked)?;
@@ -55,7 +55,7 @@ impl<DB: Engine> Manager for Connector<DB> {
             let Some(runtime) = self.runtime.as_ref().filter(is_elsewhere) else {
                 return open.await;
             };
-            // Dropped with the operation that asks for it.
+            // The task ends if the operation that waits for it is dropped.
             match AbortOnDropHandle::new(runtime.spawn(open)).await {
                 Ok(outcome) => outcome,
                 Err(error) => Err(sqlx::Error::Io(io::Error::other(error))),

@@ -1,8 +1,8 @@
-//! Connections that are kept for the next unit.
+//! Pools of connections.
 //!
-//! Unlike sqlx's pool, giving a connection back needs no round trip and no task, and a connection is tested only after it has been
-//! idle. That is safe because a unit marks its connection as *in doubt* while something is under way on it, and a connection in doubt
-//! is closed instead of kept.
+//! Unlike sqlx's pool, releasing a connection needs no round trip and no task, and a connection is tested only after it has been idle. That
+//! is safe because a unit marks its connection as *in doubt* while something is under way on it, and a connection in doubt is closed
+//! instead of kept.
 
 mod connector;
 mod pooled;
@@ -29,12 +29,12 @@ use self::{
 };
 use crate::database::engine::Engine;
 
-/// A connection that does not answer its test for this long is replaced.
+/// How long a connection may take to answer its test before it is replaced.
 const TEST_LIMIT: Duration = Duration::from_secs(1);
 
 pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
 
-/// The connections to one database, made as they are needed. The one that came back last is taken first.
+/// The connections to one database, made when they are needed. The most recently used one is taken first.
 pub(crate) struct Pool<DB: Engine> {
     options: OptionsOf<DB>,
     asked: DB::Asked,
@@ -44,18 +44,18 @@ pub(crate) struct Pool<DB: Engine> {
     used: TaskTracker,
 }
 
-/// How long a pool waits for what.
+/// The time-outs of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_connections: u32,
-    /// For others to give a connection back.
+    /// How long to wait for a connection that others are using.
     pub(crate) acquire_timeout: Duration,
-    /// For one connection to be made.
+    /// How long it may take to make one connection.
     pub(crate) connect_timeout: Duration,
 }
 
 impl<DB: Engine> Pool<DB> {
-    /// A pool of connections, none of which is made yet.
+    /// A pool without connections. They are made when they are needed.
     pub(crate) fn new(options: OptionsOf<DB>, asked: DB::Asked, limits: Limits) -> Self {
         let connector = Connector {
             options: options.clone(),
@@ -78,7 +78,7 @@ impl<DB: Engine> Pool<DB> {
         }
     }
 
-    /// Another pool of connections that are made as this one's are, with sessions of another kind.
+    /// Another pool with the same options, and sessions of another kind.
     pub(crate) fn beside(
         &self,
         max_connections: u32,
@@ -91,12 +91,12 @@ impl<DB: Engine> Pool<DB> {
         Self::new(self.options.clone(), asked(&self.asked), limits)
     }
 
-    /// As [`Pool::acquire_until`], for those who have no deadline.
+    /// As [`Pool::acquire_until`], without a deadline.
     pub(crate) async fn acquire(&self) -> Result<Pooled<DB>, sqlx::Error> {
         self.acquire_until(None).await
     }
 
-    /// As [`Pool::acquire_for`], with the patience of an operation.
+    /// As [`Pool::acquire_for`], with `acquire_timeout` as patience.
     pub(crate) async fn acquire_until(
         &self,
         deadline: Option<Instant>,
@@ -105,15 +105,15 @@ impl<DB: Engine> Pool<DB> {
             .await
     }
 
-    /// Waits for a connection, in the order of asking: for others to give one back at most for `patience`, and for a
-    /// database that cannot be reached until `deadline`.
+    /// Waits for a connection, in the order of requests. If others use all of them, waits at most for `patience`; if the database cannot be
+    /// reached, until
+    /// `deadline`.
     ///
     /// # Errors
-    /// `PoolTimedOut` where others keep all connections, `PoolClosed`, and those of connecting: of a database that could
-    /// not be reached the last one.
+    /// `PoolTimedOut` if others keep all connections, `PoolClosed`, and errors of connecting: the last one, for a database that could not be reached.
     ///
     /// # Cancel safety
-    /// Cancel safe: a connection that was on its way goes back, or is closed.
+    /// Cancel safe: a connection that was being taken goes back, or is closed.
     pub(crate) async fn acquire_for(
         &self,
         patience: Duration,
@@ -129,7 +129,7 @@ impl<DB: Engine> Pool<DB> {
                 return Err(sqlx::Error::PoolClosed);
             }
             let now = Instant::now();
-            // Whether others or the database keep it waiting is looked at when the deadline is near.
+            // Near the deadline, find out whether it waits for others or for the database.
             let turn = if now < deadline {
                 patience.min(deadline)
             } else {
@@ -184,12 +184,12 @@ impl<DB: Engine> Pool<DB> {
         self.connections.manager().reach.is_out_of_reach(all)
     }
 
-    /// Gives out no more connections, waits for those in use, and takes leave of the server on each.
+    /// Hands out no more connections, waits for those in use, and closes all of them properly.
     pub(crate) async fn close(&self) {
         self.used.close();
         self.used.wait().await;
         for connection in self.connections.retain(|_, _| false).removed {
-            // It is closed, one way or the other.
+            // It is closed even if this fails.
             let _ = connection.connection.close().await;
         }
         self.connections.close();

@@ -1,4 +1,4 @@
-//! A connection that is in use.
+//! A connection in use.
 
 use std::{
     fmt,
@@ -16,19 +16,19 @@ pub(crate) struct Pooled<DB: Engine> {
     /// Taken only when this is dropped.
     pub(super) connection: Option<Object<Connector<DB>>>,
     pub(super) in_doubt: bool,
-    /// Something of one unit would stay for the next.
+    /// Whether the unit has changed the session, which the next unit must not see.
     pub(super) is_changed: bool,
     pub(super) _used: TaskTrackerToken,
 }
 
 impl<DB: Engine> Pooled<DB> {
-    /// Says whether the connection is in doubt: something is under way or open on it, and it must not be used again as it
-    /// is. Dropped so, it is closed without a word to the server, which rolls back what was open.
+    /// Marks the connection as in doubt, or not: something is under way or open on it. If it is dropped in doubt, it is closed without a
+    /// message to the server, which rolls back the open transaction.
     pub(crate) fn in_doubt(&mut self, in_doubt: bool) {
         self.in_doubt = in_doubt;
     }
 
-    /// What is at the other end.
+    /// The other end of the connection.
     pub(crate) fn peer(&self) -> &DB::Peer {
         match &self.connection {
             Some(open) => &open.peer,
@@ -36,8 +36,8 @@ impl<DB: Engine> Pooled<DB> {
         }
     }
 
-    /// Says that its server takes no writes any more: it is closed when it is dropped, and those that are idle with it, so
-    /// that the next ones are made anew.
+    /// Notes that its server no longer accepts writes. The connection is closed when it is dropped, and all idle ones with it, so that new
+    /// ones are made.
     pub(crate) fn leave_server(&mut self) {
         self.is_changed = true;
         if let Some(pool) = self.connection.as_ref().and_then(Object::pool) {
@@ -45,13 +45,13 @@ impl<DB: Engine> Pooled<DB> {
         }
     }
 
-    /// Says that its session is not what it was: it is closed when it is dropped. To put the session back
-    /// (`DISCARD ALL`) would take the prepared statements that the driver counts on.
+    /// Notes that its session was changed: it is closed when it is dropped. `DISCARD ALL` would restore the session, but also remove the
+    /// prepared statements that the driver relies on.
     pub(crate) fn close_after_use(&mut self) {
         self.is_changed = true;
     }
 
-    /// Whether it is closed after this use.
+    /// Whether its session was changed.
     pub(crate) fn is_changed(&self) -> bool {
         self.is_changed
     }

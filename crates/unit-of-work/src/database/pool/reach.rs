@@ -1,4 +1,4 @@
-//! Whether the database can be reached, and how long to wait where it cannot.
+//! Whether the database can be reached, and how long to wait if it cannot.
 
 use std::{
     fs::File,
@@ -15,28 +15,28 @@ use tokio::time::Instant;
 
 use crate::FailureKind;
 
-/// How long to wait for a database that cannot be reached before it is tried again, at first and at most; up to as much
-/// again is added at random.
+/// How long to wait before an unreachable database is tried again: the first wait, and the longest. A random time of up to the same length
+/// is added.
 pub(super) const ASK_AGAIN: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How long after the log has said that the database cannot be reached it may say so again.
+/// How often the log may say that the database cannot be reached.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 
-/// Whether the database can be reached, as far as is known from those who try to connect.
+/// Whether the database can be reached, as far as attempts to connect show.
 #[derive(Default)]
 pub(super) struct Reach {
     /// How many connections are being made.
     connecting: AtomicUsize,
-    /// Whether the last that was made failed.
+    /// Whether the last attempt failed.
     is_lost: AtomicBool,
-    /// When the log said so. Where every second attempt fails, it would say it for each.
+    /// When the log said so. Without it, a database that fails every second attempt would fill the log.
     told: Mutex<Option<Instant>>,
-    /// Whether that was the last that it said.
+    /// Whether the log's last message was that the database cannot be reached.
     is_told_lost: AtomicBool,
 }
 
-/// A connection that is being made, successfully or not.
+/// An attempt to make a connection.
 pub(super) struct Connecting<'a>(&'a Reach);
 
 impl Drop for Connecting<'_> {
@@ -51,7 +51,7 @@ impl Reach {
         Connecting(self)
     }
 
-    /// Said in the log once a minute at most, and not by each operation that waits.
+    /// Logs a failed attempt, at most once a minute, however many operations wait.
     pub(super) fn failed(&self, error: &sqlx::Error) {
         self.is_lost.store(true, Ordering::Relaxed);
         // Nothing can panic while the lock is held.
@@ -81,15 +81,14 @@ impl Reach {
         }
     }
 
-    /// Whether nobody of `all` has a connection: it is the database that keeps others waiting, and not what they do.
+    /// Whether none of the `all` users of the pool has a connection, so that they wait for the database and not for each other.
     pub(super) fn is_out_of_reach(&self, all: usize) -> bool {
         self.is_lost.load(Ordering::Relaxed) || self.connecting.load(Ordering::Relaxed) >= all
     }
 }
 
-/// Whether a connection that could not be made may be made in a moment: nobody listens, a proxy has no server to lead to,
-/// the server starts, stops, is full, or has become a standby. A wrong password, a database that does not exist or a session
-/// that is not as asked do not pass.
+/// Whether a failure to connect may pass: nobody listens, a proxy has no server, the server is starting, stopping or full, or has become a
+/// standby. A wrong password, a missing database or a session with wrong settings do not pass.
 pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     match FailureKind::of_driver(error) {
         FailureKind::ConnectionLost => !is_forbidden(error),
@@ -97,9 +96,10 @@ pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether it is for want of a file descriptor that no connection can be made. SQLite does not say so: whether one is left is tried out.
+/// Whether no connection can be made because the process has no file descriptor left. SQLite does not tell, so a descriptor is opened to
+/// find out.
 fn is_out_of_descriptors(error: &sqlx::Error) -> bool {
-    // `EMFILE` and `ENFILE`, which are the same numbers on every Unix.
+    // `EMFILE` and `ENFILE`, which have the same numbers on every Unix.
     let says_so = |error: &io::Error| matches!(error.raw_os_error(), Some(23 | 24));
     match error {
         sqlx::Error::Io(error) => says_so(error),

@@ -14,14 +14,13 @@ pub(crate) use tokens::Dialect;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effect {
     Nothing,
-    /// Something stays on the session after the transaction: it must not be used by another unit.
+    /// It changes the session beyond the transaction, so the connection must not be used by another unit.
     ChangesSession,
-    /// It begins, ends or divides the transaction, or changes what it may do.
+    /// It begins, ends or divides the transaction, or changes its mode.
     ControlsTransaction(&'static str),
 }
 
-/// What `text`, one or several statements, does beside its work, as far as can be seen: what a function does that it calls
-/// cannot.
+/// The side effect of `text`, one or several statements, as far as the text shows. What a called function does is not visible.
 pub(crate) fn effect(text: &str, dialect: Dialect) -> Effect {
     if is_plain(text) {
         return Effect::Nothing;
@@ -29,8 +28,7 @@ pub(crate) fn effect(text: &str, dialect: Dialect) -> Effect {
     read(text, dialect)
 }
 
-/// Whether it is one statement that reads or writes rows, and none of the words is in it that would make it more. What is
-/// not plain may still do nothing.
+/// Whether it is certainly one statement that only reads or writes rows. If not, it is read in full, and may still have no side effect.
 fn is_plain(text: &str) -> bool {
     const PLAIN: [&[u8]; 6] = [
         b"SELECT ", b"INSERT ", b"UPDATE ", b"DELETE ", b"WITH ", b"VALUES ",
@@ -49,7 +47,7 @@ fn is_plain(text: &str) -> bool {
         && !contains(bytes, b'm', b"mp")
 }
 
-/// Whether `part` is in the text, in any case. `first` is its first letter.
+/// Whether `part` is in the text, in upper or lower case. `first` is its first letter.
 fn contains(text: &[u8], first: u8, part: &[u8]) -> bool {
     memchr::memchr2_iter(first, first.to_ascii_uppercase(), text).any(|at| {
         text.get(at..at + part.len())
@@ -57,7 +55,7 @@ fn contains(text: &[u8], first: u8, part: &[u8]) -> bool {
     })
 }
 
-/// How many of a statement's first tokens tell what it is: of `PRAGMA schema.name = value` all but the value.
+/// How many of a statement's first tokens are needed to classify it: those of `PRAGMA schema.name = value` without the value.
 const HEAD: usize = 6;
 
 fn read(text: &str, dialect: Dialect) -> Effect {
@@ -78,7 +76,7 @@ fn read(text: &str, dialect: Dialect) -> Effect {
     effect
 }
 
-/// One statement, as far as it was read.
+/// The state while one statement is read.
 struct StatementReader<'a> {
     dialect: Dialect,
     head: [Option<Token<'a>>; HEAD],
@@ -86,11 +84,11 @@ struct StatementReader<'a> {
     body: Body,
 }
 
-/// Whether a statement of several statements is being read: there a semicolon does not end it.
+/// Whether the reader is inside a body of several statements, where a semicolon does not end the statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Body {
     None,
-    /// Between `BEGIN ATOMIC` and its `END`, so many `END`s deep.
+    /// Between `BEGIN ATOMIC` and its `END`, at this depth.
     Function(u32),
     Trigger,
     /// After a semicolon and `END` in a trigger: the next semicolon ends it.
@@ -134,7 +132,7 @@ impl<'a> StatementReader<'a> {
         }
     }
 
-    /// Whether a semicolon would end a statement of PostgreSQL's: a function or procedure may have a body of statements.
+    /// Whether a semicolon would end a statement of PostgreSQL. A function or procedure may have a body of statements.
     fn ends_function(&mut self, token: Token<'_>, next: Option<&Token<'_>>) -> bool {
         self.body = match self.body {
             Body::None if token.is("BEGIN") && next.is_some_and(|next| next.is("ATOMIC")) => {
@@ -148,7 +146,7 @@ impl<'a> StatementReader<'a> {
         self.body == Body::None
     }
 
-    /// Whether a semicolon would end a statement of SQLite's: that of a trigger comes after `; END`.
+    /// Whether a semicolon would end a statement of SQLite. The definition of a trigger ends only after `; END`.
     fn ends_trigger(&mut self, is_semicolon: bool, next: Option<&Token<'_>>) -> bool {
         let is_trigger = self.is(1, "TRIGGER") || self.is(2, "TRIGGER");
         self.body = match self.body {
@@ -166,7 +164,7 @@ impl<'a> StatementReader<'a> {
         }
     }
 
-    /// What a word does wherever it stands.
+    /// The side effect of a word anywhere in the statement.
     fn word_inside(&self, token: Token<'_>, next: Option<&Token<'_>>) -> Effect {
         let (Token::Word(word) | Token::Quoted(word)) = token else {
             return Effect::Nothing;
@@ -196,7 +194,7 @@ impl<'a> StatementReader<'a> {
         }
     }
 
-    /// What its first words say.
+    /// The side effect that the statement's first words show.
     fn effect(&self) -> Effect {
         const CONTROL: [&str; 8] = [
             "BEGIN",
@@ -226,7 +224,7 @@ impl<'a> StatementReader<'a> {
             "DEALLOCATE",
             "DECLARE",
             "LOAD",
-            // Code, which may do anything that a statement may.
+            // It runs code, which may do anything.
             "DO",
         ];
         if self.is(0, "PREPARE") {
@@ -285,8 +283,7 @@ impl<'a> StatementReader<'a> {
         }
     }
 
-    /// `PRAGMA [schema.]name [= value | (value)]`: without a value it only answers, and a few only answer with one, or
-    /// hold for the transaction or the file.
+    /// `PRAGMA [schema.]name [= value | (value)]`. Without a value, it only answers. A few only answer even with one, or apply to the transaction or the file.
     fn is_changing_pragma(&self) -> bool {
         const ANSWERS: [&str; 16] = [
             "application_id",
@@ -316,7 +313,7 @@ impl<'a> StatementReader<'a> {
             Some(Token::Symbol(b'=') | Token::Symbol(b'('))
         );
         let (Some(Token::Word(word)) | Some(Token::Quoted(word))) = self.head(name) else {
-            // `PRAGMA 'name' = …`: whatever it is.
+            // `PRAGMA 'name' = …` is not understood, and counts as a change.
             return self.head(name).is_some();
         };
         has_value && !ANSWERS.iter().any(|known| word.eq_ignore_ascii_case(known))

@@ -1,6 +1,6 @@
 //! Splits the text of a statement into tokens as its engine does: enough to tell keywords from what is quoted or commented.
 
-/// Whose rules hold for comments and quotes.
+/// The engine whose rules apply to comments and quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Postgres,
@@ -11,22 +11,22 @@ pub(crate) enum Dialect {
 pub(super) enum Token<'a> {
     /// A keyword or a name.
     Word(&'a str),
-    /// A name in quotes, without them. A keyword in quotes is none.
+    /// A quoted name, without the quotes. A quoted keyword is not a keyword.
     Quoted(&'a str),
-    /// A literal: of it is known only that it is one.
+    /// A literal. Its value is not read.
     Literal,
-    /// Any other character, the semicolon among them.
+    /// Any other character, such as the semicolon.
     Symbol(u8),
 }
 
 impl Token<'_> {
-    /// Whether this is `keyword`, in any case.
+    /// Whether this is `keyword`, in upper or lower case.
     pub(super) fn is(&self, keyword: &str) -> bool {
         matches!(self, Self::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 }
 
-/// The tokens of a text, without white space and comments. A quote or a comment that is not closed goes to the end.
+/// The tokens of a text, without white space and comments. An unclosed quote or comment extends to the end.
 pub(super) struct Tokens<'a> {
     text: &'a str,
     at: usize,
@@ -52,7 +52,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Skips white space and comments; answers whether a line ended among them.
+    /// Skips white space and comments, and returns whether they contain a line end.
     fn skip_blank(&mut self) -> bool {
         let mut line_ended = false;
         loop {
@@ -61,7 +61,7 @@ impl<'a> Tokens<'a> {
                     line_ended = true;
                     self.at += 1;
                 }
-                // No engine reads on after U+0000: what follows it is looked at all the same.
+                // Engines stop at U+0000. The rest is read here all the same.
                 (Some(b' ' | b'\t' | 0x0b | 0x0c | 0), _) => self.at += 1,
                 (Some(b'-'), Some(b'-')) => {
                     let dialect = self.dialect;
@@ -75,7 +75,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// PostgreSQL's comments can be inside each other.
+    /// Skips a comment. PostgreSQL's comments can be nested.
     fn skip_comment(&mut self) {
         self.at += 2;
         let mut depth = 1;
@@ -95,7 +95,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Skips what is in quotes, the opening one being here; answers what is inside. The closing one twice is one of it.
+    /// Skips quoted text, from its opening quote on, and returns what is inside. A doubled closing quote is part of the text.
     fn skip_quoted(&mut self, close: u8, backslashes: bool) -> &'a str {
         self.at += 1;
         let start = self.at;
@@ -104,13 +104,13 @@ impl<'a> Tokens<'a> {
                 (None, _) => return &self.text[start..],
                 (Some(b'\\'), Some(_)) if backslashes => self.at += 2,
                 (Some(byte), next) if byte == close => {
-                    // SQLite has no way to write `]` inside of [ ].
+                    // In SQLite, [ ] cannot contain `]`.
                     if next == Some(close) && close != b']' {
                         self.at += 2;
                     } else {
                         let inside = self.at;
                         self.at += 1;
-                        // A backslash may have skipped the first byte of a character; its others are no quotes.
+                        // A backslash may have skipped the first byte of a character. Its other bytes are never quotes.
                         return self.text.get(start..inside).unwrap_or_default();
                     }
                 }
@@ -119,7 +119,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// A literal of PostgreSQL's that begins with E' goes on after a line's end, with its backslashes.
+    /// Skips a literal of PostgreSQL that begins with E'. It can continue after a line end, where backslashes still escape.
     fn skip_escaped(&mut self) {
         loop {
             self.skip_quoted(b'\'', true);
@@ -132,7 +132,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// `$$…$$` or `$tag$…$tag$`, if that is what begins here.
+    /// Skips `$$…$$` or `$tag$…$tag$`, if it begins here.
     fn skip_dollar_quoted(&mut self) -> bool {
         let rest = &self.text[self.at..];
         let Some(length) = rest[1..].find('$').map(|end| end + 2) else {

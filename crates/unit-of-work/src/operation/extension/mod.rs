@@ -1,15 +1,15 @@
 //! The request-data hook and the response extension: one async-graphql [`Extension`] that acts in `execute`.
 //!
-//! `execute` is the only hook that runs after validation, once per query and mutation on every transport and once per
-//! event of a subscription, that can put data into the operation *and* replace its response. What it does:
+//! `execute` is the only hook that runs after validation, once per query, mutation and subscription event on every transport, and that can both put data into
+//! the operation and replace its response. It does the following:
 //!
-//! 1. makes a unit, and lends it to the resolvers through the operation's own data;
-//! 2. runs the resolvers, with their loaders beside them, within the deadline, and catches their panics;
-//! 3. finishes the unit: a query's snapshot is let go in the background, a mutation is committed or rolled back;
+//! 1. makes a unit, and lends it to the resolvers through the operation's data;
+//! 2. runs the resolvers and their loaders within the deadline, and catches panics;
+//! 3. finishes the unit: a query's snapshot ends in the background, a mutation is committed or rolled back;
 //! 4. only then answers, with what really happened.
 //!
-//! If the future is dropped in step 2, the client is gone, and the unit is rolled back in the background. Operations of a
-//! batch that is all or nothing have one unit together: `batch` makes it and finishes it, instead of steps 1 and 3.
+//! If the future is dropped in step 2, the client is gone, and the unit is rolled back in the background. Operations of a batch that is all
+//! or nothing share one unit: `batch` makes it and finishes it, instead of steps 1 and 3.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,8 +45,8 @@ use per_request::PerRequest;
 /// # Ok(()) }
 /// ```
 ///
-/// Register it *after* (inside) extensions that trace and log, and *before* (outside) any that can add errors to a
-/// response: an error that is added outside comes after COMMIT.
+/// Register it *after* (inside) extensions that trace and log, and *before* (outside) any that can add errors to a response. An extension
+/// outside of it would add its error after COMMIT.
 #[derive(Clone, Debug)]
 pub struct UnitOfWorkExtension {
     database: Database,
@@ -83,7 +83,7 @@ impl UnitOfWorkExtension {
         self
     }
 
-    /// Makes every operation that selects this root field run at this isolation level, or a stricter one.
+    /// Runs every operation that selects this root field at this isolation level, or a stricter one.
     #[must_use]
     pub fn field_isolation(mut self, field: impl Into<String>, level: IsolationLevel) -> Self {
         let settings = Arc::make_mut(&mut self.settings);
@@ -91,8 +91,7 @@ impl UnitOfWorkExtension {
         self
     }
 
-    /// Records [idempotency keys](crate::idempotency), in a table that has to be there. Without this, a mutation with a
-    /// key is refused.
+    /// Records [idempotency keys](crate::idempotency), in a table that must exist. Without this, a mutation with a key is refused.
     #[cfg(feature = "idempotency")]
     #[must_use]
     pub fn idempotency(mut self, settings: crate::IdempotencySettings) -> Self {
@@ -100,11 +99,11 @@ impl UnitOfWorkExtension {
         self
     }
 
-    /// Decides what clients are shown of the errors that resolvers answer: each is asked about, whether it is the database's
-    /// or the application's own. The last hook holds.
+    /// Sets a hook that decides what clients see of resolvers' errors. It is called for each error, of the database or of the application.
+    /// A second call replaces the hook.
     ///
-    /// It is asked before it is known whether the attempt is run again, so it must have no side effects. Where it panics, the
-    /// error is masked.
+    /// It is called before it is known whether the attempt is run again, so it must have no side effects. If it panics, the error is
+    /// masked.
     ///
     /// ```
     /// # use async_graphql::Error;
@@ -127,8 +126,8 @@ impl UnitOfWorkExtension {
         self
     }
 
-    /// Makes a [`FieldRule`] for each request, and for each attempt at it. `make` sees the request as it is after all extensions
-    /// have prepared it. The last of such calls holds.
+    /// Makes a [`FieldRule`] for each attempt at a request. `make` gets the request after all extensions have prepared it. A second call
+    /// replaces `make`.
     #[must_use]
     pub fn field_rule(
         mut self,

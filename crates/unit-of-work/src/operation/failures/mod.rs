@@ -1,15 +1,15 @@
-//! What the database refused while an operation ran, and in which of its fields.
+//! The database errors of an operation, and the fields in which they happened.
 //!
-//! Resolvers turn a database error into whatever they like: an enum of their own, a text, a `Box<dyn Error>`. So what may be
-//! shown to a client is not told by the type of an error, but by what happened: each unit notes the failures that it hands
-//! out, with the field that was being resolved. [`mask`](crate::operation::mask) reads them.
+//! Resolvers turn a database error into anything: an enum of their own, a text, a `Box<dyn Error>`. So the type of an error does not tell
+//! whether a client may see it. Instead, each unit notes the failures that it returns, with the field that was being resolved.
+//! [`mask`](crate::operation::mask) reads them.
 //!
 //! ```text
 //! resolve ─> InField: PLACE is this field, on every poll         a statement fails ─> note: the failure, and PLACE
 //!                      left: failures of this field get its path
 //! ```
 //!
-//! A loader's batch belongs to every field that has asked this loader.
+//! A loader's batch belongs to every field that has used this loader.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -27,7 +27,7 @@ mod place;
 use place::At;
 pub(crate) use place::{InField, Whose, asked, in_loader, in_operation, in_stream, whose};
 
-/// Failures beyond this many are not kept. Then every error that has no code of its own is masked.
+/// The most failures that are kept. If there are more, every error without a code of its own is masked.
 const MOST: usize = 1000;
 
 /// What failed.
@@ -36,7 +36,7 @@ pub(crate) enum What {
     Error(DbErr),
     /// A statement was dropped before it had ended.
     Abandoned,
-    /// An error of which only the text is known.
+    /// An error that is only known by its text.
     Text(String),
 }
 
@@ -58,23 +58,23 @@ pub(crate) struct Failure {
     number: u64,
     pub(crate) what: What,
     pub(crate) kind: FailureKind,
-    /// The unit itself refused: something else had failed before.
+    /// The unit's own refusal, because something else had failed before.
     pub(crate) refusal: Option<UnitError>,
     /// The operation's deadline had passed when it failed.
     pub(crate) is_late: bool,
-    /// A savepoint that was rolled back has mended it: the code that made the savepoint has dealt with it.
+    /// Whether its savepoint was rolled back: then the code that made the savepoint has handled it.
     pub(crate) is_mended: bool,
-    /// It is a failure of the unit that remembers it, and not of another unit.
+    /// Whether it is a failure of the unit that notes it, and not of another unit.
     is_own: bool,
     at: At,
-    /// The paths of the fields that it failed for, as far as they have been left.
+    /// The paths of the fields in which it happened, once these are resolved.
     pub(crate) fields: Vec<String>,
-    /// Given when a client is shown it.
+    /// The id that a client was shown.
     id: Option<Uuid>,
     is_logged: bool,
 }
 
-/// The failures of one unit, or between the events of one stream. Most have none, and pay for none.
+/// The failures of one unit, or between the events of one stream. Most have none, and then it allocates nothing.
 #[derive(Default)]
 pub(crate) struct Failures {
     has_any: AtomicBool,
@@ -110,12 +110,12 @@ impl Failure {
     }
 }
 
-/// Remembers a failure of a unit: with the unit, and where another operation's resolver has used the unit, with that too.
+/// Notes a failure of a unit: with the unit, and also with the running operation if that is another one's.
 pub(crate) fn note(unit: &UnitOfWork, error: &DbErr) {
     note_as(unit, What::Error(error.clone()));
 }
 
-/// Remembers that a statement, or a savepoint, was dropped half way.
+/// Notes that a statement or a savepoint was dropped half way.
 pub(crate) fn note_abandoned(unit: &UnitOfWork) {
     note_as(unit, What::Abandoned);
 }
@@ -123,12 +123,12 @@ pub(crate) fn note_abandoned(unit: &UnitOfWork) {
 fn note_as(unit: &UnitOfWork, what: What) {
     let at = place::here(unit.id());
     if at.is_none() {
-        // A resolver has used another unit than its own.
+        // A resolver has used a unit other than its operation's.
         place::with_operation(|failures, at| {
             failures.push(Failure::new(what.clone(), at));
         });
     }
-    // What a spawned task does is of no field that anybody knows.
+    // A spawned task belongs to no known field.
     let mut failure = Failure::new(what, at.unwrap_or(At::Nowhere));
     if let What::Error(error) = &failure.what {
         failure.kind = unit.told_as(error);
@@ -150,7 +150,7 @@ impl Failures {
         failure.number = list.next;
         let number = failure.number;
         if list.failures.len() >= MOST {
-            // One that was dealt with says least.
+            // Drop a handled one first.
             match list.failures.iter().position(|failure| failure.is_mended) {
                 Some(mended) => {
                     list.failures.remove(mended);
@@ -166,7 +166,7 @@ impl Failures {
         number
     }
 
-    /// Gives the failures of a field its path.
+    /// Gives the failures of a field the field's path.
     fn left(&self, field: &InField<'_>) {
         if !self.has_any.load(Ordering::Acquire) {
             return;
@@ -174,7 +174,7 @@ impl Failures {
         let id = field.id();
         for failure in &mut self.list().failures {
             match failure.at {
-                // Another field may come to lie at this address.
+                // The address may be used for another field later.
                 At::Field(at) if at == id => failure.at = At::Nowhere,
                 At::Loader(loader) if field.has_asked(loader) => {}
                 _ => continue,
@@ -183,12 +183,12 @@ impl Failures {
         }
     }
 
-    /// From here on, a later failure has a greater number.
+    /// A number that is smaller than that of every later failure.
     pub(crate) fn mark(&self) -> u64 {
         self.list().next
     }
 
-    /// A savepoint was rolled back, and with it what has failed since.
+    /// Marks the failures since `mark` as handled, because their savepoint was rolled back.
     pub(crate) fn mended_since(&self, mark: u64) {
         if !self.has_any.load(Ordering::Acquire) {
             return;
@@ -198,7 +198,7 @@ impl Failures {
         }
     }
 
-    /// What has failed so far.
+    /// The failures so far.
     pub(crate) fn all(&self) -> Vec<Failure> {
         if !self.has_any.load(Ordering::Acquire) {
             return Vec::new();
@@ -206,19 +206,19 @@ impl Failures {
         self.list().failures.clone()
     }
 
-    /// Whether more has failed than is remembered.
+    /// Whether there were more failures than are kept.
     pub(crate) fn has_overflowed(&self) -> bool {
         self.list().has_overflowed
     }
 
-    /// Forgets what has failed so far.
+    /// Removes all failures.
     pub(crate) fn clear(&self) {
         if self.has_any.swap(false, Ordering::AcqRel) {
             *self.list() = List::default();
         }
     }
 
-    /// A client is shown this failure: the id under which the log will have it.
+    /// Returns the id of a failure that a client is shown. The log will have the failure under this id.
     pub(crate) fn show(&self, failure: &Failure) -> Uuid {
         let mut list = self.list();
         let known = list.failures.iter_mut();
@@ -228,14 +228,14 @@ impl Failures {
         }
     }
 
-    /// Remembers what failed where no unit noted it.
+    /// Adds a failure that no unit has noted.
     pub(crate) fn add(&self, what: What) -> Failure {
         let mut failure = Failure::new(what, At::Nowhere);
         failure.number = self.push(failure.clone());
         failure
     }
 
-    /// The first failure: what made a unit doomed. Its own refusals came after.
+    /// The first failure, which doomed the unit. The unit's own refusals came later.
     pub(crate) fn cause(&self) -> Option<Failure> {
         let list = self.list();
         let own = || list.failures.iter().filter(|failure| failure.is_own);
@@ -243,7 +243,7 @@ impl Failures {
         first.or_else(|| own().next()).cloned()
     }
 
-    /// A client is shown that the unit is doomed: the id under which the log will have the first failure.
+    /// Returns the id of the first failure, for a client that is shown that the unit is doomed.
     pub(crate) fn show_cause(&self) -> Uuid {
         match self.cause() {
             Some(failure) => self.show(&failure),
@@ -251,14 +251,14 @@ impl Failures {
         }
     }
 
-    /// No client will see what was shown.
+    /// Withdraws all ids: no client will see them.
     pub(crate) fn unshow(&self) {
         for failure in &mut self.list().failures {
             failure.id = None;
         }
     }
 
-    /// Logs what a client was shown the id of, each once.
+    /// Logs each failure whose id a client was shown, once.
     pub(crate) fn log(&self, span: &Span) {
         if !self.has_any.load(Ordering::Acquire) {
             return;

@@ -1,4 +1,4 @@
-//! Which field the running code is resolving.
+//! The field that the running code is resolving.
 
 use std::{cell::Cell, future::poll_fn, sync::Arc};
 
@@ -9,12 +9,12 @@ use super::Failures;
 use crate::{UnitOfWork, subscription::streaming::Streaming, unit::UnitId};
 
 thread_local! {
-    /// Where the code belongs that this thread is polling. A plain cell, because every field sets it on every poll.
+    /// The place of the code that this thread is polling. It is a plain cell, because every field sets it on every poll.
     static PLACE: Cell<Place> = const { Cell::new(Place { at: At::Nowhere, found: Found { asked: 0, has_failed: false } }) };
 }
 
 tokio::task_local! {
-    /// Where failures of the running operation are noted, those of other units that its resolvers use too.
+    /// Where failures of the running operation are noted, including those of other units that its resolvers use.
     static OPERATION: Sink;
 }
 
@@ -24,19 +24,19 @@ struct Place {
     found: Found,
 }
 
-/// What a field has come to.
+/// What has happened in a field so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Found {
-    /// The loaders that the field has asked, a bit for each.
+    /// The loaders that the field has used, one bit for each.
     asked: u64,
-    /// Whether a failure was noted as the field's.
+    /// Whether a failure of the field was noted.
     has_failed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Nowhere,
-    /// A field, told from others by the address of its path while it is being resolved.
+    /// A field, identified by the address of its path while it is being resolved.
     Field(usize),
     /// A batch of this loader.
     Loader(u64),
@@ -58,7 +58,7 @@ impl Sink {
     }
 }
 
-/// Runs an operation's resolvers; what fails inside is noted in its unit.
+/// Runs an operation's resolvers. Failures inside are noted in its unit.
 pub(crate) fn in_operation<T>(
     unit: &UnitOfWork,
     resolvers: impl Future<Output = T>,
@@ -66,12 +66,12 @@ pub(crate) fn in_operation<T>(
     OPERATION.scope(Sink::Operation(unit.clone()), resolvers)
 }
 
-/// Polls a subscription's stream; what fails outside of its events is noted here.
+/// Polls a subscription's stream. Failures outside of its events are noted there.
 pub(crate) fn in_stream<T>(streaming: &Arc<Streaming>, poll: impl FnOnce() -> T) -> T {
     OPERATION.sync_scope(Sink::Stream(Arc::clone(streaming)), poll)
 }
 
-/// Runs a loader's batch; what fails inside is noted as of the fields that have asked this loader.
+/// Runs a loader's batch. Failures inside are noted for the fields that have used this loader.
 pub(crate) fn in_loader(loader: u64, mut batch: FutureObj<'static, ()>) -> FutureObj<'static, ()> {
     let place = Place {
         at: At::Loader(loader),
@@ -84,7 +84,7 @@ pub(crate) fn in_loader(loader: u64, mut batch: FutureObj<'static, ()>) -> Futur
     Box::new(batch).into()
 }
 
-/// Notes that the running field has asked a loader.
+/// Notes that the running field uses a loader.
 pub(crate) fn asked(loader: u64) {
     PLACE.with(|place| {
         let mut here = place.get();
@@ -111,7 +111,7 @@ impl<'a> InField<'a> {
         self.path
     }
 
-    /// Whether the field has asked this loader.
+    /// Whether the field has used this loader.
     pub(super) fn has_asked(&self, loader: u64) -> bool {
         loader & self.found.asked != 0
     }
@@ -120,7 +120,7 @@ impl<'a> InField<'a> {
         std::ptr::from_ref(self.path).addr()
     }
 
-    /// Runs code of the field; what fails inside is noted as the field's.
+    /// Runs code of the field. Failures inside are noted for the field.
     pub(crate) fn enter<T>(&mut self, run: impl FnOnce() -> T) -> T {
         let place = Place {
             at: At::Field(self.id()),
@@ -132,16 +132,16 @@ impl<'a> InField<'a> {
 }
 
 impl Drop for InField<'_> {
-    /// The field is resolved, or dropped because a sibling has failed.
+    /// Called when the field is resolved, or dropped because a sibling has failed.
     fn drop(&mut self) {
-        // Every field comes here, and hardly any has something to tell.
+        // Every field comes here, and hardly any has a failure.
         if self.found.has_failed || self.found.asked != 0 {
             let _ = OPERATION.try_with(|sink| sink.failures().left(self));
         }
     }
 }
 
-/// Puts the place back that was before, also when the code inside panics.
+/// Restores the previous place, also if the code inside panics.
 struct Inside<'a> {
     outer: Place,
     found: Option<&'a mut Found>,
@@ -165,14 +165,14 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// Whose code runs: a field's, a batch's, or that of a task outside of both. The same code keeps it from one poll to the next.
+/// The owner of the running code: a field, a batch, or a task outside of both. It is the same on every poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Whose {
     at: At,
     task: Option<tokio::task::Id>,
 }
 
-/// Whose code this is.
+/// The owner of the running code.
 pub(crate) fn whose() -> Whose {
     Whose {
         at: PLACE.with(Cell::get).at,
@@ -180,14 +180,14 @@ pub(crate) fn whose() -> Whose {
     }
 }
 
-/// Where a failure of a unit belongs, if the unit is that of the running operation.
+/// The place of a failure of this unit, if it is the unit of the running operation.
 pub(super) fn here(unit: UnitId) -> Option<At> {
     let is_own = |sink: &Sink| matches!(sink, Sink::Operation(own) if own.id() == unit);
     let is_own = OPERATION.try_with(is_own).unwrap_or(false);
     is_own.then(place_of_failure)
 }
 
-/// Where a failure is that is about to be noted.
+/// The place for a failure that is about to be noted.
 fn place_of_failure() -> At {
     PLACE.with(|place| {
         let mut here = place.get();
@@ -197,7 +197,7 @@ fn place_of_failure() -> At {
     })
 }
 
-/// The failures of the running operation, or stream, and where it is.
+/// Calls `note` with the failures of the running operation or stream, and the current place.
 pub(super) fn with_operation(note: impl FnOnce(&Failures, At)) {
     let _ = OPERATION.try_with(|sink| note(sink.failures(), place_of_failure()));
 }

@@ -1,14 +1,14 @@
-//! Which of a resolver's errors are shown as they are, and what is shown in place of the others.
+//! Masks database errors: decides which of the resolvers' errors are shown unchanged, and what is shown instead of the others.
 //!
-//! The text of a database error is never for clients, whatever a resolver has made of it. An error is the database's
+//! Clients must never see the text of a database error, whatever a resolver has made of it. An error counts as the database's
 //!
-//! 1. if a database error is in it, or in what it came from (`source()`), inside `Arc` and `Box` too; or
-//! 2. if a statement failed in its field, or in a loader's batch that the field asked for; or
-//! 3. if its text has the text of a database error in it.
+//! 1. if it is, or comes from (`source()`), a database error, also inside `Arc` and `Box`; or
+//! 2. if a statement failed in its field, or in a loader's batch that the field used; or
+//! 3. if its text contains the text of a database error.
 //!
-//! Such an error is answered with a fixed message and a code, and, where it is nobody's business but the operator's, with an
-//! id that the log has too; unless the application has declared it: it has a `code` of its own, and nothing of what the
-//! database said is in it. Errors of other fields are the application's own, and are left as they are.
+//! Such an error is replaced by a fixed message and a code, and if only operators can do something about it, an id that the log has too.
+//! The exception is an error that the application declares: it has a `code` of its own, and contains no text of the database. Errors of
+//! other fields are the application's own, and stay unchanged.
 
 use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
 
@@ -42,9 +42,9 @@ use words::{DRIVER_WORDS, Said, bare, database_error, members, texts_of};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ResolverError<'a> {
-    /// The error as the resolver answered it. `error.source::<T>()` finds the resolver's own type.
+    /// The error that the resolver returned. `error.source::<T>()` finds the resolver's own type.
     pub error: &'a ServerError,
-    /// What failed in the database, if the error is taken for the database's.
+    /// What failed in the database, if the error counts as the database's.
     pub database: Option<FailureKind>,
 }
 
@@ -61,14 +61,14 @@ pub struct ResolverError<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Shown {
-    /// What is shown without a hook: an error of the database is masked, any other is shown as it is.
+    /// As without a hook: an error of the database is masked, any other is shown unchanged.
     #[default]
     ByDefault,
-    /// The error as it is, whatever is in it.
+    /// The error unchanged, whatever it contains.
     AsItIs,
     /// `INTERNAL`, with an id under which the log has the error's message.
     Masked,
-    /// The message and the extensions of this one.
+    /// The message and the extensions of this error.
     Instead(Error),
 }
 
@@ -81,7 +81,7 @@ impl MapError {
         Self(Arc::new(map))
     }
 
-    /// A hook that panics has decided nothing: nothing is shown.
+    /// Calls the hook. If it panics, the error is masked.
     fn shown(&self, error: ResolverError<'_>) -> Shown {
         std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(error))).unwrap_or(Shown::Masked)
     }
@@ -93,7 +93,7 @@ impl fmt::Debug for MapError {
     }
 }
 
-/// Masks the errors of an operation. Nothing is logged yet: the attempt may be run again, and then nobody sees them.
+/// Masks the errors of an operation. Nothing is logged yet, since the attempt may be run again, and then nobody sees them.
 pub(crate) fn mask(
     errors: &mut [ServerError],
     unit: Option<&Failures>,
@@ -129,16 +129,16 @@ pub(crate) fn mask(
     }
 }
 
-/// What an error is of.
+/// The failure that an error comes from.
 struct Found<'a> {
     failed: Failed<'a>,
-    /// What the error's own source has said.
+    /// The texts of the error's own source.
     words: Vec<String>,
 }
 
 enum Failed<'a> {
     Noted(&'a Noted<'a>),
-    /// It is of the database by its own word, and nobody has noted it: it did not happen on a unit.
+    /// A database error that no unit has noted, because it did not happen on a unit.
     Other(What),
 }
 
@@ -152,20 +152,20 @@ impl Found<'_> {
     }
 }
 
-/// A failure that was noted, and where.
+/// A noted failure, and its place.
 struct Noted<'a> {
     failures: &'a Failures,
     failure: Failure,
     texts: Vec<String>,
 }
 
-/// Everything that is known to have failed.
+/// All known failures.
 struct Known<'a> {
     own: &'a Failures,
     noted: Vec<Noted<'a>>,
-    /// By the path of a field, what failed in it.
+    /// The failure of each field, by the field's path.
     by_field: HashMap<String, usize>,
-    /// What failed between a stream's events: it is of the root field.
+    /// The failure between a stream's events, which belongs to the root field.
     between_events: Option<usize>,
     has_overflowed: bool,
 }
@@ -194,7 +194,7 @@ impl<'a> Known<'a> {
             has_overflowed: own.has_overflowed(),
         };
         for (index, noted) in known.noted.iter().enumerate() {
-            // An abandoned statement has no error that a resolver could pass on.
+            // An abandoned statement has no error that a resolver could return.
             let counts = !noted.failure.is_mended && !matches!(noted.failure.what, What::Abandoned);
             if counts {
                 for field in &noted.failure.fields {
@@ -210,7 +210,7 @@ impl<'a> Known<'a> {
         known
     }
 
-    /// The failure that an error is of; `None` where the error is the application's.
+    /// The failure that an error comes from; `None` if the error is the application's.
     fn find(&self, error: &ServerError) -> Option<Found<'_>> {
         let source = error.source.as_deref().and_then(database_error);
         let words = source.as_ref().map(texts_of).unwrap_or_default();
@@ -246,13 +246,13 @@ impl<'a> Known<'a> {
         Some(Found { failed, words })
     }
 
-    /// What a database has said.
+    /// The texts of the database.
     fn words<'b>(&'b self, own: &'b [String]) -> impl Iterator<Item = &'b str> {
         let noted = self.noted.iter().flat_map(|noted| &noted.texts);
         noted.chain(own).map(String::as_str).chain([DRIVER_WORDS])
     }
 
-    /// What failed in the field of an error, or in one of the list that the field answers.
+    /// The failure in the field of an error, or in an item of the field's list.
     fn of_field(&self, error: &ServerError) -> Option<&Noted<'a>> {
         let path = &error.path;
         let fields = path
@@ -266,7 +266,7 @@ impl<'a> Known<'a> {
         self.noted.get(index?)
     }
 
-    /// Puts what is shown of a failure in place of an error.
+    /// Replaces an error by what is shown of a failure.
     fn replace(&self, error: &mut ServerError, found: &Found<'_>) {
         let shown = match &found.failed {
             Failed::Noted(noted) => shown(noted.failures, &noted.failure),
@@ -277,7 +277,7 @@ impl<'a> Known<'a> {
         if let Some(declared) = error.extensions.take() {
             let declared = members(&declared);
             if declared.iter().any(|(name, _)| name == "code") {
-                // The code that a resolver has declared is a promise to clients; ours would say another thing.
+                // A code that the resolver declares is a promise to clients, and stays.
                 extensions.unset("retryable");
             }
             for (name, value) in declared {

@@ -1,4 +1,4 @@
-//! What a database has said, and whether an error says it too.
+//! Compares the texts of errors with the texts of the database.
 
 use std::{any::Any, error::Error as StdError, sync::Arc};
 
@@ -7,13 +7,13 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use crate::{UnitError, database::engine::failure, error::driver_error};
 
-/// Texts shorter than this, without what is neither letter nor digit, say nothing.
+/// Texts with fewer letters and digits than this are too short to compare.
 const SHORTEST: usize = 8;
-/// What sqlx says before the words of a database, without what is neither letter nor digit.
+/// The words that sqlx puts before the database's text, as letters and digits only.
 pub(super) const DRIVER_WORDS: &str = "errorreturnedfromdatabase";
 
-/// What an error says to a client, without what is neither letter nor digit: a text that was printed for programmers, with
-/// its quotes escaped, is still the same text.
+/// The texts of an error that a client would see, as letters and digits only: a text in `Debug` format, with escaped quotes, still compares
+/// as equal.
 pub(super) struct Said {
     message: String,
     extensions: String,
@@ -41,7 +41,7 @@ pub(super) fn bare(text: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// What the database has said, bare.
+/// The texts of a database error, as letters and digits only.
 pub(super) fn texts_of(error: &DbErr) -> Vec<String> {
     let mut texts = Vec::new();
     match driver_error(error) {
@@ -65,7 +65,7 @@ pub(super) fn members(extensions: &ErrorExtensionValues) -> Vec<(String, Value)>
     }
 }
 
-/// The database error that an error is, or came from.
+/// The database error that an error is or comes from.
 pub(super) fn database_error(source: &(dyn Any + Send + Sync)) -> Option<DbErr> {
     macro_rules! is_one_of {
         ($($type:ty),*) => {
@@ -92,7 +92,7 @@ pub(super) fn database_error(source: &(dyn Any + Send + Sync)) -> Option<DbErr> 
     if let Some(error) = source.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
         return in_chain(&**error);
     }
-    // A resolver's error that was wrapped once more.
+    // The error of a resolver may be wrapped once more.
     if let Some(error) = source.downcast_ref::<Error>() {
         return database_error(error.source.as_deref()?);
     }
@@ -118,7 +118,7 @@ fn in_chain(error: &(dyn StdError + 'static)) -> Option<DbErr> {
         if let Some(error) = error.downcast_ref::<Arc<sqlx::Error>>() {
             return Some(DbErr::Query(RuntimeErr::SqlxError(Arc::clone(error))));
         }
-        // These cannot be taken along: what they say is enough to be told by.
+        // These errors cannot be cloned. Their text is enough to compare.
         if let Some(error) = error.downcast_ref::<sqlx::Error>() {
             return Some(DbErr::Custom(error.to_string()));
         }

@@ -1,4 +1,4 @@
-//! One execution of one event, and those who wait for it.
+//! One execution of one event, and the subscribers that wait for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,11 +12,11 @@ use tokio::{
 
 use crate::Undelivered;
 
-/// How many of those who wait are woken before other tasks have a turn: each has a text to write then, and whoever comes meanwhile would
-/// wait for all of them.
+/// How many waiting subscribers are woken before other tasks run. Each of them then writes a text, and other tasks would have to wait for
+/// all of them.
 const SLICE: usize = 32;
 
-/// What an execution has for those who wait.
+/// The outcome of an execution, for those that wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The text of the response.
@@ -27,18 +27,18 @@ pub(crate) enum Outcome {
 
 #[derive(Debug)]
 enum State {
-    /// Those who wait, in the order of their coming.
+    /// The subscribers that wait, in order of arrival.
     UnderWay(Vec<oneshot::Sender<()>>),
-    /// It ended then.
+    /// It ended at this time.
     Ended(Outcome, Instant),
-    /// Whoever executed it has gone, or has nothing that others may see.
+    /// Its subscriber has gone away, or its response must not be shared.
     Abandoned,
 }
 
 /// One execution of one event.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// Its snapshot was taken after this.
+    /// A time before its snapshot was taken.
     pub(super) began: Instant,
     state: Mutex<State>,
 }
@@ -55,7 +55,7 @@ impl Flight {
         matches!(*self.state(), State::UnderWay(_))
     }
 
-    /// What it has for others, and when it ended; `None` where it is under way or was abandoned.
+    /// Its outcome, and when it ended; `None` if it is under way or was abandoned.
     pub(super) fn ended(&self) -> Option<(Outcome, Instant)> {
         match &*self.state() {
             State::Ended(outcome, at) => Some((outcome.clone(), *at)),
@@ -63,7 +63,7 @@ impl Flight {
         }
     }
 
-    /// Waits for its end, until then.
+    /// Waits for its end, at most until this time.
     pub(super) async fn wait(&self, until: Instant) {
         let ended = match &mut *self.state() {
             State::UnderWay(waiting) => {
@@ -100,13 +100,13 @@ impl Flight {
                 State::Ended(..) | State::Abandoned => Vec::new(),
             },
         };
-        // Dropped, a sender wakes who waits. The first to come are the first to be woken.
+        // Dropping a sender wakes its subscriber. The first to arrive are woken first.
         let rest = waiting.split_off(SLICE.min(waiting.len()));
         drop(waiting);
         if rest.is_empty() {
             return;
         }
-        // Without a runtime, all of them at once.
+        // Without a runtime, all are woken at once.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 let mut rest = rest.into_iter().peekable();

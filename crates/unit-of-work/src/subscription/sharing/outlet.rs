@@ -1,8 +1,8 @@
-//! The way of a shared text past the engine.
+//! Brings a shared text to the transport, past the engine.
 //!
-//! The engine executes whatever the stream of a resolver yields. So a shared text is not yielded: the stream puts it into the
-//! [`Outlet`] of its request, and waits there until it was taken. [`Audience::stream`] lies around the engine's stream of
-//! responses, and takes it. So a text never overtakes a response, nor a response a text.
+//! The engine executes everything that a resolver's stream yields. So a shared text is not yielded: the stream puts it into the [`Outlet`]
+//! of its request, and waits until it was taken. [`Audience::stream`], around the engine's stream of responses, takes it. So texts and
+//! responses stay in order.
 
 use std::{
     fmt,
@@ -21,11 +21,11 @@ use tokio::{sync::Notify, time::Instant};
 use super::{events::Lead, flight::Outcome};
 use crate::Undelivered;
 
-/// Who may see the same responses: what a transport knows of a caller, and how it writes.
+/// The callers that may see the same responses, and the format in which a transport writes them.
 ///
 /// A transport that executes subscriptions by [`Audience::stream`] shares the responses of those whose resolvers allow it
-/// ([`redeliver_shared`](crate::redeliver_shared)). It works with every executor; with one that shares nothing, every response is
-/// the caller's own.
+/// ([`redeliver_shared`](crate::redeliver_shared)). It works with every executor. If the executor shares nothing, every response is the
+/// caller's own.
 ///
 /// ```
 /// # use async_graphql::{Executor, Request, Response};
@@ -63,21 +63,20 @@ impl fmt::Debug for Audience {
 /// A response of a subscription, as a transport gets it.
 #[derive(Debug)]
 pub enum Streamed {
-    /// The response to an event that was executed without an error, as the audience's function has written it. Others may have got
-    /// the same bytes.
+    /// The response to an event that was executed without an error, written by the audience's function. Others may get the same bytes.
     Text(Bytes),
-    /// A response of this caller's own, to be written.
+    /// A response for this caller only, which the transport must write.
     Response(Response),
 }
 
 impl Audience {
-    /// Callers with an equal text may see the same response to the same operation. The text says all that the response can depend
-    /// on and that the operation does not say: the caller's rights, who it is where that matters, and whatever else the transport
-    /// puts into the request's data. What this crate itself reads there it looks at by itself: [`Report`](crate::Report),
-    /// [`Isolation`](crate::Isolation) and [`SessionSettings`](crate::SessionSettings) have to be equal, and a request with an
-    /// [`OperationDeadline`](crate::OperationDeadline) shares nothing.
+    /// Callers with an equal text may see the same response to the same operation. The text must contain everything on which the response
+    /// can depend beside the operation: the caller's rights, the caller's name if that matters, and whatever else the transport puts into
+    /// the request's data. This crate compares its own options itself: [`Report`](crate::Report), [`Isolation`](crate::Isolation) and
+    /// [`SessionSettings`](crate::SessionSettings) must be equal, and a request with an [`OperationDeadline`](crate::OperationDeadline)
+    /// shares nothing.
     ///
-    /// `write` writes a response in the transport's format, once for all.
+    /// `write` writes a response in the transport's format, once for all callers.
     #[must_use]
     pub fn new(callers: impl Into<Arc<str>>, write: fn(&Response) -> Bytes) -> Self {
         Self {
@@ -86,10 +85,10 @@ impl Audience {
         }
     }
 
-    /// Executes a request for a stream of responses.
+    /// Executes a request, and returns its stream of responses.
     ///
     /// # Cancel safety
-    /// Dropping the stream ends the operation. An execution that others wait for is then left to one of them.
+    /// Dropping the stream ends the operation. If others wait for its execution of an event, one of them takes over.
     pub fn stream<E: Executor>(
         self,
         executor: &E,
@@ -113,7 +112,7 @@ impl Audience {
     }
 }
 
-/// Where the stream of one subscription leaves what does not go through the engine. The request's data has it.
+/// Where the stream of one subscription puts texts that do not go through the engine. It is in the request's data.
 pub(crate) struct Outlet {
     audience: Audience,
     state: Mutex<State>,
@@ -121,11 +120,11 @@ pub(crate) struct Outlet {
 }
 
 struct State {
-    /// A text that is to be taken.
+    /// A text that was not taken yet.
     text: Option<Bytes>,
-    /// The duty to execute the event that was yielded last for others as well.
+    /// The duty to execute the last event for others too.
     lead: Option<Box<dyn Lead>>,
-    /// An execution that began before is too old for this subscriber.
+    /// Executions that began before this are too old for this subscriber.
     not_before: Instant,
 }
 
@@ -147,17 +146,17 @@ impl Outlet {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who asks, and in which format.
+    /// The callers, and the format.
     pub(super) fn audience(&self) -> (&str, fn(&Response) -> Bytes) {
         (&self.audience.callers, self.audience.write)
     }
 
-    /// An execution that began before is too old for this subscriber.
+    /// Executions that began before this are too old for this subscriber.
     pub(crate) fn not_before(&self) -> Instant {
         self.state().not_before
     }
 
-    /// Hands over the text of an execution that ended then, and waits until it was taken.
+    /// Hands over the text of an execution that ended at this time, and waits until it was taken.
     pub(crate) async fn put(&self, text: Bytes, ended: Instant) {
         {
             let mut state = self.state();
@@ -173,12 +172,12 @@ impl Outlet {
         Some(text)
     }
 
-    /// Takes note that the event that is about to be yielded is executed for others as well.
+    /// Notes that the event that is yielded next is executed for others too.
     pub(crate) fn lead(&self, lead: Box<dyn Lead>) {
         self.state().lead = Some(lead);
     }
 
-    /// The event that was yielded last cannot be delivered.
+    /// Notes that the last event cannot be delivered.
     pub(crate) fn fail(&self, why: &Undelivered) {
         let lead = self.state().lead.take();
         if let Some(lead) = lead {
@@ -186,14 +185,14 @@ impl Outlet {
         }
     }
 
-    /// A response that the engine has answered, for this subscriber and those who wait for it.
+    /// Hands a response of the engine to those that wait for it, and returns it for this subscriber.
     fn tell(&self, response: Response) -> Streamed {
         let lead = self.state().lead.take();
         let Some(lead) = lead else {
             return Streamed::Response(response);
         };
         if response.data == Value::Null {
-            // It is no event's. Dropped, the lead is another one's.
+            // It does not belong to an event. Dropping the lead lets another subscriber take over.
             return Streamed::Response(response);
         }
         let text = (self.audience.write)(&response);

@@ -1,7 +1,7 @@
-//! What a subscriber asks of each event: the operation as it is executed, with the values of its variables, and who asks.
+//! What a subscriber asks of each event: the executed operation with the values of its variables, and the audience.
 //!
-//! Two subscribers with equal questions get equal responses to the same event. What is not understood here has no question, and
-//! is shared with nobody.
+//! Subscribers with equal questions get equal responses to the same event. If anything is not understood here, there is no question, and
+//! nothing is shared.
 
 use std::{
     fmt::{self, Write as _},
@@ -17,24 +17,24 @@ use async_graphql::{
 use super::outlet::Outlet;
 use crate::{DryRun, Isolation, OperationDeadline, Report, SessionSettings};
 
-/// The most bytes of a question. Fragments that are spread again and again can make a short document long.
+/// The most bytes of a question. Fragments that are spread many times can make a short document long.
 const LONGEST: usize = 64 * 1024;
 
-/// The most selections inside each other. Prepared operations have far fewer.
+/// The deepest nesting of selections. Prepared operations have far less.
 const DEEPEST: usize = 100;
 
-/// What a subscriber asks. Clones share the text.
+/// A subscriber's question. Clones share the text.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     text: Arc<str>,
-    /// Of the text, which is looked up once for each event and subscriber.
+    /// The hash of the text, which is looked up once for each event and subscriber.
     hash: u64,
 }
 
 impl Question {
-    /// What the operation of this context asks, but for the arguments of its root field that only choose which events come.
+    /// The question of this context's operation, without the root field's arguments that only choose events.
     pub(super) fn of(ctx: &Context<'_>, outlet: &Outlet, choosing: &[&str]) -> Option<Self> {
-        // The instant at which a client gives up is its own.
+        // A deadline belongs to one client.
         if ctx.data_opt::<OperationDeadline>().is_some() || !ctx.query_env.uploads.is_empty() {
             return None;
         }
@@ -49,7 +49,7 @@ impl Question {
             ctx.data_opt::<Isolation>().map(|asked| asked.0),
             ctx.data_opt::<DryRun>().is_some(),
         );
-        // Texts in quotes cannot be taken for anything else.
+        // Quoted texts cannot be confused with anything else.
         write!(writer.text, "{callers:?} {write:p} {terms:?}").ok()?;
         writer.root(ctx.item, choosing).ok()?;
         Some(Self::new(writer.text))
@@ -64,7 +64,7 @@ impl Question {
         }
     }
 
-    /// How many bytes it takes.
+    /// The length of the text in bytes.
     pub(super) fn len(&self) -> usize {
         self.text.len()
     }
@@ -115,7 +115,7 @@ impl Writer<'_> {
         self.selections(&field.selection_set.node, depth + 1)
     }
 
-    /// The value of a variable. An absent one is not the same as null: it is written as no value can be.
+    /// The value of a variable. An absent one differs from null, so it is written as no value can be.
     fn value(&self, name: &Name) -> Result<Value, fmt::Error> {
         let env = &self.ctx.query_env;
         if let Some(value) = env.variables.get(name) {

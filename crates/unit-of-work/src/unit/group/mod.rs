@@ -1,8 +1,8 @@
-//! Mutations that share one COMMIT: a *group*.
+//! A *group*: mutations that share one COMMIT.
 //!
-//! Where an engine has one writer, mutations run one after the other, and each waits for the disk. A unit that is done while another
-//! one waits for the writer does not commit. It *parks*: its answer waits, and the open transaction is handed to the one that waits,
-//! which runs in a savepoint. The last one commits for all of them, and only then is any of them told anything.
+//! On an engine with one writer, mutations run one after the other, and each waits for the disk. If another unit is waiting for the writer,
+//! a unit that is done does not commit. It *parks*: its response waits, and the open transaction is handed to the waiting unit, which runs
+//! in a savepoint. The last one commits for all of them, and only then is any of them answered.
 //!
 //! ```text
 //! A  BEGIN ── statements ── parks ·················································· told
@@ -10,14 +10,14 @@
 //! C           waits ─────────────────────────────────> SAVEPOINT ── statements ── COMMIT, told
 //! ```
 //!
-//! - That is serial execution, as the one writer gives it anyway. A refusal waits for the COMMIT too, because it may rest on what a
-//!   member before it wrote.
+//! - This is serial execution, as with one writer anyway. A refusal waits for the COMMIT too, since it may rest on writes of a member
+//!   before it.
 //! - COMMIT fails, or the connection is lost: every member is *undone*, and its operation is run again in a unit of its own. It is
 //!   not told what failed, since that may be another one's fault. Whose fault it is, is told by its own run.
 //! - A group takes others in for a fifth of [`commit_patience`](crate::DatabaseOptions::commit_patience) and commits when nobody waits.
 //!   A unit that still has the transaction when the patience ends is undone to its savepoint and runs again by itself; the group
 //!   commits without it.
-//! - Who is alone waits for nobody and sends nothing more.
+//! - A unit that is alone does not wait, and sends nothing more than without groups.
 //!
 //! What may share: a mutation on plain terms (no settings, isolation level, timeline or dry run) that is run again where it has to be
 //! ([`Retrying`](crate::Retrying)). Read [`Group`] first, then `sharing`, which has what a unit does; `waiting` knows who waits for the
@@ -42,39 +42,39 @@ pub(crate) use waiting::Waiting;
 
 use super::{Inner, Outcome, UNDONE_WITH_OTHERS, UnitOfWork};
 
-/// The most members of a group: those that wait for the COMMIT have their answers in memory.
+/// The most members of a group. Their responses are in memory until the COMMIT.
 const MOST: usize = 256;
 
-/// The units that have parked on one open transaction. It lives as long as the transaction's connection has it; dropped before
-/// COMMIT was sent, it tells its members that they are undone.
+/// The units that have parked on one open transaction. The transaction's connection owns it. If it is dropped before COMMIT was sent, its
+/// members are told that they are undone.
 pub(crate) struct Group {
-    /// When the first member finished.
+    /// When the first member was done.
     since: Instant,
     patience: Duration,
     parked: Mutex<Parked>,
-    /// The unit that has the transaction, or is about to get it.
+    /// The unit that has the transaction, or gets it next.
     holder: Mutex<Weak<Inner>>,
-    /// Told when the group has ended.
+    /// Notified when the group has ended.
     ended: Arc<Notify>,
     is_watched: OnceLock<()>,
 }
 
 enum Parked {
     Waiting(Vec<Member>),
-    /// COMMIT was sent, or is never to be.
+    /// COMMIT was sent, or never will be.
     Told,
 }
 
-/// A unit that is done, and waits to hear of the COMMIT.
+/// A unit that is done, and waits for the COMMIT.
 struct Member {
     unit: UnitOfWork,
     told: oneshot::Sender<Verdict>,
 }
 
-/// What became of the transaction of a group.
+/// The outcome of a group's transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// What COMMIT answered a group of one.
+    /// The outcome of a group of one unit.
     Alone(Outcome),
     Committed,
     /// Nothing of it has happened.
@@ -84,7 +84,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// What COMMIT's outcome is for each member of a group of several.
+    /// The outcome of a COMMIT for each member of a group of several.
     fn for_several(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Committed => Self::Committed,
@@ -93,13 +93,13 @@ impl Verdict {
         }
     }
 
-    /// The outcome of a member that would have ended as `own` by itself.
+    /// The outcome of a member that would have ended like `own` by itself.
     fn of(self, own: Outcome) -> Outcome {
         match (self, own) {
             (Self::Alone(outcome), _) => outcome,
             (Self::Committed, own) => own,
             (Self::Unknown, Outcome::Committed) => Outcome::Unknown,
-            // Nothing of it has happened, for certain. But its answer rests on what may not have happened either.
+            // Certainly nothing of it has happened. But its response rests on writes that may not have happened either.
             (Self::Undone | Self::Unknown, _) => UNDONE_WITH_OTHERS,
         }
     }
@@ -123,11 +123,11 @@ impl Group {
             Parked::Waiting(members) => members.len(),
             Parked::Told => return false,
         };
-        // One place is for the unit that joins.
+        // One place is kept for the unit that joins.
         count + 1 < MOST && self.since.elapsed() < self.patience / 5
     }
 
-    /// Adds a unit that is done; it is told here what became of the transaction.
+    /// Adds a unit that is done. The receiver gets the outcome of the transaction.
     fn park(&self, unit: &UnitOfWork) -> oneshot::Receiver<Verdict> {
         let (told, verdict) = oneshot::channel();
         let unit = unit.clone();
@@ -138,7 +138,7 @@ impl Group {
         verdict
     }
 
-    /// The first member's unit, while nobody has been told anything.
+    /// The first member's unit, as long as COMMIT was not sent.
     fn first(&self) -> Option<UnitOfWork> {
         match &*self.parked() {
             Parked::Waiting(members) => members.first().map(|member| member.unit.clone()),
@@ -146,8 +146,7 @@ impl Group {
         }
     }
 
-    /// Takes the members, for whoever sends COMMIT. `None` where they have been told that they are undone: then COMMIT must not be
-    /// sent.
+    /// Takes the members, before COMMIT is sent. `None` if they were already told that they are undone; then COMMIT must not be sent.
     fn commits(&self) -> Option<Committing> {
         match std::mem::replace(&mut *self.parked(), Parked::Told) {
             Parked::Waiting(members) => Some(Committing(members)),
@@ -155,7 +154,7 @@ impl Group {
         }
     }
 
-    /// Tells the members that they are undone, unless COMMIT was sent. It never will be, from here on.
+    /// Tells the members that they are undone, unless COMMIT was sent. From now on it cannot be sent.
     fn undo(&self) {
         let Some(mut committing) = self.commits() else {
             return;
@@ -194,13 +193,13 @@ impl fmt::Debug for Group {
     }
 }
 
-/// The members of a group while COMMIT is under way. Dropped without an answer, it tells them that the outcome is not known.
+/// The members of a group while COMMIT is under way. If it is dropped without an answer, they are told that the outcome is not known.
 struct Committing(Vec<Member>);
 
 impl Committing {
     fn tell(&mut self, verdict: &Verdict) {
         for member in self.0.drain(..) {
-            // Whoever has gone does not hear it.
+            // A member that has gone away is skipped.
             let _ = member.told.send(verdict.clone());
         }
     }

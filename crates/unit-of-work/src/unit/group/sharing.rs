@@ -21,11 +21,11 @@ use crate::{
     },
 };
 
-/// How often a unit that keeps others waiting, and is about to end, is looked at again.
+/// How often a unit that keeps others waiting, and is ending, is checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl UnitOfWork {
-    /// Who is to go on with this unit's transaction, instead of a COMMIT now. `None` where nobody waits who may.
+    /// The unit that continues this unit's transaction, instead of a COMMIT now. `None` if no unit waits that may.
     pub(in crate::unit) fn next_to_share(&self, connection: &Connection) -> Option<Waiter> {
         let is_off = self.database().commit_patience().is_zero();
         if !self.inner.terms.shares_commit || is_off || !connection.can_be_shared() {
@@ -34,7 +34,7 @@ impl UnitOfWork {
         self.database().waiting().next()
     }
 
-    /// Hands the transaction over, as the first of a group.
+    /// Founds a group, and hands over the transaction.
     pub(in crate::unit) async fn found_group(
         &self,
         mut connection: Connection,
@@ -50,7 +50,7 @@ impl UnitOfWork {
         told(verdict, Outcome::Committed).await
     }
 
-    /// Ends a unit that has joined a group: undoes what it did unless that is to be committed, and leaves the rest to the group.
+    /// Ends a unit that has joined a group: undoes its writes unless they should be committed, and leaves the rest to the group.
     pub(in crate::unit) async fn leave_group(
         &self,
         connection: Connection,
@@ -70,15 +70,14 @@ impl UnitOfWork {
             let verdict = connection.group()?.park(self);
             Some((connection, verdict))
         }) else {
-            // The connection is closed, and with it all of the group is undone.
+            // The connection is closed, so the whole group is undone.
             return UNDONE_WITH_OTHERS;
         };
         pass_on(connection, None);
         told(verdict, own).await
     }
 
-    /// Undoes what this unit did, and nothing else. Where that cannot be done for certain, the connection is closed, and the group
-    /// is undone with it.
+    /// Undoes what this unit did, and nothing else. If that is not certain, the connection is closed, and the whole group is undone.
     async fn undo_in_group(&self, mut connection: Connection) -> Option<Connection> {
         match self.undo(&mut connection, Undo::Member).await {
             Ok(()) => Some(connection),
@@ -90,10 +89,10 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes the transaction from a unit that keeps the others waiting for too long. It is run again by itself.
+    /// Takes the transaction from a unit that keeps the others waiting for too long. Its operation is run again by itself.
     fn overstays(&self) {
         if self.inner.leaver.set(Leaver::Group).is_err() {
-            // Its end is under way: what that waits for is stopped, if it has not come to COMMIT yet.
+            // It is already ending. The statement for which it waits is stopped, unless that is COMMIT.
             self.decide(Ending::RollBack(Reason::SharedCommit));
             return;
         }
@@ -110,7 +109,7 @@ impl UnitOfWork {
         });
     }
 
-    /// Ends when the unit has been taken its transaction because it keeps others waiting.
+    /// Waits until the transaction was taken from the unit because it kept others waiting.
     pub(crate) async fn overstayed(&self) {
         if self.inner.terms.shares_commit {
             self.inner.overstayed.notified().await;
@@ -119,12 +118,12 @@ impl UnitOfWork {
         }
     }
 
-    /// Remembers that the unit's transaction has writes of others.
+    /// Notes that the unit's transaction has writes of others.
     pub(in crate::unit) fn joins_group(&self) {
         self.inner.in_group.store(true, Ordering::Release);
     }
 
-    /// Whether the unit's transaction has, or had, writes of others: what its operation answers rests on their COMMIT.
+    /// Whether the unit's transaction has, or had, writes of others, so that its response rests on their COMMIT.
     pub(crate) fn rests_on_others(&self) -> bool {
         self.inner.in_group.load(Ordering::Acquire)
     }
@@ -134,13 +133,13 @@ async fn told(verdict: oneshot::Receiver<Verdict>, own: Outcome) -> Outcome {
     verdict.await.unwrap_or(Verdict::Unknown).of(own)
 }
 
-/// Hands a group's transaction to `next`, or to who waits; commits where nobody does, or the group takes nobody in any more.
+/// Hands a group's transaction to `next`, or to the next waiting unit. Commits if none waits, or the group accepts no more.
 pub(super) fn pass_on(mut connection: Connection, mut next: Option<Waiter>) {
     let Some(group) = connection.group().map(Arc::clone) else {
         return;
     };
     let Some(unit) = group.first() else {
-        // The members have been told that they are undone: so they must be.
+        // The members were told that they are undone, so the transaction must not be committed.
         return connection.close_hard();
     };
     let database = unit.database();
@@ -161,7 +160,7 @@ pub(super) fn pass_on(mut connection: Connection, mut next: Option<Waiter>) {
     }
     group.is_held_by(Weak::new());
     drop(group);
-    // In a task: whoever polls the last member must not keep the others waiting.
+    // In a task of its own, so that the client of the last member cannot delay the others.
     unit.detached(commit(connection));
 }
 
@@ -187,7 +186,7 @@ async fn commit(mut connection: Connection) {
     members.tell(&Verdict::for_several(&outcome));
 }
 
-/// Sees to it that no member keeps the others waiting for longer than the group's patience.
+/// Watches that no member keeps the others waiting for longer than the group's patience.
 fn watch(group: &Arc<Group>, database: &Database) {
     let Ok(runtime) = Handle::try_current() else {
         return;
@@ -197,7 +196,7 @@ fn watch(group: &Arc<Group>, database: &Database) {
     }
     let ended = Arc::clone(&group.ended);
     let mut until = group.since + group.patience;
-    // A unit that cannot be taken its transaction, because code that got away keeps it, may keep it for long.
+    // If code that outlives its operation holds the unit, its transaction cannot be taken for long.
     let last = until + database.finish_timeout();
     let group = Arc::downgrade(group);
     let watch = async move {

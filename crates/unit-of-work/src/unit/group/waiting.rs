@@ -1,4 +1,4 @@
-//! Who waits for the writer and may share a COMMIT, in the order of asking.
+//! The units that wait for the writer and may share a COMMIT, in order.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{Inner, UnitOfWork, sharing::pass_on};
 use crate::database::connection::Connection;
 
-/// The units that wait for the writer of one database, and may be handed a transaction that is open.
+/// The units that wait for the writer of one database, and may be handed an open transaction.
 #[derive(Default)]
 pub(crate) struct Waiting(Mutex<VecDeque<Waiter>>);
 
@@ -37,11 +37,11 @@ impl Turn {
     }
 }
 
-/// A transaction that is on its way to the unit that it was handed to. Dropped on the way, it is handed on or committed.
+/// A transaction on its way to the unit that gets it. If it is dropped on the way, it is handed on or committed.
 pub(in crate::unit) struct Handed(Option<Connection>);
 
 impl Handed {
-    /// Taken once.
+    /// Takes the connection, once.
     pub(in crate::unit) fn into_connection(mut self) -> Option<Connection> {
         self.0.take()
     }
@@ -56,10 +56,11 @@ impl Drop for Handed {
 }
 
 impl Waiting {
-    /// Waits for a connection, or for a transaction that is handed over, whichever comes first. Who waits for nobody is in no queue.
+    /// Waits for a connection, or for a transaction that is handed over, whichever comes first. A unit that need not wait is never in the
+    /// queue.
     ///
     /// # Cancel safety
-    /// Cancel safe: what was handed over meanwhile is handed on.
+    /// Cancel safe: a transaction that was handed over meanwhile is handed on.
     pub(in crate::unit) async fn turn<E>(
         &self,
         unit: &UnitOfWork,
@@ -84,7 +85,7 @@ impl Waiting {
             handed,
         };
         let mut queue = self.queue();
-        // Those that have given up would stay for as long as nobody hands anything over.
+        // Units that have given up would otherwise stay until a transaction is handed over.
         while queue.front().is_some_and(Waiter::has_gone) {
             queue.pop_front();
         }
@@ -92,7 +93,7 @@ impl Waiting {
         receiver
     }
 
-    /// Takes the first that still waits out of the queue.
+    /// Takes the first unit that still waits out of the queue.
     pub(in crate::unit) fn next(&self) -> Option<Waiter> {
         let mut queue = self.queue();
         if queue.is_empty() {
@@ -114,7 +115,7 @@ impl Waiter {
         self.handed.is_closed()
     }
 
-    /// Hands a transaction over; gives it back where the unit has gone meanwhile.
+    /// Hands over a transaction; returns it if the unit has gone away meanwhile.
     pub(super) fn hand(self, connection: Connection) -> Option<Connection> {
         let handed = Handed(Some(connection));
         self.handed.send(handed).err()?.into_connection()

@@ -1,23 +1,21 @@
 //! Markers: rows that prove a COMMIT whose answer was lost.
 //!
-//! When the connection is lost during COMMIT, nobody has heard whether it happened, and PostgreSQL cannot be asked by the
-//! transaction's id: ids are not durable before their WAL is, so after a crash or a failover the id of a transaction that was
-//! lost belongs to another. A row that the transaction itself has written is proof: it is there, on whichever server is the
-//! primary now, or it is not.
+//! If the connection is lost during COMMIT, it is not known whether it happened. PostgreSQL cannot be asked by the transaction's id: ids
+//! are not durable before their WAL is, so after a crash or a failover, another transaction can get the id of a lost one. A row that the
+//! transaction itself has written is proof: on whichever server is the primary now, it is there or not.
 //!
 //! | the operation | is proved by |
 //! |---|---|
 //! | has an idempotency key that is kept for an hour or longer | the key's row |
 //! | has named a row that it has inserted ([`UnitOfWork::evidence`](crate::UnitOfWork::evidence)) | that row |
-//! | neither, or it has [`SessionSettings`](crate::SessionSettings) | a marker: a row under a random id in the table `unit_of_work_marker`, inserted in the flight of COMMIT |
+//! | neither, or it has [`SessionSettings`](crate::SessionSettings) | a marker: a row with a random id in the table `unit_of_work_marker`, inserted in the round trip of COMMIT |
 //! | neither, and there is no such table | nothing: a lost COMMIT is `OUTCOME_UNKNOWN` |
 //!
-//! The table is the application's, in the database of its data: `marker::Migration` (feature `migration`) for its
-//! `Migrator`, or [`create_table`] for other tools. [`sweep`] deletes markers that nobody will ask for any more. Whoever
-//! writes must be allowed to insert into the table and to read it, also under a `role` of an operation's settings.
+//! The table belongs to the application, in the database of its data. Create it with `marker::Migration` (feature `migration`) in its
+//! `Migrator`, or with [`create_table`] for other tools. [`sweep`] deletes markers that nobody will ask for any more. Every writer must be
+//! allowed to insert into the table and to read it, also under a `role` from an operation's settings.
 //!
-//! SQLite needs no markers, and writes none: its COMMIT is answered by a thread of the same process, so its answer cannot be
-//! lost on the way.
+//! SQLite needs no markers, and writes none: COMMIT is answered by a thread of the same process, so the answer cannot get lost.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,15 +36,15 @@ pub use migration::Migration;
 /// How many rows one statement of a sweep deletes.
 const BATCH: u64 = 1000;
 
-/// How long a marker is kept: well over [`ASKED_WITHIN`], and over any difference between the clocks of servers.
+/// How long a marker is kept: much longer than [`ASKED_WITHIN`] plus any difference between the clocks of servers.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long after a COMMIT was sent its outcome can be asked for at the most: a row that proves it is there for longer.
+/// How long after a COMMIT its outcome can be asked for, at most. A row that proves it must exist for longer.
 pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// The statement that creates the table. Times are milliseconds since 1970, by the application's clock.
 ///
-/// This is history once it has run anywhere, and does not change.
+/// The statement never changes, since migrations that have run must not change.
 #[must_use]
 pub fn create_table(engine: DbBackend) -> String {
     let Words {
@@ -55,7 +53,7 @@ pub fn create_table(engine: DbBackend) -> String {
         table_options,
         ..
     } = words(engine);
-    // The time comes first, so that one index serves those who insert, ask and sweep.
+    // The time comes first, so that one index serves inserts, look-ups and sweeps.
     format!(
         "CREATE TABLE unit_of_work_marker (
             created_at {bigint} NOT NULL,
@@ -71,13 +69,13 @@ pub fn drop_table() -> &'static str {
     "DROP TABLE unit_of_work_marker;"
 }
 
-/// Deletes the markers that are older than a day at `now`, some at a time, and answers how many they were. Nobody asks for a
-/// marker that is older than an hour. Run it now and then.
+/// Deletes the markers that are older than a day at `now`, in batches, and returns how many. Nobody asks for a marker that is older than an
+/// hour. Run it from time to time.
 ///
 /// On SQLite there are none, and the database is not touched.
 ///
 /// # Errors
-/// What the database says. What was deleted until then stays deleted.
+/// Those of the database. Batches deleted before the error stay deleted.
 ///
 /// # Cancel safety
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
@@ -92,7 +90,7 @@ pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
         return Ok(0);
     }
     let old = milliseconds(now.checked_sub(KEPT_FOR).unwrap_or(UNIX_EPOCH));
-    // A marker that another server is sweeping is left to that.
+    // Skip markers that another server is sweeping.
     let sql = format!(
         "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
          (SELECT created_at, id FROM unit_of_work_marker WHERE created_at < $1 LIMIT {BATCH}{skip_locked})"
@@ -128,7 +126,7 @@ impl Marker {
         }
     }
 
-    /// What goes before COMMIT in its flight. Where it fails, PostgreSQL does not look at the rest of the flight.
+    /// The INSERT that is sent before COMMIT in one round trip. If it fails, PostgreSQL ignores the COMMIT after it.
     pub(crate) fn insert(&self) -> String {
         let Self {
             table,
@@ -138,7 +136,7 @@ impl Marker {
         format!("INSERT INTO {table} (created_at, id) VALUES ({created_at}, '{id}')")
     }
 
-    /// Has one row if the COMMIT happened, else none.
+    /// A statement that returns one row if the COMMIT happened, and otherwise none.
     pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         let sql = format!(
             "SELECT 1 FROM {} WHERE created_at = $1 AND id = $2",

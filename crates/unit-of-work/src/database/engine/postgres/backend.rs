@@ -1,8 +1,8 @@
-//! The PostgreSQL process at the other end of a connection. It is asked who it is once, when the connection is made, so that it costs
-//! an operation nothing.
+//! The PostgreSQL process at the other end of a connection. Its identity is asked once, when the connection is made, so that it costs an
+//! operation nothing.
 //!
-//! When the connection is lost, the process can still be named on another connection: to cancel its statement, to end it, or to learn
-//! whether its transaction is over. Process ids are reused, so the time at which the process started is part of its name.
+//! If the connection is lost, the process can be named on another connection: to cancel its statement, to end it, or to find out whether
+//! its transaction is over. Process ids are reused, so the start time of the process is part of its identity.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::FailureKind;
 
-/// A backend process of PostgreSQL, and the server that it belongs to. Empty where the server does not say.
+/// A backend process of PostgreSQL, and its server. Empty if the server does not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
     /// `pg_backend_pid()`.
     pub(crate) pid: String,
-    /// When it started: microseconds since 1970, by the server's clock.
+    /// When the process started: microseconds since 1970, by the server's clock.
     pub(crate) started: String,
-    /// `None` where it is not known: then nothing can be concluded from a row that is not there.
+    /// `None` if it is not known. Then a missing row proves nothing.
     pub(crate) server: Option<Server>,
-    /// The marker table with its schema, where this session may use it.
+    /// The marker table with its schema, if this session may use it.
     pub(crate) markers: Option<String>,
 }
 
@@ -28,20 +28,20 @@ pub(crate) struct Backend {
 pub(crate) struct Server {
     /// `system_identifier`: the same for a primary and all of its standbys.
     pub(crate) system: String,
-    /// When its first process started: microseconds since 1970. Another after each restart, and on each server.
+    /// When its first process started: microseconds since 1970. It differs after each restart, and on each server.
     pub(crate) started: String,
-    /// The line of history that it writes. A standby that is promoted begins a new one, with a larger number.
+    /// The number of its timeline. A standby that is promoted begins a new one, with a larger number.
     pub(crate) timeline: u32,
 }
 
-/// How one run of a server stands to an earlier one.
+/// How one run of a server relates to an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It is the same.
+    /// It is the same run.
     Same,
-    /// It has the earlier one's data, as far as that was kept: the server was restarted, or a standby was promoted.
+    /// It has the data that the earlier one kept: the server was restarted, or a standby was promoted.
     Successor,
-    /// It may never have had the earlier one's data.
+    /// It may lack data of the earlier one.
     Stranger,
 }
 
@@ -50,7 +50,7 @@ impl Server {
         if self == earlier {
             Standing::Same
         } else if self.system == earlier.system && self.timeline >= earlier.timeline {
-            // A smaller number is that of an old primary, which another has taken over from.
+            // A smaller number means an old primary, which another server has replaced.
             Standing::Successor
         } else {
             Standing::Stranger
@@ -58,8 +58,8 @@ impl Server {
     }
 }
 
-/// A timeline's number is the first eight digits of a WAL file's name. `pg_control` would be late: after a promotion it has
-/// the old number until the first checkpoint.
+/// The question to a new connection. The timeline is read from the first eight digits of a WAL file's name, since `pg_control` has the old
+/// number until the first checkpoint after a promotion.
 const WHO: &str = "\
     SELECT pg_backend_pid()::text, \
            (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint::text \
@@ -77,14 +77,14 @@ impl Backend {
     /// Asks a new connection, in one round trip.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// If the connection is lost.
     pub(super) async fn introduce(connection: &mut PgConnection) -> Result<Arc<Self>, sqlx::Error> {
         let row = match connection.fetch_one(WHO).await {
             Ok(row) => row,
             Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
                 return Err(error);
             }
-            // A server that does not tell is not one to refuse: what needs to know it does without.
+            // A server that does not tell is still usable: whatever needs its identity does without.
             Err(error) => {
                 tracing::debug!(%error, "the server does not say who it is");
                 return Ok(Arc::default());

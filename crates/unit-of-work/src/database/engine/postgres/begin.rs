@@ -1,4 +1,4 @@
-//! What goes with BEGIN, as PostgreSQL reads it: all of it in one round trip.
+//! PostgreSQL's BEGIN, with its settings in the same round trip.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use sea_orm::DbErr;
 
 use crate::database::begin::Begin;
 
-/// BEGIN with its settings and the question what the transaction is known by.
+/// BEGIN with its settings, and the question for the transaction's id.
 ///
 /// # Errors
-/// When a setting has the character U+0000.
+/// If a setting has the character U+0000.
 pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     if begin.settings.iter().any(has_nul) {
         return Err(DbErr::Custom(
@@ -26,7 +26,7 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     ];
     for (name, limit) in limits {
         if let Some(limit) = limit {
-            // 0 would be no limit at all.
+            // 0 would mean no limit.
             let milliseconds = limit.as_millis().max(1);
             let _ = write!(sql, "; SET LOCAL {name} = {milliseconds}");
         }
@@ -41,12 +41,12 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     Ok(sql)
 }
 
-/// Whether PostgreSQL cannot read a setting: a statement ends at U+0000.
+/// Whether a setting has the character U+0000, at which PostgreSQL ends a statement.
 fn has_nul((name, value): (&str, &str)) -> bool {
     name.contains('\0') || value.contains('\0')
 }
 
-/// A string literal that means the same whatever `standard_conforming_strings` says.
+/// A string literal that does not depend on `standard_conforming_strings`.
 fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

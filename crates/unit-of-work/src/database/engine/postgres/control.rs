@@ -1,7 +1,7 @@
-//! Orders about a connection that hangs, sent to PostgreSQL on another connection: cancel its statement, end its backend, ask whether
-//! its transaction is over.
+//! Orders about a hanging connection, sent to PostgreSQL on another connection: cancel its statement, end its backend, ask whether its
+//! transaction is over.
 //!
-//! They have a pool of their own, because the others may be full of the very connections that hang.
+//! They have a pool of their own, since the other pools may be full of hanging connections.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::database::{
     pool::{Pool, Pooled},
 };
 
-/// How many connections a [`Database`](crate::Database) may have for this, made when they are needed.
+/// How many connections a [`Database`](crate::Database) may have for orders. They are made when they are needed.
 pub(crate) const CONNECTIONS: u32 = 2;
 
-/// How long one order may take. After that, it and the connection that it was sent on are given up.
+/// How long one order may take. After that, its connection is closed.
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(writer: &Pool<Postgres>) -> Self {
         Self {
-            // Also to a server that takes no writes: a backend on it can be ended all the same.
+            // Also to a server that takes no writes: its backends can be ended all the same.
             pool: writer.beside(CONNECTIONS, |writer| PostgresSession {
                 must_take_writes: false,
                 ..writer.clone()
@@ -43,12 +43,12 @@ impl Control {
         self.pool.close().await;
     }
 
-    /// Has the server stop the statement that a backend runs. `false` where that may or may not have happened, or may yet.
+    /// Stops the statement that a backend runs. `false` if it is not certain whether the order was, or will still be, carried out.
     ///
-    /// The caller still holds the backend's connection: no other statement can be meant.
+    /// The caller must still hold the backend's connection, so that the order cannot stop another statement.
     ///
     /// # Cancel safety
-    /// Cancel safe, but the statement may be stopped or not.
+    /// Cancel safe, but the statement may or may not be stopped.
     pub(crate) async fn cancel(&self, backend: &Backend) -> bool {
         let sql = format!(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {}",
@@ -66,7 +66,7 @@ impl Control {
         self.order(backend, sql).await;
     }
 
-    /// Ends a backend that COMMIT has not reached, and does nothing where it has.
+    /// Ends a backend, unless COMMIT has reached it.
     pub(crate) async fn end_waiting(&self, backend: &Backend) {
         self.order(backend, end_if_waiting(backend)).await;
     }
@@ -91,7 +91,7 @@ impl Control {
         }
     }
 
-    /// How far a transaction is.
+    /// The progress of a transaction.
     pub(crate) async fn progress(
         &self,
         transaction: &str,
@@ -103,8 +103,7 @@ impl Control {
         Ok(progress)
     }
 
-    /// Looks whether a COMMIT that was not answered has happened, on whichever server is the primary now. `question` has one
-    /// row if it has.
+    /// Checks whether an unanswered COMMIT took effect, on whichever server is the primary now. `question` returns one row if it did.
     pub(crate) async fn look(
         &self,
         transaction: &str,
@@ -112,12 +111,12 @@ impl Control {
         question: sea_orm::Statement,
     ) -> Result<Found, sqlx::Error> {
         let mut connection = self.connection().await?;
-        // In a transaction of its own, so that its snapshot is younger than the answer.
+        // In a transaction of its own, so that its snapshot is newer than the answer.
         let is_over = match progress(&mut connection, transaction, backend).await? {
             Progress::Over => true,
             Progress::Unknown => false,
             Progress::Waiting => {
-                // COMMIT did not arrive. It must not arrive later.
+                // COMMIT did not arrive. It must not arrive later either, so the backend is ended.
                 let end = AssertSqlSafe(end_if_waiting(backend));
                 connection.execute(end).await?;
                 connection.in_doubt(false);
@@ -129,8 +128,8 @@ impl Control {
             }
         };
         let found = if row_is_there(&mut connection, question).await? {
-            // The row may be here only because a wait for a standby was cut short, by a crash or by an operator. A commit of
-            // our own waits for the standby to have all that came before it.
+            // The row may be visible only because a wait for a standby was cut short, by a crash or by an operator. A commit of our own
+            // waits until the standby has everything before it.
             let confirm = "SELECT pg_logical_emit_message(true, 'unit_of_work', '')";
             connection.execute(confirm).await?;
             Found::Row
@@ -143,7 +142,7 @@ impl Control {
         Ok(found)
     }
 
-    /// A connection that is closed unless it is said that it is not in doubt.
+    /// A connection of this pool. It counts as in doubt, so it is closed unless the order succeeds.
     async fn connection(&self) -> Result<Pooled<Postgres>, sqlx::Error> {
         let mut connection = self.pool.acquire().await?;
         connection.in_doubt(true);
@@ -151,7 +150,7 @@ impl Control {
     }
 }
 
-/// The row of a backend in `pg_stat_activity`. Its numbers came from the server.
+/// The condition for a backend's row in `pg_stat_activity`. The numbers come from the server, so they need no quotes.
 fn this_one(backend: &Backend) -> String {
     format!(
         "pid = {} AND (extract(epoch FROM backend_start) * 1000000)::bigint = {}",
@@ -176,13 +175,13 @@ async fn progress(
         return Ok(Progress::Unknown);
     };
     match here.stands_to(there) {
-        // The backend went with its server, and this server has all that was kept of the other's history.
+        // The backend ended with its server, and this server has everything that was kept.
         Standing::Successor => return Ok(Progress::Over),
         Standing::Stranger => return Ok(Progress::Unknown),
         Standing::Same => {}
     }
-    // An id that the backend no longer has is that of a transaction that has ended. An activity that is not shown (the server
-    // may be told not to) counts as committing: that is never ended by us.
+    // If the backend no longer has the id, the transaction has ended. If the server does not show activities, it counts as committing,
+    // which we never end.
     let sql = format!(
         "SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
          FROM pg_stat_activity WHERE {} AND backend_xid = ('{}'::xid8)::xid",
@@ -203,7 +202,7 @@ async fn row_is_there(
     connection: &mut Pooled<Postgres>,
     question: sea_orm::Statement,
 ) -> Result<bool, sqlx::Error> {
-    // Rows that a policy hides would be taken for rows that are not there: with this, they are an error.
+    // A row that a policy hides would look like a missing row. With this setting it is an error.
     connection
         .execute("BEGIN READ ONLY; SET LOCAL row_security = off")
         .await?;

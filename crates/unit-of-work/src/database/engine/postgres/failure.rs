@@ -10,14 +10,14 @@ pub(crate) fn kind(error: &PgDatabaseError) -> FailureKind {
 
 fn of_sqlstate(code: &str) -> FailureKind {
     match code {
-        // 55P03: a lock that was not waited for, or not for longer (NOWAIT, `lock_timeout`).
+        // 55P03: a lock could not be taken at once, or in time (NOWAIT, `lock_timeout`).
         "40001" | "40P01" | "55P03" => FailureKind::Conflict,
         "25006" => FailureKind::ReadOnly,
         // 25P04: `transaction_timeout` has ended the session.
         "57014" | "25P04" => FailureKind::Timeout,
         // The server has no connection left.
         "53300" => FailureKind::Unavailable,
-        // 58030: it cannot read or write its files.
+        // 58030: the server cannot read or write its files.
         "53000" | "53100" | "53200" | "58030" => FailureKind::Full,
         // data_corrupted, index_corrupted
         "XX001" | "XX002" => FailureKind::Damaged,
@@ -34,7 +34,7 @@ pub(crate) fn ends_session(error: &PgDatabaseError) -> bool {
     matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
 }
 
-/// All that it has said.
+/// All texts of the error.
 pub(crate) fn texts(error: &PgDatabaseError) -> Vec<&str> {
     let more = [error.detail(), error.hint(), error.r#where()];
     std::iter::once(error.message())
@@ -62,7 +62,7 @@ mod tests {
             (FailureKind::Full, &["53000", "53100", "53200", "58030"]),
             (FailureKind::Constraint, &["23505", "23503", "23514"]),
             (FailureKind::Damaged, &["XX001", "XX002"]),
-            // A database that was dropped, a password, a database that is not there, a mistake.
+            // A dropped database, a wrong password, a database that does not exist, a mistake in a statement.
             (
                 FailureKind::Other,
                 &["57P04", "28P01", "28000", "3D000", "42601", "XX000"],

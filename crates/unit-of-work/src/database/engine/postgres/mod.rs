@@ -1,4 +1,4 @@
-//! PostgreSQL: two pools by the options of their sessions, and a third for orders about connections that hang.
+//! PostgreSQL: two pools with different session options, and a third for orders about hanging connections.
 
 pub(super) mod backend;
 pub(super) mod failure;
@@ -33,13 +33,13 @@ use crate::{
     error::CommitFailure,
 };
 
-/// A PostgreSQL database that is open.
+/// An open PostgreSQL database.
 #[derive(Debug)]
 pub(crate) struct Server {
     reader: Pool<Postgres>,
     writer: Pool<Postgres>,
     control: Control,
-    /// Whether it was said that there are no markers.
+    /// Whether the log has said that there are no markers.
     warned: Once,
 }
 
@@ -61,8 +61,8 @@ impl Server {
         let writer = session(Access::ReadWrite, options.writer_isolation);
         let to_read = base.clone().options(reader.options());
         let to_write = base.options(writer.options());
-        // The pool takes a refused connection for a server that is starting, and goes on trying until the time is up; one
-        // connection by itself says at once what is wrong.
+        // A pool keeps trying to connect until the time is up, since the server may be starting. A single connection shows at once what is
+        // wrong.
         first_connections(options, async {
             first_connection::<Postgres>(&to_read, &reader).await?;
             first_connection::<Postgres>(&to_write, &writer).await

@@ -1,4 +1,4 @@
-//! What a session on PostgreSQL must be, and the proof that it is.
+//! The required properties of a session on PostgreSQL, and their check.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::{Access, database::engine::session::SessionError};
 
-/// What a session on PostgreSQL must be.
+/// The required properties of a session on PostgreSQL.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresSession {
     pub(crate) access: Access,
-    /// Whether a writer's server must take writes now.
+    /// Whether a writer's server must accept writes now.
     pub(crate) must_take_writes: bool,
     pub(crate) isolation: IsolationLevel,
     pub(crate) statement_timeout: Duration,
@@ -21,9 +21,8 @@ pub(crate) struct PostgresSession {
 const DROPPED: &str = "something between here and the server drops start-up options, as the pooler pgbouncer does with \
                        `ignore_startup_parameters = options`: connect to the server itself, or let the options through";
 
-/// `off` would acknowledge a COMMIT that a crash can undo, `local` and `remote_write` one that a failover can.
-/// Set rather than only looked at: a session without a value of its own follows the server's configuration file when that is
-/// read again.
+/// With `off`, a crash could undo an acknowledged COMMIT; with `local` or `remote_write`, a failover could. The setting is set and not only
+/// checked: a session without a value of its own follows the server's configuration file whenever that is read again.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
                        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false); ";
 
@@ -43,9 +42,9 @@ impl PostgresSession {
                 "default_transaction_isolation",
                 self.isolation.to_string().to_lowercase(),
             ),
-            // A SERIALIZABLE query would wait for others before it begins.
+            // Otherwise a SERIALIZABLE query would wait for other transactions before it begins.
             ("default_transaction_deferrable", "off".to_owned()),
-            // Where strings end, for whoever reads SQL as we do.
+            // It decides where string literals end, which our reader of SQL relies on.
             ("standard_conforming_strings", "on".to_owned()),
         ];
         if self.access == Access::ReadOnly {
@@ -54,7 +53,7 @@ impl PostgresSession {
         options
     }
 
-    /// What must hold: the options, what the driver sends with them, and what nobody sends.
+    /// The settings that must hold: the start-up options, those that the driver sends, and those that nobody sends.
     fn expected(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut expected: Vec<_> = self
             .options()
@@ -92,10 +91,10 @@ impl PostgresSession {
         )
     }
 
-    /// Asks a new connection, in one round trip.
+    /// Checks a new connection, in one round trip.
     ///
     /// # Errors
-    /// [`SessionError`] where it is not as asked, and those of asking.
+    /// [`SessionError`] if a property is missing, and errors of the question itself.
     pub(super) async fn prove(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let question = sqlx::AssertSqlSafe(self.question());
         let mut found = Vec::new();
@@ -159,7 +158,7 @@ mod tests {
         }
     }
 
-    /// What a server would answer to a session that is as asked.
+    /// The server's answer for a session with all required properties.
     fn kept(session: &PostgresSession) -> Vec<(String, String)> {
         let mut found: Vec<_> = session
             .expected()

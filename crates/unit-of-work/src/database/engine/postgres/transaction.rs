@@ -1,4 +1,4 @@
-//! One connection to PostgreSQL: what it is asked when it is made, and how its transaction begins and ends.
+//! One connection to PostgreSQL: the checks of a new one, and how its transaction begins and ends.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ impl Engine for Postgres {
         Backend::introduce(connection).await
     }
 
-    /// sqlx's own transaction manager takes one statement and drops its rows; a simple query takes what goes with BEGIN
-    /// in the same flight.
+    /// sqlx's own transaction manager sends one statement and drops its rows. A simple query can send the settings with BEGIN, in one round
+    /// trip.
     async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
         let sql = begin_sql(begin)?;
         lease.begins(begin.access);
@@ -50,7 +50,7 @@ impl Engine for Postgres {
             let transaction = row.try_get_unchecked(0).map_err(query_error)?;
             let backend: String = row.try_get_unchecked(1).map_err(query_error)?;
             let peer = lease.connection.peer();
-            // Another process than the one that was introduced: something between here and the server has exchanged them.
+            // If it is another process than before, a pooler has exchanged it, and the transaction has no identity.
             lease.identity = (peer.pid == backend).then(|| Identity {
                 transaction,
                 peer: Arc::clone(peer).into(),

@@ -1,4 +1,4 @@
-//! Whether PostgreSQL takes writes now.
+//! Checks whether PostgreSQL accepts writes now.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ pub(super) async fn check(
             let mut connection = pool.acquire_for(limit / 2, Some(deadline)).await?;
             connection.in_doubt(true);
             match connection.fetch_one(TAKES_WRITES).await {
-                // It died while it lay idle, which says nothing of the server that is there now.
+                // The connection was lost while idle. That says nothing about the current server.
                 Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {}
                 row => break (connection, row?),
             }
         };
         connection.in_doubt(false);
-        // Through the simple protocol, as text.
+        // By the simple protocol, so the value is text.
         let takes_writes: String = row.try_get_unchecked(0)?;
         if takes_writes == "t" {
             return Ok(());
@@ -50,7 +50,7 @@ pub(super) async fn check(
         .unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// Nothing small can be written on PostgreSQL that would tell whether there is room for more.
+/// The error while a recent write has found no room. PostgreSQL has no small write that would show whether there is room again.
 fn no_room() -> sqlx::Error {
     let error = std::io::Error::new(
         std::io::ErrorKind::StorageFull,

@@ -11,8 +11,8 @@ pub(crate) fn kind(error: &SqliteError) -> FailureKind {
     code(error).map_or(FailureKind::Other, of_code)
 }
 
-/// Whether SQLite has failed to write or to sync: the transaction is undone, but what is in the log of it may be whole, and
-/// would be found there after a crash.
+/// Whether SQLite failed to write or to sync. The transaction is undone, but it may be complete in the log, and then would take effect
+/// after a crash.
 pub(crate) fn may_come_back(error: &SqliteError) -> bool {
     code(error).is_some_and(|code| code & 0xff == IO_ERROR)
 }
@@ -23,14 +23,14 @@ fn code(error: &SqliteError) -> Option<u32> {
 
 fn of_code(code: u32) -> FailureKind {
     match code & 0xff {
-        // 15: two connections that opened the log at the same moment.
+        // 15: two connections opened the log at the same moment.
         5 | 6 | 15 => FailureKind::Conflict,
         7 | 10 | 13 => FailureKind::Full,
         8 => FailureKind::ReadOnly,
         9 => FailureKind::Timeout,
-        // 11: a page cannot be right; 26: the file has no header of a database.
+        // 11: a page is wrong; 26: the file has no database header.
         11 | 26 => FailureKind::Damaged,
-        // A file could not be opened: most often the process has no descriptor left.
+        // A file could not be opened, usually because the process has no descriptor left.
         14 => FailureKind::Unavailable,
         19 => FailureKind::Constraint,
         _ => FailureKind::Other,

@@ -1,4 +1,4 @@
-//! How a statement of SQLite is stopped: its thread looks now and then whether the statement is still wanted.
+//! Stops statements of SQLite: its thread checks from time to time whether it should stop.
 
 use std::sync::{
     Arc,
@@ -7,16 +7,15 @@ use std::sync::{
 
 use sqlx::SqliteConnection;
 
-/// How many of its instructions SQLite runs between two looks at whether the statement is still wanted. A few dozen
-/// microseconds.
+/// How many instructions SQLite runs between two checks: a few dozen microseconds.
 const INSTRUCTIONS: i32 = 4000;
 
-/// Asks SQLite to give up the statement that it runs on one connection.
+/// Stops statements of one connection to SQLite.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Until [`Interrupt::lower`], statements of the connection that take long fail with SQLITE_INTERRUPT.
+    /// Makes long statements of the connection fail with SQLITE_INTERRUPT, until [`Interrupt::lower`].
     pub(crate) fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -25,10 +24,10 @@ impl Interrupt {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Has a new connection look at it.
+    /// Installs the check on a new connection.
     ///
     /// # Errors
-    /// When the connection is lost.
+    /// If the connection is lost.
     pub(super) async fn introduce(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let interrupt = Self::default();
         let asked = interrupt.clone();

@@ -1,7 +1,6 @@
-//! The connection that keeps an SQLite database open as long as the process does, and moves its log into the database file.
+//! The connection that keeps an SQLite database open for the whole life of the `Database`, and makes checkpoints.
 //!
-//! Whoever closes a database last deletes its log. This connection is never closed before the others, so that the log that was there
-//! at the start stays the one (`files`).
+//! The last connection that closes deletes the log. This one is closed after all others, so that the log stays the same file (`files`).
 
 use std::time::Duration;
 
@@ -13,20 +12,20 @@ use tokio::sync::Mutex;
 
 use super::files::{FileReplaced, Files, Part};
 
-/// How long the log of a database that was replaced may take to be written into the file that is open.
+/// How long it may take to write the log of a replaced database to the open file.
 const COMPLETION: Duration = Duration::from_secs(5);
 
 /// The files of one SQLite database, and the connection that keeps them.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    /// Dropped before `files`, whose handles must outlast every connection.
+    /// Dropped before `files`, since the handles must outlive every connection.
     connection: Mutex<Option<SqliteConnection>>,
     options: SqliteConnectOptions,
     pub(crate) files: Files,
 }
 
 impl Keeper {
-    /// Opens a database that is there.
+    /// Opens an existing database.
     pub(crate) async fn open(options: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
         let options = options.clone().create_if_missing(false);
         let connection = connect(&options).await?;
@@ -46,12 +45,12 @@ impl Keeper {
         if self.files.has_foreign_contents() {
             leave_open(connection);
         } else {
-            // It is closed, one way or the other.
+            // It is closed even if this fails.
             let _ = connection.close().await;
         }
     }
 
-    /// Moves the log into the database file and empties it, if nobody reads from it or writes within `patience`.
+    /// Moves the log into the database file and empties it, if within `patience` nobody reads from it or writes.
     pub(super) async fn empty_log(&self, patience: Duration) -> Result<bool, sqlx::Error> {
         let mut kept = self.connection.lock().await;
         let Some(connection) = kept.as_mut() else {
@@ -59,7 +58,7 @@ impl Keeper {
         };
         let emptied = empty_log(connection, patience).await;
         if emptied.is_err() && self.files.look().is_ok() {
-            // It may have been opened when the file could not be written. The old one goes after the new one has come.
+            // The connection may have been opened when the file was not writable. The new one is opened before the old one is closed.
             if let Ok(connection) = connect(&self.options).await {
                 *kept = Some(connection);
             }
@@ -67,9 +66,8 @@ impl Keeper {
         emptied
     }
 
-    /// Writes what was committed into the database file that is open, although its path leads elsewhere or its log is gone: then
-    /// it is in that file, wherever it is. And the log is emptied, so that it cannot be taken for that of another file at
-    /// the path.
+    /// Saves committed data after a file was replaced: writes the log to the database file that is open, wherever that is now. The log is
+    /// then empty, so it cannot be mistaken for the log of another file at the path.
     pub(crate) async fn complete(&self, replaced: &FileReplaced) {
         if !replaced.can_be_completed() {
             return;
@@ -103,12 +101,12 @@ impl Drop for Keeper {
     }
 }
 
-/// Keeps a connection until the process ends: closing it would write the log onto contents that it does not belong to.
+/// Keeps a connection open until the process ends. Closing it would write the log to a file that it does not belong to.
 fn leave_open(connection: SqliteConnection) {
     std::mem::forget(connection);
 }
 
-/// Opens the database and reads from it, which opens its log.
+/// Opens the database, and reads from it, which opens the log.
 async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     connection
@@ -124,7 +122,7 @@ async fn empty_log(
     let milliseconds = patience.as_millis();
     let sql = format!("PRAGMA busy_timeout = {milliseconds}; PRAGMA main.wal_checkpoint(TRUNCATE)");
     let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
-    // The time-out has a row of its own. Of the checkpoint's three columns the first says that somebody was in the way.
+    // The time-out has a row of its own. The first of the checkpoint's three columns says that it was blocked.
     let is_busy: i64 = rows
         .last()
         .ok_or(sqlx::Error::RowNotFound)?

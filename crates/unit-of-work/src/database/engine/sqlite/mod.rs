@@ -1,4 +1,4 @@
-//! SQLite: one connection that writes, a pool of those that only read, and one that keeps the files.
+//! SQLite: one writer connection, a pool of read-only connections, and one that keeps the files open.
 
 pub(super) mod failure;
 pub(super) mod files;
@@ -30,15 +30,14 @@ use crate::{
     error::CommitFailure,
 };
 
-/// How many rows SQLite, in a thread of its own, may be ahead of who takes them: each time that it has to wait is a turn of
-/// both threads.
+/// How many rows SQLite's thread may read ahead. Each time it has to wait, both threads must be switched.
 const ROWS_AHEAD: usize = 1024;
 
-/// An SQLite database that is open.
+/// An open SQLite database.
 #[derive(Debug)]
 pub(crate) struct File {
     reader: Pool<Sqlite>,
-    /// Of one connection: SQLite has one writer at a time.
+    /// A pool of one connection: SQLite has one writer at a time.
     writer: Pool<Sqlite>,
     keeper: Arc<Keeper>,
 }
@@ -54,19 +53,19 @@ impl File {
             .pragma("cache_size", format!("-{}", options.page_cache / 1024))
             .log_statements(log::LevelFilter::Trace)
             .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
-        // A memory database has no WAL and dies with its last connection: neither snapshots nor two pools.
+        // A database in memory has no WAL, and so no snapshots, and ends with its last connection.
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(ConnectError::InMemory);
         }
         let to_write = base
             .clone()
             .journal_mode(SqliteJournalMode::Wal)
-            // A commit that was acknowledged survives a power cut.
+            // An acknowledged COMMIT must survive a power cut.
             .synchronous(SqliteSynchronous::Full);
         let to_read = base
             .read_only(true)
             .create_if_missing(false)
-            // Beside the file's own lock: this can be asked for.
+            // In addition to the read-only mode of opening, since this setting can be checked.
             .pragma("query_only", "ON")
             .row_buffer_size(ROWS_AHEAD);
         let session = |access| SqliteSession {
@@ -75,14 +74,14 @@ impl File {
             keeper: None,
         };
         let (mut reader, mut writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
-        // The writer makes the file and its log.
+        // The writer creates the file and its log.
         let keeper = first_connections(options, async {
             first_connection::<Sqlite>(&to_write, &writer).await?;
             first_connection::<Sqlite>(&to_read, &reader).await?;
             Keeper::open(&to_write).await.map(Arc::new)
         })
         .await?;
-        // A file that is gone is not to be made again, empty.
+        // If the file disappears later, an empty one must not be created.
         let to_write = to_write.create_if_missing(false);
         for session in [&mut reader, &mut writer] {
             session.keeper = Some(Arc::clone(&keeper));
@@ -94,7 +93,7 @@ impl File {
         })
     }
 
-    /// Refuses where the files are not the ones that are open: for who may write, as they are now.
+    /// Fails if the files are not the ones that are open. For writers, the files are checked now.
     ///
     /// # Errors
     /// [`FileReplaced`] as a driver's error.
@@ -112,7 +111,7 @@ impl File {
         })
     }
 
-    /// Saves what was committed into the file that is open, in the background.
+    /// Saves committed data to the open file, in the background.
     fn complete_files(&self, database: &Database, replaced: FileReplaced) {
         if let Ok(runtime) = Handle::try_current() {
             let keeper = Arc::clone(&self.keeper);
@@ -122,7 +121,7 @@ impl File {
     }
 }
 
-/// Readers that share a cache have no snapshots of their own, and those of an immutable file do not see what is written.
+/// Refuses options under which readers have no snapshots of their own (a shared cache), or do not see what is written (an immutable file).
 fn refuse_shared_or_immutable(url: &str) -> Result<(), ConnectError> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let refused = query
@@ -147,7 +146,7 @@ impl OpenDatabase for File {
         }
     }
 
-    /// SQLite knows no weaker level: writers are serial, and a reader keeps its snapshot.
+    /// Always SERIALIZABLE: writers run one after the other, and a reader keeps its snapshot.
     fn isolation(&self, _access: Access, _options: &DatabaseOptions) -> IsolationLevel {
         IsolationLevel::Serializable
     }
@@ -165,7 +164,7 @@ impl OpenDatabase for File {
         self.look_at_files(database, Access::ReadOnly)?;
         let connection = self.pool(access).acquire_until(deadline).await?;
         if access == Access::ReadWrite {
-            // It may have waited long for the writer before it.
+            // It may have waited long for the previous writer.
             self.look_at_files(database, access)?;
         }
         Ok(connection)
@@ -180,7 +179,7 @@ impl OpenDatabase for File {
         writable::check(&self.writer, database, limit).await
     }
 
-    /// SQLite counts deferred violations but checks them only at COMMIT; this looks at every row that has a foreign key.
+    /// SQLite checks deferred constraints only at COMMIT. This checks every row that has a foreign key.
     async fn check_deferred(&self, unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
         let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
         let orphan = unit.query_one_raw(check).await?;
@@ -199,7 +198,7 @@ impl OpenDatabase for File {
         let Err(replaced) = self.keeper.files.look_after_commit() else {
             return true;
         };
-        // What was just committed is in the log alone, also where others have moved it before.
+        // What was just committed is only in the log, even if others have moved the database file.
         self.complete_files(database, replaced);
         false
     }
@@ -217,7 +216,7 @@ impl OpenDatabase for File {
         }))
     }
 
-    /// Last, so that the log goes with it.
+    /// Closes the keeper last, so that it deletes the log.
     async fn close(&self) {
         self.keeper.close().await;
     }

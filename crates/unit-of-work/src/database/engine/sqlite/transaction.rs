@@ -1,4 +1,4 @@
-//! One connection to an SQLite file: what it is asked when it is made, and how its transaction begins and ends.
+//! One connection to an SQLite file: the checks of a new one, and how its transaction begins and ends.
 
 use sea_orm::{DbBackend, DbErr};
 use sqlx::{
@@ -49,8 +49,8 @@ impl Engine for Sqlite {
                 ctx: "settings of a transaction",
             });
         }
-        // A deferred transaction that reads and then writes fails at once with SQLITE_BUSY, whatever the busy timeout
-        // says: whoever may write takes the write lock first.
+        // A deferred transaction that reads and then writes fails at once with SQLITE_BUSY, whatever the busy time-out. So units that may
+        // write take the write lock first.
         let statement = match begin.access {
             Access::ReadOnly => None,
             Access::ReadWrite => Some("BEGIN IMMEDIATE".into_sql_str()),
@@ -61,7 +61,7 @@ impl Engine for Sqlite {
             .map_err(query_error)
     }
 
-    /// There are no markers: the answer comes from a thread of this process.
+    /// Ignores markers: the answer comes from a thread of this process, and cannot get lost.
     async fn commit(lease: &mut Lease<Self>, _marker: Option<&Marker>) -> Result<(), sqlx::Error> {
         Transactions::commit(&mut lease.connection).await?;
         lease.has_ended();
@@ -74,8 +74,8 @@ impl Engine for Sqlite {
         Ok(())
     }
 
-    /// Where a COMMIT could not be made durable, the last part of the transaction may be whole in the log. SQLite has rolled
-    /// back by then. The next transaction is written where the one that failed was; this one writes a number as it is.
+    /// If a COMMIT could not be made durable, SQLite has rolled back, but the transaction may be complete in the log. The next transaction
+    /// is written over it: this one writes a number unchanged.
     async fn overwrite(lease: &mut Lease<Self>) -> bool {
         write_again(&mut lease.connection).await.is_ok()
     }

@@ -1,4 +1,4 @@
-//! Whether an SQLite file takes writes now.
+//! Checks whether an SQLite file accepts writes now.
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ pub(super) async fn check(
             }
             begun => begun?,
         }
-        // Where the file is read-only, SQLite has begun to read: only a write finds out.
+        // If the file is read-only, BEGIN IMMEDIATE only reads. Only a write shows it.
         let row = connection.fetch_one("PRAGMA user_version").await?;
         let version: i64 = row.try_get(0)?;
         let write = format!("PRAGMA user_version = {version}");
         connection.execute(AssertSqlSafe(write)).await?;
         if database.health().is_full() {
-            // Nobody may come to find room while it is said that there is none.
+            // While the disk counts as full, no operation may try it, so it is tried here.
             Transactions::commit(&mut connection).await?;
             database.health().committed();
         } else {
@@ -40,6 +40,6 @@ pub(super) async fn check(
         connection.in_doubt(false);
         Ok(())
     };
-    // Who waits so long waits for another process that writes.
+    // A longer wait is for another process that writes, which counts as writable.
     timeout(limit, ask).await.unwrap_or(Ok(()))
 }

@@ -1,7 +1,7 @@
 //! One execution of an operation: it begins a unit, runs the resolvers in it, and finishes it.
 //!
-//! [`execute`](super::PerRequest) puts the parts in their order. What becomes of a unit is decided by
-//! [`Finisher`](crate::unit::finisher::Finisher) and [`fate`](crate::unit).
+//! [`execute`](super::PerRequest) calls the parts in order. [`Finisher`](crate::unit::finisher::Finisher) and [`fate`](crate::unit) decide
+//! how a unit ends.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -43,26 +43,26 @@ pub(super) struct Execution<'a> {
     attempt: Option<&'a Attempt>,
     /// The batch that the operation is a part of, if that is one unit.
     together: Option<&'a Together>,
-    /// The event, if it may be run again.
+    /// The delivery of the event, if the event may be run again.
     delivery: Option<&'a Delivery>,
     deadline: Option<Instant>,
     dry_run: bool,
-    /// What the client is told of the unit.
+    /// The report for the client.
     wanted: Report,
     span: Span,
 }
 
-/// What the resolvers answered, which is not yet what the client hears.
+/// The resolvers' response, before it is corrected by the unit's outcome.
 pub(super) struct Answered {
     response: Response,
-    /// The errors of fields that were undone by themselves.
+    /// The errors of fields that were undone alone.
     undone: Vec<ServerError>,
-    /// Why the unit is rolled back, if that is not for the answer to say.
+    /// Why the unit is rolled back, if the response does not decide that.
     cut_short: Option<Reason>,
 }
 
 impl PerRequest {
-    /// Makes a unit on the terms of the operation, or joins that of its batch. Nothing is sent to the database.
+    /// Makes a unit for the operation, or joins that of its batch. Nothing is sent to the database.
     pub(super) fn begin<'a>(
         &self,
         ctx: &'a ExtensionContext<'_>,
@@ -116,8 +116,8 @@ impl PerRequest {
             Some(together) => together.join(&self.database, terms)?,
             None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
         };
-        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its
-        // response is stored under the key before COMMIT and replayed from then on, so it must not have failed in part.
+        // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its response is stored
+        // and replayed, so no part of it may have failed.
         let field_savepoints = self.settings.field_savepoints
             && access == Access::ReadWrite
             && together.is_none()
@@ -139,11 +139,11 @@ impl PerRequest {
         })
     }
 
-    /// Runs the resolvers; `None` where the deadline comes first.
+    /// Runs the resolvers; `None` if the deadline passes first.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future rolls the unit back, unless it is that of a batch, which rolls it back itself.
+    /// Dropping the future rolls back the unit, unless it is that of a batch, which does so itself.
     pub(super) async fn run(
         &self,
         execution: &Execution<'_>,
@@ -164,20 +164,20 @@ impl PerRequest {
             };
             rule.begin();
             let mut response = next.run_with_data(ctx, operation_name, data).await;
-            // Here, so that what is stored under an idempotency key is what the client is answered.
+            // Here, so that the response stored under an idempotency key is the one that the client gets.
             rule.finish(&mut response);
             response
         });
         let resolvers = self.idempotency.run(unit, execution.dry_run, resolvers);
         let resolvers = failures::in_operation(unit, batches.drive(&self.turn, resolvers));
         let resolved = if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            // Too late before it began: nothing runs.
+            // The deadline has already passed: nothing runs.
             None
         } else {
             let resolvers = async {
                 tokio::select! {
                     biased;
-                    // What they would answer is not shown: the operation is run again.
+                    // The response is not shown: the operation is run again.
                     () = unit.overstayed() => Ok(Response::default()),
                     resolved = AssertUnwindSafe(resolvers).catch_unwind() => resolved,
                 }
@@ -192,7 +192,7 @@ impl PerRequest {
         resolved
     }
 
-    /// What the resolvers have answered, masked.
+    /// The resolvers' response, masked.
     pub(super) fn answered(
         &self,
         execution: &Execution<'_>,
@@ -221,7 +221,7 @@ impl PerRequest {
 }
 
 impl Execution<'_> {
-    /// Whether a query turned out to need a snapshot, and is to be run again in one. Then nobody sees what it has answered.
+    /// Whether a query needs a snapshot and must be run again in a transaction. Then nobody sees its response.
     pub(super) fn needs_snapshot(&self) -> bool {
         let Some(attempt) = self.attempt.filter(|_| self.unit.needs_snapshot()) else {
             return false;
@@ -231,7 +231,7 @@ impl Execution<'_> {
         true
     }
 
-    /// Finishes the unit, or leaves that to the batch, and answers what really happened.
+    /// Finishes the unit, or leaves that to the batch, and returns a response that says what really happened.
     pub(super) async fn finish(self, answered: Answered) -> Response {
         let Answered {
             response,
@@ -251,7 +251,7 @@ impl Execution<'_> {
         if let Some(delivery) = self.delivery
             && delivery.is_lost(unit.doom(), self.deadline)
         {
-            // Nobody will see this response: the event is executed again.
+            // Nobody sees this response: the event is executed again.
             unit.end_read();
             return redelivery::discarded();
         }
@@ -273,7 +273,7 @@ impl Execution<'_> {
     }
 }
 
-/// The data of the execution: its unit, and the loaders that run in it.
+/// The data of the execution: its unit, and the loaders that use it.
 fn data_of(unit: &UnitOfWork) -> (Data, Batches) {
     let (loaders, batches) = Loaders::new(unit.clone());
     let mut data = Data::default();

@@ -1,4 +1,4 @@
-//! One request, as the hooks of async-graphql see it.
+//! The hooks of async-graphql, for one request.
 
 use std::{
     future::ready,
@@ -42,32 +42,32 @@ mod terms;
 
 use resolving::Resolving;
 
-/// async-graphql makes one of these for each request; it lives as long as the request, or the subscription.
+/// The extension's state. async-graphql makes one for each request; it lives as long as the request or the subscription.
 pub(super) struct PerRequest {
     database: Database,
     settings: Arc<Settings>,
     idempotency: Idempotency,
     map_error: Option<MapError>,
-    /// Where a request that was sent for a stream is, if it is a subscription.
+    /// The state of a request that was sent for a stream, if it is a subscription.
     stream: OnceLock<Arc<Streaming>>,
     operation_name: OnceLock<Option<String>>,
-    /// Which kind of operation the document says it is: `None` inside where it does not say which operation is meant.
-    /// Unset where an extension further out has supplied the document and nobody has asked this one.
+    /// The kind of the operation; `None` inside if it is not clear which operation is meant. Unset if an outer extension has supplied the
+    /// document without calling this one.
     kind: OnceLock<Option<OperationType>>,
-    /// What is wrong with the document beyond async-graphql's own rules, to be said where validation says it.
+    /// An error of the document beyond async-graphql's own rules, which validation reports.
     document_error: OnceLock<ServerError>,
     /// Whether the request's `extensions` ask for a dry run.
     dry_run: OnceLock<bool>,
-    /// The strictest isolation level that a root field of the operation wants.
+    /// The strictest isolation level that a root field of the operation requires.
     field_isolation: OnceLock<IsolationLevel>,
-    /// The root fields of a mutation, where each is a savepoint.
+    /// The root fields of a mutation, if each has a savepoint.
     fields: OnceLock<FieldSavepoints>,
-    /// Set where there is a timeline to be written.
+    /// Set if a timeline is written.
     is_watched: OnceLock<()>,
     field_rules: Option<FieldRules>,
-    /// Of the operation, or of one event after the other.
+    /// The turn of the operation, or of one event after another.
     turn: Turn,
-    /// What decides on the fields' values and errors.
+    /// The rule for the fields' values and errors.
     field_rule: OnceLock<Box<dyn FieldRule>>,
 }
 
@@ -127,7 +127,7 @@ impl Extension for PerRequest {
         let Some(&kind) = self.kind.get() else {
             return Err(vec![respond::unknown_kind()]);
         };
-        // Who has prepared the operation has validated it, and put the result into the request's data.
+        // If the operation was prepared, it has been validated, and the result is in the request's data.
         let result = match ctx.data_opt::<ValidationResult>() {
             Some(result) => *result,
             None => next.run(ctx).await?,
@@ -143,7 +143,7 @@ impl Extension for PerRequest {
         if kind == Some(OperationType::Subscription)
             && let Some(attempt) = ctx.data_opt::<Arc<Attempt>>()
         {
-            // Whoever sent it could not tell what it is. A stream that is begun here would be cut after its first event.
+            // It was sent as a query or mutation, by a caller that could not know. A stream begun here would end after its first event.
             attempt.is_subscription();
             return Err(vec![respond::no_subscription()]);
         }
@@ -158,8 +158,8 @@ impl Extension for PerRequest {
         Ok(result)
     }
 
-    /// A panic in a subscription's stream ends that subscription, and nothing else of its socket. An error of its creation,
-    /// which no event has, is masked here.
+    /// Watches a subscription's stream. A panic in it ends that subscription, and no other of its socket. An error of its creation, which
+    /// belongs to no event, is masked here.
     fn subscribe<'s>(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -173,7 +173,8 @@ impl Extension for PerRequest {
             .boxed()
     }
 
-    /// Written out, as every field passes here: an `async` function would have room for what few operations need.
+    /// Resolves a field. It is not an `async` function, since every field passes here, and its future would be larger than most operations
+    /// need.
     fn resolve<'s, 'c, 'd, 'i, 'n, 'f>(
         &'s self,
         ctx: &'c ExtensionContext<'d>,
@@ -217,7 +218,7 @@ impl Extension for PerRequest {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        // Nobody can tell what it may do, so it does nothing.
+        // It is not known what the operation may do, so nothing of it runs.
         let Some(kind) = self.kind.get().copied().flatten() else {
             return Response::from_errors(vec![respond::unknown_kind()]);
         };

@@ -1,4 +1,4 @@
-//! One field, or item of a list, while it is resolved.
+//! Resolves one field, or item of a list.
 
 use std::{
     pin::Pin,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 pin_project_lite::pin_project! {
-    /// Waits for its turn, asks the rule, resolves the field, and asks the rule what becomes of it.
+    /// Waits for its turn, asks the rule, resolves the field, and passes the result to the rule.
     pub(super) struct Resolving<'a, F> {
         request: &'a PerRequest,
         rule: Option<&'a dyn FieldRule>,

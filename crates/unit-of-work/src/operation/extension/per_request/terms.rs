@@ -1,4 +1,4 @@
-//! On which terms the operation of a request gets its unit.
+//! The terms of a request's unit: deadline, timeline and isolation level.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl PerRequest {
-    /// The deadline of an operation or an event: the settings' from its first attempt, or the request's own if that is earlier.
+    /// The deadline of an operation or an event: that of the settings, from the first attempt on, or the request's own if it is earlier.
     pub(super) fn deadline(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -33,7 +33,7 @@ impl PerRequest {
         })
     }
 
-    /// Where this attempt's steps are written: with those of the attempts before it.
+    /// The timeline for this attempt's steps, which it shares with earlier attempts.
     pub(super) fn timeline(&self, attempt: Option<&Arc<Attempt>>) -> Arc<Timeline> {
         self.is_watched.get_or_init(|| ());
         match attempt {
@@ -42,7 +42,7 @@ impl PerRequest {
         }
     }
 
-    /// The stricter of what the request and its fields want.
+    /// The stricter of the levels that the request and its fields require.
     pub(super) fn isolation(&self, ctx: &ExtensionContext<'_>) -> Option<IsolationLevel> {
         let asked = ctx.data_opt::<Isolation>().map(|asked| asked.0);
         match (asked, self.field_isolation.get().copied()) {

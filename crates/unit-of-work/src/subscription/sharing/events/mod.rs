@@ -1,4 +1,4 @@
-//! The executions that are under way, and the responses that are kept.
+//! Executions under way, and kept responses.
 
 #[cfg(test)]
 mod tests;
@@ -22,28 +22,28 @@ use super::{
 };
 use crate::Undelivered;
 
-/// How long one execution is waited for before another one is begun beside it. The client for whom it is executed may have stopped
-/// reading, and its stream is not polled then.
+/// How long subscribers wait for one execution before another one is begun. The client for which it is executed may have stopped reading,
+/// and then its stream is not polled.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a subscriber waits for executions of others in all. Then it executes the event for itself alone.
+/// How long a subscriber waits for executions of others, in all. After that it executes the event for itself only.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// What a kept response takes beside its text and its key.
+/// The memory of a kept response, beside its text and its key.
 const OVERHEAD: usize = 512;
 
-/// Responses to the events of a subscription, each executed once for all subscribers who asked for the same.
+/// Responses to a subscription's events, each executed once for all subscribers with the same operation.
 ///
-/// `K` tells one event from another. Where something else makes a difference to the response, such as what the event itself has
-/// for this subscriber, it belongs to the key.
+/// `K` identifies an event. Anything else that makes a difference to the response, such as a value of the event that depends on the subscriber, belongs to the
+/// key.
 ///
-/// Give it to [`redeliver_shared`](crate::redeliver_shared). Keep one for each source of events; clones are the same one.
+/// Pass it to [`redeliver_shared`](crate::redeliver_shared). Keep one for each source of events. Clones share the responses.
 ///
 /// ```
 /// use std::time::Duration;
 /// use unit_of_work::SharedEvents;
 ///
-/// // Responses to events that are told apart by a number: 16 MiB of them, for five seconds.
+/// // Responses to events that are identified by a number: 16 MiB of them, for five seconds.
 /// let shared = SharedEvents::<u64>::new(16 * 1024 * 1024, Duration::from_secs(5));
 /// # let _ = shared;
 /// ```
@@ -60,7 +60,7 @@ type Key<K> = (Question, K);
 struct Kept<K> {
     /// The last execution of each event: under way, or kept.
     flights: HashMap<Key<K>, Arc<Flight>>,
-    /// Those that have ended, in order, with what each takes.
+    /// The executions that have ended, in order, with the memory of each.
     ended: VecDeque<(Key<K>, Arc<Flight>, usize)>,
     bytes: usize,
 }
@@ -81,9 +81,9 @@ impl<K> fmt::Debug for SharedEvents<K> {
 }
 
 impl<K: Clone + Eq + Hash> SharedEvents<K> {
-    /// Keeps responses of at most so many bytes in all, each for this long at most.
+    /// Keeps at most this many bytes of responses, each for at most this long.
     ///
-    /// A response that is not kept is still shared by those who wait for it while it is executed.
+    /// A response that is not kept is still shared by those that wait for it while it is executed.
     #[must_use]
     pub fn new(most_bytes: usize, longest: Duration) -> Self {
         Self(Arc::new(Shared {
@@ -97,13 +97,12 @@ impl<K: Clone + Eq + Hash> SharedEvents<K> {
         }))
     }
 
-    /// Gives back the memory of responses that are too old. It also happens whenever another one is kept.
+    /// Frees the memory of responses that are too old. This also happens whenever another one is kept.
     pub fn forget_old(&self) {
         self.0.forget_old(&mut self.0.kept());
     }
 
-    /// What this subscriber asks; `None` where its responses are its own. Arguments of the root field that are `choosing` only say
-    /// which events come.
+    /// What this subscriber asks; `None` if it does not share responses. The root field's arguments named in `choosing` only choose events.
     pub(crate) fn asked(
         &self,
         ctx: &Context<'_>,
@@ -119,7 +118,7 @@ impl<K: Clone + Eq + Hash> SharedEvents<K> {
 
 impl<K> Shared<K> {
     fn kept(&self) -> MutexGuard<'_, Kept<K>> {
-        // What panics while the lock is held is a key's `Hash` or `Eq`, which changes nothing here.
+        // Only a key's `Hash` or `Eq` can panic while the lock is held, which changes nothing here.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +142,7 @@ impl<K: Eq + Hash> Shared<K> {
 }
 
 impl<K: Eq + Hash> Kept<K> {
-    /// Removes this execution of the event, if there has been none after it.
+    /// Removes this execution, if it is the event's last one.
     fn remove(&mut self, key: &Key<K>, flight: &Arc<Flight>) {
         if self.is_last(key, flight) {
             self.flights.remove(key);
@@ -164,17 +163,17 @@ pub(crate) struct Asked<K> {
 
 /// How a subscriber gets an event.
 pub(crate) enum Joined {
-    /// It executes it, for others as well.
+    /// It executes the event, for others too.
     Leads(Box<dyn Lead>),
-    /// It executes it for itself.
+    /// It executes the event for itself only.
     Alone,
-    /// Another one has executed it. That ended then.
+    /// It gets the text of another one's execution, which ended at this time.
     Text(Bytes, Instant),
-    /// Another one has failed to, while this one waited.
+    /// Another one could not execute it, while this one waited.
     Undelivered(Undelivered),
 }
 
-/// The next thing to do for a subscriber who comes to an event.
+/// The next step of a subscriber that comes to an event.
 enum Step {
     Lead,
     Take(Outcome, Instant),
@@ -185,11 +184,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Asked<K> {
     /// Gets an event, by an execution that began after `not_before`.
     ///
     /// # Cancel safety
-    /// Cancel safe: a lead that is dropped leaves the event to another one.
+    /// Cancel safe: if the lead is dropped, another subscriber executes the event.
     pub(crate) async fn join(&self, event: K, not_before: Instant) -> Joined {
         let key = (self.question.clone(), event);
         let give_up = Instant::now() + LONGEST_WAIT;
-        // The execution that this subscriber has waited for. What it had to say counts even where it is not kept.
+        // The execution that this subscriber has waited for. Its outcome counts even if it is not kept.
         let mut awaited = None::<Arc<Flight>>;
         loop {
             if let Some(flight) = awaited.take()
@@ -223,7 +222,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> Asked<K> {
         let now = Instant::now();
         if let Some(flight) = kept.flights.get(key) {
             let flight = Arc::clone(flight);
-            // One that began too early is waited for all the same. Those who came meanwhile then share the next one.
+            // An execution that began too early is waited for all the same, so that all who come meanwhile share the next one.
             if flight.is_under_way() && now < flight.began + PATIENCE {
                 return (Step::Wait(Arc::clone(&flight)), flight);
             }
@@ -252,14 +251,14 @@ impl Joined {
     }
 }
 
-/// The duty to execute an event for all who wait for it. Dropping it leaves that to one of them.
+/// The duty to execute an event for all that wait for it. If it is dropped, one of them takes over.
 pub(crate) trait Lead: Send {
-    /// Tells those who wait; and those who come later, where the response is kept. Answers when that was.
+    /// Hands the outcome to those that wait, and keeps it for later ones if `is_kept`. Returns the time of the end.
     fn end(self: Box<Self>, outcome: Outcome, is_kept: bool) -> Instant;
 }
 
 struct Leading<K: Eq + Hash> {
-    /// `None` when it has ended.
+    /// `None` once it has ended.
     events: Option<SharedEvents<K>>,
     key: Key<K>,
     flight: Arc<Flight>,
@@ -292,7 +291,7 @@ impl<K: Eq + Hash> Drop for Leading<K> {
     fn drop(&mut self) {
         if let Some(events) = self.events.take() {
             events.0.kept().remove(&self.key, &self.flight);
-            // After it was removed, so that who wakes up finds no trace of it.
+            // After it was removed, so that those that wake up do not find it.
             self.flight.abandon();
         }
     }

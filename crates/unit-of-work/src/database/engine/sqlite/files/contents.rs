@@ -1,4 +1,4 @@
-//! What can be told of a database file's contents without reading them.
+//! What shows of a database file's contents without reading all of it.
 
 use std::{fs, time::SystemTime};
 
@@ -7,7 +7,7 @@ use super::Handle;
 /// When a file was last written, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written {
-    /// `None` where the file system does not know.
+    /// `None` if the file system does not know.
     at: Option<SystemTime>,
     length: u64,
 }
@@ -21,7 +21,7 @@ impl Written {
     }
 }
 
-/// The part of a database's header that says which database it is, and how new.
+/// The part of a database's header that shows which database it is, and how new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     page_size: u16,
@@ -30,7 +30,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// `None` where the file is no SQLite database.
+    /// `None` if the file is not an SQLite database.
     pub(super) fn read(file: &Handle) -> Option<Self> {
         let header: [u8; 28] = file.start().ok()?;
         header.starts_with(b"SQLite format 3\0").then(|| Self {

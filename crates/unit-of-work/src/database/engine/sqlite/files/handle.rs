@@ -1,8 +1,8 @@
-//! Files that are read beside SQLite, in the same process.
+//! Reads files of SQLite in the same process.
 //!
-//! A process that closes *any* descriptor of a file lets go of *all* POSIX locks that it has on the file, SQLite's too: then another
-//! process takes the database for one that nobody uses (<https://sqlite.org/howtocorrupt.html>, 2.2). So a file of a database is
-//! opened once, and stays open as long as anybody in the process may have the database open.
+//! A process that closes *any* descriptor of a file loses *all* its POSIX locks on the file, also those of SQLite. Another process would
+//! then think that nobody uses the database (<https://sqlite.org/howtocorrupt.html>, 2.2). So each file of a database is opened once, and
+//! stays open as long as anything in the process may have the database open.
 
 use std::{
     fs::File,
@@ -15,13 +15,13 @@ use super::Identity;
 
 static OPEN: Mutex<Vec<(Identity, Weak<File>)>> = Mutex::new(Vec::new());
 
-/// A file that is closed when the last database of this process that it belongs to is gone.
+/// A file that stays open until the last `Database` of this process that uses it is gone.
 #[derive(Debug)]
 pub(super) struct Handle(Arc<File>);
 
 impl Handle {
     /// # Errors
-    /// When the file cannot be opened.
+    /// If the file cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|(_, file)| file.strong_count() > 0);
@@ -41,7 +41,7 @@ impl Handle {
     /// The file's first bytes.
     ///
     /// # Errors
-    /// When it is shorter, or cannot be read.
+    /// If the file is shorter, or cannot be read.
     pub(super) fn start<const LENGTH: usize>(&self) -> io::Result<[u8; LENGTH]> {
         let mut bytes = [0; LENGTH];
         read_at_start(&self.0, &mut bytes)?;
@@ -54,7 +54,7 @@ fn read_at_start(file: &File, bytes: &mut [u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, 0)
 }
 
-/// Elsewhere each database has a handle of its own, and reads under a lock.
+/// On other systems, each database has a handle of its own, and reads under a lock.
 #[cfg(not(unix))]
 fn read_at_start(mut file: &File, bytes: &mut [u8]) -> io::Result<()> {
     use io::{Read as _, Seek as _};

@@ -1,11 +1,10 @@
-//! What the index beside a write-ahead log says: <https://sqlite.org/walformat.html>, section 2.
+//! Reads the index of a write-ahead log: <https://sqlite.org/walformat.html>, section 2.
 //!
-//! SQLite maps the file into memory and shares it with every process that has the database open. Read like any other file it says
-//! the same.
+//! SQLite maps the file into memory, shared by every process that has the database open. Reading it as a file gives the same contents.
 
 use super::Handle;
 
-/// Two copies of the header, and what checkpoints say of themselves.
+/// The length of two copies of the header and the state of checkpoints.
 const LENGTH: usize = 136;
 const HEADER: usize = 48;
 
@@ -21,26 +20,26 @@ pub(super) struct Index {
     pub(super) progress: Progress,
 }
 
-/// How far checkpoints have come.
+/// The progress of checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Changes whenever the log begins anew.
+    /// Changes whenever the log starts again from its beginning.
     salt: [u8; 8],
-    /// How many frames are in the database file.
+    /// How many frames a checkpoint has written to the database file.
     done: u32,
-    /// How many a checkpoint has begun to write there.
+    /// How many frames a checkpoint has begun to write.
     begun: u32,
 }
 
 impl Progress {
-    /// Whether no checkpoint is under way, nor was broken off.
+    /// Whether no checkpoint is under way or was interrupted.
     pub(super) fn is_complete(&self) -> bool {
         self.done == self.begun
     }
 }
 
 impl Index {
-    /// `None` where it cannot be read, or is being written.
+    /// `None` if it cannot be read, or is being written.
     pub(super) fn read(file: &Handle) -> Option<Self> {
         let bytes: [u8; LENGTH] = file.start().ok()?;
         Self::of(&bytes)
@@ -57,7 +56,7 @@ impl Index {
             return None;
         }
         let page_size = match u16::from_ne_bytes([bytes[14], bytes[15]]) {
-            // It does not fit.
+            // 65,536 does not fit into 16 bits, and is written as 1.
             1 => 65_536,
             size => u64::from(size),
         };
@@ -72,7 +71,7 @@ impl Index {
         })
     }
 
-    /// The least bytes that a log with these frames has.
+    /// The least length of a log with these frames, in bytes.
     pub(super) fn log_length(&self) -> u64 {
         match self.frames {
             0 => 0,

@@ -1,4 +1,4 @@
-//! What became of a file that is not the one that is open any more.
+//! The error for a file that is no longer the one that is open.
 
 use std::{fmt, path::PathBuf};
 
@@ -22,14 +22,14 @@ impl fmt::Display for Part {
     }
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Became {
-    /// The path leads to nothing that can be looked at.
+    /// The path leads to nothing that can be read.
     Gone,
     /// The path leads to another file.
     Another,
-    /// The file is the same, and something that is not SQLite has written into it.
+    /// The file is the same, but something other than SQLite has written to it.
     Overwritten,
 }
 
@@ -61,7 +61,7 @@ impl FileReplaced {
         }
     }
 
-    /// Whether what is in the open log can be written into the open database file: neither has foreign contents.
+    /// Whether the open log can be written to the open database file: neither has foreign contents.
     pub(crate) fn can_be_completed(&self) -> bool {
         self.became != Became::Overwritten && self.part != Part::Index
     }
