@@ -2,7 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
-use sea_orm::DbBackend;
+use sea_orm::{DbBackend, DbErr};
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
@@ -41,6 +41,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     warn_of_weaknesses(&database).await;
     let clock = recording_clock(&database, &settings).await?;
+    let keys = idempotency_keys(&database, &settings).await?;
 
     let mut options = http::options(database::readiness(&database), graphql::operation_schema()?);
     options.operations = graphql::operations();
@@ -66,7 +67,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
     let limits = (settings.deadline, settings.limits.answer_bytes);
-    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), limits);
+    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), keys.clone(), limits);
     let app = http::app(schema, options);
 
     let listener = listen(&settings.listen).await?;
@@ -82,7 +83,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         jobs.start(RenewKeys::new(tokens, hang_up()?));
     }
     announce(&listener, &settings)?;
-    jobs.start(Sweep::new(database.clone(), IdempotencySettings::default()));
+    jobs.start(Sweep::new(database.clone(), keys));
     jobs.start(Expiry::new(database.clone(), clock.clone()));
     jobs.start(Watch(watcher));
     if database.backend() == DbBackend::Sqlite {
@@ -147,7 +148,8 @@ pub fn schema(
     };
     let (feed, watcher) = Feed::new(database.clone(), options);
     tokio::spawn(jobs::supervise(Watch(watcher)));
-    schema_with_feed(database, feed, Clock::system(), (deadline, answer_bytes))
+    let (clock, keys) = (Clock::system(), IdempotencySettings::default());
+    schema_with_feed(database, feed, clock, keys, (deadline, answer_bytes))
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
@@ -167,12 +169,13 @@ fn schema_with_feed(
     database: &Database,
     feed: Feed,
     clock: Clock,
+    keys: IdempotencySettings,
     (deadline, answer_bytes): (Duration, usize),
 ) -> Retrying<LedgerSchema> {
     let unit_of_work = UnitOfWorkExtension::new(database.clone())
         .deadline(deadline)
         .field_rule(move |ctx, request| graphql::answer_rule(ctx, request, answer_bytes))
-        .idempotency(IdempotencySettings::default());
+        .idempotency(keys);
     let schema = graphql::schema(clock)
         // The limits of prepared operations apply first, and their errors say what they count.
         .limit_recursive_depth(2 * graphql_operation::MOST_LEVELS)
@@ -218,7 +221,35 @@ async fn recording_clock(
     Ok(clock.never_backwards(latest))
 }
 
-/// Warns of settings of the database server under which acknowledged entries can be lost.
+/// How idempotency keys are kept: also where the machine's clock was set forward meanwhile, for as long as they should be.
+///
+/// # Errors
+/// [`StartError::NotAsked`] where the last key of a database that has its tables cannot be read.
+async fn idempotency_keys(
+    database: &Database,
+    settings: &ServeSettings,
+) -> Result<IdempotencySettings, StartError> {
+    let keys = IdempotencySettings::default();
+    let table = "unit_of_work_idempotency";
+    let remembered = async {
+        // With --no-migrate, a database may have no tables yet.
+        if database
+            .read(async |unit| database::has_table(&unit, table).await)
+            .await?
+        {
+            keys.remember(database).await?;
+        }
+        Ok::<_, DbErr>(())
+    };
+    remembered.await.map_err(|error| StartError::NotAsked {
+        database: settings.database.clone(),
+        what: "when its last idempotency key was claimed",
+        reason: error.to_string(),
+    })?;
+    Ok(keys)
+}
+
+/// Says what of the database server weakens what is promised.
 async fn warn_of_weaknesses(database: &Database) {
     match database.weaknesses().await {
         Ok(settings) => {

@@ -134,6 +134,43 @@ on_every_engine! {
         }
     }
 
+    /// A payment that is sent again with its key is not made again, also where the clock has leapt past the key's end, and where the server
+    /// was started after that.
+    async fn keys_do_not_expire_by_a_leap(test: TestDatabase) {
+        let day = HOUR * 25;
+        let machine = Machine::new();
+        let mut server = machine.serve(test.url(), &[]);
+        server.open_accounts().await;
+        let pay = async |server: &Server| {
+            let line = json!({ "debit": { "code": "cash" }, "credit": { "code": "alice" }, "amount": "10", "currency": "EUR" });
+            let answer = server.answer_with_key("pay-1", POST, json!({ "input": { "lines": [line] } })).await;
+            let is_replay = answer.headers().contains_key("idempotency-replayed");
+            let body: Json = answer.json().await.unwrap();
+            assert!(body.get("errors").is_none(), "{body}");
+            (body["data"]["postEntry"]["entry"]["recordedAt"].clone(), is_replay)
+        };
+        let (first, is_replay) = pay(&server).await;
+        assert!(first.is_string() && !is_replay);
+        for ahead in [day, TimeDelta::zero(), -day, day, day * 400] {
+            machine.set(ahead);
+            assert_eq!(pay(&server).await, (first.clone(), true), "{ahead}");
+        }
+        // The server sweeps as it starts.
+        for ahead in [day, -day, day * 400] {
+            drop(server);
+            machine.set(ahead);
+            server = machine.serve(test.url(), &[]);
+            eventually("it has swept", async || {
+                let metrics = server.get("/metrics").await;
+                metrics.lines().any(|line| line.starts_with("daybook_job_last_success") && line.contains("sweep"))
+            })
+            .await;
+            assert_eq!(pay(&server).await, (first.clone(), true), "{ahead}");
+        }
+        drop(server);
+        assert_eq!(test.observer().await.i64("SELECT count(*) FROM entry").await, 1);
+    }
+
     /// A hold expires when the machine's clock says so, and the job that releases it goes on whatever the clock says.
     async fn holds_expire_by_the_clock(test: TestDatabase) {
         let machine = Machine::new();

@@ -256,7 +256,8 @@ on_every_engine! {
         ).await;
         let server = Running::start(&["--listen", "127.0.0.1:0", "--database", test.url()]);
         eventually("the expired key is gone", async || {
-            observer.texts("SELECT idempotency_key FROM unit_of_work_idempotency").await == [Some("new".to_owned())]
+            // On PostgreSQL a row without a key says how far the sweep went.
+            observer.texts("SELECT idempotency_key FROM unit_of_work_idempotency WHERE idempotency_key <> ''").await == [Some("new".to_owned())]
         }).await;
         server.signal("TERM");
         let (code, said) = tokio::task::spawn_blocking(|| server.ended()).await.unwrap();

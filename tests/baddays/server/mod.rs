@@ -227,6 +227,22 @@ impl Server {
         request.send().await.unwrap()
     }
 
+    /// The same with an idempotency key.
+    pub(super) async fn answer_with_key(
+        &self,
+        key: &str,
+        query: &str,
+        variables: Json,
+    ) -> reqwest::Response {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self
+            .client
+            .post(format!("{}/graphql", self.base))
+            .header("idempotency-key", format!("\"{key}\""))
+            .json(&body);
+        request.send().await.unwrap()
+    }
+
     pub(super) async fn code(&self, query: &str, variables: Json) -> Option<Code> {
         let answer = self.send(query, variables).await?;
         let code = &answer["errors"][0]["extensions"]["code"];

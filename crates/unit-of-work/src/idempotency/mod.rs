@@ -44,6 +44,8 @@ use crate::{Access, UnitOfWork, codes, operation::respond::coded};
 mod key;
 
 #[cfg(feature = "idempotency")]
+mod clock;
+#[cfg(feature = "idempotency")]
 mod fingerprint;
 #[cfg(all(feature = "idempotency", feature = "migration"))]
 mod migration;

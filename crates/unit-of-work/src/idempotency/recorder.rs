@@ -84,7 +84,8 @@ async fn once(
     unit: &UnitOfWork,
     resolvers: impl Future<Output = Response>,
 ) -> Result<Response, DbErr> {
-    match table::claim(unit, ticket, settings.now(), settings.expiry()).await? {
+    let (now, expires_at) = settings.terms();
+    match table::claim(unit, ticket, now, expires_at).await? {
         Claim::Fresh => {
             let response = resolvers.await;
             if response.is_ok() && unit.doom().is_none() {
@@ -95,6 +96,7 @@ async fn once(
                         viewer: ticket.viewer.0.clone(),
                         key: ticket.key.as_str().to_owned(),
                         begins: Stored::beginning(attempt),
+                        expires_at,
                     });
                 }
             }

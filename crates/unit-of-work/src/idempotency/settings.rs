@@ -6,8 +6,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::table::milliseconds;
-use crate::unit::marker::ASKED_WITHIN;
+use sea_orm::DbErr;
+
+use super::{
+    clock::{Now, SteadyClock},
+    table::{self, milliseconds},
+};
+use crate::{Database, unit::marker::ASKED_WITHIN};
 
 /// Settings of idempotency keys. See [`idempotency`](crate::idempotency).
 ///
@@ -23,15 +28,24 @@ use crate::unit::marker::ASKED_WITHIN;
 #[derive(Clone)]
 pub struct IdempotencySettings {
     expires_after: Duration,
-    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+enum Clock {
+    /// The machine's, whose leaps are not believed at once. Clones share it.
+    Machine(Arc<SteadyClock>),
+    /// One that is believed.
+    Given(Arc<dyn Fn() -> SystemTime + Send + Sync>),
 }
 
 impl Default for IdempotencySettings {
     /// Keys that are kept for 24 hours by the machine's clock.
     fn default() -> Self {
+        let clock = SteadyClock::new(SystemTime::now());
         Self {
             expires_after: Duration::from_secs(24 * 60 * 60),
-            clock: Arc::new(SystemTime::now),
+            clock: Clock::Machine(Arc::new(clock)),
         }
     }
 }
@@ -45,17 +59,62 @@ impl IdempotencySettings {
         self
     }
 
-    /// Sets the clock. The clocks of servers that share a database should agree to within seconds. Default: the machine's clock.
+    /// Takes the time from `now`, and believes it. The clocks of servers that share a database should agree to within seconds.
+    ///
+    /// Default: the machine's clock. Where that is set forward or back by more than a minute, no key expires earlier for it: for as long as
+    /// keys are kept, the time that has passed is measured by a clock that nobody can set. Clones share what they know of it.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(now);
+        self.clock = Clock::Given(Arc::new(now));
         self
     }
 
-    /// The current time, by the clock.
+    /// By what time keys have expired: what the clock says, or an earlier time while a leap of the machine's clock is not believed. For
+    /// [`sweep`](crate::idempotency::sweep).
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        (self.clock)()
+        self.read().earliest
+    }
+
+    /// Learns from the keys in the table what time it was when the last one was claimed, so that a clock which was set forward while no server
+    /// ran lets no key expire earlier either. Call it once, before the first operation. Keys of before a long pause are then kept for
+    /// longer.
+    ///
+    /// # Errors
+    /// What the database says.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    ///
+    /// ```no_run
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), sea_orm::DbErr> {
+    /// let settings = unit_of_work::IdempotencySettings::default();
+    /// settings.remember(database).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn remember(&self, database: &Database) -> Result<(), DbErr> {
+        let Clock::Machine(clock) = &self.clock else {
+            return Ok(());
+        };
+        if let Some(expiry) = table::last_expiry(database).await?
+            && let Some(claimed) = expiry.checked_sub(self.expires_after)
+        {
+            clock.believe(claimed);
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Now {
+        match &self.clock {
+            Clock::Machine(clock) => clock.read(SystemTime::now(), self.expires_after),
+            Clock::Given(clock) => {
+                let now = clock();
+                Now {
+                    earliest: now,
+                    latest: now,
+                }
+            }
+        }
     }
 
     /// Whether keys are kept for as long as the outcome of a COMMIT may be asked for.
@@ -63,10 +122,14 @@ impl IdempotencySettings {
         self.expires_after > ASKED_WITHIN
     }
 
-    /// When a key that is claimed now expires, in milliseconds since 1970.
-    pub(super) fn expiry(&self) -> i64 {
+    /// By what time keys have expired, and when one that is claimed now expires, in milliseconds since 1970.
+    pub(super) fn terms(&self) -> (i64, i64) {
+        let now = self.read();
         let time = i64::try_from(self.expires_after.as_millis()).unwrap_or(i64::MAX);
-        milliseconds(self.now()).saturating_add(time)
+        (
+            milliseconds(now.earliest),
+            milliseconds(now.latest).saturating_add(time),
+        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of keys, and its statements.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
@@ -73,7 +73,7 @@ pub(super) enum Claim {
 pub(super) async fn claim(
     unit: &UnitOfWork,
     ticket: &Ticket,
-    now: SystemTime,
+    now: i64,
     expires_at: i64,
 ) -> Result<Claim, DbErr> {
     let fingerprint = ticket.fingerprint()?;
@@ -89,7 +89,7 @@ pub(super) async fn claim(
             ticket.key.as_str().into(),
             fingerprint.into(),
             expires_at.into(),
-            milliseconds(now).into(),
+            now.into(),
         ],
     )
     .await?;
@@ -135,8 +135,12 @@ pub(super) async fn record(
     }
 }
 
-/// Deletes the keys that had expired at `now`, in batches, and returns how many. Run it from time to time. An expired key is free even
-/// before it is swept.
+/// Deletes the keys that had expired at `now`, some at a time, and answers how many they were. Run it now and then: a
+/// key that has expired is free whether it was swept or not. Best with [`IdempotencySettings::now`](crate::IdempotencySettings::now), which
+/// does not believe a leap of the machine's clock.
+///
+/// On PostgreSQL a row without a key says up to which time keys were deleted: from then on a row that is missing proves nothing about a
+/// COMMIT whose key had expired by then, and its outcome is unknown instead.
 ///
 /// ```no_run
 /// use std::time::{Duration, SystemTime};
@@ -156,23 +160,53 @@ pub(super) async fn record(
 /// # Cancel safety
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
 pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
-    // Skip keys that another server is claiming or sweeping.
-    let locked = words(database.backend()).skip_locked;
-    let sql = format!(
+    let words = words(database.backend());
+    let now = milliseconds(now);
+    // A key that is being taken over or swept by another server is left to that.
+    let locked = words.skip_locked;
+    let delete = format!(
         "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND (viewer, idempotency_key) IN \
-         (SELECT viewer, idempotency_key FROM unit_of_work_idempotency WHERE expires_at <= $1 LIMIT {BATCH}{locked})"
+         (SELECT viewer, idempotency_key FROM unit_of_work_idempotency \
+          WHERE expires_at <= $1 AND idempotency_key <> '' LIMIT {BATCH}{locked})"
     );
     let mut swept = 0;
     loop {
-        let sql = sql.as_str();
+        let delete = delete.as_str();
         let batch = database
-            .write(async move |unit| run(&unit, sql, [milliseconds(now).into()]).await)
+            .write(async move |unit| {
+                let deleted = run(&unit, delete, [now.into()]).await?;
+                if deleted > 0 && words.has_markers {
+                    run(&unit, NOTE_SWEPT, [now.into()]).await?;
+                }
+                Ok::<_, DbErr>(deleted)
+            })
             .await?;
         swept += batch;
         if batch < BATCH {
             return Ok(swept);
         }
     }
+}
+
+/// Writes down up to which time keys were deleted, in a row whose key is empty, as no client's is.
+const NOTE_SWEPT: &str = "\
+    INSERT INTO unit_of_work_idempotency AS noted (viewer, idempotency_key, fingerprint, response, expires_at) \
+    VALUES ('', '', '', NULL, $1) \
+    ON CONFLICT (viewer, idempotency_key) DO UPDATE SET expires_at = excluded.expires_at \
+    WHERE noted.expires_at < excluded.expires_at";
+
+/// When the last key expires, if there is one.
+pub(super) async fn last_expiry(database: &Database) -> Result<Option<SystemTime>, DbErr> {
+    let sql = "SELECT expires_at FROM unit_of_work_idempotency WHERE idempotency_key <> '' \
+               ORDER BY expires_at DESC LIMIT 1";
+    let question = Statement::from_string(database.backend(), sql);
+    let row = database
+        .read(async |unit| unit.query_one_raw(question).await)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let expiry: i64 = row.try_get_by_index(0)?;
+    let since = Duration::from_millis(u64::try_from(expiry).unwrap_or(0));
+    Ok(UNIX_EPOCH.checked_add(since))
 }
 
 /// Milliseconds since 1970.

@@ -203,6 +203,13 @@ impl UnitOfWork {
                 kind: FailureKind::ConnectionLost,
                 constraint: None,
             }),
+            Ok(Found::Swept) => {
+                tracing::error!(
+                    parent: &self.inner.span,
+                    "what would prove a COMMIT was deleted at once: the clock of a server that shares the database is wrong"
+                );
+                Outcome::Unknown
+            }
             Ok(Found::NotYet) | Err(_) => Outcome::Unknown,
         }
     }

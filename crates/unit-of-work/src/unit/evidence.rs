@@ -13,7 +13,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait as _, Query},
 };
 
-use crate::unit::scope::Scope;
+use crate::unit::{marker::ASKED_WITHIN, scope::Scope};
 
 /// A row that exists if and only if the unit that has named it was committed.
 #[derive(Clone, Debug)]
@@ -26,16 +26,18 @@ pub(crate) enum Evidence {
         viewer: String,
         key: String,
         begins: String,
+        /// In milliseconds since 1970.
+        expires_at: i64,
     },
 }
 
 impl Evidence {
-    /// A statement that returns one row if the COMMIT happened, and otherwise none.
+    /// Has a row that is true if the COMMIT happened; one that is false if that cannot be known any more; else none.
     pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         match self {
             Self::Row { table, id } => {
                 let query = Query::select()
-                    .expr(Expr::val(1))
+                    .expr(Expr::val(true))
                     .from(Alias::new(table.as_ref()))
                     .and_where(Expr::col("id").eq(id.clone()))
                     .to_owned();
@@ -45,21 +47,37 @@ impl Evidence {
                 viewer,
                 key,
                 begins,
+                expires_at,
             } => Statement::from_sql_and_values(
                 engine,
-                "SELECT 1 FROM unit_of_work_idempotency \
-                 WHERE viewer = $1 AND idempotency_key = $2 AND starts_with(response, $3)",
+                KEY_QUESTION,
                 [
                     viewer.as_str().into(),
                     key.as_str().into(),
                     begins.as_str().into(),
+                    (*expires_at).into(),
+                    expires_at.saturating_add(asked_within()).into(),
                 ],
             ),
         }
     }
 }
 
-/// The rows that prove a unit. One is enough, so only the first is kept: an operation may insert many thousands.
+/// A key that expires so much later than this one ($5) was claimed when this one had expired, by some server's clock. Any other that is
+/// there instead was claimed because this one was not committed. The row with an empty key says up to which time keys were deleted.
+const KEY_QUESTION: &str = "\
+    SELECT coalesce(starts_with(response, $3), false) FROM unit_of_work_idempotency \
+    WHERE viewer = $1 AND idempotency_key = $2 AND (starts_with(response, $3) OR expires_at > $5) \
+    UNION ALL \
+    SELECT false FROM unit_of_work_idempotency \
+    WHERE viewer = '' AND idempotency_key = '' AND expires_at >= $4";
+
+/// In milliseconds.
+fn asked_within() -> i64 {
+    i64::try_from(ASKED_WITHIN.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a unit can be proved by. One row is enough, and the first is kept: an operation may insert many thousands.
 #[derive(Default)]
 pub(crate) struct Named {
     rows: Mutex<Vec<(Option<Arc<Scope>>, Evidence)>>,

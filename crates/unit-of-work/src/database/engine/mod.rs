@@ -179,7 +179,8 @@ pub(crate) trait OpenDatabase {
         ready(Ok(Progress::Unknown))
     }
 
-    /// Checks whether an unanswered COMMIT took effect. `question` returns one row if it did.
+    /// Looks whether a COMMIT that was not answered has happened. `question` has a row that is true if it has, and one that is false if
+    /// that cannot be known.
     fn look(
         &self,
         _transaction: &str,

@@ -31,6 +31,8 @@ pub(crate) enum Found {
     Row,
     /// The row is not there, and never will be.
     Nothing,
-    /// It is not certain yet: ask again.
+    /// It is not there, and may have been: rows as old as it have been deleted.
+    Swept,
+    /// Ask again.
     NotYet,
 }

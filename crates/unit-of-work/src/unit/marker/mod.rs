@@ -42,6 +42,9 @@ const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after a COMMIT its outcome can be asked for, at most. A row that proves it must exist for longer.
 pub(crate) const ASKED_WITHIN: Duration = Duration::from_secs(60 * 60);
 
+/// The id of the rows that say up to which time markers were deleted. It is the smallest there is, and no marker's.
+const SWEPT: Uuid = Uuid::nil();
+
 /// The statement that creates the table. Times are milliseconds since 1970, by the application's clock.
 ///
 /// The statement never changes, since migrations that have run must not change.
@@ -72,6 +75,9 @@ pub fn drop_table() -> &'static str {
 /// Deletes the markers that are older than a day at `now`, in batches, and returns how many. Nobody asks for a marker that is older than an
 /// hour. Run it from time to time.
 ///
+/// A clock that is wrong at `now` makes no lie of it: a row whose id is zero says up to which time markers were deleted. Of a COMMIT
+/// from before that, a marker that is missing proves nothing, and the outcome is unknown.
+///
 /// On SQLite there are none, and the database is not touched.
 ///
 /// # Errors
@@ -90,16 +96,28 @@ pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
         return Ok(0);
     }
     let old = milliseconds(now.checked_sub(KEPT_FOR).unwrap_or(UNIX_EPOCH));
-    // Skip markers that another server is sweeping.
-    let sql = format!(
+    // A marker that another server is sweeping is left to that.
+    let delete = format!(
         "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
-         (SELECT created_at, id FROM unit_of_work_marker WHERE created_at < $1 LIMIT {BATCH}{skip_locked})"
+         (SELECT created_at, id FROM unit_of_work_marker \
+          WHERE created_at < $1 AND id <> '{SWEPT}' LIMIT {BATCH}{skip_locked})"
     );
+    let note = format!(
+        "WITH earlier AS (DELETE FROM unit_of_work_marker WHERE created_at < $1 AND id = '{SWEPT}') \
+         INSERT INTO unit_of_work_marker (created_at, id) VALUES ($1, '{SWEPT}') ON CONFLICT DO NOTHING"
+    );
+    let statement = |sql: &str| Statement::from_sql_and_values(backend, sql, [old.into()]);
     let mut swept = 0;
     loop {
-        let delete = Statement::from_sql_and_values(backend, &sql, [old.into()]);
+        let (delete, note) = (statement(&delete), statement(&note));
         let batch = database
-            .write(async |unit| Ok::<_, DbErr>(unit.execute_raw(delete).await?.rows_affected()))
+            .write(async |unit| {
+                let deleted = unit.execute_raw(delete).await?.rows_affected();
+                if deleted > 0 {
+                    unit.execute_raw(note).await?;
+                }
+                Ok::<_, DbErr>(deleted)
+            })
             .await?;
         swept += batch;
         if batch < BATCH {
@@ -136,11 +154,12 @@ impl Marker {
         format!("INSERT INTO {table} (created_at, id) VALUES ({created_at}, '{id}')")
     }
 
-    /// A statement that returns one row if the COMMIT happened, and otherwise none.
+    /// Has a row that is true if the COMMIT happened; one that is false if markers as old as this one were deleted; else none.
     pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         let sql = format!(
-            "SELECT 1 FROM {} WHERE created_at = $1 AND id = $2",
-            self.table
+            "SELECT id = $2 FROM {table} WHERE created_at = $1 AND id = $2 \
+             UNION ALL SELECT false FROM {table} WHERE created_at > $1 AND id = '{SWEPT}'",
+            table = self.table
         );
         let values = [self.created_at.into(), self.id.into()];
         Statement::from_sql_and_values(engine, sql, values)

@@ -89,8 +89,7 @@ impl Recorded {
 
     /// The keys that are committed.
     async fn keys(&self) -> Vec<String> {
-        let sql =
-            "SELECT idempotency_key FROM unit_of_work_idempotency ORDER BY viewer, idempotency_key";
+        let sql = "SELECT idempotency_key FROM unit_of_work_idempotency WHERE idempotency_key <> '' ORDER BY viewer, idempotency_key";
         let keys = self.observer().await.texts(sql).await;
         keys.into_iter().flatten().collect()
     }

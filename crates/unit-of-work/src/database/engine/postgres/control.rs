@@ -103,7 +103,8 @@ impl Control {
         Ok(progress)
     }
 
-    /// Checks whether an unanswered COMMIT took effect, on whichever server is the primary now. `question` returns one row if it did.
+    /// Looks whether a COMMIT that was not answered has happened, on whichever server is the primary now. `question` has a
+    /// row that is true if it has, and one that is false if that cannot be known.
     pub(crate) async fn look(
         &self,
         transaction: &str,
@@ -127,16 +128,19 @@ impl Control {
                 return Ok(Found::NotYet);
             }
         };
-        let found = if row_is_there(&mut connection, question).await? {
-            // The row may be visible only because a wait for a standby was cut short, by a crash or by an operator. A commit of our own
-            // waits until the standby has everything before it.
+        let row = ask(&mut connection, question).await?;
+        let found = if row == Some(true) {
+            // The row may be here only because a wait for a standby was cut short, by a crash or by an operator. A commit of
+            // our own waits for the standby to have all that came before it.
             let confirm = "SELECT pg_logical_emit_message(true, 'unit_of_work', '')";
             connection.execute(confirm).await?;
             Found::Row
-        } else if is_over {
-            Found::Nothing
-        } else {
+        } else if !is_over {
             Found::NotYet
+        } else if row.is_some() {
+            Found::Swept
+        } else {
+            Found::Nothing
         };
         connection.in_doubt(false);
         Ok(found)
@@ -198,11 +202,12 @@ async fn progress(
     })
 }
 
-async fn row_is_there(
+/// Whether one of the rows is true, if there are any.
+async fn ask(
     connection: &mut Pooled<Postgres>,
     question: sea_orm::Statement,
-) -> Result<bool, sqlx::Error> {
-    // A row that a policy hides would look like a missing row. With this setting it is an error.
+) -> Result<Option<bool>, sqlx::Error> {
+    // Rows that a policy hides would be taken for rows that are not there: with this, they are an error.
     connection
         .execute("BEGIN READ ONLY; SET LOCAL row_security = off")
         .await?;
@@ -211,7 +216,10 @@ async fn row_is_there(
         AssertSqlSafe(question.sql),
         sea_query_sqlx::SqlxValues(values),
     );
-    let is_there = (**connection).fetch_optional(query).await?.is_some();
+    let mut answer = None;
+    for row in (**connection).fetch_all(query).await? {
+        *answer.get_or_insert(false) |= row.try_get::<bool, _>(0)?;
+    }
     connection.execute("ROLLBACK").await?;
-    Ok(is_there)
+    Ok(answer)
 }
