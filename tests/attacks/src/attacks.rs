@@ -1,4 +1,4 @@
-//! The attacks. Each goes on for as long as it is given, and drops what it holds.
+//! The list of attacks, and those of them by connections and by what is not read. Each goes on for as long as it is given, and drops what it holds.
 
 use std::{pin::Pin, time::Duration};
 
@@ -7,68 +7,74 @@ use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet, time::sleep};
 
 use crate::{
-    expensive, http2, normal,
+    expensive, floods, http2, normal,
     server::{Server, entry},
     socket,
+    subscribers::{Entries, Transport, subscribe},
 };
 
-type Attack =
+type Run =
     for<'a> fn(&'a Server, Duration) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-/// A name and an attack.
-pub const ATTACKS: &[(&str, Attack)] = &[
-    ("half-sent-headers", |server, time| {
-        Box::pin(half_sent_headers(server, time))
-    }),
-    ("half-sent-bodies", |server, time| {
-        Box::pin(half_sent_bodies(server, time))
-    }),
-    ("silent-connections", |server, time| {
-        Box::pin(silent_connections(server, time))
-    }),
-    ("script-without-window", |server, time| {
-        Box::pin(script_without_window(server, time))
-    }),
-    ("introspection-without-window", |server, time| {
-        Box::pin(introspection_without_window(server, time))
-    }),
-    ("pings-unread", |server, time| {
-        Box::pin(pings_unread(server, time))
-    }),
-    ("long-ids", |server, time| Box::pin(long_ids(server, time))),
-    ("events-unread", |server, time| {
-        Box::pin(events_unread(server, time))
-    }),
-    ("deep-introspection", |server, _| {
-        Box::pin(expensive::deep_introspection(server))
-    }),
-    ("introspection", |server, _| {
-        Box::pin(expensive::introspection(server))
-    }),
-    ("verify-ledger", |server, _| {
-        Box::pin(expensive::verify_ledger(server))
-    }),
-    ("counts", |server, _| Box::pin(expensive::counts(server))),
-    ("long-statements", |server, _| {
-        Box::pin(expensive::long_statements(server))
-    }),
-    ("batches", |server, _| Box::pin(expensive::batches(server))),
-    ("long-entries", |server, _| {
-        Box::pin(expensive::long_entries(server))
-    }),
-    ("repeated-entries", |server, _| {
-        Box::pin(expensive::repeated_entries(server))
-    }),
-    ("unterminated-strings", |server, _| {
-        Box::pin(expensive::unterminated_strings(server))
-    }),
-    ("white-space-documents", |server, time| {
-        Box::pin(expensive::white_space_documents(server, time))
-    }),
-    ("subscribers", |server, _| {
-        Box::pin(expensive::subscribers(server))
-    }),
-];
+/// One attack.
+pub struct Attack {
+    pub name: &'static str,
+    /// How many entries of a thousand lines the ledger has.
+    pub entries: usize,
+    pub run: Run,
+}
+
+macro_rules! attacks {
+    ($($name:literal: |$server:ident, $time:ident| $run:expr $(, of $entries:literal entries)?;)*) => {
+        /// All of them.
+        pub const ATTACKS: &[Attack] = &[$(Attack {
+            name: $name,
+            entries: [$($entries,)? 10][0],
+            run: |$server, $time| Box::pin(async move {
+                // Some end when they are told to, others when they are dropped.
+                let _ = $time;
+                $run.await
+            }),
+        }),*];
+    };
+}
+
+attacks! {
+    "half-sent-headers": |server, time| half_sent_headers(server, time);
+    "half-sent-bodies": |server, time| half_sent_bodies(server, time);
+    "silent-connections": |server, time| silent_connections(server, time);
+    "script-without-window": |server, time| script_without_window(server, time);
+    "introspection-without-window": |server, time| introspection_without_window(server, time);
+    "pings-unread": |server, time| pings_unread(server, time);
+    "long-ids": |server, time| long_ids(server, time);
+    "events-unread": |server, time| events_unread(server, time, Transport::Events);
+    "multipart-unread": |server, time| events_unread(server, time, Transport::Multipart);
+    "sockets-unread": |server, time| events_unread(server, time, Transport::Sockets);
+    "http2-events-unread": |server, time| events_unread(server, time, Transport::Http2);
+    "http2-pings": |server, time| floods::http2_pings(server);
+    "empty-fragments": |server, time| floods::empty_fragments(server);
+    "refused-operations": |server, time| floods::refused_operations(server);
+    "socket-operations": |server, time| floods::socket_operations(server);
+    "long-accept": |server, time| floods::long_accept(server);
+    "many-clients": |server, time| floods::many_clients(server);
+    "deep-introspection": |server, time| expensive::deep_introspection(server);
+    "introspection": |server, time| expensive::introspection(server);
+    "verify-ledger": |server, time| expensive::verify_ledger(server), of 400 entries;
+    "counts": |server, time| expensive::counts(server);
+    "counts-on-sockets": |server, time| expensive::counts_on_sockets(server);
+    "heavy-on-http2": |server, time| expensive::heavy_on_http2(server);
+    "long-statements": |server, time| expensive::long_statements(server);
+    "batches": |server, time| expensive::batches(server);
+    "long-entries": |server, time| expensive::long_entries(server);
+    "repeated-entries": |server, time| expensive::repeated_entries(server);
+    "unterminated-strings": |server, time| expensive::unterminated_strings(server);
+    "white-space-documents": |server, time| expensive::white_space_documents(server, time);
+    "subscribers": |server, time| subscribe(server, Transport::Events, Entries::Steady);
+    "subscribers-in-bursts": |server, time| subscribe(server, Transport::Events, Entries::InBursts);
+    "multipart-subscribers": |server, time| subscribe(server, Transport::Multipart, Entries::Steady);
+    "socket-subscribers": |server, time| subscribe(server, Transport::Sockets, Entries::Steady);
+    "http2-subscribers": |server, time| subscribe(server, Transport::Http2, Entries::Steady);
+}
 
 const CONNECTIONS: usize = 1000;
 
@@ -136,7 +142,11 @@ async fn without_window(
     for _ in 0..connections {
         let mut connection = http2::connect_without_window(&server.address).await?;
         for n in 0..200 {
-            if connection.write_all(&http2::get(n, path)).await.is_err() {
+            if connection
+                .write_all(&http2::get(n, path, "*/*"))
+                .await
+                .is_err()
+            {
                 break;
             }
         }
@@ -196,15 +206,27 @@ async fn long_ids(server: &Server, time: Duration) -> Result<()> {
     Ok(())
 }
 
-async fn events_unread(server: &Server, time: Duration) -> Result<()> {
+/// A hundred streams that nobody reads, and ten entries of a thousand lines.
+async fn events_unread(server: &Server, time: Duration, transport: Transport) -> Result<()> {
     let query = "subscription{entryPosted{entry{id,lines{id,amount{amount}}}}}";
-    let said = format!(
-        "GET /graphql?query={query} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n"
-    );
+    let path = format!("/graphql?query={query}");
+    let stream = |accept: &str| {
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\n\r\n").into_bytes()
+    };
     let mut held = Vec::new();
     for _ in 0..100 {
-        let mut connection = TcpStream::connect(&server.address).await?;
-        connection.write_all(said.as_bytes()).await?;
+        let mut connection = match transport {
+            Transport::Sockets => socket::open(&server.address).await?,
+            Transport::Http2 => http2::connect_without_window(&server.address).await?,
+            _ => TcpStream::connect(&server.address).await?,
+        };
+        let said = match transport {
+            Transport::Events => stream("text/event-stream"),
+            Transport::Multipart => stream("multipart/mixed;subscriptionSpec=1.0"),
+            Transport::Sockets => socket::subscribe("1", query),
+            Transport::Http2 => http2::get(0, &path, "text/event-stream"),
+        };
+        connection.write_all(&said).await?;
         held.push(connection);
     }
     for _ in 0..10 {

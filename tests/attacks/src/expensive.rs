@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{io::AsyncWriteExt, task::JoinSet, time::sleep};
 
 use crate::{
-    normal,
+    http2, normal,
     server::{Server, entry},
+    socket,
 };
 
 /// So many at a time, again and again.
@@ -51,12 +47,16 @@ pub async fn verify_ledger(server: &Server) -> Result<()> {
     repeat(server, 40, json!({ "query": query }).to_string()).await
 }
 
-/// A hundred counts of all entries in one operation.
-pub async fn counts(server: &Server) -> Result<()> {
+fn counts_query() -> String {
     let counts: String = (0..100)
         .map(|n| format!("c{n}: entries(first: 1, filter: {{ account: {{ code: \"a\" }}, kind: POST }}) {{ totalCount }} "))
         .collect();
-    let body = json!({ "query": format!("{{ {counts} }}") });
+    format!("{{ {counts} }}")
+}
+
+/// A hundred counts of all entries in one operation.
+pub async fn counts(server: &Server) -> Result<()> {
+    let body = json!({ "query": counts_query() });
     // What is refused is no attack.
     server.ask(&body).await?;
     repeat(server, 20, body.to_string()).await
@@ -115,27 +115,46 @@ pub async fn white_space_documents(server: &Server, time: Duration) -> Result<()
     Ok(())
 }
 
-/// Two thousand streams that are read, and an entry after the other.
-pub async fn subscribers(server: &Server) -> Result<()> {
-    let query = "subscription{entryPosted{cursor,entry{id}}}";
-    let said = format!(
-        "GET /graphql?query={query} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n"
-    );
-    let mut readers = JoinSet::new();
-    for _ in 0..2000 {
-        let mut connection = TcpStream::connect(&server.address).await?;
-        connection.write_all(said.as_bytes()).await?;
-        readers.spawn(async move {
-            let mut buffer = vec![0; 1024];
-            while connection
-                .read(&mut buffer)
-                .await
-                .is_ok_and(|read| read > 0)
-            {}
+/// The same on WebSockets, ten at a time on each.
+pub async fn counts_on_sockets(server: &Server) -> Result<()> {
+    let mut sockets = JoinSet::new();
+    for _ in 0..10 {
+        let mut connection = socket::open(&server.address).await?;
+        let said = (0..10_000).map(|n| socket::subscribe(&n.to_string(), &counts_query()));
+        let said = said.take(10).collect::<Vec<_>>().concat();
+        connection.write_all(&said).await?;
+        sockets.spawn(crate::subscribers::read_on(connection));
+    }
+    while sockets.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// The whole ledger, and what tools ask for, a hundred at a time on each of ten HTTP/2 connections.
+pub async fn heavy_on_http2(server: &Server) -> Result<()> {
+    let queries = [
+        "{verifyLedger{ok}}",
+        "{__schema{types{name,description,fields{name,description,args{name,description,type{name}},type{name,kind,ofType{name}}}}}}",
+    ];
+    let mut connections = JoinSet::new();
+    for _ in 0..10 {
+        let address = server.address.clone();
+        connections.spawn(async move {
+            loop {
+                let Ok(mut connection) = http2::connect(&address, &[]).await else {
+                    continue;
+                };
+                for n in 0..100 {
+                    let query = queries[usize::try_from(n).unwrap_or(0) % queries.len()];
+                    let get = http2::get(n, &format!("/graphql?query={query}"), "application/json");
+                    if connection.write_all(&get).await.is_err() {
+                        break;
+                    }
+                }
+                let read = http2::read_on(connection);
+                let _ = tokio::time::timeout(Duration::from_secs(2), read).await;
+            }
         });
     }
-    loop {
-        let _ = normal::post(&server.address, &entry(1).to_string()).await;
-        sleep(Duration::from_millis(100)).await;
-    }
+    while connections.join_next().await.is_some() {}
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Attacks a private server on loopback, and says what that costs it and its other clients.
 //!
-//! `attacks.rs` has the attacks, one function each, `expensive.rs` those by operations that cost much; `server.rs` the server under attack; `normal.rs` a client that means well and
+//! `attacks.rs` has the list of attacks, and those by connections; `expensive.rs` those by operations that cost much, `floods.rs` those by
+//! many small things, `subscribers.rs` those by events. `server.rs` has the server under attack; `normal.rs` a client that means well and
 //! measures how long it waits; `http2.rs` and `socket.rs` what an attacker speaks. Everything is bounded in number and time, and
 //! ends with the program.
 //!
@@ -12,17 +13,26 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use tokio::time::sleep;
 
-use self::{attacks::ATTACKS, normal::Normal, server::Server};
+use self::{
+    attacks::{ATTACKS, Attack},
+    normal::Normal,
+    server::Server,
+};
 
 mod attacks;
 mod expensive;
+mod floods;
 mod http2;
 mod normal;
 mod server;
 mod socket;
+mod subscribers;
 
 /// The most memory that a server may take under any attack, in MiB.
 const MOST: u64 = 256;
+
+/// How long a client is measured that nobody disturbs.
+const REST: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -36,23 +46,23 @@ async fn main() -> Result<()> {
     let time = Duration::from_secs(seconds);
 
     println!(
-        "| attack | MiB before | at most | after | p50 / p99 ms before | during | after | failed during | processor s |"
+        "| attack | MiB before | at most | after | p50 / p99 ms before | during | times | after | failed during | processor s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut worst = 0;
-    for (name, attack) in ATTACKS {
+    for Attack { name, entries, run } in ATTACKS {
         if only.as_ref().is_some_and(|only| only != name) {
             continue;
         }
         let server = Server::start(&binary).await?;
-        server.load().await?;
-        let before = Normal::measure(&server, Duration::from_secs(2)).await;
+        server.load(*entries).await?;
+        let before = Normal::measure(&server, REST).await?;
         let memory_before = server.memory()?;
         server.forget_peak()?;
         let processor = server.processor()?;
-        let normal = Normal::start(&server);
+        let normal = Normal::start(&server)?;
         // An attack that the server ends has failed, and one that it does not take to begin with was none: either is told.
-        if let Ok(Err(error)) = tokio::time::timeout(time, attack(&server, time)).await {
+        if let Ok(Err(error)) = tokio::time::timeout(time, run(&server, time)).await {
             println!("{name}: {error:#}");
         }
         let during = normal.end().await;
@@ -60,10 +70,11 @@ async fn main() -> Result<()> {
         let processor = server.processor()? - processor;
         // What was allocated is given back within seconds.
         sleep(Duration::from_secs(2)).await;
-        let after = Normal::measure(&server, Duration::from_secs(2)).await;
+        let after = Normal::measure(&server, REST).await?;
         let memory_after = server.memory()?;
         println!(
-            "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {after} | {} | {processor:.1} |",
+            "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {:.1} | {after} | {} | {processor:.1} |",
+            during.at(99) / before.at(99),
             during.failed
         );
         worst = worst.max(peak);

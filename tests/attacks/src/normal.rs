@@ -1,4 +1,6 @@
 //! A client that means well: it asks for something small again and again, and measures how long that takes.
+//!
+//! It has a thread of its own, so that what it waits for is the server, and not the attackers of the same program.
 
 use std::{
     fmt,
@@ -10,13 +12,15 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::oneshot,
-    task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use crate::server::Server;
 
 const QUERY: &str = r#"{"query":"{ account(by: { code: \"a\" }) { code balances { version } } }"}"#;
+
+/// How long it thinks between two questions.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,58 +32,70 @@ pub struct Seen {
     pub failed: usize,
 }
 
-impl fmt::Display for Seen {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Seen {
+    /// The time within which so many in a hundred were answered, in milliseconds.
+    pub fn at(&self, part: usize) -> f64 {
         let mut times = self.times.clone();
         times.sort_unstable();
-        let at = |part: usize| {
-            let time = times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
-            time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
-        };
-        write!(formatter, "{:.1} / {:.1}", at(50), at(99))
+        let time = times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
+        time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:.1} / {:.1}", self.at(50), self.at(99))
     }
 }
 
 pub struct Normal {
     end: oneshot::Sender<()>,
-    task: JoinHandle<Seen>,
+    seen: oneshot::Receiver<Seen>,
 }
 
 impl Normal {
-    pub fn start(server: &Server) -> Self {
-        let (end, mut ended) = oneshot::channel();
+    pub fn start(server: &Server) -> Result<Self> {
+        let (end, ended) = oneshot::channel();
+        let (tell, seen) = oneshot::channel();
         let address = server.address.clone();
-        let task = tokio::spawn(async move {
-            let mut seen = Seen::default();
-            let mut connection = None;
-            while ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
-                let began = Instant::now();
-                match timeout(PATIENCE, ask(&mut connection, &address, QUERY)).await {
-                    Ok(Ok(answer)) if answer.contains("\"version\"") => {
-                        seen.times.push(began.elapsed());
-                    }
-                    _ => {
-                        seen.failed += 1;
-                        connection = None;
-                    }
-                }
-                sleep(Duration::from_millis(10)).await;
-            }
-            seen
-        });
-        Self { end, task }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("normal".to_owned())
+            .spawn(move || tell.send(runtime.block_on(go_on(&address, ended))))?;
+        Ok(Self { end, seen })
     }
 
     pub async fn end(self) -> Seen {
         let _ = self.end.send(());
-        self.task.await.unwrap_or_default()
+        self.seen.await.unwrap_or_default()
     }
 
-    pub async fn measure(server: &Server, time: Duration) -> Seen {
-        let normal = Self::start(server);
+    pub async fn measure(server: &Server, time: Duration) -> Result<Seen> {
+        let normal = Self::start(server)?;
         sleep(time).await;
-        normal.end().await
+        Ok(normal.end().await)
     }
+}
+
+async fn go_on(address: &str, mut ended: oneshot::Receiver<()>) -> Seen {
+    let mut seen = Seen::default();
+    let mut connection = None;
+    while ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+        let began = Instant::now();
+        match timeout(PATIENCE, ask(&mut connection, address, QUERY)).await {
+            Ok(Ok(answer)) if answer.contains("\"version\"") => {
+                seen.times.push(began.elapsed());
+            }
+            _ => {
+                seen.failed += 1;
+                connection = None;
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    seen
 }
 
 /// One POST on a connection of its own.

@@ -45,14 +45,14 @@ impl Server {
         })
     }
 
-    /// Two accounts, and ten thousand lines between them.
-    pub async fn load(&self) -> Result<()> {
+    /// Two accounts, and so many entries of a thousand lines between them.
+    pub async fn load(&self, entries: usize) -> Result<()> {
         let open = r#"mutation {
             a: openAccount(input: { code: "a", name: "A", currency: "EUR", normalSide: DEBIT }) { account { id } }
             b: openAccount(input: { code: "b", name: "B", currency: "EUR", normalSide: CREDIT }) { account { id } }
         }"#;
         self.ask(&json!({ "query": open })).await?;
-        for _ in 0..10 {
+        for _ in 0..entries {
             self.ask(&entry(1000)).await?;
         }
         Ok(())

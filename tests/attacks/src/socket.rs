@@ -32,6 +32,23 @@ pub fn ping() -> Vec<u8> {
     frame(9, &[b'x'; 125])
 }
 
+/// A piece of a message, with nothing in it and more to come.
+pub fn empty_fragment() -> Vec<u8> {
+    vec![0, 0x80, 0, 0, 0, 0]
+}
+
+/// The beginning of a message that goes on.
+pub fn first_fragment() -> Vec<u8> {
+    vec![1, 0x81, 0, 0, 0, 0, b' ']
+}
+
+/// An operation with this id.
+pub fn subscribe(id: &str, query: &str) -> Vec<u8> {
+    let payload = serde_json::json!({ "query": query });
+    let message = serde_json::json!({ "type": "subscribe", "id": id, "payload": payload });
+    text(&message.to_string())
+}
+
 /// A frame, masked with zeros, which change nothing.
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | kind];
