@@ -10,10 +10,10 @@
 //!
 //! After [`PATIENT_AFTER`] attempts, every field waits, so that an operation cannot fail for ever.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_graphql::Context;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use sea_orm::{ConnectionTrait as _, DbBackend};
 use unit_of_work::ContextExt as _;
 
@@ -23,21 +23,33 @@ use crate::ledger::{self, AccountRef, LockSet, Locking};
 const CONTENDED: Duration = Duration::from_secs(30);
 
 /// The most contended accounts that are remembered.
-const MOST_CONTENDED: u64 = 10_000;
+const MOST_CONTENDED: usize = 10_000;
 
 /// After this many attempts, every field waits for its locks.
 const PATIENT_AFTER: u32 = 4;
 
-/// The accounts on which operations had conflicts recently.
-pub(super) struct Contended(Cache<AccountRef, ()>);
+/// The accounts on which operations had conflicts recently, and when. The key is the account's stored name, so that a client cannot make it
+/// long.
+pub(super) struct Contended(Cache<AccountRef, Instant>);
 
 impl Default for Contended {
     fn default() -> Self {
-        let accounts = Cache::builder()
-            .max_capacity(MOST_CONTENDED)
-            .time_to_live(CONTENDED)
-            .build();
-        Self(accounts)
+        Self(Cache::new(MOST_CONTENDED))
+    }
+}
+
+impl Contended {
+    fn note(&self, account: &AccountRef) {
+        if let Some(account) = account.normalised() {
+            self.0.insert(account, Instant::now());
+        }
+    }
+
+    fn has(&self, account: &AccountRef) -> bool {
+        let since = account
+            .normalised()
+            .and_then(|account| self.0.get(&account));
+        since.is_some_and(|since| since.elapsed() < CONTENDED)
     }
 }
 
@@ -71,7 +83,7 @@ fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
     if unit.get_database_backend() != DbBackend::Postgres {
         return None;
     }
-    let contended = &ctx.data_unchecked::<Contended>().0;
+    let contended = ctx.data_unchecked::<Contended>();
     let last = unit.from_last_attempt(Touched::clone);
     unit.for_next_attempt(|touched: &mut Touched| {
         let is_first = touched.locks.is_empty();
@@ -79,13 +91,13 @@ fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
         if is_first {
             let last = last.unwrap_or_default();
             for account in &last.locks.accounts {
-                contended.insert(account.clone(), ());
+                contended.note(account);
             }
             touched.attempt = last.attempt + 1;
             touched.locks.extend(&last.locks);
             locking.also = last.locks;
         } else {
-            let meets = |account: &AccountRef| contended.contains_key(account);
+            let meets = |account: &AccountRef| contended.has(account);
             locking.waits = touched.attempt > PATIENT_AFTER || !locks.accounts.iter().any(meets);
         }
         touched.locks.extend(locks);

@@ -11,6 +11,7 @@ mod disk;
 mod files;
 mod limits;
 mod log;
+mod memory;
 mod postgres_disk;
 mod server;
 mod start;

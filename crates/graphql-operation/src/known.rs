@@ -14,10 +14,10 @@ use std::{
 };
 
 use async_graphql::{Name, Value, Variables, parser::types::OperationType};
-use moka::sync::Cache;
 
 use crate::{
     ast::{Document, Operation},
+    cache::{WeighedCache, weighed},
     coerce::{Coercing, Segment, path_value, show_path},
     error::{Pos, Refused, Stage, server_error},
     measure::{Measured, Measuring, Sizes},
@@ -69,8 +69,8 @@ struct Choice {
 }
 
 pub(crate) struct Documents {
-    documents: Cache<Arc<str>, Arc<Known>>,
-    templates: Cache<Choice, Arc<Template>>,
+    documents: WeighedCache<Arc<str>, Arc<Known>>,
+    templates: WeighedCache<Choice, Arc<Template>>,
     next: AtomicU64,
 }
 
@@ -78,18 +78,13 @@ impl Documents {
     pub(crate) fn new(bytes: u64) -> Self {
         // Most documents have no conditions, and keep their only template themselves.
         let templates = bytes / 4;
-        let weight = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         Self {
-            documents: Cache::builder()
-                .max_capacity(bytes - templates)
-                .weigher(move |text: &Arc<str>, known: &Arc<Known>| {
-                    weight(text.len() + known.bytes)
-                })
-                .build(),
-            templates: Cache::builder()
-                .max_capacity(templates)
-                .weigher(move |_, template: &Arc<Template>| weight(100 + template.bytes()))
-                .build(),
+            documents: weighed(bytes - templates, |text: &Arc<str>, known: &Arc<Known>| {
+                text.len() + known.bytes
+            }),
+            templates: weighed(templates, |_, template: &Arc<Template>| {
+                100 + template.bytes()
+            }),
             next: AtomicU64::new(0),
         }
     }
@@ -160,8 +155,6 @@ impl Documents {
         });
         if is_kept {
             self.documents.insert(shared, Arc::clone(&known));
-            // By itself, the cache enforces its bound only later, after many insertions.
-            self.documents.run_pending_tasks();
         }
         Ok(known)
     }
@@ -203,15 +196,12 @@ impl Documents {
         let template = normalise(schema, &document, syntax, &conditions).map_err(unwritten)?;
         let template = Arc::new(template);
         self.templates.insert(choice, Arc::clone(&template));
-        self.templates.run_pending_tasks();
         Ok(template)
     }
 
     #[cfg(test)]
     pub(crate) fn weight(&self) -> u64 {
-        self.documents.run_pending_tasks();
-        self.templates.run_pending_tasks();
-        self.documents.weighted_size() + self.templates.weighted_size()
+        self.documents.weight() + self.templates.weight()
     }
 }
 

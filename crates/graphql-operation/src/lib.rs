@@ -27,6 +27,7 @@ mod answer_count;
 mod answering;
 mod ast;
 mod built_in;
+mod cache;
 mod coerce;
 mod error;
 mod extension;

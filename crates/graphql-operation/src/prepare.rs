@@ -333,6 +333,11 @@ impl std::fmt::Display for PreparedOperation {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{Barrier, Mutex, Weak},
+        thread,
+    };
+
     use super::*;
 
     fn preparer(bytes: u64) -> Preparer {
@@ -359,6 +364,40 @@ mod tests {
             }
         }
         assert!(preparer.weight() > BYTES / 2, "{}", preparer.weight());
+    }
+
+    /// However many threads have used the cache, and while they live.
+    #[test]
+    fn what_is_evicted_is_freed_at_once() {
+        const BYTES: usize = 1_000_000;
+        const THREADS: usize = 4;
+        let preparer = preparer(BYTES as u64);
+        let all = Barrier::new(THREADS + 1);
+        let texts = Mutex::new(Vec::new());
+        let prepare = |thread| {
+            for n in 0..100 {
+                let text = format!("{{ b }} # {thread} {n} {}", "x".repeat(20_000));
+                let prepared = preparer.prepare(&mut Request::new(text)).unwrap();
+                let text = Arc::downgrade(&prepared.operation.text);
+                texts.lock().unwrap().push(text);
+            }
+            all.wait();
+            // Until they were counted.
+            all.wait();
+        };
+        thread::scope(|scope| {
+            for number in 0..THREADS {
+                let prepare = &prepare;
+                scope.spawn(move || prepare(number));
+            }
+            all.wait();
+            let texts = texts.lock().unwrap();
+            let alive = texts.iter().filter_map(Weak::upgrade);
+            let bytes: usize = alive.map(|text| text.len()).sum();
+            all.wait();
+            assert!(bytes <= BYTES, "{bytes}");
+            assert!(bytes > BYTES / 2, "{bytes}");
+        });
     }
 
     #[test]

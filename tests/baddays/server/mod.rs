@@ -216,6 +216,16 @@ impl Server {
         request.send().await.ok()?.json().await.ok()
     }
 
+    /// The same with extensions, and no variables.
+    pub(super) async fn send_with(&self, query: &str, extensions: Json) -> Option<Json> {
+        let body = json!({ "query": query, "extensions": extensions });
+        let request = self
+            .client
+            .post(format!("{}/graphql", self.base))
+            .json(&body);
+        request.send().await.ok()?.json().await.ok()
+    }
+
     /// Posts a GraphQL request that asks for statuses: the whole answer.
     pub(super) async fn answer(&self, query: &str, variables: Json) -> reqwest::Response {
         let body = json!({ "query": query, "variables": variables });

@@ -9,11 +9,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::RandomState,
     sync::Arc,
 };
 
 use async_graphql::{Request, Value};
-use moka::sync::Cache;
+use quick_cache::{
+    Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
@@ -105,7 +109,34 @@ struct Inner {
     trusted: HashMap<String, String>,
     /// The texts of the trusted documents, where all others are refused.
     only: Option<HashSet<String>>,
-    automatic: Option<Cache<String, Arc<str>>>,
+    automatic: Option<Automatic>,
+}
+
+/// Documents by their hashes. What is evicted is freed at once: moka, for one, would keep some dozens of evicted documents for each thread.
+type Automatic = Cache<String, Arc<str>, InBytes, RandomState>;
+
+#[derive(Clone)]
+struct InBytes;
+
+impl Weighter<String, Arc<str>> for InBytes {
+    fn weight(&self, hash: &String, text: &Arc<str>) -> u64 {
+        // Beside the texts, the cache itself takes this much for each.
+        (hash.len() + text.len() + 200) as u64
+    }
+}
+
+/// A cache of so many bytes, in parts of at least two megabytes. Each part has a lock of its own, and keeps nothing larger than itself.
+fn automatic(bytes: u64) -> Automatic {
+    // The cache makes no part for fewer than 32 documents.
+    let estimated = usize::try_from(bytes / (2 * 1024 * 1024) * 32).unwrap_or(usize::MAX);
+    // Clients choose the keys: what they hash to must not be guessed.
+    Cache::with(
+        estimated.max(32),
+        bytes,
+        InBytes,
+        RandomState::new(),
+        DefaultLifecycle::default(),
+    )
 }
 
 impl Documents {
@@ -114,14 +145,8 @@ impl Documents {
         let only = options
             .only_trusted
             .then(|| trusted.values().cloned().collect());
-        let automatic = (only.is_none() && options.automatic_bytes > 0).then(|| {
-            Cache::builder()
-                .max_capacity(options.automatic_bytes)
-                .weigher(|hash: &String, text: &Arc<str>| {
-                    u32::try_from(hash.len() + text.len()).unwrap_or(u32::MAX)
-                })
-                .build()
-        });
+        let automatic = (only.is_none() && options.automatic_bytes > 0)
+            .then(|| automatic(options.automatic_bytes));
         Self(Arc::new(Inner {
             trusted,
             only,
@@ -145,8 +170,6 @@ impl Documents {
                 }
                 if let Some(automatic) = &self.0.automatic {
                     automatic.insert(id, request.query.as_str().into());
-                    // The cache enforces its bound now; by itself it would do so later, for many insertions at once.
-                    automatic.run_pending_tasks();
                 }
             }
             Some(Name { is_hash: false, .. }) => {
