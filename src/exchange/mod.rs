@@ -6,9 +6,9 @@
 //! | `csv` | yes | yes | the lines that moved money |
 //! | `json` | yes | no | everything: holds, releases, relations, versions |
 //!
-//! `journal` and `table` read files without a database: they make [`Transaction`]s of lines, and refuse what the ledger cannot store, with the
-//! line. `export` reads one snapshot from its beginning to its end. [`import()`] writes transactions into the ledger, in the transaction of
-//! its caller.
+//! `journal` and `table` read files without a database: they make [`Transaction`]s of lines, and refuse what the ledger cannot store, with
+//! the line. `export` reads one snapshot from its beginning to its end. [`import()`] writes transactions into the ledger, in the
+//! transaction of its caller.
 
 mod amount;
 mod export;

@@ -12,8 +12,8 @@
 //! another job, nor the server.
 //!
 //! Metrics, by `job`: `daybook_job_last_success_timestamp_seconds` (0 until the first), `daybook_job_failures_total`,
-//! `daybook_job_panics_total`. Alert on the time since the last success. `/readyz` does not depend on jobs: a server whose job fails can still
-//! serve, and all servers would usually fail alike, so that a load balancer would turn late releases into an outage.
+//! `daybook_job_panics_total`. Alert on the time since the last success. `/readyz` does not depend on jobs: a server whose job fails can
+//! still serve, and all servers would usually fail alike, so that a load balancer would turn late releases into an outage.
 
 use std::{
     any::Any,

@@ -135,8 +135,8 @@ pub(super) fn statement(
     }
     let select = account::Entity::find()
         .filter(wanted)
-        // ORDER BY fixes the order of locking, whatever the plan. This lock is the one that an UPDATE of totals takes; foreign keys can still
-        // refer to the account meanwhile.
+        // ORDER BY fixes the order of locking, whatever the plan. This lock is the one that an UPDATE of totals takes; foreign keys can
+        // still refer to the account meanwhile.
         .order_by_asc(account::Column::Id);
     if locking.waits {
         select.lock(LockType::NoKeyUpdate)

@@ -97,7 +97,8 @@ pub async fn set_account_status(
         });
     };
     locking::first(db, account.id).await.map_err(failed)?;
-    // Another transaction may change the row between the read, which finds no obstacle, and the update. Each further turn means that one did.
+    // Another transaction may change the row between the read, which finds no obstacle, and the update. Each further turn means that one
+    // did.
     for _ in 0..3 {
         if account.status == status {
             return Ok(account);

@@ -23,7 +23,7 @@ use crate::{
     json_size::{list_or_object, of_error, of_field, of_type_names, of_value},
 };
 
-/// The `extensions.code` of the one error of an answer that is larger than its bound.
+/// The `extensions.code` of the one error of an answer that is larger than its bound. There is an example at [`AnswerPart`].
 pub const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 
 /// Keeps the rules of an answer while its fields are resolved: what an error nulls, and how many bytes the answer may have.
@@ -32,7 +32,42 @@ pub const ANSWER_TOO_LARGE: &str = "ANSWER_TOO_LARGE";
 /// [`PreparedOperations`](crate::PreparedOperations) has it built in.
 ///
 /// Call [`begin`](Self::begin) before the operation, or each event of a subscription, is executed; in `Extension::resolve`
-/// [`before`](Self::before), and [`resolved`](Self::resolved) with what came of it; and [`finish`](Self::finish) with the response.
+/// [`before`](Self::before), and [`resolved`](Self::resolved) with the outcome; and [`finish`](Self::finish) with the response.
+///
+/// ```
+/// use async_graphql::{
+///     Response, ServerResult, Value,
+///     async_trait::async_trait,
+///     extensions::{Extension, ExtensionContext, NextExecute, NextResolve, ResolveInfo},
+/// };
+/// use graphql_operation::{Answering, Resolved};
+///
+/// /// Made for each request, with `Answering::new(prepared, most_bytes)`.
+/// struct PerRequest(Answering);
+///
+/// #[async_trait]
+/// impl Extension for PerRequest {
+///     async fn execute(&self, ctx: &ExtensionContext<'_>, name: Option<&str>, next: NextExecute<'_>) -> Response {
+///         self.0.begin();
+///         let mut response = next.run(ctx, name).await;
+///         self.0.finish(&mut response);
+///         response
+///     }
+///
+///     async fn resolve(
+///         &self,
+///         ctx: &ExtensionContext<'_>,
+///         info: ResolveInfo<'_>,
+///         next: NextResolve<'_>,
+///     ) -> ServerResult<Option<Value>> {
+///         let field = Resolved { path: info.path_node, return_type: info.return_type, field: info.field };
+///         self.0.before()?;
+///         let result = next.run(ctx, info).await;
+///         // Here the extension sees the error, before the field becomes null.
+///         self.0.resolved(field, result)
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Answering {
     prepared: Arc<PreparedOperation>,
@@ -49,7 +84,7 @@ pub struct Answering {
     part: Option<AnswerPart>,
 }
 
-/// A field, or an item of a list, that was resolved.
+/// A field, or an item of a list, that was resolved. There is an example at [`Answering`].
 #[derive(Clone, Copy, Debug)]
 pub struct Resolved<'a> {
     /// The path of the field or item.
@@ -62,6 +97,30 @@ pub struct Resolved<'a> {
 
 /// The place of one operation in a batch whose answers share one bound. Operations run in the order of the batch. If the batch is run
 /// again, its answers are counted anew.
+///
+/// Put it into each request's data. [`PreparedOperations`](crate::PreparedOperations) reads it there.
+///
+/// ```
+/// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+/// # struct Query;
+/// # #[Object] impl Query { async fn one(&self) -> i32 { 1 } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use async_graphql::Request;
+/// use graphql_operation::{ANSWER_TOO_LARGE, AnswerPart, Options, PreparedOperations};
+///
+/// let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+///     .extension(PreparedOperations::new(Options::default()).answer_bytes(15))
+///     .finish();
+///
+/// // `{"one":1}` has 9 bytes: one answer fits into 15 bytes, two do not.
+/// let mut parts = AnswerPart::of_batch(2).map(|part| Request::new("{ one }").data(part));
+/// let (first, second) = (parts.next().unwrap(), parts.next().unwrap());
+/// assert!(schema.execute(first).await.is_ok());
+/// let refused = schema.execute(second).await;
+/// let code = refused.errors[0].extensions.as_ref().and_then(|extensions| extensions.get("code"));
+/// assert_eq!(code, Some(&ANSWER_TOO_LARGE.into()));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct AnswerPart {
     taken: Arc<[AtomicUsize]>,

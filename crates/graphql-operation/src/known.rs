@@ -1,9 +1,8 @@
 //! The cache of valid documents and their normalised operations.
 //!
 //! Clients send the same few documents again and again. The normalised operation depends on the request only by the variables of `@skip`
-//! and
-//! `@include`: an operation with such variables has a template for each combination that was requested. Documents and templates are cached up to
-//! a number of bytes, texts included. Refused documents are not cached.
+//! and `@include`: an operation with such variables has a template for each combination that was requested. Documents and templates are
+//! cached up to a number of bytes, texts included. Refused documents are not cached.
 
 use std::{
     collections::HashMap,

@@ -53,7 +53,7 @@ struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// Adds a note, and answers how many there are.
+    /// Adds a note, and returns how many there are.
     async fn add(&self, ctx: &Context<'_>, text: String) -> usize {
         let Role(role) = ctx.data_unchecked();
         let notes = notes(ctx);
@@ -178,12 +178,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .finish();
 
     let definition = graphql_operation::Schema::parse(&schema.sdl())?;
-    // By default the server answers to the names of loopback alone: nobody else's page reaches it by a name that it makes up.
+    // By default the server answers only to the names of loopback, so that a page of another site cannot reach it by a name of its own.
     let options = Options::new(definition, Keys).limits(limits);
 
     let listener = TcpListener::bind("127.0.0.1:8002").await?;
     let shutdown = async {
-        // Without a signal to wait for, it serves until it is killed.
+        // If it cannot wait for the signal, it serves until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -14,8 +14,8 @@ impl Feed {
     /// visible then. After it can come events that were visible, if their numbers are larger.
     ///
     /// # Errors
-    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and if the database fails for longer than the
-    /// deadline.
+    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and if the database fails for longer than
+    /// the deadline.
     pub(in crate::graphql) async fn subscribe(
         &self,
         after: Option<i64>,

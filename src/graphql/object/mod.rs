@@ -1,7 +1,7 @@
 //! The object types of the schema, one noun per file.
 //!
-//! `account`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account has a
-//! statement, and a statement's line has a counterparty, which is an account.
+//! `account`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account
+//! has a statement, and a statement's line has a counterparty, which is an account.
 
 mod account;
 mod balances;

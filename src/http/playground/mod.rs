@@ -1,8 +1,8 @@
 //! The playground: a GraphiQL that is embedded in the binary, and loads nothing from elsewhere.
 //!
-//! `playground/` holds its sources, its example operations and `dist/`, which `.ci/playground` builds from npm packages. Only `dist/` is embedded:
-//! files compressed with brotli. A client that accepts `br` gets them as they are; another gets them decompressed. Files under `assets/`
-//! have a hash in their names and are cached for ever; the others are revalidated each time.
+//! `playground/` holds its sources, its example operations and `dist/`, which `.ci/playground` builds from npm packages. Only `dist/` is
+//! embedded: files compressed with brotli. A client that accepts `br` gets them as they are; another gets them decompressed. Files under
+//! `assets/` have a hash in their names and are cached for ever; the others are revalidated each time.
 //!
 //! Every response carries the `POLICY`, also scripts, since a worker obeys the policy of its own file and not the page's. It allows no
 //! inline script and no `eval`. It allows inline styles, because the editor (monaco) positions its text with them.

@@ -76,8 +76,8 @@ impl Traces {
     }
 }
 
-/// The filter of [`is_exported`]. It is evaluated for every span: with a cached answer, tracing-subscriber can use the answer for an earlier
-/// line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
+/// The filter of [`is_exported`]. It is evaluated for every span: with a cached answer, tracing-subscriber can use the answer for an
+/// earlier line of sqlx's log (<https://github.com/tokio-rs/tracing/issues/2519>).
 fn is_exported_filter<S>() -> impl Filter<S> {
     let at_all = |metadata: &'static Metadata<'static>| match is_exported(metadata) {
         true => Interest::sometimes(),

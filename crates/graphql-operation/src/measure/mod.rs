@@ -109,8 +109,8 @@ impl<'d> Measuring<'d> {
         }
     }
 
-    /// Measures a selection set. `is_page`: whether it is on a page, whose `edges` and `nodes` are already counted. `given`: the sizes given
-    /// around it.
+    /// Measures a selection set. `is_page`: whether it is on a page, whose `edges` and `nodes` are already counted. `given`: the sizes
+    /// given around it.
     fn set(
         &mut self,
         set: &'d SelectionSet<'d>,

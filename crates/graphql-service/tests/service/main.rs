@@ -1,5 +1,5 @@
-//! The service over a schema that knows nothing of units of work, asked without a socket. What clients meet beyond that is tested by
-//! the server that is made of it.
+//! Tests of the service over a schema without units of work, and without a socket. Daybook's own tests cover everything else that clients
+//! see.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -110,7 +110,7 @@ impl Answer {
     }
 }
 
-/// A dry run that is executed for real is the worst that can become of one.
+/// A dry run must never be executed for real.
 #[tokio::test]
 async fn switches_that_nobody_would_heed_are_refused() {
     let add =
@@ -149,7 +149,7 @@ async fn switches_that_nobody_would_heed_are_refused() {
         (400, "BAD_REQUEST")
     );
     assert_eq!(sum.0.load(Ordering::SeqCst), 0);
-    // Others are the application's own.
+    // Other headers and extensions belong to the application.
     let answer = ask(&app, &[("x-other", "1")], &add(&json!({ "other": 1 }))).await;
     assert_eq!(answer.json, json!({ "data": { "add": 1 } }));
 
@@ -194,7 +194,7 @@ async fn the_application_says_who_calls_and_what_they_may_do() {
     assert_eq!(sum.0.load(Ordering::SeqCst), 0);
 }
 
-/// Ann is known by her name, and may read.
+/// Only Ann is known, and she may only read.
 #[derive(Clone)]
 struct Names;
 
@@ -245,7 +245,7 @@ impl Caller for Name {
     }
 }
 
-/// A server that says nothing of its names is known by those of loopback alone: a page of another site reaches it by no other.
+/// A server without a list of names answers only to those of loopback.
 #[tokio::test]
 async fn server_is_known_by_names_of_loopback_unless_it_says_others() {
     let query = json!({ "query": "{ caller }" });
@@ -272,7 +272,7 @@ async fn server_is_known_by_names_of_loopback_unless_it_says_others() {
     }
 }
 
-/// A listener without clients, which tells when it is asked for one, and when it is dropped.
+/// A listener without clients. It reports when it is asked for a connection, and when it is dropped.
 struct Silent {
     asked: Option<oneshot::Sender<()>>,
     _dropped: oneshot::Sender<()>,

@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
-/// Creates the table of the idempotency keys. Add it to your `Migrator`; where the migrations there are named after a
-/// pattern, call it from one of yours, and it has that one's name.
+/// Creates the table of idempotency keys. Add it to your `Migrator`. If the names of your migrations follow a pattern, call it from a
+/// migration of yours instead.
 ///
 /// ```
 /// use sea_orm_migration::prelude::*;

@@ -241,8 +241,33 @@ where
 /// A response was executed after its subscription had begun, and after the previous response on the same stream. So a subscriber never sees
 /// the database go back.
 ///
+/// ```no_run
+/// # use async_graphql::{Context, Error, Result, Subscription};
+/// # use futures_util::{Stream, stream};
+/// use unit_of_work::{SharedEvents, redeliver_shared};
+///
+/// struct Subscriptions {
+///     shared: SharedEvents<i32>,
+/// }
+///
+/// #[Subscription]
+/// impl Subscriptions {
+///     /// Numbers after `after`. The argument only chooses events, and the number identifies an event.
+///     async fn ticks(
+///         &self,
+///         ctx: &Context<'_>,
+///         after: i32,
+///     ) -> Result<impl Stream<Item = Result<i32>> + use<>> {
+///         let numbers = stream::iter((after + 1..).map(Ok));
+///         Ok(redeliver_shared(ctx, numbers, &self.shared, &["after"], |number| *number, |number, _| {
+///             Error::new(format!("interrupted: resume after {}", number - 1))
+///         }))
+///     }
+/// }
+/// ```
+///
 /// # Cancel safety
-/// Dropping the stream drops `events`. An execution that others wait for is left to one of them.
+/// Dropping the stream drops `events`. If others wait for its execution of an event, one of them takes over.
 pub fn redeliver_shared<T, K, S, G, F>(
     ctx: &Context<'_>,
     events: S,

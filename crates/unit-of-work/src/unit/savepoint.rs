@@ -107,9 +107,9 @@ impl UnitOfWork {
     ///
     /// If `body` is undone, its effects ([`UnitOfWork::after_commit`], [`Savepoint::after_commit`]) are dropped.
     ///
-    /// **Inside `body`, the unit itself is refused** ([`UnitError::InsideSavepoint`]), and so are loaders, which read through it: use the savepoint. A task that the body spawns counts as a
-    /// sibling, and waits until the savepoint ends. A body that waits for such a task, or for a loader's batch that a sibling field has
-    /// started, waits until the operation's deadline.
+    /// **Inside `body`, the unit itself is refused** ([`UnitError::InsideSavepoint`]), and so are loaders, which read through it: use the
+    /// savepoint. A task that the body spawns counts as a sibling, and waits until the savepoint ends. A body that waits for such a task,
+    /// or for a loader's batch that a sibling field has started, waits until the operation's deadline.
     ///
     /// SAVEPOINT, RELEASE and ROLLBACK TO are not counted among the unit's statements.
     ///

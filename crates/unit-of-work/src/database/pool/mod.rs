@@ -110,7 +110,8 @@ impl<DB: Engine> Pool<DB> {
     /// `deadline`.
     ///
     /// # Errors
-    /// `PoolTimedOut` if others keep all connections, `PoolClosed`, and errors of connecting: the last one, for a database that could not be reached.
+    /// `PoolTimedOut` if others keep all connections, `PoolClosed`, and errors of connecting: the last one, for a database that could not
+    /// be reached.
     ///
     /// # Cancel safety
     /// Cancel safe: a connection that was being taken goes back, or is closed.

@@ -283,7 +283,8 @@ impl<'a> StatementReader<'a> {
         }
     }
 
-    /// `PRAGMA [schema.]name [= value | (value)]`. Without a value, it only answers. A few only answer even with one, or apply to the transaction or the file.
+    /// `PRAGMA [schema.]name [= value | (value)]`. Without a value, it only answers. A few only answer even with one, or apply to the
+    /// transaction or the file.
     fn is_changing_pragma(&self) -> bool {
         const ANSWERS: [&str; 16] = [
             "application_id",

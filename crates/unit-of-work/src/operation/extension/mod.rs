@@ -1,7 +1,7 @@
 //! The request-data hook and the response extension: one async-graphql [`Extension`] that acts in `execute`.
 //!
-//! `execute` is the only hook that runs after validation, once per query, mutation and subscription event on every transport, and that can both put data into
-//! the operation and replace its response. It does the following:
+//! `execute` is the only hook that runs after validation, once per query, mutation and subscription event on every transport, and that can
+//! both put data into the operation and replace its response. It does the following:
 //!
 //! 1. makes a unit, and lends it to the resolvers through the operation's data;
 //! 2. runs the resolvers and their loaders within the deadline, and catches panics;

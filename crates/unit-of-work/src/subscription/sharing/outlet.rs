@@ -60,7 +60,7 @@ impl fmt::Debug for Audience {
     }
 }
 
-/// A response of a subscription, as a transport gets it.
+/// A response of a subscription, as a transport gets it from [`Audience::stream`], which has an example.
 #[derive(Debug)]
 pub enum Streamed {
     /// The response to an event that was executed without an error, written by the audience's function. Others may get the same bytes.

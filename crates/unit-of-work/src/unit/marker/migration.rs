@@ -2,8 +2,22 @@
 
 use sea_orm_migration::prelude::*;
 
-/// Creates the table of the markers. Add it to your `Migrator`; where the migrations there are named after a
-/// pattern, call it from one of yours, and it has that one's name.
+/// Creates the table of markers. Add it to your `Migrator`. If the names of your migrations follow a pattern, call it from a migration of
+/// yours instead.
+///
+/// ```
+/// use sea_orm_migration::prelude::*;
+///
+/// struct Migrator;
+///
+/// #[async_trait::async_trait]
+/// impl MigratorTrait for Migrator {
+///     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+///         vec![Box::new(unit_of_work::marker::Migration)]
+///     }
+/// }
+/// # assert_eq!(Migrator::migrations().len(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Migration;
 

@@ -48,6 +48,13 @@ const SWEPT: Uuid = Uuid::nil();
 /// The statement that creates the table. Times are milliseconds since 1970, by the application's clock.
 ///
 /// The statement never changes, since migrations that have run must not change.
+///
+/// ```
+/// use sea_orm::DbBackend;
+///
+/// let sql = unit_of_work::marker::create_table(DbBackend::Postgres);
+/// assert!(sql.starts_with("CREATE TABLE unit_of_work_marker"));
+/// ```
 #[must_use]
 pub fn create_table(engine: DbBackend) -> String {
     let Words {
@@ -67,6 +74,11 @@ pub fn create_table(engine: DbBackend) -> String {
 }
 
 /// The statement that drops the table.
+///
+/// ```
+/// let sql = unit_of_work::marker::drop_table();
+/// assert_eq!(sql, "DROP TABLE unit_of_work_marker;");
+/// ```
 #[must_use]
 pub fn drop_table() -> &'static str {
     "DROP TABLE unit_of_work_marker;"

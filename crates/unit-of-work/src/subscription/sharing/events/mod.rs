@@ -34,8 +34,8 @@ const OVERHEAD: usize = 512;
 
 /// Responses to a subscription's events, each executed once for all subscribers with the same operation.
 ///
-/// `K` identifies an event. Anything else that makes a difference to the response, such as a value of the event that depends on the subscriber, belongs to the
-/// key.
+/// `K` identifies an event. Anything else that makes a difference to the response, such as a value of the event that depends on the
+/// subscriber, belongs to the key.
 ///
 /// Pass it to [`redeliver_shared`](crate::redeliver_shared). Keep one for each source of events. Clones share the responses.
 ///
