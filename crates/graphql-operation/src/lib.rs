@@ -1,11 +1,8 @@
-//! Prepared GraphQL operations, for any async-graphql schema: a document does what the specification says.
-//!
-//! A request's document is parsed, validated by every rule, measured against limits, and normalised. Its variables are coerced to their
-//! types. The results are cached by the document's text, so a known document costs one look-up.
+#![doc = include_str!("../README.md")]
 //!
 //! # Layout
 //!
-//! Read [`prepare`](Preparer) first: it calls the other modules in order.
+//! For those who change the crate: read `prepare` first, which calls the other modules in order.
 //!
 //! | step | module |
 //! |---|---|
@@ -18,10 +15,6 @@
 //! | its variables are coerced to their types | `coerce`, `built_in` |
 //! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `json_size` |
 //! | lists that are longer than usual are counted too | `answer_count` |
-//!
-//! # Why a parser and validation rules of our own
-//!
-//! `README.md` says which libraries were tried, and why none of them is used.
 
 mod answer_count;
 mod answering;

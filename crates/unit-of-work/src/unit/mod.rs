@@ -11,8 +11,8 @@
 //!   cannot be interrupted.
 //! - *Doomed* is a fact about the unit, and not a state. It is set once, by a statement that failed, or that was dropped in a unit that may
 //!   write. A doomed unit refuses
-//! further statements and cannot be committed, on every engine: PostgreSQL answers COMMIT with success on an aborted transaction, so the
-//! unit itself must remember. Inside a savepoint, such a statement fails the savepoint instead (see `savepoint`).
+//!   further statements and cannot be committed, on every engine: PostgreSQL answers COMMIT with success on an aborted transaction, so the
+//!   unit itself must remember. Inside a savepoint, such a statement fails the savepoint instead (see `savepoint`).
 //! - [`fate`] decides how a unit will end, and which fact takes precedence; [`ending`] carries it out.
 
 pub(crate) mod detached_on_drop;
