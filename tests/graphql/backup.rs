@@ -1,4 +1,4 @@
-//! Backups as `docs/operating.md` says to take and to restore them, and the one that is none.
+//! Backups, taken and restored as `docs/operating.md` says, and a copy that is not a backup.
 
 use std::{
     path::{Path, PathBuf},
@@ -34,12 +34,12 @@ on_every_engine! {
         let restored = TestDatabase::create(ledger.test.engine()).await;
         back_up(&ledger.test, &restored).await;
         let after = *acknowledged.borrow();
-        // Nobody stopped writing for it.
+        // Nobody stopped writing meanwhile.
         acknowledged.wait_for(|count| *count > after).await.unwrap();
         writers.shutdown().await;
 
         let entries = restored.observer().await.i64("SELECT COUNT(*) FROM entry").await;
-        // What was committed may not be acknowledged yet: one entry of each writer.
+        // One entry of each writer may be committed and not acknowledged yet.
         assert!((before..=after + WRITERS).contains(&entries), "{before} <= {entries} <= {after}");
         let verified = verify(restored.url());
         assert_eq!(verified.status.code(), Some(0), "{verified:?}");
@@ -60,7 +60,7 @@ on_every_engine! {
     }
 }
 
-/// What was acknowledged is in the log beside the file, until SQLite moves it into the file.
+/// Acknowledged entries are in the write-ahead log until SQLite moves them into the file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_the_file_without_its_log_is_no_backup() {
     let ledger = Ledger::with_accounts(TestDatabase::create(Engine::Sqlite).await).await;

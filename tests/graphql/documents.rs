@@ -9,13 +9,13 @@ use super::server::Ledger;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
     Post,
-    /// Alone in a batch.
+    /// As a batch of one.
     Batch,
     /// In a batch that is all or nothing.
     Together,
     Events,
     Socket,
-    /// Queries alone.
+    /// Queries only.
     Get,
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn send(
             let mut responses: Value = request.send().await.unwrap().json().await.unwrap();
             match responses.get_mut(0) {
                 Some(response) => response.take(),
-                // A batch that is refused as a whole.
+                // The batch is refused as a whole.
                 None => responses,
             }
         }
@@ -114,7 +114,7 @@ on_every_engine! {
         assert_eq!(ledger.count("entry").await, posted / 100);
     }
 
-    /// What is not valid is refused, by its code, and nothing of it happens.
+    /// An invalid document is refused with a code, and nothing of it happens.
     async fn what_is_wrong_does_not_happen(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         let (one, many) = (input("\"1\""), input("\"5000\""));
@@ -152,7 +152,7 @@ on_every_engine! {
         assert_eq!(status["account"]["status"], "OPEN");
     }
 
-    /// The error of a value names the way to it.
+    /// The error of a value names its path.
     async fn a_value_that_cannot_be_read_is_named(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         let path = json!(["input", "lines", 0, "amount"]);
@@ -278,7 +278,7 @@ on_every_engine! {
                 assert_eq!(extensions["limit"], limit, "{by:?}: {response}");
             }
         }
-        // What people ask for is not.
+        // Ordinary documents are not refused.
         let entries = "{ entries(first: 100) { edges { cursor node { id kind lines { id amount { amount decimal currency } debit { code } credit { code } } } } } }";
         ledger.data(entries, json!({})).await;
     }
@@ -359,7 +359,7 @@ on_every_engine! {
         ];
         let mut serial = 0;
         for (document, good, others) in cases {
-            // The first makes the document known; the others are answered by what is known of it.
+            // The first puts the document into the cache; the others use the cache.
             for _ in 0..3 {
                 ledger.data(document, good.clone()).await;
             }

@@ -15,7 +15,7 @@ macro_rules! example {
     };
 }
 
-/// Runs one operation of an example, with its variables and what is put in their place; it must succeed.
+/// Runs one operation of an example, with its variables and those that replace them. It must succeed.
 async fn operation(ledger: &Ledger, example: [&str; 2], name: &str, replace: Value) -> Value {
     let mut variables: Value = serde_json::from_str(example[1]).unwrap();
     for (name, value) in replace.as_object().unwrap() {

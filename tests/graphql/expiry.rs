@@ -80,7 +80,7 @@ on_every_engine! {
     }
 }
 
-/// A hold whose account is locked by somebody for long.
+/// A hold whose account is locked for long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_that_waits_for_a_lock_stops_no_other() {
     let test = TestDatabase::create(Engine::Postgres).await;

@@ -1,4 +1,4 @@
-//! `entryPosted`: an event is executed once for all subscribers who asked for the same.
+//! `entryPosted`: an event is executed once for all subscribers with the same operation.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Subscribers {
         Self(events, sockets)
     }
 
-    /// What each of them hears next: the same, and this entry.
+    /// The next event of each of them: it must be the same, with this entry.
     async fn hear(&mut self, entry: &Value) {
         let events = join_all(self.0.iter_mut().map(Events::event)).await;
         let sockets = join_all(self.1.iter_mut().map(Subscription::event)).await;
@@ -153,7 +153,7 @@ fn reads_an_entry(sql: &str) -> bool {
     sql.contains("FROM \"entry\" WHERE")
 }
 
-/// What is sent to PostgreSQL.
+/// The messages to PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_is_read_once() {
     let test = TestDatabase::create(Engine::Postgres).await;

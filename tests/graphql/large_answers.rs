@@ -1,4 +1,4 @@
-//! Answers that turn out larger than anybody could say before.
+//! Answers that turn out larger than could be known before.
 
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::{
 };
 
 on_every_engine! {
-    /// An entry can have a thousand lines, which nobody knows before it is read. They count when it is.
+    /// An entry can have a thousand lines, which is known only when it is read. They are counted then.
     async fn an_answer_that_turns_out_too_large_is_refused(test: TestDatabase) {
         let ledger = Ledger::with_complexity(test, 1_000).await;
         let line = json!({ "debit": { "code": "cash" }, "credit": { "code": "alice" }, "amount": 1, "currency": "EUR" });
@@ -46,7 +46,7 @@ on_every_engine! {
             assert_eq!(extensions["code"], "GRAPHQL_VALIDATION_FAILED", "{by:?}: {extensions}");
             assert_eq!(extensions["limit"], "complexity", "{by:?}: {extensions}");
         }
-        // Those of a reversal are not: it is undone.
+        // Those of a reversal are not: it is rolled back.
         let reversal = format!("mutation {{ reverseEntry(input: {{ entry: {id} }}) {{ entry {{ {many} }} }} }} {fragment}");
         let response = send(&ledger, Transport::Post, &reversal, &json!({})).await;
         assert_eq!(response["errors"][0]["extensions"]["code"], "ANSWER_TOO_LARGE", "{response}");

@@ -1,4 +1,4 @@
-//! Operations whose fields lock accounts in opposite orders: PostgreSQL's, for SQLite locks no rows.
+//! Operations whose fields lock accounts in opposite orders. Only on PostgreSQL, since SQLite locks no rows.
 
 use std::sync::Arc;
 

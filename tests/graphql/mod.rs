@@ -1,4 +1,4 @@
-//! The ledger as clients meet it: GraphQL over HTTP in, database state out, read over a separate connection.
+//! Tests of the ledger as clients see it: GraphQL over HTTP in, and the state of the database out, read over a separate connection.
 
 mod answers;
 mod backup;

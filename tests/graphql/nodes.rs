@@ -6,7 +6,7 @@ use serde_json::json;
 use super::server::Ledger;
 
 on_every_engine! {
-    /// Every id that the API shows finds its object again; what nobody has is null.
+    /// Every id in an answer finds its object again; an unknown id gives null.
     async fn every_id_finds_its_object(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         let posted = ledger.post("cash", "alice", 3).await;
@@ -47,7 +47,7 @@ on_every_engine! {
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
     }
 
-    /// Whatever is sent as an id is answered: no cut through the middle of a character, wherever a reader makes one.
+    /// Any text that is sent as an id is answered, wherever the reader splits it.
     async fn what_is_no_id_is_nobodys(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         for before in [0, 25, 62, 63, 64, 90, 4_000] {

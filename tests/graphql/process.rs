@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// A server that has said where it listens; killed when dropped.
+/// A server that has announced its address. It is killed when it is dropped.
 pub(super) struct Process {
     child: Child,
     /// Host and port.
@@ -44,7 +44,7 @@ impl Process {
         Self { child, address }
     }
 
-    /// Ends it at once, in the middle of whatever it does.
+    /// Kills it at once, whatever it is doing.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

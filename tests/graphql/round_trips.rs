@@ -9,15 +9,15 @@ use unit_of_work::DatabaseOptions;
 
 use super::server::{Ledger, line};
 
-/// What one kind of operation may send.
+/// The statements that one kind of operation may send.
 struct Budget {
     what: &'static str,
     query: &'static str,
     variables: Value,
     with_a_key: bool,
-    /// What the response waits for.
+    /// Those that the response waits for.
     waits_for: &'static [&'static str],
-    /// What is sent once the response is on its way.
+    /// Those that are sent after the response.
     after: &'static [&'static str],
 }
 

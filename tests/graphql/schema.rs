@@ -1,4 +1,4 @@
-//! The schema's face: `schema.graphql` is what the code makes, and everything in it is described.
+//! `schema.graphql` is what the code makes, and everything in it is described.
 
 use daybook::{graphql, ledger::Clock};
 use serde_json::Value;

@@ -51,7 +51,7 @@ impl Ledger {
         Self::serve_with(test, url, options, |_| {}).await
     }
 
-    /// No answer of the server has more bytes than this.
+    /// Serves a database with this limit for the bytes of an answer.
     pub(super) async fn serve_bounded(
         test: TestDatabase,
         url: &str,

@@ -1,4 +1,4 @@
-//! What a newcomer does in the first ten minutes.
+//! The first ten minutes of a newcomer.
 
 use daybook_migration::{Migrator, MigratorTrait};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -65,7 +65,7 @@ on_every_engine! {
         assert_eq!((ledger.balance("alice").await, ledger.balance("bob").await), (6, 7));
     }
 
-    /// What verification is for: damage done behind the server's back is found.
+    /// Verification finds damage that was done without the server.
     async fn verification_finds_damage(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         ledger.post("cash", "alice", 10).await;

@@ -1,4 +1,4 @@
-//! The ledger's operations as units of work: what they say of themselves, and what reaches the server.
+//! The ledger's operations as units of work: their reports, and the statements that they send.
 
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `daybook verify`: what a person or a cron job runs.
+//! The command `daybook verify`.
 
 use std::process::{Command, Output};
 
@@ -36,7 +36,7 @@ on_every_engine! {
         assert_eq!(said, "daybook: the ledger is not sound; what differs is listed above (1)\n");
     }
 
-    /// Two fields of one query run at once: the second finds the first at it.
+    /// Two fields of one query run at once: the second is refused while the first verifies.
     async fn a_second_verification_is_refused_while_one_is_under_way(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         let both = "{ a: verifyLedger { ok } b: verifyLedger { ok } }";
@@ -46,7 +46,7 @@ on_every_engine! {
         assert_eq!(extensions["code"], "OVERLOADED", "{answer}");
         assert_eq!(extensions["limit"], "verifications");
         assert_eq!(extensions["retryable"], true);
-        // The right to verify is given back, also by the one that was cut off.
+        // The slot is free again, even though the first one was cut off.
         let answer = ledger.data("{ verifyLedger { ok } }", json!({})).await;
         assert_eq!(answer["verifyLedger"]["ok"], true);
     }

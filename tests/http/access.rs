@@ -1,4 +1,4 @@
-//! Who may do what over HTTP: tokens and scopes.
+//! Authentication and authorisation over HTTP: tokens and scopes.
 
 use daybook::http::{Access, Keys, READ, Tokens, WRITE};
 use ring::hmac;
@@ -60,7 +60,7 @@ async fn without_a_token_nothing_is_answered() {
         .await
         .assert_refused(401, "UNAUTHENTICATED");
     assert_eq!(server.toy.sum(), 0);
-    // Who starts and routes to servers has no token.
+    // Load balancers and service managers have no token.
     assert_eq!(server.get("/readyz").await.status, 200);
 }
 
@@ -115,7 +115,7 @@ async fn a_token_that_is_not_to_be_believed_is_refused() {
     );
 }
 
-/// What decides something is understood wholly, or the token is refused.
+/// A claim that decides something must be fully understood, or the token is refused.
 #[tokio::test]
 async fn a_token_that_is_not_understood_is_refused() {
     let server = guarded().await;
@@ -248,7 +248,7 @@ async fn scopes_are_read_wherever_issuers_write_them() {
     assert_eq!(server.toy.sum(), 4);
 }
 
-/// A key that is for something else verifies nothing, and one that nobody knows does not spoil the set.
+/// A key for another use verifies nothing, and an unknown kind of key does not make the set unusable.
 #[tokio::test]
 async fn only_keys_for_signatures_verify() {
     let key = Signer::generate();
@@ -353,7 +353,7 @@ async fn public_keys_verify_the_algorithm_they_are_for() {
             .await
             .assert_refused(401, "UNAUTHENTICATED");
     }
-    // What everyone can read is no secret to sign with.
+    // A public key must not be used as a secret.
     let public = set["keys"][1]["n"].as_str().unwrap();
     let token = Signer::secret(public.as_bytes()).sign(None, &claims(READ));
     ask(&server, &token, "{ sum }")

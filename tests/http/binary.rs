@@ -32,7 +32,7 @@ pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A server that has said where it listens.
+/// A server that has announced its address.
 pub(super) struct Running {
     pub(super) child: Child,
     stdout: BufReader<std::process::ChildStdout>,
@@ -94,7 +94,7 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
-    /// Comes back when the log has a line with this in it.
+    /// Waits until the log has a line that contains this.
     pub(super) async fn logged(&mut self, text: &str) {
         let line = async {
             while let Some(line) = self.log.recv().await {

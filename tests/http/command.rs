@@ -1,4 +1,4 @@
-//! The `daybook` command: what it says, exit codes, signals.
+//! The `daybook` command: output, exit codes, signals.
 
 use super::binary::{Running, run, stderr};
 

@@ -1,4 +1,4 @@
-//! The database's file: whose it is, what is found when it is damaged, and a database of a newer version.
+//! The database's file: its permissions, damage in it, and a database of a newer version.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 

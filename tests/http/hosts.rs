@@ -1,4 +1,4 @@
-//! Names of this server: a page whose name was made to resolve to this machine ("DNS rebinding") is not answered.
+//! The names of the server: a page whose name was made to resolve to this machine ("DNS rebinding") gets no answer.
 
 use daybook::http::Hosts;
 use serde_json::json;

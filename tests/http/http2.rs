@@ -1,4 +1,4 @@
-//! HTTP/2 clients that mean no good, or have gone.
+//! Hostile or absent HTTP/2 clients.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn end(stream: &mut TcpStream) -> Option<u32> {
     error
 }
 
-/// Only pings can end a connection here.
+/// Here, only missing pings can end a connection.
 async fn pinging() -> Server {
     let configure = |options: &mut Options| {
         options.connections.ping_interval = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! An identity provider that tests can change, stop and count.
+//! An identity provider that tests can change and stop, and whose requests they count.
 
 use std::{
     net::SocketAddr,
@@ -27,7 +27,7 @@ pub(super) struct Issuer {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
     answer: Arc<Mutex<(StatusCode, String)>>,
-    /// How many questions may be answered.
+    /// How many requests may be answered.
     pub(super) answers: Arc<Semaphore>,
 }
 

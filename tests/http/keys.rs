@@ -59,9 +59,9 @@ async fn a_new_key_is_taken_as_soon_as_a_token_names_it() {
     issuer.publish(&[("new", &new)]);
     assert_eq!(ask(&server, &by(&new, "new")).await, 200);
     assert_eq!(issuer.asked(), 2);
-    // What was withdrawn is gone.
+    // A withdrawn key is gone.
     assert_eq!(ask(&server, &by(&old, "old")).await, 401);
-    // A known name does not make a key good, and is not looked for.
+    // A wrong key with a known name is refused, and not looked for again.
     assert_eq!(ask(&server, &by(&old, "new")).await, 401);
     assert_eq!(issuer.asked(), 2);
 }

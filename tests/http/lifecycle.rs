@@ -16,7 +16,7 @@ impl Server {
             .unwrap()
     }
 
-    /// Starts a request that is held, and comes back when it is.
+    /// Starts a request that is held, and waits until it is.
     pub(super) async fn held(&self, query: &str) -> tokio::task::JoinHandle<Answer> {
         let request = self.post(JSON, &json!({ "query": query }));
         let answer = tokio::spawn(Answer::of(request));
@@ -24,7 +24,7 @@ impl Server {
         answer
     }
 
-    /// Comes back when the server does not accept any more.
+    /// Waits until the server accepts no more connections.
     async fn closed(&self) {
         let started = Instant::now();
         while TcpStream::connect(self.address).await.is_ok() {

@@ -1,4 +1,4 @@
-//! What one request may ask for: each limit is met, exceeded by one, and named in the refusal.
+//! The limits of requests: each is reached, exceeded by one, and named in the refusal.
 
 use daybook::http::Limits;
 use serde_json::{Value as Json, json};
@@ -97,7 +97,7 @@ async fn complexity() {
     assert_limit(&server, "{ a: sum b: sum c: sum }", exceeds, details).await;
 }
 
-/// What was parsed before is looked at again, with the variables that come with it this time.
+/// A known document is checked again with the variables of the new request.
 #[tokio::test]
 async fn variables_count_in_a_document_that_was_sent_before() {
     let server = Server::start().await;
@@ -232,7 +232,7 @@ async fn more_operations_at_once_than_the_limit_are_refused_at_once() {
     }
 }
 
-/// Who asks for as much as it can leaves something for others.
+/// A greedy client leaves slots for others.
 #[tokio::test]
 async fn one_client_does_not_take_every_slot() {
     let server = limited(|limits| limits.operations = 64).await;
@@ -262,7 +262,7 @@ async fn one_client_does_not_take_every_slot() {
     assert_eq!(server.query(JSON, "{ sum }").await.status, 200);
 }
 
-/// The same of subscriptions, over all transports.
+/// The same for subscriptions, over all transports.
 #[tokio::test]
 async fn one_client_does_not_take_every_subscription() {
     let server = limited(|limits| limits.subscriptions_of_client = 2).await;

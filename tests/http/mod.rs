@@ -1,4 +1,4 @@
-//! What clients meet, over real sockets, against a toy schema that says when it is called.
+//! Tests of the HTTP interface over real sockets, with a toy schema that reports its calls.
 
 use std::net::SocketAddr;
 
@@ -48,7 +48,7 @@ mod unavailable;
 const JSON: &str = "application/json";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json";
 
-/// Longer than anything here takes; where a test waits for it, it has failed.
+/// Longer than anything here takes. A test that waits this long has failed.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A server on a port of its own. Dropping it stops it.

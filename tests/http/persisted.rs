@@ -1,4 +1,4 @@
-//! Documents that are named: by their hash once it is known, or by a manifest.
+//! Persisted documents: named by their hash once that is known, or by a manifest.
 
 use daybook::http::TrustedDocuments;
 use serde_json::{Value as Json, json};

@@ -1,4 +1,4 @@
-//! What a request may be: methods, content types, media types, members, sizes.
+//! Valid requests: methods, content types, media types, members, sizes.
 
 use reqwest::{Method, header};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a response says: status, `data`, codes, headers, batches, panics.
+//! Responses: status, `data`, codes, headers, batches, panics.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What the real binary does while it serves: it keeps to its limits, counts, sweeps, and loses nothing when it is stopped.
+//! The real binary while it serves: it keeps its limits, counts, sweeps, and loses nothing when it is stopped.
 
 use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use serde_json::{Value as Json, json};

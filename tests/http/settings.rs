@@ -1,4 +1,4 @@
-//! Settings: what is wrong with them is said before anything starts.
+//! Settings: all errors are reported before anything starts.
 
 use super::binary::{Running, run, stderr};
 

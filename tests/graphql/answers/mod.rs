@@ -1,4 +1,4 @@
-//! What every answer keeps to, on every transport: where errors end, how many bytes it has, and that others have their turn while
+//! The rules of every answer, on every transport: what an error nulls, how many bytes the answer may have, and that others are served while
 //! it is made.
 
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ on_every_engine! {
         let item = json!({ "number": 1, "fails": null });
         assert_eq!(answer["data"], json!({ "item": { "items": [item, item] } }));
         assert_eq!(answer["errors"][1]["path"], json!(["item", "items", 1, "fails"]));
-        // One that cannot be null takes what is around it.
+        // An error in a field that cannot be null nulls the parent.
         let answer = toy.everywhere("{ item { items(count: 1) { failsWholly } number } }").await;
         assert_eq!(answer["data"], json!({ "item": { "items": [null], "number": 1 } }));
         assert_eq!(answer["errors"][0]["path"], json!(["item", "items", 0, "failsWholly"]));
@@ -55,7 +55,7 @@ on_every_engine! {
         }
     }
 
-    /// What the database says is masked there too.
+    /// Errors of the database are masked there too.
     async fn error_of_a_nullable_field_is_masked(test: TestDatabase) {
         let toy = Toy::serve(test).await;
         let answer = toy.run("{ item { number failsInTheDatabase } }").await;
@@ -79,7 +79,7 @@ on_every_engine! {
         assert_eq!(toy.notes().await, 0);
     }
 
-    /// An answer with errors is none that may be kept.
+    /// An answer with errors must not be stored.
     async fn error_of_a_nullable_field_is_not_kept_under_a_key(test: TestDatabase) {
         let toy = Toy::serve(test).await;
         let run = async |query: &str| {
@@ -105,7 +105,7 @@ on_every_engine! {
         toy.resolved();
         let query = "{ item { items(count: 2000) { text(bytes: 1000) number } } }";
         assert_too_large(&toy.run(query).await);
-        // No more of it was made than fits.
+        // Only as much was made as fits.
         let resolved = toy.resolved();
         assert!(resolved < 40, "{resolved}");
         for events in [
@@ -115,7 +115,7 @@ on_every_engine! {
             assert_eq!(events.len(), 2);
             events.iter().for_each(assert_too_large);
         }
-        // Each event has all of the room.
+        // Each event may have all of the bytes.
         let query = "subscription { items { text(bytes: 15000) } }";
         assert!(toy.streamed(query).await.iter().all(|event| event.get("errors").is_none()));
     }
@@ -151,7 +151,7 @@ on_every_engine! {
         assert_eq!(toy.notes().await, 3);
     }
 
-    /// The deadline is heard while fields that wait for nothing are resolved.
+    /// The deadline holds even if no field waits for anything.
     async fn long_answer_hears_its_deadline(test: TestDatabase) {
         let toy = Toy::serve(test).await;
         // Ten seconds of work.
@@ -196,7 +196,7 @@ on_every_engine! {
         assert_eq!(error["extensions"]["code"], "ANSWER_TOO_LARGE");
         let lines = vec![line("cash", "alice", 1, "EUR"); 50];
         let input = json!({ "input": { "lines": lines } });
-        // Posted, but for the answer.
+        // It is posted; only the answer is too large.
         let error = ledger.error(POST, input.clone()).await;
         assert_eq!(error["extensions"]["code"], "ANSWER_TOO_LARGE");
         assert_eq!((ledger.count("entry").await, ledger.balance("alice").await), (0, 0));
@@ -204,7 +204,7 @@ on_every_engine! {
         let mut feed = ledger.subscribe(feed, json!({})).await;
         feed.settled().await;
         ledger.data("mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id } } }", input).await;
-        // An event that cannot be shown is not passed over.
+        // An event that cannot be shown is not skipped.
         let event = feed.event().await;
         assert_eq!(code(&event), "FEED_INTERRUPTED", "{event}");
         assert!(event["data"].is_null(), "{event}");

@@ -176,7 +176,7 @@ impl Toy {
         request.send().await.unwrap().json().await.unwrap()
     }
 
-    /// The answers to an operation over server-sent events.
+    /// The responses to an operation over server-sent events.
     pub(super) async fn streamed(&self, query: &str) -> Vec<Value> {
         let request = self.request(&json!({ "query": query }));
         let request = request.header("accept", "text/event-stream");

@@ -1,4 +1,4 @@
-//! Events that cannot be read: they are read again, or the stream ends and says where to resume.
+//! Events whose read fails: they are read again, or the stream ends and says where to resume.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn reads_an_entry(sql: &str) -> bool {
     sql.contains("FROM \"entry\" WHERE")
 }
 
-/// The read of an event meets a connection that is lost: the client sees nothing of that.
+/// The read of an event loses its connection: the client does not notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_whose_read_is_lost_is_read_again() {
     let test = TestDatabase::create(Engine::Postgres).await;

@@ -1,4 +1,4 @@
-//! The order of events, however the commits of others lie.
+//! The order of events, in whatever order transactions commit.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ async fn lock(observer: &Observer, code: &str) {
     observer.execute(&sql).await;
 }
 
-/// Waits until so many transactions wait for a lock.
+/// Waits until this many transactions wait for a lock.
 async fn waiting(observer: &Observer, count: i64) {
     let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     eventually("they wait for a lock", async || {
@@ -27,7 +27,7 @@ async fn waiting(observer: &Observer, count: i64) {
     .await;
 }
 
-/// The next number of the outbox that nobody has drawn.
+/// The next number of the outbox.
 const NEXT: &str = "SELECT CAST(CASE WHEN is_called THEN last_value + 1 ELSE last_value END AS bigint) FROM outbox_seq_seq";
 
 /// A begins, and waits for a lock. B begins, draws number k, and waits for another lock. A draws k + 1 and commits. So the largest

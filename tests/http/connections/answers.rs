@@ -1,4 +1,4 @@
-//! Answers that are not read, those that are, and how long they can be made.
+//! Answers that clients do not read, and how long they can be made.
 
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -32,7 +32,7 @@ async fn answers_that_are_not_read_end_the_connection() {
             break;
         };
         statuses.push(response.status().as_u16());
-        // Unread, and not given up.
+        // It is not read, and the client keeps the connection.
         std::mem::forget(response.into_body());
     }
     assert_eq!(statuses[..2], [200, 200], "{statuses:?}");

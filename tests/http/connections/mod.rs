@@ -1,4 +1,4 @@
-//! Clients that mean no good, or have gone: each has its time and its share of memory, and the others are served.
+//! Hostile or absent clients: each has limited time and memory, and the others are served.
 
 mod answers;
 mod origin;
@@ -33,10 +33,10 @@ async fn connect(server: &Server, bytes: &[u8]) -> TcpStream {
     connection
 }
 
-/// What the server says until it closes the connection.
+/// Everything that the server sends until it closes the connection.
 async fn closed(connection: &mut TcpStream) -> String {
     let mut said = Vec::new();
-    // Where something of ours was unread, it is a reset.
+    // If the server has not read everything that was sent, it is a reset.
     let _ = timeout(PATIENCE, connection.read_to_end(&mut said))
         .await
         .expect("it stays open");
@@ -71,7 +71,7 @@ async fn who_is_idle_makes_room_for_who_comes() {
     closed(&mut first).await;
     second.write_all(READY).await.unwrap();
     assert!(answered(&mut second).await.starts_with("HTTP/1.1 200"));
-    // Eighty that say nothing lock nobody out.
+    // Eighty silent connections lock nobody out.
     let mut silent = Vec::new();
     for _ in 0..80 {
         silent.push(connect(&server, b"").await);

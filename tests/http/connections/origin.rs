@@ -1,4 +1,4 @@
-//! Who may ask: pages of other sites, and readers of metrics.
+//! Access by pages of other sites, and by readers of metrics.
 
 use daybook::http::Options;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! How long a connection waits for headers and bodies, and how old it gets.
+//! The time-outs of connections, and their age.
 
 use tokio::io::AsyncWriteExt;
 

@@ -1,4 +1,4 @@
-//! Why a socket is closed: the codes of the protocol.
+//! The close codes of sockets.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who may open a socket.
+//! Access to sockets.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite;

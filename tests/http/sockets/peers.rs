@@ -1,4 +1,4 @@
-//! Peers that ping, go, fall silent, or do not read.
+//! Peers that ping, leave, fall silent, or do not read.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
