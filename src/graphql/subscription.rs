@@ -23,7 +23,7 @@ const CHOOSING: [&str; 2] = ["accounts", "after"];
 /// The subscriptions.
 pub struct SubscriptionRoot;
 
-/// What clients are told of, as it happens.
+/// Subscriptions to what happens in the ledger.
 #[Subscription(name = "Subscription")]
 impl SubscriptionRoot {
     /// Committed entries, each once, whichever server posted them: in the order of their commits wherever they touch a common account.

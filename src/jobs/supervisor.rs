@@ -93,7 +93,7 @@ pub(crate) async fn supervise<J: Job>(mut job: J) {
             let is_due = match last {
                 Last::Succeeded => job.due().await,
                 Last::Failed => timeout(wait, job.due()).await.unwrap_or(true),
-                // `due` itself may have panicked, so that does not pause: wait here.
+                // `due` itself may have panicked, and might again at once: wait first.
                 Last::Panicked => {
                     sleep(wait).await;
                     true

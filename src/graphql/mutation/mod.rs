@@ -14,7 +14,7 @@ mod set_account_status;
 
 use async_graphql::MergedObject;
 
-/// What clients do. All fields of one operation happen together, or none does.
+/// Mutations. All fields of one operation happen together, or none does.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
 pub struct MutationRoot(

@@ -20,13 +20,13 @@ use crate::{
 pub struct OpenAccountInput {
     /// Its unique name: 1 to 64 characters.
     code: String,
-    /// What people read: 1 to 200 characters.
+    /// A name for people: 1 to 200 characters.
     name: String,
     /// The currency of every amount on it.
     currency: CurrencyCode,
     /// The side on which its balance counts as positive.
     normal_side: Side,
-    /// What it may not do.
+    /// The limit of its balance.
     #[graphql(default_with = "LimitPolicy::None")]
     limit_policy: LimitPolicy,
     /// A JSON object of your own: at most 16 KiB.

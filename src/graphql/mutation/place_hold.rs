@@ -25,7 +25,7 @@ pub struct PlaceHoldInput {
     expires_at: Option<DateTime>,
     /// When it counts from; now by default.
     effective_at: Option<DateTime>,
-    /// What people read: at most 1000 characters.
+    /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
     metadata: Option<Json>,

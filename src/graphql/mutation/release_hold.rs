@@ -23,7 +23,7 @@ pub struct ReleaseHoldInput {
     hold: ID,
     /// When the release counts from; now by default, and not before the hold.
     effective_at: Option<DateTime>,
-    /// What people read: at most 1000 characters.
+    /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
     metadata: Option<Json>,

@@ -30,7 +30,7 @@ pub enum Side {
     Credit,
 }
 
-/// What an account may not do. Pending amounts count as spent.
+/// The limit of an account's balance. Pending amounts count as spent.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "daybook_entity::LimitPolicy")]
 pub enum LimitPolicy {
@@ -54,10 +54,10 @@ pub enum AccountStatus {
     Closed,
 }
 
-/// Where money is.
+/// An account of the ledger.
 pub struct Account(pub(in crate::graphql) account::Model);
 
-/// Where money is.
+/// An account of the ledger.
 #[Object]
 impl Account {
     /// `acct_…`
@@ -70,7 +70,7 @@ impl Account {
         &self.0.code
     }
 
-    /// What people read.
+    /// A text for people.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -85,7 +85,7 @@ impl Account {
         self.0.normal_side.into()
     }
 
-    /// What it may not do.
+    /// The limit of its balance.
     async fn limit_policy(&self) -> LimitPolicy {
         self.0.limit_policy.into()
     }
@@ -105,7 +105,7 @@ impl Account {
         DateTime(self.0.created_at)
     }
 
-    /// What is on it, or was at some point.
+    /// Its balances, now or at an earlier point.
     async fn balances(
         &self,
         ctx: &Context<'_>,

@@ -5,10 +5,10 @@ use daybook_entity::currency;
 
 use crate::graphql::scalars::CurrencyCode;
 
-/// What amounts are counted in.
+/// The currency of an account or an amount.
 pub struct Currency(pub(in crate::graphql) currency::Model);
 
-/// What amounts are counted in.
+/// The currency of an account or an amount.
 #[Object]
 impl Currency {
     /// ISO 4217's code, or one of your own.

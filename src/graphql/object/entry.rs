@@ -31,16 +31,16 @@ pub enum EntryKind {
     Reversal,
 }
 
-/// What has become of a hold.
+/// The state of a hold.
 #[derive(SimpleObject)]
 pub struct HoldState {
-    /// Where it stands.
+    /// Its status.
     status: HoldStatus,
     /// From when on it can no longer be captured; null for never.
     expires_at: Option<DateTime>,
 }
 
-/// Where a hold stands.
+/// The status of a hold.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldStatus {
     /// It can be captured or released.
@@ -110,7 +110,7 @@ impl Entry {
         Ok(lines.into_iter().map(EntryLine).collect())
     }
 
-    /// What has become of the hold; null for an entry that is none.
+    /// The state of the hold; null for an entry that is not a hold.
     async fn hold(&self, ctx: &Context<'_>) -> Result<Option<HoldState>> {
         if self.row.kind != daybook_entity::EntryKind::Hold {
             return Ok(None);
@@ -160,7 +160,7 @@ impl Entry {
         DateTime(self.row.recorded_at)
     }
 
-    /// What people read.
+    /// A text for people.
     async fn description(&self) -> Option<&str> {
         self.row.description.as_deref()
     }

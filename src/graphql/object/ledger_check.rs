@@ -8,10 +8,10 @@ use crate::{
     ledger::{self, Difference, EntryProblem, Id},
 };
 
-/// What came of recomputing everything from the lines.
+/// The result of recomputing everything from the lines.
 #[derive(SimpleObject)]
 pub struct LedgerCheck {
-    /// Whether everything is as it must be.
+    /// Whether everything is right.
     ok: bool,
     /// How many accounts were checked.
     accounts: Int64,
@@ -19,16 +19,16 @@ pub struct LedgerCheck {
     entries: Int64,
     /// How many lines were checked.
     lines: Int64,
-    /// What is not as it must be; the first hundred.
+    /// What is wrong; the first hundred.
     differences: Vec<LedgerDifference>,
     /// Whether there are more differences than these.
     truncated: bool,
 }
 
-/// Something that is not as it must be.
+/// Something that is wrong with the ledger.
 #[derive(SimpleObject)]
 pub struct LedgerDifference {
-    /// What kind of thing.
+    /// The kind of difference.
     kind: LedgerDifferenceKind,
     /// What differs, for people.
     message: String,

@@ -21,7 +21,7 @@ pub type StatementLineConnection = ConnectionOf<
     StatementLineEdgeName,
 >;
 
-/// Which lines of a statement.
+/// Chooses lines of a statement.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct StatementFilter {
     /// That do one of these: `[POST, CAPTURE]` for what has moved money.

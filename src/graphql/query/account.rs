@@ -17,7 +17,7 @@ use crate::{
     ledger,
 };
 
-/// Which accounts.
+/// Chooses accounts.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct AccountFilter {
     /// Of this currency.
@@ -28,12 +28,12 @@ pub struct AccountFilter {
     pub code_prefix: Option<String>,
 }
 
-/// In which order.
+/// The order of a list.
 #[derive(InputObject, Clone, Debug)]
 pub struct AccountOrder {
     /// What to order by.
     pub field: AccountOrderField,
-    /// Up or down.
+    /// The direction.
     #[graphql(default)]
     pub direction: OrderDirection,
 }
@@ -80,7 +80,7 @@ impl AccountQuery {
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<AccountFilter>,
-        #[graphql(desc = "In which order; by code by default.")] order_by: Option<AccountOrder>,
+        #[graphql(desc = "The order; by code by default.")] order_by: Option<AccountOrder>,
     ) -> Result<AccountConnection> {
         let filter = filter.map(ledger::AccountFilter::from).unwrap_or_default();
         let order = order_by.map(ledger::AccountOrder::from).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
     ledger::{self, Id},
 };
 
-/// Which entries.
+/// Chooses entries.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct EntryFilter {
     /// Of this kind.
@@ -30,12 +30,12 @@ pub struct EntryFilter {
     pub effective_until: Option<DateTime>,
 }
 
-/// In which order.
+/// The order of a list.
 #[derive(InputObject, Clone, Debug)]
 pub struct EntryOrder {
     /// What to order by.
     pub field: EntryOrderField,
-    /// Up or down.
+    /// The direction.
     #[graphql(default)]
     pub direction: OrderDirection,
 }
@@ -85,7 +85,7 @@ impl EntryQuery {
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<EntryFilter>,
-        #[graphql(desc = "In which order; as recorded, oldest first, by default.")]
+        #[graphql(desc = "The order; as recorded, oldest first, by default.")]
         order_by: Option<EntryOrder>,
     ) -> Result<EntryConnection> {
         let filter = filter

@@ -27,7 +27,7 @@ impl LedgerQuery {
         Ok(currencies.into_iter().map(Currency).collect())
     }
 
-    /// Recomputes every balance from the lines, and says what is not as it must be.
+    /// Recomputes every balance from the lines, and lists what is wrong.
     async fn verify_ledger(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
         let _slot = verification::begin(ctx)?;
         Ok(ledger::verify(ctx.unit(), MOST_DIFFERENCES).await?.into())

@@ -10,7 +10,7 @@ use async_graphql::MergedObject;
 pub use account::AccountConnection;
 pub use entry::EntryConnection;
 
-/// What clients read. Every query reads one snapshot.
+/// Queries. Every query reads one snapshot.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub struct QueryRoot(
