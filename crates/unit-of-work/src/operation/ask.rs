@@ -37,9 +37,10 @@ pub struct OperationDeadline(pub Instant);
 /// A dry run: the mutation runs, its response shows what would happen, and it is rolled back. Deferred constraints are checked too. The
 /// response's extensions say `dryRun: true`.
 ///
-/// Clients ask for it with the member `dryRun: true` of the request's `extensions`. Any value other than `true` and `false`, and a misspelt
-/// name (`dry_run`), is refused with [`DRY_RUN_INVALID`](crate::codes::DRY_RUN_INVALID), so that a typing error does not run the operation
-/// for real. It has no effect on queries and subscriptions, which write nothing.
+/// Clients that cannot set a request's data ask for it with the member `dryRun: true` of the request's `extensions`. Any value
+/// but `true` and `false`, and a name that is this one with a slip or two (`dry_run`, `dryRunn`), is refused with
+/// [`DRY_RUN_INVALID`](crate::codes::DRY_RUN_INVALID): the operation must not run for real because of a slip.
+/// On a query or a subscription it changes nothing, because they write nothing.
 ///
 /// ```
 /// let request = async_graphql::Request::new("mutation { pay }").data(unit_of_work::DryRun);
@@ -66,16 +67,36 @@ pub(crate) fn is_dry_run(request: &Request) -> Result<bool, ServerError> {
     }
 }
 
-/// Refuses a name that differs from a switch's only in case, hyphens or underscores. Unknown members are ignored, so the protection that
-/// the client wanted would be ignored too.
+/// Refuses a name that differs from a switch's by case, separators, a leading `x-`, or one or two letters: unknown members are ignored, and
+/// the protection that the client asked for would be ignored with them.
 fn refuse_misspelt(name: &str, right: &str, code: &str) -> Result<(), ServerError> {
-    let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
-    let is_alike = letters
-        .map(|byte| byte.to_ascii_lowercase())
-        .eq(right.bytes().map(|byte| byte.to_ascii_lowercase()));
-    if is_alike && name != right {
-        let message = format!("`extensions.{name}` is not known: the member is written `{right}`.");
-        return Err(coded(&message, code, false));
+    /// So many letters may be too many, missing, wrong or in another place.
+    const SLIPS: usize = 2;
+    // Two slips change four letters of the set at the most: nearly every other name is passed over here.
+    let is_long = name.len() > 2 * right.len();
+    if name == right || is_long || (letter_set(name) ^ letter_set(right)).count_ones() > 4 {
+        return Ok(());
     }
-    Ok(())
+    let name_letters = letters(name.strip_prefix("x-").unwrap_or(name));
+    if strsim::generic_damerau_levenshtein(&name_letters, &letters(right)) > SLIPS {
+        return Ok(());
+    }
+    let message = format!("`extensions.{name}` is not known: the member is written `{right}`.");
+    Err(coded(&message, code, false))
+}
+
+/// In lower case, without separators.
+fn letters(name: &str) -> Vec<u8> {
+    let letters = name.bytes().filter(|byte| !is_separator(*byte));
+    letters.map(|byte| byte.to_ascii_lowercase()).collect()
+}
+
+/// A bit for each letter that is in a name, in whichever case.
+fn letter_set(name: &str) -> u32 {
+    let letters = name.bytes().filter(|byte| !is_separator(*byte));
+    letters.fold(0, |set, byte| set | 1 << (byte % 32))
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_' | b'.' | b' ')
 }

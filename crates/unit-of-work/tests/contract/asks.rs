@@ -54,6 +54,11 @@ on_every_engine! {
             serde_json::json!({ "dryrun": true }),
             serde_json::json!({ "dry_run": true }),
             serde_json::json!({ "DRY-RUN": true }),
+            serde_json::json!({ "dryRunn": true }),
+            serde_json::json!({ "dryRuns": true }),
+            serde_json::json!({ "dyrRun": true }),
+            serde_json::json!({ "drRn": true }),
+            serde_json::json!({ "x-dry-run": true }),
             serde_json::json!({ "dryRun": true, "Dryrun": true }),
         ];
         for extensions in unclear {
@@ -66,12 +71,12 @@ on_every_engine! {
             };
             assert_eq!(codes(&responses[1]), ["DRY_RUN_INVALID"], "{extensions}");
         }
-        for key in ["idempotencykey", "Idempotency-Key", "idempotency_key"] {
+        for key in ["idempotencykey", "Idempotency-Key", "idempotency_key", "idempotencyKeys", "idempotenceKey", "idempotentKey"] {
             let response = stage.schema.execute(ask(serde_json::json!({ key: "once" }))).await;
             assert_eq!(codes(&response), ["IDEMPOTENCY_KEY_INVALID"], "{key}");
         }
         assert_eq!(stage.marks().await, Vec::<String>::new());
-        let response = stage.schema.execute(ask(serde_json::json!({ "dryRun": false, "other": 1 }))).await;
+        let response = stage.schema.execute(ask(serde_json::json!({ "dryRun": false, "other": 1, "dry": 1, "persistedQueries": 1, "trial": 1 }))).await;
         assert!(response.is_ok(), "{response:?}");
         assert_eq!(stage.marks().await, ["a"]);
         stage.assert_whole().await;
