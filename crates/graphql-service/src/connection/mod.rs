@@ -22,7 +22,7 @@ pub(crate) use self::{
     peer::{Busy, Unread},
     request_body::BodyError,
     response_body::UncompressedBytes,
-    table::Table,
+    table::{Admission, Table},
 };
 
 mod descriptors;

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{options::ConnectionOptions, orders::Orders, table::Table};
@@ -40,6 +40,9 @@ impl Reason {
         }
     }
 }
+
+/// For how long a connection that has just come may take to send its first request, before it is closed for another one.
+pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
 /// One connection. From its counters follows whether it waits for its client, or the client for it.
 #[derive(Debug)]
@@ -220,6 +223,15 @@ impl Peer {
         }
     }
 
+    /// For how much longer it is too new to be closed for another one: its first request may be there, and was not read yet.
+    pub(crate) fn is_new_for(&self, now: Instant) -> Option<Duration> {
+        if self.has_asked.load(Relaxed) {
+            return None;
+        }
+        let left = GRACE.checked_sub(now.saturating_duration_since(self.began))?;
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Since when the connection is idle, in milliseconds since `began`; `None` while a request is running.
     pub(crate) fn idle_since(&self) -> Option<u64> {
         (self.requests.load(Relaxed) == 0).then(|| self.idle_since.load(Relaxed))
@@ -231,6 +243,14 @@ impl Peer {
         let requests = self.requests.load(Relaxed);
         let waits = requests == 0 || requests == self.arriving.load(Relaxed);
         waits.then(|| self.now().saturating_sub(self.idle_since.load(Relaxed)))
+    }
+
+    /// The bytes that it holds, for whatever reason.
+    pub(crate) fn holds(&self) -> usize {
+        [&self.head, &self.body, &self.unread]
+            .map(|bytes| bytes.load(Relaxed))
+            .iter()
+            .sum()
     }
 
     /// The bytes that it holds because of its client.
@@ -250,9 +270,8 @@ impl Peer {
     pub(crate) fn enforce_times(&self) {
         let options = self.options();
         let now = self.now();
-        let is_over = |since: u64, time: std::time::Duration| {
-            u128::from(now.saturating_sub(since)) > time.as_millis()
-        };
+        let is_over =
+            |since: u64, time: Duration| u128::from(now.saturating_sub(since)) > time.as_millis();
         if let Some(idle_since) = self.idle_since() {
             let has_asked = self.has_asked.load(Relaxed);
             let is_reading = self.head.load(Relaxed) > 0;

@@ -174,7 +174,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::*;
-    use crate::connection::{Table, options::ConnectionOptions};
+    use crate::connection::{Admission, Table, options::ConnectionOptions};
 
     /// A client that always has something more to say.
     struct Endless;
@@ -200,7 +200,9 @@ mod tests {
             }
         }
         let table = Arc::new(Table::new(ConnectionOptions::default()));
-        let peer = table.admit([127, 0, 0, 1].into()).unwrap();
+        let Admission::Admitted(peer) = table.admit([127, 0, 0, 1].into()) else {
+            panic!("there is room");
+        };
         let mut stream = Stream::new(Endless, peer);
         let woken = Arc::new(Count(0.into()));
         let waker = Arc::clone(&woken).into();

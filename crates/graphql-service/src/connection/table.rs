@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -78,52 +78,61 @@ impl Table {
     }
 
     /// Admits a connection. At a limit, it is admitted if another can be closed for it: the one that has waited for its client for
-    /// longest, where idle connections come before those in the middle of a request.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Arc<Peer>> {
+    /// longest, where idle connections come before those in the middle of a request, and those that have just come are left alone.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Admission {
+        self.admit_at(address, Instant::now())
+    }
+
+    fn admit_at(self: &Arc<Self>, address: IpAddr, now: Instant) -> Admission {
         let address = network(address);
-        let refuse = |limit: &'static str| {
-            metrics::counter!("http_connections_refused_total", "limit" => limit).increment(1);
-            None
-        };
         // Kept until the lock is released: dropping a peer locks the table.
         let mut leaving = Vec::new();
         let mut open = self.open();
         let of_address = open.addresses.get(&address).copied().unwrap_or(0);
-        if of_address >= self.options.per_address {
-            match longest_waiting(&open, &mut leaving, |peer| peer.address == address) {
-                Some(peer) => peer.close(Reason::Room),
-                None => {
-                    drop(open);
-                    return refuse("address");
-                }
-            }
+        let limit = if of_address >= self.options.per_address {
+            Some("address")
         } else if open.peers.len() >= self.options.connections {
-            match longest_waiting(&open, &mut leaving, |_| true) {
-                Some(peer) => peer.close(Reason::Room),
-                None => {
-                    drop(open);
-                    return refuse("connections");
-                }
+            Some("connections")
+        } else {
+            None
+        };
+        if let Some(limit) = limit {
+            let is_meant = |peer: &Peer| limit != "address" || peer.address == address;
+            let Some(peer) = longest_waiting(&open, &mut leaving, now, is_meant) else {
+                drop(open);
+                metrics::counter!("http_connections_refused_total", "limit" => limit).increment(1);
+                return Admission::Refused;
+            };
+            // Many connections of one address make room among themselves: others do not wait for them.
+            if limit == "connections"
+                && let Some(time) = peer.is_new_for(now)
+            {
+                return Admission::Later(time);
             }
+            peer.close(Reason::Room);
         }
         let id = self.serial.fetch_add(1, Relaxed);
         let peer = Arc::new(Peer::new(id, address, self.clone()));
         open.peers.insert(id, Arc::downgrade(&peer));
         *open.addresses.entry(address).or_default() += 1;
         drop(open);
-        Some(peer)
+        Admission::Admitted(peer)
     }
 
-    /// Closes the connection that has been idle for longest, if any is idle, to free its file descriptor.
-    pub(crate) fn close_idle(&self) {
+    /// Closes the connection that has been idle for longest, to free its file descriptor. Answers whether there is one that is idle and has
+    /// not just come.
+    pub(crate) fn close_idle(&self) -> bool {
         // Kept until the lock is released: dropping a peer locks the table.
         let mut leaving = Vec::new();
         let open = self.open();
-        let idle = longest_waiting(&open, &mut leaving, |peer| peer.idle_since().is_some());
+        let now = Instant::now();
+        let is_idle = |peer: &Peer| peer.idle_since().is_some() && peer.is_new_for(now).is_none();
+        let idle = longest_waiting(&open, &mut leaving, now, is_idle);
         drop(open);
-        if let Some(peer) = idle {
+        idle.is_some_and(|peer| {
             peer.close(Reason::Room);
-        }
+            true
+        })
     }
 
     pub(crate) fn remove(&self, id: u64, address: IpAddr) {
@@ -150,20 +159,28 @@ impl Table {
         self.held() <= self.options.held_bytes
     }
 
-    /// Closes the connection that holds the most because of its client. `false` where that is the one that asks, or there is none.
+    /// Makes room where all connections together hold too much: closes the one that holds the most because of its client. Answers
+    /// whether the connection that asks may go on.
+    ///
+    /// What is being closed gives its memory back when its task runs next, so that much counts as free. And a connection that holds less
+    /// than an equal share is not to blame, so the least that is asked of a server stays possible.
     pub(crate) fn make_room(&self, asking: u64) -> bool {
         let peers: Vec<_> = self.open().living().collect();
-        let is_open = |peer: &&Arc<Peer>| !peer.orders.is_closed();
-        let heaviest = peers
-            .iter()
-            .filter(is_open)
-            .max_by_key(|peer| peer.weight());
+        let (closing, peers): (Vec<_>, Vec<_>) =
+            peers.iter().partition(|peer| peer.orders.is_closed());
+        let freed: usize = closing.iter().map(|peer| peer.holds()).sum();
+        let limit = self.options.held_bytes;
+        if self.held().saturating_sub(freed) <= limit {
+            return true;
+        }
+        let share = limit / peers.len().max(1);
+        let heaviest = peers.iter().max_by_key(|peer| peer.weight());
         match heaviest {
-            Some(peer) if peer.weight() > 0 => {
+            Some(peer) if peer.weight() > share => {
                 peer.close(Reason::Memory);
                 peer.id != asking
             }
-            _ => false,
+            _ => true,
         }
     }
 
@@ -196,13 +213,24 @@ impl Table {
     }
 }
 
-/// Which connection to close first: idle or not, then the longest wait, then the oldest.
-type Rank = (bool, u64, Reverse<u64>);
+/// What becomes of a connection that has come.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Admitted(Arc<Peer>),
+    /// There are as many as there may be, and none can be closed for it.
+    Refused,
+    /// The others came only just before: one of them can be closed for it after this time, or ends until then.
+    Later(Duration),
+}
+
+/// Which connection to close first: one that has not just come, an idle one, then the longest wait, then the oldest.
+type Rank = (bool, bool, u64, Reverse<u64>);
 
 /// The connection that has waited for its client for longest, among those that are not being closed.
 fn longest_waiting(
     open: &Open,
     leaving: &mut Vec<Arc<Peer>>,
+    now: Instant,
     is_meant: impl Fn(&Peer) -> bool,
 ) -> Option<Arc<Peer>> {
     let mut found: Option<(Rank, Arc<Peer>)> = None;
@@ -211,7 +239,9 @@ fn longest_waiting(
             .waits_for()
             .filter(|_| is_meant(&peer) && !peer.orders.is_closed());
         if let Some(waits) = waits {
-            let rank = (peer.idle_since().is_some(), waits, Reverse(peer.id));
+            let is_idle = peer.idle_since().is_some();
+            let is_old = peer.is_new_for(now).is_none();
+            let rank = (is_old, is_idle, waits, Reverse(peer.id));
             match &found {
                 Some((best, _)) if *best >= rank => leaving.push(peer),
                 _ => leaving.extend(found.replace((rank, peer)).map(|(_, peer)| peer)),
@@ -249,7 +279,7 @@ pub fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::peer::GRACE, *};
 
     fn table(connections: usize, per_address: usize) -> Arc<Table> {
         Arc::new(Table::new(ConnectionOptions {
@@ -260,32 +290,67 @@ mod tests {
         }))
     }
 
+    /// Admits a connection once those that are there are no longer new.
+    fn admit(table: &Arc<Table>, address: IpAddr) -> Option<Arc<Peer>> {
+        match table.admit_at(address, Instant::now() + 2 * GRACE) {
+            Admission::Admitted(peer) => Some(peer),
+            Admission::Refused => None,
+            Admission::Later(time) => panic!("not for another {time:?}"),
+        }
+    }
+
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     #[test]
     fn idle_connections_make_room_and_busy_ones_do_not() {
         let table = table(2, 2);
-        let first = table.admit(A).unwrap();
-        let second = table.admit(A).unwrap();
+        let first = admit(&table, A).unwrap();
+        let second = admit(&table, A).unwrap();
         let busy = first.begin();
-        let third = table.admit(B).unwrap();
+        let third = admit(&table, B).unwrap();
         assert!(second.orders.is_closed() && !first.orders.is_closed());
         drop(second);
         let _third = third.begin();
-        assert!(table.admit(B).is_none());
+        assert!(admit(&table, B).is_none());
         assert_eq!(table.len(), 2);
         drop((busy, first));
-        assert!(table.admit(B).is_some());
+        assert!(admit(&table, B).is_some());
+    }
+
+    /// A request may be there already, and was not read yet.
+    #[test]
+    fn connections_that_have_just_come_do_not_make_room() {
+        let table = table(2, 2);
+        let served = admit(&table, A).unwrap();
+        drop(served.begin());
+        let new = admit(&table, A).unwrap();
+        // The one that was served has waited for no time at all.
+        let Admission::Admitted(other) = table.admit(B) else {
+            panic!("there is room");
+        };
+        assert!(served.orders.is_closed() && !new.orders.is_closed());
+        drop(served);
+        let came = Instant::now();
+        let Admission::Later(time) = table.admit_at(A, came) else {
+            panic!("both have just come");
+        };
+        assert!(time <= GRACE);
+        assert!(!new.orders.is_closed() && !other.orders.is_closed());
+        assert!(!table.close_idle());
+        assert!(!new.orders.is_closed() && !other.orders.is_closed());
+        // The older one goes first.
+        let third = admit(&table, A);
+        assert!(third.is_some() && new.orders.is_closed() && !other.orders.is_closed());
     }
 
     #[test]
     fn one_address_has_a_limit_of_its_own() {
         let table = table(10, 1);
-        let first = table.admit(A).unwrap();
+        let first = admit(&table, A).unwrap();
         let _busy = first.begin();
-        assert!(table.admit(A).is_none());
-        assert!(table.admit(B).is_some());
+        assert!(admit(&table, A).is_none());
+        assert!(admit(&table, B).is_some());
         let network = |text: &str| network(text.parse().unwrap());
         assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
@@ -296,9 +361,9 @@ mod tests {
     fn who_holds_most_and_is_waited_for_makes_room() {
         let table = table(10, 10);
         let (light, heavy, working) = (
-            table.admit(A).unwrap(),
-            table.admit(A).unwrap(),
-            table.admit(A).unwrap(),
+            admit(&table, A).unwrap(),
+            admit(&table, A).unwrap(),
+            admit(&table, A).unwrap(),
         );
         light.heard(400);
         heavy.heard(500);
@@ -313,10 +378,40 @@ mod tests {
         assert_eq!(table.held(), 1000);
         working.hand_over();
         assert!(light.hold_body(1));
+        // The light one holds more than its share, and the other one holds most.
         assert!(working.orders.is_closed() && !light.orders.is_closed());
         working.release_unread(600);
         light.release_body(1);
         drop((light, working));
         assert_eq!(table.held(), 0);
+    }
+
+    /// Neither while those who held too much are being closed, nor where it is not their clients' doing.
+    #[test]
+    fn who_holds_little_is_not_closed_for_others() {
+        let table = table(10, 10);
+        let (light, heavy, working) = (
+            admit(&table, A).unwrap(),
+            admit(&table, B).unwrap(),
+            admit(&table, B).unwrap(),
+        );
+        let _asked = light.begin();
+        heavy.heard(900);
+        light.begin_arriving();
+        assert!(light.hold_body(200));
+        assert!(heavy.orders.is_closed());
+        assert!(light.hold_body(50));
+        assert!(!light.orders.is_closed());
+        drop(heavy);
+        let _working = working.begin();
+        working.hold_unread(2000);
+        assert!(light.hold_body(50));
+        assert!(!light.orders.is_closed() && !working.orders.is_closed());
+        // What is more than a share is too much.
+        assert!(!light.hold_body(500));
+        assert!(light.orders.is_closed());
+        light.release_body(800);
+        working.release_unread(2000);
+        light.end_arriving();
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{
     future::{Future, poll_fn},
+    net::IpAddr,
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use hyper_util::{
@@ -15,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::service::PeerService;
 use crate::{
     connection::{
+        Admission, Table,
         listener::{AcceptFailures, Connection as _, Listener, Remedy},
         options::ConnectionOptions,
         orders::Order,
@@ -23,6 +26,9 @@ use crate::{
     },
     edge::app::App,
 };
+
+/// How often it is asked again whether there is room for a connection.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Accepts connections until `stop`, and returns when all of them have ended.
 pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: CancellationToken) {
@@ -39,8 +45,8 @@ pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: Cancell
                 }
                 Err(error) => {
                     if let Remedy::Pause { time, close_idle } = failures.failed(&error) {
-                        if close_idle {
-                            table.close_idle();
+                        if close_idle && table.close_idle() {
+                            failures.closed_idle();
                         }
                         // Without a pause, failing would keep a processor busy.
                         let pause = tokio::time::sleep(time);
@@ -53,7 +59,7 @@ pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: Cancell
             if let Err(error) = io.tcp().set_nodelay(true) {
                 tracing::debug!(%error, "cannot set TCP_NODELAY");
             }
-            let Some(peer) = table.admit(from.ip()) else {
+            let Some(peer) = admit(&table, from.ip(), &stop).await else {
                 continue;
             };
             let service = PeerService {
@@ -72,6 +78,21 @@ pub(super) async fn accept<L: Listener>(mut listener: L, app: App, stop: Cancell
     tokio::select! {
         () = serving => {}
         () = table.watch() => {}
+    }
+}
+
+/// Admits a connection, and waits where all others have just come. Those that come after it wait in the system's queue.
+async fn admit(table: &Arc<Table>, from: IpAddr, stop: &CancellationToken) -> Option<Arc<Peer>> {
+    loop {
+        match table.admit(from) {
+            Admission::Admitted(peer) => return Some(peer),
+            Admission::Refused => return None,
+            Admission::Later(time) => {
+                // One of the others may have been served and closed long before.
+                let pause = tokio::time::sleep(time.min(PAUSE));
+                stop.run_until_cancelled(pause).await?;
+            }
+        }
     }
 }
 
