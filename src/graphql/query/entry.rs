@@ -85,8 +85,9 @@ impl EntryQuery {
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<EntryFilter>,
-        #[graphql(desc = "The order; as recorded, oldest first, by default.")]
-        order_by: Option<EntryOrder>,
+        #[graphql(desc = "The order; as recorded, oldest first, by default.")] order_by: Option<
+            EntryOrder,
+        >,
     ) -> Result<EntryConnection> {
         let filter = filter
             .map(EntryFilter::parse)
