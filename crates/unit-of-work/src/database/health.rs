@@ -70,12 +70,11 @@ impl Health {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    /// Whether a write found no room within the last few seconds.
+    /// Whether a write found no room within the last few seconds. A smaller write that succeeded since then, such as a job's, does not show that
+    /// there is room for others: it may have needed no new page.
     pub(crate) fn was_full_just_now(&self) -> bool {
-        self.is_full()
-            && self
-                .full_since()
-                .is_some_and(|since| since.elapsed() < COUNTS)
+        self.full_since()
+            .is_some_and(|since| since.elapsed() < COUNTS)
     }
 
     /// Checks whether damage was found since the database was connected to.
