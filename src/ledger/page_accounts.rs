@@ -54,7 +54,7 @@ pub async fn page_accounts(
         column,
         id: account::Column::Id,
         descending: order.descending,
-        place: |row, column| match column {
+        position: |row, column| match column {
             account::Column::CreatedAt => (Key::Instant(row.created_at), row.id),
             _ => (Key::Text(row.code.clone()), row.id),
         },

@@ -61,7 +61,7 @@ pub async fn page_entries(
         column,
         id: entry::Column::Id,
         descending: order.descending,
-        place: |row, column| match column {
+        position: |row, column| match column {
             entry::Column::EffectiveAt => (Key::Instant(row.effective_at), row.id),
             _ => (Key::Instant(row.recorded_at), row.id),
         },

@@ -1,4 +1,4 @@
-//! Cursors: a place in an order, in URL-safe base64. Opaque to clients, so its form may change; an old one is then refused.
+//! Cursors: a position in an order, in URL-safe base64. Opaque to clients, so its form may change; an old one is then refused.
 //!
 //! One byte of the order's tag, sixteen of the id, then the key: text as it is, an instant as microseconds since 1970, a
 //! version as it is.
@@ -34,7 +34,7 @@ impl Key {
     }
 }
 
-/// A row's place in an order.
+/// A row's position in an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::ledger) struct Position {
     pub(in crate::ledger) key: Key,
@@ -63,7 +63,7 @@ impl Position {
     }
 
     pub(super) fn decode(field: &str, cursor: &str, tag: u8) -> Result<Self, InvalidInput> {
-        let place = || {
+        let position = || {
             let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
             let (head, rest) = bytes.split_first_chunk::<17>()?;
             let (kind, key) = rest.split_first()?;
@@ -83,7 +83,7 @@ impl Position {
                 id: Uuid::from_bytes(id),
             })
         };
-        place().ok_or_else(|| {
+        position().ok_or_else(|| {
             InvalidInput::new(field, "is not a cursor of this connection in this order: pass one on as it was given, or none")
         })
     }
@@ -101,27 +101,30 @@ mod tests {
             Key::Instant("0001-01-01T00:00:00Z".parse().unwrap()),
             Key::Version(i64::MAX),
         ] {
-            let place = Position {
+            let position = Position {
                 key,
                 id: Uuid::from_u128(7),
             };
-            assert_eq!(Position::decode("after", &place.encode(3), 3), Ok(place));
+            assert_eq!(
+                Position::decode("after", &position.encode(3), 3),
+                Ok(position)
+            );
         }
     }
 
     #[test]
     fn what_is_no_cursor_of_this_order_is_refused() {
-        let place = Position {
+        let position = Position {
             key: Key::Text("cash".to_owned()),
             id: Uuid::from_u128(7),
         };
-        let cursor = place.encode(3);
+        let cursor = position.encode(3);
         let instant = |microseconds: i64| {
             URL_SAFE_NO_PAD.encode([&[3; 17], &[INSTANT][..], &microseconds.to_be_bytes()].concat())
         };
         let with_nul = Position {
             key: Key::Text("a\0".to_owned()),
-            id: place.id,
+            id: position.id,
         }
         .encode(3);
         for bad in [

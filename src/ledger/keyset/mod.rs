@@ -1,6 +1,6 @@
 //! Pages of a connection, as the [Relay specification](https://relay.dev/graphql/connections.htm) has them, by keyset.
 //!
-//! Rows are ordered by one column and, within equal values, by id. A cursor is the place of a row in that order (value and id),
+//! Rows are ordered by one column and, within equal values, by id. A cursor is the position of a row in that order (value and id),
 //! not its number, so a page neither repeats nor skips a row when others are written meanwhile. It says which order it belongs to,
 //! and another order refuses it.
 //!
@@ -46,7 +46,7 @@ pub struct Page<M> {
     pub has_previous_page: bool,
 }
 
-/// A row, and its place.
+/// A row, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge<M> {
     /// For `after` and `before`.
@@ -89,7 +89,7 @@ pub(super) struct Keyset<E: EntityTrait> {
     pub(super) column: E::Column,
     pub(super) id: E::Column,
     pub(super) descending: bool,
-    pub(super) place: fn(&E::Model, E::Column) -> (Key, Uuid),
+    pub(super) position: fn(&E::Model, E::Column) -> (Key, Uuid),
 }
 
 /// The checked arguments.
@@ -109,7 +109,7 @@ impl Window {
                 format!("is {count}: ask for 0 to {MOST}, and page on with the cursor"),
             )),
         };
-        let place = |field: &str, cursor: &Option<String>| {
+        let position = |field: &str, cursor: &Option<String>| {
             cursor
                 .as_deref()
                 .map(|cursor| Position::decode(field, cursor, tag))
@@ -127,8 +127,8 @@ impl Window {
             (None, None) => (DEFAULT, false),
         };
         let (after, before) = (
-            place("after", &request.after)?,
-            place("before", &request.before)?,
+            position("after", &request.after)?,
+            position("before", &request.before)?,
         );
         Ok(Self {
             count,
@@ -158,11 +158,11 @@ where
             before,
         } = Window::new(request, self.tag)?;
         let mut window = select.clone();
-        if let Some(place) = &after {
-            window = window.filter(self.beyond(place, true));
+        if let Some(position) = &after {
+            window = window.filter(self.beyond(position, true));
         }
-        if let Some(place) = &before {
-            window = window.filter(self.beyond(place, false));
+        if let Some(position) = &before {
+            window = window.filter(self.beyond(position, false));
         }
         let order = if self.descending == backward {
             Order::Asc
@@ -184,10 +184,10 @@ where
 
         // What lies at or beyond a cursor is outside of the window on that side.
         let exists = async |cursor: Option<Position>, following: bool| match cursor {
-            Some(place) => {
+            Some(position) => {
                 select
                     .clone()
-                    .filter(self.beyond(&place, following).not())
+                    .filter(self.beyond(&position, following).not())
                     .exists(db)
                     .await
             }
@@ -220,18 +220,18 @@ where
     }
 
     fn cursor(&self, row: &E::Model) -> String {
-        let (key, id) = (self.place)(row, self.column);
+        let (key, id) = (self.position)(row, self.column);
         Position { key, id }.encode(self.tag)
     }
 
-    /// The condition that a row follows `place` in the order (or precedes it).
-    fn beyond(&self, place: &Position, following: bool) -> SimpleExpr {
+    /// The condition that a row follows `position` in the order (or precedes it).
+    fn beyond(&self, position: &Position, following: bool) -> SimpleExpr {
         let row = Expr::tuple([Expr::col(self.column), Expr::col(self.id)]);
-        let place = Expr::tuple([Expr::val(place.key.to_value()), Expr::val(place.id)]);
+        let position = Expr::tuple([Expr::val(position.key.to_value()), Expr::val(position.id)]);
         if following == self.descending {
-            row.lt(place)
+            row.lt(position)
         } else {
-            row.gt(place)
+            row.gt(position)
         }
     }
 }

@@ -126,7 +126,7 @@ impl StatementRequest {
         newest_first: bool,
     ) -> Result<Self, InvalidInput> {
         let window = Window::new(page, TAG)?;
-        let version = |field: &str, place: Option<Position>| match place {
+        let version = |field: &str, position: Option<Position>| match position {
             None => Ok(None),
             Some(Position {
                 key: Key::Version(version),
@@ -246,12 +246,12 @@ impl StatementRequest {
         };
         let edges = lines.into_iter().map(|line| {
             let key = Key::Version(line.version());
-            let place = Position {
+            let position = Position {
                 key,
                 id: self.account_id,
             };
             Edge {
-                cursor: place.encode(TAG),
+                cursor: position.encode(TAG),
                 node: line,
             }
         });

@@ -206,50 +206,40 @@ impl Server {
         self.log.lock().unwrap().matches(text).count()
     }
 
+    fn request(&self, body: &Json) -> reqwest::RequestBuilder {
+        self.client
+            .post(format!("{}/graphql", self.base))
+            .json(body)
+    }
+
     /// Posts a GraphQL request: `None` where no answer came.
     pub(super) async fn send(&self, query: &str, variables: Json) -> Option<Json> {
-        let body = json!({ "query": query, "variables": variables });
-        let request = self
-            .client
-            .post(format!("{}/graphql", self.base))
-            .json(&body);
+        let request = self.request(&json!({ "query": query, "variables": variables }));
         request.send().await.ok()?.json().await.ok()
     }
 
     /// The same with extensions, and no variables.
     pub(super) async fn send_with(&self, query: &str, extensions: Json) -> Option<Json> {
-        let body = json!({ "query": query, "extensions": extensions });
-        let request = self
-            .client
-            .post(format!("{}/graphql", self.base))
-            .json(&body);
+        let request = self.request(&json!({ "query": query, "extensions": extensions }));
         request.send().await.ok()?.json().await.ok()
     }
 
     /// Posts a GraphQL request that asks for statuses: the whole answer.
     pub(super) async fn answer(&self, query: &str, variables: Json) -> reqwest::Response {
-        let body = json!({ "query": query, "variables": variables });
-        let request = self
-            .client
-            .post(format!("{}/graphql", self.base))
-            .json(&body);
+        let request = self.request(&json!({ "query": query, "variables": variables }));
         let request = request.header("accept", "application/graphql-response+json");
         request.send().await.unwrap()
     }
 
-    /// The same with an idempotency key.
+    /// Posts a GraphQL request with an idempotency key: the whole answer.
     pub(super) async fn answer_with_key(
         &self,
         key: &str,
         query: &str,
         variables: Json,
     ) -> reqwest::Response {
-        let body = json!({ "query": query, "variables": variables });
-        let request = self
-            .client
-            .post(format!("{}/graphql", self.base))
-            .header("idempotency-key", format!("\"{key}\""))
-            .json(&body);
+        let request = self.request(&json!({ "query": query, "variables": variables }));
+        let request = request.header("idempotency-key", format!("\"{key}\""));
         request.send().await.unwrap()
     }
 

@@ -41,7 +41,8 @@ pub struct ConnectionOptions {
     pub streams: u32,
     /// How often the server pings an HTTP/2 client, and how long the client may take to answer. Default: 20 s.
     pub ping_interval: Duration,
-    /// Bytes that all clients together may hold: headers and bodies that are half sent, and responses that are unread. Default: 64 MiB.
+    /// Bytes that all clients together may hold: headers and bodies that are half sent, and responses that are unread. Above it, the connection
+    /// that holds the most is closed, unless it holds less than an equal share. So up to twice as much can be held for a while. Default: 64 MiB.
     pub held_bytes: usize,
     /// Bytes of unread responses from which on a connection's further requests are refused. Default: 4 MiB.
     pub held_per_connection: usize,

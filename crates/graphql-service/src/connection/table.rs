@@ -162,8 +162,9 @@ impl Table {
     /// Makes room where all connections together hold too much: closes the one that holds the most because of its client. Answers
     /// whether the connection that asks may go on.
     ///
-    /// What is being closed gives its memory back when its task runs next, so that much counts as free. And a connection that holds less
-    /// than an equal share is not to blame, so the least that is asked of a server stays possible.
+    /// What is being closed gives its memory back when its task runs next, so its bytes count as free. A connection that holds less than an
+    /// equal share is never closed: a client that holds little must not pay for those that hold much. All shares together are the limit, so
+    /// this allows at most as much again as requests hold that are being executed.
     pub(crate) fn make_room(&self, asking: u64) -> bool {
         let peers: Vec<_> = self.open().living().collect();
         let (closing, peers): (Vec<_>, Vec<_>) =

@@ -24,8 +24,7 @@ pub(crate) struct Begin {
 }
 
 /// Settings of PostgreSQL for the transaction of one operation (`set_config(name, value, true)`): a tenant or a viewer for row-level
-/// security, or
-/// `role`. Put them into a request's data.
+/// security, or `role`. Put them into a request's data.
 ///
 /// They travel with BEGIN, so they cost no round trip, and end with the transaction. SQLite has no settings: there, an operation with
 /// settings is refused at its first statement, since a protection must not be dropped silently.

@@ -58,10 +58,10 @@ impl Health {
         }
     }
 
-    /// Notes that a COMMIT succeeded, so there is room.
+    /// Notes that a COMMIT succeeded, so there was room for what it wrote.
     pub(crate) fn committed(&self) {
         if self.is_full() && self.is_full.swap(false, Ordering::Relaxed) {
-            tracing::warn!("the database has room again");
+            tracing::warn!("a write has succeeded since the database had no room");
         }
     }
 
