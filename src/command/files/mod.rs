@@ -29,10 +29,6 @@ use progress::Progress;
 /// The time-outs of an export or import. Either is one transaction, however long the file.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// SQLite's page cache for an import, in bytes. An import changes pages all over the indexes by account; with SQLite's own 2 MB it writes them
-/// again and again.
-const PAGE_CACHE: u64 = 16 << 20;
-
 /// Writes the ledger to the file or to standard output, and prints to standard error how much it wrote.
 ///
 /// # Errors
@@ -128,7 +124,7 @@ pub async fn import(settings: ImportSettings, clock: Clock) -> Result<String, St
     let surveyed = survey(&mut file, settings.format, symbols);
     let (survey, sha256) = surveyed.map_err(|error| nothing(with_causes(&error)))?;
 
-    let database = database::connect(&settings.database, options().page_cache(PAGE_CACHE)).await?;
+    let database = database::connect(&settings.database, options()).await?;
     database::migrate(&settings.database).await?;
     let outcome = database
         .write(async |unit| {

@@ -49,9 +49,6 @@ pub struct DatabaseOptions {
     /// How long a finished mutation waits for others that share its COMMIT. One that takes longer is undone, and runs again by itself. New
     /// ones are accepted during the first fifth of this time. Default: 50 milliseconds.
     pub commit_patience: Duration,
-    /// SQLite's `cache_size`: how many bytes of pages each connection keeps in memory. A transaction that changes more pages than its
-    /// connection keeps writes some of them several times. Default: 2,000 KiB, as SQLite has it.
-    pub page_cache: u64,
     /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
     /// PostgreSQL's `application_name`.
@@ -71,7 +68,6 @@ impl Default for DatabaseOptions {
             look_up_patience: Duration::from_millis(100),
             share_commits: true,
             commit_patience: Duration::from_millis(50),
-            page_cache: 2_000 * 1024,
             writer_isolation: IsolationLevel::ReadCommitted,
             application_name: "unit-of-work".to_owned(),
         }
@@ -89,7 +85,6 @@ setters!(DatabaseOptions {
     look_up_patience: Duration,
     share_commits: bool,
     commit_patience: Duration,
-    page_cache: u64,
     writer_isolation: IsolationLevel,
 });
 

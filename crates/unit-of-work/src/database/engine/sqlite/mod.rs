@@ -49,8 +49,6 @@ impl File {
             .map_err(invalid_url)?
             .foreign_keys(true)
             .busy_timeout(options.busy_timeout)
-            // Below zero it is in KiB, and not in pages.
-            .pragma("cache_size", format!("-{}", options.page_cache / 1024))
             .log_statements(log::LevelFilter::Trace)
             .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
         // A database in memory has no WAL, and so no snapshots, and ends with its last connection.
