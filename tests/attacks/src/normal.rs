@@ -1,16 +1,18 @@
 //! A client that means well: it asks for something small again and again, and measures how long that takes.
 //!
-//! It has a thread of its own, so that what it waits for is the server, and not the attackers of the same program.
+//! It has a thread of its own, so that what it waits for is the server, and not the attackers of the same program. It also has an address
+//! of its own, as clients have: the server counts by address what one of them may take.
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     sync::oneshot,
     time::{sleep, timeout},
 };
@@ -21,6 +23,9 @@ const QUERY: &str = r#"{"query":"{ account(by: { code: \"a\" }) { code balances 
 
 /// How long it thinks between two questions.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Another address of loopback than that of the attackers, and any port.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 0);
 
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +89,7 @@ async fn go_on(address: &str, mut ended: oneshot::Receiver<()>) -> Seen {
     let mut connection = None;
     while ended.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
         let began = Instant::now();
-        match timeout(PATIENCE, ask(&mut connection, address, QUERY)).await {
+        match timeout(PATIENCE, ask_again(&mut connection, address)).await {
             Ok(Ok(answer)) if answer.contains("\"version\"") => {
                 seen.times.push(began.elapsed());
             }
@@ -98,16 +103,27 @@ async fn go_on(address: &str, mut ended: oneshot::Receiver<()>) -> Seen {
     seen
 }
 
-/// One POST on a connection of its own.
-pub async fn post(address: &str, body: &str) -> Result<String> {
-    ask(&mut None, address, body).await
-}
-
-async fn ask(connection: &mut Option<TcpStream>, address: &str, body: &str) -> Result<String> {
+/// Asks on the connection that there is, or on a new one from its own address.
+async fn ask_again(connection: &mut Option<TcpStream>, address: &str) -> Result<String> {
     let mut stream = match connection.take() {
         Some(stream) => stream,
-        None => TcpStream::connect(address).await?,
+        None => {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(ADDRESS)?;
+            socket.connect(address.parse()?).await?
+        }
     };
+    let answer = ask(&mut stream, QUERY).await?;
+    *connection = Some(stream);
+    Ok(answer)
+}
+
+/// One POST on a connection of its own.
+pub async fn post(address: &str, body: &str) -> Result<String> {
+    ask(&mut TcpStream::connect(address).await?, body).await
+}
+
+async fn ask(stream: &mut TcpStream, body: &str) -> Result<String> {
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -115,9 +131,7 @@ async fn ask(connection: &mut Option<TcpStream>, address: &str, body: &str) -> R
     stream
         .write_all(&[head.as_bytes(), body.as_bytes()].concat())
         .await?;
-    let answer = read_answer(&mut stream).await?;
-    *connection = Some(stream);
-    Ok(answer)
+    read_answer(stream).await
 }
 
 /// The body of an answer that says how long it is.

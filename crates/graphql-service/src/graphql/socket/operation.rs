@@ -36,8 +36,14 @@ pub(super) struct Output {
     pub(super) serial: u64,
     pub(super) message: Message,
     pub(super) is_last: bool,
-    /// Its part of [`MAX_WAITING_BYTES`], until it is sent.
+    pub(super) held: Held,
+}
+
+/// What a message holds of the bounds, until it is sent.
+pub(super) struct Held {
+    /// Its part of [`MAX_WAITING_BYTES`].
     _room: Option<OwnedSemaphorePermit>,
+    /// Its part of what the connection and all connections may leave unread.
     _unread: Option<Unread>,
 }
 
@@ -73,8 +79,10 @@ impl Outputs {
         let output = Output {
             id: id.to_owned(),
             serial,
-            _room: self.room.clone().acquire_many_owned(share).await.ok(),
-            _unread: self.busy.as_ref().map(|busy| busy.unread(bytes)),
+            held: Held {
+                _room: self.room.clone().acquire_many_owned(share).await.ok(),
+                _unread: self.busy.as_ref().map(|busy| busy.unread(bytes)),
+            },
             message,
             is_last,
         };

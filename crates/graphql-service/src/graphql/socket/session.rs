@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::IpAddr, ops::ControlFlow, sync::Arc};
 
 use async_graphql::{Executor, parser::types::OperationType};
 use axum::extract::ws::{Message, WebSocket};
+use futures_util::SinkExt;
 use tokio::{
     sync::mpsc,
     task::yield_now,
@@ -11,6 +12,7 @@ use tokio::{
 };
 
 use super::{
+    MAX_WAITING_MESSAGES,
     message::{ClientMessage, Close, ServerMessage},
     operation::{Operation, Output, Outputs, Run},
     pace::Pace,
@@ -102,7 +104,7 @@ impl<E: Executor, A: Authentication> Session<E, A> {
                         self.send(Message::Ping(axum::body::Bytes::new())).await
                     }
                 }
-                Some(output) = outputs.recv() => self.forward(output).await,
+                Some(output) = outputs.recv() => self.forward(output, &mut outputs).await,
                 () = sleep_until(silent_until.unwrap_or(heard)), if silent_until.is_some() => {
                     silent_until = None;
                     ControlFlow::Continue(())
@@ -321,19 +323,45 @@ impl<E: Executor, A: Authentication> Session<E, A> {
         })
     }
 
-    /// Sends a message of an operation, unless the client has ended the operation meanwhile.
-    async fn forward(&mut self, output: Output) -> ControlFlow<End> {
-        let is_current = self
-            .operations
-            .get(&output.id)
-            .is_some_and(|operation| operation.serial == output.serial);
-        if !is_current {
-            return ControlFlow::Continue(());
+    /// Sends a message of an operation, and those that wait behind it, in one write: an event reaches all operations of a socket at
+    /// about the same time.
+    async fn forward(
+        &mut self,
+        first: Output,
+        outputs: &mut mpsc::Receiver<Output>,
+    ) -> ControlFlow<End> {
+        let send_timeout = self.state.socket.send_timeout;
+        let send = async {
+            // What they hold of the bounds, until they are sent.
+            let mut held = Vec::new();
+            let mut next = Some(first);
+            while let Some(output) = next {
+                if self.is_current(&output) {
+                    if output.is_last {
+                        self.operations.remove(&output.id);
+                    }
+                    self.socket.feed(output.message).await?;
+                }
+                held.push(output.held);
+                let is_full = held.len() == MAX_WAITING_MESSAGES;
+                next = if is_full {
+                    None
+                } else {
+                    outputs.try_recv().ok()
+                };
+            }
+            self.socket.flush().await
+        };
+        match timeout(send_timeout, send).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(_)) | Err(_) => ControlFlow::Break(End::Gone),
         }
-        if output.is_last {
-            self.operations.remove(&output.id);
-        }
-        self.send(output.message).await
+    }
+
+    /// Whether the client has not ended the operation meanwhile.
+    fn is_current(&self, output: &Output) -> bool {
+        let operation = self.operations.get(&output.id);
+        operation.is_some_and(|operation| operation.serial == output.serial)
     }
 
     async fn send(&mut self, message: Message) -> ControlFlow<End> {
