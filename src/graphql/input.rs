@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject, OneofObject, Result};
 
 use super::{
-    error::refuse,
+    refusal::{bad_input, refuse},
     scalars::{CurrencyCode, DateTime, Int64, Json},
 };
 use crate::ledger;
@@ -30,10 +30,7 @@ impl AccountRef {
 pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
     match id.parse::<ledger::Id>() {
         Ok(ledger::Id::Account(id)) => Ok(id),
-        Ok(_) => Err(super::error::bad_input(
-            "id",
-            "it does not name an account (acct_…)",
-        )),
+        Ok(_) => Err(bad_input("id", "it does not name an account (acct_…)")),
         Err(invalid) => Err(refuse(invalid)),
     }
 }
@@ -42,7 +39,7 @@ pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
 pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     match id.parse() {
         Ok(ledger::Id::Entry(id)) => Ok(id),
-        Ok(_) | Err(_) => Err(super::error::bad_input(
+        Ok(_) | Err(_) => Err(bad_input(
             field,
             "it is not the id of an entry: write entry_…, as it was read",
         )),

@@ -104,3 +104,34 @@ fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
         (locking != Locking::default()).then_some(locking)
     })?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client chooses the names, and how long they are.
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes() {
+        /// A stored code has 64 characters at the most, of up to four bytes.
+        const BYTES: usize = MOST_CONTENDED * 64 * 4;
+        let contended = Contended::default();
+        let space = " ".repeat(100_000);
+        let long = "x".repeat(100_000);
+        for n in 0..100 {
+            contended.note(&AccountRef::Code(format!("{n}{space}")));
+            contended.note(&AccountRef::Code(format!("{n}{long}")));
+        }
+        let bytes: usize = contended
+            .0
+            .iter()
+            .map(|(account, _)| match account {
+                AccountRef::Id(_) => 0,
+                AccountRef::Code(code) => code.len(),
+            })
+            .sum();
+        assert!(bytes <= BYTES, "{bytes}");
+        // An account is the same one, however its name is written.
+        assert!(contended.has(&AccountRef::Code("7".to_owned())));
+        assert!(contended.has(&AccountRef::Code(format!("7{space}"))));
+    }
+}

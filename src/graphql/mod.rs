@@ -19,6 +19,7 @@ mod object;
 mod operations;
 mod order;
 mod query;
+mod refusal;
 mod scalars;
 mod schema;
 mod subscription;

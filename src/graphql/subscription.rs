@@ -6,11 +6,11 @@ use unit_of_work::redeliver_shared;
 
 use super::{
     context::LedgerContext as _,
-    error::bad_input,
     feed::{FeedEvent, ReadSlot, undelivered},
     input::AccountRef,
     loaders::{self, Entries},
     object::Entry,
+    refusal::bad_input,
     scalars::Int64,
 };
 

@@ -9,7 +9,7 @@ use async_graphql::{Context, Error, ErrorExtensions, QueryPathNode, QueryPathSeg
 
 use crate::{
     measure::{Answered, List},
-    prepare::PreparedOperation,
+    prepared_operation::PreparedOperation,
 };
 
 /// Counts lists of an answer that are longer than usual, so that the limit of complexity holds for answers too. It is needed for lists

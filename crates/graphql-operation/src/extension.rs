@@ -18,7 +18,9 @@ use async_graphql::{
 use crate::{
     answering::{AnswerPart, Answering, Resolved},
     error::Refused,
-    prepare::{Options, PreparedOperation, Preparer},
+    options::Options,
+    prepare::Preparer,
+    prepared_operation::PreparedOperation,
     schema::Schema,
 };
 

@@ -13,6 +13,7 @@
 //! | the one that runs is normalised | `normalise`, `literal`, `typed_literal` |
 //! | and cached | `known` |
 //! | its variables are coerced to their types | `coerce`, `built_in` |
+//! | the prepared operation travels with its request | `prepared_operation` |
 //! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `json_size` |
 //! | lists that are longer than usual are counted too | `answer_count` |
 
@@ -31,8 +32,10 @@ mod limits;
 mod literal;
 mod measure;
 mod normalise;
+mod options;
 mod parser;
 mod prepare;
+mod prepared_operation;
 mod preparing;
 mod print;
 mod scalars;
@@ -50,7 +53,9 @@ pub use error::{Refused, Stage};
 pub use extension::PreparedOperations;
 pub use limits::Limits;
 pub use measure::{Measure, Size, Sizes};
-pub use prepare::{Options, PreparedOperation, Preparer};
+pub use options::Options;
+pub use prepare::Preparer;
+pub use prepared_operation::PreparedOperation;
 pub use preparing::Preparing;
 pub use scalars::Scalars;
 pub use schema::{Schema, SchemaError};

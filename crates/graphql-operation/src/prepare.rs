@@ -1,65 +1,19 @@
 //! Prepares requests.
 
-use std::{any::TypeId, sync::Arc};
+use std::sync::Arc;
 
-use async_graphql::{
-    CacheControl, Data, Name, Request, Response, ValidationResult, Value, Variables,
-    extensions::ExtensionContext,
-    parser::types::{ExecutableDocument, OperationType, SelectionSet},
-};
+use async_graphql::{Name, Request, Value, Variables};
 
 use crate::{
     coerce::{Segment, path_value},
     error::{Refused, Stage, server_error},
-    known::{Documents, KnownOperation},
-    limits::Limits,
-    measure::{Measure, Measured, Sizes},
-    normalise::{self, Template},
-    print::Printed,
-    scalars::Scalars,
-    schema::{Schema, TypeId as TypeOf},
-    setters::setters,
+    known::Documents,
+    measure::Measured,
+    normalise::Template,
+    options::{Options, Rules},
+    prepared_operation::PreparedOperation,
+    schema::Schema,
 };
-
-/// The options of a [`Preparer`].
-///
-/// ```
-/// use graphql_operation::{Limits, Options};
-///
-/// let options = Options::default()
-///     .limits(Limits::default().complexity(1_000))
-///     .cache_bytes(8 * 1024 * 1024);
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// The limits of one operation.
-    pub limits: Limits,
-    /// The sizes of lists.
-    pub sizes: Sizes,
-    /// The checks of the schema's own scalars.
-    pub scalars: Scalars,
-    /// The most bytes of the cache of documents. Default: 32 MiB.
-    pub cache_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            sizes: Sizes::default(),
-            scalars: Scalars::default(),
-            cache_bytes: 32 * 1024 * 1024,
-        }
-    }
-}
-
-setters!(Options {
-    limits: Limits,
-    sizes: Sizes,
-    scalars: Scalars,
-    cache_bytes: u64,
-});
 
 /// Prepares the operations of one schema. Clones share the cache.
 ///
@@ -80,18 +34,15 @@ setters!(Options {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Preparer(Arc<Inner>);
-
-struct Inner {
-    schema: Schema,
-    options: Options,
-    documents: Documents,
+pub struct Preparer {
+    rules: Arc<Rules>,
+    documents: Arc<Documents>,
 }
 
 impl std::fmt::Debug for Preparer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Preparer")
-            .field("options", &self.0.options)
+            .field("options", &self.rules.options)
             .finish_non_exhaustive()
     }
 }
@@ -101,11 +52,10 @@ impl Preparer {
     #[must_use]
     pub fn new(schema: Schema, options: Options) -> Self {
         let documents = Documents::new(options.cache_bytes);
-        Self(Arc::new(Inner {
-            schema,
-            options,
-            documents,
-        }))
+        Self {
+            rules: Arc::new(Rules { schema, options }),
+            documents: Arc::new(documents),
+        }
     }
 
     /// Prepares the operation of a request, and coerces the request's variables to their types, with defaults.
@@ -116,11 +66,8 @@ impl Preparer {
     /// If the document is not GraphQL or not valid for the schema, if it is not clear which operation is meant, if a variable is not of its
     /// type, or if a limit is exceeded. The request must then not be executed.
     pub fn prepare(&self, request: &mut Request) -> Result<PreparedOperation, Refused> {
-        let Inner {
-            schema,
-            options,
-            documents,
-        } = &*self.0;
+        let Self { rules, documents } = self;
+        let Rules { schema, options } = &**rules;
         let text = request.query.as_str();
         let name = request.operation_name.as_deref();
         let limits = &options.limits;
@@ -142,7 +89,7 @@ impl Preparer {
         let chosen = operation.chosen(&variables).collect();
         request.variables = variables;
         Ok(PreparedOperation {
-            preparer: self.clone(),
+            rules: Arc::clone(rules),
             operation: Arc::clone(operation),
             template,
             chosen,
@@ -153,8 +100,8 @@ impl Preparer {
     /// Prepares a request for an engine. The request's data then has
     ///
     /// - an `Arc<PreparedOperation>`, which the schema executes ([`PreparedOperation::carried`]);
-    /// - its [`OperationType`], for executors that need to know it;
-    /// - the engine's [`ValidationResult`], for extensions that would otherwise validate it.
+    /// - its [`OperationType`](async_graphql::parser::types::OperationType), for executors that need to know it;
+    /// - the engine's [`ValidationResult`](async_graphql::ValidationResult), for extensions that would otherwise validate it.
     ///
     /// # Errors
     /// As [`Preparer::prepare`].
@@ -169,7 +116,7 @@ impl Preparer {
 
     #[cfg(test)]
     pub(crate) fn weight(&self) -> u64 {
-        self.0.documents.weight()
+        self.documents.weight()
     }
 }
 
@@ -197,138 +144,6 @@ fn refuse_nulls(template: &Template, variables: &Variables) -> Result<(), Refuse
         return Ok(());
     }
     Err(Refused::new(errors, Stage::UserInput))
-}
-
-/// A prepared operation. It travels in the request's data, so that all layers of a server agree on what it is.
-///
-/// `Display` writes the normalised operation.
-///
-/// ```
-/// use async_graphql::Request;
-/// use graphql_operation::{Options, Preparer, Schema};
-///
-/// let schema = Schema::parse("type Query { one: Int! two: Int! }")?;
-/// let preparer = Preparer::new(schema, Options::default());
-/// let prepared = preparer.prepare(&mut Request::new("query Both { one again: two }"))?;
-/// assert_eq!(prepared.name(), Some("Both"));
-/// let fields: Vec<_> = prepared.root_fields().collect();
-/// assert_eq!(fields, [("one", "one"), ("again", "two")]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug)]
-pub struct PreparedOperation {
-    preparer: Preparer,
-    operation: Arc<KnownOperation>,
-    template: Arc<Template>,
-    /// The values of its conditions, for which the template was chosen.
-    chosen: Vec<bool>,
-    measure: Measure,
-}
-
-impl PreparedOperation {
-    /// Whether it is a query, a mutation or a subscription.
-    #[must_use]
-    pub fn kind(&self) -> OperationType {
-        self.operation.kind
-    }
-
-    /// Its name in the document.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.operation.name.as_deref()
-    }
-
-    /// The response key and the name of each root field, in order, with those in fragments.
-    pub fn root_fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let fields = self.template.root_fields.iter();
-        fields.map(|(key, name)| (key.as_str(), name.as_str()))
-    }
-
-    /// How much it asks for.
-    #[must_use]
-    pub fn measure(&self) -> Measure {
-        self.measure
-    }
-
-    /// The normalised document, which has only this operation. `variables` are those of the request after it was prepared.
-    #[must_use]
-    pub fn document(&self, variables: &Variables) -> ExecutableDocument {
-        self.template.document(variables)
-    }
-
-    /// The prepared operation of a request: from the request's data, or from the session's, where a retried operation has it. The session's
-    /// data may hold that of another operation, which is not returned.
-    #[must_use]
-    pub fn carried(ctx: &ExtensionContext<'_>, request: &Request) -> Option<Arc<Self>> {
-        let of = |data: &Data| {
-            let carried = data.get(&TypeId::of::<Arc<Self>>())?;
-            carried.downcast_ref::<Arc<Self>>().cloned()
-        };
-        let carried = of(&request.data).or_else(|| of(ctx.session_data))?;
-        carried.is_of(request).then_some(carried)
-    }
-
-    /// The result that the engine's own validation would give.
-    #[must_use]
-    pub fn validation(&self) -> ValidationResult {
-        ValidationResult {
-            cache_control: CacheControl::default(),
-            complexity: self.measure.complexity,
-            depth: self.measure.depth,
-        }
-    }
-
-    /// Whether the engine's response must be corrected by [`PreparedOperation::put_right`].
-    #[must_use]
-    pub fn is_put_right(&self) -> bool {
-        !self.template.interfaces.is_empty()
-    }
-
-    /// Corrects what the engine answers to introspection. Call it for every response of an operation that is executed without
-    /// [`PreparedOperations`](crate::PreparedOperations).
-    pub fn put_right(&self, response: &mut Response) {
-        if self.is_put_right() {
-            normalise::complete(response, self.schema(), &self.template.interfaces);
-        }
-    }
-
-    /// Whether it was prepared for this request.
-    pub(crate) fn is_of(&self, request: &Request) -> bool {
-        *self.operation.text == *request.query
-            && self.operation.name == request.operation_name
-            && self
-                .operation
-                .chosen(&request.variables)
-                .eq(self.chosen.iter().copied())
-    }
-
-    pub(crate) fn options(&self) -> &Options {
-        &self.preparer.0.options
-    }
-
-    pub(crate) fn schema(&self) -> &Schema {
-        &self.preparer.0.schema
-    }
-
-    /// The type of the root, and the selections on it.
-    pub(crate) fn root(&self) -> Option<(TypeOf, &SelectionSet)> {
-        let root = self.schema().root(self.kind())?;
-        let mut operations = self.template.document.operations.iter();
-        let (_, operation) = operations.next()?;
-        Some((root, &operation.node.selection_set.node))
-    }
-
-    /// Whether both are the same normalised operation, whatever their variables.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.template, &other.template)
-    }
-}
-
-impl std::fmt::Display for PreparedOperation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Printed(&self.template.document).fmt(f)
-    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub use self::{
     edge::host::Hosts,
     edge::options::Options,
     edge::routes::app,
-    graphql::socket::options::SocketOptions,
+    graphql::socket_options::SocketOptions,
     observe::health::Readiness,
     observe::metrics::Metrics,
     request::persisted::{PersistedOptions, TrustedDocuments},

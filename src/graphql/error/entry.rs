@@ -3,10 +3,11 @@
 use async_graphql::{ErrorExtensionValues, ScalarType as _};
 use sea_orm::DbErr;
 
-use super::{Refusal, account, int64};
+use super::{account, int64};
 use crate::{
     graphql::{
         object::{AccountStatus, EntryKind},
+        refusal::Refusal,
         scalars::DateTime,
     },
     ledger::{Code, HoldError, Id, PostEntryError, ReverseEntryError},

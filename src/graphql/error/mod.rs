@@ -1,55 +1,16 @@
-//! How the ledger's errors become GraphQL errors. Which to use where:
+//! What each error of the ledger tells clients: its code, and its details for programs.
 //!
-//! - [`refuse`] for any error of the ledger: a refusal keeps its message, its code and its details; a database error goes
-//!   on as it is, and the unit of work masks it, decides whether it is retryable, and logs it.
-//! - [`bad_input`] for what only this layer can see.
-//!
-//! A refusal is an error, never data in a payload: data would commit.
+//! Nothing imports this folder. `refusal` has the functions that turn these errors into GraphQL errors.
 
 mod entry;
 
-use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions};
+use async_graphql::ErrorExtensionValues;
 use sea_orm::DbErr;
 
+use super::refusal::Refusal;
 use crate::ledger::{
     Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError, SetAccountStatusError,
 };
-
-/// An error of the ledger, as far as this layer needs to know it.
-pub(in crate::graphql) trait Refusal: std::error::Error {
-    /// What clients switch on; `None` when it is not the caller's doing.
-    fn code(&self) -> Option<Code>;
-
-    /// The typed details of a refusal, for programs.
-    fn details(&self, details: &mut ErrorExtensionValues);
-
-    /// The database error that caused it, if one did.
-    fn into_database_error(self) -> Option<DbErr>;
-}
-
-/// The GraphQL error for an error of the ledger.
-pub(super) fn refuse(error: impl Refusal) -> Error {
-    let Some(code) = error.code() else {
-        return match error.into_database_error() {
-            Some(source) => Error::new_with_source(source),
-            None => Error::new_with_source(DbErr::Custom("an error without a code".to_owned())),
-        };
-    };
-    coded(code, error.to_string()).extend_with(|_, extensions| error.details(extensions))
-}
-
-/// Input that breaks a rule of this layer's.
-pub(super) fn bad_input(field: &str, problem: &str) -> Error {
-    coded(Code::BadUserInput, format!("`{field}`: {problem}"))
-        .extend_with(|_, extensions| extensions.set("field", field))
-}
-
-fn coded(code: Code, message: String) -> Error {
-    Error::new(message).extend_with(|_, extensions| {
-        extensions.set("code", code.as_str());
-        extensions.set("retryable", code.retryable());
-    })
-}
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
     details.set("accountId", Id::Account(id).to_string());

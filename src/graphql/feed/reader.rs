@@ -13,7 +13,7 @@ use super::{
     window::{Taken, Wanted},
 };
 use crate::{
-    graphql::error::bad_input,
+    graphql::refusal::bad_input,
     ledger::{self, AccountRef, OutboxEvent},
 };
 

@@ -8,9 +8,9 @@ use super::payload::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        error::refuse,
         input::{entry_id, notes},
         locks::in_order,
+        refusal::refuse,
         scalars::{DateTime, Int64, Json},
     },
     ledger::{self, CaptureHold, LockSet},

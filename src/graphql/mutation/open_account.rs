@@ -8,8 +8,8 @@ use super::payload::AccountPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        error::refuse,
         object::{Account, LimitPolicy, Side},
+        refusal::refuse,
         scalars::{CurrencyCode, Json},
     },
     ledger::{self, OpenAccount},

@@ -8,9 +8,9 @@ use super::{lock_set::locks_of, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        error::refuse,
         input::{ExpectedVersion, LineInput, notes},
         locks::in_order,
+        refusal::refuse,
         scalars::{DateTime, Json},
     },
     ledger::{self, PostEntry},

@@ -8,9 +8,9 @@ use super::{lock_set::expected, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        error::refuse,
         input::{ExpectedVersion, entry_id, notes},
         locks::in_order,
+        refusal::refuse,
         scalars::{DateTime, Json},
     },
     ledger::{self, LockSet, ReverseEntry},

@@ -7,10 +7,10 @@ use unit_of_work::ContextExt as _;
 use super::payload::AccountPayload;
 use crate::{
     graphql::{
-        error::refuse,
         input::AccountRef,
         locks::in_order,
         object::{Account, AccountStatus},
+        refusal::refuse,
     },
     ledger::{self, LockSet},
 };

@@ -11,10 +11,10 @@ use super::{
 use crate::{
     graphql::{
         connection::connection,
-        error::refuse,
         input::PointInTime,
         loaders::{self, History, Statements},
         order::OrderDirection,
+        refusal::refuse,
         scalars::{CurrencyCode, DateTime, Json},
     },
     ledger::{self, Id, StatementRequest},

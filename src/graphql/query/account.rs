@@ -7,11 +7,11 @@ use unit_of_work::{ContextExt as _, UnitOfWork};
 use crate::{
     graphql::{
         connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
-        error::refuse,
         input::AccountRef,
         loaders::{AccountByCode, AccountById},
         object::{Account, AccountStatus},
         order::OrderDirection,
+        refusal::refuse,
         scalars::CurrencyCode,
     },
     ledger,

@@ -8,10 +8,10 @@ use crate::graphql::order::OrderDirection;
 use crate::{
     graphql::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
-        error::refuse,
         input::AccountRef,
         loaders::{self, Entries},
         object::{Entry, EntryKind},
+        refusal::refuse,
         scalars::DateTime,
     },
     ledger::{self, Id},

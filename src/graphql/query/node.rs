@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 
 use crate::{
     graphql::{
-        error::bad_input,
         loaders::{self, Accounts, Entries, Lines},
         object::{Account, Entry, EntryLine, Node},
+        refusal::bad_input,
     },
     ledger::Id,
 };

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{options::ConnectionOptions, orders::Orders, table::Table};
+use super::{held::Held, options::ConnectionOptions, orders::Orders};
 
 /// Why the server closes a connection. The metric has the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +44,24 @@ impl Reason {
 /// For how long a connection that has just come may take to send its first request, before it is closed for another one.
 pub(crate) const GRACE: Duration = Duration::from_millis(50);
 
+/// What a connection asks of the server's connections, itself among them.
+pub(crate) trait Neighbours: std::fmt::Debug + Send + Sync {
+    /// Makes room where all connections together hold too much. Answers whether the connection that asks may go on.
+    fn make_room(&self, asking: u64) -> bool;
+
+    /// Forgets a connection that has ended.
+    fn remove(&self, id: u64, address: IpAddr);
+}
+
 /// One connection. From its counters follows whether it waits for its client, or the client for it.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: u64,
     pub(crate) address: IpAddr,
     began: Instant,
-    table: Arc<Table>,
+    options: Arc<ConnectionOptions>,
+    held: Arc<Held>,
+    neighbours: Arc<dyn Neighbours>,
     pub(crate) orders: Orders,
     /// Requests between their headers and the end of their response, and open WebSockets.
     requests: AtomicUsize,
@@ -79,12 +90,20 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(id: u64, address: IpAddr, table: Arc<Table>) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        address: IpAddr,
+        options: Arc<ConnectionOptions>,
+        held: Arc<Held>,
+        neighbours: Arc<dyn Neighbours>,
+    ) -> Self {
         Self {
             id,
             address,
             began: Instant::now(),
-            table,
+            options,
+            held,
+            neighbours,
             orders: Orders::default(),
             requests: AtomicUsize::new(0),
             arriving: AtomicUsize::new(0),
@@ -102,7 +121,7 @@ impl Peer {
     }
 
     pub(crate) fn options(&self) -> &ConnectionOptions {
-        self.table.options()
+        &self.options
     }
 
     fn now(&self) -> u64 {
@@ -139,11 +158,11 @@ impl Peer {
         if self.head.fetch_add(bytes, Relaxed) == 0 {
             self.head_since.store(self.now(), Relaxed);
         }
-        self.table.hold(bytes);
+        self.held.hold(bytes);
     }
 
     fn forget_head(&self) {
-        self.table.release(self.head.swap(0, Relaxed));
+        self.held.release(self.head.swap(0, Relaxed));
     }
 
     /// Notes that this many bytes were asked for, so that they do not count against the pace.
@@ -186,26 +205,26 @@ impl Peer {
     /// Counts bytes of a body. `false` where there is no room for them.
     pub(crate) fn hold_body(&self, bytes: usize) -> bool {
         self.body.fetch_add(bytes, Relaxed);
-        self.table.hold(bytes);
-        self.table.is_within_limit() || self.table.make_room(self.id)
+        self.held.hold(bytes);
+        self.held.is_within_limit() || self.neighbours.make_room(self.id)
     }
 
     pub(crate) fn release_body(&self, bytes: usize) {
         self.body.fetch_sub(bytes, Relaxed);
-        self.table.release(bytes);
+        self.held.release(bytes);
     }
 
     pub(crate) fn hold_unread(&self, bytes: usize) {
         self.unread.fetch_add(bytes, Relaxed);
-        self.table.hold(bytes);
-        if !self.table.is_within_limit() {
-            self.table.make_room(self.id);
+        self.held.hold(bytes);
+        if !self.held.is_within_limit() {
+            self.neighbours.make_room(self.id);
         }
     }
 
     pub(crate) fn release_unread(&self, bytes: usize) {
         self.unread.fetch_sub(bytes, Relaxed);
-        self.table.release(bytes);
+        self.held.release(bytes);
     }
 
     /// Notes that a piece of a response was handed to HTTP.
@@ -298,7 +317,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.forget_head();
-        self.table.remove(self.id, self.address);
+        self.neighbours.remove(self.id, self.address);
     }
 }
 

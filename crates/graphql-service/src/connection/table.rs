@@ -1,42 +1,31 @@
 //! All connections of a server.
 
 use std::{
-    cmp::Reverse,
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use super::{
     descriptors,
+    held::Held,
+    network::network,
+    open::Open,
     options::ConnectionOptions,
-    peer::{Peer, Reason},
+    peer::{Neighbours, Peer, Reason},
 };
 
 /// The connections of a server, and what they hold together.
 #[derive(Debug)]
 pub(crate) struct Table {
-    options: ConnectionOptions,
+    options: Arc<ConnectionOptions>,
     /// Locked at most for a pass over all connections: some ten microseconds for a thousand.
     open: Mutex<Open>,
     serial: AtomicU64,
-    held: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    peers: HashMap<u64, Weak<Peer>>,
-    addresses: HashMap<IpAddr, usize>,
-}
-
-impl Open {
-    fn living(&self) -> impl Iterator<Item = Arc<Peer>> {
-        self.peers.values().filter_map(Weak::upgrade)
-    }
+    held: Arc<Held>,
 }
 
 impl Table {
@@ -51,10 +40,10 @@ impl Table {
             options.connections = room;
         }
         Self {
-            options,
+            held: Arc::new(Held::new(options.held_bytes)),
+            options: Arc::new(options),
             open: Mutex::default(),
             serial: AtomicU64::new(0),
-            held: AtomicUsize::new(0),
         }
     }
 
@@ -69,7 +58,7 @@ impl Table {
 
     /// How many bytes all connections hold together.
     pub(crate) fn held(&self) -> usize {
-        self.held.load(Relaxed)
+        self.held.bytes()
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -98,7 +87,7 @@ impl Table {
         };
         if let Some(limit) = limit {
             let is_meant = |peer: &Peer| limit != "address" || peer.address == address;
-            let Some(peer) = longest_waiting(&open, &mut leaving, now, is_meant) else {
+            let Some(peer) = open.longest_waiting(&mut leaving, now, is_meant) else {
                 drop(open);
                 metrics::counter!("http_connections_refused_total", "limit" => limit).increment(1);
                 return Admission::Refused;
@@ -112,7 +101,13 @@ impl Table {
             peer.close(Reason::Room);
         }
         let id = self.serial.fetch_add(1, Relaxed);
-        let peer = Arc::new(Peer::new(id, address, self.clone()));
+        let peer = Arc::new(Peer::new(
+            id,
+            address,
+            self.options.clone(),
+            self.held.clone(),
+            self.clone(),
+        ));
         open.peers.insert(id, Arc::downgrade(&peer));
         *open.addresses.entry(address).or_default() += 1;
         drop(open);
@@ -127,62 +122,12 @@ impl Table {
         let open = self.open();
         let now = Instant::now();
         let is_idle = |peer: &Peer| peer.idle_since().is_some() && peer.is_new_for(now).is_none();
-        let idle = longest_waiting(&open, &mut leaving, now, is_idle);
+        let idle = open.longest_waiting(&mut leaving, now, is_idle);
         drop(open);
         idle.is_some_and(|peer| {
             peer.close(Reason::Room);
             true
         })
-    }
-
-    pub(crate) fn remove(&self, id: u64, address: IpAddr) {
-        let mut open = self.open();
-        open.peers.remove(&id);
-        if let Some(count) = open.addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                open.addresses.remove(&address);
-            }
-        }
-    }
-
-    pub(crate) fn hold(&self, bytes: usize) {
-        self.held.fetch_add(bytes, Relaxed);
-    }
-
-    pub(crate) fn release(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Relaxed);
-    }
-
-    /// Whether all connections together hold no more than they may.
-    pub(crate) fn is_within_limit(&self) -> bool {
-        self.held() <= self.options.held_bytes
-    }
-
-    /// Makes room where all connections together hold too much: closes the one that holds the most because of its client. Answers
-    /// whether the connection that asks may go on.
-    ///
-    /// What is being closed gives its memory back when its task runs next, so its bytes count as free. A connection that holds less than an
-    /// equal share is never closed: a client that holds little must not pay for those that hold much. All shares together are the limit, so
-    /// this allows at most as much again as requests hold that are being executed.
-    pub(crate) fn make_room(&self, asking: u64) -> bool {
-        let peers: Vec<_> = self.open().living().collect();
-        let (closing, peers): (Vec<_>, Vec<_>) =
-            peers.iter().partition(|peer| peer.orders.is_closed());
-        let freed: usize = closing.iter().map(|peer| peer.holds()).sum();
-        let limit = self.options.held_bytes;
-        if self.held().saturating_sub(freed) <= limit {
-            return true;
-        }
-        let share = limit / peers.len().max(1);
-        let heaviest = peers.iter().max_by_key(|peer| peer.weight());
-        match heaviest {
-            Some(peer) if peer.weight() > share => {
-                peer.close(Reason::Memory);
-                peer.id != asking
-            }
-            _ => true,
-        }
     }
 
     /// Tells all connections to end when their running requests have ended.
@@ -214,6 +159,43 @@ impl Table {
     }
 }
 
+impl Neighbours for Table {
+    fn remove(&self, id: u64, address: IpAddr) {
+        let mut open = self.open();
+        open.peers.remove(&id);
+        if let Some(count) = open.addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                open.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Closes the connection that holds the most because of its client.
+    ///
+    /// What is being closed gives its memory back when its task runs next, so its bytes count as free. A connection that holds less than an
+    /// equal share is never closed: a client that holds little must not pay for those that hold much. All shares together are the limit, so
+    /// this allows at most as much again as requests hold that are being executed.
+    fn make_room(&self, asking: u64) -> bool {
+        let peers: Vec<_> = self.open().living().collect();
+        let (closing, peers): (Vec<_>, Vec<_>) =
+            peers.iter().partition(|peer| peer.orders.is_closed());
+        let freed: usize = closing.iter().map(|peer| peer.holds()).sum();
+        if self.held.fits_without(freed) {
+            return true;
+        }
+        let share = self.options.held_bytes / peers.len().max(1);
+        let heaviest = peers.iter().max_by_key(|peer| peer.weight());
+        match heaviest {
+            Some(peer) if peer.weight() > share => {
+                peer.close(Reason::Memory);
+                peer.id != asking
+            }
+            _ => true,
+        }
+    }
+}
+
 /// What becomes of a connection that has come.
 #[derive(Debug)]
 pub(crate) enum Admission {
@@ -224,63 +206,10 @@ pub(crate) enum Admission {
     Later(Duration),
 }
 
-/// Which connection to close first: one that has not just come, an idle one, then the longest wait, then the oldest.
-type Rank = (bool, bool, u64, Reverse<u64>);
-
-/// The connection that has waited for its client for longest, among those that are not being closed.
-fn longest_waiting(
-    open: &Open,
-    leaving: &mut Vec<Arc<Peer>>,
-    now: Instant,
-    is_meant: impl Fn(&Peer) -> bool,
-) -> Option<Arc<Peer>> {
-    let mut found: Option<(Rank, Arc<Peer>)> = None;
-    for peer in open.living() {
-        let waits = peer
-            .waits_for()
-            .filter(|_| is_meant(&peer) && !peer.orders.is_closed());
-        if let Some(waits) = waits {
-            let is_idle = peer.idle_since().is_some();
-            let is_old = peer.is_new_for(now).is_none();
-            let rank = (is_old, is_idle, waits, Reverse(peer.id));
-            match &found {
-                Some((best, _)) if *best >= rank => leaving.push(peer),
-                _ => leaving.extend(found.replace((rank, peer)).map(|(_, peer)| peer)),
-            }
-        } else {
-            leaving.push(peer);
-        }
-    }
-    let (_, peer) = found?;
-    leaving.push(peer.clone());
-    Some(peer)
-}
-
-/// The address by which a client's connections are counted: with IPv6 its network of 64 bits, since a client usually has all of it.
-///
-/// ```
-/// use graphql_service::network;
-///
-/// let (one, another) = ("2001:db8::1", "2001:db8::2");
-/// assert_eq!(network(one.parse()?), network(another.parse()?));
-/// // IPv4 in IPv6 is IPv4.
-/// assert_eq!(network("::ffff:192.0.2.1".parse()?).to_string(), "192.0.2.1");
-/// # Ok::<(), std::net::AddrParseError>(())
-/// ```
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::peer::GRACE, *};
+    use super::*;
+    use crate::connection::peer::GRACE;
 
     fn table(connections: usize, per_address: usize) -> Arc<Table> {
         Arc::new(Table::new(ConnectionOptions {
@@ -352,10 +281,6 @@ mod tests {
         let _busy = first.begin();
         assert!(admit(&table, A).is_none());
         assert!(admit(&table, B).is_some());
-        let network = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:10.0.0.1"), A);
     }
 
     #[test]

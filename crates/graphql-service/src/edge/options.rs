@@ -9,7 +9,7 @@ use crate::{
     admission::{limits::Limits, slots::options::HeavyOptions},
     connection::ConnectionOptions,
     edge::host::Hosts,
-    graphql::socket::options::SocketOptions,
+    graphql::socket_options::SocketOptions,
     observe::{health::Readiness, metrics::Metrics},
     request::{persisted::PersistedOptions, switches::Switches},
 };

@@ -7,7 +7,7 @@ use graphql_operation::Preparer;
 
 use crate::{
     admission::{limits::Limits, slots},
-    graphql::socket::options::SocketOptions,
+    graphql::socket_options::SocketOptions,
     lifecycle::Lifecycle,
     request::{persisted, switches::Switches},
 };

@@ -1,5 +1,8 @@
 //! Whether a name is another one with a slip of the pen: a letter too many, missing, wrong or in another place, two of them in a longer
 //! name, a plural, other separators, or `x-` before it.
+//!
+//! `unit-of-work` refuses such names by itself, for servers without this crate, and does not use this file: it must not know HTTP crates. It
+//! is not used here either, since it checks two members of `extensions`, and this file the headers of every request, without allocating.
 
 /// Words that are a letter away from a switch, and mean themselves.
 const OTHER_WORDS: [&str; 4] = ["catch", "match", "patch", "watch"];

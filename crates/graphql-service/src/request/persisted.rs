@@ -261,6 +261,10 @@ fn sha256(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -278,5 +282,34 @@ mod tests {
     fn a_hash_is_written_in_hexadecimal() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(sha256(""), empty);
+    }
+
+    /// However many documents there are, and however long each of them is.
+    #[test]
+    fn what_is_learnt_is_bounded_by_its_bytes() {
+        const BYTES: u64 = 4_000_000;
+        let documents = Documents::new(PersistedOptions::default().automatic_bytes(BYTES));
+        let automatic = documents.0.automatic.as_ref().unwrap();
+        let mut texts = Vec::new();
+        for n in 0..200 {
+            for length in [10, 1_000, 100_000] {
+                let text = format!("{{ a }} # {n} {}", "x".repeat(length));
+                let mut request = Request::new(&text);
+                let hash = sha256(&text);
+                let persisted = json!({ "version": 1, "sha256Hash": hash });
+                let persisted = Value::from_json(persisted).unwrap();
+                request
+                    .extensions
+                    .insert("persistedQuery".to_owned(), persisted);
+                documents.resolve(&mut request).unwrap();
+                texts.extend(automatic.get(&hash).as_ref().map(Arc::downgrade));
+                assert!(automatic.weight() <= BYTES, "{}", automatic.weight());
+            }
+        }
+        // What was evicted is freed.
+        let alive = texts.iter().filter_map(Weak::upgrade);
+        let bytes: usize = alive.map(|text| text.len()).sum();
+        assert!(bytes as u64 <= BYTES, "{bytes}");
+        assert!(bytes as u64 > BYTES / 2, "{bytes}");
     }
 }

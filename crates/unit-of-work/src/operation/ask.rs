@@ -69,6 +69,9 @@ pub(crate) fn is_dry_run(request: &Request) -> Result<bool, ServerError> {
 
 /// Refuses a name that differs from a switch's by case, separators, a leading `x-`, or one or two letters: unknown members are ignored, and
 /// the protection that the client asked for would be ignored with them.
+///
+/// An HTTP service may refuse such names before (`graphql-service` does, headers too). This crate must not use that one, and its promise
+/// holds on every transport.
 fn refuse_misspelt(name: &str, right: &str, code: &str) -> Result<(), ServerError> {
     /// So many letters may be too many, missing, wrong or in another place.
     const SLIPS: usize = 2;

@@ -6,6 +6,7 @@ import './style.css';
 import { examples, headers } from './examples';
 import { fetcher } from './fetcher';
 import { UNIT_OF_WORK } from './unit-of-work';
+import { WrappedLines } from './wrapped-lines';
 
 const root = document.getElementById('playground');
 if (!root) {
@@ -25,5 +26,6 @@ createRoot(root).render(
     defaultEditorToolsVisibility={false}
   >
     <GraphiQL.Logo>Daybook</GraphiQL.Logo>
+    <WrappedLines />
   </GraphiQL>,
 );

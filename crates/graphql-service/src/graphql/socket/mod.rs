@@ -12,7 +12,6 @@
 
 mod message;
 mod operation;
-pub(crate) mod options;
 mod pace;
 mod session;
 

@@ -5,7 +5,10 @@
 //! [`Expected::of`], for all of them: which feature gives way to which is there, and nowhere else.
 
 mod case;
+mod check;
 mod feature;
+mod run;
+mod scene;
 mod schema;
 
 use async_graphql::{BatchRequest, BatchResponse, Executor};
@@ -19,7 +22,7 @@ use crate::{
     stage::{PATIENCE, codes, data, report},
 };
 
-use self::{case::*, feature::*};
+use self::{case::Case, feature::*, scene::Scene};
 
 /// None, each, and every two.
 fn pairs() -> Vec<Vec<Feature>> {

@@ -2,7 +2,7 @@
 
 use std::{fs, time::SystemTime};
 
-use super::Handle;
+use super::handle::Handle;
 
 /// When a file was last written, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! SQLite maps the file into memory, shared by every process that has the database open. Reading it as a file gives the same contents.
 
-use super::Handle;
+use super::handle::Handle;
 
 /// The length of two copies of the header and the state of checkpoints.
 const LENGTH: usize = 136;

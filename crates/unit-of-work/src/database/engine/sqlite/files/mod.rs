@@ -27,11 +27,13 @@ use tokio::time::Instant;
 
 mod contents;
 mod handle;
+mod identity;
 mod index;
 mod replaced;
 
 use contents::{Header, Written};
 use handle::Handle;
+use identity::Identity;
 use index::{Index, Progress};
 pub(crate) use replaced::{Became, FileReplaced, Part};
 
@@ -40,33 +42,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often something is read again that a checkpoint has changed meanwhile.
 const TRIES: usize = 8;
-
-/// What tells two files apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(found: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-        Self {
-            device: found.dev(),
-            inode: found.ino(),
-        }
-    }
-
-    /// Elsewhere a file that is open can be neither deleted nor moved.
-    #[cfg(not(unix))]
-    fn of(_found: &fs::Metadata) -> Self {
-        Self {
-            device: 0,
-            inode: 0,
-        }
-    }
-}
 
 /// A file that was open when the database was connected to.
 #[derive(Debug)]
