@@ -10,6 +10,7 @@ mod batches;
 mod clients;
 mod commits;
 mod connect;
+mod dynamic;
 mod field_rules;
 mod field_savepoints;
 mod files;
@@ -43,4 +44,6 @@ mod telemetry;
 mod timeline;
 mod transactions;
 mod unavailable;
+#[cfg(feature = "axum")]
+mod web;
 mod wire;

@@ -13,7 +13,11 @@ use async_graphql::{
     },
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{StreamExt as _, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use sea_orm::IsolationLevel;
 
 use crate::{
@@ -30,7 +34,7 @@ use crate::{
         select::select,
         turn::Turn,
     },
-    retry::{attempt::Attempt, batch},
+    retry::{attempt::Attempt, batch, road},
     subscription::{redelivery, streaming::Streaming},
 };
 
@@ -132,6 +136,12 @@ impl Extension for PerRequest {
             Some(result) => *result,
             None => next.run(ctx).await?,
         };
+        if self.stream.get().is_some()
+            && matches!(kind, Some(OperationType::Query | OperationType::Mutation))
+            && road::is_dynamic(ctx.schema_env)
+        {
+            return Err(vec![road::execute_needed()]);
+        }
         if kind == Some(OperationType::Mutation)
             && let Some(error) = self.idempotency.refusal()
         {
@@ -167,6 +177,11 @@ impl Extension for PerRequest {
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
         let streaming = Arc::clone(self.stream.get_or_init(Arc::default));
+        if ctx.schema_env.registry.subscription_type.is_none() && road::is_dynamic(ctx.schema_env) {
+            // It would not even look at the request.
+            let refusal = Response::from_errors(vec![road::execute_needed()]);
+            return next.run(ctx, stream::once(ready(refusal)).boxed());
+        }
         streaming
             .watch(next.run(ctx, stream), self.map_error.clone())
             .filter(|response| ready(redelivery::is_for_the_client(response)))
