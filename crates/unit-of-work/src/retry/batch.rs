@@ -192,6 +192,11 @@ impl Together {
             state.unit = Some(unit.clone());
             return Ok(unit);
         };
+        if !unit.database().is(database) {
+            return Err(refused(
+                "The operations of a batch that is all or nothing have one transaction, and so one database.",
+            ));
+        }
         if unit.access() != terms.access {
             return Err(refused(ONE_KIND));
         }

@@ -19,6 +19,12 @@ use crate::{Access, Database, RetryPolicy, UnitTerms, idempotency::Recorder};
 /// Which database a request is for.
 type Choose = Arc<dyn Fn(&Parts) -> Result<Database, Problem> + Send + Sync>;
 
+/// On what terms a request runs.
+type TermsOf = Arc<dyn Fn(&Parts) -> Result<UnitTerms, Problem> + Send + Sync>;
+
+/// Whose the keys of a request are.
+type ViewerOf = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+
 /// Gives each request of the routes that it is put around a unit of work. The module [`web`](super) has the rules, and an example.
 #[derive(Clone)]
 pub struct UnitOfWorkLayer {
@@ -29,9 +35,9 @@ pub struct UnitOfWorkLayer {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) choose: Choose,
-    pub(super) terms: Arc<dyn Fn(&Parts) -> Result<UnitTerms, Problem> + Send + Sync>,
+    pub(super) terms: TermsOf,
     pub(super) access: Arc<dyn Fn(&Parts) -> Access + Send + Sync>,
-    pub(super) viewer: Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>,
+    pub(super) viewer: ViewerOf,
     pub(super) deadline: Option<Duration>,
     pub(super) retry: RetryPolicy,
     pub(super) recorder: Option<Recorder>,

@@ -10,6 +10,7 @@ mod batches;
 mod clients;
 mod commits;
 mod connect;
+mod databases;
 mod dynamic;
 mod field_rules;
 mod field_savepoints;
@@ -22,6 +23,8 @@ mod loaders;
 mod logs;
 mod look_ups;
 mod masks;
+#[cfg(feature = "migration")]
+mod migrations;
 mod nulls;
 mod outcomes;
 mod outside;

@@ -14,7 +14,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
-    Request,
+    Error, Request,
     extensions::{Extension, ExtensionContext, ExtensionFactory},
 };
 use sea_orm::IsolationLevel;
@@ -25,8 +25,12 @@ use crate::{
     operation::{field_rule::FieldRules, mask::MapError},
 };
 
+mod alone;
+mod databases;
 mod per_request;
 
+use alone::Alone;
+use databases::{Choose, Databases};
 use per_request::PerRequest;
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -49,7 +53,8 @@ use per_request::PerRequest;
 /// outside of it would add its error after COMMIT.
 #[derive(Clone, Debug)]
 pub struct UnitOfWorkExtension {
-    database: Database,
+    databases: Databases,
+    alone: Arc<Alone>,
     settings: Arc<Settings>,
     idempotency: Option<Recorder>,
     map_error: Option<MapError>,
@@ -60,8 +65,40 @@ impl UnitOfWorkExtension {
     /// The extension for units on this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
+        Self::of(Databases::One(database))
+    }
+
+    /// The extension for units on the database that `choose` finds for each operation, and for each event of a subscription: a tenant's,
+    /// for one. It sees the request's data, and so what the transport has put there. Its error is the operation's answer, and nothing runs.
+    ///
+    /// A unit has one database. The operations of a batch that is all or nothing must have the same one. With
+    /// [`redeliver_shared`](crate::redeliver_shared) the text of the [`Audience`](crate::Audience) has to tell the databases apart.
+    ///
+    /// ```no_run
+    /// # use std::{collections::HashMap, sync::Arc};
+    /// # use async_graphql::Error;
+    /// # use unit_of_work::{Database, UnitOfWorkExtension};
+    /// # fn example(tenants: HashMap<String, Database>) {
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// let units = UnitOfWorkExtension::choosing(move |ctx| {
+    ///     let tenant = ctx.data_opt::<Tenant>().and_then(|tenant| tenants.get(&tenant.0));
+    ///     tenant.cloned().ok_or_else(|| Error::new("There is no such tenant."))
+    /// });
+    /// # let _ = units; }
+    /// ```
+    #[must_use]
+    pub fn choosing(
+        choose: impl Fn(&ExtensionContext<'_>) -> Result<Database, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Databases::Each(Choose(Arc::new(choose))))
+    }
+
+    fn of(databases: Databases) -> Self {
         Self {
-            database,
+            databases,
+            alone: Arc::default(),
             settings: Arc::default(),
             idempotency: None,
             map_error: None,

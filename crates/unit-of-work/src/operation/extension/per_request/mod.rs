@@ -21,7 +21,7 @@ use futures_util::{
 use sea_orm::IsolationLevel;
 
 use crate::{
-    Database, FieldRule, ResolvedField, Settings, UnitOfWork,
+    FieldRule, ResolvedField, Settings, UnitOfWork,
     idempotency::Idempotency,
     observe::timeline,
     operation::{
@@ -38,7 +38,7 @@ use crate::{
     subscription::{redelivery, streaming::Streaming},
 };
 
-use super::UnitOfWorkExtension;
+use super::{UnitOfWorkExtension, alone::Alone, databases::Databases};
 
 mod execution;
 mod resolving;
@@ -48,7 +48,8 @@ use resolving::Resolving;
 
 /// The extension's state. async-graphql makes one for each request; it lives as long as the request or the subscription.
 pub(super) struct PerRequest {
-    database: Database,
+    databases: Databases,
+    alone: Arc<Alone>,
     settings: Arc<Settings>,
     idempotency: Idempotency,
     map_error: Option<MapError>,
@@ -83,7 +84,8 @@ impl Extension for PerRequest {
         request: async_graphql::Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<async_graphql::Request> {
-        let request = next.run(ctx, request).await?;
+        let mut request = next.run(ctx, request).await?;
+        self.alone.prepare(&mut request)?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
         let dry_run = is_dry_run(&request)?;
@@ -253,7 +255,8 @@ impl Extension for PerRequest {
 impl PerRequest {
     pub(super) fn new(extension: &UnitOfWorkExtension) -> Self {
         Self {
-            database: extension.database.clone(),
+            databases: extension.databases.clone(),
+            alone: Arc::clone(&extension.alone),
             settings: extension.settings.clone(),
             idempotency: Idempotency::new(extension.idempotency.clone()),
             map_error: extension.map_error.clone(),
