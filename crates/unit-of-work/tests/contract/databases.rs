@@ -117,4 +117,24 @@ on_every_engine! {
         one.assert_whole().await;
         two.assert_whole().await;
     }
+
+    /// What is known of one schema says nothing about another one with the same extension.
+    async fn extension_of_a_good_schema_is_refused_twice_on_another(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let units = UnitOfWorkExtension::new(stage.database.clone());
+        let build = || Schema::build(Query, Mutation, Subscriptions).data(Arc::clone(&stage.cue)).extension(units.clone());
+        let (good, other) = (build().finish(), build().finish());
+        for schema in [&good, &other, &good] {
+            let response = answer(schema, Request::new("{ marks }")).await;
+            assert_eq!(data(&response), serde_json::json!({ "marks": 0 }));
+        }
+        let bad = build().extension(units.clone()).finish();
+        for request in ["mutation { mark(name: \"a\") }", "{ marks }"] {
+            assert_eq!(codes(&answer(&bad, Request::new(request)).await), [TWO_UNITS]);
+        }
+        let response = answer(&good, Request::new("mutation { mark(name: \"b\") }")).await;
+        assert!(response.is_ok(), "{response:?}");
+        assert_eq!(stage.marks().await, ["b"]);
+        stage.assert_whole().await;
+    }
 }

@@ -1,33 +1,37 @@
-//! A schema has one extension of this crate: with two, the inner one would lend its units to all resolvers, and the outer one commit
-//! nothing.
+//! Refuses a schema that has two extensions of this crate. The inner one would lend its units to the resolvers, and the outer one would
+//! commit units that nobody used.
 //!
-//! async-graphql tells an extension nothing of the others, but they see the same request one after the other. The first request of a
-//! schema is marked by each; who finds a mark there refuses that request, and all that follow.
+//! async-graphql does not tell an extension which others there are, but all of them see the same request. Until a schema has run its first
+//! operation, the extension marks each request. If it finds a mark, another one has already seen the request.
 
-use std::sync::OnceLock;
+use std::{any::TypeId, sync::OnceLock};
 
-use async_graphql::{Request, ServerError};
+use async_graphql::{Request, SchemaEnv, ServerError};
 
 use crate::{codes, operation::respond::coded};
 
-/// What was found out about a schema's other extensions.
-#[derive(Debug, Default)]
+/// Whether the extension is the only one of its schema. Its clones share this, and may be on other schemas.
+#[derive(Default)]
 pub(super) struct Alone {
-    has_run: OnceLock<()>,
-    is_second: OnceLock<()>,
+    /// The first schema that ran an operation. Held, so that no other schema gets its address.
+    known: OnceLock<SchemaEnv>,
 }
 
-/// An extension of this crate has seen the request.
+/// Marks a request that an extension of this crate has seen.
 #[derive(Clone, Copy)]
-pub(crate) struct Seen;
+struct Seen;
 
 impl Alone {
-    /// Looks for another extension that has prepared this request.
-    pub(super) fn prepare(&self, request: &mut Request) -> Result<(), ServerError> {
-        if request.data.contains_key(&std::any::TypeId::of::<Seen>()) {
-            self.is_second.get_or_init(|| ());
+    /// Refuses a request that another extension has seen.
+    pub(super) fn prepare(
+        &self,
+        schema: &SchemaEnv,
+        request: &mut Request,
+    ) -> Result<(), ServerError> {
+        if self.known.get().is_some_and(|known| is_same(known, schema)) {
+            return Ok(());
         }
-        if self.is_second.get().is_some() {
+        if request.data.contains_key(&TypeId::of::<Seen>()) {
             tracing::error!("a schema has two of UnitOfWorkExtension; its operations are refused");
             return Err(coded(
                 "The schema has two units of work for each operation, so nothing of it was run. The server has to register one \
@@ -36,14 +40,22 @@ impl Alone {
                 false,
             ));
         }
-        if self.has_run.get().is_none() {
-            request.data.insert(Seen);
-        }
+        request.data.insert(Seen);
         Ok(())
     }
 
-    /// All extensions have prepared a request, and none has refused it.
-    pub(super) fn runs(&self) {
-        self.has_run.get_or_init(|| ());
+    /// Notes that an operation runs: all extensions of the schema have prepared its request, and none has refused it.
+    pub(super) fn runs(&self, schema: &SchemaEnv) {
+        self.known.get_or_init(|| schema.clone());
+    }
+}
+
+fn is_same(one: &SchemaEnv, other: &SchemaEnv) -> bool {
+    std::ptr::eq(&raw const one.registry, &raw const other.registry)
+}
+
+impl std::fmt::Debug for Alone {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Alone").finish_non_exhaustive()
     }
 }

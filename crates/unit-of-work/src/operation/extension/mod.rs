@@ -29,8 +29,7 @@ mod alone;
 mod databases;
 mod per_request;
 
-use alone::Alone;
-use databases::{Choose, Databases};
+use databases::{Choice, Databases, Find};
 use per_request::PerRequest;
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -53,8 +52,7 @@ use per_request::PerRequest;
 /// outside of it would add its error after COMMIT.
 #[derive(Clone, Debug)]
 pub struct UnitOfWorkExtension {
-    databases: Databases,
-    alone: Arc<Alone>,
+    databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Option<Recorder>,
     map_error: Option<MapError>,
@@ -65,14 +63,15 @@ impl UnitOfWorkExtension {
     /// The extension for units on this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self::of(Databases::One(database))
+        Self::of(Choice::One(database))
     }
 
-    /// The extension for units on the database that `choose` finds for each operation, and for each event of a subscription: a tenant's,
-    /// for one. It sees the request's data, and so what the transport has put there. Its error is the operation's answer, and nothing runs.
+    /// The extension for units on a database that `choose` finds for each operation, and for each event of a subscription, such as the
+    /// database of a tenant. `choose` sees the data that the transport put in the request. If it returns an error, that is the operation's
+    /// response, and nothing runs.
     ///
-    /// A unit has one database. The operations of a batch that is all or nothing must have the same one. With
-    /// [`redeliver_shared`](crate::redeliver_shared) the text of the [`Audience`](crate::Audience) has to tell the databases apart.
+    /// A unit has one database, and so has a batch that is all or nothing. With [`redeliver_shared`](crate::redeliver_shared), the text of
+    /// the [`Audience`](crate::Audience) must be different for each database.
     ///
     /// ```no_run
     /// # use std::{collections::HashMap, sync::Arc};
@@ -92,13 +91,12 @@ impl UnitOfWorkExtension {
     pub fn choosing(
         choose: impl Fn(&ExtensionContext<'_>) -> Result<Database, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self::of(Databases::Each(Choose(Arc::new(choose))))
+        Self::of(Choice::Each(Find(Box::new(choose))))
     }
 
-    fn of(databases: Databases) -> Self {
+    fn of(choice: Choice) -> Self {
         Self {
-            databases,
-            alone: Arc::default(),
+            databases: Databases::of(choice),
             settings: Arc::default(),
             idempotency: None,
             map_error: None,

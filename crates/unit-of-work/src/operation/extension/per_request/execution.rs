@@ -74,8 +74,8 @@ impl PerRequest {
             OperationType::Mutation => ("mutation", Access::ReadWrite),
             OperationType::Subscription => ("subscription", Access::ReadOnly),
         };
-        self.alone.runs();
-        let database = self.databases.of(ctx)?;
+        self.databases.alone.runs(ctx.schema_env);
+        let database = self.databases.choose(ctx)?;
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let together = attempt.and_then(|attempt| attempt.together.as_deref());
         let delivery = match kind {

@@ -38,7 +38,7 @@ use crate::{
     subscription::{redelivery, streaming::Streaming},
 };
 
-use super::{UnitOfWorkExtension, alone::Alone, databases::Databases};
+use super::{UnitOfWorkExtension, databases::Databases};
 
 mod execution;
 mod resolving;
@@ -48,8 +48,7 @@ use resolving::Resolving;
 
 /// The extension's state. async-graphql makes one for each request; it lives as long as the request or the subscription.
 pub(super) struct PerRequest {
-    databases: Databases,
-    alone: Arc<Alone>,
+    databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Idempotency,
     map_error: Option<MapError>,
@@ -85,7 +84,7 @@ impl Extension for PerRequest {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<async_graphql::Request> {
         let mut request = next.run(ctx, request).await?;
-        self.alone.prepare(&mut request)?;
+        self.databases.alone.prepare(ctx.schema_env, &mut request)?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
         let dry_run = is_dry_run(&request)?;
@@ -180,7 +179,7 @@ impl Extension for PerRequest {
     ) -> BoxStream<'s, Response> {
         let streaming = Arc::clone(self.stream.get_or_init(Arc::default));
         if ctx.schema_env.registry.subscription_type.is_none() && road::is_dynamic(ctx.schema_env) {
-            // It would not even look at the request.
+            // A dynamic schema without subscriptions does not even look at the request.
             let refusal = Response::from_errors(vec![road::execute_needed()]);
             return next.run(ctx, stream::once(ready(refusal)).boxed());
         }
@@ -255,8 +254,7 @@ impl Extension for PerRequest {
 impl PerRequest {
     pub(super) fn new(extension: &UnitOfWorkExtension) -> Self {
         Self {
-            databases: extension.databases.clone(),
-            alone: Arc::clone(&extension.alone),
+            databases: Arc::clone(&extension.databases),
             settings: extension.settings.clone(),
             idempotency: Idempotency::new(extension.idempotency.clone()),
             map_error: extension.map_error.clone(),
