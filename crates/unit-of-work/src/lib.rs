@@ -15,8 +15,9 @@
 //! | how is a mutation answered again, and not done again? | [`idempotency`] |
 //! | how do events reach subscribers? | `subscription` |
 //! | what is told in spans, metrics and timelines? | `observe` |
+//! | how does a REST handler get a unit? | `web` (feature `axum`) |
 //!
-//! What never goes here: HTTP, and anything that one application alone decides.
+//! What never goes here: how GraphQL travels over HTTP, and anything that one application alone decides.
 
 #![cfg_attr(
     not(all(feature = "idempotency", feature = "postgres", feature = "sqlite")),
@@ -33,6 +34,8 @@ mod retry;
 mod setters;
 mod subscription;
 mod unit;
+#[cfg(feature = "axum")]
+pub mod web;
 
 pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
@@ -57,4 +60,5 @@ pub use subscription::sharing::{Audience, SharedEvents, Streamed};
 pub use subscription::undelivered::Undelivered;
 pub use unit::UnitOfWork;
 pub use unit::marker;
+pub use unit::outside::UnitTerms;
 pub use unit::savepoint::Savepoint;

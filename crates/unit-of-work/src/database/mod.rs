@@ -19,6 +19,8 @@ pub(crate) mod health;
 mod access;
 mod connect;
 mod lease;
+#[cfg(feature = "migration")]
+mod migrate;
 mod options;
 pub(crate) mod pool;
 mod sql;
@@ -63,6 +65,11 @@ pub struct Database {
 #[derive(Debug)]
 struct Inner {
     opened: Opened,
+    #[cfg_attr(
+        not(feature = "migration"),
+        expect(dead_code, reason = "only migrations connect by it")
+    )]
+    url: Url,
     options: DatabaseOptions,
     /// What units have found out about the database.
     health: Health,
@@ -76,6 +83,15 @@ struct Inner {
     closing: CancellationToken,
 }
 
+/// Where the database is. It may have a password in it, so it is never shown.
+struct Url(String);
+
+impl std::fmt::Debug for Url {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Url")
+    }
+}
+
 impl Database {
     /// Connects to `postgres://…` or `sqlite://path?mode=rwc`. Fails at once if that cannot work.
     ///
@@ -85,6 +101,7 @@ impl Database {
         let opened = Opened::open(url, &options).await?;
         let inner = Arc::new(Inner {
             opened,
+            url: Url(url.to_owned()),
             options,
             health: Health::default(),
             tasks: TaskTracker::new(),
@@ -93,6 +110,11 @@ impl Database {
             closing: CancellationToken::new(),
         });
         Ok(Self { inner })
+    }
+
+    /// Whether both are the same, opened once.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The engine behind the URL.

@@ -19,6 +19,8 @@ pub const INTERNAL: &str = "INTERNAL";
 pub const UNIT_DOOMED: &str = "UNIT_DOOMED";
 /// The database refused COMMIT: nothing of the operation happened.
 pub const COMMIT_FAILED: &str = "COMMIT_FAILED";
+/// The request violated a constraint of the database. Nothing of it happened.
+pub const CONSTRAINT_VIOLATED: &str = "CONSTRAINT_VIOLATED";
 /// The operation may or may not have happened: COMMIT was not answered, or its answer cannot be relied on.
 pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 /// The operation conflicted with another one. The same operation may be sent again.
@@ -41,6 +43,11 @@ pub const BATCH_ROLLED_BACK: &str = "BATCH_ROLLED_BACK";
 pub const BATCH_REFUSED: &str = "BATCH_REFUSED";
 /// It is not known whether the operation is a query, a mutation or a subscription. Nothing of it ran.
 pub const OPERATION_KIND_UNKNOWN: &str = "OPERATION_KIND_UNKNOWN";
+/// The schema has two extensions of this crate, so each operation would have two units. Nothing of the operation ran.
+pub const TWO_UNITS: &str = "TWO_UNITS";
+/// The schema is dynamic, and the server is not configured for this transport, or for the data of this request. Nothing of the operation
+/// ran.
+pub const DYNAMIC_SCHEMA_REFUSED: &str = "DYNAMIC_SCHEMA_REFUSED";
 /// A statement took longer than the database allows, or was cancelled there, before the operation's own deadline. The operation was
 /// rolled back.
 pub const STATEMENT_TIMEOUT: &str = "STATEMENT_TIMEOUT";

@@ -125,6 +125,15 @@ pub enum UnitError {
         /// Its keyword.
         statement: &'static str,
     },
+    /// The work outside of an operation took longer than [`UnitTerms::deadline`](crate::UnitTerms::deadline), and was rolled back.
+    #[error("the work took longer than its deadline, and was rolled back")]
+    DeadlineExceeded,
+    /// The work outside of an operation asked for its own rollback.
+    #[error("the work asked to be rolled back: {reason}")]
+    RollbackOnly {
+        /// What it said.
+        reason: String,
+    },
     /// The database refused COMMIT; nothing happened.
     #[error("COMMIT failed, and everything was rolled back")]
     CommitFailed(CommitFailure),

@@ -32,7 +32,12 @@ pub(super) fn of(
         write_canonical(&mut text, value);
     }
     text.push('}');
-    Sha256::digest(text)
+    of_bytes(text.as_bytes())
+}
+
+/// The SHA-256 in hexadecimal.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
         .iter()
         .fold(String::new(), |mut hex, byte| {
             // Writing to a `String` cannot fail.

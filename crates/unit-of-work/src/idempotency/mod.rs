@@ -86,6 +86,9 @@ mod absent {
     pub(crate) struct Ticket;
 
     impl Ticket {
+        #[cfg(feature = "axum")]
+        pub(crate) fn given_for(&self, _: &[u8]) {}
+
         pub(crate) fn parsed(
             &self,
             _: Option<&str>,

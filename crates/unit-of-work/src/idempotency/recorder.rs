@@ -35,6 +35,12 @@ impl Ticket {
         fingerprint.ok_or_else(|| DbErr::Custom("the operation's document is not known".to_owned()))
     }
 
+    /// Notes what the key was given for, if that is not a GraphQL operation.
+    #[cfg(feature = "axum")]
+    pub(crate) fn given_for(&self, what: &[u8]) {
+        self.fingerprint.get_or_init(|| fingerprint::of_bytes(what));
+    }
+
     /// Notes the operation for which the key was given.
     pub(crate) fn parsed(
         &self,

@@ -132,9 +132,10 @@ pub(crate) fn batch_span() -> Span {
 }
 
 /// One span per unit outside of any operation, if tracing is on; otherwise the current span.
-pub(crate) fn unit_span() -> Span {
+pub(crate) fn unit_span(name: Option<&str>) -> Span {
     let span = tracing::debug_span!(
         "unit_of_work",
+        unit.name = name,
         unit.outcome = Empty,
         unit.reason = Empty,
         unit.statements = Empty,

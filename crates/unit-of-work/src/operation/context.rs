@@ -51,16 +51,27 @@ pub trait ContextExt<'a> {
     fn loader<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>>;
 }
 
+/// What to do where there is no unit.
+const NO_UNIT: &str = "there is no unit of work here. While a subscription's stream is created there is none, because each event has \
+    a unit of its own: read in the fields of the event, or use `Database::read` on a `Database` from the schema's data. Anywhere else, \
+    register `UnitOfWorkExtension` on the schema";
+
 impl<'a> ContextExt<'a> for Context<'a> {
     fn unit(&self) -> &'a UnitOfWork {
-        self.data_unchecked()
+        match self.data_opt() {
+            Some(unit) => unit,
+            None => panic!("{NO_UNIT}"),
+        }
     }
 
     fn try_unit(&self) -> Result<&'a UnitOfWork, Error> {
-        self.data()
+        self.data_opt().ok_or_else(|| Error::new(NO_UNIT))
     }
 
     fn loader<L: UnitLoader>(&self) -> Arc<DataLoader<L, HashMapCache>> {
-        self.data_unchecked::<Loaders>().get()
+        match self.data_opt::<Loaders>() {
+            Some(loaders) => loaders.get(),
+            None => panic!("{NO_UNIT}"),
+        }
     }
 }

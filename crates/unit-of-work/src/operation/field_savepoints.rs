@@ -57,6 +57,7 @@ impl FieldSavepoints {
             }
             return result;
         }
+        let path = info.path_node;
         let key = info.alias.unwrap_or(info.name).to_owned();
         let nullable = !info.return_type.ends_with('!');
         self.failed_below.store(false, Ordering::Relaxed);
@@ -64,7 +65,7 @@ impl FieldSavepoints {
         let (undo, answer) = match next.run(ctx, info).await {
             // async-graphql would null the whole response, even though the field is nullable.
             Err(error) if nullable => {
-                lock(&self.errors).push(located::remember(error));
+                lock(&self.errors).push(located::remember(located::at(error, path)));
                 (true, None)
             }
             // Nothing of the operation will be shown, so all of it is rolled back.

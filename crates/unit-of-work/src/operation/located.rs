@@ -6,7 +6,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use async_graphql::{PathSegment, ServerError};
+use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment, ServerError};
 
 /// The original path of an error. It travels in place of the error's source, which nothing on the way changes.
 struct Located {
@@ -32,4 +32,20 @@ pub(crate) fn restore(error: &mut ServerError) {
         error.path = path;
         error.source = source;
     }
+}
+
+/// An error of the field at `path`. A dynamic schema does not say where an error of a resolver was.
+pub(crate) fn at(mut error: ServerError, path: &QueryPathNode<'_>) -> ServerError {
+    if error.path.is_empty() {
+        let mut next = Some(path);
+        while let Some(node) = next {
+            error.path.push(match node.segment {
+                QueryPathSegment::Index(index) => PathSegment::Index(index),
+                QueryPathSegment::Name(name) => PathSegment::Field(name.to_owned()),
+            });
+            next = node.parent;
+        }
+        error.path.reverse();
+    }
+    error
 }

@@ -22,7 +22,12 @@ use crate::{
     Access, Database, Report, RetryPolicy, UnitOfWork, codes,
     observe::telemetry,
     operation::{report, respond::coded, select::kind_of},
-    retry::{Attempts, attempt::Attempt, template::Template},
+    retry::{
+        Attempts,
+        attempt::Attempt,
+        road::{self, NotCarried, Road},
+        template::Template,
+    },
     unit::{
         Ending, Reason,
         finisher::Finisher,
@@ -84,6 +89,7 @@ pub(crate) fn refusal(ctx: &ExtensionContext<'_>, has_key: bool) -> Option<Serve
 /// Runs a batch, and again after conflicts, and returns the responses of the last attempt.
 pub(crate) async fn run<E: Executor>(
     executor: &E,
+    road: &Road,
     policy: &RetryPolicy,
     requests: Vec<Request>,
 ) -> Vec<Response> {
@@ -100,7 +106,7 @@ pub(crate) async fn run<E: Executor>(
     loop {
         let together = Together::new(isolation);
         let attempt = attempts.next(Some(Arc::clone(&together)));
-        let ran = together.run(executor, &templates, requests, &attempt);
+        let ran = together.run(executor, road, &templates, requests, &attempt);
         match ran.await {
             Ok(responses) => {
                 if !attempts.go_on(&attempt, None).await {
@@ -186,6 +192,11 @@ impl Together {
             state.unit = Some(unit.clone());
             return Ok(unit);
         };
+        if !unit.database().is(database) {
+            return Err(refused(
+                "The operations of a batch that is all or nothing have one transaction, and so one database.",
+            ));
+        }
         if unit.access() != terms.access {
             return Err(refused(ONE_KIND));
         }
@@ -211,13 +222,15 @@ impl Together {
     async fn run<E: Executor>(
         &self,
         executor: &E,
+        road: &Road,
         templates: &[Template],
         requests: Vec<Request>,
         attempt: &Arc<Attempt>,
     ) -> Result<Vec<Response>, IsolationLevel> {
         let mut responses = Vec::with_capacity(templates.len());
         for (template, request) in templates.iter().zip(requests) {
-            let response = template.run(executor, request, attempt).await;
+            let response = road.run(template, executor, request, attempt).await;
+            let response = response.unwrap_or_else(|NotCarried| road::refused());
             let failed = response.is_err();
             responses.push(response);
             if failed && !self.reads_only() {

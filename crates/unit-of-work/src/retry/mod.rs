@@ -6,6 +6,7 @@
 pub(crate) mod attempt;
 pub(crate) mod batch;
 pub(crate) mod notes;
+pub(crate) mod road;
 pub(crate) mod snapshots;
 pub(crate) mod template;
 
@@ -14,7 +15,9 @@ mod policy;
 
 use std::sync::Arc;
 
-use async_graphql::{BatchRequest, BatchResponse, Data, Executor, Request, Response};
+use async_graphql::{
+    BatchRequest, BatchResponse, Data, Executor, Request, Response, parser::types::OperationType,
+};
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -24,8 +27,12 @@ pub(crate) use attempts::Attempts;
 pub use policy::RetryPolicy;
 
 use crate::{
-    operation::respond,
-    retry::{snapshots::Snapshots, template::Template},
+    operation::{respond, select::kind_of},
+    retry::{
+        road::{NotCarried, Road},
+        snapshots::Snapshots,
+        template::Template,
+    },
     subscription::redelivery::Delivery,
 };
 
@@ -42,6 +49,7 @@ use crate::{
 /// - A request with uploads: they can be read only once.
 /// - An operation whose outcome is not known, or whose deadline has passed.
 /// - A request with data of its own *and* session data (a WebSocket's): there is no way to keep the first.
+/// - A request of a dynamic schema with data that [`Retrying::carries`] was not told of.
 ///
 /// For requests through it, extensions' `subscribe` hook runs instead of their `request` hook: only there does async-graphql accept shared
 /// data.
@@ -62,6 +70,7 @@ pub struct Retrying<E> {
     executor: E,
     policy: RetryPolicy,
     snapshots: Arc<Snapshots>,
+    road: Road,
 }
 
 impl<E: Executor> Retrying<E> {
@@ -72,6 +81,7 @@ impl<E: Executor> Retrying<E> {
             executor,
             policy: RetryPolicy::default(),
             snapshots: Arc::default(),
+            road: Road::default(),
         }
     }
 
@@ -82,8 +92,34 @@ impl<E: Executor> Retrying<E> {
         self
     }
 
+    /// Names a type of the data in requests, or in the sessions of WebSockets, that resolvers of a *dynamic* schema read. Each attempt
+    /// gets a clone of it. The types of this crate, `http::HeaderMap` and `SocketAddr` need not be named; other schemas share the data
+    /// itself between attempts.
+    ///
+    /// A request of a dynamic schema whose data has a type that was not named is run, but not again. A batch that is all or nothing, or a
+    /// query or mutation on a WebSocket whose session has such data, is refused
+    /// ([`DYNAMIC_SCHEMA_REFUSED`](crate::codes::DYNAMIC_SCHEMA_REFUSED)).
+    ///
+    /// ```no_run
+    /// # use async_graphql::{Executor, Request};
+    /// # async fn example(schema: impl Executor) {
+    /// use unit_of_work::Retrying;
+    ///
+    /// #[derive(Clone)]
+    /// struct Locale(String);
+    ///
+    /// let executor = Retrying::new(schema).carries::<Locale>();
+    /// let response = executor.execute(Request::new("{ one }").data(Locale("de".to_owned()))).await;
+    /// # let _ = response; }
+    /// ```
+    #[must_use]
+    pub fn carries<T: std::any::Any + Clone + Send + Sync>(mut self) -> Self {
+        self.road.carry::<T>();
+        self
+    }
+
     /// Runs a query or mutation until there are no more attempts. `None` if it turns out to be a subscription, of which nothing has run.
-    async fn attempts(&self, template: &Template, first: Request) -> Option<Response> {
+    async fn attempts(&self, template: &mut Template, first: Request) -> Option<Response> {
         let mut attempts = Attempts::new(&self.policy);
         let document = template.document(&self.snapshots);
         if let Some(document) = document {
@@ -92,7 +128,17 @@ impl<E: Executor> Retrying<E> {
         let mut attempt = attempts.next(None);
         let mut request = first;
         loop {
-            let response = template.run(&self.executor, request, &attempt).await;
+            let ran = self
+                .road
+                .run(template, &self.executor, request, &attempt)
+                .await;
+            let response = match ran {
+                Ok(response) => response,
+                // Boxed: it is rare.
+                Err(NotCarried) => {
+                    return Some(Box::pin(self.road.once(template, &self.executor)).await);
+                }
+            };
             if attempt.subscription.get().is_some() {
                 return None;
             }
@@ -112,6 +158,24 @@ impl<E: Executor> Retrying<E> {
         }
     }
 
+    /// As [`Template::of`], for what may be a subscription. A dynamic schema gets one set of data for each attempt, so that of the
+    /// request and that of its session are no two.
+    fn template(
+        &self,
+        mut request: Request,
+        session: Option<Arc<Data>>,
+    ) -> Result<(Template, Request), Box<Request>> {
+        if let Some(session) = &session
+            && self.road.is_dynamic()
+            && !request.data.is_empty()
+            && kind_of(&mut request) != Some(OperationType::Subscription)
+            && self.road.add_session(session, &mut request).is_ok()
+        {
+            return Template::of(request, None);
+        }
+        Template::of(request, session)
+    }
+
     async fn one_by_one(&self, requests: Vec<Request>) -> Vec<Response> {
         let mut responses = Vec::with_capacity(requests.len());
         for request in requests {
@@ -124,8 +188,8 @@ impl<E: Executor> Retrying<E> {
 impl<E: Executor> Executor for Retrying<E> {
     async fn execute(&self, request: Request) -> Response {
         match Template::of(request, None) {
-            Ok((template, first)) => self
-                .attempts(&template, first)
+            Ok((mut template, first)) => self
+                .attempts(&mut template, first)
                 .await
                 .unwrap_or_else(|| Response::from_errors(vec![respond::no_subscription()])),
             // Boxed: it is rare, and would make the future of every operation larger.
@@ -139,7 +203,9 @@ impl<E: Executor> Executor for Retrying<E> {
         match batch {
             BatchRequest::Single(request) => BatchResponse::Single(self.execute(request).await),
             BatchRequest::Batch(requests) if requests.iter().any(batch::is_all_or_nothing) => {
-                BatchResponse::Batch(batch::run(&self.executor, &self.policy, requests).await)
+                BatchResponse::Batch(
+                    batch::run(&self.executor, &self.road, &self.policy, requests).await,
+                )
             }
             BatchRequest::Batch(requests) => BatchResponse::Batch(self.one_by_one(requests).await),
         }
@@ -150,11 +216,11 @@ impl<E: Executor> Executor for Retrying<E> {
         request: Request,
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        match Template::of(request, session.clone()) {
-            Ok((template, first)) => {
+        match self.template(request, session.clone()) {
+            Ok((mut template, first)) => {
                 let retrying = self.clone();
                 stream::once(async move {
-                    match retrying.attempts(&template, first).await {
+                    match retrying.attempts(&mut template, first).await {
                         Some(response) => stream::once(std::future::ready(response)).boxed(),
                         None => template.stream(&retrying.executor, &retrying.policy),
                     }
@@ -162,9 +228,14 @@ impl<E: Executor> Executor for Retrying<E> {
                 .flatten()
                 .boxed()
             }
-            Err(request) => {
+            Err(mut request) => {
+                let kind = kind_of(&mut request);
                 let request = request.data(Delivery::new(&self.policy));
-                self.executor.execute_stream(request, session)
+                let road = self.road.clone();
+                self.executor
+                    .execute_stream(request, session)
+                    .map(move |response| road.told(kind, response))
+                    .boxed()
             }
         }
     }

@@ -84,6 +84,16 @@ impl Template {
         executor.execute_stream(request, Some(Arc::clone(&self.data)))
     }
 
+    /// The data of all attempts.
+    pub(super) fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Takes the data for the only attempt. `None` if other requests share it.
+    pub(super) fn take_data(&mut self) -> Option<Data> {
+        Arc::try_unwrap(std::mem::take(&mut self.data)).ok()
+    }
+
     /// Makes the request for another attempt.
     pub(crate) fn again(&self) -> Request {
         let mut request = Request::new(self.query.clone()).variables(self.variables.clone());

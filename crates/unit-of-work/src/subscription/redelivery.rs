@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use async_graphql::{Context, Error, Response, ServerError, Value};
+use async_graphql::{Context, Error, Response, Value};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -107,21 +107,18 @@ impl Delivery {
     }
 }
 
-/// Marks a response that is not for the client.
-#[derive(Debug)]
-struct Discarded;
+/// The member of `extensions` that marks a response which is not for the client.
+const DISCARDED: &str = "unitOfWork/discarded";
 
-/// A placeholder for a response that the client must not see.
+/// A placeholder for a response that the client must not see. It is not an error: a dynamic schema ends a subscription at the first event
+/// with an error, and this event is to come again.
 pub(crate) fn discarded() -> Response {
-    let mut error = ServerError::new("this response is thrown away", None);
-    error.source = Some(Arc::new(Discarded));
-    Response::from_errors(vec![error])
+    Response::default().extension(DISCARDED, Value::Null)
 }
 
 /// Whether a response is for the client.
 pub(crate) fn is_for_the_client(response: &Response) -> bool {
-    let error = response.errors.first();
-    error.is_none_or(|error| error.source::<Discarded>().is_none())
+    response.extensions.is_empty() || !response.extensions.contains_key(DISCARDED)
 }
 
 /// Whether the failure may pass, so that the same read may soon succeed.

@@ -110,7 +110,7 @@ impl Finisher<'_> {
 
     /// Finishes the unit. If the deadline passes before COMMIT is decided, it is rolled back instead. That happens if something outside the
     /// operation uses the unit, through a handle that outlives it.
-    async fn finish_within(&self, ending: Ending) -> Outcome {
+    pub(crate) async fn finish_within(&self, ending: Ending) -> Outcome {
         let mut finishing = std::pin::pin!(self.unit.finish(ending));
         if let Some(outcome) = within(self.deadline, finishing.as_mut()).await {
             return outcome;

@@ -21,6 +21,7 @@ pub(crate) mod evidence;
 pub(crate) mod finisher;
 pub(crate) mod group;
 pub mod marker;
+pub(crate) mod outside;
 pub(crate) mod savepoint;
 pub(crate) mod scope;
 pub(crate) mod terms;
@@ -33,7 +34,6 @@ mod doom;
 mod ending;
 mod fate;
 mod lend;
-mod outside;
 mod registration;
 mod roll_back;
 mod transaction;
@@ -203,6 +203,12 @@ impl UnitOfWork {
     #[must_use]
     pub fn access(&self) -> Access {
         self.inner.terms.access
+    }
+
+    /// Whether the unit has no more handles than these.
+    #[cfg(feature = "axum")]
+    pub(crate) fn is_only_with(&self, handles: usize) -> bool {
+        Arc::strong_count(&self.inner) <= handles
     }
 
     pub(crate) fn id(&self) -> UnitId {

@@ -49,6 +49,14 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    /// The deadline of work that begins now and may take this long.
+    pub(crate) fn after(limit: Option<Duration>) -> Option<Self> {
+        let limit = limit?;
+        // A limit beyond what the clock can represent never passes.
+        let at = Instant::now().checked_add(limit)?;
+        Some(Self { at, limit })
+    }
+
     /// How long to wait for an unreachable database. The rest of the time is enough to report it.
     pub(crate) fn to_reach_the_database(self) -> Instant {
         let margin = (self.limit / 20).clamp(Duration::from_millis(10), Duration::from_millis(250));

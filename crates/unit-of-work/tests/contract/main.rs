@@ -10,6 +10,8 @@ mod batches;
 mod clients;
 mod commits;
 mod connect;
+mod databases;
+mod dynamic;
 mod field_rules;
 mod field_savepoints;
 mod files;
@@ -21,6 +23,8 @@ mod loaders;
 mod logs;
 mod look_ups;
 mod masks;
+#[cfg(feature = "migration")]
+mod migrations;
 mod nulls;
 mod outcomes;
 mod outside;
@@ -43,4 +47,6 @@ mod telemetry;
 mod timeline;
 mod transactions;
 mod unavailable;
+#[cfg(feature = "axum")]
+mod web;
 mod wire;

@@ -9,9 +9,9 @@ use std::{
 };
 
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, IsolationLevel};
 use tokio::time::timeout;
-use unit_of_work::{FailureKind, RetryPolicy, UnitError, UnitOfWork};
+use unit_of_work::{FailureKind, RetryPolicy, SessionSettings, UnitError, UnitOfWork, UnitTerms};
 
 use crate::{
     retries::contended,
@@ -156,6 +156,55 @@ on_every_engine! {
         assert_eq!(UnitError::in_db_err(&error), Some(&UnitError::Doomed), "{error:?}");
         assert_eq!(begun.load(Ordering::SeqCst), 3);
         assert_eq!(stage.marks().await, [""; 0]);
+        stage.assert_whole().await;
+    }
+
+    /// Isolation, settings, deadline and attempts of what runs outside of an operation.
+    async fn terms_of_a_write(test: TestDatabase) {
+        let stage = contended(test).await;
+        let is_postgres = stage.test.engine() == Engine::Postgres;
+        let late = UnitTerms::named("late").deadline(Duration::from_millis(500)).attempts(5);
+        let never = stage.database.write_with(late, async |unit| {
+            insert_mark(&unit, "late").await?;
+            std::future::pending::<Result<(), DbErr>>().await
+        });
+        let error = timeout(PATIENCE, never).await.expect("ends").expect_err("is late");
+        assert_eq!(UnitError::in_db_err(&error), Some(&UnitError::DeadlineExceeded), "{error:?}");
+        let refused = stage.database.write_with(UnitTerms::default(), async |unit| {
+            insert_mark(&unit, "refused").await?;
+            unit.set_rollback_only("not today");
+            Ok::<_, DbErr>(())
+        });
+        let error = refused.await.expect_err("is rolled back");
+        let reason = UnitError::RollbackOnly { reason: "not today".to_owned() };
+        assert_eq!(UnitError::in_db_err(&error), Some(&reason), "{error:?}");
+        let terms = UnitTerms::default().settings(SessionSettings::new().set("app.tenant", "42"));
+        let set = stage.database.write_with(terms, async |unit| {
+            let row = unit.query_one_raw(statement(&unit, "SELECT current_setting('app.tenant')")).await?;
+            row.ok_or_else(|| DbErr::RecordNotFound("setting".to_owned()))?.try_get_by_index::<String>(0)
+        });
+        // On SQLite, which has none, it is refused.
+        assert_eq!(set.await.ok().as_deref(), is_postgres.then_some("42"));
+        let terms = UnitTerms::default().isolation(IsolationLevel::Serializable);
+        let level = stage.database.read_with(terms, async |unit| {
+            let level = unit.query_one_raw(statement(&unit, "SELECT current_setting('transaction_isolation')")).await?;
+            level.ok_or_else(|| DbErr::RecordNotFound("level".to_owned()))?.try_get_by_index::<String>(0)
+        });
+        assert_eq!(level.await.ok().as_deref(), is_postgres.then_some("serializable"));
+        assert_eq!(stage.marks().await, [""; 0]);
+        stage.assert_whole().await;
+    }
+
+    /// A read that is late lets its snapshot go.
+    async fn deadline_of_a_read(test: TestDatabase) {
+        let stage = Stage::new(test).await;
+        let terms = UnitTerms::default().deadline(Duration::from_millis(300));
+        let never = stage.database.read_with(terms, async |unit| {
+            count_marks(&unit).await?;
+            std::future::pending::<Result<(), DbErr>>().await
+        });
+        let error = timeout(PATIENCE, never).await.expect("ends").expect_err("is late");
+        assert_eq!(UnitError::in_db_err(&error), Some(&UnitError::DeadlineExceeded), "{error:?}");
         stage.assert_whole().await;
     }
 }

@@ -24,7 +24,7 @@ pub async fn contended(test: TestDatabase) -> Stage {
     Stage::at(test, &url, options, |extension| extension).await
 }
 
-fn start(retrying: &Retrying<TestSchema>, request: impl Into<Request>) -> JoinHandle<Response> {
+fn start(retrying: &impl Executor, request: impl Into<Request>) -> JoinHandle<Response> {
     let retrying = retrying.clone();
     let request = request.into();
     tokio::spawn(async move { retrying.execute(request).await })
@@ -50,7 +50,7 @@ impl Stage {
     /// The same, for a request that is made of the operation's text.
     pub async fn loses_once_as(
         &self,
-        retrying: &Retrying<TestSchema>,
+        retrying: &impl Executor,
         operation: &str,
         request: impl FnOnce(String) -> Request,
     ) -> JoinHandle<Response> {

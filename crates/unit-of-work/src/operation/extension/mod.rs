@@ -14,7 +14,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{
-    Request,
+    Error, Request,
     extensions::{Extension, ExtensionContext, ExtensionFactory},
 };
 use sea_orm::IsolationLevel;
@@ -25,8 +25,11 @@ use crate::{
     operation::{field_rule::FieldRules, mask::MapError},
 };
 
+mod alone;
+mod databases;
 mod per_request;
 
+use databases::{Choice, Databases, Find};
 use per_request::PerRequest;
 
 /// Makes every GraphQL operation of a schema one unit of work.
@@ -49,7 +52,7 @@ use per_request::PerRequest;
 /// outside of it would add its error after COMMIT.
 #[derive(Clone, Debug)]
 pub struct UnitOfWorkExtension {
-    database: Database,
+    databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Option<Recorder>,
     map_error: Option<MapError>,
@@ -60,8 +63,40 @@ impl UnitOfWorkExtension {
     /// The extension for units on this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
+        Self::of(Choice::One(database))
+    }
+
+    /// The extension for units on a database that `choose` finds for each operation, and for each event of a subscription, such as the
+    /// database of a tenant. `choose` sees the data that the transport put in the request. If it returns an error, that is the operation's
+    /// response, and nothing runs.
+    ///
+    /// A unit has one database, and so has a batch that is all or nothing. With [`redeliver_shared`](crate::redeliver_shared), the text of
+    /// the [`Audience`](crate::Audience) must be different for each database.
+    ///
+    /// ```no_run
+    /// # use std::{collections::HashMap, sync::Arc};
+    /// # use async_graphql::Error;
+    /// # use unit_of_work::{Database, UnitOfWorkExtension};
+    /// # fn example(tenants: HashMap<String, Database>) {
+    /// #[derive(Clone)]
+    /// struct Tenant(String);
+    ///
+    /// let units = UnitOfWorkExtension::choosing(move |ctx| {
+    ///     let tenant = ctx.data_opt::<Tenant>().and_then(|tenant| tenants.get(&tenant.0));
+    ///     tenant.cloned().ok_or_else(|| Error::new("There is no such tenant."))
+    /// });
+    /// # let _ = units; }
+    /// ```
+    #[must_use]
+    pub fn choosing(
+        choose: impl Fn(&ExtensionContext<'_>) -> Result<Database, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Choice::Each(Find(Box::new(choose))))
+    }
+
+    fn of(choice: Choice) -> Self {
         Self {
-            database,
+            databases: Databases::of(choice),
             settings: Arc::default(),
             idempotency: None,
             map_error: None,

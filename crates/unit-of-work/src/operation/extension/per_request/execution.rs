@@ -74,6 +74,8 @@ impl PerRequest {
             OperationType::Mutation => ("mutation", Access::ReadWrite),
             OperationType::Subscription => ("subscription", Access::ReadOnly),
         };
+        self.databases.alone.runs(ctx.schema_env);
+        let database = self.databases.choose(ctx)?;
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let together = attempt.and_then(|attempt| attempt.together.as_deref());
         let delivery = match kind {
@@ -104,7 +106,7 @@ impl PerRequest {
                 && is_plain
                 && together.is_none()
                 && attempt.is_some_and(|attempt| attempt.shares_commit)
-                && self.database.shares_commits(),
+                && database.shares_commits(),
             without_transaction: kind == OperationType::Query
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
@@ -113,8 +115,8 @@ impl PerRequest {
         let number = attempt.map_or(1, |attempt| attempt.number);
         let span = telemetry::operation_span(kind_name, operation_name, number);
         let unit = match together {
-            Some(together) => together.join(&self.database, terms)?,
-            None => UnitOfWork::new(self.database.clone(), terms, span.clone()),
+            Some(together) => together.join(&database, terms)?,
+            None => UnitOfWork::new(database.into_owned(), terms, span.clone()),
         };
         // A batch that is all or nothing has no partial success. Neither has an operation with an idempotency key: its response is stored
         // and replayed, so no part of it may have failed.

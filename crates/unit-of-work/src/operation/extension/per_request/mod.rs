@@ -13,11 +13,15 @@ use async_graphql::{
     },
     parser::types::{ExecutableDocument, OperationType},
 };
-use futures_util::{StreamExt as _, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use sea_orm::IsolationLevel;
 
 use crate::{
-    Database, FieldRule, ResolvedField, Settings, UnitOfWork,
+    FieldRule, ResolvedField, Settings, UnitOfWork,
     idempotency::Idempotency,
     observe::timeline,
     operation::{
@@ -30,11 +34,11 @@ use crate::{
         select::select,
         turn::Turn,
     },
-    retry::{attempt::Attempt, batch},
+    retry::{attempt::Attempt, batch, road},
     subscription::{redelivery, streaming::Streaming},
 };
 
-use super::UnitOfWorkExtension;
+use super::{UnitOfWorkExtension, databases::Databases};
 
 mod execution;
 mod resolving;
@@ -44,7 +48,7 @@ use resolving::Resolving;
 
 /// The extension's state. async-graphql makes one for each request; it lives as long as the request or the subscription.
 pub(super) struct PerRequest {
-    database: Database,
+    databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Idempotency,
     map_error: Option<MapError>,
@@ -79,7 +83,8 @@ impl Extension for PerRequest {
         request: async_graphql::Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<async_graphql::Request> {
-        let request = next.run(ctx, request).await?;
+        let mut request = next.run(ctx, request).await?;
+        self.databases.alone.prepare(ctx.schema_env, &mut request)?;
         self.operation_name
             .get_or_init(|| request.operation_name.clone());
         let dry_run = is_dry_run(&request)?;
@@ -132,6 +137,12 @@ impl Extension for PerRequest {
             Some(result) => *result,
             None => next.run(ctx).await?,
         };
+        if self.stream.get().is_some()
+            && matches!(kind, Some(OperationType::Query | OperationType::Mutation))
+            && road::is_dynamic(ctx.schema_env)
+        {
+            return Err(vec![road::execute_needed()]);
+        }
         if kind == Some(OperationType::Mutation)
             && let Some(error) = self.idempotency.refusal()
         {
@@ -167,6 +178,11 @@ impl Extension for PerRequest {
         next: NextSubscribe<'_>,
     ) -> BoxStream<'s, Response> {
         let streaming = Arc::clone(self.stream.get_or_init(Arc::default));
+        if ctx.schema_env.registry.subscription_type.is_none() && road::is_dynamic(ctx.schema_env) {
+            // A dynamic schema without subscriptions does not even look at the request.
+            let refusal = Response::from_errors(vec![road::execute_needed()]);
+            return next.run(ctx, stream::once(ready(refusal)).boxed());
+        }
         streaming
             .watch(next.run(ctx, stream), self.map_error.clone())
             .filter(|response| ready(redelivery::is_for_the_client(response)))
@@ -238,7 +254,7 @@ impl Extension for PerRequest {
 impl PerRequest {
     pub(super) fn new(extension: &UnitOfWorkExtension) -> Self {
         Self {
-            database: extension.database.clone(),
+            databases: Arc::clone(&extension.databases),
             settings: extension.settings.clone(),
             idempotency: Idempotency::new(extension.idempotency.clone()),
             map_error: extension.map_error.clone(),

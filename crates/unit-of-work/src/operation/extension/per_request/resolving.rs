@@ -58,7 +58,8 @@ impl<F: Future<Output = ServerResult<Option<Value>>>> Future for Resolving<'_, F
         }
         let resolve = this.resolve;
         let resolved = ready!(this.place.enter(|| resolve.poll(context)));
-        let resolved = resolved.map_err(located::remember);
+        let path = this.field.path;
+        let resolved = resolved.map_err(|error| located::remember(located::at(error, path)));
         Poll::Ready(match this.rule {
             Some(rule) => rule.resolved(*this.field, resolved),
             None => resolved,

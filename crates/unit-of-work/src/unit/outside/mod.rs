@@ -1,14 +1,23 @@
 //! Units outside of a GraphQL operation: for jobs, commands and tests.
 
+mod terms;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Ending, Outcome, Reason, RollBackOnDrop, UnitOfWork, terms::Terms};
+pub use terms::UnitTerms;
+
+use super::{
+    Ending, Outcome, Reason, RollBackOnDrop, UnitOfWork, acquire_error,
+    finisher::{Finisher, within},
+    terms::{Deadline, Terms},
+};
 use crate::{
     Access, Database, RetryPolicy, UnitError,
+    database::pool::no_answer,
     observe::telemetry,
     retry::{Attempts, notes::Notes},
 };
@@ -44,7 +53,7 @@ impl Database {
         F: FnOnce(UnitOfWork) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let span = telemetry::unit_span();
+        let span = telemetry::unit_span(None);
         let unit = UnitOfWork::new(self.clone(), Terms::of(Access::ReadOnly), span.clone());
         let guard = RollBackOnDrop::new(unit.clone());
         let body = body(unit.clone()).instrument(span.clone());
@@ -52,6 +61,32 @@ impl Database {
         guard.disarm();
         unit.end_read();
         result
+    }
+
+    /// Runs `body` as [`Database::read`] does, on the given terms. Each attempt has a snapshot of its own.
+    ///
+    /// # Errors
+    /// Those of `body`, and [`UnitError::DeadlineExceeded`] inside a [`DbErr`].
+    ///
+    /// # Cancel safety
+    /// As [`Database::read`].
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # use unit_of_work::UnitTerms;
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), DbErr> {
+    /// let terms = UnitTerms::named("daily report").deadline(Duration::from_secs(60)).attempts(3);
+    /// database.read_with(terms, async |unit| unit.execute_unprepared("SELECT 1").await).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn read_with<T, E, F, Fut>(&self, terms: UnitTerms, body: F) -> Result<T, E>
+    where
+        F: FnMut(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        self.attempts(Access::ReadOnly, &terms, body).await
     }
 
     /// Runs `body` once on a unit, outside any GraphQL operation. Commits if it returns `Ok`, and otherwise rolls back.
@@ -77,8 +112,38 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<DbErr>,
     {
-        let (_, outcome, result) = self.write_once(None, body).await;
-        answer(outcome, result)
+        let terms = Terms::of(Access::ReadWrite);
+        let (unit, outcome, result) = self.once(terms, None, body).await;
+        answer(&unit, outcome, result)
+    }
+
+    /// Runs `body` as [`Database::write`] does, on the given terms; with more than one attempt, as [`Database::write_retrying`] does.
+    ///
+    /// # Errors
+    /// Those of the last attempt.
+    ///
+    /// # Cancel safety
+    /// As [`Database::write`].
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # use unit_of_work::{SessionSettings, UnitTerms};
+    /// # async fn example(database: &unit_of_work::Database) -> Result<(), DbErr> {
+    /// let terms = UnitTerms::named("tidy")
+    ///     .settings(SessionSettings::new().set("app.tenant", "42"))
+    ///     .deadline(Duration::from_secs(10))
+    ///     .attempts(20);
+    /// database.write_with(terms, async |unit| unit.execute_unprepared("DELETE FROM draft").await).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn write_with<T, E, F, Fut>(&self, terms: UnitTerms, body: F) -> Result<T, E>
+    where
+        F: FnMut(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        self.attempts(Access::ReadWrite, &terms, body).await
     }
 
     /// Runs `body` as [`Database::write`] does, and runs it again as a whole, on a fresh unit, after a conflict or a lost connection, as
@@ -105,9 +170,20 @@ impl Database {
     ///     .await?;
     /// # Ok(()) }
     /// ```
-    pub async fn write_retrying<T, E, F, Fut>(
+    pub async fn write_retrying<T, E, F, Fut>(&self, policy: RetryPolicy, body: F) -> Result<T, E>
+    where
+        F: FnMut(UnitOfWork) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
+    {
+        self.write_with(UnitTerms::default().retry(policy), body)
+            .await
+    }
+
+    async fn attempts<T, E, F, Fut>(
         &self,
-        policy: RetryPolicy,
+        access: Access,
+        terms: &UnitTerms,
         mut body: F,
     ) -> Result<T, E>
     where
@@ -115,61 +191,113 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<DbErr>,
     {
-        let mut attempts = Attempts::of_a_write(&policy);
+        let name = terms.name.as_deref();
+        let deadline = Deadline::after(terms.deadline);
+        let mut attempts = Attempts::of_a_write(&terms.retry);
         loop {
             let attempt = attempts.next(None);
-            let notes = Some(Arc::clone(&attempt.notes));
-            let (unit, outcome, result) = self.write_once(notes, &mut body).await;
+            let of_attempt = terms.of(access, deadline, Arc::clone(&attempt.notes));
+            let (unit, outcome, result) = self.once(of_attempt, name, &mut body).await;
             if let Some(lost) = unit.fate().lost(&outcome) {
-                attempt.lost(lost, None, &unit);
+                attempt.lost(lost, deadline.map(|deadline| deadline.at), &unit);
             }
+            let answer = answer(&unit, outcome, result);
             drop(unit);
-            if !attempts.go_on(&attempt, None).await {
-                return answer(outcome, result);
+            if !attempts.go_on(&attempt, name).await {
+                return answer;
             }
         }
     }
 
-    async fn write_once<T, E, F, Fut>(
+    async fn once<T, E, F, Fut>(
         &self,
-        notes: Option<Arc<Notes>>,
+        terms: Terms,
+        name: Option<&str>,
         body: F,
     ) -> (UnitOfWork, Outcome, Result<T, E>)
     where
         F: FnOnce(UnitOfWork) -> Fut,
         Fut: Future<Output = Result<T, E>>,
+        E: From<DbErr>,
     {
-        let span = telemetry::unit_span();
-        let terms = Terms {
-            notes,
-            ..Terms::of(Access::ReadWrite)
-        };
+        let span = telemetry::unit_span(name);
+        let access = terms.access;
+        let deadline = terms.deadline.map(|deadline| deadline.at);
         let unit = UnitOfWork::new(self.clone(), terms, span.clone());
         let guard = RollBackOnDrop::new(unit.clone());
-        let result = body(unit.clone()).instrument(span).await;
+        let body = body(unit.clone()).instrument(span.clone());
+        let result = match (access, deadline) {
+            (Access::ReadOnly, None) => Some(told_when_long(&span, body).await),
+            (_, deadline) => within(deadline, body).await,
+        };
         guard.disarm();
+        let Some(result) = result else {
+            let error = if unit.waits_for_database() {
+                acquire_error(no_answer())
+            } else {
+                UnitError::DeadlineExceeded.into()
+            };
+            unit.roll_back_in_background(Reason::Deadline);
+            let outcome = Outcome::RolledBack(Reason::Deadline);
+            return (unit, outcome, Err(error.into()));
+        };
+        if access == Access::ReadOnly {
+            let outcome = unit.end_read();
+            return (unit, outcome, result);
+        }
         let ending = if result.is_ok() {
             Ending::Commit
         } else {
             Ending::RollBack(Reason::Error)
         };
-        let outcome = unit.finish(ending).await;
+        let finisher = Finisher {
+            unit: &unit,
+            deadline,
+            dry_run: false,
+        };
+        let outcome = finisher.finish_within(ending).await;
         (unit, outcome, result)
     }
 }
 
 /// The result for the caller: the body's own error, or why its work was not committed.
-fn answer<T, E: From<DbErr>>(outcome: Outcome, result: Result<T, E>) -> Result<T, E> {
+fn answer<T, E: From<DbErr>>(
+    unit: &UnitOfWork,
+    outcome: Outcome,
+    result: Result<T, E>,
+) -> Result<T, E> {
     let answer = result?;
     let error = match outcome {
         Outcome::CommitFailed(failure) => UnitError::CommitFailed(failure),
         Outcome::Unknown => UnitError::OutcomeUnknown,
+        Outcome::RolledBack(Reason::Deadline) => UnitError::DeadlineExceeded,
+        Outcome::RolledBack(Reason::RollbackOnly) => UnitError::RollbackOnly {
+            reason: unit.rollback_only().unwrap_or_default().to_owned(),
+        },
         Outcome::RolledBack(_) => UnitError::Doomed,
         Outcome::Untouched | Outcome::Read | Outcome::Committed | Outcome::Replayed => {
             return Ok(answer);
         }
     };
     Err(DbErr::from(error).into())
+}
+
+impl UnitTerms {
+    /// The terms of one attempt.
+    pub(crate) fn of(
+        &self,
+        access: Access,
+        deadline: Option<Deadline>,
+        notes: Arc<Notes>,
+    ) -> Terms {
+        Terms {
+            isolation: self.isolation,
+            deadline,
+            settings: self.settings.clone(),
+            notes: Some(notes),
+            ..Terms::of(access)
+        }
+    }
 }
 
 /// How long a snapshot outside of an operation is held before the log says so for the first time.

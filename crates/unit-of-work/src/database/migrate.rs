@@ -1,0 +1,72 @@
+//! Brings a database's tables up to date, without anybody opening a second connection by hand.
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use super::Database;
+
+/// A number that no other program locks: "unit_of_" in ASCII.
+const MIGRATION_LOCK: i64 = 0x75_6e_69_74_5f_6f_66_5f;
+
+impl Database {
+    /// Runs the migrations of `M` that the database has not had: all of them, or none. Servers that start at the same time wait for each
+    /// other, and the later one finds nothing to do.
+    ///
+    /// It has a connection of its own, without the time-outs of the pools, because a migration may take long. Call it before the first
+    /// unit, so that connections find the table of [markers](crate::marker) when they are made.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use sea_orm_migration::prelude::*;
+    /// use unit_of_work::{Database, DatabaseOptions, idempotency, marker};
+    ///
+    /// struct Migrator;
+    ///
+    /// #[async_trait::async_trait]
+    /// impl MigratorTrait for Migrator {
+    ///     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    ///         vec![Box::new(marker::Migration), Box::new(idempotency::Migration)]
+    ///     }
+    /// }
+    ///
+    /// let database = Database::connect("sqlite://app.db?mode=rwc", DatabaseOptions::default()).await?;
+    /// database.migrate::<Migrator>().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// What the database or a migration says. Nothing has changed then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it has committed rolls back.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "sea-orm-migration takes a transaction of SeaORM's own"
+    )]
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
+        let mut options = ConnectOptions::new(&self.inner.url.0);
+        options.max_connections(1).sqlx_logging(false);
+        let connection = sea_orm::Database::connect(options).await?;
+        let transaction = connection
+            .begin_with_options(TransactionOptions {
+                // SQLite has one writer: who takes the write lock first is alone.
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            })
+            .await?;
+        run::<M>(&transaction).await?;
+        transaction.commit().await?;
+        connection.close().await
+    }
+}
+
+async fn run<M: MigratorTrait>(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+        transaction.execute_unprepared(&lock).await?;
+    }
+    M::up(transaction, None).await
+}
