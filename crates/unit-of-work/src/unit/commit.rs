@@ -298,9 +298,14 @@ async fn look(database: &Database, identity: &Identity, proof: &Proof) -> Found 
 }
 
 /// Whether the database has answered with a refusal, so that certainly nothing happened.
+///
+/// An error that ends the session is none, whatever its code: a server that cannot write or sync its log panics in the middle of COMMIT, and
+/// what it has written by then may be there when it has recovered.
 pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_))
-        && FailureKind::of_driver(error) != FailureKind::ConnectionLost
+    let sqlx::Error::Database(cause) = error else {
+        return false;
+    };
+    FailureKind::of_driver(error) != FailureKind::ConnectionLost && !failure::ends_session(&**cause)
 }
 
 /// Whether a failed COMMIT may still take effect after a crash.
