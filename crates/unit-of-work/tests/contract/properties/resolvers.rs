@@ -13,7 +13,7 @@ use unit_of_work::{ContextExt, Database, Report, UnitOfWork, UnitOfWorkExtension
 
 use super::{
     operation::{Kind, Operation, Step},
-    trace::{Doom, End, Trace},
+    trace::{Does, Doom, End, Trace},
 };
 use crate::stage::{count_marks, insert_mark};
 
@@ -109,12 +109,13 @@ impl Run {
         match step {
             Step::Insert => {
                 let name = trace.inserting();
-                self.statement(insert_mark(unit, &name)).await?;
+                self.statement(Does::Write, insert_mark(unit, &name))
+                    .await?;
                 trace.inserted(name);
             }
             Step::Read => {
                 let least = trace.rows().0;
-                let seen = self.statement(count_marks(unit)).await?;
+                let seen = self.statement(Does::Read, count_marks(unit)).await?;
                 trace.read(least, seen);
             }
             Step::Yield => yield_now().await,
@@ -132,7 +133,7 @@ impl Run {
             Step::Fail => return Err(DbErr::Custom("the table mark is a mess".to_owned()).into()),
             Step::Panic => panic_any(OnPurpose),
             Step::Swallow => {
-                let _ = self.statement(insert_mark(unit, TAKEN)).await;
+                let _ = self.statement(Does::Write, insert_mark(unit, TAKEN)).await;
             }
             Step::Abandon => self.abandon(unit).await,
             Step::Savepoint(steps) => self.savepoint(unit, &steps).await?,
@@ -155,9 +156,10 @@ impl Run {
     /// Runs a statement under the eyes of the trace.
     async fn statement<T>(
         &self,
+        does: Does,
         statement: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
-        let flight = self.trace.start(self.kind);
+        let flight = self.trace.start(self.kind, does);
         let result = statement.await;
         flight.land(&result);
         result
@@ -165,7 +167,7 @@ impl Run {
 
     async fn abandon(&self, unit: &UnitOfWork) {
         let alone = self.trace.is_free();
-        let mut statement = Box::pin(self.statement(count_marks(unit)));
+        let mut statement = Box::pin(self.statement(Does::Read, count_marks(unit)));
         if poll!(&mut statement).is_pending() {
             drop(statement);
             // Nothing else was in its way: the statement was on its way to the database.

@@ -174,14 +174,15 @@ impl Trace {
     }
 
     /// Notes a statement that begins.
-    pub fn start(&self, kind: Kind) -> Flight<'_> {
+    pub fn start(&self, kind: Kind, does: Does) -> Flight<'_> {
         let mut notes = lock(&self.notes);
         notes.started += 1;
         notes.in_flight += 1;
         Flight {
             trace: self,
             doomed: notes.doom == Doom::Certain,
-            kind,
+            // A query may read only: the database refuses a write, also one that nobody waits for any more.
+            is_harmless: kind == Kind::Query && does == Does::Read,
             landed: false,
         }
     }
@@ -238,10 +239,18 @@ impl Notes {
     }
 }
 
+/// What a statement does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Does {
+    Read,
+    Write,
+}
+
 /// A statement that has been started. Dropped before it landed, it leaves open what became of it.
 pub struct Flight<'a> {
     trace: &'a Trace,
-    kind: Kind,
+    /// The unit is none the worse if nobody waits for it.
+    is_harmless: bool,
     /// The unit was doomed already.
     doomed: bool,
     landed: bool,
@@ -272,8 +281,7 @@ impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let mut notes = lock(&self.trace.notes);
         notes.in_flight -= 1;
-        // What reads only is not harmed.
-        if !self.landed && self.kind == Kind::Mutation {
+        if !self.landed && !self.is_harmless {
             notes.doom = notes.doom.max(Doom::Possible);
         }
     }
