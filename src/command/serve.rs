@@ -2,6 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
+use axum::Router;
 use sea_orm::{DbBackend, DbErr};
 use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
@@ -60,11 +61,16 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     options.limits = settings.limits;
     options.heavy = settings.heavy;
     options.persisted = settings.persisted.clone();
+    let mut pages = Router::new();
+    if settings.ledger_page {
+        pages = pages.merge(http::ledger_page::router());
+    }
     if settings.playground {
-        options = options.pages(http::playground::router());
+        pages = pages.merge(http::playground::router());
         // The panel of the playground draws the timeline.
         options.switches = http::reports(Report::Timeline);
     }
+    options = options.pages(pages);
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
     let limits = (settings.deadline, settings.limits.answer_bytes);
     let schema = schema_with_feed(&database, feed.clone(), clock.clone(), keys.clone(), limits);
@@ -321,9 +327,13 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
         "http"
     };
     // If nobody reads standard output, the server still serves.
+    let mut output = std::io::stdout();
     let _ = writeln!(
-        std::io::stdout(),
+        output,
         "Daybook is listening on {scheme}://{address} ({paths})"
     );
+    if settings.ledger_page {
+        let _ = writeln!(output, "The ledger for people: {scheme}://{address}/ledger");
+    }
     Ok(())
 }

@@ -158,6 +158,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         drain,
         migrate: !args.no_migrate,
         playground: !args.no_playground,
+        ledger_page: !args.no_ledger_page,
         metrics: !args.no_metrics,
         metrics_listen,
         certificate,

@@ -32,6 +32,8 @@ pub struct ServeSettings {
     pub migrate: bool,
     /// Whether to serve the playground.
     pub playground: bool,
+    /// Whether to serve the page for people at `/ledger`.
+    pub ledger_page: bool,
     /// Whether to serve `/metrics`.
     pub metrics: bool,
     /// Where to serve it, if not at `listen`.

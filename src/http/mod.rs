@@ -1,4 +1,4 @@
-//! Daybook's own part of its HTTP interface: authentication, the playground, TLS.
+//! Daybook's own part of its HTTP interface: authentication, the pages, TLS.
 //!
 //! The crate `graphql-service` does the rest: GraphQL over HTTP, server-sent events and WebSocket, connections, limits, health. A server
 //! is built with [`options`] and [`app`]. Nothing here knows how a request is read or answered.
@@ -17,9 +17,11 @@ pub use self::{
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},
 };
 
+pub mod ledger_page;
 pub mod playground;
 
 mod auth;
+mod embedded;
 mod secret_file;
 mod tls;
 

@@ -131,6 +131,9 @@ pub(super) struct ServeArgs {
     /// Do not serve GraphiQL at /, and show no client the statements of its operations
     #[arg(long, env = "DAYBOOK_NO_PLAYGROUND")]
     pub(super) no_playground: bool,
+    /// Do not serve the page at /ledger
+    #[arg(long, env = "DAYBOOK_NO_LEDGER_PAGE")]
+    pub(super) no_ledger_page: bool,
     /// Serve /metrics at this address only, to everybody who reaches it; by default it is at the port of the API, behind the same
     /// authentication
     #[arg(long, env = "DAYBOOK_METRICS_LISTEN", value_name = "HOST:PORT")]

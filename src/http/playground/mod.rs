@@ -21,22 +21,18 @@ use std::{
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
-use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::embedded::{Answer, IMMUTABLE, REVALIDATE, listed, media_type};
 
 /// `'self'` in `connect-src` covers the WebSocket of the same host and port as well.
 const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-const REVALIDATE: &str = "no-cache";
 
 #[derive(RustEmbed)]
 #[folder = "src/http/playground/dist/"]
@@ -76,21 +72,12 @@ fn serve(name: &str, caching: &'static str, request: &HeaderMap) -> Response {
     let Some(file) = Dist::get(&format!("{name}.br")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let tag = entity_tag(&file);
-    let mut response = if matches(request, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        content(name, file, request)
+    let answer = Answer {
+        hash: file.metadata.sha256_hash(),
+        caching,
+        policy: POLICY,
     };
-    let headers = response.headers_mut();
-    headers.insert(ETAG, tag);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
+    answer.to(request, || content(name, file, request))
 }
 
 fn content(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Response {
@@ -128,28 +115,6 @@ fn plain(name: &str, packed: &[u8]) -> io::Result<Bytes> {
     Ok(plain)
 }
 
-/// The tag is weak, since the compressed and the plain form share it.
-fn entity_tag(file: &EmbeddedFile) -> HeaderValue {
-    let hash = file.metadata.sha256_hash();
-    let hex: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    #[expect(
-        clippy::expect_used,
-        reason = "hexadecimal digits are valid in a header"
-    )]
-    HeaderValue::try_from(format!("W/\"{hex}\"")).expect("an ASCII header value")
-}
-
-fn matches(request: &HeaderMap, tag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let ours = tag.to_str().map(opaque).unwrap_or_default();
-    listed(request.get_all(IF_NONE_MATCH).iter())
-        .any(|theirs| theirs == "*" || opaque(theirs) == ours)
-}
-
 /// Whether the client accepts `br`: it names it, and not with the weight 0.
 fn accepts_brotli(request: &HeaderMap) -> bool {
     listed(request.get_all(ACCEPT_ENCODING).iter()).any(|coding| {
@@ -161,24 +126,4 @@ fn accepts_brotli(request: &HeaderMap) -> bool {
         name.trim().eq_ignore_ascii_case("br")
             && weight.parse::<f32>().is_ok_and(|weight| weight > 0.0)
     })
-}
-
-fn listed<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a str> {
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-}
-
-/// The media types of the files that a build produces. A test fails for a new kind.
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("txt") => "text/plain; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("ttf") => "font/ttf",
-        _ => "application/octet-stream",
-    }
 }

@@ -2,6 +2,11 @@ use axum::body::to_bytes;
 use axum::http::{HeaderName, Method, Request};
 use tower::ServiceExt;
 
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+
 use super::*;
 
 async fn ask(
