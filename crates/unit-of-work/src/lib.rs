@@ -24,6 +24,17 @@
     allow(dead_code, reason = "what only a feature uses that is left out")
 )]
 
+#[cfg(all(feature = "async-graphql-7", feature = "async-graphql-8"))]
+compile_error!(
+    "unit-of-work is for one version of async-graphql: with the feature `async-graphql-7`, say `default-features = false`, and see that no \
+     other dependency asks for `async-graphql-8`"
+);
+#[cfg(not(any(feature = "async-graphql-7", feature = "async-graphql-8")))]
+compile_error!("unit-of-work needs one of the features `async-graphql-7` and `async-graphql-8`");
+
+#[cfg(all(feature = "async-graphql-7", not(feature = "async-graphql-8")))]
+extern crate async_graphql_7 as async_graphql;
+
 mod database;
 mod error;
 pub mod idempotency;
@@ -40,7 +51,7 @@ pub mod web;
 pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
 pub use database::{Access, Database, DatabaseOptions};
-pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes};
+pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes, violated_constraint};
 #[cfg(feature = "idempotency")]
 pub use idempotency::IdempotencySettings;
 pub use idempotency::{IdempotencyKey, Viewer};

@@ -39,7 +39,7 @@ impl Database {
     }
 
     /// Moves the write-ahead log of an SQLite database into the database file and empties it, if it has more than `least` bytes. `None` on
-    /// other engines.
+    /// other engines, and on a database that only reads.
     ///
     /// SQLite moves it by itself, but never makes the file shorter, and the log grows as long as somebody reads all the time. The
     /// checkpoint waits for nobody. While it runs, nobody can write; for a small log that takes milliseconds.
@@ -51,6 +51,9 @@ impl Database {
     /// If the future is dropped, the checkpoint goes on.
     pub async fn checkpoint(&self, least: u64) -> Result<Option<Checkpoint>, DbErr> {
         self.check_files()?;
+        if self.is_read_only() {
+            return Ok(None);
+        }
         on_engine!(Opened, &self.inner.opened, open => open.checkpoint(least).await)
             .map_err(acquire_error)
     }

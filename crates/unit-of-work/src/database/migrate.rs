@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-use super::Database;
+use super::{Access, Database};
 
 /// A number that no other program locks: "unit_of_" in ASCII.
 const MIGRATION_LOCK: i64 = 0x75_6e_69_74_5f_6f_66_5f;
@@ -38,7 +38,8 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// What the database or a migration says. Nothing has changed then.
+    /// Errors of the database or of a migration, and [`UnitError::ReadOnlyDatabase`](crate::UnitError::ReadOnlyDatabase). Nothing has
+    /// changed then.
     ///
     /// # Cancel safety
     /// Dropping the future before it has committed rolls back.
@@ -47,6 +48,7 @@ impl Database {
         reason = "sea-orm-migration takes a transaction of SeaORM's own"
     )]
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
+        self.check_access(Access::ReadWrite)?;
         let mut options = ConnectOptions::new(&self.inner.url.0);
         options.max_connections(1).sqlx_logging(false);
         let connection = sea_orm::Database::connect(options).await?;

@@ -40,7 +40,7 @@ use self::{
     health::Health,
 };
 use crate::{
-    ConnectError,
+    ConnectError, UnitError,
     error::CommitFailure,
     look_up::LookUps,
     unit::{UnitOfWork, group::Waiting},
@@ -117,6 +117,30 @@ impl Database {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
+    /// Whether it was connected with [`DatabaseOptions::read_only`].
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use unit_of_work::{Database, DatabaseOptions};
+    ///
+    /// let options = DatabaseOptions::default().read_only(true);
+    /// let replica = Database::connect("postgres://reports@replica/app", options).await?;
+    /// assert!(replica.is_read_only());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.options.read_only
+    }
+
+    /// Refuses work that may write on a database that only reads.
+    pub(crate) fn check_access(&self, access: Access) -> Result<(), UnitError> {
+        match access {
+            Access::ReadWrite if self.is_read_only() => Err(UnitError::ReadOnlyDatabase),
+            _ => Ok(()),
+        }
+    }
+
     /// The engine behind the URL.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
@@ -163,6 +187,9 @@ impl Database {
         access: Access,
         deadline: Option<Instant>,
     ) -> Result<Connection, sqlx::Error> {
+        // Everything that may write asked before it began. No path around that question ends at a writer.
+        self.check_access(access)
+            .map_err(|refused| sqlx::Error::Io(std::io::Error::other(refused)))?;
         on_engine!(Opened, &self.inner.opened, open => {
             let connection = open.acquire(self, access, deadline).await?;
             Ok(Connection::new(connection))

@@ -51,6 +51,11 @@ pub struct DatabaseOptions {
     pub commit_patience: Duration,
     /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
+    /// Whether everything only reads. A mutation is refused before it runs ([`READ_ONLY`](crate::codes::READ_ONLY)), and so is
+    /// [`Database::write`](crate::Database::write) ([`UnitError::ReadOnlyDatabase`](crate::UnitError::ReadOnlyDatabase)). On PostgreSQL, a
+    /// standby and a role that may only read are enough. On SQLite, the file is opened read-only; it must exist and have a write-ahead log,
+    /// as every database has that this crate has written. Default: no.
+    pub read_only: bool,
     /// PostgreSQL's `application_name`.
     pub application_name: String,
 }
@@ -69,6 +74,7 @@ impl Default for DatabaseOptions {
             share_commits: true,
             commit_patience: Duration::from_millis(50),
             writer_isolation: IsolationLevel::ReadCommitted,
+            read_only: false,
             application_name: "unit-of-work".to_owned(),
         }
     }
@@ -86,6 +92,7 @@ setters!(DatabaseOptions {
     share_commits: bool,
     commit_patience: Duration,
     writer_isolation: IsolationLevel,
+    read_only: bool,
 });
 
 impl DatabaseOptions {

@@ -43,6 +43,8 @@ pub const BATCH_ROLLED_BACK: &str = "BATCH_ROLLED_BACK";
 pub const BATCH_REFUSED: &str = "BATCH_REFUSED";
 /// It is not known whether the operation is a query, a mutation or a subscription. Nothing of it ran.
 pub const OPERATION_KIND_UNKNOWN: &str = "OPERATION_KIND_UNKNOWN";
+/// The server only reads from this database. Nothing of the operation ran.
+pub const READ_ONLY: &str = "READ_ONLY";
 /// The schema has two extensions of this crate, so each operation would have two units. Nothing of the operation ran.
 pub const TWO_UNITS: &str = "TWO_UNITS";
 /// The schema is dynamic, and the server is not configured for this transport, or for the data of this request. Nothing of the operation

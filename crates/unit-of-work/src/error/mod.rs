@@ -125,6 +125,9 @@ pub enum UnitError {
         /// Its keyword.
         statement: &'static str,
     },
+    /// The database was connected with [`DatabaseOptions::read_only`](crate::DatabaseOptions::read_only), so nothing may write on it.
+    #[error("the database was connected read-only: nothing may write on it")]
+    ReadOnlyDatabase,
     /// The work outside of an operation took longer than [`UnitTerms::deadline`](crate::UnitTerms::deadline), and was rolled back.
     #[error("the work took longer than its deadline, and was rolled back")]
     DeadlineExceeded,
@@ -313,6 +316,29 @@ pub(crate) fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// The name of the constraint that a database error violated, to tell one constraint from another. `None` for another error, and for a
+/// constraint that the engine does not name.
+///
+/// | engine | UNIQUE, primary key | CHECK | foreign key | NOT NULL |
+/// |---|---|---|---|---|
+/// | PostgreSQL | its name | its name | its name | `person.name` |
+/// | SQLite | its columns: `person.name`, or `person.first, person.last` | its name, or its expression | not named | `person.name` |
+///
+/// ```
+/// use sea_orm::DbErr;
+/// use unit_of_work::violated_constraint;
+///
+/// fn is_taken(error: &DbErr) -> bool {
+///     // On PostgreSQL, and on SQLite.
+///     matches!(violated_constraint(error).as_deref(), Some("person_name_key" | "person.name"))
+/// }
+/// assert!(!is_taken(&DbErr::Custom("mine".to_owned())));
+/// ```
+#[must_use]
+pub fn violated_constraint(error: &DbErr) -> Option<String> {
+    failure::constraint(driver_error(error)?.as_database_error()?)
+}
+
 impl CommitFailure {
     pub(crate) fn of_db_err(error: &DbErr) -> Self {
         driver_error(error).map_or(
@@ -327,10 +353,7 @@ impl CommitFailure {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         Self {
             kind: FailureKind::of_driver(error),
-            constraint: error
-                .as_database_error()
-                .and_then(|error| error.constraint())
-                .map(str::to_owned),
+            constraint: error.as_database_error().and_then(failure::constraint),
         }
     }
 }

@@ -294,6 +294,15 @@ pub(crate) fn no_subscription() -> ServerError {
     ServerError::new("Subscriptions are not supported on this transport.", None)
 }
 
+/// A mutation on a database that only reads.
+pub(crate) fn read_only() -> ServerError {
+    coded(
+        "This server only reads, so nothing of the operation was run.",
+        codes::READ_ONLY,
+        false,
+    )
+}
+
 pub(crate) fn coded(message: &str, code: &str, retryable: bool) -> ServerError {
     let mut error = ServerError::new(message, None);
     let mut extensions = ErrorExtensionValues::default();

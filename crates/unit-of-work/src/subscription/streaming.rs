@@ -55,7 +55,7 @@ impl Streaming {
     pub(crate) fn watch(
         self: Arc<Self>,
         mut responses: BoxStream<'_, Response>,
-        map_error: Option<MapError>,
+        map_error: MapError,
     ) -> BoxStream<'_, Response> {
         let streaming = Arc::clone(&self);
         let responses = poll_fn(move |context| {
@@ -64,17 +64,22 @@ impl Streaming {
         AssertUnwindSafe(responses)
             .catch_unwind()
             .map(move |response| match response {
-                Ok(response) => self.tell(response, map_error.as_ref()),
+                Ok(response) => self.tell(response, &map_error),
                 Err(panic) => respond::panicked(&panic),
             })
             .boxed()
     }
 
     /// Masks a response that does not belong to an event: the stream could not be created.
-    fn tell(&self, mut response: Response, map_error: Option<&MapError>) -> Response {
+    fn tell(&self, mut response: Response, map_error: &MapError) -> Response {
         match self.stage.load(Ordering::Relaxed) {
             EVENT => self.begins(),
-            BETWEEN => mask(&mut response.errors, None, Some(&self.failures), map_error),
+            BETWEEN => mask(
+                &mut response.errors,
+                None,
+                Some(&self.failures),
+                Some(map_error),
+            ),
             _ => return response,
         }
         self.failures.log(&tracing::Span::current());

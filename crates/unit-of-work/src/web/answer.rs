@@ -139,6 +139,9 @@ async fn prepare(shared: &Shared, request: Request) -> Result<(Asked, Sent), Pro
     };
     let viewer = Viewer((shared.viewer)(&parts).unwrap_or_default());
     let database = (shared.choose)(&parts)?;
+    if database.check_access(access).is_err() {
+        return Err(Problem::told(&respond::read_only()));
+    }
     let deadline = match (shared.deadline, terms.deadline) {
         (Some(layer), Some(own)) => Some(layer.min(own)),
         (layer, own) => layer.or(own),

@@ -92,6 +92,7 @@ fn status_of(code: &str, retryable: bool) -> StatusCode {
     match code {
         codes::IDEMPOTENCY_KEY_INVALID | codes::IDEMPOTENCY_NOT_ENABLED => StatusCode::BAD_REQUEST,
         codes::IDEMPOTENCY_KEY_REUSED => StatusCode::UNPROCESSABLE_ENTITY,
+        codes::READ_ONLY => StatusCode::FORBIDDEN,
         codes::ROLLBACK_ONLY => StatusCode::CONFLICT,
         codes::COMMIT_FAILED if !retryable => StatusCode::CONFLICT,
         codes::DEADLINE_EXCEEDED => StatusCode::GATEWAY_TIMEOUT,

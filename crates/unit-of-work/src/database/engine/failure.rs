@@ -31,6 +31,19 @@ pub(crate) fn kind_of_own(error: &sqlx::Error) -> FailureKind {
     FailureKind::Other
 }
 
+/// The name of the violated constraint.
+pub(crate) fn constraint(error: &dyn DatabaseError) -> Option<String> {
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref() {
+        return postgres::failure::constraint(error);
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(error) = error.try_downcast_ref() {
+        return sqlite::failure::constraint(error);
+    }
+    error.constraint().map(str::to_owned)
+}
+
 /// Whether the server has ended the session with this error.
 pub(crate) fn ends_session(error: &dyn DatabaseError) -> bool {
     #[cfg(feature = "postgres")]

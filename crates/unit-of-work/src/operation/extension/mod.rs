@@ -55,7 +55,7 @@ pub struct UnitOfWorkExtension {
     databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Option<Recorder>,
-    map_error: Option<MapError>,
+    map_error: MapError,
     field_rules: Option<FieldRules>,
 }
 
@@ -99,7 +99,7 @@ impl UnitOfWorkExtension {
             databases: Databases::of(choice),
             settings: Arc::default(),
             idempotency: None,
-            map_error: None,
+            map_error: MapError::default(),
             field_rules: None,
         }
     }
@@ -157,7 +157,37 @@ impl UnitOfWorkExtension {
         mut self,
         map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static,
     ) -> Self {
-        self.map_error = Some(MapError::new(map));
+        self.map_error.set_hook(map);
+        self
+    }
+
+    /// Sets what clients see if an operation violates a constraint that has one of these names, at a statement or at COMMIT: the message and
+    /// the extensions of `error`. Nothing is logged then. A second call with the same name replaces the error.
+    ///
+    /// The names are those of [`violated_constraint`](crate::violated_constraint), which differ between the engines. What the hook of
+    /// [`UnitOfWorkExtension::map_error`] decides goes first. A COMMIT of a batch that is all or nothing stays
+    /// [`COMMIT_FAILED`](crate::codes::COMMIT_FAILED).
+    ///
+    /// ```
+    /// # use async_graphql::{Error, ErrorExtensions};
+    /// # use unit_of_work::{Database, UnitOfWorkExtension};
+    /// # fn example(database: Database) {
+    /// let taken = Error::new("This name is taken.").extend_with(|_, extensions| extensions.set("code", "NAME_TAKEN"));
+    /// // The name on PostgreSQL, and the column on SQLite.
+    /// let units = UnitOfWorkExtension::new(database).constraint(["person_name_key", "person.name"], taken);
+    /// # let _ = units; }
+    /// ```
+    #[must_use]
+    pub fn constraint(
+        mut self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+        error: Error,
+    ) -> Self {
+        let error = Arc::new(error);
+        for name in names {
+            self.map_error
+                .add_constraint(name.into(), Arc::clone(&error));
+        }
         self
     }
 

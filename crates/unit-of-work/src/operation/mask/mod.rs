@@ -10,7 +10,7 @@
 //! The exception is an error that the application declares: it has a `code` of its own, and contains no text of the database. Errors of
 //! other fields are the application's own, and stay unchanged.
 
-use std::{collections::HashMap, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::collections::HashMap;
 
 use async_graphql::{Error, PathSegment, ServerError};
 
@@ -20,9 +20,13 @@ use crate::{
         failures::{Failure, Failures, What},
         respond,
     },
+    violated_constraint,
 };
 
+mod map_error;
 mod words;
+
+pub(crate) use map_error::MapError;
 
 use words::{DRIVER_WORDS, Said, bare, database_error, members, texts_of};
 
@@ -72,27 +76,6 @@ pub enum Shown {
     Instead(Error),
 }
 
-/// The application's hook.
-#[derive(Clone)]
-pub(crate) struct MapError(Arc<dyn Fn(ResolverError<'_>) -> Shown + Send + Sync>);
-
-impl MapError {
-    pub(crate) fn new(map: impl Fn(ResolverError<'_>) -> Shown + Send + Sync + 'static) -> Self {
-        Self(Arc::new(map))
-    }
-
-    /// Calls the hook. If it panics, the error is masked.
-    fn shown(&self, error: ResolverError<'_>) -> Shown {
-        std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(error))).unwrap_or(Shown::Masked)
-    }
-}
-
-impl fmt::Debug for MapError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("MapError")
-    }
-}
-
 /// Masks the errors of an operation. Nothing is logged yet, since the attempt may be run again, and then nobody sees them.
 pub(crate) fn mask(
     errors: &mut [ServerError],
@@ -106,12 +89,7 @@ pub(crate) fn mask(
     let known = Known::of(failures, unit, between_events);
     for error in errors {
         let found = known.find(error);
-        let shown = map.map_or(Shown::ByDefault, |map| {
-            map.shown(ResolverError {
-                error,
-                database: found.as_ref().map(Found::kind),
-            })
-        });
+        let shown = map.map_or(Shown::ByDefault, |map| map.shown(error, found.as_ref()));
         match (shown, found) {
             (Shown::AsItIs, _) | (Shown::ByDefault, None) => {}
             (Shown::Instead(instead), _) => {
@@ -148,6 +126,18 @@ impl Found<'_> {
             Failed::Noted(noted) => noted.failure.kind,
             Failed::Other(What::Error(error)) => FailureKind::of(error),
             Failed::Other(_) => FailureKind::Other,
+        }
+    }
+
+    /// The name of the violated constraint.
+    fn constraint(&self) -> Option<String> {
+        let what = match &self.failed {
+            Failed::Noted(noted) => &noted.failure.what,
+            Failed::Other(what) => what,
+        };
+        match what {
+            What::Error(error) => violated_constraint(error),
+            What::Abandoned | What::Text(_) => None,
         }
     }
 }

@@ -112,6 +112,7 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<DbErr>,
     {
+        self.check_access(Access::ReadWrite).map_err(DbErr::from)?;
         let terms = Terms::of(Access::ReadWrite);
         let (unit, outcome, result) = self.once(terms, None, body).await;
         answer(&unit, outcome, result)
@@ -191,6 +192,7 @@ impl Database {
         Fut: Future<Output = Result<T, E>>,
         E: From<DbErr>,
     {
+        self.check_access(access).map_err(DbErr::from)?;
         let name = terms.name.as_deref();
         let deadline = Deadline::after(terms.deadline);
         let mut attempts = Attempts::of_a_write(&terms.retry);

@@ -29,6 +29,15 @@ fn of_sqlstate(code: &str) -> FailureKind {
     }
 }
 
+/// The name of the violated constraint. NOT NULL has none before PostgreSQL 18, but its column is known.
+pub(crate) fn constraint(error: &PgDatabaseError) -> Option<String> {
+    if error.code() == "23502" {
+        let (table, column) = (error.table()?, error.column()?);
+        return Some(format!("{table}.{column}"));
+    }
+    error.constraint().map(str::to_owned)
+}
+
 /// Whether the server has ended the session with this error.
 pub(crate) fn ends_session(error: &PgDatabaseError) -> bool {
     matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)

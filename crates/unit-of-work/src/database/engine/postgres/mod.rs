@@ -65,6 +65,9 @@ impl Server {
         // wrong.
         first_connections(options, async {
             first_connection::<Postgres>(&to_read, &reader).await?;
+            if options.read_only {
+                return Ok(());
+            }
             first_connection::<Postgres>(&to_write, &writer).await
         })
         .await?;

@@ -11,6 +11,23 @@ pub(crate) fn kind(error: &SqliteError) -> FailureKind {
     code(error).map_or(FailureKind::Other, of_code)
 }
 
+/// A trigger has raised the error, and chosen its text.
+const RAISED: u32 = 1811;
+
+/// The violated constraint. SQLite tells it in the message alone, always in the same form.
+pub(crate) fn constraint(error: &SqliteError) -> Option<String> {
+    match code(error)? {
+        RAISED => None,
+        code if of_code(code) == FailureKind::Constraint => named(error.message()),
+        _ => None,
+    }
+}
+
+fn named(message: &str) -> Option<String> {
+    let (_, name) = message.split_once(" constraint failed: ")?;
+    Some(name.to_owned())
+}
+
 /// Whether SQLite failed to write or to sync. The transaction is undone, but it may be complete in the log, and then would take effect
 /// after a crash.
 pub(crate) fn may_come_back(error: &SqliteError) -> bool {
@@ -40,6 +57,21 @@ fn of_code(code: u32) -> FailureKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn constraint_is_named_in_the_message() {
+        for (message, name) in [
+            ("UNIQUE constraint failed: person.name", Some("person.name")),
+            (
+                "UNIQUE constraint failed: person.first, person.last",
+                Some("person.first, person.last"),
+            ),
+            ("CHECK constraint failed: is_positive", Some("is_positive")),
+            ("FOREIGN KEY constraint failed", None),
+        ] {
+            assert_eq!(named(message).as_deref(), name);
+        }
+    }
 
     #[test]
     fn codes_of_code_mean_what_its_manual_says() {

@@ -55,11 +55,15 @@ impl File {
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(ConnectError::InMemory);
         }
-        let to_write = base
-            .clone()
-            .journal_mode(SqliteJournalMode::Wal)
-            // An acknowledged COMMIT must survive a power cut.
-            .synchronous(SqliteSynchronous::Full);
+        let to_write = base.clone();
+        let to_write = if options.read_only {
+            to_write.read_only(true).create_if_missing(false)
+        } else {
+            to_write
+                .journal_mode(SqliteJournalMode::Wal)
+                // An acknowledged COMMIT must survive a power cut.
+                .synchronous(SqliteSynchronous::Full)
+        };
         let to_read = base
             .read_only(true)
             .create_if_missing(false)
@@ -74,7 +78,9 @@ impl File {
         let (mut reader, mut writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
         // The writer creates the file and its log.
         let keeper = first_connections(options, async {
-            first_connection::<Sqlite>(&to_write, &writer).await?;
+            if !options.read_only {
+                first_connection::<Sqlite>(&to_write, &writer).await?;
+            }
             first_connection::<Sqlite>(&to_read, &reader).await?;
             Keeper::open(&to_write).await.map(Arc::new)
         })
@@ -111,6 +117,10 @@ impl File {
 
     /// Saves committed data to the open file, in the background.
     fn complete_files(&self, database: &Database, replaced: FileReplaced) {
+        // Nothing in the log is ours.
+        if database.is_read_only() {
+            return;
+        }
         if let Ok(runtime) = Handle::try_current() {
             let keeper = Arc::clone(&self.keeper);
             let complete = async move { keeper.complete(&replaced).await };

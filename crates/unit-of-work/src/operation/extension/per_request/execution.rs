@@ -22,7 +22,8 @@ use crate::{
         failures,
         field_savepoints::FieldSavepoints,
         loader::{Batches, Loaders},
-        report,
+        mask::MapError,
+        report, respond,
     },
     retry::{
         attempt::Attempt,
@@ -76,6 +77,9 @@ impl PerRequest {
         };
         self.databases.alone.runs(ctx.schema_env);
         let database = self.databases.choose(ctx)?;
+        if database.check_access(access).is_err() {
+            return Err(respond::read_only());
+        }
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let together = attempt.and_then(|attempt| attempt.together.as_deref());
         let delivery = match kind {
@@ -234,7 +238,7 @@ impl Execution<'_> {
     }
 
     /// Finishes the unit, or leaves that to the batch, and returns a response that says what really happened.
-    pub(super) async fn finish(self, answered: Answered) -> Response {
+    pub(super) async fn finish(self, answered: Answered, map_error: &MapError) -> Response {
         let Answered {
             response,
             undone,
@@ -264,6 +268,7 @@ impl Execution<'_> {
         };
         let finished = finisher.finish(cut_short, response.is_ok()).await;
         let mut response = finished.tell(response, unit);
+        map_error.commit_failed(&mut response.errors);
         response.errors.extend(undone);
         finished.tell_attempt(self.attempt, unit, self.deadline);
         if let Some(delivery) = self.delivery {

@@ -51,7 +51,7 @@ pub(super) struct PerRequest {
     databases: Arc<Databases>,
     settings: Arc<Settings>,
     idempotency: Idempotency,
-    map_error: Option<MapError>,
+    map_error: MapError,
     /// The state of a request that was sent for a stream, if it is a subscription.
     stream: OnceLock<Arc<Streaming>>,
     operation_name: OnceLock<Option<String>>,
@@ -247,7 +247,7 @@ impl Extension for PerRequest {
             return Response::default();
         }
         let answered = self.answered(&execution, resolved);
-        execution.finish(answered).await
+        execution.finish(answered, &self.map_error).await
     }
 }
 
@@ -275,7 +275,11 @@ impl PerRequest {
     /// Masks the errors of resolvers.
     fn mask(&self, unit: &UnitOfWork, errors: &mut [ServerError]) {
         let between_events = self.stream.get().map(|stream| stream.failures());
-        let map_error = self.map_error.as_ref();
-        mask(errors, Some(unit.failures()), between_events, map_error);
+        mask(
+            errors,
+            Some(unit.failures()),
+            between_events,
+            Some(&self.map_error),
+        );
     }
 }

@@ -8,7 +8,7 @@
 //! thread (`FuturesUnordered`), and the fields of the next part have not asked yet. So batches wait while the operation has woken itself,
 //! and start as soon as it waits for something else.
 //!
-//! This is the one module whose calls differ between async-graphql 7 and 8 (a loader's spawner and timer).
+//! async-graphql 7 and 8 differ here alone: in how a loader is given its spawner and its timer. `with_8` and `with_7` are that difference.
 
 use std::{
     any::{Any, TypeId},
@@ -29,16 +29,17 @@ use crate::{
     operation::{failures, turn::Turn},
     unit::scope,
 };
-use async_graphql::{
-    dataloader::{DataLoader, HashMapCache},
-    runtime::Timer,
-};
+use async_graphql::dataloader::{DataLoader, HashMapCache};
 use futures_util::{
-    FutureExt, Stream,
-    future::BoxFuture,
+    Stream,
     stream::FuturesUnordered,
-    task::{AtomicWaker, FutureObj, Spawn, SpawnError},
+    task::{AtomicWaker, FutureObj},
 };
+
+#[cfg(all(feature = "async-graphql-7", not(feature = "async-graphql-8")))]
+mod with_7;
+#[cfg(feature = "async-graphql-8")]
+mod with_8;
 
 /// A loader that is made from the unit it loads with. Ask for it with
 /// [`ContextExt::loader`](crate::ContextExt::loader); there is nothing to register.
@@ -113,16 +114,13 @@ impl Loaders {
     }
 
     fn make<L: UnitLoader>(&self, bit: u64) -> DataLoader<L, HashMapCache> {
-        let loader = DataLoader::with_cache(
-            L::from_unit(self.unit.clone()),
-            BatchSpawner {
-                queue: Arc::clone(&self.queue),
-                loader: bit,
-            },
-            NextTurn,
-            HashMapCache::default(),
-        )
-        .delay(Duration::ZERO);
+        let spawner = BatchSpawner {
+            queue: Arc::clone(&self.queue),
+            loader: bit,
+        };
+        let loader = spawner
+            .loader(L::from_unit(self.unit.clone()))
+            .delay(Duration::ZERO);
         // In a snapshot, a row cannot change. In a unit that writes, a row that was read before a write may be stale, so it is not cached.
         loader.enable_all_cache(self.unit.access() == Access::ReadOnly);
         loader
@@ -187,37 +185,35 @@ struct BatchSpawner {
     loader: u64,
 }
 
-impl Spawn for BatchSpawner {
-    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+/// The operation has ended, so the batch was dropped.
+struct Ended;
+
+impl BatchSpawner {
+    fn spawn(&self, batch: FutureObj<'static, ()>) -> Result<(), Ended> {
         match &mut *self.queue.waiting() {
             // Inside a savepoint, the batch is refused the unit, instead of waiting for it for ever.
             Waiting::Batches(batches) => {
                 let batch = failures::in_loader(self.loader, batch);
                 batches.push(timeline::inherited(scope::inherited(batch)));
             }
-            Waiting::Ended => return Err(SpawnError::shutdown()),
+            Waiting::Ended => return Err(Ended),
         }
         self.queue.operation.wake();
         Ok(())
     }
 }
 
-/// A timer that waits for one turn of the operation, whatever the delay.
-struct NextTurn;
-
-impl Timer for NextTurn {
-    fn delay(&self, _: Duration) -> BoxFuture<'static, ()> {
-        let mut waited = false;
-        poll_fn(move |context| {
-            if waited {
-                return Poll::Ready(());
-            }
-            waited = true;
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .boxed()
-    }
+/// Waits for one turn of the operation.
+fn next_turn() -> impl Future<Output = ()> {
+    let mut waited = false;
+    poll_fn(move |context| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// The batches of one operation.
