@@ -14,6 +14,38 @@ pub enum Side {
     Credit,
 }
 
+/// What an account is in reports, whatever its normal side is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum AccountClass {
+    /// What is owned.
+    #[sea_orm(string_value = "ASSET")]
+    Asset,
+    /// What is owed.
+    #[sea_orm(string_value = "LIABILITY")]
+    Liability,
+    /// What belongs to the owners.
+    #[sea_orm(string_value = "EQUITY")]
+    Equity,
+    /// What is earned.
+    #[sea_orm(string_value = "INCOME")]
+    Income,
+    /// What is spent.
+    #[sea_orm(string_value = "EXPENSE")]
+    Expense,
+}
+
+impl AccountClass {
+    /// The normal side of most accounts of the class.
+    #[must_use]
+    pub const fn usual_side(self) -> Side {
+        match self {
+            Self::Asset | Self::Expense => Side::Debit,
+            Self::Liability | Self::Equity | Self::Income => Side::Credit,
+        }
+    }
+}
+
 /// What an account may not do; pending amounts count as spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
@@ -82,6 +114,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// The latest instant that one of its lines counts from.
     pub latest_effective_at: Option<DateTimeUtc>,
+    /// What it is in reports; none if it is not classified.
+    pub class: Option<AccountClass>,
 }
 
 /// None: the domain reads by key.

@@ -14,6 +14,6 @@ pub mod import;
 pub mod late_line;
 pub mod late_total;
 
-pub use account::{AccountStatus, LimitPolicy, Side};
+pub use account::{AccountClass, AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;
 pub use entry_line::LineEffect;

@@ -2,7 +2,7 @@
 
 use super::note::AccountNote;
 use super::transaction::Transaction;
-use daybook_entity::Side;
+use daybook_entity::AccountClass;
 
 /// One item of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,7 @@ pub(super) enum Item {
 pub(super) struct Declared {
     pub(super) line: u64,
     pub(super) name: String,
-    pub(super) side: Option<Side>,
+    /// By its tag `type:`.
+    pub(super) class: Option<AccountClass>,
     pub(super) note: Option<AccountNote>,
 }

@@ -1,6 +1,6 @@
 //! The names of accounts in a journal.
 
-use daybook_entity::Side;
+use daybook_entity::AccountClass;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -38,25 +38,39 @@ pub(super) fn journal_name(code: &str) -> Cow<'_, str> {
     }
 }
 
-/// The normal side of an account by its name, as hledger finds its type.
-pub(super) fn side_by_name(name: &str) -> Option<Side> {
+/// The class of an account by its name, as hledger finds its type.
+pub(super) fn class_by_name(name: &str) -> Option<AccountClass> {
     let top = name.split(':').next().unwrap_or(name).to_lowercase();
     match top.as_str() {
-        "asset" | "assets" | "expense" | "expenses" => Some(Side::Debit),
-        "debt" | "debts" | "liability" | "liabilities" | "equity" | "income" | "incomes"
-        | "revenue" | "revenues" => Some(Side::Credit),
+        "asset" | "assets" => Some(AccountClass::Asset),
+        "debt" | "debts" | "liability" | "liabilities" => Some(AccountClass::Liability),
+        "equity" => Some(AccountClass::Equity),
+        "income" | "incomes" | "revenue" | "revenues" => Some(AccountClass::Income),
+        "expense" | "expenses" => Some(AccountClass::Expense),
         _ => None,
     }
 }
 
-/// The normal side of an account by its tag `type:`.
-pub(super) fn side_by_type(text: &str) -> Option<Side> {
+/// The class of an account by its tag `type:`. hledger's cash is an asset, and its conversions are equity.
+pub(super) fn class_by_type(text: &str) -> Option<AccountClass> {
     match text.to_lowercase().as_str() {
-        "a" | "asset" | "x" | "expense" | "c" | "cash" => Some(Side::Debit),
-        "l" | "liability" | "e" | "equity" | "r" | "revenue" | "v" | "conversion" => {
-            Some(Side::Credit)
-        }
+        "a" | "asset" | "c" | "cash" => Some(AccountClass::Asset),
+        "l" | "liability" => Some(AccountClass::Liability),
+        "e" | "equity" | "v" | "conversion" => Some(AccountClass::Equity),
+        "r" | "revenue" => Some(AccountClass::Income),
+        "x" | "expense" => Some(AccountClass::Expense),
         _ => None,
+    }
+}
+
+/// The value of the tag `type:` for a class.
+pub(super) const fn type_of(class: AccountClass) -> &'static str {
+    match class {
+        AccountClass::Asset => "A",
+        AccountClass::Liability => "L",
+        AccountClass::Equity => "E",
+        AccountClass::Income => "R",
+        AccountClass::Expense => "X",
     }
 }
 
@@ -81,10 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn sides_are_hledger_s() {
-        assert_eq!(side_by_name("Assets:bank"), Some(Side::Debit));
-        assert_eq!(side_by_name("income"), Some(Side::Credit));
-        assert_eq!(side_by_name("assetsx"), None);
-        assert_eq!(side_by_type("Conversion"), Some(Side::Credit));
+    fn classes_are_hledger_s() {
+        assert_eq!(class_by_name("Assets:bank"), Some(AccountClass::Asset));
+        assert_eq!(class_by_name("income"), Some(AccountClass::Income));
+        assert_eq!(class_by_name("assetsx"), None);
+        assert_eq!(class_by_type("Conversion"), Some(AccountClass::Equity));
+        assert_eq!(class_by_type("c"), Some(AccountClass::Asset));
+    }
+
+    #[test]
+    fn a_class_is_written_as_it_is_read() {
+        use AccountClass::{Asset, Equity, Expense, Income, Liability};
+        for class in [Asset, Liability, Equity, Income, Expense] {
+            assert_eq!(class_by_type(type_of(class)), Some(class));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Code, InvalidInput, find, input};
 use chrono::{DateTime, Utc};
-use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
+use daybook_entity::{AccountClass, AccountStatus, LimitPolicy, Side, account};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -20,6 +20,9 @@ pub struct OpenAccount {
     pub currency: String,
     /// The side on which its balance counts as positive.
     pub normal_side: Side,
+    /// What it is in reports; none if it is not classified. Its usual side may be the other one than `normal_side`: an allowance for
+    /// bad debts is an asset with a credit balance.
+    pub class: Option<AccountClass>,
     /// What it may not do.
     pub limit_policy: LimitPolicy,
     /// A JSON object; none is the empty one.
@@ -108,6 +111,7 @@ pub async fn open_account(
         metadata,
         created_at,
         latest_effective_at: None,
+        class: command.class,
     };
     // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
     let inserted = account::Entity::insert(account.clone().into_active_model())

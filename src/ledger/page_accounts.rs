@@ -2,7 +2,7 @@
 
 use super::keyset::{Key, Keyset};
 use super::{InvalidInput, Page, PageError, PageRequest, input};
-use daybook_entity::{AccountStatus, account};
+use daybook_entity::{AccountClass, AccountStatus, account};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Select};
 
 /// Which accounts; what is not given does not matter.
@@ -12,6 +12,8 @@ pub struct AccountFilter {
     pub currency: Option<String>,
     /// With this status.
     pub status: Option<AccountStatus>,
+    /// Of this class.
+    pub class: Option<AccountClass>,
     /// Whose code begins with this, character by character.
     pub code_prefix: Option<String>,
 }
@@ -86,6 +88,9 @@ fn select(filter: &AccountFilter) -> Result<Select<account::Entity>, InvalidInpu
     }
     if let Some(status) = filter.status {
         select = select.filter(account::Column::Status.eq(status));
+    }
+    if let Some(class) = filter.class {
+        select = select.filter(account::Column::Class.eq(class));
     }
     if let Some(prefix) = filter
         .code_prefix

@@ -1,10 +1,12 @@
 //! Out and in again.
 
-use super::command::{balances, export, hledger_balances, imported, ledger_balances};
+use super::command::{
+    balances, export, hledger_balances, imported, ledger_balances, start, stderr,
+};
 use crate::ledger::book::{Book, at, by, new_account, new_hold};
 use daybook::ledger::register_currency;
 use daybook::ledger::{EntryNotes, NewLine, OpenAccount, PostEntry, new_entry_id, random};
-use daybook_entity::{LimitPolicy, Side, currency};
+use daybook_entity::{AccountClass, LimitPolicy, Side, currency};
 use daybook_test_harness::{Observer, TestDatabase, on_every_engine};
 use serde_json::{Value as Json, json};
 
@@ -23,6 +25,19 @@ const CODES: [(&str, &str); 14] = [
     ("eth:💰", "ETH18"),
     ("::", "EUR"),
     ("never used", "EUR"),
+];
+
+/// Those of the accounts, one after the other, whatever their sides are. `assets:bank` is not classified.
+const CLASSES: [Option<AccountClass>; 9] = [
+    Some(AccountClass::Asset),
+    Some(AccountClass::Liability),
+    Some(AccountClass::Equity),
+    Some(AccountClass::Income),
+    None,
+    Some(AccountClass::Expense),
+    None,
+    Some(AccountClass::Asset),
+    Some(AccountClass::Liability),
 ];
 
 /// A ledger with everything in it.
@@ -45,6 +60,7 @@ async fn rich(book: &Book) {
             } else {
                 Side::Credit
             },
+            class: CLASSES[number % CLASSES.len()],
             limit_policy: if *code == "alice" {
                 LimitPolicy::NoDebitOverdraft
             } else {
@@ -186,13 +202,42 @@ on_every_engine! {
             assert_eq!(moved(&other_observer).await, moved(&observer).await);
             let kept = "code || currency || normal_side || CAST(debits_posted AS text) || ' ' || CAST(credits_posted AS text)";
             assert_eq!(accounts(&other_observer, kept).await, accounts(&observer, kept).await);
-            let of_journals = "name || limit_policy || CAST(metadata AS text)";
+            let of_journals = "COALESCE(class, '-') || name || limit_policy || CAST(metadata AS text)";
             let is_journal = format == "hledger";
             let same = accounts(&other_observer, of_journals).await == accounts(&observer, of_journals).await;
             assert_eq!(same, is_journal, "{format}");
             let never_used = other_observer.i64("SELECT COUNT(*) FROM account WHERE version = 0").await;
             assert_eq!(never_used, i64::from(is_journal));
             Book::empty(other).await.is_sound().await;
+        }
+    }
+
+    async fn hledger_knows_the_class_of_an_account(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        rich(&book).await;
+        let journal = export(&url, "hledger");
+        for (tag, class) in [("A", "ASSET"), ("L", "LIABILITY"), ("E", "EQUITY"), ("R", "INCOME"), ("X", "EXPENSE")] {
+            let args = ["-f", "-", "accounts", "--declared", &format!("type:{tag}")];
+            let output = start("hledger", &args, &journal).wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+            let said = String::from_utf8(output.stdout).unwrap();
+            let mut found: Vec<&str> = said.lines().map(|name| match name {
+                "%28bracket)" => "(bracket)",
+                "two %20spaces%3B and 100%25" => "two  spaces; and 100%",
+                "%3A%3A" => "::",
+                name => name,
+            }).collect();
+            found.sort_unstable();
+            let classified = observer.texts(&format!("SELECT code FROM account WHERE class = '{class}' ORDER BY code")).await;
+            let mut expected: Vec<String> = classified.into_iter().flatten().collect();
+            assert!(!expected.is_empty());
+            if class == "ASSET" {
+                // It has no class, and hledger takes its type from its name.
+                expected.insert(0, "assets:bank".to_owned());
+            }
+            assert_eq!(found, expected, "{class}\n{journal}");
         }
     }
 
@@ -207,6 +252,8 @@ on_every_engine! {
         let count = |what: &str| i64::try_from(all[what].as_array().unwrap().len()).unwrap();
         assert_eq!(count("currencies"), 5);
         assert_eq!(count("accounts"), 14);
+        let class = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap()["class"].clone();
+        assert_eq!((class("alice"), class("assets:bank")), (json!("LIABILITY"), Json::Null));
         assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);
         let kinds: Vec<&str> = all["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["POST", "POST", "POST", "POST", "REVERSAL", "HOLD", "CAPTURE", "HOLD", "RELEASE", "HOLD"]);

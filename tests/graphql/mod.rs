@@ -2,6 +2,7 @@
 
 mod answers;
 mod backup;
+mod classes;
 mod connections;
 mod documents;
 mod errors;

@@ -214,6 +214,7 @@ pub(crate) fn new_account(code: &str) -> OpenAccount {
         name: format!("Account {code}"),
         currency: "EUR".to_owned(),
         normal_side: Side::Credit,
+        class: None,
         limit_policy: LimitPolicy::None,
         metadata: None,
     }

@@ -27,6 +27,7 @@ fn an_account() -> account::Model {
         metadata: json!({}),
         created_at: noon(),
         latest_effective_at: None,
+        class: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
-use crate::exchange::name::journal_name;
+use crate::exchange::name::{journal_name, type_of};
 use crate::exchange::note::{self, AccountNote, EntryNote};
 use crate::exchange::{Format, amount::symbol};
 use crate::ledger::{ReplayedEntry, decimal};
@@ -49,9 +49,14 @@ impl Document for Journal {
 
     fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
         let name = journal_name(&account.code);
-        // No `type:` is written. The normal side does not tell whether a credit account is a liability, equity or revenue. And if one
-        // account has a type, hledger (1.25) no longer finds the others of that type by their names. Daybook reads the side from its note.
-        writeln!(out, "account {name}")?;
+        // Only an account with a class has a type: a normal side does not tell whether a credit account is a liability, equity or revenue.
+        // Daybook reads the side from its note.
+        match (account.class.map(type_of), self.format) {
+            (None, _) => writeln!(out, "account {name}")?,
+            (Some(tag), Format::Hledger) => writeln!(out, "account {name}  ; type: {tag}")?,
+            // ledger would make the comment a part of the name.
+            (Some(tag), _) => writeln!(out, "account {name}\n    ; type: {tag}")?,
+        }
         let note = AccountNote {
             code: (name != account.code).then(|| account.code.clone()),
             name: account.name.clone(),

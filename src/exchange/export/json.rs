@@ -32,6 +32,7 @@ impl Document for Json {
             "name": account.name,
             "currency": account.currency,
             "normalSide": word(&account.normal_side),
+            "class": account.class.as_ref().map(word),
             "limitPolicy": word(&account.limit_policy),
             "status": word(&account.status),
             "debitsPosted": account.debits_posted.to_string(),

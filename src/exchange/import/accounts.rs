@@ -7,14 +7,14 @@
 
 use super::error::ImportError;
 use crate::exchange::item::Declared;
-use crate::exchange::name::side_by_name;
+use crate::exchange::name::class_by_name;
 use crate::exchange::note::AccountNote;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use crate::ledger::{
     self, AccountRef, Clock, OpenAccount, OpenAccountError, new_account_id, random,
 };
-use daybook_entity::{LimitPolicy, Side};
+use daybook_entity::{AccountClass, LimitPolicy, Side};
 use sea_orm::{ActiveEnum, ConnectionTrait};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub(super) struct Accounts {
     /// By name, then by currency.
     known: HashMap<String, Vec<(String, Uuid)>>,
     /// What the file says of an account by itself.
-    sides: HashMap<String, Side>,
+    classes: HashMap<String, AccountClass>,
     notes: HashMap<String, AccountNote>,
     /// By account of the ledger, the name that the file has for it.
     names: HashMap<Uuid, String>,
@@ -39,8 +39,8 @@ impl Accounts {
         declared: Declared,
         clock: &Clock,
     ) -> Result<(), ImportError> {
-        if let Some(side) = declared.side {
-            self.sides.insert(declared.name.clone(), side);
+        if let Some(class) = declared.class {
+            self.classes.insert(declared.name.clone(), class);
         }
         if let Some(note) = declared.note {
             let currency = note.currency.clone();
@@ -104,8 +104,18 @@ impl Accounts {
         let id = match (id, free) {
             (Some(id), _) => id,
             (None, Some(code)) => {
-                let side = side.or_else(|| self.side(name));
-                let account = new_account(line, code, side, currency, note, clock)?;
+                let mut account = new_account(line, code, currency, note.as_ref(), clock)?;
+                match (note, side) {
+                    // Daybook wrote all of the account: its class is its own tag, and not what hledger would make of its name.
+                    (Some(_), _) => account.class = self.classes.get(name).copied(),
+                    (None, Some(side)) => account.normal_side = side,
+                    (None, None) => {
+                        account.class = self.class(name);
+                        // What is positive in the file is positive in the ledger.
+                        account.normal_side =
+                            account.class.map_or(Side::Debit, AccountClass::usual_side);
+                    }
+                }
                 let id = account.id;
                 open(db, line, account, clock).await?;
                 self.opened += 1;
@@ -131,24 +141,23 @@ impl Accounts {
         Ok(id)
     }
 
-    /// The normal side of an account, as hledger tells its type: by what is said of it or of one above it, or by its name.
-    fn side(&self, name: &str) -> Option<Side> {
+    /// The class of an account, as hledger tells its type: by what is said of it or of one above it, or by its name.
+    fn class(&self, name: &str) -> Option<AccountClass> {
         let ends = name.rmatch_indices(':').map(|(at, _)| at);
         let mut names = std::iter::once(name.len())
             .chain(ends)
             .map(|end| &name[..end]);
         names
-            .find_map(|name| self.sides.get(name).copied())
-            .or_else(|| side_by_name(name))
+            .find_map(|name| self.classes.get(name).copied())
+            .or_else(|| class_by_name(name))
     }
 }
 
 fn new_account(
     line: u64,
     code: String,
-    side: Option<Side>,
     currency: &str,
-    note: Option<AccountNote>,
+    note: Option<&AccountNote>,
     clock: &Clock,
 ) -> Result<OpenAccount, Refusal> {
     let mut account = OpenAccount {
@@ -156,8 +165,8 @@ fn new_account(
         name: code.clone(),
         code,
         currency: currency.to_owned(),
-        // What is positive in the file is positive in the ledger.
-        normal_side: side.unwrap_or(Side::Debit),
+        normal_side: Side::Debit,
+        class: None,
         limit_policy: LimitPolicy::None,
         metadata: None,
     };
@@ -172,8 +181,8 @@ fn new_account(
             Side::try_from_value(&note.normal_side).map_err(|_| unknown(&note.normal_side))?;
         account.limit_policy = LimitPolicy::try_from_value(&note.limit_policy)
             .map_err(|_| unknown(&note.limit_policy))?;
-        account.name = note.name;
-        account.metadata = Some(note.metadata).filter(|it| !it.is_null());
+        account.name.clone_from(&note.name);
+        account.metadata = Some(note.metadata.clone()).filter(|it| !it.is_null());
     }
     Ok(account)
 }

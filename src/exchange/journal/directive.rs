@@ -5,7 +5,7 @@ use super::lines::Line;
 use super::posting;
 use crate::exchange::amount::{Amount, is_symbol, style};
 use crate::exchange::item::{Declared, Item};
-use crate::exchange::name::side_by_type;
+use crate::exchange::name::class_by_type;
 use crate::exchange::note;
 use crate::exchange::refusal::SourceError;
 use std::io::BufRead;
@@ -89,7 +89,7 @@ impl<R: BufRead> Journal<R> {
         let mut declared = Declared {
             line: line.number,
             name: posting::account_name(name),
-            side: side_in(comment),
+            class: class_in(comment),
             note: None,
         };
         while let Some(line) = self.lines.next_indented()? {
@@ -102,7 +102,7 @@ impl<R: BufRead> Journal<R> {
                     })?;
                     declared.note = Some(read);
                 }
-                Some(None) => declared.side = declared.side.or(side_in(text)),
+                Some(None) => declared.class = declared.class.or(class_in(text)),
                 // ledger's other sub-directives of accounts change how other lines are read.
                 None if text.starts_with("note") => self.left_out += 1,
                 None => {
@@ -186,10 +186,14 @@ const fn other(mark: char) -> char {
     if mark == '.' { ',' } else { '.' }
 }
 
-/// The normal side that `type:` in a comment gives.
-fn side_in(comment: &str) -> Option<daybook_entity::Side> {
-    let (_, value) = comment.split_once("type:")?;
-    side_by_type(value.split(',').next()?.trim())
+/// The class that the tag `type:` in a comment gives. `subtype:` is another tag.
+fn class_in(comment: &str) -> Option<daybook_entity::AccountClass> {
+    let mut tags = comment.match_indices("type:");
+    let (at, tag) = tags.find(|(at, _)| {
+        let before = comment[..*at].chars().next_back();
+        before.is_none_or(|c| c.is_whitespace() || c == ',' || c == ';')
+    })?;
+    class_by_type(comment[at + tag.len()..].split(',').next()?.trim())
 }
 
 fn uncommented(text: &str) -> &str {

@@ -96,16 +96,23 @@ fn directives_say_what_amounts_are() {
         postings("D $1,000.00\nY2020\n1/2\n a  1,000\n b\n")[0],
         "a 1000$"
     );
-    let declared = read("account a:b  ; x, type:L\naccount c\n  ; type: X\n").unwrap();
-    let sides: Vec<_> = declared
+    let declared = read("account a:b  ; x, type:L\naccount c\n  ; type: X\naccount d  ; subtype: A\n").unwrap();
+    let classes: Vec<_> = declared
         .iter()
         .map(|item| match item {
-            Item::Account(declared) => (declared.name.as_str(), declared.side),
+            Item::Account(declared) => (declared.name.as_str(), declared.class),
             _ => panic!("{item:?}"),
         })
         .collect();
-    use daybook_entity::Side::{Credit, Debit};
-    assert_eq!(sides, [("a:b", Some(Credit)), ("c", Some(Debit))]);
+    use daybook_entity::AccountClass::{Expense, Liability};
+    assert_eq!(
+        classes,
+        [
+            ("a:b", Some(Liability)),
+            ("c", Some(Expense)),
+            ("d", None)
+        ]
+    );
 }
 
 #[test]

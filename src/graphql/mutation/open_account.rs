@@ -8,7 +8,7 @@ use super::payload::AccountPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        object::{Account, LimitPolicy, Side},
+        object::{Account, AccountClass, LimitPolicy, Side},
         refusal::refuse,
         scalars::{CurrencyCode, Json},
     },
@@ -26,6 +26,8 @@ pub struct OpenAccountInput {
     currency: CurrencyCode,
     /// The side on which its balance counts as positive.
     normal_side: Side,
+    /// What it is in reports; null if it is not classified. The class need not fit the normal side: contra accounts have the other one.
+    class: Option<AccountClass>,
     /// The limit of its balance.
     #[graphql(default_with = "LimitPolicy::None")]
     limit_policy: LimitPolicy,
@@ -51,6 +53,7 @@ impl OpenAccountMutation {
             name: input.name,
             currency: input.currency.0,
             normal_side: input.normal_side.into(),
+            class: input.class.map(Into::into),
             limit_policy: input.limit_policy.into(),
             metadata: input.metadata.map(|metadata| metadata.0),
         };

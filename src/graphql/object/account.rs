@@ -30,6 +30,23 @@ pub enum Side {
     Credit,
 }
 
+/// What an account is in reports. It says nothing about the side on which its balance counts as positive: a contra account, such as an
+/// allowance for bad debts (an asset with a credit balance), has the other normal side than most accounts of its class.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "daybook_entity::AccountClass")]
+pub enum AccountClass {
+    /// What is owned: cash, receivables. Most have a debit balance.
+    Asset,
+    /// What is owed: deposits of customers, payables. Most have a credit balance.
+    Liability,
+    /// What belongs to the owners: capital, retained earnings. Most have a credit balance.
+    Equity,
+    /// What is earned: sales, fees. Most have a credit balance.
+    Income,
+    /// What is spent: wages, rent. Most have a debit balance.
+    Expense,
+}
+
 /// The limit of an account's balance. Pending amounts count as spent.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "daybook_entity::LimitPolicy")]
@@ -83,6 +100,11 @@ impl Account {
     /// The side on which its balance counts as positive.
     async fn normal_side(&self) -> Side {
         self.0.normal_side.into()
+    }
+
+    /// What it is in reports; null if it is not classified.
+    async fn class(&self) -> Option<AccountClass> {
+        self.0.class.map(Into::into)
     }
 
     /// The limit of its balance.

@@ -14,7 +14,7 @@ mod money;
 mod node;
 mod statement;
 
-pub use account::{Account, AccountStatus, LimitPolicy, Side};
+pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
 pub use balances::Balances;
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind};

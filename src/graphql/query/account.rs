@@ -9,7 +9,7 @@ use crate::{
         connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
         input::AccountRef,
         loaders::{AccountByCode, AccountById},
-        object::{Account, AccountStatus},
+        object::{Account, AccountClass, AccountStatus},
         order::OrderDirection,
         refusal::refuse,
         scalars::CurrencyCode,
@@ -24,6 +24,8 @@ pub struct AccountFilter {
     pub currency: Option<CurrencyCode>,
     /// Of this status.
     pub status: Option<AccountStatus>,
+    /// Of this class. Accounts that are not classified are of none.
+    pub class: Option<AccountClass>,
     /// Whose code begins like this.
     pub code_prefix: Option<String>,
 }
@@ -126,6 +128,7 @@ impl From<AccountFilter> for ledger::AccountFilter {
         Self {
             currency: filter.currency.map(|currency| currency.0),
             status: filter.status.map(Into::into),
+            class: filter.class.map(Into::into),
             code_prefix: filter.code_prefix,
         }
     }
