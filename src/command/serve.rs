@@ -327,13 +327,9 @@ fn announce(listener: &TcpListener, settings: &ServeSettings) -> Result<(), Star
         "http"
     };
     // If nobody reads standard output, the server still serves.
-    let mut output = std::io::stdout();
     let _ = writeln!(
-        output,
+        std::io::stdout(),
         "Daybook is listening on {scheme}://{address} ({paths})"
     );
-    if settings.ledger_page {
-        let _ = writeln!(output, "The ledger for people: {scheme}://{address}/ledger");
-    }
     Ok(())
 }
