@@ -96,7 +96,9 @@ fn directives_say_what_amounts_are() {
         postings("D $1,000.00\nY2020\n1/2\n a  1,000\n b\n")[0],
         "a 1000$"
     );
-    let declared = read("account a:b  ; x, type:L\naccount c\n  ; type: X\naccount d  ; subtype: A\n").unwrap();
+    let declared =
+        read("account a:b  ; x, type:L\naccount c\n  ; type: X\naccount d  ; subtype: A\n")
+            .unwrap();
     let classes: Vec<_> = declared
         .iter()
         .map(|item| match item {
@@ -107,11 +109,7 @@ fn directives_say_what_amounts_are() {
     use daybook_entity::AccountClass::{Expense, Liability};
     assert_eq!(
         classes,
-        [
-            ("a:b", Some(Liability)),
-            ("c", Some(Expense)),
-            ("d", None)
-        ]
+        [("a:b", Some(Liability)), ("c", Some(Expense)), ("d", None)]
     );
 }
 
