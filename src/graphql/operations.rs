@@ -28,6 +28,7 @@ pub fn operations() -> Options {
         .list("Query.nodes", Size::Argument("ids"))
         .list("Query.currencies", Size::Usually(200))
         .list("LedgerCheck.differences", Size::Items(100))
+        .list("Query.accountSums", Size::Usually(20))
         .list("Entry.lines", Size::Usually(10))
         .list("EntryPayload.accounts", Size::Usually(20));
     // The lines of a new entry are those of its input, and each is between two accounts.
@@ -47,6 +48,10 @@ pub fn operations() -> Options {
     sizes = sizes
         .weight("EntryConnection.totalCount", 500)
         .weight("AccountConnection.totalCount", 100)
+        .weight("Query.accountSums", 2_500)
+        .weight("Query.trialBalance", 2_500)
+        .weight("Query.balanceSheet", 2_500)
+        .weight("Query.incomeStatement", 2_500)
         .weight("Query.verifyLedger", 1_000_000);
     Options::default().scalars(scalars).sizes(sizes)
 }

@@ -29,10 +29,12 @@ mod posting;
 mod record_import;
 mod register_currency;
 mod replay;
+mod report;
 mod reverse_entry;
 mod set_account_status;
 mod statement;
 mod statement_cache;
+mod sums;
 mod verify;
 
 pub use balance::{available_balance, pending_balance, posted_balance};
@@ -51,7 +53,7 @@ pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_i
 pub use input::InvalidInput;
 pub use keyset::{Edge, Page, PageError, PageRequest};
 pub use locking::{LockSet, Locking, locking};
-pub use money::decimal;
+pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
 pub use outbox::{
     Horizon, Look, OutboxEvent, Progress, accounts_of_entries, fence_outbox, look_at_outbox,
@@ -69,11 +71,19 @@ pub use posting::{
 pub use record_import::record_import;
 pub use register_currency::{RegisterCurrencyError, register_currency};
 pub use replay::{ReplayedEntry, replay, used_currencies};
+pub use report::{
+    BalanceSheet, IncomeStatement, TrialBalance, Until, balance_sheets, columns, income_statements,
+    trial_balance,
+};
 pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use set_account_status::{SetAccountStatusError, set_account_status};
 pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
     whole_statement as statement_lines_statement,
+};
+pub use sums::{
+    AccountSum, CodeParts, Every, MOST_SUMS, Series, SumRequest, account_sums,
+    account_sums_statement, time_zone,
 };
 pub use verify::{
     CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,

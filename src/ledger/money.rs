@@ -5,6 +5,12 @@
 /// Exponents outside of 0..=18 do not occur (the database refuses them) and count as the nearest that does.
 #[must_use]
 pub fn decimal(minor_units: i64, exponent: i32) -> String {
+    sum_decimal(minor_units.into(), exponent)
+}
+
+/// Writes a sum of amounts as [`decimal`] does. A sum can be beyond 64 bits.
+#[must_use]
+pub fn sum_decimal(minor_units: i128, exponent: i32) -> String {
     let places = usize::try_from(exponent.clamp(0, 18)).unwrap_or(0);
     let sign = if minor_units < 0 { "-" } else { "" };
     let digits = format!(

@@ -75,7 +75,7 @@ pub async fn count_accounts(
     Ok(select(filter)?.count(db).await?)
 }
 
-fn select(filter: &AccountFilter) -> Result<Select<account::Entity>, InvalidInput> {
+pub(super) fn select(filter: &AccountFilter) -> Result<Select<account::Entity>, InvalidInput> {
     let mut select = account::Entity::find();
     if let Some(currency) = &filter.currency {
         if !input::is_currency_code(currency) {

@@ -8,4 +8,5 @@ mod once;
 mod oracle;
 mod properties;
 mod refusals;
+mod reports;
 mod round_trip;

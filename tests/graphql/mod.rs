@@ -17,6 +17,7 @@ mod large_answers;
 mod lock_order;
 mod nodes;
 mod process;
+mod reports;
 mod round_trips;
 mod schema;
 mod server;

@@ -17,11 +17,11 @@ use sea_orm_migration::MigratorTrait;
 use uuid::Uuid;
 
 /// Repeatable randomness.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// A number below `sides`.
-    fn roll(&mut self, sides: i64) -> i64 {
+    pub(super) fn roll(&mut self, sides: i64) -> i64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -106,7 +106,7 @@ async fn history_is_the_sum_of_the_lines(book: &Book, entries: &[PostedEntry]) {
 }
 
 /// Entries of every kind between three accounts, each a second after the one before, that count from `effective` of their number.
-async fn post_many(
+pub(super) async fn post_many(
     book: &Book,
     count: i64,
     mut effective_at: impl FnMut(i64, &mut Dice) -> DateTime<Utc>,

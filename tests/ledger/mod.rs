@@ -12,5 +12,6 @@ mod posting;
 mod properties;
 mod reversals;
 mod rules;
+mod sums;
 mod verification;
 mod volume;

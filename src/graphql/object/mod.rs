@@ -11,7 +11,9 @@ mod entry_line;
 mod global_id;
 mod ledger_check;
 mod money;
+mod money_total;
 mod node;
+mod report;
 mod statement;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
@@ -22,5 +24,7 @@ pub use entry_line::EntryLine;
 pub use global_id::global_id;
 pub use ledger_check::LedgerCheck;
 pub use money::Money;
+pub use money_total::MoneyTotal;
 pub use node::Node;
+pub use report::{AccountSum, BalanceSheet, IncomeStatement, TrialBalance};
 pub use statement::StatementLineConnection;

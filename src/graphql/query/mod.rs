@@ -4,6 +4,7 @@ mod account;
 mod entry;
 mod ledger;
 mod node;
+mod report;
 
 use async_graphql::MergedObject;
 
@@ -18,4 +19,5 @@ pub struct QueryRoot(
     account::AccountQuery,
     entry::EntryQuery,
     ledger::LedgerQuery,
+    report::ReportQuery,
 );
