@@ -59,6 +59,7 @@ impl Document for Json {
             "kind": word(&entry.kind),
             "resolves": entry.resolves_id.map(entry_id),
             "reverses": entry.reverses_id.map(entry_id),
+            "reference": entry.reference,
             "description": entry.description,
             "effectiveAt": instant(entry.effective_at),
             "recordedAt": instant(entry.recorded_at),

@@ -92,6 +92,11 @@ impl Entry {
         global_id(Id::Entry(self.row.id))
     }
 
+    /// The name that it was posted with, which no other entry ever has; null if it was posted without one.
+    async fn reference(&self) -> Option<&str> {
+        self.row.reference.as_deref()
+    }
+
     /// What it does.
     async fn kind(&self) -> EntryKind {
         self.row.kind.into()
