@@ -22,6 +22,7 @@ mod m20261125_08_create_outbox;
 mod m20261125_09_create_import;
 mod m20261126_10_create_marker;
 mod m20261127_11_add_entry_reference;
+mod m20261127_12_add_entry_recorded_by;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_09_create_import::Migration),
             Box::new(m20261126_10_create_marker::Migration),
             Box::new(m20261127_11_add_entry_reference::Migration),
+            Box::new(m20261127_12_add_entry_recorded_by::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Inputs that several mutations and queries share, and their translation for the ledger.
 
-use async_graphql::{Enum, ID, InputObject, OneofObject, Result};
+use async_graphql::{Context, Enum, ID, InputObject, OneofObject, Result};
+use unit_of_work::Viewer;
 
 use super::{
     error::refuse,
@@ -77,8 +78,9 @@ pub enum EntryRef {
     Reference(String),
 }
 
-/// The fields that the inputs of all kinds of entries have.
+/// The fields that the inputs of all kinds of entries have, and the viewer.
 pub(super) fn notes(
+    ctx: &Context<'_>,
     reference: Option<String>,
     on_taken_reference: OnTakenReference,
     effective_at: Option<DateTime>,
@@ -86,6 +88,7 @@ pub(super) fn notes(
     metadata: Option<Json>,
 ) -> ledger::EntryNotes {
     ledger::EntryNotes {
+        recorded_by: ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone()),
         reference,
         on_taken_reference: on_taken_reference.into(),
         effective_at: effective_at.map(|at| at.0),

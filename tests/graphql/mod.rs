@@ -16,6 +16,7 @@ mod large_answers;
 mod lock_order;
 mod nodes;
 mod process;
+mod recorded_by;
 mod references;
 mod round_trips;
 mod schema;

@@ -42,6 +42,7 @@ pub(super) fn an_entry() -> entry::Model {
         expires_at: None,
         metadata: json!({}),
         reference: None,
+        recorded_by: None,
     }
 }
 
@@ -190,6 +191,8 @@ on_every_engine! {
             ("entry_reference_once", referenced("order 1")),
             ("entry_reference_length", referenced("")),
             ("entry_reference_length", referenced(&"x".repeat(201))),
+            ("entry_recorded_by_length", entry::Model { recorded_by: Some(String::new()), ..base() }),
+            ("entry_recorded_by_length", entry::Model { recorded_by: Some("x".repeat(1025)), ..base() }),
             ("entry_metadata_object", entry::Model { metadata: json!(1), ..base() }),
         ] {
             refused(&book, model, name).await;

@@ -63,6 +63,7 @@ impl Document for Json {
             "description": entry.description,
             "effectiveAt": instant(entry.effective_at),
             "recordedAt": instant(entry.recorded_at),
+            "recordedBy": entry.recorded_by,
             "expiresAt": entry.expires_at.map(instant),
             "metadata": entry.metadata,
             "lines": lines,

@@ -54,6 +54,7 @@ impl CaptureHoldMutation {
             hold_id: entry_id("hold", &input.hold)?,
             amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
             notes: notes(
+                ctx,
                 input.reference,
                 input.on_taken_reference,
                 input.effective_at,

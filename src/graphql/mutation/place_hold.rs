@@ -54,6 +54,7 @@ impl PlaceHoldMutation {
             lines: LineInput::parse_all(input.lines)?,
             expires_at: input.expires_at.map(|at| at.0),
             notes: notes(
+                ctx,
                 input.reference,
                 input.on_taken_reference,
                 input.effective_at,

@@ -51,6 +51,7 @@ impl PostEntryMutation {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             lines: LineInput::parse_all(input.lines)?,
             notes: notes(
+                ctx,
                 input.reference,
                 input.on_taken_reference,
                 input.effective_at,

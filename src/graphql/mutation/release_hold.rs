@@ -49,6 +49,7 @@ impl ReleaseHoldMutation {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
             notes: notes(
+                ctx,
                 input.reference,
                 input.on_taken_reference,
                 input.effective_at,

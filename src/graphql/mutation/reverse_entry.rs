@@ -51,6 +51,7 @@ impl ReverseEntryMutation {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             entry_id: entry_id("entry", &input.entry)?,
             notes: notes(
+                ctx,
                 input.reference,
                 input.on_taken_reference,
                 input.effective_at,

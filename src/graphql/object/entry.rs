@@ -165,6 +165,12 @@ impl Entry {
         DateTime(self.row.recorded_at)
     }
 
+    /// Who had it recorded: the `sub` of the token with which it was posted. Null if it was posted without authentication, by the server
+    /// itself (the release of an expired hold) or by an import.
+    async fn recorded_by(&self) -> Option<&str> {
+        self.row.recorded_by.as_deref()
+    }
+
     /// A text for people.
     async fn description(&self) -> Option<&str> {
         self.row.description.as_deref()

@@ -32,6 +32,8 @@ pub struct EntryNotes {
     pub reference: Option<String>,
     /// What happens when an earlier entry has the reference; only with a reference is there a choice.
     pub on_taken_reference: OnTakenReference,
+    /// Who has it recorded: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
+    pub recorded_by: Option<String>,
     /// When it counts from; now, where not said.
     pub effective_at: Option<DateTime<Utc>>,
     /// At most 1000 characters for people.
@@ -65,6 +67,7 @@ pub(in crate::ledger) struct Draft {
     pub(in crate::ledger) expect: Vec<ExpectedVersion>,
     pub(super) reference: Option<String>,
     pub(super) on_taken_reference: OnTakenReference,
+    recorded_by: Option<String>,
     description: Option<String>,
     metadata: Json,
     pub(super) counts_from: CountsFrom,
@@ -120,6 +123,7 @@ impl Draft {
             expect: Vec::new(),
             reference,
             on_taken_reference: notes.on_taken_reference,
+            recorded_by: notes.recorded_by,
             description: input::description("description", notes.description.as_deref())?,
             metadata: input::metadata("metadata", notes.metadata)?,
             counts_from: match effective_at.transpose()? {
@@ -173,6 +177,7 @@ impl Draft {
             expires_at: self.expires_at,
             metadata: self.metadata,
             reference: self.reference,
+            recorded_by: self.recorded_by,
         }
     }
 }
