@@ -48,6 +48,11 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     /// A JSON object of the caller's.
     pub metadata: Json,
+    /// The name that the caller gave it. No other entry ever has the same.
+    #[sea_orm(unique)]
+    pub reference: Option<String>,
+    /// Who had it recorded: the `sub` of a token. None without authentication, and for what the server or an import does.
+    pub recorded_by: Option<String>,
 }
 
 /// None: the domain reads by key.

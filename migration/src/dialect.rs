@@ -185,6 +185,33 @@ impl Dialect {
         sql
     }
 
+    /// Makes one more unique column of an append-only table refuse `INSERT OR REPLACE` on SQLite, as [`Dialect::append_only`] does for
+    /// the columns that the table began with. Only a row that fulfils `applies` is looked at.
+    pub(crate) fn guard_unique(
+        &self,
+        table: &str,
+        name: &str,
+        applies: &str,
+        in_the_way: &str,
+    ) -> String {
+        match self.engine {
+            DbBackend::Sqlite => format!(
+                "CREATE TRIGGER {name} BEFORE INSERT ON {table}
+                 WHEN {applies} AND EXISTS (SELECT 1 FROM {table} WHERE {in_the_way})
+                 BEGIN SELECT RAISE(ABORT, '{name}'); END;"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Undoes [`Dialect::guard_unique`].
+    pub(crate) fn drop_guard(&self, name: &str) -> String {
+        match self.engine {
+            DbBackend::Sqlite => format!("DROP TRIGGER {name};"),
+            _ => String::new(),
+        }
+    }
+
     /// Removes what [`Dialect::append_only`] created and dropping the table does not remove.
     pub(crate) fn drop_append_only(&self, table: &str) -> String {
         match self.engine {

@@ -21,6 +21,8 @@ mod m20261125_07_add_history;
 mod m20261125_08_create_outbox;
 mod m20261125_09_create_import;
 mod m20261126_10_create_marker;
+mod m20261127_11_add_entry_reference;
+mod m20261127_12_add_entry_recorded_by;
 mod m20261127_20_add_account_class;
 
 /// All migrations, in order.
@@ -41,6 +43,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_08_create_outbox::Migration),
             Box::new(m20261125_09_create_import::Migration),
             Box::new(m20261126_10_create_marker::Migration),
+            Box::new(m20261127_11_add_entry_reference::Migration),
+            Box::new(m20261127_12_add_entry_recorded_by::Migration),
             Box::new(m20261127_20_add_account_class::Migration),
         ]
     }

@@ -42,6 +42,8 @@ pub(super) struct EntryNote {
     pub(super) description: Option<String>,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub(super) metadata: Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reference: Option<String>,
 }
 
 fn is_empty(metadata: &Json) -> bool {

@@ -19,6 +19,8 @@ pub struct Transaction {
     pub description: Option<String>,
     /// Everything else that the file has about it.
     pub metadata: Json,
+    /// The reference that its entry is to have.
+    pub reference: Option<String>,
     /// In the order of the file. None is zero.
     pub postings: Vec<Posting>,
 }
@@ -219,6 +221,7 @@ mod tests {
             effective_at: DateTime::UNIX_EPOCH,
             description: None,
             metadata: Json::Null,
+            reference: None,
             postings: postings.iter().map(posting).collect(),
         };
         let pairs = transaction.pairs().unwrap();
@@ -273,6 +276,7 @@ mod tests {
             effective_at: DateTime::UNIX_EPOCH,
             description: None,
             metadata: Json::Null,
+            reference: None,
             postings,
         };
         let began = std::time::Instant::now();

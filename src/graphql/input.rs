@@ -1,6 +1,7 @@
 //! Inputs that several mutations and queries share, and their translation for the ledger.
 
-use async_graphql::{ID, InputObject, OneofObject, Result};
+use async_graphql::{Context, Enum, ID, InputObject, OneofObject, Result};
+use unit_of_work::Viewer;
 
 use super::{
     refusal::{bad_input, refuse},
@@ -46,13 +47,47 @@ pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     }
 }
 
-/// The fields that the inputs of all kinds of entries have.
+/// What to answer if another entry has the reference.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTakenReference {
+    /// The error `REFERENCE_TAKEN`, which names the entry.
+    Refuse,
+    /// The entry, if this input would have posted the same: so an entry can be sent again when its answer was lost. If the input is another
+    /// one, the error `REFERENCE_TAKEN`, which says in what it differs.
+    ReturnEntry,
+}
+
+impl From<OnTakenReference> for ledger::OnTakenReference {
+    fn from(on_taken: OnTakenReference) -> Self {
+        match on_taken {
+            OnTakenReference::Refuse => Self::Refuse,
+            OnTakenReference::ReturnEntry => Self::ReturnEntry,
+        }
+    }
+}
+
+/// An entry, by its id or by its reference.
+#[derive(OneofObject, Clone, Debug)]
+pub enum EntryRef {
+    /// `entry_…`
+    Id(ID),
+    /// The reference that it was posted with.
+    Reference(String),
+}
+
+/// The fields that the inputs of all kinds of entries have, and the viewer.
 pub(super) fn notes(
+    ctx: &Context<'_>,
+    reference: Option<String>,
+    on_taken_reference: OnTakenReference,
     effective_at: Option<DateTime>,
     description: Option<String>,
     metadata: Option<Json>,
 ) -> ledger::EntryNotes {
     ledger::EntryNotes {
+        recorded_by: ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone()),
+        reference,
+        on_taken_reference: on_taken_reference.into(),
         effective_at: effective_at.map(|at| at.0),
         description,
         metadata: metadata.map(|metadata| metadata.0),

@@ -62,6 +62,11 @@ loader! {
 }
 
 loader! {
+    /// Entries by reference, as it is stored.
+    EntriesByReference: String => entry::Model, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
+}
+
+loader! {
     /// The lines of entries, in their order, by the entry's id.
     Lines: Uuid => Vec<entry_line::Model>, |unit, ids| ledger::lines_by_entry_id(unit, ids.iter().copied()).await
 }

@@ -24,6 +24,8 @@ pub enum Code {
     HoldExpired,
     /// The entry was reversed before.
     AlreadyReversed,
+    /// Another entry has this reference.
+    ReferenceTaken,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -48,6 +50,7 @@ impl Code {
             Self::HoldAlreadyResolved => "HOLD_ALREADY_RESOLVED",
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::AlreadyReversed => "ALREADY_REVERSED",
+            Self::ReferenceTaken => "REFERENCE_TAKEN",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -150,6 +150,46 @@ pub async fn entries_by_id(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
+/// The entry with this reference, as it is stored.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn entry_by_reference(
+    db: &impl ConnectionTrait,
+    reference: &str,
+) -> Result<Option<entries_table::Model>, DbErr> {
+    // Without a LIMIT: the column is unique.
+    let mut found = entries_table::Entity::find()
+        .filter(entries_table::Column::Reference.eq(reference))
+        .all(db)
+        .await?;
+    Ok(found.pop())
+}
+
+/// The reference as it can be looked up: trimmed, and in the form NFC, as it is stored; `None` when no entry can have it.
+#[must_use]
+pub fn stored_reference(text: &str) -> Option<String> {
+    input::reference("reference", text).ok()
+}
+
+/// The entries with these references, [as they are stored](stored_reference), by reference.
+///
+/// # Errors
+/// When the database fails.
+pub async fn entries_by_reference(
+    db: &impl ConnectionTrait,
+    references: impl IntoIterator<Item = String>,
+) -> Result<HashMap<String, entries_table::Model>, DbErr> {
+    let rows = entries_table::Entity::find()
+        .filter(entries_table::Column::Reference.is_in(references))
+        .all(db)
+        .await?;
+    let keyed = rows
+        .into_iter()
+        .filter_map(|row| Some((row.reference.clone()?, row)));
+    Ok(keyed.collect())
+}
+
 /// When the latest entry was recorded; `None` where there is none.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use icu_properties::props::{BidiControl, DefaultIgnorableCodePoint};
 use serde_json::Value as Json;
 
 const CODE_LENGTH: usize = 64;
+const REFERENCE_LENGTH: usize = 200;
 const NAME_LENGTH: usize = 200;
 const DESCRIPTION_LENGTH: usize = 1000;
 const METADATA_BYTES: usize = 16 * 1024;
@@ -47,12 +48,22 @@ impl InvalidInput {
 /// character that shows nothing, or that turns the direction of writing, is refused. Letters of other scripts, or of full
 /// width, that resemble each other are different.
 pub(super) fn account_code(field: &str, text: &str) -> Result<String, InvalidInput> {
+    visible_line(field, text, CODE_LENGTH)
+}
+
+/// An entry's reference: 1 to 200 characters, by the rules of [`account_code`].
+pub(super) fn reference(field: &str, text: &str) -> Result<String, InvalidInput> {
+    visible_line(field, text, REFERENCE_LENGTH)
+}
+
+/// A name that is compared: two that look the same are the same, or are refused.
+fn visible_line(field: &str, text: &str, longest: usize) -> Result<String, InvalidInput> {
     // Most are ASCII, and looked up with every posting.
     if text.is_ascii() {
-        return one_line(field, text, CODE_LENGTH);
+        return one_line(field, text, longest);
     }
     let normal = ComposingNormalizerBorrowed::new_nfc().normalize(text.trim());
-    let code = one_line(field, &normal, CODE_LENGTH)?;
+    let code = one_line(field, &normal, longest)?;
     let unseen = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let turns = CodePointSetData::new::<BidiControl>();
     for c in code.chars() {
@@ -253,6 +264,22 @@ mod tests {
             &format!("{longest}x"),
         ] {
             assert!(account_code("code", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn references_keep_the_rules_of_codes_and_may_be_longer() {
+        let longest = "資".repeat(200);
+        for (text, stored) in [
+            (" order 7 ", "order 7"),
+            ("cafe\u{301}", "caf\u{e9}"),
+            (longest.as_str(), longest.as_str()),
+        ] {
+            assert_eq!(reference("reference", text).as_deref(), Ok(stored));
+        }
+        let long = "x".repeat(1 << 20);
+        for text in ["", " ", "a\nb", "a\u{200b}b", "\u{feff}", "a\u{a0}b", &long] {
+            assert!(reference("reference", text).is_err());
         }
     }
 

@@ -42,7 +42,8 @@ pub use clock::Clock;
 pub use code::Code;
 pub use find::{
     AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency, entries_by_id,
-    entry, latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id, reversals_by_entry_id,
+    entries_by_reference, entry, latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id,
+    reversals_by_entry_id, stored_reference,
 };
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{
@@ -66,7 +67,8 @@ pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, 
 pub use post_entries::post_entries;
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{
-    BulkPosting, EntryNotes, ExpectedVersion, PostEntriesError, PostEntryError, PostedEntry,
+    BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference, PostEntriesError, PostEntryError,
+    PostedEntry,
 };
 pub use record_import::record_import;
 pub use register_currency::{RegisterCurrencyError, register_currency};

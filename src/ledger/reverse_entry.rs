@@ -107,7 +107,8 @@ pub async fn reverse_entry(
 ) -> Result<PostedEntry, ReverseEntryError> {
     let entry_id = command.entry_id;
     let failed = |source| ReverseEntryError::Database { entry_id, source };
-    let reversed = reversible(db, entry_id).await?;
+    let reference = command.notes.reference()?;
+    let reversed = reversible(db, entry_id, reference).await?;
     let lines = find::lines_by_entry_id(db, [entry_id])
         .await
         .map_err(failed)?;
@@ -131,22 +132,33 @@ pub async fn reverse_entry(
     })
 }
 
-/// The entry, when it has moved something and nothing has reversed it yet: one statement.
+/// The entry, when it has moved something and nothing has reversed it yet: one statement. Whether it is reversed does not matter if
+/// another entry has the reference: that one is then the answer, or the refusal.
 async fn reversible(
     db: &impl ConnectionTrait,
     entry_id: Uuid,
+    reference: Option<String>,
 ) -> Result<entry::Model, ReverseEntryError> {
     let found = entry::Entity::find()
         .filter(
             Condition::any()
                 .add(entry::Column::Id.eq(entry_id))
-                .add(entry::Column::ReversesId.eq(entry_id)),
+                .add(entry::Column::ReversesId.eq(entry_id))
+                .add_option(
+                    reference
+                        .as_deref()
+                        .map(|it| entry::Column::Reference.eq(it)),
+                ),
         )
         .all(db)
         .await
         .map_err(|source| ReverseEntryError::Database { entry_id, source })?;
-    let (found, reversals): (Vec<_>, Vec<_>) =
+    let is_taken = reference.is_some() && found.iter().any(|it| it.reference == reference);
+    let (found, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|entry| entry.id == entry_id);
+    let mut reversals = others
+        .iter()
+        .filter(|other| !is_taken && other.reverses_id == Some(entry_id));
     let entry = found
         .into_iter()
         .next()
@@ -155,7 +167,7 @@ async fn reversible(
         let kind = entry.kind;
         return Err(ReverseEntryError::MovedNothing { entry_id, kind });
     }
-    match reversals.first() {
+    match reversals.next() {
         Some(reversal) => Err(ReverseEntryError::AlreadyReversed {
             entry_id,
             reversed_by: reversal.id,

@@ -107,7 +107,7 @@ async fn write(book: &Book, plan: &Plan) {
             notes: EntryNotes {
                 effective_at: Some(at(*seconds)),
                 description: description.clone(),
-                metadata: None,
+                ..EntryNotes::default()
             },
             expect: Vec::new(),
         };

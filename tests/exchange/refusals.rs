@@ -32,6 +32,31 @@ on_every_engine! {
         book.is_sound().await;
     }
 
+    /// In the ledger, and twice in the file. A file that has them once is imported.
+    async fn a_reference_is_imported_once(test: TestDatabase) {
+        let (url, observer) = (test.url().to_owned(), test.observer().await);
+        let book = Book::new(test).await;
+        let header = "date,debit,credit,amount,currency,reference\n";
+        let first = format!("{header}2026-11-25,a,b,1,EUR,one\n2026-11-25,a,b,2,EUR,\n2026-11-25,a,b,3,EUR,\n");
+        assert!(imported(&url, "csv", &first).starts_with("imported 3 entries"));
+        let before = rows(&observer).await;
+        let of_first = observer.text("SELECT CAST(amount AS text) FROM entry_line JOIN entry ON id = entry_id WHERE reference = 'one'").await;
+        assert_eq!(of_first, "100");
+        for (rows_of_file, refusal) in [
+            ("2026-11-25,a,b,1,EUR,two\n2026-11-25,a,b,1,EUR,one\n", "line 3: the reference `one` is that of the entry entry_"),
+            ("2026-11-25,a,b,1,EUR,two\n2026-11-25,a,b,1,EUR, two \n", "line 3: the reference `two` is that of the entry entry_"),
+            ("2026-11-25,a,b,1,EUR,tw\u{200b}o\n", "line 2: `reference` has the invisible character U+200B"),
+        ] {
+            let output = import(&url, "csv", &format!("{header}{rows_of_file}"));
+            assert_eq!(output.status.code(), Some(1));
+            assert!(stderr(&output).contains(refusal), "{}", stderr(&output));
+            assert_eq!(rows(&observer).await, before);
+        }
+        let good = format!("{header}2026-11-25,a,b,1,EUR,two\n2026-11-25,a,b,1,EUR,three\n");
+        assert!(imported(&url, "csv", &good).starts_with("imported 2 entries"));
+        book.is_sound().await;
+    }
+
     async fn each_refusal_names_its_line(test: TestDatabase) {
         let (url, observer) = (test.url().to_owned(), test.observer().await);
         let book = Book::new(test).await;

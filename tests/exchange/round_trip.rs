@@ -89,6 +89,8 @@ async fn rich(book: &Book) {
                 "no. {seconds}; with\n(a line) | and [2020/01/01] date:x"
             )),
             metadata: Some(json!({ "seconds": seconds, "list": [7], "text": "date2:1\n" })),
+            reference: Some(format!("[2020/01/01] date:x ; (no, \"{seconds}\") ß 資")),
+            ..EntryNotes::default()
         },
         expect: Vec::new(),
     };
@@ -138,7 +140,7 @@ async fn moved(observer: &Observer) -> Vec<Option<String>> {
     observer
         .texts(
             "SELECT CAST(line_no AS text) || ' ' || d.code || ' ' || c.code || ' ' || CAST(amount AS text) || ' ' || l.currency || ' '
-                    || CAST(effective_at AS text) || ' ' || CAST(e.metadata AS text) || ' ' || COALESCE(description, '-')
+                    || CAST(effective_at AS text) || ' ' || CAST(e.metadata AS text) || ' ' || COALESCE(description, '-') || ' ' || COALESCE(reference, '-')
              FROM entry_line l JOIN entry e ON e.id = l.entry_id JOIN outbox o ON o.entry_id = e.id
              JOIN account d ON d.id = debit_account_id JOIN account c ON c.id = credit_account_id
              WHERE effect IN ('POST', 'CAPTURE') ORDER BY seq, line_no",

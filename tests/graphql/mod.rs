@@ -17,6 +17,8 @@ mod large_answers;
 mod lock_order;
 mod nodes;
 mod process;
+mod recorded_by;
+mod references;
 mod reports;
 mod round_trips;
 mod schema;

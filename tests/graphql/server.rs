@@ -6,7 +6,7 @@ use daybook::{
     command::serve,
     config::DatabaseUrl,
     database, graphql,
-    http::{self, Options, Stop},
+    http::{self, Access, Keys, Options, Stop, Tokens},
 };
 use daybook_test_harness::{Engine, Observer, TestDatabase};
 use futures_util::{SinkExt, StreamExt};
@@ -22,6 +22,8 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 use unit_of_work::DatabaseOptions;
+
+use crate::http::access::SECRET;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -117,6 +119,15 @@ impl Ledger {
         self.open("cash", "EUR", "DEBIT", "NONE").await;
         self.open("alice", "EUR", "CREDIT", "NO_DEBIT_OVERDRAFT")
             .await;
+    }
+
+    /// A server that asks for tokens, which [`sign`] makes.
+    pub(super) async fn guarded(test: TestDatabase) -> Self {
+        let url = test.url().to_owned();
+        let tokens = Tokens::new(Keys::from_secret(SECRET).unwrap(), "issuer", "daybook");
+        let tokens = tokens.granting(graphql::grant).viewers_are_alike();
+        let set = |options: &mut Options| options.authentication = Access::Tokens(tokens);
+        Self::serve_with(test, &url, DatabaseOptions::default(), set).await
     }
 
     /// Host and port.

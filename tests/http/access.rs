@@ -9,10 +9,10 @@ use super::{
     jwt::{Signer, claims, now},
 };
 
-const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
+pub(crate) const SECRET: &[u8] = b"a secret of thirty-two bytes, or more";
 pub(super) const ADD: &str = "mutation { add(by: 1) }";
 
-pub(super) fn sign(claims: &Json) -> String {
+pub(crate) fn sign(claims: &Json) -> String {
     Signer::secret(SECRET).sign(None, claims)
 }
 

@@ -135,6 +135,6 @@ pub(super) fn now() -> u64 {
 }
 
 /// What a good token says.
-pub(super) fn claims(scope: &str) -> Json {
+pub(crate) fn claims(scope: &str) -> Json {
     json!({ "iss": "issuer", "aud": "daybook", "sub": "ann", "exp": now() + 600, "scope": scope })
 }

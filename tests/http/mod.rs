@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::toy::Toy;
 
-mod access;
+pub(crate) mod access;
 mod binary;
 mod command;
 mod compression;
@@ -24,7 +24,7 @@ mod files;
 mod hosts;
 mod http2;
 mod issuer;
-mod jwt;
+pub(crate) mod jwt;
 mod keys;
 mod lifecycle;
 mod limits;

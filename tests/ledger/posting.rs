@@ -35,6 +35,7 @@ on_every_engine! {
                 description: Some(" a deposit ".to_owned()),
                 metadata: Some(json!({ "ref": "x" })),
                 effective_at: Some(at(-60)),
+                ..EntryNotes::default()
             },
             ..new_entry(vec![line("cash", "wallet", 700)])
         };

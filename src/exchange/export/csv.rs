@@ -34,8 +34,9 @@ impl Document for Csv {
         let (id, kind) = (entry_id(entry.id), word(&entry.kind));
         let (date, recorded_at) = (instant(entry.effective_at), instant(entry.recorded_at));
         for (line, number) in moved.iter().zip(1..) {
-            // Only the entry's first row has it.
+            // Only the entry's first row has these.
             let description = entry.description.as_deref().filter(|_| number == 1);
+            let reference = entry.reference.as_deref().filter(|_| number == 1);
             let metadata = if number == 1 { metadata.as_str() } else { "" };
             writer
                 .write_record([
@@ -51,6 +52,7 @@ impl Document for Csv {
                     metadata,
                     &kind,
                     &recorded_at,
+                    reference.unwrap_or_default(),
                 ])
                 .map_err(io::Error::from)?;
         }

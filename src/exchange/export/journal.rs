@@ -95,6 +95,7 @@ impl Document for Journal {
             reverses: entry.reverses_id.map(entry_id),
             description: (shown != description).then(|| description.to_owned()),
             metadata: entry.metadata.clone(),
+            reference: entry.reference.clone(),
         };
         write!(out, "    ; ")?;
         note::write(&note, out)?;

@@ -178,9 +178,11 @@ impl<C: ConnectionTrait> Writing<'_, C> {
             id: self.ids.next(self.clock.now()),
             lines,
             notes: EntryNotes {
+                reference: transaction.reference.clone(),
                 effective_at: Some(transaction.effective_at),
                 description: transaction.description.clone(),
                 metadata: Some(transaction.metadata.clone()),
+                ..EntryNotes::default()
             },
             expect: Vec::new(),
         };

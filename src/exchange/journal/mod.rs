@@ -161,6 +161,7 @@ impl<R: BufRead> Journal<R> {
                 effective_at: header.date.and_time(chrono::NaiveTime::MIN).and_utc(),
                 description: Some(header.description.clone()).filter(|it| !it.is_empty()),
                 metadata: metadata(&header, &comments),
+                reference: None,
                 postings,
             },
         };
@@ -289,6 +290,7 @@ fn noted(
             .or(Some(header.description.clone()))
             .filter(|it| !it.is_empty()),
         metadata,
+        reference: note.reference,
         postings,
     })
 }

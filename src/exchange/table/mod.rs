@@ -7,7 +7,7 @@
 //! | `amount` | a positive number, with a point before its decimal places |
 //! | `currency` | its code |
 //! | `entry` | optional: neighbouring rows that have the same are one entry; a row without is one by itself |
-//! | `description`, `metadata` | optional, of the entry: in its first row; metadata is a JSON object |
+//! | `description`, `metadata`, `reference` | optional, of the entry: in its first row; metadata is a JSON object |
 //! | `debit_side`, `credit_side` | optional: the normal side of an account that is not there yet, DEBIT or CREDIT |
 //! | `kind`, `recorded_at` | those of an export of Daybook's; they are not imported |
 
@@ -60,6 +60,7 @@ impl<R: BufRead> Table<R> {
             effective_at: first.effective_at,
             description: first.description,
             metadata: first.metadata.unwrap_or_else(|| json!({})),
+            reference: first.reference,
             postings: first.postings.into(),
         };
         while !first.entry.is_empty() {
@@ -69,10 +70,13 @@ impl<R: BufRead> Table<R> {
                         || row
                             .description
                             .is_some_and(|it| transaction.description != Some(it))
-                        || row.metadata.is_some_and(|it| transaction.metadata != it);
+                        || row.metadata.is_some_and(|it| transaction.metadata != it)
+                        || row
+                            .reference
+                            .is_some_and(|it| transaction.reference != Some(it));
                     if differs {
                         let problem = format!(
-                            "the row is of the entry that begins in line {}, and its date, description or metadata are not that one's: \
+                            "the row is of the entry that begins in line {}, and its date, description, metadata or reference are not that one's: \
                              make them the same, or give it another `entry`",
                             transaction.line
                         );

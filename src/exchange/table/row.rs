@@ -10,7 +10,7 @@ use sea_orm::ActiveEnum;
 use serde_json::Value as Json;
 
 /// All columns, in the order of an export.
-pub(in crate::exchange) const HEADER: [&str; 12] = [
+pub(in crate::exchange) const HEADER: [&str; 13] = [
     "entry",
     "date",
     "description",
@@ -23,6 +23,7 @@ pub(in crate::exchange) const HEADER: [&str; 12] = [
     "metadata",
     "kind",
     "recorded_at",
+    "reference",
 ];
 const NEEDED: [&str; 5] = ["date", "debit", "credit", "amount", "currency"];
 
@@ -35,6 +36,7 @@ pub(super) struct Row {
     pub(super) effective_at: DateTime<Utc>,
     pub(super) description: Option<String>,
     pub(super) metadata: Option<Json>,
+    pub(super) reference: Option<String>,
     pub(super) postings: [Posting; 2],
 }
 
@@ -153,6 +155,7 @@ pub(super) fn row(record: &StringRecord, places: &Places) -> Result<Row, Refusal
         })?,
         description: optional("description").map(str::to_owned),
         metadata,
+        reference: optional("reference").map(str::to_owned),
         postings: [debit, credit],
     })
 }

@@ -74,6 +74,16 @@ impl Refusal for PostEntryError {
                 int64(details, "expected", *expected);
                 int64(details, "actual", *actual);
             }
+            Self::ReferenceTaken {
+                reference,
+                entry_id,
+                differs,
+            } => {
+                details.set("field", "reference");
+                details.set("reference", reference.as_str());
+                entry(details, "entryId", *entry_id);
+                details.set("differs", differs.clone());
+            }
             Self::AmountOutOfRange {
                 account_id,
                 account_code,

@@ -8,7 +8,7 @@ use super::payload::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{entry_id, notes},
+        input::{OnTakenReference, entry_id, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Int64, Json},
@@ -26,6 +26,11 @@ pub struct CaptureHoldInput {
     amounts: Option<Vec<Int64>>,
     /// When the capture counts from; now by default, and not before the hold.
     effective_at: Option<DateTime>,
+    /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
+    reference: Option<String>,
+    /// What to answer if another entry has the reference.
+    #[graphql(default_with = "OnTakenReference::Refuse")]
+    on_taken_reference: OnTakenReference,
     /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
@@ -48,7 +53,14 @@ impl CaptureHoldMutation {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
             amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
-            notes: notes(input.effective_at, input.description, input.metadata),
+            notes: notes(
+                ctx,
+                input.reference,
+                input.on_taken_reference,
+                input.effective_at,
+                input.description,
+                input.metadata,
+            ),
         };
         let locks = LockSet {
             entries: vec![command.hold_id],

@@ -19,12 +19,14 @@ pub struct AccountPayload {
     pub(super) account: Account,
 }
 
-/// A new entry, and what it changed.
+/// An entry, and the accounts that it changed.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct EntryPayload {
     /// The entry.
     entry: Entry,
+    /// Whether the entry was there before, under the `reference` that was given: then nothing was posted now.
+    already_posted: bool,
     #[graphql(skip)]
     accounts: Vec<Account>,
 }
@@ -39,13 +41,16 @@ impl EntryPayload {
 }
 
 impl EntryPayload {
-    /// The payload of a new entry. The feed is woken once the entry is committed. The entry's row proves the COMMIT: its id is new, and
-    /// entries are never deleted.
+    /// The payload of an entry. The feed is woken once a new entry is committed. The row of a new entry proves the COMMIT: its id is new,
+    /// and entries are never deleted. The row of an entry that was there before proves nothing.
     pub(super) fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
-        ctx.unit().evidence("entry", posted.entry.id);
-        let feed = ctx.feed().clone();
-        ctx.unit().after_commit(async move { feed.commit() });
+        if !posted.already_posted {
+            ctx.unit().evidence("entry", posted.entry.id);
+            let feed = ctx.feed().clone();
+            ctx.unit().after_commit(async move { feed.commit() });
+        }
         Self {
+            already_posted: posted.already_posted,
             entry: Entry::with_lines(posted.entry, posted.lines),
             accounts: posted.accounts.into_iter().map(Account).collect(),
         }

@@ -8,7 +8,7 @@ use super::{lock_set::locks_of, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, LineInput, notes},
+        input::{ExpectedVersion, LineInput, OnTakenReference, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -25,6 +25,11 @@ pub struct PlaceHoldInput {
     expires_at: Option<DateTime>,
     /// When it counts from; now by default.
     effective_at: Option<DateTime>,
+    /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
+    reference: Option<String>,
+    /// What to answer if another entry has the reference.
+    #[graphql(default_with = "OnTakenReference::Refuse")]
+    on_taken_reference: OnTakenReference,
     /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
@@ -48,7 +53,14 @@ impl PlaceHoldMutation {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             lines: LineInput::parse_all(input.lines)?,
             expires_at: input.expires_at.map(|at| at.0),
-            notes: notes(input.effective_at, input.description, input.metadata),
+            notes: notes(
+                ctx,
+                input.reference,
+                input.on_taken_reference,
+                input.effective_at,
+                input.description,
+                input.metadata,
+            ),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let locks = locks_of(&command.lines, &command.expect);

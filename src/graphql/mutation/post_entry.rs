@@ -8,7 +8,7 @@ use super::{lock_set::locks_of, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, LineInput, notes},
+        input::{ExpectedVersion, LineInput, OnTakenReference, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -23,6 +23,11 @@ pub struct PostEntryInput {
     lines: Vec<LineInput>,
     /// When it counts from; now by default.
     effective_at: Option<DateTime>,
+    /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
+    reference: Option<String>,
+    /// What to answer if another entry has the reference.
+    #[graphql(default_with = "OnTakenReference::Refuse")]
+    on_taken_reference: OnTakenReference,
     /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
@@ -45,7 +50,14 @@ impl PostEntryMutation {
         let command = PostEntry {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             lines: LineInput::parse_all(input.lines)?,
-            notes: notes(input.effective_at, input.description, input.metadata),
+            notes: notes(
+                ctx,
+                input.reference,
+                input.on_taken_reference,
+                input.effective_at,
+                input.description,
+                input.metadata,
+            ),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let locks = locks_of(&command.lines, &command.expect);

@@ -8,7 +8,7 @@ use super::{lock_set::expected, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, entry_id, notes},
+        input::{ExpectedVersion, OnTakenReference, entry_id, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -23,6 +23,11 @@ pub struct ReverseEntryInput {
     entry: ID,
     /// When the reversal counts from; now by default, and not before the entry.
     effective_at: Option<DateTime>,
+    /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
+    reference: Option<String>,
+    /// What to answer if another entry has the reference.
+    #[graphql(default_with = "OnTakenReference::Refuse")]
+    on_taken_reference: OnTakenReference,
     /// A text for people: at most 1000 characters.
     description: Option<String>,
     /// A JSON object of your own: at most 16 KiB.
@@ -45,7 +50,14 @@ impl ReverseEntryMutation {
         let command = ReverseEntry {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             entry_id: entry_id("entry", &input.entry)?,
-            notes: notes(input.effective_at, input.description, input.metadata),
+            notes: notes(
+                ctx,
+                input.reference,
+                input.on_taken_reference,
+                input.effective_at,
+                input.description,
+                input.metadata,
+            ),
             expect: ExpectedVersion::parse_all(input.expect)?,
         };
         let locks = LockSet {

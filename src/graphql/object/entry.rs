@@ -92,6 +92,11 @@ impl Entry {
         global_id(Id::Entry(self.row.id))
     }
 
+    /// The name that it was posted with, which no other entry ever has; null if it was posted without one.
+    async fn reference(&self) -> Option<&str> {
+        self.row.reference.as_deref()
+    }
+
     /// What it does.
     async fn kind(&self) -> EntryKind {
         self.row.kind.into()
@@ -158,6 +163,12 @@ impl Entry {
     /// When the ledger learned of it.
     async fn recorded_at(&self) -> DateTime {
         DateTime(self.row.recorded_at)
+    }
+
+    /// Who had it recorded: the `sub` of the token with which it was posted. Null if it was posted without authentication, by the server
+    /// itself (the release of an expired hold) or by an import.
+    async fn recorded_by(&self) -> Option<&str> {
+        self.row.recorded_by.as_deref()
     }
 
     /// A text for people.

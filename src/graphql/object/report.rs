@@ -6,7 +6,7 @@ use super::{AccountClass, MoneyTotal};
 use crate::{
     graphql::{
         count_items::count_items,
-        error::bad_input,
+        refusal::bad_input,
         scalars::{CurrencyCode, DateTime},
     },
     ledger,

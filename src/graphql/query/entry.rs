@@ -8,10 +8,10 @@ use crate::graphql::order::OrderDirection;
 use crate::{
     graphql::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
-        input::AccountRef,
-        loaders::{self, Entries},
+        input::{AccountRef, EntryRef},
+        loaders::{self, Entries, EntriesByReference},
         object::{Entry, EntryKind},
-        refusal::refuse,
+        refusal::{bad_input, refuse},
         scalars::DateTime,
     },
     ledger::{self, Id},
@@ -61,12 +61,35 @@ impl EntryQuery {
     async fn entry(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "`entry_…`")] id: ID,
+        #[graphql(desc = "Its id or its reference.")] by: Option<EntryRef>,
+        #[graphql(
+            desc = "`entry_…`",
+            deprecation = "Write `by: { id: … }`: it takes references too."
+        )]
+        id: Option<ID>,
     ) -> Result<Option<Entry>> {
-        let Ok(Id::Entry(id)) = id.parse() else {
-            return Ok(None);
+        let by = match (by, id) {
+            (Some(by), None) => by,
+            (None, Some(id)) => EntryRef::Id(id),
+            _ => {
+                let problem = "give either this or `id`, and not null: which entry is asked for?";
+                return Err(bad_input("by", problem));
+            }
         };
-        let entry = loaders::load::<Entries, _>(ctx, id).await?;
+        let entry = match by {
+            EntryRef::Id(id) => {
+                let Ok(Id::Entry(id)) = id.parse() else {
+                    return Ok(None);
+                };
+                loaders::load::<Entries, _>(ctx, id).await?
+            }
+            EntryRef::Reference(reference) => {
+                let Some(reference) = ledger::stored_reference(&reference) else {
+                    return Ok(None);
+                };
+                loaders::load::<EntriesByReference, _>(ctx, reference).await?
+            }
+        };
         Ok(entry.map(Entry::new))
     }
 

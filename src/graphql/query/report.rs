@@ -8,8 +8,8 @@ use super::account::AccountFilter;
 use crate::{
     graphql::{
         count_items::count_items,
-        error::{bad_input, refuse},
         object::{AccountSum, BalanceSheet, IncomeStatement, TrialBalance},
+        refusal::{bad_input, refuse},
         scalars::DateTime,
     },
     ledger::{self, CodeParts, Series, SumRequest, Until},

@@ -129,6 +129,9 @@ pub(super) fn key_id(token: &str) -> Result<Option<String>, Refused> {
     Ok(header.text("kid")?.map(str::to_owned))
 }
 
+/// The most characters of a viewer's name. OpenID Connect allows 255.
+const SUBJECT_LENGTH: usize = 1024;
+
 /// What a valid token says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Claims {
@@ -155,7 +158,9 @@ impl Unchecked {
             return Err(Refused::Claim("aud"));
         }
         let subject = members.text("sub")?.unwrap_or_default();
-        if subject.is_empty() {
+        // It is stored with what the viewer does, and PostgreSQL cannot store U+0000.
+        let length = subject.chars().count();
+        if !(1..=SUBJECT_LENGTH).contains(&length) || subject.contains('\0') {
             return Err(Refused::Claim("sub"));
         }
         let expires = members.date("exp")?.ok_or(Refused::Claim("exp"))?;

@@ -101,8 +101,11 @@ pub async fn capture_hold(
     command: CaptureHold,
     clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
-    let hold = open_hold(db, command.hold_id).await?;
-    refuse_expired(&hold, clock.now())?;
+    let reference = command.notes.reference()?;
+    let (hold, is_taken) = open_hold(db, command.hold_id, reference).await?;
+    if !is_taken {
+        refuse_expired(&hold, clock.now())?;
+    }
     let held = lines(db, hold.id).await?;
     let amounts = match command.amounts {
         Some(amounts) => captured(&held, amounts)?,
@@ -138,7 +141,8 @@ pub async fn release_hold(
     command: ReleaseHold,
     clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
-    let hold = open_hold(db, command.hold_id).await?;
+    let reference = command.notes.reference()?;
+    let (hold, _) = open_hold(db, command.hold_id, reference).await?;
     let lines = lines(db, hold.id).await?.into_iter().map(|line| DraftLine {
         debit: AccountRef::Id(line.debit_account_id),
         credit: AccountRef::Id(line.credit_account_id),
@@ -187,22 +191,33 @@ fn captured(held: &[entry_line::Model], amounts: Vec<i64>) -> Result<Vec<i64>, I
     Ok(amounts)
 }
 
-/// The hold, when nothing has resolved it yet: one statement.
-async fn open_hold(db: &impl ConnectionTrait, hold_id: Uuid) -> Result<entry::Model, HoldError> {
+/// The hold, when nothing has resolved it yet, and whether an entry has the reference: one statement. If one has, it does not matter
+/// whether the hold is resolved: that entry is then the answer, or the refusal.
+async fn open_hold(
+    db: &impl ConnectionTrait,
+    hold_id: Uuid,
+    reference: Option<String>,
+) -> Result<(entry::Model, bool), HoldError> {
     let found = entry::Entity::find()
         .filter(
             Condition::any()
                 .add(entry::Column::Id.eq(hold_id))
-                .add(entry::Column::ResolvesId.eq(hold_id)),
+                .add(entry::Column::ResolvesId.eq(hold_id))
+                .add_option(
+                    reference
+                        .as_deref()
+                        .map(|it| entry::Column::Reference.eq(it)),
+                ),
         )
         .all(db)
         .await
         .map_err(|source| HoldError::Database { hold_id, source })?;
+    let is_taken = reference.is_some() && found.iter().any(|it| it.reference == reference);
     let (mut hold, mut resolver) = (None, None);
     for entry in found {
         if entry.id == hold_id {
             hold = Some(entry);
-        } else {
+        } else if entry.resolves_id == Some(hold_id) {
             resolver = Some(entry);
         }
     }
@@ -212,8 +227,8 @@ async fn open_hold(db: &impl ConnectionTrait, hold_id: Uuid) -> Result<entry::Mo
         return Err(HoldError::NotAHold { hold_id, kind });
     }
     match resolver {
-        Some(resolver) => Err(already_resolved(hold_id, &resolver)),
-        None => Ok(hold),
+        Some(resolver) if !is_taken => Err(already_resolved(hold_id, &resolver)),
+        _ => Ok((hold, is_taken)),
     }
 }
 

@@ -6,14 +6,15 @@
 //! transaction ends, and would read all of them each time. What the module above says of one entry holds for each of these.
 
 use super::apply::applied;
-use super::draft::Draft;
+use super::draft::{Draft, OnTakenReference};
 use super::error::PostEntryError;
 use super::late::Late;
 use super::movement::{self, Movement};
+use super::reference;
 use super::resolve::{self, Locked, Resolved};
 use super::rows::{self, Rows};
 use super::together;
-use crate::ledger::{Clock, input};
+use crate::ledger::{Clock, InvalidInput, input};
 use daybook_entity::{account, entry};
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::BTreeMap;
@@ -54,6 +55,11 @@ impl BulkPosting {
     ) -> Result<(), PostEntriesError> {
         let at = |index| move |source| PostEntriesError::Entry { index, source };
         for (index, draft) in drafts.iter().enumerate() {
+            if draft.on_taken_reference != OnTakenReference::Refuse {
+                let problem = "cannot be chosen for entries that are posted together";
+                let refusal = InvalidInput::new("onTakenReference", problem);
+                return Err(at(index)(refusal.into()));
+            }
             let checked = resolve::check(&draft.lines, &draft.expect);
             checked.map_err(|error| at(index)(error.into()))?;
         }
@@ -86,7 +92,13 @@ impl BulkPosting {
             self.locked.accounts.extend(after);
             entries.push(entry);
         }
-        let mut statements: Vec<_> = together::inserts(&entries).collect();
+        let mut statements: Vec<_> = if entries.iter().any(|it| it.reference.is_some()) {
+            let inserted = reference::insert_all(db, &entries).await?;
+            inserted.map_err(|(index, source)| at(index)(source))?;
+            Vec::new()
+        } else {
+            together::inserts(&entries).collect()
+        };
         statements.extend(together::inserts(&all_pending));
         statements.extend(together::inserts(&all_lines));
         together::execute(db, statements).await?;

@@ -15,15 +15,45 @@ pub struct ExpectedVersion {
     pub version: i64,
 }
 
+/// What to answer to an entry whose reference an earlier entry has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTakenReference {
+    /// The refusal [`PostEntryError::ReferenceTaken`](super::PostEntryError::ReferenceTaken).
+    #[default]
+    Refuse,
+    /// The earlier entry, if it is what would have been posted; otherwise the refusal.
+    ReturnEntry,
+}
+
 /// What callers say about an entry of any kind, besides its lines.
 #[derive(Clone, Debug, Default)]
 pub struct EntryNotes {
+    /// The name by which the caller knows the entry: 1 to 200 visible characters, which no other entry ever has.
+    pub reference: Option<String>,
+    /// What happens when an earlier entry has the reference; only with a reference is there a choice.
+    pub on_taken_reference: OnTakenReference,
+    /// Who has it recorded: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
+    pub recorded_by: Option<String>,
     /// When it counts from; now, where not said.
     pub effective_at: Option<DateTime<Utc>>,
     /// At most 1000 characters for people.
     pub description: Option<String>,
     /// A JSON object; none is the empty one.
     pub metadata: Option<Json>,
+}
+
+impl EntryNotes {
+    /// The reference as it is stored.
+    pub(in crate::ledger) fn reference(&self) -> Result<Option<String>, InvalidInput> {
+        let reference = self.reference.as_deref();
+        let reference = reference.map(|text| input::reference("reference", text));
+        let reference = reference.transpose()?;
+        if reference.is_none() && self.on_taken_reference != OnTakenReference::Refuse {
+            let problem = "needs a `reference`: without one, no entry is a repeated one";
+            return Err(InvalidInput::new("onTakenReference", problem));
+        }
+        Ok(reference)
+    }
 }
 
 /// An entry to write.
@@ -35,17 +65,32 @@ pub(in crate::ledger) struct Draft {
     pub(in crate::ledger) expires_at: Option<DateTime<Utc>>,
     pub(in crate::ledger) lines: Vec<DraftLine>,
     pub(in crate::ledger) expect: Vec<ExpectedVersion>,
+    pub(super) reference: Option<String>,
+    pub(super) on_taken_reference: OnTakenReference,
+    recorded_by: Option<String>,
     description: Option<String>,
     metadata: Json,
-    counts_from: CountsFrom,
+    pub(super) counts_from: CountsFrom,
 }
 
 /// From when on an entry counts.
-enum CountsFrom {
+#[derive(Clone, Copy)]
+pub(super) enum CountsFrom {
     /// From when the caller says.
     Instant(DateTime<Utc>),
     /// From when it is recorded, or from this instant, if that is later.
     Recording(Option<DateTime<Utc>>),
+}
+
+impl CountsFrom {
+    /// The instant, for an entry that is recorded at this one.
+    pub(super) fn at(self, recorded_at: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Instant(instant) => instant,
+            Self::Recording(None) => recorded_at,
+            Self::Recording(Some(earliest)) => recorded_at.max(earliest),
+        }
+    }
 }
 
 /// A line to write.
@@ -67,6 +112,7 @@ impl Draft {
     ) -> Result<Self, InvalidInput> {
         let effective_at = notes.effective_at;
         let effective_at = effective_at.map(|at| input::instant("effectiveAt", at));
+        let reference = notes.reference()?;
         Ok(Self {
             id,
             kind,
@@ -75,6 +121,9 @@ impl Draft {
             expires_at: None,
             lines,
             expect: Vec::new(),
+            reference,
+            on_taken_reference: notes.on_taken_reference,
+            recorded_by: notes.recorded_by,
             description: input::description("description", notes.description.as_deref())?,
             metadata: input::metadata("metadata", notes.metadata)?,
             counts_from: match effective_at.transpose()? {
@@ -109,9 +158,10 @@ impl Draft {
         Ok(self)
     }
 
-    /// Of two that resolve or reverse the same entry, only one is written.
+    /// Whether there can be another entry in its place: of two that resolve or reverse the same entry, or that have the same reference,
+    /// only one is written.
     pub(super) const fn has_rival(&self) -> bool {
-        self.resolves_id.is_some() || self.reverses_id.is_some()
+        self.resolves_id.is_some() || self.reverses_id.is_some() || self.reference.is_some()
     }
 
     /// The entry's row, when it is recorded at this instant.
@@ -122,14 +172,12 @@ impl Draft {
             resolves_id: self.resolves_id,
             reverses_id: self.reverses_id,
             description: self.description,
-            effective_at: match self.counts_from {
-                CountsFrom::Instant(instant) => instant,
-                CountsFrom::Recording(None) => recorded_at,
-                CountsFrom::Recording(Some(earliest)) => recorded_at.max(earliest),
-            },
+            effective_at: self.counts_from.at(recorded_at),
             recorded_at,
             expires_at: self.expires_at,
             metadata: self.metadata,
+            reference: self.reference,
+            recorded_by: self.recorded_by,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why an entry was not posted.
 
-use crate::ledger::{AccountRef, Code, InvalidInput};
+use crate::ledger::{AccountRef, Code, Id, InvalidInput};
 use daybook_entity::AccountStatus;
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -88,6 +88,20 @@ pub enum PostEntryError {
         /// What it is.
         actual: i64,
     },
+    /// Another entry has the reference, for ever.
+    #[error(
+        "the reference `{reference}` is that of the entry {}{}",
+        Id::Entry(*entry_id),
+        differing(differs)
+    )]
+    ReferenceTaken {
+        /// As it is stored.
+        reference: String,
+        /// The entry that has it.
+        entry_id: Uuid,
+        /// The fields of the input that are not that entry's, where the caller has asked for the entry. Empty otherwise.
+        differs: Vec<String>,
+    },
     /// The database failed before anything was written.
     #[error("the database failed while the accounts of an entry were being locked")]
     Accounts {
@@ -124,6 +138,7 @@ impl PostEntryError {
             Self::CurrencyMismatch { .. } => Some(Code::CurrencyMismatch),
             Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
+            Self::ReferenceTaken { .. } => Some(Code::ReferenceTaken),
             Self::VersionConflict { .. } => Some(Code::VersionConflict),
             Self::Accounts { .. } | Self::Database { .. } => None,
         }
@@ -136,4 +151,14 @@ const fn advice(status: AccountStatus) -> &'static str {
         AccountStatus::Frozen => "frozen: set its status to OPEN first",
         AccountStatus::Closed => "closed: use another account",
     }
+}
+
+fn differing(differs: &[String]) -> String {
+    if differs.is_empty() {
+        return ": look at that entry, or choose another reference".to_owned();
+    }
+    format!(
+        ", and this input is another one: it differs in {}; choose another reference, or repeat the first input",
+        differs.join(", ")
+    )
 }

@@ -8,8 +8,8 @@
 //!    well): in one statement where the engine can, else in one text of several ([`together`]).
 //!
 //! Lines that are late (see [`history`](super::history)) bring their sums in statements of their own: they can have more parameters than
-//! one statement takes. What ends or undoes an entry is inserted by itself before the rest, for only the database knows whether it is the
-//! first to.
+//! one statement takes. What ends or undoes an entry, or has a [`reference`], is inserted by itself before the rest, for only the
+//! database knows whether it is the first to.
 //!
 //! **Why the accounts are locked first.** A line carries the version and the balance that each side had after it, and the entry the
 //! instant from which it counts. All are known for certain only once the accounts are ours: were they taken from an unlocked
@@ -29,14 +29,15 @@ mod draft;
 mod error;
 mod late;
 mod movement;
+mod reference;
 mod resolve;
 mod rows;
 mod together;
 
-use super::{Clock, input};
+use super::{Clock, find, input};
 pub use all::{BulkPosting, PostEntriesError};
 pub(super) use draft::{Draft, DraftLine};
-pub use draft::{EntryNotes, ExpectedVersion};
+pub use draft::{EntryNotes, ExpectedVersion, OnTakenReference};
 pub use error::PostEntryError;
 
 use apply::applied;
@@ -44,7 +45,8 @@ use daybook_entity::{account, entry, entry_line};
 use late::Late;
 use resolve::{Locked, Resolved};
 use rows::Rows;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
 
 /// An entry as it was posted.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +55,14 @@ pub struct PostedEntry {
     pub entry: entry::Model,
     /// Its lines, in order.
     pub lines: Vec<entry_line::Model>,
-    /// The accounts that it touched, as they are after it, by id.
+    /// The accounts that it touched, as they are now, by id.
     pub accounts: Vec<account::Model>,
+    /// Whether it was there before, under the reference that was given, so that nothing was written now.
+    pub already_posted: bool,
 }
 
-/// Writes the entry and all that it changes; `None`, and nothing written, when another entry resolves or reverses the same one.
+/// Writes the entry and all that it changes; `None`, and nothing written, when another entry resolves or reverses the same one. If another
+/// entry has its reference, that entry is the answer, or the refusal, and nothing is written.
 pub(super) async fn write(
     db: &impl ConnectionTrait,
     draft: Draft,
@@ -73,6 +78,7 @@ pub(super) async fn write(
     let [draft] = drafts;
     let Resolved { lines, movements } = resolve::resolve(&locked, &draft.lines, &draft.expect)?;
     let has_rival = draft.has_rival();
+    let (on_taken, counts_from) = (draft.on_taken_reference, draft.counts_from);
     // The accounts are locked from here on. The next entry on them is recorded later, and by default also counts from later.
     let entry = draft.recorded_at(input::instant("now", clock.now())?);
     let failed = |source| PostEntryError::Database {
@@ -82,7 +88,14 @@ pub(super) async fn write(
     // Report the rival itself, not its effects on the accounts: insert first, then check the accounts. The second of two rivals may read
     // balances that the first has changed, and only the insert knows that there was a first.
     if has_rival && !insert_once(db, &entry).await.map_err(failed)? {
-        return Ok(None);
+        let repeat = reference::Repeat {
+            on_taken,
+            counts_from,
+            lines: &lines,
+            accounts: &locked.accounts,
+        };
+        // Boxed: it is rare, and every entry's future would otherwise be as large.
+        return Box::pin(reference::answer(db, &entry, repeat)).await;
     }
     let after = applied(&mut locked.accounts, &movements, &entry)?;
     let Rows {
@@ -110,20 +123,26 @@ pub(super) async fn write(
         entry,
         lines,
         accounts: after.into_values().collect(),
+        already_posted: false,
     }))
 }
 
-/// Inserts the entry. `false` when another operation has resolved or reversed the same entry meanwhile. This waits until that operation
-/// has ended. The caller has checked before that nothing had resolved or reversed it; only concurrent writers (PostgreSQL) can race here.
+/// Inserts the entry. `false` when another operation has resolved or reversed the same entry meanwhile, or has used the same reference.
+/// This waits until that operation has ended. That nothing had resolved or reversed the entry was checked before: there, only
+/// concurrent writers (PostgreSQL) can race.
 async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<bool, DbErr> {
-    let once = if entry.resolves_id.is_some() {
-        entry::Column::ResolvesId
-    } else {
-        entry::Column::ReversesId
-    };
-    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
+    // The triggers of SQLite refuse a row that is in another's way, also where the statement would insert nothing. There is one
+    // writer, so what is not found here cannot appear before the insert.
+    if db.get_database_backend() == DbBackend::Sqlite
+        && let Some(reference) = &entry.reference
+        && find::entry_by_reference(db, reference).await?.is_some()
+    {
+        return Ok(false);
+    }
+    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead, whichever rule the row would break.
     let inserted = entry::Entity::insert(entry.clone().into_active_model())
-        .on_conflict_do_nothing_on([once])
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .try_insert()
         .exec_without_returning(db)
         .await?;
     Ok(matches!(inserted, TryInsertResult::Inserted(1..)))

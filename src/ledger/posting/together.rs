@@ -9,7 +9,7 @@ use sea_orm::{
 use std::any::TypeId;
 
 /// Rows of one INSERT: within every engine's number of parameters.
-const ROWS: usize = 1000;
+pub(super) const ROWS: usize = 1000;
 
 /// The texts of statements with at most so many rows are kept. There are fewer than a thousand of them.
 const KEPT: usize = 8;
