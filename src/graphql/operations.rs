@@ -28,7 +28,7 @@ pub fn operations() -> Options {
         .list("Query.nodes", Size::Argument("ids"))
         .list("Query.currencies", Size::Usually(200))
         .list("LedgerCheck.differences", Size::Items(100))
-        .list("Query.accountSums", Size::Usually(20))
+        .list("Query.accountSums", Size::Usually(200))
         .list("Entry.lines", Size::Usually(10))
         .list("EntryPayload.accounts", Size::Usually(20));
     // The lines of a new entry are those of its input, and each is between two accounts.
