@@ -6,10 +6,7 @@ use std::{
 };
 
 use daybook_migration::{Migrator, MigratorTrait};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sea_query::Query,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, sea_query::Query};
 use tokio::time::timeout;
 use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitOfWork};
 
@@ -24,9 +21,6 @@ const MIGRATIONS: &str = "seaql_migrations";
 
 /// How long `/readyz` waits for the database.
 const READY: Duration = Duration::from_secs(2);
-
-/// The key of the advisory lock. It only has to differ from those of other programs: "daybook" in ASCII.
-const MIGRATION_LOCK: i64 = 0x64_61_79_62_6f_6f_6b;
 
 /// Connects to the database. If this creates an SQLite file, only its owner may read it. SQLite gives the write-ahead log and its index the
 /// same permissions.
@@ -84,52 +78,28 @@ pub fn within_descriptors(mut settings: ServeSettings) -> ServeSettings {
     settings
 }
 
+/// Connects, and applies all missing migrations.
+///
+/// # Errors
+/// A [`StartError`] about the database.
+pub async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
+    let database = connect(url, DatabaseOptions::default()).await?;
+    let migrated = bring_up_to_date(&database, url).await;
+    database.close().await;
+    migrated
+}
+
 /// Applies all missing migrations in one transaction. Servers that start at the same time wait for each other, and the second finds
 /// nothing to do.
 ///
 /// # Errors
 /// [`StartError::Migrate`].
-pub async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
-    try_migrate(url).await.map_err(|error| StartError::Migrate {
+pub async fn bring_up_to_date(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
+    let migrated = database.migrate::<Migrator>().await;
+    migrated.map_err(|error| StartError::Migrate {
         database: url.clone(),
         reason: error.to_string(),
     })
-}
-
-/// Migrates in a transaction outside of a unit of work, the only one. Migrations need SeaORM's own transaction, and a connection without
-/// the time-outs of the server's pools.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "sea-orm-migration takes a DatabaseTransaction, which a unit is not"
-)]
-async fn try_migrate(url: &DatabaseUrl) -> Result<(), DbErr> {
-    let mut options = ConnectOptions::new(url.expose());
-    options.max_connections(1).sqlx_logging(false);
-    let connection = sea_orm::Database::connect(options).await?;
-    let tx = begin_alone(&connection).await?;
-    Migrator::up(&tx, None).await?;
-    tx.commit().await?;
-    connection.close().await
-}
-
-/// Begins a transaction that excludes every other migration.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "as above: migrations want SeaORM's own transaction"
-)]
-async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let tx = connection
-        .begin_with_options(TransactionOptions {
-            // SQLite has one writer: the first to take the write lock excludes the others.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        })
-        .await?;
-    if tx.get_database_backend() == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
-        tx.execute_unprepared(&lock).await?;
-    }
-    Ok(tx)
 }
 
 /// The check behind `/readyz`: the database answers, has every migration of this program, and accepts writes.

@@ -36,7 +36,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     let settings = database::within_descriptors(settings);
     let database = database::connect(&settings.database, database::options(&settings)).await?;
     if settings.migrate {
-        database::migrate(&settings.database).await?;
+        database::bring_up_to_date(&database, &settings.database).await?;
     } else {
         database::refuse_newer(&database, &settings.database).await?;
     }

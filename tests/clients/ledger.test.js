@@ -5,35 +5,18 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import puppeteer from "puppeteer-core";
+import { launch, open as openPage } from "./browser.js";
 import { POST, entry, openAccounts, run, serve } from "./server.js";
 
 const server = await serve();
 const origin = new URL(server.url).origin;
-const browser = await puppeteer.launch({
-  executablePath: process.env.CHROMIUM,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 after(async () => {
   await browser.close();
   await server.stop();
 });
 
-const page = await browser.newPage();
-/** What the console complained of, and what was asked of anybody but the server. */
-const complaints = [];
-page.on("console", (message) => ["error", "warn"].includes(message.type()) && complaints.push(message.text()));
-page.on("pageerror", (error) => complaints.push(String(error)));
-// The browser draws a date field's icon from a `data:` of its own.
-page.on("request", (request) => /^data:/.test(request.url()) || request.url().startsWith(origin) || complaints.push(request.url()));
+const { page, complaints } = await openPage(browser, origin);
 
 before(async () => {
   await openAccounts(server);
@@ -146,6 +129,9 @@ test("a search goes to an entry, to an account by its id, and to the codes that 
   await find("assets:");
   const text = await shown("Accounts");
   assert.match(text, /1 account whose code begins with “assets:”/);
+  await run(server, POST, { input: { ...entry("cash", "alice", "77"), reference: "order 77/a" } });
+  await find("order 77/a");
+  assert.match(await shown("Entry"), /Reference\s+order 77\/a/);
   await find("nothing%");
   await says("There is no account whose code begins with “nothing%”.");
 });
@@ -158,13 +144,15 @@ test("entries are chosen by account and kind", async () => {
   await says("There is no such entry.");
 });
 
-test("the trial balance is equal on both sides", async () => {
+test("the trial balance is the server's, and equal on both sides", async () => {
   await page.goto(`${origin}/ledger#/trial-balance`);
   const text = await shown("Trial balance");
   assert.match(text, /Debits and credits are equal\./);
-  const [, debit, credit] = text.match(/Total\s+([\d. ]+\d)\s*\t\s*([\d. ]+\d)/);
+  const { trialBalance } = await run(server, "{ trialBalance { accountCount totals { debit { amount } credit { amount } } } }");
+  const [, debit, credit] = text.match(/Total in EUR\s+([\d. ]+\d) EUR\s*\t\s*([\d. ]+\d) EUR/);
   assert.equal(debit, credit);
-  assert.notEqual(debit, "0.00");
+  assert.equal(debit.replace(/\D/g, ""), trialBalance.totals[0].debit.amount);
+  assert.match(text, new RegExp(`All ${trialBalance.accountCount} accounts`));
 });
 
 test("what is not there is told", async () => {

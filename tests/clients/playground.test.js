@@ -1,34 +1,18 @@
 // The playground in Chromium, with nothing but the server to load from: what a visitor clicks, and what the panel shows.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import puppeteer from "puppeteer-core";
+import { launch, open as openPage } from "./browser.js";
 import { openAccounts, postUntil, run, serve } from "./server.js";
 
 const server = await serve();
 const origin = new URL(server.url).origin;
-const browser = await puppeteer.launch({
-  executablePath: process.env.CHROMIUM,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 after(async () => {
   await browser.close();
   await server.stop();
 });
 
-const page = await browser.newPage();
-/** What the console complained of, and what was asked of anybody but the server. */
-const complaints = [];
-page.on("console", (message) => ["error", "warn"].includes(message.type()) && complaints.push(message.text()));
-page.on("pageerror", (error) => complaints.push(String(error)));
-page.on("request", (request) => /^(data|blob):|^ws:/.test(request.url()) || request.url().startsWith(origin) || complaints.push(request.url()));
+const { page, complaints } = await openPage(browser, origin);
 
 before(async () => {
   await page.setViewport({ width: 1600, height: 1000 });

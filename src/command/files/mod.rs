@@ -125,7 +125,7 @@ pub async fn import(settings: ImportSettings, clock: Clock) -> Result<String, St
     let (survey, sha256) = surveyed.map_err(|error| nothing(with_causes(&error)))?;
 
     let database = database::connect(&settings.database, options()).await?;
-    database::migrate(&settings.database).await?;
+    database::bring_up_to_date(&database, &settings.database).await?;
     let outcome = database
         .write(async |unit| {
             file.rewind()?;

@@ -8,7 +8,7 @@ const PAGE = 50;
 
 const ACCOUNT = `query Account($code: String!) {
   account(by: { code: $code }) {
-    id code name currency normalSide limitPolicy status metadata createdAt
+    id code name class currency normalSide limitPolicy status metadata createdAt
     balances { version posted { amount decimal currency } pending { amount decimal currency } available { amount decimal currency } }
   }
 }`;
@@ -64,6 +64,7 @@ export async function showAccount(view, { code, signal }) {
     about.replaceChildren(
       facts([
         ["Name", said(account.name)],
+        ["Class", account.class?.toLowerCase()],
         ["Balance", `${money(posted)}, positive on the ${account.normalSide.toLowerCase()} side`],
         ["Set aside", pending.amount === "0" ? null : money(pending)],
         ["Available", pending.amount === "0" ? null : money(available)],

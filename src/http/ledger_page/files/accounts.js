@@ -3,8 +3,8 @@ import { decimal } from "./amount.js";
 import { ask, exponentOf } from "./api.js";
 import { h, linkToAccount, more, said } from "./dom.js";
 
-/** What separates the parts of a code: `assets:bank`, `assets/bank`, `assets.bank`. */
-const SEPARATOR = /[:/.]/;
+/** What separates the parts of a code, as in `accountSums`. */
+const SEPARATOR = ":";
 
 /** Accounts of one question; the API answers no more. */
 const PAGE = 100;
@@ -20,7 +20,7 @@ const ACCOUNTS = `query Accounts($after: String, $prefix: String) {
 }`;
 
 /** A balance, positive where debits are more. */
-export function debits({ normalSide }, amount) {
+function debits({ normalSide }, amount) {
   return normalSide === "DEBIT" ? BigInt(amount) : -BigInt(amount);
 }
 
@@ -118,8 +118,6 @@ export async function showAccounts(view, { prefix, signal }) {
   function place(account) {
     let branch = root;
     const path = account.code.split(SEPARATOR).map((title) => (branch = branch.child(title)));
-    // Two codes may differ in separators only.
-    if (branch.account) path.push((branch = branch.child(account.code)));
     branch.account = account;
     known.set(account.id, path);
   }

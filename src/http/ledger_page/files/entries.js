@@ -19,7 +19,7 @@ const RELATED = "{ id kind description recordedAt }";
 
 const ENTRY = `query Entry($id: ID!) {
   entry(id: $id) {
-    id kind description effectiveAt recordedAt metadata hold { status expiresAt }
+    id kind reference description effectiveAt recordedAt recordedBy metadata hold { status expiresAt }
     resolves ${RELATED} resolvedBy ${RELATED} reverses ${RELATED} reversedBy ${RELATED}
     lines {
       id effect amount { amount decimal currency } debit { code name } credit { code name }
@@ -136,11 +136,13 @@ export async function showEntry(view, { id, signal }) {
   view.append(
     facts([
       ["Description", entry.description && said(entry.description)],
+      ["Reference", entry.reference && said(entry.reference)],
       ["Kind", entry.kind.toLowerCase()],
       ["Hold", status && status.toLowerCase()],
       ["Expires", expiresAt && instant(expiresAt)],
       ["Counts from", instant(entry.effectiveAt)],
       ["Recorded", instant(entry.recordedAt)],
+      ["Recorded by", entry.recordedBy && said(entry.recordedBy)],
       ["Ends the hold", to(entry.resolves)],
       ["Ended by", to(entry.resolvedBy)],
       ["Undoes", to(entry.reverses)],

@@ -105,9 +105,10 @@ async function follow() {
   }
 }
 
+const ENTRY_OF = `query EntryOf($reference: String!) { entry(by: { reference: $reference }) { id } }`;
 const ACCOUNT_OF = `query AccountOf($id: ID!) { node(id: $id) { ... on Account { code } } }`;
 
-/** Goes to what somebody looks for: an id, or the beginning of a code. */
+/** Goes to what somebody looks for: an id, the reference of an entry, or the beginning of a code. */
 async function find(event) {
   event.preventDefault();
   const sought = event.target.elements.sought.value.trim();
@@ -116,7 +117,10 @@ async function find(event) {
   else if (sought.startsWith("acct_")) {
     const code = await ask(ACCOUNT_OF, { id: sought }).then(({ node }) => node?.code, () => null);
     location.hash = `#/account/${encodeURIComponent(code ?? sought)}`;
-  } else location.hash = `#/?prefix=${encodeURIComponent(sought)}`;
+  } else {
+    const entry = await ask(ENTRY_OF, { reference: sought }).then(({ entry }) => entry, () => null);
+    location.hash = entry ? `#/entry/${encodeURIComponent(entry.id)}` : `#/?prefix=${encodeURIComponent(sought)}`;
+  }
 }
 
 document.getElementById("search").addEventListener("submit", find);

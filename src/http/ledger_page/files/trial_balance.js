@@ -1,24 +1,39 @@
 // The trial balance: every account's balance on its side, as it was known at one instant.
-import { decimal, instant } from "./amount.js";
-import { ask, exponentOf } from "./api.js";
-import { debits } from "./accounts.js";
-import { h, linkToAccount, said, table } from "./dom.js";
+import { instant, money } from "./amount.js";
+import { ask } from "./api.js";
+import { h, linkToAccount, more, said, table } from "./dom.js";
+
+const PAGE = 500;
+
+const MONEY = "{ amount decimal currency }";
 
 const NEWEST = `{ entries(last: 1, orderBy: { field: RECORDED_AT }) { edges { node { recordedAt } } } }`;
 
-const ACCOUNTS = `query TrialBalance($after: String, $at: DateTime!) {
-  accounts(first: 100, after: $after) {
-    pageInfo { hasNextPage endCursor }
-    edges { node { id code name currency normalSide balances(at: { recordedAt: $at }) { posted { amount } } } }
+// Pages are of one trial balance, since nothing is recorded before an instant that has passed.
+const TRIAL_BALANCE = `query TrialBalance($until: DateTime!, $after: String) {
+  trialBalance(recordedUntil: $until) {
+    accountCount
+    totals { currency debit ${MONEY} credit ${MONEY} }
+    accounts(first: ${PAGE}, afterCode: $after) { code class debit ${MONEY} credit ${MONEY} }
   }
 }`;
 
 const COLUMNS = [
   ["Account", ""],
-  ["Name", ""],
+  ["Class", ""],
   ["Debit", "amount"],
   ["Credit", "amount"],
 ];
+
+const written = (amount) => (amount.amount === "0" ? "" : money(amount));
+
+/** The instant just after this one: what was recorded at it is known then. Instants have microseconds. */
+function justAfter(instant) {
+  const [, seconds, micros = ""] = instant.match(/^(.*:\d\d)(?:\.(\d+))?Z$/);
+  const next = Number(micros.padEnd(6, "0")) + 1;
+  if (next < 1_000_000) return `${seconds}.${String(next).padStart(6, "0")}Z`;
+  return new Date(Date.parse(`${seconds}Z`) + 1000).toISOString();
+}
 
 export async function showTrialBalance(view, { signal }) {
   view.append(h("h1", {}, "Trial balance"));
@@ -28,38 +43,29 @@ export async function showTrialBalance(view, { signal }) {
     view.append(h("p", {}, "No entry has been posted yet."));
     return null;
   }
-  const working = h("p", { class: "soft", role: "status" }, "Adding up …");
-  view.append(working);
-  const currencies = new Map();
-  let after = null;
-  let count = 0;
-  for (let hasMore = true; hasMore; ) {
-    const { accounts } = await ask(ACCOUNTS, { after, at }, signal);
-    for (const { node } of accounts.edges) {
-      const amount = debits(node, node.balances.posted.amount);
-      if (amount === 0n) continue;
-      if (!currencies.has(node.currency)) currencies.set(node.currency, []);
-      currencies.get(node.currency).push([node, amount]);
-    }
-    count += accounts.edges.length;
-    working.textContent = `Adding up … ${count} accounts`;
-    hasMore = accounts.pageInfo.hasNextPage;
-    after = accounts.pageInfo.endCursor;
-  }
-  working.replaceChildren("As it was known at ", instant(at), ", after the newest entry. Accounts with a balance of zero are left out.");
-  for (const [currency, accounts] of [...currencies].sort()) {
-    const exponent = await exponentOf(currency);
-    const write = (amount) => (amount > 0n ? decimal(amount, exponent) : "");
-    const total = (side) => accounts.reduce((sum, [, amount]) => sum + (side * amount > 0n ? side * amount : 0n), 0n);
-    const [debit, credit] = [total(1n), total(-1n)];
-    const rows = accounts.map(([account, amount]) => [linkToAccount(account), said(account.name), write(amount), write(-amount)]);
-    const foot = [["Total", "", decimal(debit, exponent), decimal(credit, exponent)]];
-    view.append(h("h2", {}, currency), table(`${accounts.length} accounts in ${currency}`, COLUMNS, rows, foot));
-    view.append(
-      debit === credit
+  const list = h("div", {});
+  let accounts = [];
+
+  async function load() {
+    const after = accounts.at(-1)?.code ?? null;
+    const { trialBalance } = await ask(TRIAL_BALANCE, { until: justAfter(at), after }, signal);
+    accounts = accounts.concat(trialBalance.accounts);
+    const { accountCount, totals } = trialBalance;
+    const rows = accounts.map((account) => [linkToAccount(account), account.class?.toLowerCase() ?? "", written(account.debit), written(account.credit)]);
+    const foot = totals.map(({ currency, debit, credit }) => [`Total in ${currency}`, "", money(debit), money(credit)]);
+    const isWhole = accounts.length === accountCount;
+    const caption = isWhole ? `All ${accountCount} accounts` : `The first ${accounts.length} of ${accountCount} accounts; the totals are of all`;
+    const isEqual = totals.every(({ debit, credit }) => debit.amount === credit.amount);
+    list.replaceChildren(
+      table(caption, COLUMNS, rows, foot),
+      isEqual
         ? h("p", {}, "Debits and credits are equal.")
-        : h("p", { class: "bad", role: "alert" }, "Debits and credits are not equal. Load the page again; if it stays so, run “daybook verify”."),
+        : h("p", { class: "bad", role: "alert" }, "Debits and credits are not equal. Run ", said("daybook verify"), "."),
     );
+    return !isWhole;
   }
+
+  view.append(h("p", { class: "soft" }, "As it was known at ", instant(at), ", after the newest entry."), list);
+  if (await load()) view.append(more("More accounts", load));
   return null;
 }
