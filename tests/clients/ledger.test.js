@@ -139,7 +139,7 @@ test("a search goes to an entry, to an account by its id, and to the codes that 
 test("entries are chosen by account and kind", async () => {
   await page.goto(`${origin}/ledger#/entries?account=cash&kind=POST`);
   const text = await shown("Entries");
-  assert.match(text, /The newest 1 entries/);
+  assert.match(text, /2 entries, newest first/);
   await page.goto(`${origin}/ledger#/entries?kind=HOLD`);
   await says("There is no such entry.");
 });

@@ -82,7 +82,7 @@ export async function showAccount(view, { code, signal }) {
     drawing.replaceChildren(...(lines.length > 1 ? [chart(lines)] : []));
     statement.replaceChildren(
       lines.length
-        ? table(`The newest ${lines.length} lines, newest first`, COLUMNS, lines.map(row))
+        ? table(lines.length === 1 ? "One line" : `${lines.length} lines, newest first`, COLUMNS, lines.map(row))
         : h("p", {}, "No entry has touched this account."),
     );
   }

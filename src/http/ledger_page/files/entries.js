@@ -88,7 +88,7 @@ export async function showEntries(view, { query, signal }) {
   function write() {
     list.replaceChildren(
       entries.length
-        ? table(`The newest ${entries.length} entries, newest first; days are those of UTC`, COLUMNS, entries.flatMap(rows))
+        ? table(`${entries.length === 1 ? "One entry" : `${entries.length} entries, newest first`}; days are those of UTC`, COLUMNS, entries.flatMap(rows))
         : h("p", {}, "There is no such entry."),
     );
   }
