@@ -111,6 +111,9 @@ impl UnitOfWork {
         if let Some(timeline) = self.timeline() {
             timeline.end();
         }
+        if reason == Reason::Deadline {
+            self.inner.database.opened().doubt_idle();
+        }
         self.detached(self.clone().end(Ending::RollBack(reason)));
     }
 

@@ -4,12 +4,16 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use async_graphql::{Executor, Request};
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
-use tokio::time::{Instant, sleep, timeout};
+use futures_util::future::join_all;
+use tokio::{
+    sync::Barrier,
+    time::{Instant, sleep, timeout},
+};
 use unit_of_work::{DatabaseOptions, OperationDeadline};
 
 use crate::{
     clients::behind_a_proxy,
-    stage::{Stage, codes, data, ended},
+    stage::{Stage, codes, count_marks, data, ended},
 };
 
 /// Well below every time-out of the server.
@@ -147,6 +151,44 @@ async fn silence_during_a_statement_lets_locks_go() {
         "mutation { lock: lockAndGoOn endless(escaped: false) }",
     )
     .await;
+}
+
+/// A firewall forgets all connections at once, and tells nobody. One operation waits in vain. It is the only one: what was idle meanwhile is
+/// tested before it is used, and replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_of_all_connections_costs_one_operation() {
+    const CONNECTIONS: usize = 5;
+    let mut options = DatabaseOptions::default();
+    options.max_connections = 5;
+    let (stage, proxy) = behind_a_proxy(options).await;
+    // As many as there can be: each holds its connection until all have one.
+    let together = Barrier::new(CONNECTIONS);
+    let hold = || {
+        stage.database.read(async |unit| {
+            count_marks(&unit).await?;
+            together.wait().await;
+            count_marks(&unit).await
+        })
+    };
+    for held in join_all((0..CONNECTIONS).map(|_| hold())).await {
+        held.expect("reads");
+    }
+    // They have gone back to the pool.
+    stage.assert_whole().await;
+    proxy.forget();
+    let run = |limit| {
+        let deadline = OperationDeadline(Instant::now() + limit);
+        stage
+            .schema
+            .execute(Request::new("{ marks }").data(deadline))
+    };
+    let first = run(Duration::from_millis(200)).await;
+    assert_eq!(codes(&first), ["DEADLINE_EXCEEDED"]);
+    for _ in 0..CONNECTIONS {
+        let next = run(Duration::from_secs(3)).await;
+        assert!(next.is_ok(), "{next:?}");
+    }
+    stage.assert_whole().await;
 }
 
 /// The server may be the first to keep the deadline: it ends the transaction, and the next statement finds no connection. What has

@@ -24,7 +24,7 @@ pub(super) async fn serve(mut client: TcpStream, connection: usize, road: &Road)
         let Some(message) = receive(&mut client, &mut received, 0).await? else {
             return Ok(());
         };
-        road.passable().await;
+        road.passable(connection).await;
         match Opening::of(&message) {
             Opening::Encryption => client.write_all(b"N").await?,
             opening => break (opening, message),
@@ -133,7 +133,7 @@ impl Requests<'_> {
         let mut conversation = Conversation::default();
         let mut flight = Vec::new();
         while let Some(message) = receive(&mut self.from_client, &mut self.received, 1).await? {
-            self.road.passable().await;
+            self.road.passable(self.connection).await;
             flight.extend_from_slice(&message);
             match conversation.follow(&message) {
                 Step::Gather => {}
@@ -148,7 +148,7 @@ impl Requests<'_> {
             }
         }
         // A goodbye that is swallowed is not heard either.
-        self.road.passable().await;
+        self.road.passable(self.connection).await;
         self.to_server.write_all(&flight).await?;
         self.to_server.write_all(&self.received).await
     }
@@ -163,7 +163,7 @@ impl Requests<'_> {
             }
         }
         self.asked += usize::from(answered);
-        self.road.passable().await;
+        self.road.passable(self.connection).await;
         self.to_server.write_all(flight).await
     }
 }
@@ -189,7 +189,7 @@ impl Replies<'_> {
             held.reserve(CHUNK);
             // A server that was killed resets the connection: the end, as well.
             let closed = self.from_server.read_buf(&mut held).await.unwrap_or(0) == 0;
-            self.road.passable().await;
+            self.road.passable(self.connection).await;
             ends.extend(scanner.scan(&held[old..]).iter().map(|end| old + end));
 
             while let Some((answer, barrier)) = self.held_replies.first() {
@@ -226,7 +226,7 @@ impl Replies<'_> {
     }
 
     async fn forward(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.road.passable().await;
+        self.road.passable(self.connection).await;
         self.to_client.write_all(bytes).await
     }
 }

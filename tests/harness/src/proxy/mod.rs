@@ -57,12 +57,20 @@ pub struct WireProxy {
 struct Road {
     /// Where the server listens.
     server: Mutex<String>,
-    blackholed: watch::Sender<bool>,
+    blackholed: watch::Sender<BlackHole>,
     /// Whether connections are taken and closed at once.
     turned_away: AtomicBool,
     /// Parameters of a startup message that the server does not get.
     dropped_parameters: Mutex<Vec<String>>,
     state: Mutex<State>,
+}
+
+/// Which connections are silent.
+#[derive(Debug, Default)]
+struct BlackHole {
+    all: bool,
+    /// Those up to this one.
+    up_to: usize,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +91,7 @@ impl WireProxy {
         let mut url = Url::parse(url).expect("a PostgreSQL URL");
         let road = Arc::new(Road {
             server: Mutex::new(place(&url)),
-            blackholed: watch::Sender::new(false),
+            blackholed: watch::Sender::default(),
             turned_away: AtomicBool::new(false),
             dropped_parameters: Mutex::default(),
             state: Mutex::default(),
@@ -163,7 +171,7 @@ impl WireProxy {
     /// Stops forwarding in both directions, on every connection and on those that come, without closing any: what a
     /// firewall does that forgets a connection. Nothing that is sent meanwhile is logged until [`Self::restore`].
     pub fn blackhole(&self) {
-        self.road.blackholed.send_replace(true);
+        self.road.blackholed.send_modify(|hole| hole.all = true);
     }
 
     /// Takes every connection that comes and closes it without a word, as a proxy does that has no server to lead to; or
@@ -179,9 +187,16 @@ impl WireProxy {
         dropped.push(name.to_owned());
     }
 
-    /// Ends [`Self::blackhole`]: what was sent meanwhile arrives, in order.
+    /// As [`Self::blackhole`], for the connections that there are: those that come are forwarded.
+    pub fn forget(&self) {
+        let newest = self.road.state().connections.keys().max().copied();
+        let newest = newest.unwrap_or_default();
+        self.road.blackholed.send_modify(|hole| hole.up_to = newest);
+    }
+
+    /// Ends [`Self::blackhole`] and [`Self::forget`]: what was sent meanwhile arrives, in order.
     pub fn restore(&self) {
-        self.road.blackholed.send_replace(false);
+        self.road.blackholed.send_replace(BlackHole::default());
     }
 }
 
@@ -232,11 +247,12 @@ impl Road {
         }
     }
 
-    /// Waits while the proxy is a black hole.
-    async fn passable(&self) {
+    /// Waits while the proxy is a black hole for this connection.
+    async fn passable(&self, connection: usize) {
         let mut blackholed = self.blackholed.subscribe();
         // The sender is a field of `self`, so it outlives the wait.
-        let _ = blackholed.wait_for(|blackholed| !blackholed).await;
+        let is_silent = |hole: &BlackHole| hole.all || connection <= hole.up_to;
+        let _ = blackholed.wait_for(|hole| !is_silent(hole)).await;
     }
 }
 

@@ -152,6 +152,10 @@ pub(crate) trait OpenDatabase {
         unit: &UnitOfWork,
     ) -> impl Future<Output = Result<Option<CommitFailure>, DbErr>> + Send;
 
+    /// Notes that an operation has waited in vain: its connection may have gone silent, and idle ones with it, so these are tested before
+    /// they are used. On an engine without a network, none can.
+    fn doubt_idle(&self) {}
+
     /// Stops the statement that a connection is busy with. `false` if it is not certain whether the order was, or will still be, carried
     /// out.
     fn stop(&self, peer: &<Self::Engine as Engine>::Peer) -> impl Future<Output = bool> + Send;
@@ -325,6 +329,11 @@ impl Opened {
             O::Engine::BACKEND
         }
         on_engine!(Opened, self, open => of(open))
+    }
+
+    /// As [`OpenDatabase::doubt_idle`].
+    pub(crate) fn doubt_idle(&self) {
+        on_engine!(Opened, self, open => open.doubt_idle());
     }
 
     /// As [`OpenDatabase::stop`].

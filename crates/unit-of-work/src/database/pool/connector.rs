@@ -2,12 +2,12 @@
 
 use std::{io, time::Duration};
 
-use deadpool::managed::{Manager, Metrics, RecycleResult};
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::{ConnectOptions, Connection as _};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{OptionsOf, reach::Reach};
+use super::{OptionsOf, TEST_LIMIT, doubt::Doubt, reach::Reach};
 use crate::database::engine::Engine;
 
 /// A connection that was idle for this long is tested before it is used again, since the network may have dropped it.
@@ -28,6 +28,7 @@ pub(super) struct Connector<DB: Engine> {
     pub(super) options: OptionsOf<DB>,
     pub(super) asked: DB::Asked,
     pub(super) reach: Reach,
+    pub(super) doubt: Doubt,
     /// The runtime in which connections are made. A socket is served by the runtime in which it was opened, and an operation may run in
     /// another one, whose threads are busy.
     pub(super) runtime: Option<Handle>,
@@ -66,10 +67,18 @@ impl<DB: Engine> Manager for Connector<DB> {
 
     async fn recycle(&self, open: &mut Open<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() > REPLACE_AFTER {
-            return Err(deadpool::managed::RecycleError::message("it is old"));
+            return Err(RecycleError::message("it is old"));
         }
-        if metrics.last_used() > TEST_AFTER {
-            open.connection.ping().await?;
+        let unused = metrics.last_used();
+        if self.doubt.is_silent(unused) {
+            return Err(RecycleError::message("others of its time are silent"));
+        }
+        if unused > TEST_AFTER || self.doubt.is_doubtful(unused) {
+            let Ok(tested) = timeout(TEST_LIMIT, open.connection.ping()).await else {
+                self.doubt.found_silent();
+                return Err(RecycleError::message("it is silent"));
+            };
+            tested?;
         }
         Ok(())
     }

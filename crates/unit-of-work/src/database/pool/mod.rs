@@ -5,6 +5,7 @@
 //! instead of kept.
 
 mod connector;
+mod doubt;
 mod pooled;
 mod reach;
 
@@ -25,6 +26,7 @@ pub(crate) use self::{pooled::Pooled, reach::no_answer};
 
 use self::{
     connector::Connector,
+    doubt::Doubt,
     reach::{ASK_AGAIN, Reach, delays_of_asking, may_pass},
 };
 use crate::database::engine::Engine;
@@ -61,6 +63,7 @@ impl<DB: Engine> Pool<DB> {
             options: options.clone(),
             asked: asked.clone(),
             reach: Reach::default(),
+            doubt: Doubt::default(),
             runtime: Handle::try_current().ok(),
         };
         let connections = deadpool::managed::Pool::builder(connector)
@@ -143,7 +146,8 @@ impl<DB: Engine> Pool<DB> {
                         .saturating_duration_since(now)
                         .min(self.limits.connect_timeout),
                 ),
-                recycle: Some(TEST_LIMIT),
+                // A test has its own limit.
+                recycle: None,
             };
             let failed = match self.connections.timeout_get(&timeouts).await {
                 Ok(connection) => {
@@ -177,6 +181,12 @@ impl<DB: Engine> Pool<DB> {
             }
             sleep(delay).await;
         }
+    }
+
+    /// Notes that a connection of this pool or of another one to the same server does not answer, or not for long: idle ones are tested
+    /// before they are used.
+    pub(crate) fn doubt_idle(&self) {
+        self.connections.manager().doubt.waited_in_vain();
     }
 
     /// Whether operations that wait for a connection wait for the database, and not for each other.

@@ -118,6 +118,11 @@ impl OpenDatabase for Server {
         Ok(connection)
     }
 
+    fn doubt_idle(&self) {
+        self.reader.doubt_idle();
+        self.writer.doubt_idle();
+    }
+
     async fn check_writable(
         &self,
         database: &Database,
@@ -133,14 +138,17 @@ impl OpenDatabase for Server {
     }
 
     async fn stop(&self, peer: &Arc<Backend>) -> bool {
+        self.doubt_idle();
         self.control.cancel(peer).await
     }
 
     async fn end(&self, peer: &Arc<Backend>) {
+        self.doubt_idle();
         self.control.end(peer).await;
     }
 
     async fn end_waiting(&self, _transaction: &str, peer: &Arc<Backend>) {
+        self.doubt_idle();
         self.control.end_waiting(peer).await;
     }
 
