@@ -320,7 +320,8 @@ pub fn logged(log: &Path) -> Result<Vec<String>> {
             let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
             // Settings of a connection that is made.
             if !sql.starts_with("PRAGMA") {
-                statements.push(sql);
+                // An entry is one text of several, of which none has a semicolon in a constant.
+                statements.extend(sql.split("; ").map(str::to_owned));
             }
         }
     }

@@ -298,7 +298,7 @@ fn post_entry() -> Vec<Step> {
         step(SELECT_ACCOUNT, list("low, high")),
         step(
             "INSERT INTO \"entry\" ",
-            list("entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata"),
+            list("entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL"),
         ),
         // SQLite's two, in the order of the ids.
         update("low", ":low_debits", ":high_debits"),
