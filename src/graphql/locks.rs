@@ -9,6 +9,8 @@
 //!    later field that does not get them at once fails the attempt, without waiting for a second, and rule 1 applies.
 //!
 //! After [`PATIENT_AFTER`] attempts, every field waits, so that an operation cannot fail for ever.
+//!
+//! The accounts of the first field are also named to the unit, so that operations which wait for the same account share a COMMIT.
 
 use std::time::{Duration, Instant};
 
@@ -83,6 +85,8 @@ fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
     if unit.get_database_backend() != DbBackend::Postgres {
         return None;
     }
+    // Only before the first statement; an account that is called by its id here and by its code there waits in the database.
+    unit.will_lock(locks.accounts.iter().filter_map(AccountRef::normalised));
     let contended = ctx.data_unchecked::<Contended>();
     let last = unit.from_last_attempt(Touched::clone);
     unit.for_next_attempt(|touched: &mut Touched| {

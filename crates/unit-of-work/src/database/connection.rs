@@ -21,7 +21,10 @@ use crate::{
         telemetry,
         timeline::{Step, Timeline, UnderWay},
     },
-    unit::{group::Group, marker::Marker},
+    unit::{
+        group::{Group, Held},
+        marker::Marker,
+    },
 };
 
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Connection {
     is_busy: bool,
     /// The timeline to write to, if there is one.
     timeline: Option<Arc<Timeline>>,
+    /// What the transaction has locked, by name. It is free again after the connection was returned or closed.
+    held: Option<Held>,
     /// The units that are done on this transaction, and wait for its COMMIT. Declared after `lease`, so that the connection is closed
     /// before they are told that they are undone.
     group: Option<Arc<Group>>,
@@ -93,6 +98,7 @@ impl Connection {
             lease: Lease::new(connection).into(),
             is_busy: false,
             timeline: None,
+            held: None,
             group: None,
             has_member: false,
         }
@@ -218,6 +224,16 @@ impl Connection {
         !is_changed && !self.is_busy
     }
 
+    /// Keeps the names of what the transaction is going to lock until it has ended.
+    pub(crate) fn holds(&mut self, names: Held) {
+        self.held = Some(names);
+    }
+
+    /// The names of what the transaction has locked.
+    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+        self.held.as_mut()
+    }
+
     /// Sets the group that shares the transaction.
     pub(crate) fn is_shared_by(&mut self, group: Arc<Group>) {
         self.group = Some(group);
@@ -251,8 +267,14 @@ impl Connection {
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn undo_member(&mut self) -> Result<(), sqlx::Error> {
-        let undone = self.control("ROLLBACK TO SAVEPOINT unit_of_work_member");
-        undone.await.map_err(|error| {
+        const UNDO: &str = "ROLLBACK TO SAVEPOINT unit_of_work_member";
+        let was_busy = self.is_busy;
+        let mut undone = self.control(UNDO).await;
+        if was_busy && undone.is_err() {
+            // This was the error of an abandoned statement, which nobody has read yet.
+            undone = self.control(UNDO).await;
+        }
+        undone.map_err(|error| {
             sqlx::Error::Protocol(format!("a member cannot be undone by itself: {error}"))
         })
     }

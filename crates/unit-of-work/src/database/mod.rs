@@ -43,7 +43,10 @@ use crate::{
     ConnectError, UnitError,
     error::CommitFailure,
     look_up::LookUps,
-    unit::{UnitOfWork, group::Waiting},
+    unit::{
+        UnitOfWork,
+        group::{NamedLocks, Waiting},
+    },
 };
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
@@ -79,6 +82,7 @@ struct Inner {
     look_ups: LookUps,
     /// Units that wait for the writer, and may share a COMMIT.
     waiting: Waiting,
+    named_locks: NamedLocks,
     /// Cancelled when the database is being closed.
     closing: CancellationToken,
 }
@@ -107,6 +111,7 @@ impl Database {
             tasks: TaskTracker::new(),
             look_ups: LookUps::default(),
             waiting: Waiting::default(),
+            named_locks: NamedLocks::default(),
             closing: CancellationToken::new(),
         });
         Ok(Self { inner })
@@ -268,7 +273,10 @@ impl Database {
     /// Whether mutations may share a COMMIT.
     pub(crate) fn shares_commits(&self) -> bool {
         self.inner.options.share_commits
-            && on_engine!(Opened, &self.inner.opened, open => open.has_one_writer())
+    }
+
+    pub(crate) fn has_one_writer(&self) -> bool {
+        on_engine!(Opened, &self.inner.opened, open => open.has_one_writer())
     }
 
     pub(crate) fn commit_patience(&self) -> Duration {
@@ -277,6 +285,10 @@ impl Database {
 
     pub(crate) fn waiting(&self) -> &Waiting {
         &self.inner.waiting
+    }
+
+    pub(crate) fn named_locks(&self) -> &NamedLocks {
+        &self.inner.named_locks
     }
 
     /// The tasks that [`Database::close`] waits for.

@@ -152,7 +152,8 @@ impl UnitOfWork {
     /// The row that shows whether COMMIT happened, if its answer is lost.
     fn proof(&self, connection: &Connection) -> Option<Proof> {
         connection.identity()?;
-        if self.inner.evidence.is_needless() {
+        // Others may have joined its transaction, and need to know.
+        if self.inner.evidence.is_needless() && !self.rests_on_others() {
             return None;
         }
         // The question is asked without the operation's settings, and might not see rows that need them. Markers need no settings.

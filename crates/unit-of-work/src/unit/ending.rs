@@ -130,7 +130,7 @@ impl UnitOfWork {
             (Some(connection), ending) if connection.group().is_some() => {
                 Box::pin(self.leave_group(connection, ending)).await
             }
-            (Some(connection), Ending::Commit) => match self.next_to_share(&connection) {
+            (Some(mut connection), Ending::Commit) => match self.next_to_share(&mut connection) {
                 Some(next) => Box::pin(self.found_group(connection, next)).await,
                 None => {
                     let outcome = self.commit(connection).await;

@@ -101,12 +101,8 @@ impl UnitOfWork {
 
     /// Waits for a connection, or for the transaction of a group.
     async fn turn(&self) -> Result<Turn, DbErr> {
-        if !self.inner.terms.shares_commit {
-            return Ok(Turn::Own(self.acquire().await?));
-        }
         let waited = Instant::now();
-        let waiting = self.inner.database.waiting();
-        let turn = waiting.turn(self, self.acquire()).await?;
+        let turn = self.turn_of(self.acquire()).await?;
         if turn.is_shared() {
             self.inner.stats.waited(waited.elapsed());
             // As for a connection of its own, the files are checked after the wait.

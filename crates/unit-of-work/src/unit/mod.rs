@@ -61,6 +61,7 @@ use crate::{
     unit::{
         effects::Effects,
         evidence::Named,
+        group::Names,
         scope::Scope,
         terms::{Terms, stricter},
     },
@@ -119,6 +120,8 @@ struct Inner {
     leaver: OnceLock<Leaver>,
     /// Notified when the group has taken it.
     overstayed: Notify,
+    /// The names of what it is going to lock.
+    names: OnceLock<Names>,
     /// Whether others have written, or may have written, in the unit's transaction.
     in_group: AtomicBool,
     effects: Effects,
@@ -186,6 +189,7 @@ impl UnitOfWork {
                 ending: OnceLock::new(),
                 leaver: OnceLock::new(),
                 overstayed: Notify::new(),
+                names: OnceLock::new(),
                 in_group: AtomicBool::new(false),
                 effects: Effects::default(),
                 evidence: Named::default(),

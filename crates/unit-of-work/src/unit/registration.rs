@@ -1,17 +1,19 @@
 //! What code registers with a unit: effects, and rows that prove its COMMIT.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, hash::Hash, sync::Arc};
 
 use futures_util::future::BoxFuture;
+use sea_orm::IsolationLevel;
 
 use super::{
     UnitOfWork,
     effects::{Effects, When},
     evidence::Evidence,
+    group::Names,
     scope::Scope,
 };
 #[cfg(doc)]
-use crate::{Database, SessionSettings};
+use crate::{Database, DatabaseOptions, SessionSettings};
 
 impl UnitOfWork {
     /// Runs `effect` once, after COMMIT has succeeded and before the client hears of it; never after a rollback.
@@ -80,6 +82,47 @@ impl UnitOfWork {
     /// outcome is unknown.
     pub fn needs_no_proof(&self) {
         self.inner.evidence.needs_none();
+    }
+
+    /// Names what the unit is going to lock first, such as the ids of rows that it updates, so that mutations which wait for the same
+    /// lock can share one COMMIT.
+    ///
+    /// On PostgreSQL, a mutation holds its locks until its COMMIT is on the disk, and others that need the same rows wait for it. If
+    /// all of them have named those rows, the next one is handed the open transaction instead, as with SQLite's one writer
+    /// ([`DatabaseOptions::share_commits`]). Nothing rests on the names: they lock nothing, and a unit that names other rows than it locks,
+    /// or none, waits in the database as always. Two names are the same if they are equal; rows of different tables need names that
+    /// differ.
+    ///
+    /// Call it before the first statement; later, and for a second time, it has no effect. With more than 16 different names, in a unit
+    /// that does not share its COMMIT, with another isolation than READ COMMITTED, and on SQLite, it does nothing.
+    ///
+    /// ```no_run
+    /// # use sea_orm::{ConnectionTrait, DbErr};
+    /// # async fn example(unit: &unit_of_work::UnitOfWork, from: i64, to: i64) -> Result<(), DbErr> {
+    /// unit.will_lock([("account", from), ("account", to)]);
+    /// unit.execute_unprepared("UPDATE account SET …").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn will_lock(&self, names: impl IntoIterator<Item = impl Hash>) {
+        let is_needed = self.inner.terms.shares_commit && !self.database().has_one_writer();
+        if is_needed
+            && self.inner.names.get().is_none()
+            && let Some(names) = Names::of(names)
+        {
+            self.inner.names.get_or_init(|| names);
+        }
+    }
+
+    /// The names for which the unit waits, if it may be handed a transaction or hand its own on: its BEGIN must be like that of all others.
+    /// A statement must see what was committed when it begins, and not when somebody else's transaction began.
+    pub(super) fn names_to_share(&self) -> Option<&Names> {
+        let names = self.inner.names.get()?;
+        let begin = self.begin_statement();
+        let is_like_others = begin.isolation.is_none()
+            && begin.statement_timeout.is_none()
+            && begin.idle_timeout.is_none()
+            && begin.settings.is_empty();
+        (is_like_others && self.isolation() == IsolationLevel::ReadCommitted).then_some(names)
     }
 
     pub(crate) fn name_evidence(

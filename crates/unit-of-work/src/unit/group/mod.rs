@@ -23,6 +23,7 @@
 //! ([`Retrying`](crate::Retrying)). Read [`Group`] first, then `sharing`, which has what a unit does; `waiting` knows who waits for the
 //! writer.
 
+mod named_locks;
 mod sharing;
 mod waiting;
 
@@ -37,6 +38,7 @@ use tokio::{
     time::Instant,
 };
 
+pub(crate) use named_locks::{Held, NamedLocks, Names};
 pub(super) use waiting::Turn;
 pub(crate) use waiting::Waiting;
 

@@ -26,12 +26,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl UnitOfWork {
     /// The unit that continues this unit's transaction, instead of a COMMIT now. `None` if no unit waits that may.
-    pub(in crate::unit) fn next_to_share(&self, connection: &Connection) -> Option<Waiter> {
+    pub(in crate::unit) fn next_to_share(&self, connection: &mut Connection) -> Option<Waiter> {
         let is_off = self.database().commit_patience().is_zero();
         if !self.inner.terms.shares_commit || is_off || !connection.can_be_shared() {
             return None;
         }
-        self.database().waiting().next()
+        next(self.database(), connection)
     }
 
     /// Founds a group, and hands over the transaction.
@@ -129,6 +129,14 @@ impl UnitOfWork {
     }
 }
 
+/// The next unit that waits for what the transaction has: the one writer, or locks.
+fn next(database: &Database, connection: &mut Connection) -> Option<Waiter> {
+    match connection.held() {
+        Some(held) => held.next(),
+        None => database.waiting().next(),
+    }
+}
+
 async fn told(verdict: oneshot::Receiver<Verdict>, own: Outcome) -> Outcome {
     verdict.await.unwrap_or(Verdict::Unknown).of(own)
 }
@@ -146,7 +154,7 @@ pub(super) fn pass_on(mut connection: Connection, mut next: Option<Waiter>) {
     loop {
         let may_join = connection.can_be_shared() && group.takes_in();
         let waiter = match next.take() {
-            None if may_join => database.waiting().next(),
+            None if may_join => self::next(database, &mut connection),
             next => next,
         };
         let Some(waiter) = waiter else {

@@ -10,7 +10,7 @@ use std::{
 use futures_util::poll;
 use tokio::sync::oneshot;
 
-use super::{Inner, UnitOfWork, sharing::pass_on};
+use super::{Inner, UnitOfWork, named_locks::Given, sharing::pass_on};
 use crate::database::connection::Connection;
 
 /// The units that wait for the writer of one database, and may be handed an open transaction.
@@ -61,7 +61,7 @@ impl Waiting {
     ///
     /// # Cancel safety
     /// Cancel safe: a transaction that was handed over meanwhile is handed on.
-    pub(in crate::unit) async fn turn<E>(
+    async fn turn<E>(
         &self,
         unit: &UnitOfWork,
         acquiring: impl Future<Output = Result<Connection, E>>,
@@ -79,11 +79,7 @@ impl Waiting {
     }
 
     fn queue_up(&self, unit: &UnitOfWork) -> oneshot::Receiver<Handed> {
-        let (handed, receiver) = oneshot::channel();
-        let waiter = Waiter {
-            unit: Arc::downgrade(&unit.inner),
-            handed,
-        };
+        let (waiter, receiver) = Waiter::new(unit);
         let mut queue = self.queue();
         // Units that have given up would otherwise stay until a transaction is handed over.
         while queue.front().is_some_and(Waiter::has_gone) {
@@ -111,6 +107,15 @@ impl Waiting {
 }
 
 impl Waiter {
+    pub(super) fn new(unit: &UnitOfWork) -> (Self, oneshot::Receiver<Handed>) {
+        let (handed, receiver) = oneshot::channel();
+        let waiter = Self {
+            unit: Arc::downgrade(&unit.inner),
+            handed,
+        };
+        (waiter, receiver)
+    }
+
     fn has_gone(&self) -> bool {
         self.handed.is_closed()
     }
@@ -119,6 +124,36 @@ impl Waiter {
     pub(super) fn hand(self, connection: Connection) -> Option<Connection> {
         let handed = Handed(Some(connection));
         self.handed.send(handed).err()?.into_connection()
+    }
+}
+
+impl UnitOfWork {
+    /// Waits for a connection, or for a transaction that is handed over. A unit that shares no COMMIT waits for a connection alone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a transaction that was handed over meanwhile is handed on.
+    pub(in crate::unit) async fn turn_of<E>(
+        &self,
+        acquiring: impl Future<Output = Result<Connection, E>>,
+    ) -> Result<Turn, E> {
+        let database = self.database();
+        if !self.inner.terms.shares_commit {
+            return acquiring.await.map(Turn::Own);
+        }
+        if database.has_one_writer() {
+            return database.waiting().turn(self, acquiring).await;
+        }
+        let Some(names) = self.names_to_share() else {
+            return acquiring.await.map(Turn::Own);
+        };
+        match database.named_locks().wait(self, names).await {
+            Given::Transaction(handed) => Ok(Turn::Shared(handed)),
+            Given::Names(held) => {
+                let mut connection = acquiring.await?;
+                connection.holds(held);
+                Ok(Turn::Own(connection))
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{BatchRequest, Executor, Request, Response};
+use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::IsolationLevel;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -187,27 +188,28 @@ async fn key_is_used_once_within_a_group() {
     }
 }
 
-/// A root field that is undone by itself is undone within its member.
-#[tokio::test]
-async fn fields_with_savepoints_join() {
-    let mut scene = Scene::new(patient()).await;
-    scene.retrying = Retrying::new(scene.schema_with(|extension| extension.field_savepoints(true)));
-    let first = scene.first("mutation { mark(name: \"a\") meet }").await;
-    let partly = scene
-        .queued("mutation { mark(name: \"b\") nullable: markAndFail(name: \"c\") }")
-        .await;
-    let last = scene.queued("mutation { mark(name: \"d\") }").await;
-    let before = scene.commits();
-    scene.cue.proceed();
-    let partly = ended(partly).await;
-    assert_eq!(
-        data(&partly),
-        json!({ "mark": "b", "nullable": null }),
-        "{partly:?}"
-    );
-    assert_committed(&ended(first).await, 1);
-    assert_committed(&ended(last).await, 1);
-    assert_eq!(scene.marks().await, ["a", "b", "d"]);
-    assert_eq!(scene.commits(), before + 1);
-    scene.assert_whole().await;
+on_every_engine! {
+    /// A root field that is undone by itself is undone within its member.
+    async fn fields_with_savepoints_join(test: TestDatabase) {
+        let mut scene = Scene::on(test, patient()).await;
+        scene.retrying = Retrying::new(scene.schema_with(|extension| extension.field_savepoints(true)));
+        let first = scene.first("mutation { mark(name: \"a\") meet }").await;
+        let partly = scene
+            .queued("mutation { mark(name: \"b\") nullable: markAndFail(name: \"c\") }")
+            .await;
+        let last = scene.queued("mutation { mark(name: \"d\") }").await;
+        let before = scene.commits();
+        scene.cue.proceed();
+        let partly = ended(partly).await;
+        assert_eq!(
+            data(&partly),
+            json!({ "mark": "b", "nullable": null }),
+            "{partly:?}"
+        );
+        assert_committed(&ended(first).await, 1);
+        assert_committed(&ended(last).await, 1);
+        assert_eq!(scene.marks().await, ["a", "b", "d"]);
+        assert_eq!(scene.commits(), before + 1);
+        scene.assert_whole().await;
+    }
 }

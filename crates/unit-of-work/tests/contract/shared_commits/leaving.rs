@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_graphql::Request;
-use daybook_test_harness::eventually;
+use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
 use unit_of_work::OperationDeadline;
 
 use super::{
@@ -73,34 +73,35 @@ async fn statement_of_a_handle_that_got_away_is_stopped() {
     scene.assert_whole().await;
 }
 
-/// Clients go: one that waits, one whose unit is under way, between statements and in one, and one whose unit is done.
-#[tokio::test]
-async fn client_that_goes_leaves_the_group() {
-    let scene = Scene::new(patient()).await;
-    let first = scene.first(A).await;
-    let waits = scene.queued("mutation { mark(name: \"b\") }").await;
-    let runs = scene.queued("mutation { mark(name: \"c\") meet }").await;
-    let in_a_statement = scene.queued("mutation { mark(name: \"d\") slow }").await;
-    let last = scene.queued("mutation { mark(name: \"e\") meet }").await;
-    let before = scene.commits();
-    waits.abort();
-    scene.cue.proceed();
-    scene.cue.reached().await;
-    runs.abort();
-    scene.cue.reached().await;
-    in_a_statement.abort();
-    scene.cue.reached().await;
-    // Its unit has ended, and it is to be committed.
-    first.abort();
-    for gone in [first, waits, runs, in_a_statement] {
-        assert!(gone.await.expect_err("is gone").is_cancelled());
+on_every_engine! {
+    /// Clients go: one that waits, one whose unit is under way, between statements and in one, and one whose unit is done.
+    async fn client_that_goes_leaves_the_group(test: TestDatabase) {
+        let scene = Scene::on(test, patient()).await;
+        let first = scene.first(A).await;
+        let waits = scene.queued("mutation { mark(name: \"b\") }").await;
+        let runs = scene.queued("mutation { mark(name: \"c\") meet }").await;
+        let in_a_statement = scene.queued("mutation { mark(name: \"d\") slow }").await;
+        let last = scene.queued("mutation { mark(name: \"e\") meet }").await;
+        let before = scene.commits();
+        waits.abort();
+        scene.cue.proceed();
+        scene.cue.reached().await;
+        runs.abort();
+        scene.cue.reached().await;
+        in_a_statement.abort();
+        scene.cue.reached().await;
+        // Its unit has ended, and it is to be committed.
+        first.abort();
+        for gone in [first, waits, runs, in_a_statement] {
+            assert!(gone.await.expect_err("is gone").is_cancelled());
+        }
+        scene.cue.proceed();
+        assert_committed(&ended(last).await, 1);
+        eventually("both are there", async || scene.marks().await == ["a", "e"]).await;
+        assert_eq!(scene.commits(), before + 1);
+        assert_eq!(effects(&scene).await, ["committed", "detached"]);
+        scene.assert_whole().await;
     }
-    scene.cue.proceed();
-    assert_committed(&ended(last).await, 1);
-    eventually("both are there", async || scene.marks().await == ["a", "e"]).await;
-    assert_eq!(scene.commits(), before + 1);
-    assert_eq!(effects(&scene).await, ["committed", "detached"]);
-    scene.assert_whole().await;
 }
 
 /// A deadline that passes is that operation's alone.

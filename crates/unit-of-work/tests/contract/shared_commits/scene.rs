@@ -1,19 +1,22 @@
-//! Mutations that meet at SQLite's one writer.
+//! Mutations that meet: at SQLite's one writer; on PostgreSQL, at rows that they all name.
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use async_graphql::{Executor, Request, Response};
-use daybook_test_harness::{Engine, TestDatabase};
+use async_graphql::{Executor, Request, Response, Value};
+use daybook_test_harness::{Engine, TestDatabase, WireProxy};
 use futures_util::{future::BoxFuture, poll};
+use sea_orm::DbBackend;
 use tokio::task::JoinHandle;
-use unit_of_work::{DatabaseOptions, Retrying};
+use unit_of_work::{DatabaseOptions, Retrying, marker};
 
 use crate::stage::{PATIENCE, Stage, TestSchema};
 
-/// A schema behind [`Retrying`] on an SQLite database.
+/// A schema behind [`Retrying`].
 pub struct Scene {
     pub stage: Stage,
     pub retrying: Retrying<TestSchema>,
+    /// Between the schema and PostgreSQL.
+    pub proxy: Option<WireProxy>,
 }
 
 /// Options with which nobody overstays, whatever the machine does meanwhile.
@@ -39,11 +42,25 @@ impl Scene {
         Self::on(TestDatabase::create(Engine::Sqlite).await, options).await
     }
 
-    pub async fn on(test: TestDatabase, options: DatabaseOptions) -> Self {
-        let url = test.url().to_owned();
+    /// On PostgreSQL there is a connection for every mutation, so that they wait for rows alone.
+    pub async fn on(test: TestDatabase, mut options: DatabaseOptions) -> Self {
+        let proxy = match test.engine() {
+            Engine::Sqlite => None,
+            Engine::Postgres => {
+                options.max_connections = 12;
+                let markers = marker::create_table(DbBackend::Postgres);
+                test.observer().await.execute(&markers).await;
+                Some(test.proxy().await)
+            }
+        };
+        let url = proxy.as_ref().map_or(test.url(), WireProxy::url).to_owned();
         let stage = Stage::at(test, &url, options, |extension| extension).await;
         let retrying = stage.retrying(20);
-        Self { stage, retrying }
+        Self {
+            stage,
+            retrying,
+            proxy,
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -61,8 +78,28 @@ impl Scene {
 
     /// An operation that has come as far as it comes by itself: it waits for the writer.
     pub async fn queued(&self, request: impl Into<Request>) -> JoinHandle<Response> {
-        let (retrying, request) = (self.retrying.clone(), request.into());
-        queued(async move { retrying.execute(request).await }).await
+        self.queued_for(&["the same"], request).await
+    }
+
+    /// The same, for an operation that names these rows where the engine has many writers.
+    pub async fn queued_for(
+        &self,
+        names: &[&str],
+        request: impl Into<Request>,
+    ) -> JoinHandle<Response> {
+        let (retrying, mut request) = (self.retrying.clone(), request.into());
+        if self.proxy.is_some() {
+            let names = format!("{{ willLock(names: {names:?})");
+            request.query = request.query.replacen('{', &names, 1);
+        }
+        queued(async move {
+            let mut response = retrying.execute(request).await;
+            if let Value::Object(fields) = &mut response.data {
+                fields.shift_remove("willLock");
+            }
+            response
+        })
+        .await
     }
 
     /// The write-ahead log as it is now.
@@ -74,7 +111,13 @@ impl Scene {
 
     /// How often somebody has committed since the log was begun.
     pub fn commits(&self) -> usize {
-        commit_ends(&self.log()).count()
+        match &self.proxy {
+            None => commit_ends(&self.log()).count(),
+            Some(proxy) => {
+                let flights = proxy.log();
+                flights.iter().filter(|sql| sql.ends_with("COMMIT")).count()
+            }
+        }
     }
 }
 

@@ -102,6 +102,17 @@ impl Mutation {
         Ok(true)
     }
 
+    async fn needs_no_proof(&self, ctx: &Context<'_>) -> bool {
+        ctx.unit().needs_no_proof();
+        true
+    }
+
+    /// Names what the operation is going to lock.
+    async fn will_lock(&self, ctx: &Context<'_>, names: Vec<String>) -> bool {
+        ctx.unit().will_lock(names);
+        true
+    }
+
     /// Sends what it is given.
     async fn raw(&self, ctx: &Context<'_>, sql: String) -> Result<bool> {
         ctx.unit().execute_unprepared(&sql).await?;
