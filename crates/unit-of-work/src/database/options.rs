@@ -41,8 +41,9 @@ pub struct DatabaseOptions {
     /// How long a look-up waits for a statement shared with others ([`SharedLookUp`](crate::SharedLookUp)) before it makes one of its own.
     /// Default: 100 milliseconds.
     pub look_up_patience: Duration,
-    /// Whether mutations that wait for SQLite's one writer run in one transaction, each in a savepoint, and share its COMMIT. Then all of
-    /// them wait for the disk once. None is answered before that COMMIT. It needs a [`Retrying`](crate::Retrying) with more than one
+    /// Whether mutations that wait for SQLite's one writer, or on PostgreSQL for the same rows
+    /// ([`UnitOfWork::will_lock`](crate::UnitOfWork::will_lock)), run in one transaction, each in a savepoint, and share its COMMIT. Then all
+    /// of them wait for the disk once. None is answered before that COMMIT. It needs a [`Retrying`](crate::Retrying) with more than one
     /// attempt, since each mutation is run again by itself if the COMMIT fails. A mutation for which no other waits commits alone, as
     /// without this option. Default: yes.
     pub share_commits: bool,

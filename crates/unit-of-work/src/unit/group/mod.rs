@@ -1,7 +1,7 @@
 //! A *group*: mutations that share one COMMIT.
 //!
-//! On an engine with one writer, mutations run one after the other, and each waits for the disk. If another unit is waiting for the writer,
-//! a unit that is done does not commit. It *parks*: its response waits, and the open transaction is handed to the waiting unit, which runs
+//! On an engine with one writer, mutations run one after the other, and each waits for the disk. The same holds on other engines for
+//! mutations that lock the same rows. If another unit is waiting for the writer, or for such rows, a unit that is done does not commit. It *parks*: its response waits, and the open transaction is handed to the waiting unit, which runs
 //! in a savepoint. The last one commits for all of them, and only then is any of them answered.
 //!
 //! ```text
@@ -18,10 +18,13 @@
 //!   A unit that still has the transaction when the patience ends is undone to its savepoint and runs again by itself; the group
 //!   commits without it.
 //! - A unit that is alone does not wait, and sends nothing more than without groups.
+//! - On PostgreSQL a member sees what others have committed meanwhile, since every statement of READ COMMITTED does. A member that waits
+//!   for a lock which somebody outside has, or for another group that waits for this one, overstays: nobody waits for longer than
+//!   the patience.
 //!
 //! What may share: a mutation on plain terms (no settings, isolation level, timeline or dry run) that is run again where it has to be
 //! ([`Retrying`](crate::Retrying)). Read [`Group`] first, then `sharing`, which has what a unit does; `waiting` knows who waits for the
-//! writer.
+//! writer, `named_locks` who waits for rows.
 
 mod named_locks;
 mod sharing;
