@@ -2,7 +2,8 @@
 //! defaults, the ledger's own functions, and no unit of work.
 //!
 //! `daybook-bench-bare URL none` gives queries the pool: each statement commits by itself. `… URL transaction` begins
-//! and commits one of SeaORM's transactions in each resolver, as an ordinary server would.
+//! and commits one of SeaORM's transactions in each resolver, as an ordinary server would. `… URL memory` answers queries with an account
+//! that it read at the start: what HTTP and GraphQL alone cost, and so the limit for everybody.
 #![expect(
     clippy::disallowed_methods,
     reason = "it is what the unit of work is compared with"
@@ -17,12 +18,15 @@ use async_graphql_axum::GraphQL;
 use axum::{Router, routing::post_service, serve::ListenerExt as _};
 use daybook::ledger::{self, AccountRef, Clock, EntryNotes, Id, NewLine, PostEntry};
 use daybook_entity::{Side, account};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, TransactionTrait as _};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, EntityTrait as _, TransactionTrait as _,
+};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Scope {
     None,
     Transaction,
+    Memory,
 }
 
 #[derive(OneofObject)]
@@ -95,6 +99,7 @@ impl Query {
     async fn account(&self, ctx: &Context<'_>, by: By) -> Result<Option<Account>> {
         let (db, by) = (ctx.data::<DatabaseConnection>()?, by.parse()?);
         let account = match ctx.data::<Scope>()? {
+            Scope::Memory => ctx.data::<Option<account::Model>>()?.clone(),
             Scope::None => ledger::account(db, &by).await?,
             Scope::Transaction => {
                 let tx = db.begin().await?;
@@ -169,17 +174,24 @@ impl Mutation {
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let (Some(url), Some(scope)) = (arguments.next(), arguments.next()) else {
-        anyhow::bail!("usage: daybook-bench-bare URL none|transaction");
+        anyhow::bail!("usage: daybook-bench-bare URL none|transaction|memory");
     };
     let scope = match scope.as_str() {
         "none" => Scope::None,
         "transaction" => Scope::Transaction,
-        other => anyhow::bail!("{other} is neither none nor transaction"),
+        "memory" => Scope::Memory,
+        other => anyhow::bail!("{other} is neither none nor transaction nor memory"),
     };
     let mut options = ConnectOptions::new(url);
     options.max_connections(16).sqlx_logging(false);
+    let database = Database::connect(options).await?;
+    let remembered = match scope {
+        Scope::Memory => account::Entity::find().one(&database).await?,
+        Scope::None | Scope::Transaction => None,
+    };
     let schema = Schema::build(Query, Mutation, EmptySubscription)
-        .data(Database::connect(options).await?)
+        .data(database)
+        .data(remembered)
         .data(scope)
         .finish();
     let router = Router::new().route("/graphql", post_service(GraphQL::new(schema)));

@@ -51,17 +51,42 @@ macro_rules! loader {
     };
 }
 
-loader! {
+/// A loader whose statement operations can share: one key that is asked for by itself is looked up together with those of others.
+macro_rules! shared_loader {
+    ($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, |$unit:ident, $keys:ident| $load:expr) => {
+        loader! {
+            $(#[$doc])*
+            $name: $key => $value, |unit, keys| match keys {
+                [key] => {
+                    let found = unit.look_up::<$name>(key.clone()).await?;
+                    Ok(found.map(|found| (key.clone(), found)).into_iter().collect())
+                }
+                keys => <$name as SharedLookUp>::load(unit, keys).await,
+            }
+        }
+
+        impl SharedLookUp for $name {
+            type Key = $key;
+            type Value = $value;
+
+            async fn load($unit: &UnitOfWork, $keys: &[$key]) -> Result<HashMap<$key, $value>, DbErr> {
+                $load
+            }
+        }
+    };
+}
+
+shared_loader! {
     /// Accounts by id.
     Accounts: Uuid => account::Model, |unit, ids| ledger::accounts_by_id(unit, ids.iter().copied()).await
 }
 
-loader! {
+shared_loader! {
     /// Entries by id.
     Entries: Uuid => entry::Model, |unit, ids| ledger::entries_by_id(unit, ids.iter().copied()).await
 }
 
-loader! {
+shared_loader! {
     /// Entries by reference, as it is stored.
     EntriesByReference: String => entry::Model, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
 }
@@ -114,19 +139,7 @@ loader! {
     }
 }
 
-/// Account by id, for operations that load one account. Several operations are looked up in one statement.
-pub(super) struct AccountById;
-
-impl SharedLookUp for AccountById {
-    type Key = Uuid;
-    type Value = account::Model;
-
-    async fn load(unit: &UnitOfWork, ids: &[Uuid]) -> Result<HashMap<Uuid, account::Model>, DbErr> {
-        ledger::accounts_by_id(unit, ids.iter().copied()).await
-    }
-}
-
-/// As [`AccountById`], by code.
+/// Account by code, for operations that load one account. Several operations are looked up in one statement.
 pub(super) struct AccountByCode;
 
 impl SharedLookUp for AccountByCode {

@@ -120,3 +120,42 @@ async fn opposite_orders_all_succeed() {
         .await;
     assert!(deadlocks <= 10, "{deadlocks} deadlocks");
 }
+
+/// Entries onto one account that everybody pays wait for each other, and share their COMMITs. Each is an entry of its own: its version and
+/// balance are those of its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_onto_one_account_share_commits() {
+    const ENTRIES: usize = 64;
+    let test = TestDatabase::create(Engine::Postgres).await;
+    let proxy = test.proxy().await;
+    let ledger = Ledger::serve_at(test, proxy.url(), DatabaseOptions::default()).await;
+    ledger.open("hot", "EUR", "CREDIT", "NONE").await;
+    for payer in 0..8 {
+        ledger
+            .open(&format!("payer{payer}"), "EUR", "DEBIT", "NONE")
+            .await;
+    }
+    let post = "mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { lines { creditBalanceAfter { amount } } } } }";
+    proxy.clear_log();
+    let entries: Vec<_> = (0..ENTRIES)
+        .map(|number| {
+            let lines = [line(&format!("payer{}", number % 8), "hot", 1, "EUR")];
+            let body = json!({ "query": post, "variables": { "input": { "lines": lines } } });
+            let request = ledger.request(&body);
+            tokio::spawn(async { request.send().await.unwrap().json::<Value>().await.unwrap() })
+        })
+        .collect();
+    let mut balances = Vec::new();
+    for entry in entries {
+        let answer = entry.await.unwrap();
+        let balance = &answer["data"]["postEntry"]["entry"]["lines"][0]["creditBalanceAfter"];
+        let balance = balance["amount"].as_str().expect("is posted");
+        balances.push(balance.parse::<usize>().unwrap());
+    }
+    balances.sort_unstable();
+    assert_eq!(balances, (1..=ENTRIES).collect::<Vec<_>>());
+    assert_eq!(ledger.balance("hot").await, 64);
+    let log = proxy.log();
+    let commits = log.iter().filter(|sql| sql.ends_with("COMMIT")).count();
+    assert!(commits < ENTRIES / 2, "{commits} COMMITs");
+}

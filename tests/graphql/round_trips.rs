@@ -71,6 +71,16 @@ fn budgets() -> Vec<Budget> {
             &["SELECT account"],
         ),
         read(
+            "one entry by its reference",
+            "{ entry(by: { reference: \"order-7\" }) { id kind } }",
+            &["SELECT entry"],
+        ),
+        read(
+            "several of them: one statement",
+            "{ a: entry(by: { reference: \"order-7\" }) { id } b: entry(by: { reference: \"order-8\" }) { id } }",
+            &["SELECT entry"],
+        ),
+        read(
             "decimals: the currencies, once",
             "{ account(by: { code: \"cash\" }) { balances { posted { decimal } available { decimal } } } }",
             &[BEGIN, "SELECT account", "SELECT currency"],

@@ -34,6 +34,7 @@ pub struct PostgresStand {
     daybook: Server,
     bare: Option<Server>,
     transaction: Option<Server>,
+    memory: Option<Server>,
     postgres: PostgresServer,
     postmaster: u32,
     program: PathBuf,
@@ -74,6 +75,7 @@ impl PostgresStand {
             daybook: serve(&program, url, &[])?,
             bare: bare("none")?,
             transaction: bare("transaction")?,
+            memory: bare("memory")?,
             postmaster,
             program,
             size,
@@ -236,6 +238,8 @@ impl PostgresStand {
             subjects.push(daybook);
         } else {
             subjects.push(daybook);
+            let memory = self.memory.as_ref().filter(|_| workload == Workload::Q1);
+            subjects.extend(memory.map(|one| server("bare, no database", one)));
             // Without a transaction nobody can lock what an entry is about to change.
             let bare_alone = bare.filter(|_| !workload.posts());
             subjects.extend(bare_alone.map(|bare| server("bare, no transaction", bare)));

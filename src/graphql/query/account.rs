@@ -8,7 +8,7 @@ use crate::{
     graphql::{
         connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
         input::AccountRef,
-        loaders::{AccountByCode, AccountById},
+        loaders::{AccountByCode, Accounts},
         object::{Account, AccountClass, AccountStatus},
         order::OrderDirection,
         refusal::refuse,
@@ -116,7 +116,7 @@ impl AccountTotal {
 
 async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
     let account = match by.parse()?.normalised() {
-        Some(ledger::AccountRef::Id(id)) => unit.look_up::<AccountById>(id).boxed().await?,
+        Some(ledger::AccountRef::Id(id)) => unit.look_up::<Accounts>(id).boxed().await?,
         Some(ledger::AccountRef::Code(code)) => unit.look_up::<AccountByCode>(code).boxed().await?,
         None => None,
     };
