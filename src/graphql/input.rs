@@ -4,8 +4,10 @@ use async_graphql::{Context, Enum, ID, InputObject, OneofObject, Result};
 use unit_of_work::Viewer;
 
 use super::{
-    refusal::{bad_input, refuse},
+    context::LedgerContext as _,
+    refusal::bad_input,
     scalars::{CurrencyCode, DateTime, Int64, Json},
+    time::{Days, Time},
 };
 use crate::ledger;
 
@@ -19,20 +21,15 @@ pub enum AccountRef {
 }
 
 impl AccountRef {
-    pub(super) fn parse(self) -> Result<ledger::AccountRef> {
+    pub(super) fn parse(self) -> ledger::AccountRef {
         match self {
-            Self::Id(id) => Ok(ledger::AccountRef::Id(account_id(&id)?)),
-            Self::Code(code) => Ok(ledger::AccountRef::Code(code)),
+            Self::Id(id) => match id.parse() {
+                Ok(ledger::Id::Account(id)) => ledger::AccountRef::Id(id),
+                // The id of something else, or a text that is nothing's: there is no such account.
+                Ok(_) | Err(_) => ledger::AccountRef::NoId(id.0),
+            },
+            Self::Code(code) => ledger::AccountRef::Code(code),
         }
-    }
-}
-
-/// The account that an id names. The id of anything else is refused.
-pub(super) fn account_id(id: &ID) -> Result<uuid::Uuid> {
-    match id.parse::<ledger::Id>() {
-        Ok(ledger::Id::Account(id)) => Ok(id),
-        Ok(_) => Err(bad_input("id", "it does not name an account (acct_…)")),
-        Err(invalid) => Err(refuse(invalid)),
     }
 }
 
@@ -97,22 +94,43 @@ pub(super) fn notes(
 /// A point in an account's history.
 #[derive(OneofObject, Clone, Debug)]
 pub enum PointInTime {
-    /// As it counts at this instant: with every entry that is effective by then, whenever it became known. Entries that are backdated
-    /// later change it.
-    EffectiveAt(DateTime),
-    /// As it was known at this instant: with every entry that was recorded by then. Nothing changes it any more.
-    RecordedAt(DateTime),
+    /// As it counts at this instant, which is included: with every entry that counts from it or from before, whenever it became known.
+    /// A date means the end of that day: `2026-03-31` has all of 31 March, and nothing of 1 April. Entries that are backdated later
+    /// change it.
+    EffectiveAt(Time),
+    /// As it was known at this instant, which is included, or at the end of this day: with every entry that was recorded by then. Nothing
+    /// changes it any more.
+    RecordedAt(Time),
+    /// As it counts now: as `effectiveAt` with the server's present time, so that entries dated in the future are left out.
+    AsOf(AsOf),
     /// After so many lines: `balances.version`, or a statement line's. Nothing changes it any more.
     Version(Int64),
 }
 
-impl From<PointInTime> for ledger::PointInTime {
-    fn from(point: PointInTime) -> Self {
-        match point {
-            PointInTime::EffectiveAt(at) => Self::EffectiveAt(at.0),
-            PointInTime::RecordedAt(at) => Self::RecordedAt(at.0),
-            PointInTime::Version(version) => Self::Version(version.0),
-        }
+/// A point in time that the server knows.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AsOf {
+    /// The present, by the server's clock.
+    Now,
+}
+
+impl PointInTime {
+    pub(super) fn parse(
+        self,
+        ctx: &Context<'_>,
+        time_zone: Option<&str>,
+    ) -> Result<ledger::PointInTime> {
+        let mut days = Days::of("timeZone", time_zone)?;
+        let point = match self {
+            Self::EffectiveAt(at) => {
+                ledger::PointInTime::EffectiveAt(days.at("at.effectiveAt", at)?)
+            }
+            Self::RecordedAt(at) => ledger::PointInTime::RecordedAt(days.at("at.recordedAt", at)?),
+            Self::AsOf(AsOf::Now) => ledger::PointInTime::EffectiveAt(ctx.now()),
+            Self::Version(version) => ledger::PointInTime::Version(version.0),
+        };
+        days.finish("a date in `at`")?;
+        Ok(point)
     }
 }
 
@@ -130,14 +148,12 @@ pub struct LineInput {
 }
 
 impl LineInput {
-    pub(super) fn parse_all(lines: Vec<Self>) -> Result<Vec<ledger::NewLine>> {
-        let lines = lines.into_iter().map(|line| {
-            Ok(ledger::NewLine {
-                debit: line.debit.parse()?,
-                credit: line.credit.parse()?,
-                amount: line.amount.0,
-                currency: line.currency.0,
-            })
+    pub(super) fn parse_all(lines: Vec<Self>) -> Vec<ledger::NewLine> {
+        let lines = lines.into_iter().map(|line| ledger::NewLine {
+            debit: line.debit.parse(),
+            credit: line.credit.parse(),
+            amount: line.amount.0,
+            currency: line.currency.0,
         });
         lines.collect()
     }
@@ -153,12 +169,11 @@ pub struct ExpectedVersion {
 }
 
 impl ExpectedVersion {
-    pub(super) fn parse_all(expected: Option<Vec<Self>>) -> Result<Vec<ledger::ExpectedVersion>> {
-        let expected = expected.unwrap_or_default().into_iter().map(|expected| {
-            Ok(ledger::ExpectedVersion {
-                account: expected.account.parse()?,
-                version: expected.version.0,
-            })
+    pub(super) fn parse_all(expected: Option<Vec<Self>>) -> Vec<ledger::ExpectedVersion> {
+        let expected = expected.unwrap_or_default().into_iter();
+        let expected = expected.map(|expected| ledger::ExpectedVersion {
+            account: expected.account.parse(),
+            version: expected.version.0,
         });
         expected.collect()
     }

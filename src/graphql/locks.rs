@@ -130,7 +130,7 @@ mod tests {
             .iter()
             .map(|(account, _)| match account {
                 AccountRef::Id(_) => 0,
-                AccountRef::Code(code) => code.len(),
+                AccountRef::Code(code) | AccountRef::NoId(code) => code.len(),
             })
             .sum();
         assert!(bytes <= BYTES, "{bytes}");

@@ -23,6 +23,7 @@ mod refusal;
 mod scalars;
 mod schema;
 mod subscription;
+mod time;
 mod verification;
 
 pub use answer_rule::answer_rule;

@@ -44,6 +44,9 @@ pub fn operations() -> Options {
             )
             .list(format!("{field}.accounts"), accounts);
     }
+    sizes = sizes
+        .list("PostEntriesPayload.accounts", Size::Usually(20))
+        .list("Mutation.postEntries.entries", Size::Argument("inputs"));
     // Their cost is that of the rows that they read, not of the fields that they answer.
     sizes = sizes
         .weight("EntryConnection.totalCount", 500)

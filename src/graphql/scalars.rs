@@ -1,7 +1,7 @@
 //! The scalars of the schema.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{SecondsFormat, Utc};
+use chrono::{NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 /// The scalar `Int64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,26 +34,49 @@ impl ScalarType for Int64 {
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
 /// An instant, as RFC 3339 has it with an offset: `2026-01-31T12:00:00.000000Z`. Kept to the microsecond, and written in
-/// UTC.
-#[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
+/// UTC. Where a point or a range of time is given, a date is read too, and means the whole day: `2026-01-31` begins a range with the
+/// day's first instant, and ends one after the day. The day is one of UTC, or of the `timeZone` beside it.
+#[Scalar]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let parsed = match &value {
-            Value::String(text) => chrono::DateTime::parse_from_rfc3339(text).ok(),
-            _ => None,
-        };
-        parsed
-            .map(|instant| Self(instant.with_timezone(&Utc)))
-            .ok_or_else(|| {
-                InputValueError::custom(format!(
-                    "{value} is not an instant with an offset; write it as \"2026-01-31T12:00:00Z\""
-                ))
-            })
+        // A day stands for its first instant, where nothing else is said: `super::time` says more.
+        match read(&value) {
+            Some(Read::Instant(instant)) => Ok(Self(instant)),
+            Some(Read::Day(day)) => Ok(Self(day.and_time(NaiveTime::MIN).and_utc())),
+            None => Err(InputValueError::custom(unreadable(&value))),
+        }
     }
 
     fn to_value(&self) -> Value {
         Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
     }
+}
+
+/// What a `DateTime` can be read as.
+pub(super) enum Read {
+    Instant(chrono::DateTime<Utc>),
+    Day(NaiveDate),
+}
+
+/// Reads a `DateTime`; `None` if it is neither an instant nor a date.
+pub(super) fn read(value: &Value) -> Option<Read> {
+    let Value::String(text) = value else {
+        return None;
+    };
+    // The parser of dates also takes `2026-1-1` and `+2026-01-01`.
+    if text.len() == "2026-01-31".len() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        return (date.to_string() == *text).then_some(Read::Day(date));
+    }
+    let instant = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    Some(Read::Instant(instant.with_timezone(&Utc)))
+}
+
+/// The refusal of a value that is not a `DateTime`.
+pub(super) fn unreadable(value: &Value) -> String {
+    format!(
+        "{value} is not an instant with an offset; write it as \"2026-01-31T12:00:00Z\", or as a date, \"2026-01-31\""
+    )
 }
 
 /// The scalar `CurrencyCode`.

@@ -36,21 +36,19 @@ impl SubscriptionRoot {
     async fn entry_posted(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only entries that touch one of these accounts; at most 100.")]
+        #[graphql(
+            desc = "Only entries that touch one of these accounts; at most 100. Of an account that there is not, `ACCOUNT_NOT_FOUND`."
+        )]
         accounts: Option<Vec<AccountRef>>,
         #[graphql(
             desc = "Those after this cursor; \"0\" is the beginning. From now on by default."
         )]
         after: Option<String>,
     ) -> Result<impl Stream<Item = Result<EntryEvent>> + use<>> {
-        let accounts = accounts
-            .map(|accounts| {
-                accounts
-                    .into_iter()
-                    .map(AccountRef::parse)
-                    .collect::<Result<Vec<_>>>()
-            })
-            .transpose()?;
+        let accounts = accounts.map(|accounts| {
+            let accounts = accounts.into_iter().map(AccountRef::parse);
+            accounts.collect::<Vec<_>>()
+        });
         if accounts
             .as_ref()
             .is_some_and(|accounts| accounts.len() > MOST_ACCOUNTS)

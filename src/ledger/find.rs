@@ -2,7 +2,7 @@
 //!
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
-use super::{Id, input, statement_cache::StatementCache};
+use super::{Id, PageError, input, statement_cache::StatementCache};
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
@@ -20,6 +20,8 @@ pub enum AccountRef {
     Id(Uuid),
     /// By its code.
     Code(String),
+    /// By a text that was given as an id, and that no account can have as one.
+    NoId(String),
 }
 
 impl AccountRef {
@@ -28,6 +30,7 @@ impl AccountRef {
         match self {
             Self::Id(id) => Some(Self::Id(*id)),
             Self::Code(code) => input::account_code("code", code).ok().map(Self::Code),
+            Self::NoId(_) => None,
         }
     }
 }
@@ -36,7 +39,7 @@ impl fmt::Display for AccountRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => Id::Account(*id).fmt(f),
-            Self::Code(code) => f.write_str(code),
+            Self::Code(text) | Self::NoId(text) => f.write_str(text),
         }
     }
 }
@@ -49,14 +52,74 @@ pub async fn account(
     db: &impl ConnectionTrait,
     by: &AccountRef,
 ) -> Result<Option<account::Model>, DbErr> {
-    let Some(by) = by.normalised() else {
-        return Ok(None);
-    };
-    let mut found = match by {
-        AccountRef::Id(id) => accounts_where(db, account::Column::Id, vec![id]).await?,
-        AccountRef::Code(code) => accounts_where(db, account::Column::Code, vec![code]).await?,
+    let mut found = match by.normalised() {
+        Some(AccountRef::Id(id)) => accounts_where(db, account::Column::Id, vec![id]).await?,
+        Some(AccountRef::Code(code)) => {
+            accounts_where(db, account::Column::Code, vec![code]).await?
+        }
+        Some(AccountRef::NoId(_)) | None => return Ok(None),
     };
     Ok(found.pop())
+}
+
+/// An input names an account that there is not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no account `{account}`: check its id or code, or open it first")]
+pub struct AccountNotFound {
+    /// Where in the input, as the caller wrote it.
+    pub field: String,
+    /// As the caller named it.
+    pub account: AccountRef,
+}
+
+/// The account that `field` of an input names.
+///
+/// # Errors
+/// When there is none, or the database fails.
+pub(super) async fn named_account(
+    db: &impl ConnectionTrait,
+    field: &str,
+    by: &AccountRef,
+) -> Result<account::Model, PageError> {
+    let found = account(db, by).await?;
+    found.ok_or_else(|| {
+        let refusal = AccountNotFound {
+            field: field.to_owned(),
+            account: by.clone(),
+        };
+        refusal.into()
+    })
+}
+
+/// The first of these accounts that there is not, as the `field[index]` of an input: at most two statements.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unknown_account(
+    db: &impl ConnectionTrait,
+    field: &str,
+    accounts: &[AccountRef],
+) -> Result<Option<AccountNotFound>, DbErr> {
+    let (mut ids, mut codes) = (Vec::new(), Vec::new());
+    for account in accounts.iter().filter_map(AccountRef::normalised) {
+        match account {
+            AccountRef::Id(id) => ids.push(id),
+            AccountRef::Code(code) => codes.push(code),
+            AccountRef::NoId(_) => {}
+        }
+    }
+    let by_id = accounts_by_id(db, ids).await?;
+    let by_code = accounts_by_code(db, codes).await?;
+    let is_known = |account: &AccountRef| match account.normalised() {
+        Some(AccountRef::Id(id)) => by_id.contains_key(&id),
+        Some(AccountRef::Code(code)) => by_code.contains_key(&code),
+        Some(AccountRef::NoId(_)) | None => false,
+    };
+    let unknown = accounts.iter().position(|account| !is_known(account));
+    Ok(unknown.map(|index| AccountNotFound {
+        field: format!("{field}[{index}]"),
+        account: accounts[index].clone(),
+    }))
 }
 
 /// The accounts with these ids.

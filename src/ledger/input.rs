@@ -19,12 +19,26 @@ const METADATA_DEPTH: usize = 8;
 
 /// Input that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}` {problem}")]
+#[error("`{field}` {problem}{}", and_more(others.len()))]
 pub struct InvalidInput {
     /// Where in the input, as the caller wrote it: `lines[0].amount`.
     pub field: String,
     /// What is wrong, and what would be right.
     pub problem: String,
+    /// What else is wrong with the same input, in the order of its fields: at most [`MOST_PROBLEMS`] less one.
+    pub others: Vec<InvalidInput>,
+}
+
+/// The most problems that one refusal names.
+pub const MOST_PROBLEMS: usize = 20;
+
+/// ` (and 2 more problems)`, or nothing.
+pub(super) fn and_more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and 1 more problem)".to_owned(),
+        others => format!(" (and {others} more problems)"),
+    }
 }
 
 impl InvalidInput {
@@ -32,6 +46,7 @@ impl InvalidInput {
         Self {
             field: field.into(),
             problem: problem.into(),
+            others: Vec::new(),
         }
     }
 
@@ -39,6 +54,35 @@ impl InvalidInput {
     #[must_use]
     pub const fn code(&self) -> Code {
         Code::BadUserInput
+    }
+}
+
+/// The problems of an input, one check after the other.
+#[derive(Default)]
+pub(super) struct Checks(Vec<InvalidInput>);
+
+impl Checks {
+    /// What a check has found to be right; `None`, and a problem more, if it is wrong.
+    pub(super) fn take<T>(&mut self, checked: Result<T, InvalidInput>) -> Option<T> {
+        checked.map_err(|problem| self.add(problem)).ok()
+    }
+
+    pub(super) fn add(&mut self, problem: InvalidInput) {
+        if self.0.len() < MOST_PROBLEMS {
+            self.0.push(problem);
+        }
+    }
+
+    pub(super) fn into_problems(self) -> Vec<InvalidInput> {
+        self.0
+    }
+
+    /// The refusal that names all of them; `None` without a problem.
+    pub(super) fn refusal(self) -> Option<InvalidInput> {
+        let mut problems = self.0.into_iter();
+        let mut first = problems.next()?;
+        first.others = problems.collect();
+        Some(first)
     }
 }
 

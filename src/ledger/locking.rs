@@ -111,6 +111,7 @@ pub(super) fn statement(
         match account {
             AccountRef::Id(id) => ids.push(id),
             AccountRef::Code(code) => codes.push(code),
+            AccountRef::NoId(_) => {}
         }
     }
     let mut wanted = Condition::any();

@@ -41,9 +41,9 @@ pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use code::Code;
 pub use find::{
-    AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency, entries_by_id,
-    entries_by_reference, entry, latest_recorded_at, lines_by_entry_id, resolvers_by_hold_id,
-    reversals_by_entry_id, stored_reference,
+    AccountNotFound, AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency,
+    entries_by_id, entries_by_reference, entry, latest_recorded_at, lines_by_entry_id,
+    resolvers_by_hold_id, reversals_by_entry_id, stored_reference, unknown_account,
 };
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{
@@ -51,7 +51,7 @@ pub use hold::{
     expired_holds, find_expired_holds, place_hold, release_expired_hold, release_hold,
 };
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
-pub use input::InvalidInput;
+pub use input::{InvalidInput, MOST_PROBLEMS};
 pub use keyset::{Edge, Page, PageError, PageRequest};
 pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
@@ -64,7 +64,7 @@ pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };
 pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
-pub use post_entries::post_entries;
+pub use post_entries::{PostedEntries, post_entries, post_entry_list};
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{
     BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference, PostEntriesError, PostEntryError,
@@ -85,7 +85,7 @@ pub use statement::{
 };
 pub use sums::{
     AccountSum, CodeParts, Every, MOST_SUMS, Series, SumRequest, account_sums,
-    account_sums_statement, time_zone,
+    account_sums_statement, day, time_zone,
 };
 pub use verify::{
     CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,

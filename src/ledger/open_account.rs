@@ -1,5 +1,6 @@
 //! Opens an account, with nothing on it.
 
+use super::input::Checks;
 use super::{Code, InvalidInput, find, input};
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountClass, AccountStatus, LimitPolicy, Side, account};
@@ -75,26 +76,32 @@ pub async fn open_account(
     command: OpenAccount,
     now: DateTime<Utc>,
 ) -> Result<account::Model, OpenAccountError> {
-    let code = input::account_code("code", &command.code)?;
-    let name = input::name("name", &command.name)?;
-    let metadata = input::metadata("metadata", command.metadata)?;
+    let mut checks = Checks::default();
+    let code = checks.take(input::account_code("code", &command.code));
+    let name = checks.take(input::name("name", &command.name));
+    let metadata = checks.take(input::metadata("metadata", command.metadata));
     let created_at = input::instant("now", now)?;
-    let failed = |source| OpenAccountError::Database {
-        account_code: code.clone(),
+    let currency = find::currency(db, &command.currency).await;
+    let currency = currency.map_err(|source| OpenAccountError::Database {
+        account_code: code.clone().unwrap_or_default(),
         source,
-    };
-
-    if find::currency(db, &command.currency)
-        .await
-        .map_err(failed)?
-        .is_none()
-    {
+    })?;
+    if currency.is_none() {
         let problem = format!(
             "`{}` is not a currency of this ledger: see `currencies`",
             command.currency.escape_debug()
         );
-        return Err(InvalidInput::new("currency", problem).into());
+        checks.add(InvalidInput::new("currency", problem));
     }
+    if let Some(refusal) = checks.refusal() {
+        return Err(refusal.into());
+    }
+    let (code, name) = (code.unwrap_or_default(), name.unwrap_or_default());
+    let metadata = metadata.unwrap_or_default();
+    let failed = |source| OpenAccountError::Database {
+        account_code: code.clone(),
+        source,
+    };
     let account = account::Model {
         id: command.id,
         code: code.clone(),

@@ -1,21 +1,22 @@
 //! Pages of entries.
 
 use super::keyset::{Key, Keyset};
-use super::{AccountRef, InvalidInput, Page, PageError, PageRequest, input};
+use super::{AccountRef, Page, PageError, PageRequest, find, input};
 use chrono::{DateTime, Utc};
-use daybook_entity::{EntryKind, account, entry, entry_line};
-use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement, UnionType};
+use daybook_entity::{EntryKind, entry, entry_line};
+use sea_orm::sea_query::{SelectStatement, UnionType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
     QueryTrait, Select,
 };
+use uuid::Uuid;
 
 /// Which entries; what is not given does not matter.
 #[derive(Clone, Debug, Default)]
 pub struct EntryFilter {
     /// Of this kind.
     pub kind: Option<EntryKind>,
-    /// With a line that touches this account; of an account that does not exist there are none.
+    /// With a line that touches this account.
     pub account: Option<AccountRef>,
     /// Effective at this instant or later.
     pub effective_from: Option<DateTime<Utc>>,
@@ -66,7 +67,8 @@ pub async fn page_entries(
             _ => (Key::Instant(row.recorded_at), row.id),
         },
     };
-    keyset.page(db, select(filter)?, request).await
+    let select = select(db, filter).await?;
+    keyset.page(db, select, request).await
 }
 
 /// How many entries there are: reads all of them, so call it only when asked for.
@@ -77,19 +79,20 @@ pub async fn count_entries(
     db: &impl ConnectionTrait,
     filter: &EntryFilter,
 ) -> Result<u64, PageError> {
-    Ok(select(filter)?.count(db).await?)
+    Ok(select(db, filter).await?.count(db).await?)
 }
 
-fn select(filter: &EntryFilter) -> Result<Select<entry::Entity>, InvalidInput> {
+async fn select(
+    db: &impl ConnectionTrait,
+    filter: &EntryFilter,
+) -> Result<Select<entry::Entity>, PageError> {
     let mut select = entry::Entity::find();
     if let Some(kind) = filter.kind {
         select = select.filter(entry::Column::Kind.eq(kind));
     }
     if let Some(by) = &filter.account {
-        select = match by.normalised() {
-            Some(by) => select.filter(entry::Column::Id.in_subquery(touching(&by))),
-            None => select.filter(Expr::val(1).eq(0)),
-        };
+        let account = find::named_account(db, "filter.account", by).await?;
+        select = select.filter(entry::Column::Id.in_subquery(touching(account.id)));
     }
     if let Some(from) = filter.effective_from {
         let from = input::instant("filter.effectiveFrom", from)?;
@@ -103,24 +106,13 @@ fn select(filter: &EntryFilter) -> Result<Select<entry::Entity>, InvalidInput> {
 }
 
 /// The ids of the entries that touch an account: one index for each side.
-fn touching(by: &AccountRef) -> SelectStatement {
+fn touching(account_id: Uuid) -> SelectStatement {
     let side = |column: entry_line::Column| {
-        let lines = entry_line::Entity::find()
+        entry_line::Entity::find()
             .select_only()
-            .column(entry_line::Column::EntryId);
-        let lines = match by {
-            AccountRef::Id(id) => lines.filter(column.eq(*id)),
-            AccountRef::Code(code) => lines.filter(
-                column.in_subquery(
-                    account::Entity::find()
-                        .select_only()
-                        .column(account::Column::Id)
-                        .filter(account::Column::Code.eq(code))
-                        .into_query(),
-                ),
-            ),
-        };
-        lines.into_query()
+            .column(entry_line::Column::EntryId)
+            .filter(column.eq(account_id))
+            .into_query()
     };
     let mut ids = side(entry_line::Column::DebitAccountId);
     ids.union(UnionType::All, side(entry_line::Column::CreditAccountId));

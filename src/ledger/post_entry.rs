@@ -56,7 +56,7 @@ pub async fn post_entry(
 ) -> Result<PostedEntry, PostEntryError> {
     let lines = command.lines.into_iter();
     let lines = lines.map(|line| line.draft(LineEffect::Post)).collect();
-    let mut draft = Draft::new(command.id, EntryKind::Post, command.notes, lines)?;
+    let mut draft = Draft::new(command.id, EntryKind::Post, command.notes, lines);
     draft.expect = command.expect;
     written(draft.id, posting::write(db, draft, clock).await)
 }

@@ -1,7 +1,7 @@
 //! Trial balance, balance sheet and income statement: sums over accounts by class, a currency at a time.
 
-use super::PageError;
-use super::sums::{AccountSum, CodeParts, Series, SumRequest, account_sums};
+use super::sums::{AccountSum, CodeParts, SumRequest, account_sums};
+use super::{InvalidInput, PageError};
 use chrono::{DateTime, Utc};
 use daybook_entity::AccountClass;
 use sea_orm::ConnectionTrait;
@@ -127,28 +127,23 @@ pub async fn balance_sheets(
     Ok(sheets)
 }
 
-/// An income statement for each currency that an account has, and each period: one statement.
+/// An income statement for each currency that an account has, and each period of the request, whose beginning and end must be given: one
+/// statement.
 ///
 /// # Errors
 /// When an instant is outside of the years that the ledger knows, the period is empty or has too many parts, or the database fails.
 pub async fn income_statements(
     db: &impl ConnectionTrait,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
-    recorded_until: Option<DateTime<Utc>>,
-    series: Option<Series>,
+    mut request: SumRequest,
 ) -> Result<Vec<IncomeStatement>, PageError> {
-    let request = SumRequest {
-        effective_from: Some(from),
-        series,
-        ..request(Until {
-            effective: Some(to),
-            recorded: recorded_until,
-        })
-    };
+    request.by_class = true;
     let mut statements: BTreeMap<(String, DateTime<Utc>), IncomeStatement> = BTreeMap::new();
     for sum in account_sums(db, &request).await? {
-        let (from, until) = (sum.from.unwrap_or(from), sum.until.unwrap_or(to));
+        let (Some(from), Some(until)) = (sum.from, sum.until) else {
+            return Err(
+                InvalidInput::new("effectiveFrom", "must be given, with `effectiveUntil`").into(),
+            );
+        };
         let statement = statements
             .entry((sum.currency.clone(), from))
             .or_insert_with(|| IncomeStatement {

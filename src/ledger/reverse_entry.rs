@@ -113,8 +113,8 @@ pub async fn reverse_entry(
         .await
         .map_err(failed)?;
     let lines = lines.into_values().flatten().filter_map(mirror).collect();
-    let draft = Draft::new(command.id, EntryKind::Reversal, command.notes, lines)?;
-    let mut draft = draft.not_before(&reversed)?;
+    let draft = Draft::new(command.id, EntryKind::Reversal, command.notes, lines);
+    let mut draft = draft.checked()?.not_before(&reversed)?;
     draft.reverses_id = Some(entry_id);
     draft.expect = command.expect;
     if let Some(posted) = posting::write(db, draft, clock).await? {

@@ -33,14 +33,12 @@ on_every_engine! {
         assert_eq!(data, json!({ "account": { "id": account }, "entry": null }));
     }
 
-    /// `nodes` is bounded, and a wrong kind of id is told from an unknown one where an account is asked for.
+    /// `nodes` is bounded, and the id of something else is no account's.
     async fn ids_of_another_kind(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         let entry = ledger.post("cash", "alice", 3).await["entry"]["id"].take();
         let response = ledger.run("query ($id: ID!) { account(by: { id: $id }) { id } currencies { code } }", json!({ "id": entry })).await;
-        assert_eq!(response["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
-        // A nullable field that fails is null, and its siblings stay.
-        assert_eq!(response["data"]["account"], json!(null));
+        assert_eq!(response["data"]["account"], json!(null), "{response}");
         assert!(response["data"]["currencies"].is_array());
         let ids = vec![entry; 101];
         let error = ledger.error("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids })).await;

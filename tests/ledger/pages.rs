@@ -238,8 +238,6 @@ on_every_engine! {
             (EntryFilter { account: Some(by("b")), ..none() }, &[0, 2, 4]),
             (EntryFilter { account: Some(by("c")), ..none() }, &[1, 3, 5]),
             (EntryFilter { account: Some(daybook::ledger::AccountRef::Id(a)), ..none() }, &[0, 1, 2, 3, 4, 5]),
-            (EntryFilter { account: Some(by("nobody")), ..none() }, &[]),
-            (EntryFilter { account: Some(by("\0")), ..none() }, &[]),
             (EntryFilter { effective_from: Some(at(0)), ..none() }, &[0, 1, 2]),
             (EntryFilter { effective_until: Some(at(0)), ..none() }, &[3, 4, 5]),
             (EntryFilter { effective_from: Some(at(-10)), effective_until: Some(at(-9)), account: Some(by("b")), ..none() }, &[4]),

@@ -40,6 +40,7 @@ impl From<PageError> for ExportError {
         Self::Database(match error {
             PageError::Database { source } => source,
             PageError::Input(input) => DbErr::Custom(input.to_string()),
+            PageError::AccountNotFound(refusal) => DbErr::Custom(refusal.to_string()),
         })
     }
 }

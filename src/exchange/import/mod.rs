@@ -93,10 +93,8 @@ pub async fn import<R: BufRead>(
         }
     }
     writing.flush().await?;
-    writing.bulk.end(db).await.map_err(|error| match error {
-        PostEntriesError::Database(error) => error,
-        PostEntriesError::Entry { source, .. } => source.into_db_err(),
-    })?;
+    let ended = writing.bulk.end(db).await;
+    ended.map_err(PostEntriesError::into_db_err)?;
     Ok(Outcome::Imported(Imported {
         accounts: writing.accounts.opened,
         left_out: source.left_out(),
@@ -229,8 +227,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
                 let line = begins.get(index).copied().unwrap_or_default();
                 Refusal::of_line(line, source.to_string()).into()
             }
-            PostEntriesError::Entry { source, .. } => source.into_db_err().into(),
-            PostEntriesError::Database(error) => error.into(),
+            error => error.into_db_err().into(),
         })
     }
 }

@@ -1,16 +1,16 @@
 //! Errors of the verbs that write entries.
 
-use async_graphql::{ErrorExtensionValues, ScalarType as _};
+use async_graphql::{ErrorExtensionValues, ScalarType as _, Value};
 use sea_orm::DbErr;
 
-use super::{account, int64};
+use super::{account, int64, problem};
 use crate::{
     graphql::{
         object::{AccountStatus, EntryKind},
         refusal::Refusal,
         scalars::DateTime,
     },
-    ledger::{Code, HoldError, Id, PostEntryError, ReverseEntryError},
+    ledger::{Code, HoldError, Id, PostEntriesError, PostEntryError, ReverseEntryError},
 };
 
 fn entry(details: &mut ErrorExtensionValues, name: &str, id: uuid::Uuid) {
@@ -30,7 +30,16 @@ impl Refusal for PostEntryError {
     fn details(&self, details: &mut ErrorExtensionValues) {
         match self {
             Self::Input(input) => input.details(details),
-            Self::AccountNotFound { account } => details.set("account", account.to_string()),
+            Self::AccountNotFound { field, account } => {
+                details.set("field", field.as_str());
+                details.set("account", account.to_string());
+            }
+            Self::Several { first, others } => {
+                first.details(details);
+                // Of the problems of one input, those that are in one error themselves come one by one.
+                let all = std::iter::once(&**first).chain(others);
+                details.set("problems", Value::List(all.map(problem).collect()));
+            }
             Self::AccountNotOpen {
                 account_id,
                 account_code,
@@ -97,6 +106,49 @@ impl Refusal for PostEntryError {
     fn into_database_error(self) -> Option<DbErr> {
         match self {
             Self::Accounts { source } | Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for PostEntriesError {
+    fn code(&self) -> Option<Code> {
+        match self {
+            Self::Entry { source, .. } => source.code(),
+            Self::Input(input) => Some(input.code()),
+            _ => None,
+        }
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Entry { index, source } => {
+                source.details(details);
+                details.set("index", *index);
+                if let Some(Value::String(field)) = details.get("field") {
+                    let field = format!("inputs[{index}].{field}");
+                    details.set("field", field);
+                }
+                if let Some(Value::List(mut problems)) = details.get("problems").cloned() {
+                    for problem in &mut problems {
+                        if let Value::Object(problem) = problem
+                            && let Some(Value::String(field)) = problem.get_mut("field")
+                        {
+                            *field = format!("inputs[{index}].{field}");
+                        }
+                    }
+                    details.set("problems", Value::List(problems));
+                }
+            }
+            Self::Input(input) => input.details(details),
+            _ => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Entry { source, .. } => source.into_database_error(),
+            Self::Database(source) => Some(source),
             _ => None,
         }
     }

@@ -4,17 +4,30 @@
 
 mod entry;
 
-use async_graphql::ErrorExtensionValues;
+use async_graphql::{ErrorExtensionValues, Value};
 use sea_orm::DbErr;
 
 use super::refusal::Refusal;
 use crate::ledger::{
-    Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError, SetAccountStatusError,
+    AccountNotFound, Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError,
+    SetAccountStatusError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
     details.set("accountId", Id::Account(id).to_string());
     details.set("accountCode", code);
+}
+
+/// One of several problems: what its error would say by itself.
+fn problem(refusal: &impl Refusal) -> Value {
+    let mut details = ErrorExtensionValues::default();
+    details.set("message", refusal.to_string());
+    if let Some(code) = refusal.code() {
+        details.set("code", code.as_str());
+    }
+    refusal.details(&mut details);
+    let details = serde_json::to_value(details).unwrap_or_default();
+    Value::from_json(details).unwrap_or_default()
 }
 
 /// Amounts and versions are written as `Int64` is: as strings.
@@ -29,6 +42,29 @@ impl Refusal for InvalidInput {
 
     fn details(&self, details: &mut ErrorExtensionValues) {
         details.set("field", self.field.as_str());
+        if !self.others.is_empty() {
+            let first = Self {
+                others: Vec::new(),
+                ..self.clone()
+            };
+            let all = std::iter::once(&first).chain(&self.others);
+            details.set("problems", Value::List(all.map(problem).collect()));
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        None
+    }
+}
+
+impl Refusal for AccountNotFound {
+    fn code(&self) -> Option<Code> {
+        Some(Code::AccountNotFound)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        details.set("field", self.field.as_str());
+        details.set("account", self.account.to_string());
     }
 
     fn into_database_error(self) -> Option<DbErr> {
@@ -56,8 +92,10 @@ impl Refusal for PageError {
     }
 
     fn details(&self, details: &mut ErrorExtensionValues) {
-        if let Self::Input(input) = self {
-            input.details(details);
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::AccountNotFound(refusal) => refusal.details(details),
+            _ => {}
         }
     }
 

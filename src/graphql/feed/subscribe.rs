@@ -3,8 +3,11 @@
 use async_graphql::Result;
 use futures_util::{Stream, stream};
 
-use super::{Feed, event::FeedEvent, reader::Reader, subscriber::Subscriber};
-use crate::ledger::AccountRef;
+use super::{Feed, error::unreadable, event::FeedEvent, reader::Reader, subscriber::Subscriber};
+use crate::{
+    graphql::refusal::refuse,
+    ledger::{self, AccountRef},
+};
 
 impl Feed {
     /// A stream of the events after number `after`, or from now on, that touch one of `accounts`, if any are given. It ends only with an
@@ -14,7 +17,7 @@ impl Feed {
     /// visible then. After it can come events that were visible, if their numbers are larger.
     ///
     /// # Errors
-    /// `TOO_MANY_SUBSCRIPTIONS`; `BAD_USER_INPUT` for a number that the outbox has not reached; and if the database fails for longer than
+    /// `TOO_MANY_SUBSCRIPTIONS`; `ACCOUNT_NOT_FOUND`; `BAD_USER_INPUT` for a number that the outbox has not reached; and if the database fails for longer than
     /// the deadline.
     pub(in crate::graphql) async fn subscribe(
         &self,
@@ -22,6 +25,14 @@ impl Feed {
         accounts: Option<Vec<AccountRef>>,
     ) -> Result<impl Stream<Item = Result<FeedEvent>> + use<>> {
         let subscriber = Subscriber::admit(self, accounts.is_some())?;
+        if let Some(accounts) = &accounts {
+            let look = async |unit| ledger::unknown_account(&unit, "accounts", accounts).await;
+            let unknown = self.read(look).await;
+            let unknown = unknown.map_err(|error| unreadable(after.unwrap_or(0), &error))?;
+            if let Some(unknown) = unknown {
+                return Err(refuse(unknown));
+            }
+        }
         let settled = self.0.settled.subscribe();
         self.0.woken.notify_one();
         let reader = Reader::begin(subscriber, settled, after, accounts).await?;

@@ -125,6 +125,7 @@ impl Wanted {
                     AccountRef::Code(code) => {
                         codes.insert(code);
                     }
+                    AccountRef::NoId(_) => {}
                 }
             }
             (ids, codes)

@@ -24,7 +24,7 @@ pub struct CaptureHoldInput {
     /// How much of each of its lines to move, in their order: minor units, 0 to what it has set aside. Everything by default; what is
     /// not moved is freed. For a hold of one line, `amounts: "500"` is enough.
     amounts: Option<Vec<Int64>>,
-    /// When the capture counts from; now by default, and not before the hold.
+    /// When the capture counts from; now by default, and not before the hold. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
     reference: Option<String>,

@@ -7,6 +7,7 @@ mod lock_set;
 mod open_account;
 mod payload;
 mod place_hold;
+mod post_entries;
 mod post_entry;
 mod release_hold;
 mod reverse_entry;
@@ -21,6 +22,7 @@ pub struct MutationRoot(
     open_account::OpenAccountMutation,
     set_account_status::SetAccountStatusMutation,
     post_entry::PostEntryMutation,
+    post_entries::PostEntriesMutation,
     place_hold::PlaceHoldMutation,
     capture_hold::CaptureHoldMutation,
     release_hold::ReleaseHoldMutation,

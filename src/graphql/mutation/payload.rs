@@ -1,6 +1,6 @@
 //! The payloads of mutations.
 
-use async_graphql::{ComplexObject, Context, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject};
 use unit_of_work::ContextExt as _;
 
 use crate::{
@@ -52,6 +52,45 @@ impl EntryPayload {
         Self {
             already_posted: posted.already_posted,
             entry: Entry::with_lines(posted.entry, posted.lines),
+            accounts: posted.accounts.into_iter().map(Account).collect(),
+        }
+    }
+}
+
+/// The entries of a list, and the accounts that they changed.
+pub struct PostEntriesPayload {
+    entries: Vec<Entry>,
+    accounts: Vec<Account>,
+}
+
+/// The entries of a list, and the accounts that they changed.
+#[Object]
+impl PostEntriesPayload {
+    /// The entries, in the order of the list.
+    async fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The accounts that they touched, as they are now.
+    async fn accounts(&self, ctx: &Context<'_>) -> Result<&[Account]> {
+        count_items(ctx, self.accounts.len())?;
+        Ok(&self.accounts)
+    }
+}
+
+impl PostEntriesPayload {
+    /// The payload of new entries. As with one entry, the feed is woken once they are committed, and the row of one proves the COMMIT.
+    pub(super) fn of(ctx: &Context<'_>, posted: ledger::PostedEntries) -> Self {
+        if let Some((entry, _)) = posted.entries.first() {
+            ctx.unit().evidence("entry", entry.id);
+        }
+        let feed = ctx.feed().clone();
+        ctx.unit().after_commit(async move { feed.commit() });
+        let entries = posted.entries.into_iter();
+        Self {
+            entries: entries
+                .map(|(entry, lines)| Entry::with_lines(entry, lines))
+                .collect(),
             accounts: posted.accounts.into_iter().map(Account).collect(),
         }
     }

@@ -12,6 +12,7 @@ use crate::{
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
+        time::Time,
     },
     ledger::{self, PlaceHold},
 };
@@ -21,9 +22,9 @@ use crate::{
 pub struct PlaceHoldInput {
     /// What to set aside, in order; at least one. Each line says from where to where a capture will move it.
     lines: Vec<LineInput>,
-    /// From when on the hold can no longer be captured; never by default. It is then released by the server.
-    expires_at: Option<DateTime>,
-    /// When it counts from; now by default.
+    /// From when on the hold can no longer be captured; never by default. It is then released by the server. An instant: a date is refused.
+    expires_at: Option<Time>,
+    /// When it counts from; now by default. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
     reference: Option<String>,
@@ -49,10 +50,11 @@ impl PlaceHoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The hold.")] input: PlaceHoldInput,
     ) -> Result<EntryPayload> {
+        let expires_at = input.expires_at.map(|at| at.instant("expiresAt"));
         let command = PlaceHold {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
-            lines: LineInput::parse_all(input.lines)?,
-            expires_at: input.expires_at.map(|at| at.0),
+            lines: LineInput::parse_all(input.lines),
+            expires_at: expires_at.transpose()?,
             notes: notes(
                 ctx,
                 input.reference,
@@ -61,7 +63,7 @@ impl PlaceHoldMutation {
                 input.description,
                 input.metadata,
             ),
-            expect: ExpectedVersion::parse_all(input.expect)?,
+            expect: ExpectedVersion::parse_all(input.expect),
         };
         let locks = locks_of(&command.lines, &command.expect);
         let verb = ledger::place_hold(ctx.unit(), command, ctx.clock());

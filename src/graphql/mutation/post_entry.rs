@@ -21,7 +21,7 @@ use crate::{
 pub struct PostEntryInput {
     /// What to move, in order; at least one.
     lines: Vec<LineInput>,
-    /// When it counts from; now by default.
+    /// When it counts from; now by default. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
     reference: Option<String>,
@@ -36,30 +36,37 @@ pub struct PostEntryInput {
     expect: Option<Vec<ExpectedVersion>>,
 }
 
+impl PostEntryInput {
+    pub(super) fn command(self, ctx: &Context<'_>) -> PostEntry {
+        PostEntry {
+            id: ledger::new_entry_id(ctx.now(), ledger::random()),
+            lines: LineInput::parse_all(self.lines),
+            notes: notes(
+                ctx,
+                self.reference,
+                self.on_taken_reference,
+                self.effective_at,
+                self.description,
+                self.metadata,
+            ),
+            expect: ExpectedVersion::parse_all(self.expect),
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct PostEntryMutation;
 
 #[Object]
 impl PostEntryMutation {
-    /// Moves money: every line, or none. Several aliased `postEntry` in one operation are one batch: all, or none.
+    /// Moves money: every line, or none. Several aliased `postEntry` in one operation are one batch: all, or none. For more than a few
+    /// entries, `postEntries` takes a list.
     async fn post_entry(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The entry.")] input: PostEntryInput,
     ) -> Result<EntryPayload> {
-        let command = PostEntry {
-            id: ledger::new_entry_id(ctx.now(), ledger::random()),
-            lines: LineInput::parse_all(input.lines)?,
-            notes: notes(
-                ctx,
-                input.reference,
-                input.on_taken_reference,
-                input.effective_at,
-                input.description,
-                input.metadata,
-            ),
-            expect: ExpectedVersion::parse_all(input.expect)?,
-        };
+        let command = input.command(ctx);
         let locks = locks_of(&command.lines, &command.expect);
         let verb = ledger::post_entry(ctx.unit(), command, ctx.clock());
         let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;

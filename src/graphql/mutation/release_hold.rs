@@ -21,7 +21,7 @@ use crate::{
 pub struct ReleaseHoldInput {
     /// The hold: `entry_…`
     hold: ID,
-    /// When the release counts from; now by default, and not before the hold.
+    /// When the release counts from; now by default, and not before the hold. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
     reference: Option<String>,

@@ -21,7 +21,7 @@ use crate::{
 pub struct ReverseEntryInput {
     /// The entry: `entry_…`
     entry: ID,
-    /// When the reversal counts from; now by default, and not before the entry.
+    /// When the reversal counts from; now by default, and not before the entry. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
     reference: Option<String>,
@@ -58,7 +58,7 @@ impl ReverseEntryMutation {
                 input.description,
                 input.metadata,
             ),
-            expect: ExpectedVersion::parse_all(input.expect)?,
+            expect: ExpectedVersion::parse_all(input.expect),
         };
         let locks = LockSet {
             accounts: expected(&command.expect),

@@ -35,7 +35,7 @@ impl SetAccountStatusMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The account, and its new status.")] input: SetAccountStatusInput,
     ) -> Result<AccountPayload> {
-        let account = input.account.parse()?;
+        let account = input.account.parse();
         let locks = LockSet {
             accounts: vec![account.clone()],
             entries: Vec::new(),

@@ -16,6 +16,7 @@ use crate::{
         order::OrderDirection,
         refusal::refuse,
         scalars::{CurrencyCode, DateTime, Json},
+        time::Days,
     },
     ledger::{self, Id, StatementRequest},
 };
@@ -127,18 +128,25 @@ impl Account {
         DateTime(self.0.created_at)
     }
 
-    /// Its balances, now or at an earlier point.
+    /// Its balances, of all that is posted, also of entries that are dated in the future; or at a point in time.
     async fn balances(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "When; now by default.")] at: Option<PointInTime>,
+        #[graphql(
+            desc = "When. By default with all that is posted, whatever it is dated: `{ asOf: NOW }` leaves out what is dated in the future."
+        )]
+        at: Option<PointInTime>,
+        #[graphql(
+            desc = "Whose day it is, if `at` has a date, by its name in the IANA database, such as `Europe/Berlin`; UTC by default."
+        )]
+        time_zone: Option<String>,
     ) -> Result<Balances> {
         let Some(at) = at else {
-            return Ok(Balances::now(&self.0));
+            Days::of("timeZone", time_zone.as_deref())?.finish("a date in `at`")?;
+            return Ok(Balances::of_all_entries(&self.0));
         };
-        let point = ledger::PointInTime::from(at)
-            .check(&self.0)
-            .map_err(refuse)?;
+        let point = at.parse(ctx, time_zone.as_deref())?;
+        let point = point.check(&self.0).map_err(refuse)?;
         let balances = loaders::load::<History, _>(ctx, (self.0.id, point)).await?;
         let balances = balances.ok_or_else(|| Error::new("an account has no history"))?;
         Ok(Balances::then(&self.0, &balances))
@@ -167,7 +175,10 @@ impl Account {
             last,
             before,
         };
-        let filter = filter.map(Into::into).unwrap_or_default();
+        let filter = filter
+            .map(StatementFilter::parse)
+            .transpose()?
+            .unwrap_or_default();
         let newest_first = direction == OrderDirection::Desc;
         let request =
             StatementRequest::new(&self.0, &page, filter, newest_first).map_err(refuse)?;

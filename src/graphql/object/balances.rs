@@ -19,8 +19,8 @@ pub struct Balances {
 }
 
 impl Balances {
-    /// The current balances.
-    pub(super) fn now(account: &account::Model) -> Self {
+    /// The balances of all that is posted.
+    pub(super) fn of_all_entries(account: &account::Model) -> Self {
         Self {
             currency: account.currency.clone(),
             posted: ledger::posted_balance(account),

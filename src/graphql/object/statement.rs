@@ -8,7 +8,8 @@ use crate::{
     graphql::{
         connection::{ConnectionOf, StatementLineConnectionName, StatementLineEdgeName},
         loaders::{self, Accounts, Entries},
-        scalars::{DateTime, Int64},
+        scalars::Int64,
+        time::{Days, Time},
     },
     ledger,
 };
@@ -28,21 +29,26 @@ pub struct StatementFilter {
     pub effects: Option<Vec<LineEffect>>,
     /// On which the account is on this side.
     pub side: Option<Side>,
-    /// That count from this instant, or a later one.
-    pub effective_from: Option<DateTime>,
-    /// That count from before this instant.
-    pub effective_until: Option<DateTime>,
+    /// That count from this instant or day, or a later one.
+    pub effective_from: Option<Time>,
+    /// That count from before this instant, or by the end of this day.
+    pub effective_until: Option<Time>,
+    /// Whose days the dates are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default.
+    pub time_zone: Option<String>,
 }
 
-impl From<StatementFilter> for ledger::StatementFilter {
-    fn from(filter: StatementFilter) -> Self {
-        let effects = filter.effects;
-        Self {
+impl StatementFilter {
+    pub(super) fn parse(self) -> Result<ledger::StatementFilter> {
+        let mut days = Days::of("filter.timeZone", self.time_zone.as_deref())?;
+        let effects = self.effects;
+        let filter = ledger::StatementFilter {
             effects: effects.map(|effects| effects.into_iter().map(Into::into).collect()),
-            side: filter.side.map(Into::into),
-            effective_from: filter.effective_from.map(|at| at.0),
-            effective_until: filter.effective_until.map(|at| at.0),
-        }
+            side: self.side.map(Into::into),
+            effective_from: days.from("filter.effectiveFrom", self.effective_from)?,
+            effective_until: days.until("filter.effectiveUntil", self.effective_until)?,
+        };
+        days.finish("a date")?;
+        Ok(filter)
     }
 }
 

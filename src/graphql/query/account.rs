@@ -115,10 +115,10 @@ impl AccountTotal {
 }
 
 async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
-    let account = match by.parse()?.normalised() {
+    let account = match by.parse().normalised() {
         Some(ledger::AccountRef::Id(id)) => unit.look_up::<Accounts>(id).boxed().await?,
         Some(ledger::AccountRef::Code(code)) => unit.look_up::<AccountByCode>(code).boxed().await?,
-        None => None,
+        Some(ledger::AccountRef::NoId(_)) | None => None,
     };
     Ok(account.map(Account))
 }

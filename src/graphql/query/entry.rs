@@ -12,7 +12,7 @@ use crate::{
         loaders::{self, Entries, EntriesByReference},
         object::{Entry, EntryKind},
         refusal::{bad_input, refuse},
-        scalars::DateTime,
+        time::{Days, Time},
     },
     ledger::{self, Id},
 };
@@ -24,10 +24,12 @@ pub struct EntryFilter {
     pub kind: Option<EntryKind>,
     /// That touch this account.
     pub account: Option<AccountRef>,
-    /// That count from this instant, or a later one.
-    pub effective_from: Option<DateTime>,
-    /// That count from before this instant.
-    pub effective_until: Option<DateTime>,
+    /// That count from this instant or day, or a later one.
+    pub effective_from: Option<Time>,
+    /// That count from before this instant, or by the end of this day.
+    pub effective_until: Option<Time>,
+    /// Whose days the dates are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default.
+    pub time_zone: Option<String>,
 }
 
 /// The order of a list.
@@ -147,12 +149,15 @@ impl EntryTotal {
 
 impl EntryFilter {
     fn parse(self) -> Result<ledger::EntryFilter> {
-        Ok(ledger::EntryFilter {
+        let mut days = Days::of("filter.timeZone", self.time_zone.as_deref())?;
+        let filter = ledger::EntryFilter {
             kind: self.kind.map(Into::into),
-            account: self.account.map(AccountRef::parse).transpose()?,
-            effective_from: self.effective_from.map(|at| at.0),
-            effective_until: self.effective_until.map(|at| at.0),
-        })
+            account: self.account.map(AccountRef::parse),
+            effective_from: days.from("filter.effectiveFrom", self.effective_from)?,
+            effective_until: days.until("filter.effectiveUntil", self.effective_until)?,
+        };
+        days.finish("a date")?;
+        Ok(filter)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         count_items::count_items,
         object::{AccountSum, BalanceSheet, IncomeStatement, TrialBalance},
         refusal::{bad_input, refuse},
-        scalars::DateTime,
+        time::{Days, Time},
     },
     ledger::{self, CodeParts, Series, SumRequest, Until},
 };
@@ -36,15 +36,15 @@ pub enum Every {
 }
 
 /// A period. It contains its beginning and not its end, so that neighbouring periods share no entry: January begins on 1 January and ends on 1
-/// February, both at midnight.
+/// February, both at midnight. Given as dates, it contains both days: January is from `2026-01-01` until `2026-01-31`.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct SumPeriod {
-    /// From this instant on, by the instants that entries count from; null is the beginning of the ledger.
-    pub effective_from: Option<DateTime>,
-    /// Up to this instant, and without it; null leaves out nothing, so that entries dated in the future count.
-    pub effective_until: Option<DateTime>,
-    /// As it was known just before this instant: without what was recorded at it or later, whatever that counts from.
-    pub recorded_until: Option<DateTime>,
+    /// From this instant or day on, by the instants that entries count from; null is the beginning of the ledger.
+    pub effective_from: Option<Time>,
+    /// Up to this instant, and without it, or to the end of this day; null leaves out nothing, so that entries dated in the future count.
+    pub effective_until: Option<Time>,
+    /// As it was known just before this instant, or at the end of this day: without what was recorded later, whatever that counts from.
+    pub recorded_until: Option<Time>,
 }
 
 #[derive(Default)]
@@ -76,7 +76,8 @@ impl ReportQuery {
         )]
         every: Option<Every>,
         #[graphql(
-            desc = "Whose days and months they are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default."
+            desc = "Whose days and months they are, those of `every` and of dates, by its name in the IANA database, such as \
+                    `Europe/Berlin`; UTC by default."
         )]
         time_zone: Option<String>,
     ) -> Result<Vec<AccountSum>> {
@@ -90,15 +91,17 @@ impl ReportQuery {
             }
         };
         let during = during.unwrap_or_default();
+        let mut days = Days::of("timeZone", time_zone.as_deref())?;
         let request = SumRequest {
             filter: filter.map(Into::into).unwrap_or_default(),
             by_class: by.contains(&AccountSumKey::Class),
             by_code,
-            effective_from: during.effective_from.map(|at| at.0),
-            effective_until: during.effective_until.map(|at| at.0),
-            recorded_until: during.recorded_until.map(|at| at.0),
-            series: series(every, time_zone.as_deref())?,
+            effective_from: days.from("during.effectiveFrom", during.effective_from)?,
+            effective_until: days.until("during.effectiveUntil", during.effective_until)?,
+            recorded_until: days.until("during.recordedUntil", during.recorded_until)?,
+            series: series(every, &mut days),
         };
+        days.finish("`every` or a date")?;
         let sums = ledger::account_sums(ctx.unit(), &request)
             .boxed()
             .await
@@ -112,14 +115,18 @@ impl ReportQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Up to this instant, and without it; null leaves out nothing, so that entries dated in the future count."
+            desc = "Up to this instant, and without it, or to the end of this day; null leaves out nothing, so that entries dated in the \
+                    future count."
         )]
-        effective_until: Option<DateTime>,
-        #[graphql(desc = "As it was known just before this instant.")] recorded_until: Option<
-            DateTime,
-        >,
+        effective_until: Option<Time>,
+        #[graphql(desc = "As it was known just before this instant, or at the end of this day.")]
+        recorded_until: Option<Time>,
+        #[graphql(
+            desc = "Whose days the dates are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default."
+        )]
+        time_zone: Option<String>,
     ) -> Result<TrialBalance> {
-        let until = until(effective_until, recorded_until);
+        let until = until(effective_until, recorded_until, time_zone.as_deref())?;
         let report = ledger::trial_balance(ctx.unit(), until).boxed().await;
         report.map(TrialBalance).map_err(refuse)
     }
@@ -129,14 +136,18 @@ impl ReportQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Up to this instant, and without it; null leaves out nothing, so that entries dated in the future count."
+            desc = "Up to this instant, and without it, or to the end of this day; null leaves out nothing, so that entries dated in the \
+                    future count."
         )]
-        effective_until: Option<DateTime>,
-        #[graphql(desc = "As it was known just before this instant.")] recorded_until: Option<
-            DateTime,
-        >,
+        effective_until: Option<Time>,
+        #[graphql(desc = "As it was known just before this instant, or at the end of this day.")]
+        recorded_until: Option<Time>,
+        #[graphql(
+            desc = "Whose days the dates are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default."
+        )]
+        time_zone: Option<String>,
     ) -> Result<Vec<BalanceSheet>> {
-        let until = until(effective_until, recorded_until);
+        let until = until(effective_until, recorded_until, time_zone.as_deref())?;
         let report = ledger::balance_sheets(ctx.unit(), until).boxed().await;
         let sheets = report.map_err(refuse)?;
         count_items(ctx, sheets.len())?;
@@ -147,49 +158,57 @@ impl ReportQuery {
     async fn income_statement(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "From this instant on.")] effective_from: DateTime,
-        #[graphql(desc = "Up to this instant, and without it.")] effective_until: DateTime,
-        #[graphql(desc = "As it was known just before this instant.")] recorded_until: Option<
-            DateTime,
-        >,
+        #[graphql(desc = "From this instant or day on.")] effective_from: Time,
+        #[graphql(desc = "Up to this instant, and without it, or to the end of this day.")]
+        effective_until: Time,
+        #[graphql(desc = "As it was known just before this instant, or at the end of this day.")]
+        recorded_until: Option<Time>,
         #[graphql(
             desc = "Cuts the period into days, weeks or months from its beginning on, at most 400."
         )]
         every: Option<Every>,
         #[graphql(
-            desc = "Whose days and months they are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default."
+            desc = "Whose days and months they are, those of `every` and of dates, by its name in the IANA database, such as \
+                    `Europe/Berlin`; UTC by default."
         )]
         time_zone: Option<String>,
     ) -> Result<Vec<IncomeStatement>> {
-        let series = series(every, time_zone.as_deref())?;
-        let recorded_until = recorded_until.map(|at| at.0);
-        let (from, until) = (effective_from.0, effective_until.0);
-        let report =
-            ledger::income_statements(ctx.unit(), from, until, recorded_until, series).boxed();
+        let mut days = Days::of("timeZone", time_zone.as_deref())?;
+        let request = SumRequest {
+            effective_from: days.from("effectiveFrom", Some(effective_from))?,
+            effective_until: days.until("effectiveUntil", Some(effective_until))?,
+            recorded_until: days.until("recordedUntil", recorded_until)?,
+            series: series(every, &mut days),
+            ..SumRequest::default()
+        };
+        days.finish("`every` or a date")?;
+        let report = ledger::income_statements(ctx.unit(), request).boxed();
         let statements = report.await.map_err(refuse)?;
         count_items(ctx, statements.len())?;
         Ok(statements.into_iter().map(IncomeStatement).collect())
     }
 }
 
-fn until(effective: Option<DateTime>, recorded: Option<DateTime>) -> Until {
-    Until {
-        effective: effective.map(|at| at.0),
-        recorded: recorded.map(|at| at.0),
-    }
+fn until(
+    effective: Option<Time>,
+    recorded: Option<Time>,
+    time_zone: Option<&str>,
+) -> Result<Until> {
+    let mut days = Days::of("timeZone", time_zone)?;
+    let until = Until {
+        effective: days.until("effectiveUntil", effective)?,
+        recorded: days.until("recordedUntil", recorded)?,
+    };
+    days.finish("a date")?;
+    Ok(until)
 }
 
-fn series(every: Option<Every>, time_zone: Option<&str>) -> Result<Option<Series>> {
-    let every = match every {
-        Some(Every::Day) => ledger::Every::Day,
-        Some(Every::Week) => ledger::Every::Week,
-        Some(Every::Month) => ledger::Every::Month,
-        None if time_zone.is_some() => {
-            return Err(bad_input("timeZone", "it needs `every`"));
-        }
-        None => return Ok(None),
+fn series(every: Option<Every>, days: &mut Days) -> Option<Series> {
+    let every = match every? {
+        Every::Day => ledger::Every::Day,
+        Every::Week => ledger::Every::Week,
+        Every::Month => ledger::Every::Month,
     };
-    let name = time_zone.unwrap_or("UTC");
-    let time_zone = ledger::time_zone("timeZone", name).map_err(refuse)?;
-    Ok(Some(Series { every, time_zone }))
+    let time_zone = days.time_zone();
+    Some(Series { every, time_zone })
 }

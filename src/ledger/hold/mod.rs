@@ -74,11 +74,13 @@ pub async fn place_hold(
 ) -> Result<PostedEntry, PostEntryError> {
     let lines = command.lines.into_iter();
     let lines = lines.map(|line| line.draft(LineEffect::Hold)).collect();
-    let mut draft = Draft::new(command.id, EntryKind::Hold, command.notes, lines)?;
+    let mut draft = Draft::new(command.id, EntryKind::Hold, command.notes, lines);
     draft.expect = command.expect;
-    if let Some(expires_at) = command.expires_at {
-        let expires_at = input::instant("expiresAt", expires_at)?;
-        draft.expires_at = Some(expires_at);
+    let expires_at = command.expires_at;
+    match expires_at.map(|at| input::instant("expiresAt", at)) {
+        Some(Err(problem)) => draft.problem(problem),
+        Some(Ok(expires_at)) => draft.expires_at = Some(expires_at),
+        None => {}
     }
     let placed = post_entry::written(draft.id, posting::write(db, draft, clock).await)?;
     // Compared with the time of recording, since the hold may have waited for its accounts.
@@ -125,7 +127,7 @@ pub async fn capture_hold(
     let rests = held.iter().zip(&amounts);
     let rests = rests.map(|(line, amount)| part(line, LineEffect::Release, line.amount - amount));
     let lines = captures.chain(rests).flatten().collect();
-    let draft = Draft::new(command.id, EntryKind::Capture, command.notes, lines)?;
+    let draft = Draft::new(command.id, EntryKind::Capture, command.notes, lines).checked()?;
     let captured = resolve(db, &hold, draft, clock).await?;
     // It may have expired while this waited for the accounts.
     refuse_expired(&hold, captured.entry.recorded_at)?;
@@ -151,7 +153,7 @@ pub async fn release_hold(
         effect: LineEffect::Release,
     });
     let lines = lines.collect();
-    let draft = Draft::new(command.id, EntryKind::Release, command.notes, lines)?;
+    let draft = Draft::new(command.id, EntryKind::Release, command.notes, lines).checked()?;
     resolve(db, &hold, draft, clock).await
 }
 

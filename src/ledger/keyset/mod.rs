@@ -9,7 +9,7 @@
 
 mod cursor;
 
-use super::{Code, InvalidInput};
+use super::{AccountNotFound, Code, InvalidInput};
 pub(super) use cursor::Key;
 pub(super) use cursor::Position;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
@@ -62,6 +62,9 @@ pub enum PageError {
     /// The arguments break a rule.
     #[error(transparent)]
     Input(#[from] InvalidInput),
+    /// The arguments name an account that there is not.
+    #[error(transparent)]
+    AccountNotFound(#[from] AccountNotFound),
     /// The database failed.
     #[error("the database failed while a page was being read")]
     Database {
@@ -77,6 +80,7 @@ impl PageError {
     pub const fn code(&self) -> Option<Code> {
         match self {
             Self::Input(input) => Some(input.code()),
+            Self::AccountNotFound(_) => Some(Code::AccountNotFound),
             Self::Database { .. } => None,
         }
     }

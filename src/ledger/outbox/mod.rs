@@ -180,9 +180,9 @@ pub async fn read_outbox(
                         codes.push(place);
                         parameters.push(code.into());
                     }
+                    AccountRef::NoId(_) => {}
                 }
             }
-            // By code anew each time: an account that does not exist yet may be opened later.
             format!(
                 " AND EXISTS (
                     SELECT 1 FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id)

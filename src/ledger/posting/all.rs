@@ -15,7 +15,7 @@ use super::resolve::{self, Locked, Resolved};
 use super::rows::{self, Rows};
 use super::together;
 use crate::ledger::{Clock, InvalidInput, input};
-use daybook_entity::{account, entry};
+use daybook_entity::{account, entry, entry_line};
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -25,16 +25,39 @@ use uuid::Uuid;
 #[non_exhaustive]
 pub enum PostEntriesError {
     /// One of them is refused, or none can be read.
-    #[error("the entry {index} of several was not posted")]
+    #[error("the entry {index} of several was not posted: {source}")]
     Entry {
         /// Which, from 0; the first where it is not about one.
         index: usize,
         /// Why.
         source: PostEntryError,
     },
+    /// There are too few or too many of them.
+    #[error(transparent)]
+    Input(#[from] InvalidInput),
     /// The database failed.
     #[error("the database failed while entries were being posted")]
     Database(#[from] DbErr),
+}
+
+impl PostEntriesError {
+    /// The database's own error, where it is what failed; a refusal, as one.
+    #[must_use]
+    pub fn into_db_err(self) -> DbErr {
+        match self {
+            Self::Database(source) => source,
+            Self::Entry { source, .. } => source.into_db_err(),
+            Self::Input(refusal) => DbErr::Custom(refusal.to_string()),
+        }
+    }
+}
+
+/// Entries of one batch, as they were written.
+pub(in crate::ledger) struct WrittenEntries {
+    /// In their order.
+    pub(in crate::ledger) entries: Vec<entry::Model>,
+    /// All of the first entry, then all of the second, and so on.
+    pub(in crate::ledger) lines: Vec<entry_line::Model>,
 }
 
 /// Entries that one transaction posts, in batches.
@@ -52,7 +75,7 @@ impl BulkPosting {
         db: &impl ConnectionTrait,
         drafts: Vec<Draft>,
         clock: &Clock,
-    ) -> Result<(), PostEntriesError> {
+    ) -> Result<WrittenEntries, PostEntriesError> {
         let at = |index| move |source| PostEntriesError::Entry { index, source };
         for (index, draft) in drafts.iter().enumerate() {
             if draft.on_taken_reference != OnTakenReference::Refuse {
@@ -60,8 +83,12 @@ impl BulkPosting {
                 let refusal = InvalidInput::new("onTakenReference", problem);
                 return Err(at(index)(refusal.into()));
             }
-            let checked = resolve::check(&draft.lines, &draft.expect);
-            checked.map_err(|error| at(index)(error.into()))?;
+            let problems = resolve::check(&draft.lines, &draft.expect);
+            if !problems.is_empty() {
+                // Boxed: it is rare, and every import's future would otherwise be as large.
+                let refused = Box::pin(resolve::refused(db, draft, problems)).await;
+                return Err(at(index)(refused));
+            }
         }
         let locking = resolve::lock(db, &drafts, &mut self.locked);
         locking.await.map_err(at(0))?;
@@ -103,7 +130,17 @@ impl BulkPosting {
         statements.extend(together::inserts(&all_lines));
         together::execute(db, statements).await?;
         late.write(db).await?;
-        Ok(())
+        Ok(WrittenEntries {
+            entries,
+            lines: all_lines,
+        })
+    }
+
+    /// The accounts that the entries touched, as the last one has left them, by id.
+    pub(in crate::ledger) fn accounts(&self) -> Vec<account::Model> {
+        let touched = self.movements.iter().filter(|(_, it)| it.lines > 0);
+        let accounts = touched.filter_map(|(id, _)| self.locked.accounts.get(id));
+        accounts.cloned().collect()
     }
 
     /// Writes the rows of the accounts.

@@ -2,6 +2,7 @@
 
 use super::error::PostEntryError;
 use super::movement::Movement;
+use crate::ledger::MOST_PROBLEMS;
 use daybook_entity::{account, entry};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -12,12 +13,13 @@ pub(super) fn applied(
     movements: &BTreeMap<Uuid, Movement>,
     entry: &entry::Model,
 ) -> Result<BTreeMap<Uuid, account::Model>, PostEntryError> {
+    let refusals = movements.iter().filter_map(|(id, movement)| {
+        let account = accounts.get(id)?;
+        movement.refusal(account)
+    });
+    PostEntryError::all(refusals.take(MOST_PROBLEMS).collect())?;
     let mut after = BTreeMap::new();
     for (id, movement) in movements {
-        let account = accounts.get(id);
-        if let Some(refusal) = account.and_then(|account| movement.refusal(account)) {
-            return Err(refusal);
-        }
         if movement.lines > 0
             && let Some(account) = accounts.remove(id)
         {

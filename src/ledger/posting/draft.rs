@@ -1,6 +1,7 @@
 //! An entry before it is written.
 
-use crate::ledger::{AccountRef, InvalidInput, input};
+use crate::ledger::input::{self, Checks};
+use crate::ledger::{AccountRef, InvalidInput};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry};
 use serde_json::Value as Json;
@@ -71,6 +72,8 @@ pub(in crate::ledger) struct Draft {
     description: Option<String>,
     metadata: Json,
     pub(super) counts_from: CountsFrom,
+    /// What is wrong with what the caller says besides lines. With a problem, the rest is not what the caller says.
+    pub(super) problems: Vec<InvalidInput>,
 }
 
 /// From when on an entry counts.
@@ -103,17 +106,23 @@ pub(in crate::ledger) struct DraftLine {
 }
 
 impl Draft {
-    /// An entry of these lines, with nothing that only some kinds have.
+    /// An entry of these lines, with nothing that only some kinds have. Its problems are refused when it is written, or [by
+    /// itself](Self::checked).
     pub(in crate::ledger) fn new(
         id: Uuid,
         kind: EntryKind,
         notes: EntryNotes,
         lines: Vec<DraftLine>,
-    ) -> Result<Self, InvalidInput> {
+    ) -> Self {
+        let mut checks = Checks::default();
+        let reference = checks.take(notes.reference());
         let effective_at = notes.effective_at;
         let effective_at = effective_at.map(|at| input::instant("effectiveAt", at));
-        let reference = notes.reference()?;
-        Ok(Self {
+        let effective_at = effective_at.and_then(|at| checks.take(at));
+        let description = input::description("description", notes.description.as_deref());
+        let description = checks.take(description);
+        let metadata = checks.take(input::metadata("metadata", notes.metadata));
+        Self {
             id,
             kind,
             resolves_id: None,
@@ -121,16 +130,34 @@ impl Draft {
             expires_at: None,
             lines,
             expect: Vec::new(),
-            reference,
+            reference: reference.flatten(),
             on_taken_reference: notes.on_taken_reference,
             recorded_by: notes.recorded_by,
-            description: input::description("description", notes.description.as_deref())?,
-            metadata: input::metadata("metadata", notes.metadata)?,
-            counts_from: match effective_at.transpose()? {
+            description: description.flatten(),
+            metadata: metadata.unwrap_or_default(),
+            counts_from: match effective_at {
                 Some(instant) => CountsFrom::Instant(instant),
                 None => CountsFrom::Recording(None),
             },
-        })
+            problems: checks.into_problems(),
+        }
+    }
+
+    /// Notes one more problem.
+    pub(in crate::ledger) fn problem(&mut self, problem: InvalidInput) {
+        self.problems.push(problem);
+    }
+
+    /// The draft, if nothing is wrong with it besides its lines.
+    pub(in crate::ledger) fn checked(mut self) -> Result<Self, InvalidInput> {
+        let mut checks = Checks::default();
+        for problem in std::mem::take(&mut self.problems) {
+            checks.add(problem);
+        }
+        match checks.refusal() {
+            None => Ok(self),
+            Some(refusal) => Err(refusal),
+        }
     }
 
     /// The draft of an entry that ends or undoes `earlier`, and counts from no instant before it.

@@ -1,6 +1,7 @@
 //! Why an entry was not posted.
 
-use crate::ledger::{AccountRef, Code, Id, InvalidInput};
+use crate::ledger::input::and_more;
+use crate::ledger::{AccountRef, Code, Id, InvalidInput, MOST_PROBLEMS};
 use daybook_entity::AccountStatus;
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -15,6 +16,8 @@ pub enum PostEntryError {
     /// No such account.
     #[error("there is no account `{account}`: check its id or code, or open it first")]
     AccountNotFound {
+        /// Where in the input.
+        field: String,
         /// As the caller named it.
         account: AccountRef,
     },
@@ -102,6 +105,14 @@ pub enum PostEntryError {
         /// The fields of the input that are not that entry's, where the caller has asked for the entry. Empty otherwise.
         differs: Vec<String>,
     },
+    /// Several of these are wrong.
+    #[error("{first}{}", and_more(others.len()))]
+    Several {
+        /// The first.
+        first: Box<PostEntryError>,
+        /// The others, with the first at most [`MOST_PROBLEMS`].
+        others: Vec<PostEntryError>,
+    },
     /// The database failed before anything was written.
     #[error("the database failed while the accounts of an entry were being locked")]
     Accounts {
@@ -119,6 +130,22 @@ pub enum PostEntryError {
 }
 
 impl PostEntryError {
+    /// The refusal for these problems, of which it names [`MOST_PROBLEMS`]; none without a problem.
+    pub(super) fn all(problems: Vec<Self>) -> Result<(), Self> {
+        let mut problems = problems.into_iter().take(MOST_PROBLEMS);
+        let Some(first) = problems.next() else {
+            return Ok(());
+        };
+        let others: Vec<Self> = problems.collect();
+        Err(match others.is_empty() {
+            true => first,
+            false => Self::Several {
+                first: Box::new(first),
+                others,
+            },
+        })
+    }
+
     /// The database's own error, where it is what failed; a refusal, as one.
     #[must_use]
     pub fn into_db_err(self) -> DbErr {
@@ -132,6 +159,7 @@ impl PostEntryError {
     #[must_use]
     pub const fn code(&self) -> Option<Code> {
         match self {
+            Self::Several { first, .. } => first.code(),
             Self::Input(input) => Some(input.code()),
             Self::AccountNotFound { .. } => Some(Code::AccountNotFound),
             Self::AccountNotOpen { .. } => Some(Code::AccountNotOpen),

@@ -35,6 +35,7 @@ mod rows;
 mod together;
 
 use super::{Clock, find, input};
+pub(super) use all::WrittenEntries;
 pub use all::{BulkPosting, PostEntriesError};
 pub(super) use draft::{Draft, DraftLine};
 pub use draft::{EntryNotes, ExpectedVersion, OnTakenReference};
@@ -68,9 +69,14 @@ pub(super) async fn write(
     draft: Draft,
     clock: &Clock,
 ) -> Result<Option<PostedEntry>, PostEntryError> {
+    let mut draft = draft;
+    let mut problems = std::mem::take(&mut draft.problems);
     // Not for what resolves a hold: its lines are made from the hold's (up to two for each), not written by a caller.
     if draft.resolves_id.is_none() {
-        resolve::check(&draft.lines, &draft.expect)?;
+        problems.extend(resolve::check(&draft.lines, &draft.expect));
+    }
+    if !problems.is_empty() {
+        return Err(Box::pin(resolve::refused(db, &draft, problems)).await);
     }
     let drafts = [draft];
     let mut locked = Locked::default();

@@ -3,8 +3,11 @@
 use super::draft::{Draft, DraftLine, ExpectedVersion};
 use super::error::PostEntryError;
 use super::movement::Movement;
+use crate::ledger::input::Checks;
 use crate::ledger::locking::{self, Locking};
-use crate::ledger::{AccountRef, InvalidInput, LINES_PER_ENTRY, statement_cache::StatementCache};
+use crate::ledger::{
+    AccountRef, InvalidInput, LINES_PER_ENTRY, MOST_PROBLEMS, find, statement_cache::StatementCache,
+};
 use daybook_entity::{LineEffect, Side, account};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, QueryTrait, Statement, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -26,34 +29,60 @@ pub(super) struct Resolved {
     pub(super) movements: BTreeMap<Uuid, Movement>,
 }
 
-/// Checks what can be checked without the database.
-pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Result<(), InvalidInput> {
+/// What is wrong with the lines and expected versions, as far as that shows without the database.
+pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Vec<InvalidInput> {
+    let mut checks = Checks::default();
     if lines.is_empty() {
-        return Err(InvalidInput::new(
-            "lines",
-            "is empty: an entry has at least one line",
-        ));
+        let problem = "is empty: an entry has at least one line";
+        checks.add(InvalidInput::new("lines", problem));
     }
     if lines.len() > LINES_PER_ENTRY {
         let problem = format!(
             "has {} lines: an entry has at most {LINES_PER_ENTRY}",
             lines.len()
         );
-        return Err(InvalidInput::new("lines", problem));
+        checks.add(InvalidInput::new("lines", problem));
     }
     if expect.len() > LINES_PER_ENTRY {
-        return Err(InvalidInput::new(
-            "expect",
-            format!("has more than {LINES_PER_ENTRY} accounts"),
-        ));
+        let problem = format!("has more than {LINES_PER_ENTRY} accounts");
+        checks.add(InvalidInput::new("expect", problem));
     }
     for (index, line) in lines.iter().enumerate() {
         if line.amount <= 0 {
             let problem = "must be positive: to move money the other way, swap debit and credit";
-            return Err(InvalidInput::new(format!("lines[{index}].amount"), problem));
+            checks.add(InvalidInput::new(format!("lines[{index}].amount"), problem));
         }
     }
-    Ok(())
+    checks.into_problems()
+}
+
+/// The refusal of an entry that has these problems. It also names those that only the database knows: nothing is locked for that.
+pub(super) async fn refused(
+    db: &impl ConnectionTrait,
+    draft: &Draft,
+    problems: Vec<InvalidInput>,
+) -> PostEntryError {
+    let mut problems: Vec<_> = problems.into_iter().map(PostEntryError::Input).collect();
+    // What is too long is not read.
+    if draft.lines.len() <= LINES_PER_ENTRY && draft.expect.len() <= LINES_PER_ENTRY {
+        let mut locked = Locked::default();
+        let (ids, codes) = unknown(std::slice::from_ref(draft), &locked);
+        let found = async {
+            let by_id = find::accounts_by_id(db, ids).await?;
+            let by_code = find::accounts_by_code(db, codes).await?;
+            Ok(by_id.into_values().chain(by_code.into_values()).collect())
+        };
+        match found.await {
+            Ok(accounts) => locked.add(accounts),
+            Err(source) => return PostEntryError::Accounts { source },
+        }
+        problems.extend(resolved(&locked, &draft.lines, &draft.expect).1);
+    }
+    match PostEntryError::all(problems) {
+        Err(refusal) => refusal,
+        // Only called with problems.
+        Ok(()) => InvalidInput::new("lines", "cannot be posted").into(),
+    }
 }
 
 /// Accounts that are locked, by the names that callers use for them.
@@ -72,16 +101,13 @@ impl Locked {
         self.accounts.extend(accounts);
     }
 
-    fn find(&self, by: &AccountRef) -> Result<&account::Model, PostEntryError> {
-        let id = match by.normalised() {
-            Some(AccountRef::Id(id)) => Some(id),
-            Some(AccountRef::Code(code)) => self.ids.get(&code).copied(),
-            None => None,
+    fn find(&self, by: &AccountRef) -> Option<&account::Model> {
+        let id = match by.normalised()? {
+            AccountRef::Id(id) => Some(id),
+            AccountRef::Code(code) => self.ids.get(&code).copied(),
+            AccountRef::NoId(_) => None,
         };
-        id.and_then(|id| self.accounts.get(&id))
-            .ok_or_else(|| PostEntryError::AccountNotFound {
-                account: by.clone(),
-            })
+        self.accounts.get(&id?)
     }
 }
 
@@ -91,44 +117,85 @@ pub(super) fn resolve(
     lines: &[DraftLine],
     expect: &[ExpectedVersion],
 ) -> Result<Resolved, PostEntryError> {
-    let find = |by: &AccountRef| locked.find(by);
+    let (resolved, problems) = resolved(locked, lines, expect);
+    PostEntryError::all(problems)?;
+    Ok(resolved)
+}
+
+/// As [`resolve`], with all problems.
+fn resolved(
+    locked: &Locked,
+    lines: &[DraftLine],
+    expect: &[ExpectedVersion],
+) -> (Resolved, Vec<PostEntryError>) {
+    let mut problems = Vec::new();
     let mut movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
     let mut resolved = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
-        let debit = find(&line.debit)?;
-        let credit = find(&line.credit)?;
-        if debit.id == credit.id {
+        let sides = [("debit", &line.debit), ("credit", &line.credit)];
+        let [debit, credit] = sides.map(|(side, by)| {
+            let account = locked.find(by);
+            if account.is_none() {
+                problems.push(PostEntryError::AccountNotFound {
+                    field: format!("lines[{index}].{side}"),
+                    account: by.clone(),
+                });
+            }
+            account
+        });
+        if let (Some(debit), Some(credit)) = (debit, credit)
+            && debit.id == credit.id
+        {
             let problem =
                 "is the account that the line debits: a line moves money between two accounts";
-            return Err(InvalidInput::new(format!("lines[{index}].credit"), problem).into());
+            let field = format!("lines[{index}].credit");
+            problems.push(InvalidInput::new(field, problem).into());
+            continue;
         }
         for (account, side) in [(debit, Side::Debit), (credit, Side::Credit)] {
+            let Some(account) = account else {
+                continue;
+            };
             if account.currency != line.currency {
-                return Err(PostEntryError::CurrencyMismatch {
+                problems.push(PostEntryError::CurrencyMismatch {
                     line: index,
                     account_id: account.id,
                     account_code: account.code.clone(),
                     account_currency: account.currency.clone(),
                     line_currency: line.currency.clone(),
                 });
+                break;
             }
-            movements.entry(account.id).or_default().add(
-                account,
-                side,
-                line.effect,
-                line.amount,
-            )?;
+            let movement = movements.entry(account.id).or_default();
+            // An amount that is not positive is refused already.
+            let added = movement.add(account, side, line.effect, line.amount.max(0));
+            problems.extend(added.err());
         }
-        resolved.push(ResolvedLine {
-            debit: debit.id,
-            credit: credit.id,
-            amount: line.amount,
-            currency: line.currency.clone(),
-            effect: line.effect,
-        });
+        if let (Some(debit), Some(credit)) = (debit, credit) {
+            resolved.push(ResolvedLine {
+                debit: debit.id,
+                credit: credit.id,
+                amount: line.amount,
+                currency: line.currency.clone(),
+                effect: line.effect,
+            });
+        }
+        if problems.len() >= MOST_PROBLEMS {
+            break;
+        }
     }
     for (index, expected) in expect.iter().enumerate() {
-        let account = find(&expected.account)?;
+        if problems.len() >= MOST_PROBLEMS {
+            break;
+        }
+        let field = format!("expect[{index}].account");
+        let Some(account) = locked.find(&expected.account) else {
+            problems.push(PostEntryError::AccountNotFound {
+                field,
+                account: expected.account.clone(),
+            });
+            continue;
+        };
         let movement = movements.entry(account.id).or_default();
         if movement
             .expected_version
@@ -136,21 +203,18 @@ pub(super) fn resolve(
             .is_some()
         {
             let problem = "names an account a second time: expect one version of each";
-            return Err(InvalidInput::new(format!("expect[{index}].account"), problem).into());
+            problems.push(InvalidInput::new(field, problem).into());
         }
     }
-    Ok(Resolved {
+    let resolved = Resolved {
         lines: resolved,
         movements,
-    })
+    };
+    (resolved, problems)
 }
 
-/// Locks and reads all accounts of these entries that are not locked yet: in one statement, or none.
-pub(super) async fn lock(
-    db: &impl ConnectionTrait,
-    drafts: &[Draft],
-    locked: &mut Locked,
-) -> Result<(), PostEntryError> {
+/// The ids and codes that these entries name accounts by, without those that are locked.
+fn unknown(drafts: &[Draft], locked: &Locked) -> (Vec<Uuid>, Vec<String>) {
     let (mut ids, mut codes) = (Vec::new(), Vec::new());
     let lines = drafts.iter().flat_map(|draft| &draft.lines);
     let named = lines.flat_map(|line| [&line.debit, &line.credit]);
@@ -161,17 +225,24 @@ pub(super) async fn lock(
             Some(AccountRef::Code(code)) if locked.ids.contains_key(&code) => {}
             Some(AccountRef::Id(id)) => ids.push(id),
             Some(AccountRef::Code(code)) => codes.push(code),
-            None => {
-                return Err(PostEntryError::AccountNotFound {
-                    account: by.clone(),
-                });
-            }
+            // No account can be called so, and `resolve` says which field it was.
+            Some(AccountRef::NoId(_)) | None => {}
         }
     }
     ids.sort_unstable();
     ids.dedup();
     codes.sort_unstable();
     codes.dedup();
+    (ids, codes)
+}
+
+/// Locks and reads all accounts of these entries that are not locked yet: in one statement, or none.
+pub(super) async fn lock(
+    db: &impl ConnectionTrait,
+    drafts: &[Draft],
+    locked: &mut Locked,
+) -> Result<(), PostEntryError> {
+    let (ids, codes) = unknown(drafts, locked);
     if ids.is_empty() && codes.is_empty() {
         return Ok(());
     }

@@ -1,7 +1,9 @@
 //! Days, weeks and months of a time zone.
 
 use crate::ledger::InvalidInput;
-use chrono::{DateTime, Days, Months, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{
+    DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc,
+};
 use chrono_tz::Tz;
 
 /// The most periods of a series: more than a year of days.
@@ -81,20 +83,40 @@ impl Series {
             Every::Week => first.checked_add_days(Days::new(7 * u64::from(number)))?,
             Every::Month => first.checked_add_months(Months::new(number))?,
         };
-        self.instant(local)
+        first_instant(self.time_zone, local)
     }
+}
 
-    /// When a clock in the time zone shows this first; where it is set forward over it, when it has been.
-    fn instant(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-        let found = |local: &NaiveDateTime| self.time_zone.from_local_datetime(local).earliest();
-        if let Some(instant) = found(&local) {
-            return Some(instant.with_timezone(&Utc));
-        }
-        // The instant at which the clock jumps: a known one before, and the time that would have passed.
-        let before = local.checked_sub_signed(TimeDelta::days(1))?;
-        let instant = found(&before)?.with_timezone(&Utc) + TimeDelta::days(1);
-        Some(instant)
+/// When a clock in the time zone shows this first; where it is set forward over it, when it has been.
+fn first_instant(time_zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+    let found = |local: &NaiveDateTime| time_zone.from_local_datetime(local).earliest();
+    if let Some(instant) = found(&local) {
+        return Some(instant.with_timezone(&Utc));
     }
+    // The instant at which the clock jumps: a known one before, and the time that would have passed.
+    let before = local.checked_sub_signed(TimeDelta::days(1))?;
+    let instant = found(&before)?.with_timezone(&Utc) + TimeDelta::days(1);
+    Some(instant)
+}
+
+/// The first instant of a day in a time zone, and the first instant after it.
+///
+/// # Errors
+/// When the calendar ends with the day.
+pub fn day(
+    field: &str,
+    date: NaiveDate,
+    time_zone: Tz,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), InvalidInput> {
+    let first = |date: NaiveDate| first_instant(time_zone, date.and_time(NaiveTime::MIN));
+    let ends = (
+        first(date),
+        date.checked_add_days(Days::new(1)).and_then(first),
+    );
+    let (Some(first), Some(after)) = ends else {
+        return Err(InvalidInput::new(field, "must be in the years 1 to 9999"));
+    };
+    Ok((first, after))
 }
 
 #[cfg(test)]
@@ -170,6 +192,50 @@ mod tests {
             ),
             ["2018-11-04T03:00:00Z"]
         );
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_the_clocks_say() {
+        for (zone, date, first, after) in [
+            (
+                "UTC",
+                "2026-03-31",
+                "2026-03-31T00:00:00Z",
+                "2026-04-01T00:00:00Z",
+            ),
+            (
+                "Europe/Berlin",
+                "2026-03-29",
+                "2026-03-28T23:00:00Z",
+                "2026-03-29T22:00:00Z",
+            ),
+            (
+                "Europe/Berlin",
+                "2026-10-25",
+                "2026-10-24T22:00:00Z",
+                "2026-10-25T23:00:00Z",
+            ),
+            (
+                "America/Sao_Paulo",
+                "2018-11-04",
+                "2018-11-04T03:00:00Z",
+                "2018-11-05T02:00:00Z",
+            ),
+            // Samoa crossed the date line: this day was left out.
+            (
+                "Pacific/Apia",
+                "2011-12-30",
+                "2011-12-30T10:00:00Z",
+                "2011-12-30T10:00:00Z",
+            ),
+        ] {
+            let date = date.parse().unwrap();
+            let day = day("at", date, time_zone("timeZone", zone).unwrap()).unwrap();
+            let expected: (DateTime<Utc>, DateTime<Utc>) =
+                (first.parse().unwrap(), after.parse().unwrap());
+            assert_eq!(day, expected, "{zone} {date}");
+        }
+        assert!(day("at", NaiveDate::MAX, Tz::UTC).is_err());
     }
 
     #[test]

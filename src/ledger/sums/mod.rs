@@ -12,7 +12,7 @@
 mod calendar;
 mod sql;
 
-pub use calendar::{Every, Series, time_zone};
+pub use calendar::{Every, Series, day, time_zone};
 pub use sql::statement as account_sums_statement;
 
 use super::page_accounts::AccountFilter;

@@ -57,8 +57,8 @@ export async function showEntries(view, { query, signal }) {
   const filter = {
     account: chosen.account ? { code: chosen.account } : undefined,
     kind: chosen.kind ?? undefined,
-    effectiveFrom: chosen.from ? `${chosen.from}T00:00:00Z` : undefined,
-    effectiveUntil: chosen.until ? `${chosen.until}T00:00:00Z` : undefined,
+    effectiveFrom: chosen.from ?? undefined,
+    effectiveUntil: chosen.until ?? undefined,
   };
   const list = h("div", {});
   let entries = [];
@@ -81,7 +81,7 @@ export async function showEntries(view, { query, signal }) {
     h("label", { for: "by-kind" }, "Kind"),
     h("select", { id: "by-kind", name: "kind" }, h("option", { value: "" }, "any"), kinds),
     field("from", "Counts from", { type: "date" }),
-    field("until", "Before", { type: "date" }),
+    field("until", "to", { type: "date" }),
     h("button", {}, "Show"),
   );
 
