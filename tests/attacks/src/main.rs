@@ -31,8 +31,19 @@ mod subscribers;
 /// The most memory that a server may take under any attack, in MiB.
 const MOST: u64 = 256;
 
-/// How long a client is measured that nobody disturbs.
-const REST: Duration = Duration::from_secs(3);
+/// How long a client is measured that nobody disturbs. In a short run its times mean little, and the memory is what counts.
+fn rest(attack: Duration) -> Duration {
+    if attack < Duration::from_secs(4) {
+        Duration::from_millis(500)
+    } else {
+        Duration::from_secs(3)
+    }
+}
+
+/// How long the server has to give back what it has allocated: seconds, of which a short run waits for one.
+fn pause(attack: Duration) -> Duration {
+    attack.clamp(Duration::from_secs(1), Duration::from_secs(4)) / 2
+}
 
 fn main() -> Result<()> {
     // Attackers have processors of their own in truth. Here they take what the server and the client who means well leave of these, and
@@ -68,7 +79,7 @@ async fn attack() -> Result<()> {
         }
         let server = Server::start(&binary).await?;
         server.load(*entries).await?;
-        let before = Normal::measure(&server, REST).await?;
+        let before = Normal::measure(&server, rest(time)).await?;
         let memory_before = server.memory()?;
         server.forget_peak()?;
         let processor = server.processor()?;
@@ -80,9 +91,8 @@ async fn attack() -> Result<()> {
         let during = normal.end().await;
         let peak = server.peak()?;
         let processor = server.processor()? - processor;
-        // What was allocated is given back within seconds.
-        sleep(Duration::from_secs(2)).await;
-        let after = Normal::measure(&server, REST).await?;
+        sleep(pause(time)).await;
+        let after = Normal::measure(&server, rest(time)).await?;
         let memory_after = server.memory()?;
         println!(
             "| {name} | {memory_before} | {peak} | {memory_after} | {before} | {during} | {:.1} | {after} | {} | {processor:.1} |",

@@ -46,9 +46,14 @@ pub(super) use waiting::Turn;
 pub(crate) use waiting::Waiting;
 
 use super::{Inner, Outcome, UNDONE_WITH_OTHERS, UnitOfWork};
+use crate::Database;
 
 /// The most members of a group. Their responses are in memory until the COMMIT.
 const MOST: usize = 256;
+
+/// The same where others read at the same time. PostgreSQL keeps 64 subtransactions of each transaction in shared memory; with more, every
+/// snapshot of other sessions costs look-ups on the disk: <https://www.postgresql.org/docs/current/subxacts.html>.
+const MOST_SUBTRANSACTIONS: usize = 60;
 
 /// The units that have parked on one open transaction. The transaction's connection owns it. If it is dropped before COMMIT was sent, its
 /// members are told that they are undone.
@@ -56,6 +61,7 @@ pub(crate) struct Group {
     /// When the first member was done.
     since: Instant,
     patience: Duration,
+    most: usize,
     parked: Mutex<Parked>,
     /// The unit that has the transaction, or gets it next.
     holder: Mutex<Weak<Inner>>,
@@ -111,10 +117,16 @@ impl Verdict {
 }
 
 impl Group {
-    fn new(patience: Duration) -> Arc<Self> {
+    fn new(database: &Database) -> Arc<Self> {
+        let most = if database.has_one_writer() {
+            MOST
+        } else {
+            MOST_SUBTRANSACTIONS
+        };
         Arc::new(Self {
             since: Instant::now(),
-            patience,
+            patience: database.commit_patience(),
+            most,
             parked: Mutex::new(Parked::Waiting(Vec::new())),
             holder: Mutex::default(),
             ended: Arc::default(),
@@ -129,7 +141,7 @@ impl Group {
             Parked::Told => return false,
         };
         // One place is kept for the unit that joins.
-        count + 1 < MOST && self.since.elapsed() < self.patience / 5
+        count + 1 < self.most && self.since.elapsed() < self.patience / 5
     }
 
     /// Adds a unit that is done. The receiver gets the outcome of the transaction.

@@ -40,7 +40,7 @@ impl UnitOfWork {
         mut connection: Connection,
         next: Waiter,
     ) -> Outcome {
-        let group = Group::new(self.database().commit_patience());
+        let group = Group::new(self.database());
         connection.is_shared_by(Arc::clone(&group));
         self.joins_group();
         let verdict = group.park(self);
