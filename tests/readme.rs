@@ -43,7 +43,7 @@ fn assert_exists(test: &str) {
         .find_map(|path| fs::read_to_string(root().join(path)).ok())
         .unwrap_or_else(|| panic!("{test}: there is no {file}.rs"));
     assert!(
-        source.contains(&format!("async fn {function}(")),
+        source.contains(&format!("fn {function}(")),
         "{test} is not in {file}"
     );
 }

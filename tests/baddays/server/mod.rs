@@ -256,14 +256,15 @@ impl Server {
     /// Makes the accounts that entries are posted to.
     pub(super) async fn open_accounts(&self) {
         for (code, side) in [("cash", "DEBIT"), ("alice", "CREDIT")] {
-            let input =
-                json!({ "code": code, "name": code, "currency": "EUR", "normalSide": side });
-            let open = "mutation ($input: OpenAccountInput!) { openAccount(input: $input) { account { id } } }";
-            assert_eq!(
-                self.code(open, json!({ "input": input })).await.unwrap(),
-                ""
-            );
+            assert_eq!(self.open(code, side).await.unwrap(), "");
         }
+    }
+
+    /// Opens an account: the code of the answer, if one came.
+    pub(super) async fn open(&self, code: &str, side: &str) -> Option<Code> {
+        let input = json!({ "code": code, "name": code, "currency": "EUR", "normalSide": side });
+        let open = "mutation ($input: OpenAccountInput!) { openAccount(input: $input) { account { id } } }";
+        self.code(open, json!({ "input": input })).await
     }
 
     /// Posts an entry with a description of this many characters: the code of the answer, if one came.
