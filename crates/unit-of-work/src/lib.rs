@@ -50,7 +50,7 @@ pub mod web;
 
 pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
-pub use database::{Access, Database, DatabaseOptions};
+pub use database::{Access, Database, DatabaseOptions, DriverOptions, NewConnection};
 pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes, violated_constraint};
 #[cfg(feature = "idempotency")]
 pub use idempotency::IdempotencySettings;

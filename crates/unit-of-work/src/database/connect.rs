@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::{
     ConnectError, DatabaseOptions,
     database::{
+        after_connect::{AfterConnect, HookError},
         engine::{Engine, session::SessionError},
         pool::{Limits, OptionsOf},
     },
@@ -22,12 +23,24 @@ pub(super) fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits 
     }
 }
 
+/// Makes a connection, and lets the application's hook have it. It is not checked yet.
+pub(super) async fn open<E: Engine>(
+    options: &OptionsOf<E>,
+    asked: &E::Asked,
+) -> Result<E::Connection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    if let Some((hook, access)) = E::hook(asked) {
+        hook.run::<E>(&mut connection, access).await?;
+    }
+    Ok(connection)
+}
+
 /// Makes a connection as a pool would, and closes it properly.
 pub(super) async fn first_connection<E: Engine>(
     options: &OptionsOf<E>,
     asked: &E::Asked,
 ) -> Result<(), sqlx::Error> {
-    let mut connection = options.connect().await?;
+    let mut connection = open::<E>(options, asked).await?;
     match E::prove(&mut connection, asked).await {
         Err(error)
             if matches!(
@@ -49,17 +62,36 @@ pub(super) async fn first_connections<T>(
 ) -> Result<T, ConnectError> {
     match timeout(options.connect_timeout, connect).await {
         Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(source)) => Err(match SessionError::in_driver_error(&source) {
-            Some(error) => ConnectError::Session {
-                problem: error.to_string(),
+        Ok(Err(source)) => Err(first_error(source)),
+        Err(_) => {
+            let cut = options.after_connect.as_ref().and_then(AfterConnect::cut);
+            Err(match cut {
+                Some(cut) => first_error(cut),
+                None => ConnectError::Timeout {
+                    after: options.connect_timeout,
+                },
+            })
+        }
+    }
+}
+
+fn first_error(source: sqlx::Error) -> ConnectError {
+    if let Some(error) = SessionError::in_driver_error(&source) {
+        return ConnectError::Session {
+            problem: error.to_string(),
+        };
+    }
+    match HookError::from_driver_error(source) {
+        Ok(hook) => ConnectError::AfterConnect {
+            problem: hook.to_string(),
+            source: match hook {
+                HookError::Refused(error) => Some(Box::new(error)),
+                _ => None,
             },
-            None => ConnectError::Open {
-                source: Box::new(acquire_error(source)),
-            },
-        }),
-        Err(_) => Err(ConnectError::Timeout {
-            after: options.connect_timeout,
-        }),
+        },
+        Err(source) => ConnectError::Open {
+            source: Box::new(acquire_error(source)),
+        },
     }
 }
 

@@ -195,7 +195,7 @@ impl Connection {
         self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
-        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.execute(statement).await);
+        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
         step.ended(done, FailureKind::of)
@@ -205,8 +205,7 @@ impl Connection {
         self.admit(sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(sql));
-        let done =
-            on_engine!(AnyLease, &mut self.lease, lease => lease.execute_unprepared(sql).await);
+        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute_unprepared(sql).await);
         self.is_busy = false;
         let done = self.heard(done);
         step.ended(done, FailureKind::of)
@@ -261,8 +260,7 @@ impl Connection {
     pub(crate) async fn control(&mut self, sql: &str) -> Result<(), DbErr> {
         self.is_busy = true;
         let step = self.step(Step::Savepoint, Some(sql));
-        let sent =
-            on_engine!(AnyLease, &mut self.lease, lease => lease.execute_unprepared(sql).await);
+        let sent = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute_unprepared(sql).await);
         self.is_busy = false;
         step.ended(sent.map(drop), FailureKind::of)
     }
@@ -274,7 +272,7 @@ impl Connection {
         self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
-        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.query_one(statement).await);
+        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().query_one(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
         step.ended(done, FailureKind::of)
@@ -287,7 +285,7 @@ impl Connection {
         self.admit(&statement.sql)?;
         self.is_busy = true;
         let step = self.step(Step::Statement, Some(&statement.sql));
-        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.query_all(statement).await);
+        let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().query_all(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
         step.ended(done, FailureKind::of)

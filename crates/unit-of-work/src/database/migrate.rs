@@ -1,12 +1,20 @@
 //! Brings a database's tables up to date, without anybody opening a second connection by hand.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
     TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
-use super::{Access, Database};
+use super::{
+    Access, Database, DatabaseOptions,
+    after_connect::AfterConnect,
+    engine::{Engine, OpenDatabase as _, on_engine},
+    pool::OptionsOf,
+};
+use crate::unit::acquire_error;
 
 /// A number that no other program locks: "unit_of_" in ASCII.
 const MIGRATION_LOCK: i64 = 0x75_6e_69_74_5f_6f_66_5f;
@@ -15,7 +23,8 @@ impl Database {
     /// Runs the migrations of `M` that the database has not had: all of them, or none. Servers that start at the same time wait for each
     /// other, and the later one finds nothing to do.
     ///
-    /// It has a connection of its own, without the time-outs of the pools, because a migration may take long. Call it before the first
+    /// It has a connection of its own, without the time-outs of the pools, because a migration may take long. The hook of
+    /// [`DatabaseOptions::after_connect`] has it first, so tables are made in the schema and by the role that units use. Call it before the first
     /// unit, so that connections find the table of [markers](crate::marker) when they are made.
     ///
     /// ```no_run
@@ -49,9 +58,10 @@ impl Database {
     )]
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         self.check_access(Access::ReadWrite)?;
-        let mut options = ConnectOptions::new(&self.inner.url.0);
-        options.max_connections(1).sqlx_logging(false);
-        let connection = sea_orm::Database::connect(options).await?;
+        let options = &self.inner.options;
+        let connection =
+            on_engine!(Opened, &self.inner.opened, open => open.for_migrations(options).await)
+                .map_err(acquire_error)?;
         let transaction = connection
             .begin_with_options(TransactionOptions {
                 // SQLite has one writer: who takes the write lock first is alone.
@@ -63,6 +73,39 @@ impl Database {
         transaction.commit().await?;
         connection.close().await
     }
+}
+
+/// A pool with one connection, which the hook has had.
+pub(super) async fn one_for_migrations<E: Engine>(
+    driver: OptionsOf<E>,
+    hook: Option<AfterConnect>,
+    options: &DatabaseOptions,
+) -> Result<sqlx::Pool<E>, sqlx::Error>
+where
+    for<'c> &'c mut E::Connection: sqlx::Executor<'c, Database = E>,
+{
+    // sqlx tries again after an error of a hook, until the time is up, and does not say what it was.
+    let refused = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&refused);
+    let pool = sqlx::pool::PoolOptions::<E>::new()
+        .max_connections(1)
+        .acquire_timeout(options.connect_timeout)
+        .after_connect(move |connection, _| {
+            let (hook, told) = (hook.clone(), Arc::clone(&told));
+            Box::pin(async move {
+                let Some(hook) = hook else { return Ok(()) };
+                let given = hook.run::<E>(connection, Access::ReadWrite).await;
+                given.map_err(|error| {
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    sqlx::Error::PoolClosed
+                })
+            })
+        });
+    let connected = pool.connect_with(driver).await;
+    connected.map_err(|error| {
+        let mut refused = refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.take().unwrap_or(error)
+    })
 }
 
 async fn run<M: MigratorTrait>(transaction: &DatabaseTransaction) -> Result<(), DbErr> {

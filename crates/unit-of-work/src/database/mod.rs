@@ -10,6 +10,7 @@
 //!
 //! All differences between engines are in [`engine`]. Nothing outside of it asks which engine it is.
 
+pub(crate) mod after_connect;
 pub(crate) mod begin;
 pub(crate) mod checkpoint;
 pub(crate) mod connection;
@@ -18,12 +19,14 @@ pub(crate) mod health;
 
 mod access;
 mod connect;
+mod driver_options;
 mod lease;
 #[cfg(feature = "migration")]
 mod migrate;
 mod options;
 pub(crate) mod pool;
 mod sql;
+mod statements;
 mod writable;
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +35,10 @@ use sea_orm::{DbBackend, DbErr, IsolationLevel};
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{access::Access, options::DatabaseOptions};
+pub use self::{
+    access::Access, after_connect::NewConnection, driver_options::DriverOptions,
+    options::DatabaseOptions,
+};
 
 use self::{
     connection::Connection,
@@ -47,6 +53,9 @@ use crate::{
 };
 
 /// A database that units of work are begun on. Cheap to clone; all clones share the pools.
+///
+/// SeaORM has a type of the same name. A program on this crate does not need that one; `use unit_of_work::Database` by name wins over
+/// `use sea_orm::*`.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -65,11 +74,6 @@ pub struct Database {
 #[derive(Debug)]
 struct Inner {
     opened: Opened,
-    #[cfg_attr(
-        not(feature = "migration"),
-        expect(dead_code, reason = "only migrations connect by it")
-    )]
-    url: Url,
     options: DatabaseOptions,
     /// What units have found out about the database.
     health: Health,
@@ -83,25 +87,47 @@ struct Inner {
     closing: CancellationToken,
 }
 
-/// Where the database is. It may have a password in it, so it is never shown.
-struct Url(String);
-
-impl std::fmt::Debug for Url {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Url")
-    }
-}
-
 impl Database {
     /// Connects to `postgres://…` or `sqlite://path?mode=rwc`. Fails at once if that cannot work.
     ///
     /// # Errors
     /// [`ConnectError`] if the URL is wrong, or the first connection cannot be made within [`DatabaseOptions::connect_timeout`].
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
-        let opened = Opened::open(url, &options).await?;
+        Self::connect_with(engine::parse(url)?, options).await
+    }
+
+    /// Connects by options of the driver instead of a URL: sqlx's `PgConnectOptions` or `SqliteConnectOptions`, which SeaORM re-exports as
+    /// `sea_orm::sqlx`. Only where to connect, and how to log in, is theirs. What protects is set and checked as for a URL:
+    ///
+    /// - PostgreSQL: a start-up option that contradicts what a session must be is refused.
+    /// - SQLite: `journal_mode`, `synchronous`, `foreign_keys`, `busy_timeout` and `query_only` are replaced, and a shared cache, an
+    ///   immutable file, a database in memory and an exclusive locking mode are refused.
+    ///
+    /// Statements are logged as the options say; by default, sqlx logs each at the level DEBUG.
+    ///
+    /// ```no_run
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sea_orm::sqlx::postgres::PgConnectOptions;
+    /// use unit_of_work::{Database, DatabaseOptions};
+    ///
+    /// let driver = PgConnectOptions::new_without_pgpass()
+    ///     .socket("/run/postgresql")
+    ///     .username("app")
+    ///     .password(password)
+    ///     .database("app");
+    /// let database = Database::connect_with(driver, DatabaseOptions::default()).await?;
+    /// # let _ = database; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Database::connect`], and [`ConnectError::Refused`] for options that contradict.
+    pub async fn connect_with(
+        driver: impl Into<DriverOptions>,
+        options: DatabaseOptions,
+    ) -> Result<Self, ConnectError> {
+        let opened = Opened::open(driver.into(), &options).await?;
         let inner = Arc::new(Inner {
             opened,
-            url: Url(url.to_owned()),
             options,
             health: Health::default(),
             tasks: TaskTracker::new(),

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::IsolationLevel;
+use futures_util::future::BoxFuture;
+use sea_orm::{DbErr, IsolationLevel};
 
+use super::after_connect::{AfterConnect, NewConnection};
 use crate::setters::setters;
 
 /// How a [`Database`](crate::Database) connects. The defaults suit a server with a database beside it.
@@ -56,8 +58,10 @@ pub struct DatabaseOptions {
     /// standby and a role that may only read are enough. On SQLite, the file is opened read-only; it must exist and have a write-ahead log,
     /// as every database has that this crate has written. Default: no.
     pub read_only: bool,
-    /// PostgreSQL's `application_name`.
+    /// PostgreSQL's `application_name`, unless the URL, the driver's options or the environment (`PGAPPNAME`) name another.
     pub application_name: String,
+    /// The hook for new connections.
+    pub(super) after_connect: Option<AfterConnect>,
 }
 
 impl Default for DatabaseOptions {
@@ -76,6 +80,7 @@ impl Default for DatabaseOptions {
             writer_isolation: IsolationLevel::ReadCommitted,
             read_only: false,
             application_name: "unit-of-work".to_owned(),
+            after_connect: None,
         }
     }
 }
@@ -100,6 +105,62 @@ impl DatabaseOptions {
     #[must_use]
     pub fn application_name(mut self, application_name: impl Into<String>) -> Self {
         self.application_name = application_name.into();
+        self
+    }
+
+    /// Sets a hook that has each new connection before it is used: to set `search_path` or a role, to register a collation, to look at a
+    /// licence row. All connections on which units run are given to it, and those for [migrations](crate::Database) and for finding out
+    /// the outcome of a COMMIT.
+    ///
+    /// What it sets stays for the life of the connection. A unit that changes its session has its connection closed, and the next one is
+    /// given to the hook again. On PostgreSQL:
+    ///
+    /// - `SET search_path`, `SET ROLE`, and settings that the crate does not rely on are allowed. Orders to stop a statement are given as
+    ///   the role that logged in.
+    /// - `SET SESSION AUTHORIZATION` is refused.
+    ///
+    /// On SQLite, an attached database is refused: a COMMIT to several files is not atomic.
+    ///
+    /// After the hook, the session is checked as always: a setting that a unit of work relies on (isolation, access mode, time-outs,
+    /// durability, foreign keys, journal mode) must be as it was. A transaction that the hook begins, it must end.
+    ///
+    /// A hook that sets for each operation what differs between operations is a mistake: a connection serves many. A tenant or a viewer
+    /// belongs into [`SessionSettings`](crate::SessionSettings).
+    ///
+    /// ```
+    /// use sea_orm::{ConnectionTrait, DbErr, Statement};
+    /// use unit_of_work::DatabaseOptions;
+    ///
+    /// let options = DatabaseOptions::default().after_connect(|connection| {
+    ///     Box::pin(async move {
+    ///         let backend = connection.get_database_backend();
+    ///         let licence = Statement::from_string(backend, "SELECT 1 FROM licence WHERE ends > CURRENT_DATE");
+    ///         match connection.query_one_raw(licence).await? {
+    ///             Some(_) => Ok(()),
+    ///             None => Err(DbErr::Custom("the licence has ended".to_owned())),
+    ///         }
+    ///     })
+    /// });
+    /// # let _ = options;
+    /// ```
+    ///
+    /// # Errors
+    /// An error of the hook refuses the connection, as does a panic, and a hook that takes longer than
+    /// [`connect_timeout`](Self::connect_timeout) allows for the whole connection. [`Database::connect`](crate::Database::connect) answers
+    /// with [`ConnectError::AfterConnect`](crate::ConnectError::AfterConnect). Later, an operation waits for another connection until its
+    /// deadline if the error is one that may pass (the connection was lost, the server is starting), and otherwise fails with it.
+    ///
+    /// # Cancel safety
+    /// The hook's future is dropped, with its connection, where the time is up or the operation that wanted the connection is dropped.
+    #[must_use]
+    pub fn after_connect<F>(mut self, hook: F) -> Self
+    where
+        F: for<'c> Fn(NewConnection<'c>) -> BoxFuture<'c, Result<(), DbErr>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.after_connect = Some(AfterConnect::new(hook));
         self
     }
 }

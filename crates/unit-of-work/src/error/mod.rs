@@ -14,6 +14,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use thiserror::Error;
 
 use crate::database::{
+    after_connect::HookError,
     engine::{SCHEMES, failure, session::SessionError},
     health::Damaged,
 };
@@ -62,6 +63,26 @@ pub enum ConnectError {
     Session {
         /// The setting, its value, the value that it should have, and what usually changes it.
         problem: String,
+    },
+    /// The URL or the driver's options ask for something that a unit of work cannot have.
+    #[error("{problem}")]
+    Refused {
+        /// What was asked for, and what to do.
+        problem: String,
+    },
+    /// The URL or the driver's options ask for TLS, and the program was built without.
+    #[error(
+        "the connection is to use TLS, and this program was built without: switch on one of the features `tls-rustls-ring`, \
+         `tls-rustls-aws-lc` and `tls-native` of unit-of-work"
+    )]
+    TlsMissing,
+    /// The hook of [`DatabaseOptions::after_connect`](crate::DatabaseOptions::after_connect) has not let the first connection through.
+    #[error("{problem}")]
+    AfterConnect {
+        /// What became of the hook.
+        problem: String,
+        /// Its error, if it has returned one.
+        source: Option<Box<DbErr>>,
     },
     /// The first connection took too long.
     #[error("the database did not answer within {after:?}")]
@@ -285,7 +306,8 @@ impl FailureKind {
                 Some(SessionError::TakesNoWrites(_)) => Self::Unavailable,
                 Some(_) => Self::Other,
                 None if Damaged::is_driver_error(error) => Self::Damaged,
-                None => failure::kind_of_own(error),
+                None => HookError::in_driver_error(error)
+                    .map_or_else(|| failure::kind_of_own(error), HookError::kind),
             },
             // Our own error for a database that still counts as full.
             sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::Full,

@@ -26,6 +26,7 @@ mod look_ups;
 mod masks;
 #[cfg(feature = "migration")]
 mod migrations;
+mod new_connections;
 mod nulls;
 mod outcomes;
 mod outside;

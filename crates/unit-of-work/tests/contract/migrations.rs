@@ -38,7 +38,7 @@ impl MigrationTrait for Fails {
     }
 }
 
-struct Migrator;
+pub struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {

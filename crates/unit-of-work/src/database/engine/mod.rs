@@ -4,11 +4,11 @@
 //! |---|---|
 //! | [`Engine`] | one connection: what its session must be, how a transaction begins and ends |
 //! | [`OpenDatabase`] | an open database: its pools, how a statement is stopped, how the outcome of a COMMIT is found out |
-//! | [`Opened`], [`AnyLease`], [`Peer`] | enums with a variant for each engine |
+//! | [`Opened`], [`AnyLease`], [`Driver`], [`Peer`] | enums with a variant for each engine |
 //! | `outcome`, `session`, `failure`, `words` | what engines have in common |
 //! | `postgres/`, `sqlite/` | one tree per engine, with the same file names for the same purposes |
 //!
-//! A new engine is a folder beside these two, a variant in the three enums, and a row in `failure` and `words`. Nothing outside of this
+//! A new engine is a folder beside these two, a variant in the enums, and a row in `failure` and `words`. Nothing outside of this
 //! folder asks which engine it is. The enums are matched instead of using trait objects, so a statement costs no dynamic call.
 
 pub(crate) mod failure;
@@ -23,6 +23,8 @@ mod sqlite;
 
 use std::{fmt, future::ready, time::Duration};
 
+#[cfg(feature = "migration")]
+use sea_orm::DatabaseConnection;
 use sea_orm::{DbBackend, DbErr, IsolationLevel, Statement};
 use tokio::time::Instant;
 
@@ -30,8 +32,10 @@ use self::outcome::{Found, Identity, Progress};
 use crate::{
     Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
     database::{
+        after_connect::{AfterConnect, Left},
         begin::Begin,
         checkpoint::Checkpoint,
+        driver_options::{DriverOptions, Given},
         lease::Lease,
         pool::{Pool, Pooled},
         sql::Dialect,
@@ -71,6 +75,17 @@ pub(crate) trait Engine: sqlx::Database {
     fn refuse(_asked: &Self::Asked) -> Result<(), sqlx::Error> {
         Ok(())
     }
+
+    /// The application's hook for new connections, and what units do on them.
+    fn hook(asked: &Self::Asked) -> Option<(&AfterConnect, Access)>;
+
+    /// The driver's connection, for the hook.
+    fn driver(connection: &mut Self::Connection) -> Driver<'_>;
+
+    /// What the hook has left on a connection, and must not.
+    fn left(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Option<Left>, sqlx::Error>> + Send;
 
     /// Checks in one round trip that a new connection's session has the required properties.
     ///
@@ -220,6 +235,13 @@ pub(crate) trait OpenDatabase {
         ready(Ok(None))
     }
 
+    /// SeaORM's own connection, for migrations: one, which the application's hook has had, without the time-outs of units.
+    #[cfg(feature = "migration")]
+    fn for_migrations(
+        &self,
+        options: &DatabaseOptions,
+    ) -> impl Future<Output = Result<DatabaseConnection, sqlx::Error>> + Send;
+
     /// Closes what remains after both pools are closed.
     fn close(&self) -> impl Future<Output = ()> + Send;
 }
@@ -273,6 +295,14 @@ pub(crate) enum AnyLease {
     Sqlite(Lease<sqlx::Sqlite>),
 }
 
+/// A driver's connection that no unit has yet.
+pub(crate) enum Driver<'c> {
+    #[cfg(feature = "postgres")]
+    Postgres(&'c mut sqlx::PgConnection),
+    #[cfg(feature = "sqlite")]
+    Sqlite(&'c mut sqlx::SqliteConnection),
+}
+
 /// The other end of a connection, with which its statements can be stopped.
 #[derive(Clone, Debug)]
 pub(crate) enum Peer {
@@ -304,23 +334,36 @@ impl Peer {
     }
 }
 
+/// The driver's options in a URL, by its scheme.
+pub(crate) fn parse(url: &str) -> Result<DriverOptions, ConnectError> {
+    match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => postgres::Server::parse(url).map(Into::into),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => sqlite::File::parse(url).map(Into::into),
+        other => Err(ConnectError::UnsupportedScheme {
+            scheme: other.to_owned(),
+        }),
+    }
+}
+
 impl Opened {
-    /// Opens the database that a URL names, by its scheme.
-    pub(crate) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
-        match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+    /// Opens the database that the driver's options name.
+    pub(crate) async fn open(
+        driver: DriverOptions,
+        options: &DatabaseOptions,
+    ) -> Result<Self, ConnectError> {
+        match driver.0 {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => {
-                let server = postgres::Server::open(url, options).await?;
+            Given::Postgres(given) => {
+                let server = postgres::Server::open(*given, options).await?;
                 Ok(Self::Postgres(server))
             }
             #[cfg(feature = "sqlite")]
-            "sqlite" => {
-                let file = sqlite::File::open(url, options).await?;
+            Given::Sqlite(given) => {
+                let file = sqlite::File::open(*given, options).await?;
                 Ok(Self::Sqlite(file))
             }
-            other => Err(ConnectError::UnsupportedScheme {
-                scheme: other.to_owned(),
-            }),
         }
     }
 

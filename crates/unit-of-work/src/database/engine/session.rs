@@ -17,7 +17,7 @@ pub(crate) enum SessionError {
         setting: String,
         asked: String,
         found: String,
-        advice: &'static str,
+        advice: String,
     },
     /// The session is for writing, and the server accepts no writes now. That may pass, when another server takes over.
     #[error("the database takes no writes: {0}")]
@@ -33,6 +33,26 @@ impl SessionError {
         }
     }
 
+    /// Adds that the application's hook for new connections may have changed the setting.
+    pub(super) fn with_hook(self, has_hook: bool) -> Self {
+        match self {
+            Self::NotAsAsked {
+                setting,
+                asked,
+                found,
+                advice,
+            } if has_hook => Self::NotAsAsked {
+                setting,
+                asked,
+                found,
+                advice: format!(
+                    "{advice}; or `DatabaseOptions::after_connect` has changed it, which it must not"
+                ),
+            },
+            other => other,
+        }
+    }
+
     pub(super) fn not_as_asked(
         setting: &str,
         asked: &str,
@@ -43,7 +63,7 @@ impl SessionError {
             setting: setting.to_owned(),
             asked: asked.to_owned(),
             found: found.to_owned(),
-            advice,
+            advice: advice.to_owned(),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::{io, time::Duration};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use sqlx::{ConnectOptions, Connection as _};
+use sqlx::Connection as _;
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{OptionsOf, TEST_LIMIT, doubt::Doubt, reach::Reach};
-use crate::database::engine::Engine;
+use crate::database::{connect::open, engine::Engine};
 
 /// A connection that was idle for this long is tested before it is used again, since the network may have dropped it.
 const TEST_AFTER: Duration = Duration::from_secs(30);
@@ -44,8 +44,8 @@ impl<DB: Engine> Manager for Connector<DB> {
             let _connecting = self.reach.connecting();
             DB::refuse(&self.asked)?;
             let (options, asked) = (self.options.clone(), self.asked.clone());
-            let open = async move {
-                let mut connection = options.connect().await?;
+            let opened = async move {
+                let mut connection = open::<DB>(&options, &asked).await?;
                 DB::prove(&mut connection, &asked).await?;
                 let peer = DB::introduce(&mut connection).await?;
                 Ok(Open { connection, peer })
@@ -54,10 +54,10 @@ impl<DB: Engine> Manager for Connector<DB> {
                 Handle::try_current().is_ok_and(|current| current.id() != runtime.id())
             };
             let Some(runtime) = self.runtime.as_ref().filter(is_elsewhere) else {
-                return open.await;
+                return opened.await;
             };
             // The task ends if the operation that waits for it is dropped.
-            match AbortOnDropHandle::new(runtime.spawn(open)).await {
+            match AbortOnDropHandle::new(runtime.spawn(opened)).await {
                 Ok(outcome) => outcome,
                 Err(error) => Err(sqlx::Error::Io(io::Error::other(error))),
             }

@@ -166,7 +166,10 @@ impl<DB: Engine> Pool<DB> {
                         sqlx::Error::PoolTimedOut
                     });
                 }
-                Err(PoolError::Timeout(_)) => no_answer(),
+                Err(PoolError::Timeout(_)) => {
+                    let cut = DB::hook(&self.asked).and_then(|(hook, _)| hook.cut());
+                    cut.unwrap_or_else(no_answer)
+                }
                 Err(PoolError::Backend(error)) if may_pass(&error) => error,
                 Err(PoolError::Backend(error)) => return Err(error),
                 Err(_) => return Err(sqlx::Error::PoolClosed),

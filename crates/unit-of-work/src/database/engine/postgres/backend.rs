@@ -60,18 +60,22 @@ impl Server {
 
 /// The question to a new connection. The timeline is read from the first eight digits of a WAL file's name, since `pg_control` has the old
 /// number until the first checkpoint after a promotion.
+///
+/// What is a matter of privileges is asked as the role that units have, and what is said of a process as the role that logged in: another
+/// one may not see it.
 const WHO: &str = "\
+    SELECT format('%I.%I', n.nspname, c.relname) \
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.oid = to_regclass('unit_of_work_marker') \
+      AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'SELECT'); \
+    SET LOCAL ROLE NONE; \
     SELECT pg_backend_pid()::text, \
            (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint::text \
             FROM pg_stat_get_activity(pg_backend_pid())), \
            (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text, \
            (SELECT system_identifier::text FROM pg_control_system()), \
            CASE WHEN pg_is_in_recovery() THEN NULL \
-                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, \
-           (SELECT format('%I.%I', n.nspname, c.relname) \
-            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-            WHERE c.oid = to_regclass('unit_of_work_marker') \
-              AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'SELECT'))";
+                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END";
 
 impl Backend {
     /// Asks a new connection, in one round trip.
@@ -79,8 +83,8 @@ impl Backend {
     /// # Errors
     /// If the connection is lost.
     pub(super) async fn introduce(connection: &mut PgConnection) -> Result<Arc<Self>, sqlx::Error> {
-        let row = match connection.fetch_one(WHO).await {
-            Ok(row) => row,
+        let rows = match connection.fetch_all(WHO).await {
+            Ok(rows) => rows,
             Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
                 return Err(error);
             }
@@ -89,6 +93,11 @@ impl Backend {
                 tracing::debug!(%error, "the server does not say who it is");
                 return Ok(Arc::default());
             }
+        };
+        let (markers, row) = match rows.as_slice() {
+            [markers, row] => (Some(markers), row),
+            [row] => (None, row),
+            _ => return Ok(Arc::default()),
         };
         let text = |column| row.try_get_unchecked::<Option<String>, usize>(column);
         let timeline = text(4)?.and_then(|digits| u32::from_str_radix(&digits, 16).ok());
@@ -104,7 +113,7 @@ impl Backend {
             pid: text(0)?.unwrap_or_default(),
             started: text(1)?.unwrap_or_default(),
             server,
-            markers: text(5)?,
+            markers: markers.map(|row| row.try_get_unchecked(0)).transpose()?,
         }))
     }
 }

@@ -23,6 +23,10 @@ pub(crate) const CONNECTIONS: u32 = 2;
 /// How long one order may take. After that, its connection is closed.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Makes the rest of a message run as the role that logged in. If `after_connect` or the role's own settings have set another one, that may
+/// neither see nor stop a process of the role that logged in. It ends with the message.
+const AS_LOGIN: &str = "SET LOCAL ROLE NONE; ";
+
 #[derive(Debug)]
 pub(crate) struct Control {
     pool: Pool<Postgres>,
@@ -51,7 +55,7 @@ impl Control {
     /// Cancel safe, but the statement may or may not be stopped.
     pub(crate) async fn cancel(&self, backend: &Backend) -> bool {
         let sql = format!(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {}",
+            "{AS_LOGIN}SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {}",
             this_one(backend)
         );
         self.order(backend, sql).await
@@ -60,7 +64,7 @@ impl Control {
     /// Ends a backend on which no COMMIT was sent, and with it the transaction and its locks.
     pub(crate) async fn end(&self, backend: &Backend) {
         let sql = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {}",
+            "{AS_LOGIN}SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {}",
             this_one(backend)
         );
         self.order(backend, sql).await;
@@ -164,7 +168,7 @@ fn this_one(backend: &Backend) -> String {
 
 fn end_if_waiting(backend: &Backend) -> String {
     format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {} AND state LIKE 'idle in transaction%'",
+        "{AS_LOGIN}SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {} AND state LIKE 'idle in transaction%'",
         this_one(backend)
     )
 }
@@ -187,7 +191,7 @@ async fn progress(
     // If the backend no longer has the id, the transaction has ended. If the server does not show activities, it counts as committing,
     // which we never end.
     let sql = format!(
-        "SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
+        "{AS_LOGIN}SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
          FROM pg_stat_activity WHERE {} AND backend_xid = ('{}'::xid8)::xid",
         this_one(backend),
         transaction

@@ -6,6 +6,7 @@ pub(super) mod failure;
 mod begin;
 mod control;
 mod session;
+mod start_up;
 mod transaction;
 mod writable;
 
@@ -16,17 +17,24 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
+#[cfg(feature = "migration")]
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::{ConnectOptions as _, Postgres, postgres::PgConnectOptions};
 use tokio::time::Instant;
 
-use self::{backend::Backend, control::Control, session::PostgresSession};
+use self::{
+    backend::Backend, control::Control, session::PostgresSession, start_up::refuse_contradictions,
+};
 use super::{
     OpenDatabase,
     outcome::{Found, Progress},
 };
+#[cfg(feature = "migration")]
+use crate::database::migrate::one_for_migrations;
 use crate::{
     Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
     database::{
+        after_connect::AfterConnect,
         connect::{first_connection, first_connections, invalid_url, limits},
         pool::{Pool, Pooled},
     },
@@ -39,18 +47,43 @@ pub(crate) struct Server {
     reader: Pool<Postgres>,
     writer: Pool<Postgres>,
     control: Control,
+    /// The connect options without those of a session, for migrations.
+    #[cfg_attr(
+        not(feature = "migration"),
+        expect(dead_code, reason = "only migrations connect by them")
+    )]
+    base: PgConnectOptions,
+    hook: Option<AfterConnect>,
     /// Whether the log has said that there are no markers.
     warned: Once,
 }
 
 impl Server {
-    pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
-        let base = PgConnectOptions::from_str(url)
+    /// The connect options in a URL.
+    pub(super) fn parse(url: &str) -> Result<PgConnectOptions, ConnectError> {
+        Ok(PgConnectOptions::from_str(url)
             .map_err(invalid_url)?
-            .application_name(&options.application_name)
             .log_statements(log::LevelFilter::Trace)
-            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
+            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1)))
+    }
+
+    pub(super) async fn open(
+        base: PgConnectOptions,
+        options: &DatabaseOptions,
+    ) -> Result<Self, ConnectError> {
+        let base = match base.get_application_name() {
+            Some(_) => base,
+            None => base.application_name(&options.application_name),
+        };
+        let hook = |access| {
+            let access = match options.read_only {
+                true => Access::ReadOnly,
+                false => access,
+            };
+            Some((options.after_connect.clone()?, access))
+        };
         let session = |access, isolation| PostgresSession {
+            hook: hook(access),
             access,
             must_take_writes: access == Access::ReadWrite,
             isolation,
@@ -59,8 +92,13 @@ impl Server {
         };
         let reader = session(Access::ReadOnly, IsolationLevel::RepeatableRead);
         let writer = session(Access::ReadWrite, options.writer_isolation);
+        let sessions: &[_] = match options.read_only {
+            true => &[&reader],
+            false => &[&reader, &writer],
+        };
+        refuse_contradictions(&base, sessions)?;
         let to_read = base.clone().options(reader.options());
-        let to_write = base.options(writer.options());
+        let to_write = base.clone().options(writer.options());
         // A pool keeps trying to connect until the time is up, since the server may be starting. A single connection shows at once what is
         // wrong.
         first_connections(options, async {
@@ -77,6 +115,8 @@ impl Server {
             reader: Pool::new(to_read, reader, limits),
             control: Control::new(&writer),
             writer,
+            base,
+            hook: options.after_connect.clone(),
             warned: Once::new(),
         })
     }
@@ -178,6 +218,16 @@ impl OpenDatabase for Server {
         rows.iter()
             .map(|row| row.try_get_by_index::<String>(0))
             .collect()
+    }
+
+    #[cfg(feature = "migration")]
+    async fn for_migrations(
+        &self,
+        options: &DatabaseOptions,
+    ) -> Result<DatabaseConnection, sqlx::Error> {
+        let pool =
+            one_for_migrations::<Postgres>(self.base.clone(), self.hook.clone(), options).await?;
+        Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
     }
 
     async fn close(&self) {

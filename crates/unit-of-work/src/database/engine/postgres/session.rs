@@ -5,7 +5,10 @@ use std::time::Duration;
 use sea_orm::IsolationLevel;
 use sqlx::{Executor as _, PgConnection, Row as _};
 
-use crate::{Access, database::engine::session::SessionError};
+use crate::{
+    Access,
+    database::{after_connect::AfterConnect, engine::session::SessionError},
+};
 
 /// The required properties of a session on PostgreSQL.
 #[derive(Clone, Debug)]
@@ -16,6 +19,8 @@ pub(crate) struct PostgresSession {
     pub(crate) isolation: IsolationLevel,
     pub(crate) statement_timeout: Duration,
     pub(crate) idle_in_transaction_timeout: Duration,
+    /// The application's hook for new connections, and what it is told of them.
+    pub(crate) hook: Option<(AfterConnect, Access)>,
 }
 
 const DROPPED: &str = "something between here and the server drops start-up options, as the pooler pgbouncer does with \
@@ -54,7 +59,7 @@ impl PostgresSession {
     }
 
     /// The settings that must hold: the start-up options, those that the driver sends, and those that nobody sends.
-    fn expected(&self) -> Vec<(&'static str, String, &'static str)> {
+    pub(super) fn expected(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut expected: Vec<_> = self
             .options()
             .into_iter()
@@ -104,7 +109,10 @@ impl PostgresSession {
                 found.push((row.try_get_unchecked(0)?, row.try_get_unchecked(1)?));
             }
         }
-        Ok(self.judge(&found)?)
+        let has_hook = self.hook.is_some();
+        Ok(self
+            .judge(&found)
+            .map_err(|error| error.with_hook(has_hook))?)
     }
 
     fn judge(&self, found: &[(String, String)]) -> Result<(), SessionError> {
@@ -155,6 +163,7 @@ mod tests {
             isolation: IsolationLevel::RepeatableRead,
             statement_timeout: Duration::from_secs(30),
             idle_in_transaction_timeout: Duration::from_secs(60),
+            hook: None,
         }
     }
 

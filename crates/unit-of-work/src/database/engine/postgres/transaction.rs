@@ -7,11 +7,14 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _, SqlSa
 
 use super::{backend::Backend, begin::begin_sql, session::PostgresSession};
 use crate::{
+    Access,
     database::{
+        after_connect::{AfterConnect, Left},
         begin::Begin,
-        engine::{AnyLease, Engine, Peer, outcome::Identity},
-        lease::{Lease, query_error},
+        engine::{AnyLease, Driver, Engine, Peer, outcome::Identity},
+        lease::Lease,
         sql::Dialect,
+        statements::query_error,
     },
     unit::marker::Marker,
 };
@@ -22,6 +25,39 @@ impl Engine for Postgres {
 
     const BACKEND: DbBackend = DbBackend::Postgres;
     const DIALECT: Dialect = Dialect::Postgres;
+
+    fn hook(asked: &PostgresSession) -> Option<(&AfterConnect, Access)> {
+        asked.hook.as_ref().map(|(hook, access)| (hook, *access))
+    }
+
+    fn driver(connection: &mut PgConnection) -> Driver<'_> {
+        Driver::Postgres(connection)
+    }
+
+    async fn left(connection: &mut PgConnection) -> Result<Option<Left>, sqlx::Error> {
+        // Outside of a transaction, each message begins one of its own, at the time of its statement. The process's entry has the role that
+        // logged in.
+        let question = "SELECT (now() <> statement_timestamp())::text, \
+                               (session_user <> pg_get_userbyid(usesysid))::text \
+                        FROM pg_stat_get_activity(pg_backend_pid())";
+        let row = match connection.fetch_one(question).await {
+            Ok(row) => row,
+            // In a transaction that has failed.
+            Err(error) if is_in_failed_transaction(&error) => return Ok(Some(Left::Transaction)),
+            Err(error) => return Err(error),
+        };
+        let is = |column| {
+            row.try_get_unchecked::<String, usize>(column)
+                .map(|text| text == "true")
+        };
+        Ok(if is(0)? {
+            Some(Left::Transaction)
+        } else if is(1)? {
+            Some(Left::SessionUser)
+        } else {
+            None
+        })
+    }
 
     async fn prove(
         connection: &mut PgConnection,
@@ -94,4 +130,10 @@ impl From<Arc<Backend>> for Peer {
     fn from(backend: Arc<Backend>) -> Self {
         Self::Postgres(backend)
     }
+}
+
+fn is_in_failed_transaction(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("25P02"))
 }

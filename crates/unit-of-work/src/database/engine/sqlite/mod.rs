@@ -12,6 +12,8 @@ mod writable;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
+#[cfg(feature = "migration")]
+use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use sqlx::{
     ConnectOptions as _, Sqlite,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -20,9 +22,12 @@ use tokio::{runtime::Handle, time::Instant};
 
 use self::{files::FileReplaced, interrupt::Interrupt, keeper::Keeper, session::SqliteSession};
 use super::OpenDatabase;
+#[cfg(feature = "migration")]
+use crate::database::migrate::one_for_migrations;
 use crate::{
     Access, ConnectError, Database, DatabaseOptions, FailureKind, UnitOfWork,
     database::{
+        after_connect::AfterConnect,
         checkpoint::Checkpoint,
         connect::{first_connection, first_connections, invalid_url, limits},
         pool::{Pool, Pooled},
@@ -40,21 +45,35 @@ pub(crate) struct File {
     /// A pool of one connection: SQLite has one writer at a time.
     writer: Pool<Sqlite>,
     keeper: Arc<Keeper>,
+    /// The writer's connect options, for migrations.
+    #[cfg_attr(
+        not(feature = "migration"),
+        expect(dead_code, reason = "only migrations connect by them")
+    )]
+    to_write: SqliteConnectOptions,
+    hook: Option<AfterConnect>,
 }
 
 impl File {
-    pub(super) async fn open(url: &str, options: &DatabaseOptions) -> Result<Self, ConnectError> {
+    /// The connect options in a URL.
+    pub(super) fn parse(url: &str) -> Result<SqliteConnectOptions, ConnectError> {
         refuse_shared_or_immutable(url)?;
-        let base = SqliteConnectOptions::from_str(url)
+        Ok(SqliteConnectOptions::from_str(url)
             .map_err(invalid_url)?
-            .foreign_keys(true)
-            .busy_timeout(options.busy_timeout)
             .log_statements(log::LevelFilter::Trace)
-            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1));
-        // A database in memory has no WAL, and so no snapshots, and ends with its last connection.
-        if url.contains(":memory:") || url.contains("mode=memory") {
-            return Err(ConnectError::InMemory);
-        }
+            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1)))
+    }
+
+    pub(super) async fn open(
+        given: SqliteConnectOptions,
+        options: &DatabaseOptions,
+    ) -> Result<Self, ConnectError> {
+        refuse_contradictions(&given)?;
+        let base = given
+            .foreign_keys(true)
+            // The writer sets it. A read-only connection that did so would fail, and a mode that SQLite does not know is only asked for.
+            .pragma("journal_mode", "unchanged")
+            .busy_timeout(options.busy_timeout);
         let to_write = base.clone();
         let to_write = if options.read_only {
             to_write.read_only(true).create_if_missing(false)
@@ -74,6 +93,7 @@ impl File {
             access,
             busy_timeout: options.busy_timeout,
             keeper: None,
+            hook: options.after_connect.clone(),
         };
         let (mut reader, mut writer) = (session(Access::ReadOnly), session(Access::ReadWrite));
         // The writer creates the file and its log.
@@ -92,8 +112,10 @@ impl File {
         }
         Ok(Self {
             reader: Pool::new(to_read, reader, limits(options, options.max_connections)),
-            writer: Pool::new(to_write, writer, limits(options, 1)),
+            writer: Pool::new(to_write.clone(), writer, limits(options, 1)),
             keeper,
+            to_write,
+            hook: options.after_connect.clone(),
         })
     }
 
@@ -142,6 +164,41 @@ fn refuse_shared_or_immutable(url: &str) -> Result<(), ConnectError> {
             Err(invalid_url(sqlx::Error::Configuration(problem.into())))
         }
     }
+}
+
+/// Refuses what would take away what a unit of work rests on. Of a setting that is not seen here, such as `foreign_keys`, `journal_mode` and
+/// `synchronous`, the value of a unit of work replaces the one that was given.
+fn refuse_contradictions(given: &SqliteConnectOptions) -> Result<(), ConnectError> {
+    let filename = given.get_filename();
+    // A database in memory has no WAL, and so no snapshots, and ends with its last connection. One without a name ends with it, too.
+    let text = filename.to_string_lossy();
+    if text.is_empty() || text.contains(":memory:") || text.contains("mode=memory") {
+        return Err(ConnectError::InMemory);
+    }
+    let refused = |problem: &str| {
+        Err(ConnectError::Refused {
+            problem: problem.to_owned(),
+        })
+    };
+    // Not every name can be written into a URL.
+    let url = given.clone().filename("db").to_url_lossy();
+    for (name, value) in url.query_pairs() {
+        match (&*name, &*value) {
+            ("mode", "memory") => return Err(ConnectError::InMemory),
+            ("cache", "shared") | ("immutable", "true") => {
+                return refused(&format!(
+                    "`{name}={value}` takes the snapshots away that a unit of work reads"
+                ));
+            }
+            _ => {}
+        }
+    }
+    if text.starts_with("file:") {
+        return refused(
+            "name the file by its path: the parameters of a `file:` URI are not understood",
+        );
+    }
+    Ok(())
 }
 
 impl OpenDatabase for File {
@@ -222,6 +279,16 @@ impl OpenDatabase for File {
             log_bytes,
             is_emptied: is_emptied && log_bytes > least,
         }))
+    }
+
+    #[cfg(feature = "migration")]
+    async fn for_migrations(
+        &self,
+        options: &DatabaseOptions,
+    ) -> Result<DatabaseConnection, sqlx::Error> {
+        let pool =
+            one_for_migrations::<Sqlite>(self.to_write.clone(), self.hook.clone(), options).await?;
+        Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
     }
 
     /// Closes the keeper last, so that it deletes the log.

@@ -10,10 +10,12 @@ use super::{interrupt::Interrupt, session::SqliteSession};
 use crate::{
     Access,
     database::{
+        after_connect::{AfterConnect, Left},
         begin::Begin,
-        engine::{AnyLease, Engine, Peer},
-        lease::{Lease, query_error},
+        engine::{AnyLease, Driver, Engine, Peer},
+        lease::Lease,
         sql::Dialect,
+        statements::query_error,
     },
     unit::marker::Marker,
 };
@@ -29,6 +31,21 @@ impl Engine for Sqlite {
 
     fn refuse(asked: &SqliteSession) -> Result<(), sqlx::Error> {
         asked.refuse()
+    }
+
+    fn hook(asked: &SqliteSession) -> Option<(&AfterConnect, Access)> {
+        asked.hook.as_ref().map(|hook| (hook, asked.access))
+    }
+
+    fn driver(connection: &mut SqliteConnection) -> Driver<'_> {
+        Driver::Sqlite(connection)
+    }
+
+    async fn left(connection: &mut SqliteConnection) -> Result<Option<Left>, sqlx::Error> {
+        // In a transaction, no other can begin.
+        let is_free = connection.execute("BEGIN").await.is_ok();
+        connection.execute("ROLLBACK").await?;
+        Ok((!is_free).then_some(Left::Transaction))
     }
 
     async fn prove(

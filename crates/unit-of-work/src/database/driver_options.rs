@@ -1,0 +1,63 @@
+//! The driver's own connect options, made by an application.
+
+use std::fmt;
+
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgConnectOptions;
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// Connect options of sqlx, for [`Database::connect_with`](crate::Database::connect_with): what a URL cannot say, such as certificates
+/// in memory, or what it should not, such as a password from a vault.
+///
+/// ```
+/// use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
+/// use unit_of_work::DriverOptions;
+///
+/// let certificate = b"-----BEGIN CERTIFICATE-----".to_vec();
+/// let options = PgConnectOptions::new_without_pgpass()
+///     .host("db.internal")
+///     .username("app")
+///     .password("from a vault")
+///     .ssl_mode(PgSslMode::VerifyFull)
+///     .ssl_root_cert_from_pem(certificate);
+/// let options = DriverOptions::from(options);
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+pub struct DriverOptions(pub(super) Given);
+
+/// The options of either driver.
+#[derive(Clone)]
+pub(super) enum Given {
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PgConnectOptions>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+#[cfg(feature = "postgres")]
+impl From<PgConnectOptions> for DriverOptions {
+    fn from(options: PgConnectOptions) -> Self {
+        Self(Given::Postgres(Box::new(options)))
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl From<SqliteConnectOptions> for DriverOptions {
+    fn from(options: SqliteConnectOptions) -> Self {
+        Self(Given::Sqlite(Box::new(options)))
+    }
+}
+
+/// Without the options, which may have a password in them.
+impl fmt::Debug for DriverOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match &self.0 {
+            #[cfg(feature = "postgres")]
+            Given::Postgres(_) => "DriverOptions(PostgreSQL)",
+            #[cfg(feature = "sqlite")]
+            Given::Sqlite(_) => "DriverOptions(SQLite)",
+        })
+    }
+}
