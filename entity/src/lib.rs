@@ -6,6 +6,7 @@
 //! domain reads by keys.
 
 pub mod account;
+pub mod account_change;
 pub mod account_pending;
 pub mod currency;
 pub mod entry;

@@ -151,6 +151,62 @@ impl Dialect {
         }
     }
 
+    /// Refuses what `event` (`INSERT`, `UPDATE OF name`) does to a row of `table` that fulfils `condition`, with the name `name`.
+    pub(crate) fn refuse(&self, table: &str, name: &str, event: &str, condition: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN
+                     IF {condition} THEN
+                         RAISE EXCEPTION USING
+                             ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{name}', MESSAGE = '{name}: refused';
+                     END IF;
+                     RETURN NEW;
+                 END $$;
+                 CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+            ),
+            _ => format!(
+                "CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{name}'); END;"
+            ),
+        }
+    }
+
+    /// Runs `sql`, which ends in a semicolon, after `event` (`INSERT`, `UPDATE OF name`) has written a row of `table`.
+    pub(crate) fn after(&self, table: &str, name: &str, event: &str, sql: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {sql} RETURN NULL; END $$;
+                 CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+            ),
+            _ => format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {sql} END;"),
+        }
+    }
+
+    /// Undoes [`Dialect::refuse`], [`Dialect::after`] and [`Dialect::after_insert`].
+    pub(crate) fn drop_trigger(&self, table: &str, name: &str) -> String {
+        self.drop_after_insert(table, name)
+    }
+
+    /// Whether columns and constraints of a table can be changed in place. SQLite has to write the table anew.
+    pub(crate) fn alters_columns(&self) -> bool {
+        self.engine == DbBackend::Postgres
+    }
+
+    /// Lifts what [`Dialect::append_only`] has set on `table`, without dropping the table. `unique` are the names that it was given.
+    pub(crate) fn lift_append_only(&self, table: &str, unique: &[&str]) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "DROP TRIGGER {table}_append_only ON {table}; DROP FUNCTION refuse_{table}_change();"
+            );
+        }
+        let mut sql =
+            format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;");
+        for name in unique {
+            sql += &format!("DROP TRIGGER {name};");
+        }
+        sql
+    }
+
     /// Makes `table` append-only: UPDATE, DELETE and TRUNCATE fail with the name `<table>_append_only`.
     ///
     /// On SQLite, `INSERT OR REPLACE` deletes rows without running the DELETE trigger (unless `recursive_triggers` is on). So on SQLite

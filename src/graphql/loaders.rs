@@ -5,13 +5,13 @@
 use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::{Context, dataloader::Loader};
-use daybook_entity::{account, currency, entry, entry_line};
+use daybook_entity::{account, account_change, currency, entry, entry_line};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
 use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
-use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
+use crate::ledger::{self, BalancesAt, PointInTime, Revision, StatementLine, StatementSlice};
 
 /// Loads one value, together with others that are asked for at the same time.
 ///
@@ -54,6 +54,11 @@ macro_rules! loader {
 loader! {
     /// Accounts by id.
     Accounts: Uuid => account::Model, |unit, ids| ledger::accounts_by_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// Revisions of accounts.
+    AccountChanges: Revision => account_change::Model, |unit, revisions| ledger::account_changes(unit, revisions).await
 }
 
 loader! {

@@ -8,7 +8,9 @@ use std::fmt;
 pub enum Code {
     /// An account's limit does not allow the amount.
     InsufficientFunds,
-    /// An account is no longer at the version that the caller expected.
+    /// What is on an account is beyond the limit that it is to have.
+    LimitExceeded,
+    /// An account is no longer at the version or revision that the caller expected.
     VersionConflict,
     /// An account is frozen or closed.
     AccountNotOpen,
@@ -42,6 +44,7 @@ impl Code {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",

@@ -16,6 +16,8 @@ export default [
           exceptions: {
             suffixes: ["Connection", "Edge", "Event", "Payload"],
             types: [
+              "AccountChange",
+              "AccountDescription",
               "AccountSum",
               "BalanceSheet",
               "Balances",

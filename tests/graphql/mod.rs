@@ -1,5 +1,6 @@
 //! Tests of the ledger as clients see it: GraphQL over HTTP in, and the state of the database out, read over a separate connection.
 
+mod account_changes;
 mod answers;
 mod backup;
 mod classes;

@@ -9,12 +9,12 @@ use sea_orm::{ConnectionTrait, DbErr};
 async fn damage(book: &Book, sql: &str) {
     let (before, after) = match book.engine {
         Engine::Sqlite => (
-            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP TRIGGER IF EXISTS account_next_revision;
              DROP TRIGGER IF EXISTS entry_line_refuse_UPDATE; DROP TRIGGER IF EXISTS entry_line_refuse_DELETE",
             "PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF",
         ),
         Engine::Postgres => (
-            "ALTER TABLE entry_line DISABLE TRIGGER ALL;
+            "ALTER TABLE entry_line DISABLE TRIGGER ALL; ALTER TABLE account DISABLE TRIGGER account_next_revision;
              ALTER TABLE account DROP CONSTRAINT IF EXISTS account_no_debit_overdraft, DROP CONSTRAINT IF EXISTS account_closed_is_empty",
             "ALTER TABLE entry_line ENABLE TRIGGER ALL",
         ),
@@ -86,11 +86,11 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
-            drops.concat()
+            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
@@ -121,6 +121,7 @@ on_every_engine! {
         let lost = |found: &Difference| matches!(found, Difference::Pending { recorded: None, recomputed: Some(_), .. });
         let spurious = |found: &Difference| matches!(found, Difference::Pending { recorded: Some(_), recomputed: None, .. });
         let history = |found: &Difference| matches!(found, Difference::History { .. });
+        let changes = |found: &Difference| matches!(found, Difference::AccountChanges { account } if account.code == "w1");
         let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
         let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
         let nobody = match book.engine {
@@ -142,6 +143,13 @@ on_every_engine! {
             ("DELETE FROM late_total WHERE level = 9".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = NULL WHERE code = 'w1'".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = (SELECT MIN(effective_at) FROM entry) WHERE code = 'w1'".to_owned(), Box::new(history)),
+            ("UPDATE account SET name = 'x' WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account SET class = 'ASSET' WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account SET revision = 2 WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account_change SET recorded_by = 'x' WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("DELETE FROM account_change WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("DELETE FROM outbox WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("INSERT INTO outbox (account_id, revision) SELECT id, 1 FROM account WHERE code = 'w1'".to_owned(), Box::new(changes)),
             (format!("DELETE FROM entry_line WHERE entry_id = {release}"), Box::new(problem(Problem::NoLines))),
             (format!("DELETE FROM entry WHERE id = {release}"), Box::new(problem(Problem::Missing))),
             (format!("UPDATE entry_line SET amount = 0 WHERE entry_id = {release}"), Box::new(problem(Problem::Amount))),

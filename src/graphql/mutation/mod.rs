@@ -11,6 +11,7 @@ mod post_entry;
 mod release_hold;
 mod reverse_entry;
 mod set_account_status;
+mod update_account;
 
 use async_graphql::MergedObject;
 
@@ -20,6 +21,7 @@ use async_graphql::MergedObject;
 pub struct MutationRoot(
     open_account::OpenAccountMutation,
     set_account_status::SetAccountStatusMutation,
+    update_account::UpdateAccountMutation,
     post_entry::PostEntryMutation,
     place_hold::PlaceHoldMutation,
     capture_hold::CaptureHoldMutation,

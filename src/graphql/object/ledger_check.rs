@@ -59,6 +59,8 @@ pub enum LedgerDifferenceKind {
     Pending,
     /// What is kept so that balances at an instant can be found is not what the lines make.
     History,
+    /// What describes an account is not what the last of its changes says, a change is missing, or the feed does not have each change once.
+    AccountChanges,
     /// An entry has no line, or lines name an entry that does not exist.
     EntryLines,
     /// A line has no positive amount, or one account on both sides, or does what its entry's kind does not do.
@@ -103,6 +105,9 @@ impl From<Difference> for LedgerDifference {
             }
             Difference::Pending { account, .. } => (Kind::Pending, Some(account.id), None),
             Difference::History { account } => (Kind::History, Some(account.id), None),
+            Difference::AccountChanges { account } => {
+                (Kind::AccountChanges, Some(account.id), None)
+            }
             Difference::Entry {
                 entry_id: id,
                 problem,

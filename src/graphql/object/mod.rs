@@ -1,9 +1,10 @@
 //! The object types of the schema, one noun per file.
 //!
-//! `account`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account
+//! `account`, `account_change`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account
 //! has a statement, and a statement's line has a counterparty, which is an account.
 
 mod account;
+mod account_change;
 mod balances;
 mod currency;
 mod entry;
@@ -17,6 +18,7 @@ mod report;
 mod statement;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
+pub use account_change::{AccountChange, AccountChangeConnection};
 pub use balances::Balances;
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind};

@@ -115,6 +115,12 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
+    /// What describes an account is not what the last of its changes says, a change is missing, or the outbox does not have each change
+    /// once.
+    AccountChanges {
+        /// The account.
+        account: CheckedAccount,
+    },
     /// An entry is not what its kind, or its relation to another entry, makes it.
     Entry {
         /// The entry.

@@ -64,12 +64,12 @@ const CHECKS: [(EntryProblem, &str); 11] = [
     ),
     (
         EntryProblem::Outbox,
-        "SELECT id FROM entry LEFT JOIN (SELECT entry_id, COUNT(*) AS times FROM outbox GROUP BY entry_id) AS told ON told.entry_id = entry.id
+        "SELECT id FROM entry LEFT JOIN (SELECT entry_id, COUNT(*) AS times FROM outbox WHERE revision IS NULL GROUP BY entry_id) AS told ON told.entry_id = entry.id
          WHERE COALESCE(times, 0) <> 1",
     ),
     (
         EntryProblem::Missing,
-        "SELECT entry_id AS id FROM outbox WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
+        "SELECT entry_id AS id FROM outbox WHERE entry_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
     ),
 ];
 
