@@ -241,6 +241,63 @@ impl Dialect {
         sql
     }
 
+    /// Lets one column of an append-only table be changed by an UPDATE that fulfils `condition`. The columns in `fixed`, which are all others,
+    /// still never change; on SQLite, a column that is added to the table later has to be made fixed anew.
+    pub(crate) fn fix_but_for(
+        &self,
+        table: &str,
+        column: &str,
+        fixed: &[&str],
+        condition: &str,
+    ) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "CREATE FUNCTION refuse_{table}_update() RETURNS trigger LANGUAGE plpgsql AS $$
+                 DECLARE
+                     others {table}%ROWTYPE := NEW;
+                 BEGIN
+                     others.{column} := OLD.{column};
+                     IF others IS DISTINCT FROM OLD OR NOT {condition} THEN
+                         RAISE EXCEPTION USING
+                             ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{table}_append_only',
+                             MESSAGE = '{table}_append_only: UPDATE is refused';
+                     END IF;
+                     RETURN NEW;
+                 END $$;
+                 DROP TRIGGER {table}_append_only ON {table};
+                 CREATE TRIGGER {table}_not_removed BEFORE DELETE OR TRUNCATE ON {table}
+                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_{table}_change();
+                 CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table}
+                     FOR EACH ROW EXECUTE FUNCTION refuse_{table}_update();"
+            );
+        }
+        let changed = fixed.iter();
+        let changed = changed.map(|column| format!("NEW.{column} IS NOT OLD.{column}"));
+        format!(
+            "DROP TRIGGER {table}_refuse_UPDATE;
+             CREATE TRIGGER {table}_refuse_UPDATE BEFORE UPDATE ON {table} WHEN {} OR NOT {condition}
+             BEGIN SELECT RAISE(ABORT, '{table}_append_only'); END;",
+            changed.collect::<Vec<_>>().join(" OR ")
+        )
+    }
+
+    /// Undoes [`Dialect::fix_but_for`]: no column can be changed.
+    pub(crate) fn fix_all(&self, table: &str) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "DROP TRIGGER {table}_append_only ON {table}; DROP TRIGGER {table}_not_removed ON {table};
+                 DROP FUNCTION refuse_{table}_update();
+                 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_{table}_change();"
+            );
+        }
+        format!(
+            "DROP TRIGGER {table}_refuse_UPDATE;
+             CREATE TRIGGER {table}_refuse_UPDATE BEFORE UPDATE ON {table}
+             BEGIN SELECT RAISE(ABORT, '{table}_append_only'); END;"
+        )
+    }
+
     /// Makes one more unique column of an append-only table refuse `INSERT OR REPLACE` on SQLite, as [`Dialect::append_only`] does for
     /// the columns that the table began with. Only a row that fulfils `applies` is looked at.
     pub(crate) fn guard_unique(

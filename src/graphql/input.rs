@@ -75,6 +75,15 @@ pub enum EntryRef {
     Reference(String),
 }
 
+impl EntryRef {
+    pub(super) fn parse(self) -> Result<ledger::EntryRef> {
+        match self {
+            Self::Id(id) => Ok(ledger::EntryRef::Id(entry_id("entry", &id)?)),
+            Self::Reference(reference) => Ok(ledger::EntryRef::Reference(reference)),
+        }
+    }
+}
+
 /// The viewer, as the caller's token names them; none without authentication.
 pub(super) fn viewer(ctx: &Context<'_>) -> Option<String> {
     ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone())

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::{Context, dataloader::Loader};
-use daybook_entity::{account, account_change, currency, entry, entry_line};
+use daybook_entity::{account, account_change, currency, entry, entry_change, entry_line};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
 use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
@@ -69,6 +69,11 @@ loader! {
 loader! {
     /// Entries by reference, as it is stored.
     EntriesByReference: String => entry::Model, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
+}
+
+loader! {
+    /// The changes of entries, newest first, by the entry's id.
+    EntryChanges: Uuid => Vec<entry_change::Model>, |unit, ids| ledger::entry_changes(unit, ids.iter().copied()).await
 }
 
 loader! {

@@ -8,8 +8,8 @@ use super::{
     context::LedgerContext as _,
     feed::{FeedEvent, ReadSlot, undelivered},
     input::AccountRef,
-    loaders::{self, Entries},
-    object::{AccountChange, Entry},
+    loaders::{self, Entries, EntryChanges},
+    object::{AccountChange, Entry, EntryChange},
     refusal::bad_input,
     scalars::Int64,
 };
@@ -63,6 +63,22 @@ impl SubscriptionRoot {
     ) -> Result<impl Stream<Item = Result<AccountEvent>> + use<>> {
         let events = events(ctx, EventKind::AccountChange, accounts, after).await?;
         Ok(events.map(|event| Ok(AccountEvent(event?))))
+    }
+
+    /// Metadata that was added to entries: each committed change once, whichever server made it, with what was before and after. This is
+    /// as `accountChanged`, and the cursors are numbers of the same feed.
+    async fn entry_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only entries that touch one of these accounts; at most 100.")]
+        accounts: Option<Vec<AccountRef>>,
+        #[graphql(
+            desc = "Those after this cursor; \"0\" is the beginning. From now on by default."
+        )]
+        after: Option<String>,
+    ) -> Result<impl Stream<Item = Result<EntryChangeEvent>> + use<>> {
+        let events = events(ctx, EventKind::EntryChange, accounts, after).await?;
+        Ok(events.map(|event| Ok(EntryChangeEvent(event?))))
     }
 }
 
@@ -182,5 +198,34 @@ impl AccountEvent {
             Subject::AccountChange(id, revision) => Ok(AccountChange((id, revision))),
             _ => Err(Error::new("the event is not about an account")),
         }
+    }
+}
+
+/// Metadata was added to an entry.
+pub struct EntryChangeEvent(Event);
+
+/// Metadata was added to an entry.
+#[Object]
+impl EntryChangeEvent {
+    /// For `after`: where to go on.
+    async fn cursor(&self) -> String {
+        self.0.cursor()
+    }
+
+    /// How many events of the feed, of all accounts, had been committed after this one when it was sent, at most.
+    async fn behind(&self) -> Int64 {
+        Int64(self.0.event.behind)
+    }
+
+    /// The change. `change { entry { … } }` is the entry as the database has it now.
+    async fn change(&self, ctx: &Context<'_>) -> Result<EntryChange> {
+        let missing = || Error::new("a committed change of an entry is missing");
+        let Subject::EntryChange(id, number) = self.0.event.event.subject else {
+            return Err(missing());
+        };
+        let changes = loaders::load::<EntryChanges, _>(ctx, id).await?;
+        let mut changes = changes.unwrap_or_default().into_iter();
+        let change = changes.find(|change| change.number == number);
+        Ok(EntryChange(change.ok_or_else(missing)?))
     }
 }

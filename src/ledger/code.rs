@@ -28,6 +28,8 @@ pub enum Code {
     AlreadyReversed,
     /// Another entry has this reference.
     ReferenceTaken,
+    /// An entry's metadata has another value for a key.
+    MetadataKeyTaken,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -54,6 +56,7 @@ impl Code {
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::AlreadyReversed => "ALREADY_REVERSED",
             Self::ReferenceTaken => "REFERENCE_TAKEN",
+            Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -9,6 +9,7 @@
 //! there ends it.
 
 mod account_changes;
+mod annotate_entry;
 mod balance;
 mod clock;
 mod code;
@@ -41,6 +42,9 @@ mod update_account;
 mod verify;
 
 pub use account_changes::{Revision, account_changes, page_account_changes};
+pub use annotate_entry::{
+    AnnotateEntry, AnnotateEntryError, EntryRef, annotate_entry, entry_changes,
+};
 pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use code::Code;

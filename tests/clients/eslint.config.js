@@ -22,6 +22,7 @@ export default [
               "BalanceSheet",
               "Balances",
               "Currency",
+              "EntryChange",
               "HoldState",
               "IncomeStatement",
               "LedgerCheck",

@@ -6,6 +6,7 @@ mod backup;
 mod classes;
 mod connections;
 mod documents;
+mod entry_changes;
 mod errors;
 mod examples;
 mod expiry;

@@ -7,7 +7,7 @@ use daybook_entity::{
     entry_line,
 };
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryOrder};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryOrder, Statement};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -357,6 +357,70 @@ on_every_engine! {
         let changes = account_change::Entity::find().order_by_asc(account_change::Column::Revision).all(&book.db).await.unwrap();
         let changes: Vec<_> = changes.iter().map(|it| (it.revision, it.name.as_str(), it.recorded_by.as_deref())).collect();
         assert_eq!(changes[2..], [(2, "x", Some("ann"))]);
+        book.is_sound().await;
+    }
+
+    /// Of every column but the metadata, whichever there are.
+    async fn of_an_entry_metadata_alone_changes_and_with_its_history(database: TestDatabase) {
+        let (book, _, posted) = with_an_entry(database).await;
+        let columns = match book.engine {
+            Engine::Sqlite => "SELECT name FROM pragma_table_info('entry')",
+            Engine::Postgres => "SELECT CAST(column_name AS text) AS name FROM information_schema.columns WHERE table_name = 'entry'",
+        };
+        let names = book.db.query_all_raw(Statement::from_string(book.db.get_database_backend(), columns)).await.unwrap();
+        let names: Vec<String> = names.iter().map(|row| row.try_get("", "name").unwrap()).collect();
+        assert!(names.len() >= 11, "{names:?}");
+        // Another value of each column's type, beside a change of the metadata that its history allows.
+        let (id, instant) = match book.engine {
+            Engine::Sqlite => ("CAST(randomblob(14) || x'0000' AS BLOB)", "'2000-01-01T00:00:00+00:00'"),
+            Engine::Postgres => ("CAST('018f0000-0000-7000-8000-000000000000' AS uuid)", "CAST('2000-01-01T00:00:00Z' AS timestamptz)"),
+        };
+        let change = |after: &str| format!(
+            "INSERT INTO entry_change (entry_id, number, metadata_before, metadata_after, recorded_at)
+             SELECT id, 1, metadata, {after}, recorded_at FROM entry WHERE kind = 'POST'"
+        );
+        let jsonb = |sql: String| match book.engine {
+            Engine::Sqlite => sql,
+            Engine::Postgres => sql.replace("}'", "}'::jsonb").replace("'[]'", "'[]'::jsonb"),
+        };
+        let lift = match book.engine {
+            Engine::Sqlite => "DROP TRIGGER entry_change_to_entry",
+            Engine::Postgres => "ALTER TABLE entry_change DISABLE TRIGGER entry_change_to_entry",
+        };
+        for name in names.iter().filter(|name| *name != "metadata") {
+            let value = match name.as_str() {
+                _ if name.ends_with("_at") => instant,
+                _ if name == "id" || name.ends_with("_id") => id,
+                _ => "'x'",
+            };
+            let undone = book.write(async |tx| {
+                tx.execute_unprepared(lift).await?;
+                tx.execute_unprepared(&jsonb(change("'{\"k\": 1}'"))).await?;
+                tx.execute_unprepared(&format!("UPDATE entry SET metadata = '{{\"k\": 1}}', {name} = {value}")).await.map(|_| ())
+            }).await;
+            assert_eq!(violated(&undone.expect_err(name)), "entry_append_only", "{name}");
+        }
+        // The history alone, and what does not follow from it.
+        let set = |after: &str| format!("UPDATE entry SET metadata = {after}");
+        for (sql, name) in [
+            (set("'{\"k\": 1}'"), "entry_append_only"),
+            (set("metadata"), "entry_append_only"),
+            (change("metadata"), "entry_change_follows"),
+            (change("'{\"k\": 1}'").replace("id, 1,", "id, 2,"), "entry_change_follows"),
+            (change("'{\"k\": 1}'").replace("1, metadata", "1, '{\"z\": 1}'"), "entry_change_follows"),
+            (change("'[]'"), "entry_change_metadata_object"),
+        ] {
+            let sql = jsonb(sql);
+            let error = book.db.execute_unprepared(&sql).await.expect_err(&sql);
+            assert_eq!(violated(&error), name, "{sql}");
+        }
+        book.db.execute_unprepared(&jsonb(change("'{\"k\": 1}'"))).await.unwrap();
+        let entry = entry::Entity::find_by_id(posted.entry.id).one(&book.db).await.unwrap().unwrap();
+        assert_eq!(entry.metadata, json!({ "k": 1 }));
+        for sql in ["UPDATE entry_change SET number = 7", "DELETE FROM entry_change"] {
+            let error = book.db.execute_unprepared(sql).await.expect_err(sql);
+            assert_eq!(violated(&error), "entry_change_append_only", "{sql}");
+        }
         book.is_sound().await;
     }
 }

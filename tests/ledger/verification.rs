@@ -1,9 +1,13 @@
 //! `verify` finds what was damaged behind the ledger's back.
 
 use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
-use daybook::ledger::{Difference, EntryProblem, PostEntry, Total, verify};
+use daybook::ledger::{
+    AnnotateEntry, Clock, Difference, EntryProblem, EntryRef, PostEntry, Total, annotate_entry,
+    verify,
+};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 
 /// Runs `sql` with the database's own rules out of the way, as a restored or edited file would have it.
 async fn damage(book: &Book, sql: &str) {
@@ -68,7 +72,18 @@ async fn a_varied_book(database: TestDatabase) -> Book {
         .unwrap();
     book.release(released, noon()).await.unwrap();
     let mistake = book.transfer("w1", "w2", 2).await.unwrap();
-    book.reverse(mistake.entry.id).await.unwrap();
+    let reversal = book.reverse(mistake.entry.id).await.unwrap().entry.id;
+    for n in 1..=2 {
+        let added = AnnotateEntry {
+            entry: EntryRef::Id(reversal),
+            metadata: json!({ "n": n, "text": "ä" }),
+            replace: true,
+            recorded_by: None,
+        };
+        book.write(async |tx| annotate_entry(tx, added, &Clock::at(noon())).await)
+            .await
+            .unwrap();
+    }
     let late = PostEntry {
         notes: effective(at(-60)),
         ..new_entry(vec![line("w1", "w2", 1)])
@@ -86,11 +101,11 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
-            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history;"
+            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
@@ -143,6 +158,15 @@ on_every_engine! {
             ("DELETE FROM late_total WHERE level = 9".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = NULL WHERE code = 'w1'".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = (SELECT MIN(effective_at) FROM entry) WHERE code = 'w1'".to_owned(), Box::new(history)),
+            (format!("UPDATE entry SET metadata = '{{\"x\": 1}}' WHERE id = {reversal}"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET metadata_after = '{{\"x\": 1}}' WHERE entry_id = {reversal} AND number = 1"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET metadata_before = '{{\"x\": 1}}' WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET number = 3 WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM entry_change WHERE entry_id = {reversal} AND number = 1"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM entry_change WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM outbox WHERE entry_id = {reversal} AND revision = 2"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 2"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 3"), Box::new(problem(Problem::Changes))),
             ("UPDATE account SET name = 'x' WHERE code = 'w1'".to_owned(), Box::new(changes)),
             ("UPDATE account SET class = 'ASSET' WHERE code = 'w1'".to_owned(), Box::new(changes)),
             ("UPDATE account SET revision = 2 WHERE code = 'w1'".to_owned(), Box::new(changes)),

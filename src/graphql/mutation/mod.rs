@@ -2,6 +2,7 @@
 //!
 //! The future of a verb is boxed: otherwise every field's future would be as large as the largest verb's.
 
+mod annotate_entry;
 mod capture_hold;
 mod lock_set;
 mod open_account;
@@ -27,4 +28,5 @@ pub struct MutationRoot(
     capture_hold::CaptureHoldMutation,
     release_hold::ReleaseHoldMutation,
     reverse_entry::ReverseEntryMutation,
+    annotate_entry::AnnotateEntryMutation,
 );

@@ -150,9 +150,14 @@ impl fmt::Display for Difference {
                         f,
                         "the reversal of the entry {entry} is not its mirror image"
                     ),
-                    EntryProblem::Outbox => {
-                        write!(f, "the outbox does not have the entry {entry} exactly once")
-                    }
+                    EntryProblem::Changes => write!(
+                        f,
+                        "the metadata of the entry {entry} is not what its history says"
+                    ),
+                    EntryProblem::Outbox => write!(
+                        f,
+                        "the outbox does not have the entry {entry}, or a change of it, exactly once"
+                    ),
                 }
             }
         }

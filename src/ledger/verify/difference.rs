@@ -152,7 +152,9 @@ pub enum EntryProblem {
     ReversedTwice,
     /// It was reversed, and the reversal is not its mirror image.
     ReversedInPart,
-    /// The outbox does not have it exactly once.
+    /// Its metadata is not what the last change of it says, or a change is missing.
+    Changes,
+    /// The outbox does not have it, or a change of it, exactly once.
     Outbox,
 }
 
