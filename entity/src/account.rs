@@ -116,6 +116,13 @@ pub struct Model {
     pub latest_effective_at: Option<DateTimeUtc>,
     /// What it is in reports; none if it is not classified.
     pub class: Option<AccountClass>,
+    /// How many states of what describes it (name, class, limit, status, metadata) there have been: 1 since its opening, one more since
+    /// each change. Lines do not change it.
+    pub revision: i64,
+    /// When it was last changed; none if never since its opening.
+    pub revised_at: Option<DateTimeUtc>,
+    /// Who made the last change, or has opened it: the `sub` of a token.
+    pub revised_by: Option<String>,
 }
 
 /// None: the domain reads by key.

@@ -6,9 +6,11 @@
 //! domain reads by keys.
 
 pub mod account;
+pub mod account_change;
 pub mod account_pending;
 pub mod currency;
 pub mod entry;
+pub mod entry_change;
 pub mod entry_line;
 pub mod import;
 pub mod late_line;

@@ -151,6 +151,62 @@ impl Dialect {
         }
     }
 
+    /// Refuses what `event` (`INSERT`, `UPDATE OF name`) does to a row of `table` that fulfils `condition`, with the name `name`.
+    pub(crate) fn refuse(&self, table: &str, name: &str, event: &str, condition: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN
+                     IF {condition} THEN
+                         RAISE EXCEPTION USING
+                             ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{name}', MESSAGE = '{name}: refused';
+                     END IF;
+                     RETURN NEW;
+                 END $$;
+                 CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+            ),
+            _ => format!(
+                "CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{name}'); END;"
+            ),
+        }
+    }
+
+    /// Runs `sql`, which ends in a semicolon, after `event` (`INSERT`, `UPDATE OF name`) has written a row of `table`.
+    pub(crate) fn after(&self, table: &str, name: &str, event: &str, sql: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {sql} RETURN NULL; END $$;
+                 CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+            ),
+            _ => format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {sql} END;"),
+        }
+    }
+
+    /// Undoes [`Dialect::refuse`], [`Dialect::after`] and [`Dialect::after_insert`].
+    pub(crate) fn drop_trigger(&self, table: &str, name: &str) -> String {
+        self.drop_after_insert(table, name)
+    }
+
+    /// Whether columns and constraints of a table can be changed in place. SQLite has to write the table anew.
+    pub(crate) fn alters_columns(&self) -> bool {
+        self.engine == DbBackend::Postgres
+    }
+
+    /// Lifts what [`Dialect::append_only`] has set on `table`, without dropping the table. `unique` are the names that it was given.
+    pub(crate) fn lift_append_only(&self, table: &str, unique: &[&str]) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "DROP TRIGGER {table}_append_only ON {table}; DROP FUNCTION refuse_{table}_change();"
+            );
+        }
+        let mut sql =
+            format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;");
+        for name in unique {
+            sql += &format!("DROP TRIGGER {name};");
+        }
+        sql
+    }
+
     /// Makes `table` append-only: UPDATE, DELETE and TRUNCATE fail with the name `<table>_append_only`.
     ///
     /// On SQLite, `INSERT OR REPLACE` deletes rows without running the DELETE trigger (unless `recursive_triggers` is on). So on SQLite
@@ -183,6 +239,63 @@ impl Dialect {
             );
         }
         sql
+    }
+
+    /// Lets one column of an append-only table be changed by an UPDATE that fulfils `condition`. The columns in `fixed`, which are all others,
+    /// still never change; on SQLite, a column that is added to the table later has to be made fixed anew.
+    pub(crate) fn fix_but_for(
+        &self,
+        table: &str,
+        column: &str,
+        fixed: &[&str],
+        condition: &str,
+    ) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "CREATE FUNCTION refuse_{table}_update() RETURNS trigger LANGUAGE plpgsql AS $$
+                 DECLARE
+                     others {table}%ROWTYPE := NEW;
+                 BEGIN
+                     others.{column} := OLD.{column};
+                     IF others IS DISTINCT FROM OLD OR NOT {condition} THEN
+                         RAISE EXCEPTION USING
+                             ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{table}_append_only',
+                             MESSAGE = '{table}_append_only: UPDATE is refused';
+                     END IF;
+                     RETURN NEW;
+                 END $$;
+                 DROP TRIGGER {table}_append_only ON {table};
+                 CREATE TRIGGER {table}_not_removed BEFORE DELETE OR TRUNCATE ON {table}
+                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_{table}_change();
+                 CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table}
+                     FOR EACH ROW EXECUTE FUNCTION refuse_{table}_update();"
+            );
+        }
+        let changed = fixed.iter();
+        let changed = changed.map(|column| format!("NEW.{column} IS NOT OLD.{column}"));
+        format!(
+            "DROP TRIGGER {table}_refuse_UPDATE;
+             CREATE TRIGGER {table}_refuse_UPDATE BEFORE UPDATE ON {table} WHEN {} OR NOT {condition}
+             BEGIN SELECT RAISE(ABORT, '{table}_append_only'); END;",
+            changed.collect::<Vec<_>>().join(" OR ")
+        )
+    }
+
+    /// Undoes [`Dialect::fix_but_for`]: no column can be changed.
+    pub(crate) fn fix_all(&self, table: &str) -> String {
+        if self.engine == DbBackend::Postgres {
+            return format!(
+                "DROP TRIGGER {table}_append_only ON {table}; DROP TRIGGER {table}_not_removed ON {table};
+                 DROP FUNCTION refuse_{table}_update();
+                 CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
+                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_{table}_change();"
+            );
+        }
+        format!(
+            "DROP TRIGGER {table}_refuse_UPDATE;
+             CREATE TRIGGER {table}_refuse_UPDATE BEFORE UPDATE ON {table}
+             BEGIN SELECT RAISE(ABORT, '{table}_append_only'); END;"
+        )
     }
 
     /// Makes one more unique column of an append-only table refuse `INSERT OR REPLACE` on SQLite, as [`Dialect::append_only`] does for

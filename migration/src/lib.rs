@@ -24,6 +24,8 @@ mod m20261126_10_create_marker;
 mod m20261127_11_add_entry_reference;
 mod m20261127_12_add_entry_recorded_by;
 mod m20261127_20_add_account_class;
+mod m20261127_21_add_account_changes;
+mod m20261127_22_add_entry_changes;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_11_add_entry_reference::Migration),
             Box::new(m20261127_12_add_entry_recorded_by::Migration),
             Box::new(m20261127_20_add_account_class::Migration),
+            Box::new(m20261127_21_add_account_changes::Migration),
+            Box::new(m20261127_22_add_entry_changes::Migration),
         ]
     }
 }

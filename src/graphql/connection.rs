@@ -45,6 +45,13 @@ connection_names!(
 );
 
 connection_names!(
+    AccountChangeConnectionName,
+    "AccountChangeConnection",
+    AccountChangeEdgeName,
+    "AccountChangeEdge"
+);
+
+connection_names!(
     StatementLineConnectionName,
     "StatementLineConnection",
     StatementLineEdgeName,

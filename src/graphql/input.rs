@@ -72,6 +72,20 @@ pub enum EntryRef {
     Reference(String),
 }
 
+impl EntryRef {
+    pub(super) fn parse(self) -> Result<ledger::EntryRef> {
+        match self {
+            Self::Id(id) => Ok(ledger::EntryRef::Id(entry_id("entry", &id)?)),
+            Self::Reference(reference) => Ok(ledger::EntryRef::Reference(reference)),
+        }
+    }
+}
+
+/// The viewer, as the caller's token names them; none without authentication.
+pub(super) fn viewer(ctx: &Context<'_>) -> Option<String> {
+    ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone())
+}
+
 /// The fields that the inputs of all kinds of entries have, and the viewer.
 pub(super) fn notes(
     ctx: &Context<'_>,
@@ -82,7 +96,7 @@ pub(super) fn notes(
     metadata: Option<Json>,
 ) -> ledger::EntryNotes {
     ledger::EntryNotes {
-        recorded_by: ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone()),
+        recorded_by: viewer(ctx),
         reference,
         on_taken_reference: on_taken_reference.into(),
         effective_at: effective_at.map(|at| at.0),

@@ -5,13 +5,13 @@
 use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::{Context, dataloader::Loader};
-use daybook_entity::{account, currency, entry, entry_line};
+use daybook_entity::{account, account_change, currency, entry, entry_change, entry_line};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
 use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
-use crate::ledger::{self, BalancesAt, PointInTime, StatementLine, StatementSlice};
+use crate::ledger::{self, BalancesAt, PointInTime, Revision, StatementLine, StatementSlice};
 
 /// Loads one value, together with others that are asked for at the same time.
 ///
@@ -81,6 +81,11 @@ shared_loader! {
     Accounts: Uuid => account::Model, |unit, ids| ledger::accounts_by_id(unit, ids.iter().copied()).await
 }
 
+loader! {
+    /// Revisions of accounts.
+    AccountChanges: Revision => account_change::Model, |unit, revisions| ledger::account_changes(unit, revisions).await
+}
+
 shared_loader! {
     /// Entries by id.
     Entries: Uuid => entry::Model, |unit, ids| ledger::entries_by_id(unit, ids.iter().copied()).await
@@ -89,6 +94,11 @@ shared_loader! {
 shared_loader! {
     /// Entries by reference, as it is stored.
     EntriesByReference: String => entry::Model, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
+}
+
+loader! {
+    /// The changes of entries, newest first, by the entry's id.
+    EntryChanges: Uuid => Vec<entry_change::Model>, |unit, ids| ledger::entry_changes(unit, ids.iter().copied()).await
 }
 
 loader! {

@@ -30,6 +30,7 @@ pub fn operations() -> Options {
         .list("LedgerCheck.differences", Size::Items(100))
         .list("Query.accountSums", Size::Usually(200))
         .list("Entry.lines", Size::Usually(10))
+        .list("Entry.changes", Size::Usually(2))
         .list("EntryPayload.accounts", Size::Usually(20));
     // The lines of a new entry are those of its input, and each is between two accounts.
     let accounts = Size::EachOf {

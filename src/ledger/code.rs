@@ -8,7 +8,9 @@ use std::fmt;
 pub enum Code {
     /// An account's limit does not allow the amount.
     InsufficientFunds,
-    /// An account is no longer at the version that the caller expected.
+    /// What is on an account is beyond the limit that it is to have.
+    LimitExceeded,
+    /// An account is no longer at the version or revision that the caller expected.
     VersionConflict,
     /// An account is frozen or closed.
     AccountNotOpen,
@@ -26,6 +28,8 @@ pub enum Code {
     AlreadyReversed,
     /// Another entry has this reference.
     ReferenceTaken,
+    /// An entry's metadata has another value for a key.
+    MetadataKeyTaken,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -42,6 +46,7 @@ impl Code {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::VersionConflict => "VERSION_CONFLICT",
             Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
@@ -51,6 +56,7 @@ impl Code {
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::AlreadyReversed => "ALREADY_REVERSED",
             Self::ReferenceTaken => "REFERENCE_TAKEN",
+            Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -11,8 +11,8 @@ use super::AccountRef;
 use daybook_entity::{account, entry_line};
 use sea_orm::sea_query::{LockBehavior, LockType, Query};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -82,16 +82,21 @@ pub(super) fn wanted() -> Option<Locking> {
     LOCKING.try_with(Clone::clone).ok()
 }
 
-/// Locks an account that is about to be updated, and what [`locking`] adds, where that was asked for.
-pub(super) async fn first(db: &impl ConnectionTrait, id: Uuid) -> Result<(), DbErr> {
-    let engine = db.get_database_backend();
-    if engine == DbBackend::Postgres
-        && let Some(wanted) = wanted()
-    {
-        let statement = statement(&[id], &[], &wanted).build(engine);
-        db.query_all_raw(statement).await?;
-    }
-    Ok(())
+/// Locks and reads an account that is about to be updated, and locks what [`locking`] adds: one statement. Nobody changes the account
+/// until the transaction ends.
+pub(super) async fn account(
+    db: &impl ConnectionTrait,
+    by: &AccountRef,
+) -> Result<Option<account::Model>, DbErr> {
+    let (ids, codes) = match by.normalised() {
+        Some(AccountRef::Id(id)) => (vec![id], Vec::new()),
+        Some(AccountRef::Code(code)) => (Vec::new(), vec![code]),
+        Some(AccountRef::NoId(_)) | None => return Ok(None),
+    };
+    let wanted = wanted().unwrap_or_default();
+    let found = statement(&ids, &codes, &wanted).all(db).await?;
+    let mut found = found.into_iter();
+    Ok(found.find(|it| ids.contains(&it.id) || codes.contains(&it.code)))
 }
 
 /// The statement that locks and reads these accounts, and those that `locking` adds, in the order of their ids.

@@ -8,6 +8,8 @@
 //! refusal leaves the transaction usable; the database's own constraints are the net below, and a statement that fails
 //! there ends it.
 
+mod account_changes;
+mod annotate_entry;
 mod balance;
 mod clock;
 mod code;
@@ -31,12 +33,18 @@ mod register_currency;
 mod replay;
 mod report;
 mod reverse_entry;
+mod revise;
 mod set_account_status;
 mod statement;
 mod statement_cache;
 mod sums;
+mod update_account;
 mod verify;
 
+pub use account_changes::{Revision, account_changes, page_account_changes};
+pub use annotate_entry::{
+    AnnotateEntry, AnnotateEntryError, EntryRef, annotate_entry, entry_changes,
+};
 pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use code::Code;
@@ -57,8 +65,9 @@ pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
 pub use outbox::{
-    Horizon, Look, OutboxEvent, Progress, accounts_of_entries, fence_outbox, look_at_outbox,
-    newest_in_outbox, numbers_one_by_one, read_outbox, visible_in_outbox,
+    Chosen, EventKind, Horizon, Look, OutboxEvent, Progress, Subject, accounts_of_subjects,
+    fence_outbox, look_at_outbox, newest_in_outbox, numbers_one_by_one, read_outbox,
+    visible_in_outbox,
 };
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
@@ -78,7 +87,7 @@ pub use report::{
     trial_balance,
 };
 pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
-pub use set_account_status::{SetAccountStatusError, set_account_status};
+pub use set_account_status::{SetAccountStatus, SetAccountStatusError, set_account_status};
 pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
     whole_statement as statement_lines_statement,
@@ -87,6 +96,7 @@ pub use sums::{
     AccountSum, CodeParts, Every, MOST_SUMS, Series, SumRequest, account_sums,
     account_sums_statement, day, time_zone,
 };
+pub use update_account::{UpdateAccount, UpdateAccountError, update_account};
 pub use verify::{
     CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,
 };

@@ -28,6 +28,8 @@ pub struct OpenAccount {
     pub limit_policy: LimitPolicy,
     /// A JSON object; none is the empty one.
     pub metadata: Option<Json>,
+    /// Who has it opened: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
+    pub recorded_by: Option<String>,
 }
 
 /// Why an account was not opened.
@@ -119,6 +121,9 @@ pub async fn open_account(
         created_at,
         latest_effective_at: None,
         class: command.class,
+        revision: 1,
+        revised_at: None,
+        revised_by: command.recorded_by,
     };
     // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
     let inserted = account::Entity::insert(account.clone().into_active_model())

@@ -32,7 +32,7 @@ pub async fn replay(
     let statement = Statement::from_sql_and_values(
         db.get_database_backend(),
         "SELECT outbox.seq, entry.* FROM outbox JOIN entry ON entry.id = outbox.entry_id
-         WHERE outbox.seq > $1 ORDER BY outbox.seq LIMIT $2",
+         WHERE outbox.seq > $1 AND outbox.revision IS NULL ORDER BY outbox.seq LIMIT $2",
         [
             after.into(),
             i64::try_from(limit).unwrap_or(i64::MAX).into(),

@@ -1,13 +1,23 @@
 //! Freezes, opens and closes accounts.
 //!
 //! OPEN and FROZEN go back and forth. Either can be CLOSED once nothing is on it, and CLOSED is final. To ask for the status that an
-//! account already has is no error. The account's version stays, since it counts lines.
+//! account already has is no error, and no change. The account's version stays, since it counts lines.
 
-use super::{AccountRef, Code, find, locking, posted_balance};
+use super::{AccountRef, Clock, Code, locking, posted_balance, revise};
 use daybook_entity::{AccountStatus, account};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
+
+/// The status that an account is to have.
+#[derive(Clone, Debug)]
+pub struct SetAccountStatus {
+    /// The account.
+    pub account: AccountRef,
+    /// Its status.
+    pub status: AccountStatus,
+    /// Who sets it: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
+    pub recorded_by: Option<String>,
+}
 
 /// Why an account's status stayed.
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +56,6 @@ pub enum SetAccountStatusError {
         /// What holds would still credit, in minor units.
         credits_pending: i64,
     },
-    /// It was changed by others each time.
-    #[error("the account `{account_code}` is being changed by others: try again")]
-    Contended {
-        /// Its id.
-        account_id: Uuid,
-        /// Its code.
-        account_code: String,
-    },
     /// The database failed.
     #[error("the database failed while the status of `{account}` was being set")]
     Database {
@@ -72,7 +74,6 @@ impl SetAccountStatusError {
             Self::NotFound { .. } => Some(Code::AccountNotFound),
             Self::Closed { .. } => Some(Code::AccountNotOpen),
             Self::NotEmpty { .. } => Some(Code::BadUserInput),
-            Self::Contended { .. } => Some(Code::ConflictRetriesExhausted),
             Self::Database { .. } => None,
         }
     }
@@ -84,43 +85,32 @@ impl SetAccountStatusError {
 /// When there is no such account, when it is closed, when it is to be closed and not empty, or when the database fails.
 pub async fn set_account_status(
     db: &impl ConnectionTrait,
-    by: &AccountRef,
-    status: AccountStatus,
+    command: SetAccountStatus,
+    clock: &Clock,
 ) -> Result<account::Model, SetAccountStatusError> {
+    let SetAccountStatus {
+        account: by,
+        status,
+        recorded_by,
+    } = command;
     let failed = |source| SetAccountStatusError::Database {
         account: by.clone(),
         source,
     };
-    let Some(mut account) = find::account(db, by).await.map_err(failed)? else {
-        return Err(SetAccountStatusError::NotFound {
-            account: by.clone(),
-        });
-    };
-    locking::first(db, account.id).await.map_err(failed)?;
-    // Another transaction may change the row between the read, which finds no obstacle, and the update. Each further turn means that one
-    // did.
-    for _ in 0..3 {
-        if account.status == status {
-            return Ok(account);
-        }
-        if let Some(refusal) = refusal(&account, status) {
-            return Err(refusal);
-        }
-        if let Some(updated) = update(db, account.id, status).await.map_err(failed)? {
-            return Ok(updated);
-        }
-        account = account::Entity::find_by_id(account.id)
-            .one(db)
-            .await
-            .map_err(failed)?
-            .ok_or_else(|| SetAccountStatusError::NotFound {
-                account: by.clone(),
-            })?;
+    let account = locking::account(db, &by).await.map_err(failed)?;
+    let account = account.ok_or_else(|| SetAccountStatusError::NotFound {
+        account: by.clone(),
+    })?;
+    if account.status == status {
+        return Ok(account);
     }
-    Err(SetAccountStatusError::Contended {
-        account_id: account.id,
-        account_code: account.code,
-    })
+    if let Some(refusal) = refusal(&account, status) {
+        return Err(refusal);
+    }
+    let changed = account::Model { status, ..account };
+    revise::revise(db, changed, recorded_by, clock)
+        .await
+        .map_err(failed)
 }
 
 fn refusal(account: &account::Model, status: AccountStatus) -> Option<SetAccountStatusError> {
@@ -144,24 +134,4 @@ fn refusal(account: &account::Model, status: AccountStatus) -> Option<SetAccount
         });
     }
     None
-}
-
-/// The update with the same conditions in its WHERE; `None` when they do not hold (any more).
-async fn update(
-    db: &impl ConnectionTrait,
-    id: Uuid,
-    status: AccountStatus,
-) -> Result<Option<account::Model>, DbErr> {
-    use account::Column;
-    let mut update = account::Entity::update_many()
-        .col_expr(Column::Status, Expr::value(status))
-        .filter(Column::Id.eq(id))
-        .filter(Column::Status.ne(AccountStatus::Closed));
-    if status == AccountStatus::Closed {
-        update = update
-            .filter(Expr::col(Column::DebitsPosted).eq(Expr::col(Column::CreditsPosted)))
-            .filter(Column::DebitsPending.eq(0))
-            .filter(Column::CreditsPending.eq(0));
-    }
-    Ok(update.exec_with_returning(db).await?.into_iter().next())
 }

@@ -16,10 +16,13 @@ export default [
           exceptions: {
             suffixes: ["Connection", "Edge", "Event", "Payload"],
             types: [
+              "AccountChange",
+              "AccountDescription",
               "AccountSum",
               "BalanceSheet",
               "Balances",
               "Currency",
+              "EntryChange",
               "HoldState",
               "IncomeStatement",
               "LedgerCheck",

@@ -2,8 +2,8 @@
 
 use super::command::{daybook, import, imported, rows, stderr};
 use super::once::journal;
-use crate::ledger::book::{Book, by, new_account};
-use daybook::ledger::{OpenAccount, set_account_status};
+use crate::ledger::book::{Book, new_account};
+use daybook::ledger::OpenAccount;
 use daybook_entity::{AccountStatus, LimitPolicy};
 use daybook_test_harness::{TestDatabase, on_every_engine};
 
@@ -64,7 +64,7 @@ on_every_engine! {
             let account = OpenAccount { currency: currency.to_owned(), limit_policy: LimitPolicy::None, ..new_account(code) };
             book.open(account).await.unwrap();
         }
-        book.write(async |tx| set_account_status(tx, &by("frozen"), AccountStatus::Frozen).await).await.unwrap();
+        book.set_status("frozen", AccountStatus::Frozen).await.unwrap();
         let before = rows(&observer).await;
         let long = "x".repeat(65);
         let description = "x".repeat(1001);

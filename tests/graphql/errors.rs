@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::server::{Ledger, POST, line};
 
 const STATUS: &str = "mutation ($input: SetAccountStatusInput!) { setAccountStatus(input: $input) { account { status } } }";
+const UPDATE: &str =
+    "mutation ($input: UpdateAccountInput!) { updateAccount(input: $input) { account { id } } }";
 const OPEN: &str =
     "mutation ($input: OpenAccountInput!) { openAccount(input: $input) { account { id } } }";
 
@@ -25,7 +27,7 @@ on_every_engine! {
         ledger.open("yen", "JPY", "DEBIT", "NONE").await;
         ledger.post("cash", "alice", 100).await;
         let account = |code: &str, currency: &str| json!({ "input": { "code": code, "name": "n", "currency": currency, "normalSide": "DEBIT" } });
-        let cases: [(&str, Value, &str, Value); 14] = [
+        let cases: [(&str, Value, &str, Value); 15] = [
             (POST, post(&[line("alice", "cash", 101, "EUR")]), "INSUFFICIENT_FUNDS",
                 json!({ "accountCode": "alice", "currency": "EUR", "available": "100", "requested": "101" })),
             (POST, post(&[line("cash", "nobody", 1, "EUR")]), "ACCOUNT_NOT_FOUND", json!({ "account": "nobody" })),
@@ -41,6 +43,7 @@ on_every_engine! {
             (OPEN, account("alice", "EUR"), "ACCOUNT_CODE_TAKEN", json!({ "accountCode": "alice" })),
             (OPEN, account("new", "XQX"), "BAD_USER_INPUT", json!({ "field": "currency" })),
             (OPEN, account(" ", "EUR"), "BAD_USER_INPUT", json!({ "field": "code" })),
+            (UPDATE, json!({ "input": { "account": { "code": "cash" }, "limitPolicy": "NO_DEBIT_OVERDRAFT" } }), "LIMIT_EXCEEDED", json!({ "accountCode": "cash", "beyond": "100" })),
             (STATUS, status("alice", "CLOSED"), "BAD_USER_INPUT", json!({ "accountCode": "alice", "posted": "100" })),
         ];
         for (query, variables, code, details) in cases {

@@ -1,10 +1,12 @@
 //! Tests of the ledger as clients see it: GraphQL over HTTP in, and the state of the database out, read over a separate connection.
 
+mod account_changes;
 mod answers;
 mod backup;
 mod classes;
 mod connections;
 mod documents;
+mod entry_changes;
 mod errors;
 mod examples;
 mod expiry;

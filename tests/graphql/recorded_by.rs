@@ -13,7 +13,7 @@ fn token(viewer: &str) -> String {
     sign(&claims)
 }
 
-async fn sent_by(ledger: &Ledger, viewer: &str, query: &str) -> Value {
+pub(super) async fn sent_by(ledger: &Ledger, viewer: &str, query: &str) -> Value {
     let request = ledger
         .request(&json!({ "query": query }))
         .bearer_auth(token(viewer));

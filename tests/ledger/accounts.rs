@@ -3,7 +3,7 @@
 use super::book::{Book, by, new_account, noon};
 use daybook::ledger::{
     AccountRef, Code, OpenAccount, OpenAccountError, SetAccountStatusError, account,
-    accounts_by_id, open_account, set_account_status,
+    accounts_by_id, open_account,
 };
 use daybook_entity::AccountStatus::{Closed, Frozen, Open};
 use daybook_entity::{AccountStatus, account as accounts_table};
@@ -16,8 +16,7 @@ async fn set(
     code: &str,
     status: AccountStatus,
 ) -> Result<accounts_table::Model, SetAccountStatusError> {
-    book.write(async |tx| set_account_status(tx, &by(code), status).await)
-        .await
+    book.set_status(code, status).await
 }
 
 on_every_engine! {

@@ -4,10 +4,11 @@ use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
     AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
     PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
-    ReverseEntryError, capture_hold, new_account_id, new_entry_id, open_account, place_hold,
-    post_entry, random, release_hold, reverse_entry, verify,
+    ReverseEntryError, SetAccountStatus, SetAccountStatusError, capture_hold, new_account_id,
+    new_entry_id, open_account, place_hold, post_entry, random, release_hold, reverse_entry,
+    set_account_status, verify,
 };
-use daybook_entity::{LimitPolicy, Side, account};
+use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
 use daybook_migration::Migrator;
 use daybook_test_harness::{Engine, TestDatabase};
 use sea_orm::{
@@ -101,6 +102,21 @@ impl Book {
             ..new_account(code)
         };
         self.open(command).await.unwrap()
+    }
+
+    /// Freezes, opens or closes an account.
+    pub(crate) async fn set_status(
+        &self,
+        code: &str,
+        status: AccountStatus,
+    ) -> Result<account::Model, SetAccountStatusError> {
+        let command = SetAccountStatus {
+            account: by(code),
+            status,
+            recorded_by: None,
+        };
+        self.write(async |tx| set_account_status(tx, command, &Clock::at(noon())).await)
+            .await
     }
 
     pub(crate) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
@@ -217,6 +233,7 @@ pub(crate) fn new_account(code: &str) -> OpenAccount {
         class: None,
         limit_policy: LimitPolicy::None,
         metadata: None,
+        recorded_by: None,
     }
 }
 

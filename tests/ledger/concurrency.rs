@@ -3,8 +3,8 @@
 use super::book::{Book, at, by, line, new_account, new_entry, new_hold, noon};
 use daybook::ledger::{
     CaptureHold, Clock, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry,
-    SetAccountStatusError, capture_hold, new_entry_id, place_hold, post_entry, posted_balance,
-    random, set_account_status, verify,
+    SetAccountStatus, SetAccountStatusError, capture_hold, new_entry_id, place_hold, post_entry,
+    posted_balance, random, set_account_status, verify,
 };
 use daybook_entity::{AccountStatus, account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
@@ -258,10 +258,7 @@ async fn an_account_is_not_closed_under_a_hold() {
     let hold_id = hold.unwrap().entry.id;
     let closing = tokio::spawn({
         let book = Arc::clone(&book);
-        async move {
-            book.write(async |tx| set_account_status(tx, &by("a"), AccountStatus::Closed).await)
-                .await
-        }
+        async move { book.set_status("a", AccountStatus::Closed).await }
     });
     somebody_waits_for_a_lock(&book).await;
     first.commit().await.unwrap();
@@ -279,7 +276,12 @@ async fn an_account_is_not_closed_under_a_hold() {
     book.release(hold_id, noon()).await.unwrap();
 
     let first = book.db.begin().await.unwrap();
-    let closed = set_account_status(&first, &by("a"), AccountStatus::Closed).await;
+    let command = SetAccountStatus {
+        account: by("a"),
+        status: AccountStatus::Closed,
+        recorded_by: None,
+    };
+    let closed = set_account_status(&first, command, &Clock::at(noon())).await;
     closed.unwrap();
     let holding = tokio::spawn({
         let book = Arc::clone(&book);

@@ -1,10 +1,10 @@
 //! Holds: money that is set aside counts at once, and is captured or released once.
 
-use super::book::{Book, at, by, effective, line, new_entry, new_hold, noon};
+use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
 use daybook::ledger::{
     CaptureHold, Clock, Code, HoldError, PlaceHold, PostEntryError, available_balance,
     capture_hold, expired_holds, new_entry_id, pending_balance, posted_balance, random,
-    release_expired_hold, set_account_status,
+    release_expired_hold,
 };
 use daybook_entity::{AccountStatus, EntryKind, LineEffect, account_pending};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -208,7 +208,7 @@ on_every_engine! {
     async fn a_frozen_account_s_hold_is_released_and_not_captured(database: TestDatabase) {
         let book = a_full_wallet(database).await;
         let hold = book.hold(new_hold(vec![line("wallet", "shop", 10)])).await.unwrap().entry.id;
-        let set = async |status| book.write(async |tx| set_account_status(tx, &by("wallet"), status).await).await;
+        let set = async |status| book.set_status("wallet", status).await;
         set(AccountStatus::Frozen).await.unwrap();
         assert!(set(AccountStatus::Closed).await.is_err());
         let refused = book.capture(hold, None, noon()).await.unwrap_err();

@@ -4,7 +4,7 @@ use super::book::{Book, at, by, effective, line, new_account, new_entry};
 use daybook::ledger::{
     AccountFilter, AccountOrder, AccountOrderField, Clock, Code, EntryFilter, EntryOrder,
     EntryOrderField, OpenAccount, Page, PageError, PageRequest, PostEntry, count_accounts,
-    count_entries, open_account, page_accounts, page_entries, post_entry, set_account_status,
+    count_entries, open_account, page_accounts, page_entries, post_entry,
 };
 use daybook_entity::{AccountStatus, EntryKind, account, entry};
 use daybook_test_harness::{TestDatabase, on_every_engine};
@@ -24,9 +24,7 @@ async fn with_accounts(database: TestDatabase) -> Book {
             .await
             .unwrap();
     }
-    book.write(async |tx| set_account_status(tx, &by("ab"), AccountStatus::Frozen).await)
-        .await
-        .unwrap();
+    book.set_status("ab", AccountStatus::Frozen).await.unwrap();
     book
 }
 

@@ -1,20 +1,24 @@
 //! `verify` finds what was damaged behind the ledger's back.
 
 use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
-use daybook::ledger::{Difference, EntryProblem, PostEntry, Total, verify};
+use daybook::ledger::{
+    AnnotateEntry, Clock, Difference, EntryProblem, EntryRef, PostEntry, Total, annotate_entry,
+    verify,
+};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 
 /// Runs `sql` with the database's own rules out of the way, as a restored or edited file would have it.
 async fn damage(book: &Book, sql: &str) {
     let (before, after) = match book.engine {
         Engine::Sqlite => (
-            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+            "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP TRIGGER IF EXISTS account_next_revision;
              DROP TRIGGER IF EXISTS entry_line_refuse_UPDATE; DROP TRIGGER IF EXISTS entry_line_refuse_DELETE",
             "PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF",
         ),
         Engine::Postgres => (
-            "ALTER TABLE entry_line DISABLE TRIGGER ALL;
+            "ALTER TABLE entry_line DISABLE TRIGGER ALL; ALTER TABLE account DISABLE TRIGGER account_next_revision;
              ALTER TABLE account DROP CONSTRAINT IF EXISTS account_no_debit_overdraft, DROP CONSTRAINT IF EXISTS account_closed_is_empty",
             "ALTER TABLE entry_line ENABLE TRIGGER ALL",
         ),
@@ -68,7 +72,18 @@ async fn a_varied_book(database: TestDatabase) -> Book {
         .unwrap();
     book.release(released, noon()).await.unwrap();
     let mistake = book.transfer("w1", "w2", 2).await.unwrap();
-    book.reverse(mistake.entry.id).await.unwrap();
+    let reversal = book.reverse(mistake.entry.id).await.unwrap().entry.id;
+    for n in 1..=2 {
+        let added = AnnotateEntry {
+            entry: EntryRef::Id(reversal),
+            metadata: json!({ "n": n, "text": "ä" }),
+            replace: true,
+            recorded_by: None,
+        };
+        book.write(async |tx| annotate_entry(tx, added, &Clock::at(noon())).await)
+            .await
+            .unwrap();
+    }
     let late = PostEntry {
         notes: effective(at(-60)),
         ..new_entry(vec![line("w1", "w2", 1)])
@@ -86,11 +101,11 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
-            drops.concat()
+            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
@@ -121,6 +136,7 @@ on_every_engine! {
         let lost = |found: &Difference| matches!(found, Difference::Pending { recorded: None, recomputed: Some(_), .. });
         let spurious = |found: &Difference| matches!(found, Difference::Pending { recorded: Some(_), recomputed: None, .. });
         let history = |found: &Difference| matches!(found, Difference::History { .. });
+        let changes = |found: &Difference| matches!(found, Difference::AccountChanges { account } if account.code == "w1");
         let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
         let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
         let nobody = match book.engine {
@@ -142,6 +158,22 @@ on_every_engine! {
             ("DELETE FROM late_total WHERE level = 9".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = NULL WHERE code = 'w1'".to_owned(), Box::new(history)),
             ("UPDATE account SET latest_effective_at = (SELECT MIN(effective_at) FROM entry) WHERE code = 'w1'".to_owned(), Box::new(history)),
+            (format!("UPDATE entry SET metadata = '{{\"x\": 1}}' WHERE id = {reversal}"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET metadata_after = '{{\"x\": 1}}' WHERE entry_id = {reversal} AND number = 1"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET metadata_before = '{{\"x\": 1}}' WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("UPDATE entry_change SET number = 3 WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM entry_change WHERE entry_id = {reversal} AND number = 1"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM entry_change WHERE entry_id = {reversal} AND number = 2"), Box::new(problem(Problem::Changes))),
+            (format!("DELETE FROM outbox WHERE entry_id = {reversal} AND revision = 2"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 2"), Box::new(problem(Problem::Outbox))),
+            (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 3"), Box::new(problem(Problem::Changes))),
+            ("UPDATE account SET name = 'x' WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account SET class = 'ASSET' WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account SET revision = 2 WHERE code = 'w1'".to_owned(), Box::new(changes)),
+            ("UPDATE account_change SET recorded_by = 'x' WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("DELETE FROM account_change WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("DELETE FROM outbox WHERE account_id = (SELECT id FROM account WHERE code = 'w1')".to_owned(), Box::new(changes)),
+            ("INSERT INTO outbox (account_id, revision) SELECT id, 1 FROM account WHERE code = 'w1'".to_owned(), Box::new(changes)),
             (format!("DELETE FROM entry_line WHERE entry_id = {release}"), Box::new(problem(Problem::NoLines))),
             (format!("DELETE FROM entry WHERE id = {release}"), Box::new(problem(Problem::Missing))),
             (format!("UPDATE entry_line SET amount = 0 WHERE entry_id = {release}"), Box::new(problem(Problem::Amount))),

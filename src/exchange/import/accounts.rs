@@ -169,6 +169,7 @@ fn new_account(
         class: None,
         limit_policy: LimitPolicy::None,
         metadata: None,
+        recorded_by: None,
     };
     if let Some(note) = note {
         let unknown = |word: &str| {

@@ -10,7 +10,10 @@ use crate::{
         refusal::Refusal,
         scalars::DateTime,
     },
-    ledger::{Code, HoldError, Id, PostEntriesError, PostEntryError, ReverseEntryError},
+    ledger::{
+        AnnotateEntryError, Code, EntryRef, HoldError, Id, PostEntriesError, PostEntryError,
+        ReverseEntryError,
+    },
 };
 
 fn entry(details: &mut ErrorExtensionValues, name: &str, id: uuid::Uuid) {
@@ -222,6 +225,37 @@ impl Refusal for ReverseEntryError {
         match self {
             Self::Post(error) => error.into_database_error(),
             Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for AnnotateEntryError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::NotFound {
+                entry: EntryRef::Id(id),
+            } => entry(details, "entryId", *id),
+            Self::NotFound {
+                entry: EntryRef::Reference(reference),
+            } => details.set("reference", reference.as_str()),
+            Self::KeysTaken { entry_id, keys } => {
+                details.set("field", "metadata");
+                entry(details, "entryId", *entry_id);
+                details.set("keys", keys.clone());
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database { source } => Some(source),
             _ => None,
         }
     }

@@ -7,10 +7,10 @@ mod entry;
 use async_graphql::{ErrorExtensionValues, Value};
 use sea_orm::DbErr;
 
-use super::refusal::Refusal;
+use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
     AccountNotFound, Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError,
-    SetAccountStatusError,
+    SetAccountStatusError, UpdateAccountError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -139,10 +139,6 @@ impl Refusal for SetAccountStatusError {
             Self::Closed {
                 account_id,
                 account_code,
-            }
-            | Self::Contended {
-                account_id,
-                account_code,
             } => {
                 account(details, *account_id, account_code);
             }
@@ -156,6 +152,60 @@ impl Refusal for SetAccountStatusError {
             } => {
                 account(details, *account_id, account_code);
                 details.set("currency", currency.as_str());
+                int64(details, "posted", *posted);
+                int64(details, "debitsPending", *debits_pending);
+                int64(details, "creditsPending", *credits_pending);
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for UpdateAccountError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::NotFound { account } => details.set("account", account.to_string()),
+            Self::RevisionConflict {
+                account_id,
+                account_code,
+                expected,
+                actual,
+            } => {
+                account(details, *account_id, account_code);
+                int64(details, "expected", *expected);
+                int64(details, "actual", *actual);
+            }
+            Self::LimitExceeded {
+                account_id,
+                account_code,
+                currency,
+                limit_policy,
+                beyond,
+                posted,
+                debits_pending,
+                credits_pending,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("field", "limitPolicy");
+                let policy = LimitPolicy::from(*limit_policy);
+                details.set(
+                    "limitPolicy",
+                    async_graphql::resolver_utils::enum_value(policy),
+                );
+                details.set("currency", currency.as_str());
+                int64(details, "beyond", *beyond);
                 int64(details, "posted", *posted);
                 int64(details, "debitsPending", *debits_pending);
                 int64(details, "creditsPending", *credits_pending);

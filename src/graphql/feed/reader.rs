@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     graphql::refusal::bad_input,
-    ledger::{self, AccountRef, OutboxEvent},
+    ledger::{self, AccountRef, Chosen, EventKind, OutboxEvent},
 };
 
 /// The most events that a subscriber has in memory.
@@ -35,6 +35,7 @@ pub(super) struct Reader {
     resume_after: i64,
     /// Set while the subscription's starting number is not known yet.
     beginning: Option<Beginning>,
+    kind: EventKind,
     accounts: Option<Vec<AccountRef>>,
     wanted: Wanted,
     /// Events that were read, and not yielded yet.
@@ -55,6 +56,7 @@ impl Reader {
         subscriber: Subscriber,
         settled: watch::Receiver<Settled>,
         after: Option<i64>,
+        kind: EventKind,
         accounts: Option<Vec<AccountRef>>,
     ) -> Result<Self> {
         let Settled { number, losses } = *settled.borrow();
@@ -65,7 +67,11 @@ impl Reader {
             position: after.or(number).unwrap_or(0),
             resume_after: after.unwrap_or(0),
             beginning: None,
-            wanted: Wanted::new(accounts.as_deref()),
+            kind,
+            wanted: Wanted::new(Chosen {
+                kind,
+                accounts: accounts.as_deref(),
+            }),
             accounts,
             read: VecDeque::new(),
         };
@@ -181,8 +187,12 @@ impl Reader {
             }
         }
         metrics::counter!("graphql_subscriptions_behind_total").increment(1);
-        let (after, accounts) = (self.position, self.accounts.as_deref());
-        let read = async |unit| ledger::read_outbox(&unit, after, settled, accounts, BATCH).await;
+        let after = self.position;
+        let chosen = Chosen {
+            kind: self.kind,
+            accounts: self.accounts.as_deref(),
+        };
+        let read = async |unit| ledger::read_outbox(&unit, after, settled, chosen, BATCH).await;
         let events = feed.read(read).await;
         let events = events.map_err(|error| unreadable(self.resume_after, &error))?;
         let until = match events.last() {

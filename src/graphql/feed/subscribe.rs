@@ -6,12 +6,12 @@ use futures_util::{Stream, stream};
 use super::{Feed, error::unreadable, event::FeedEvent, reader::Reader, subscriber::Subscriber};
 use crate::{
     graphql::refusal::refuse,
-    ledger::{self, AccountRef},
+    ledger::{self, AccountRef, EventKind},
 };
 
 impl Feed {
-    /// A stream of the events after number `after`, or from now on, that touch one of `accounts`, if any are given. It ends only with an
-    /// error.
+    /// A stream of the events of one kind after number `after`, or from now on, that touch one of `accounts`, if any are given. It ends
+    /// only with an error.
     ///
     /// *From now on* misses nothing that is committed after the call has begun. The stream begins with the first event that was not
     /// visible then. After it can come events that were visible, if their numbers are larger.
@@ -21,6 +21,7 @@ impl Feed {
     /// the deadline.
     pub(in crate::graphql) async fn subscribe(
         &self,
+        kind: EventKind,
         after: Option<i64>,
         accounts: Option<Vec<AccountRef>>,
     ) -> Result<impl Stream<Item = Result<FeedEvent>> + use<>> {
@@ -35,7 +36,7 @@ impl Feed {
         }
         let settled = self.0.settled.subscribe();
         self.0.woken.notify_one();
-        let reader = Reader::begin(subscriber, settled, after, accounts).await?;
+        let reader = Reader::begin(subscriber, settled, after, kind, accounts).await?;
         Ok(stream::unfold(Some(reader), |reader| async {
             let mut reader = reader?;
             match reader.next().await {

@@ -18,7 +18,7 @@ use unit_of_work::{Database, SharedEvents};
 use super::{
     Feed, FeedOptions, Inner,
     settled::{Announcements, Settled},
-    window::{TouchedByEntry, Window},
+    window::{TouchedBySubject, Window},
 };
 use crate::ledger::{self, Horizon, OutboxEvent, Progress};
 
@@ -197,11 +197,11 @@ impl Inner {
         self.settled.tell(|state| state.number = settled);
     }
 
-    /// The accounts that the entries of these events touch. `None` if they cannot be read: then subscribers that chose accounts read the
+    /// The accounts that these events are about. `None` if they cannot be read: then subscribers that chose accounts read the
     /// table.
-    async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedByEntry> {
-        let entries: Vec<_> = events.iter().map(|event| event.entry_id).collect();
-        let read = async |unit| ledger::accounts_of_entries(&unit, &entries).await;
+    async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedBySubject> {
+        let subjects: Vec<_> = events.iter().map(|event| event.subject).collect();
+        let read = async |unit| ledger::accounts_of_subjects(&unit, &subjects).await;
         self.database
             .read(read)
             .await

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use uuid::Uuid;
 
-use crate::ledger::{AccountRef, OutboxEvent};
+use crate::ledger::{AccountRef, Chosen, EventKind, OutboxEvent, Subject};
 
 /// The most events that are kept.
 const EVENTS: usize = 4096;
@@ -13,11 +13,11 @@ const EVENTS: usize = 4096;
 /// The most accounts that are kept with them, an account once for each entry that touches it.
 const TOUCHED: usize = 65_536;
 
-/// The accounts that an entry touches: each by its id and its code.
+/// The accounts that an entry touches, or the one that was changed: each by its id and its code.
 type Touched = Vec<(Uuid, String)>;
 
-/// The accounts that entries touch.
-pub(super) type TouchedByEntry = HashMap<Uuid, Touched>;
+/// The accounts that events are about.
+pub(super) type TouchedBySubject = HashMap<Subject, Touched>;
 
 /// All events in `(start, settled]`.
 #[derive(Debug, Default)]
@@ -55,11 +55,11 @@ impl Window {
     }
 
     /// Adds the next events, with the accounts that they touch if these were read.
-    pub(super) fn extend(&mut self, events: &[OutboxEvent], mut touched: Option<TouchedByEntry>) {
+    pub(super) fn extend(&mut self, events: &[OutboxEvent], mut touched: Option<TouchedBySubject>) {
         for event in events {
             let touched = touched
                 .as_mut()
-                .map(|touched| touched.remove(&event.entry_id).unwrap_or_default());
+                .map(|touched| touched.remove(&event.subject).unwrap_or_default());
             self.touched += touched.as_ref().map_or(0, Vec::len);
             self.settled = event.seq;
             self.events.push_back(Kept {
@@ -92,7 +92,7 @@ impl Window {
             if taken.events.len() == limit {
                 return Some(taken);
             }
-            match wanted.is_met(kept.touched.as_deref()) {
+            match wanted.is_met(kept.event.subject.kind(), kept.touched.as_deref()) {
                 Some(true) => taken.events.push(kept.event),
                 Some(false) => {}
                 // From here, the subscriber reads the table.
@@ -107,15 +107,16 @@ impl Window {
 }
 
 /// Which events a subscriber wants.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wanted {
+    kind: EventKind,
     /// `None` means all.
     accounts: Option<(HashSet<Uuid>, HashSet<String>)>,
 }
 
 impl Wanted {
-    pub(super) fn new(accounts: Option<&[AccountRef]>) -> Self {
-        let accounts = accounts.map(|accounts| {
+    pub(super) fn new(chosen: Chosen<'_>) -> Self {
+        let accounts = chosen.accounts.map(|accounts| {
             let (mut ids, mut codes) = (HashSet::new(), HashSet::new());
             for account in accounts.iter().filter_map(AccountRef::normalised) {
                 match account {
@@ -130,11 +131,17 @@ impl Wanted {
             }
             (ids, codes)
         });
-        Self { accounts }
+        Self {
+            kind: chosen.kind,
+            accounts,
+        }
     }
 
-    /// Whether an entry that touches these accounts is wanted. `None` if that depends on the accounts and they are not known.
-    fn is_met(&self, touched: Option<&[(Uuid, String)]>) -> Option<bool> {
+    /// Whether an event of this kind, about these accounts, is wanted. `None` if that depends on the accounts and they are not known.
+    fn is_met(&self, kind: EventKind, touched: Option<&[(Uuid, String)]>) -> Option<bool> {
+        if kind != self.kind {
+            return Some(false);
+        }
         let Some((ids, codes)) = &self.accounts else {
             return Some(true);
         };
@@ -150,8 +157,15 @@ mod tests {
     fn event(seq: i64) -> OutboxEvent {
         OutboxEvent {
             seq,
-            entry_id: Uuid::from_u128(seq.unsigned_abs().into()),
+            subject: Subject::Entry(Uuid::from_u128(seq.unsigned_abs().into())),
         }
+    }
+
+    fn every(kind: EventKind) -> Wanted {
+        Wanted::new(Chosen {
+            kind,
+            accounts: None,
+        })
     }
 
     fn seqs(taken: Option<Taken>) -> Option<(Vec<i64>, i64)> {
@@ -165,7 +179,7 @@ mod tests {
         let mut window = Window::default();
         window.clear(10);
         window.extend(&[event(11), event(13), event(14)], None);
-        let all = Wanted::default();
+        let all = every(EventKind::Entry);
         assert_eq!(seqs(window.take(9, &all, 9)), None);
         assert_eq!(seqs(window.take(10, &all, 9)), Some((vec![11, 13, 14], 14)));
         assert_eq!(seqs(window.take(11, &all, 1)), Some((vec![13], 13)));
@@ -180,16 +194,16 @@ mod tests {
         let many = i64::try_from(EVENTS).unwrap() + 5;
         window.extend(&(1..=many).map(event).collect::<Vec<_>>(), None);
         assert_eq!(window.events.len(), EVENTS);
-        assert_eq!(window.take(4, &Wanted::default(), 1), None);
+        assert_eq!(window.take(4, &every(EventKind::Entry), 1), None);
         assert_eq!(
-            seqs(window.take(5, &Wanted::default(), 1)),
+            seqs(window.take(5, &every(EventKind::Entry), 1)),
             Some((vec![6], 6))
         );
 
         let mut window = Window::default();
         for seq in 1..=3 {
             let touched = vec![(Uuid::nil(), "a".to_owned()); TOUCHED / 2];
-            let touched = HashMap::from([(event(seq).entry_id, touched)]);
+            let touched = HashMap::from([(event(seq).subject, touched)]);
             window.extend(&[event(seq)], Some(touched));
         }
         assert_eq!((window.start, window.touched), (1, TOUCHED / 2 * 2));
@@ -201,11 +215,16 @@ mod tests {
         let mut window = Window::default();
         window.extend(&[event(1)], None);
         let touched = HashMap::from([
-            (event(2).entry_id, vec![(a, "a".to_owned())]),
-            (event(3).entry_id, vec![(b, "b".to_owned())]),
+            (event(2).subject, vec![(a, "a".to_owned())]),
+            (event(3).subject, vec![(b, "b".to_owned())]),
         ]);
         window.extend(&[event(2), event(3)], Some(touched));
-        let of = |account| Wanted::new(Some(&[account]));
+        let of = |account| {
+            Wanted::new(Chosen {
+                kind: EventKind::Entry,
+                accounts: Some(&[account]),
+            })
+        };
         // Nobody knows which accounts entry 1 touches.
         assert_eq!(seqs(window.take(0, &of(AccountRef::Id(a)), 9)), None);
         assert_eq!(
@@ -214,5 +233,32 @@ mod tests {
         );
         let by_code = of(AccountRef::Code("b".to_owned()));
         assert_eq!(seqs(window.take(1, &by_code, 9)), Some((vec![3], 3)));
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let (account, entry) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let subjects = [
+            Subject::AccountChange(account, 1),
+            Subject::Entry(entry),
+            Subject::EntryChange(entry, 1),
+            Subject::AccountChange(account, 2),
+        ];
+        let events = subjects.into_iter().zip(1..);
+        let events: Vec<_> = events
+            .map(|(subject, seq)| OutboxEvent { seq, subject })
+            .collect();
+        let mut window = Window::default();
+        window.extend(&events, None);
+        for (kind, seqs_of_kind) in [
+            (EventKind::Entry, vec![2]),
+            (EventKind::EntryChange, vec![3]),
+            (EventKind::AccountChange, vec![1, 4]),
+        ] {
+            assert_eq!(
+                seqs(window.take(0, &every(kind), 9)),
+                Some((seqs_of_kind, 4))
+            );
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The future of a verb is boxed: otherwise every field's future would be as large as the largest verb's.
 
+mod annotate_entry;
 mod capture_hold;
 mod lock_set;
 mod open_account;
@@ -12,6 +13,7 @@ mod post_entry;
 mod release_hold;
 mod reverse_entry;
 mod set_account_status;
+mod update_account;
 
 use async_graphql::MergedObject;
 
@@ -21,10 +23,12 @@ use async_graphql::MergedObject;
 pub struct MutationRoot(
     open_account::OpenAccountMutation,
     set_account_status::SetAccountStatusMutation,
+    update_account::UpdateAccountMutation,
     post_entry::PostEntryMutation,
     post_entries::PostEntriesMutation,
     place_hold::PlaceHoldMutation,
     capture_hold::CaptureHoldMutation,
     release_hold::ReleaseHoldMutation,
     reverse_entry::ReverseEntryMutation,
+    annotate_entry::AnnotateEntryMutation,
 );

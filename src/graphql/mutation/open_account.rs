@@ -8,7 +8,8 @@ use super::payload::AccountPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        object::{Account, AccountClass, LimitPolicy, Side},
+        input::viewer,
+        object::{AccountClass, LimitPolicy, Side},
         refusal::refuse,
         scalars::{CurrencyCode, Json},
     },
@@ -56,6 +57,7 @@ impl OpenAccountMutation {
             class: input.class.map(Into::into),
             limit_policy: input.limit_policy.into(),
             metadata: input.metadata.map(|metadata| metadata.0),
+            recorded_by: viewer(ctx),
         };
         let account = ledger::open_account(ctx.unit(), command, now)
             .boxed()
@@ -63,8 +65,6 @@ impl OpenAccountMutation {
             .map_err(refuse)?;
         // The account's row proves the COMMIT: its id is new, and accounts are never deleted.
         ctx.unit().evidence("account", account.id);
-        Ok(AccountPayload {
-            account: Account(account),
-        })
+        Ok(AccountPayload::of(ctx, account))
     }
 }

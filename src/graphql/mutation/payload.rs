@@ -1,6 +1,7 @@
 //! The payloads of mutations.
 
 use async_graphql::{ComplexObject, Context, Object, Result, SimpleObject};
+use daybook_entity::account;
 use unit_of_work::ContextExt as _;
 
 use crate::{
@@ -16,7 +17,23 @@ use crate::{
 #[derive(SimpleObject)]
 pub struct AccountPayload {
     /// The account as it is now.
-    pub(super) account: Account,
+    account: Account,
+}
+
+impl AccountPayload {
+    /// The payload of an account that was opened or changed. The feed is woken once that is committed.
+    pub(super) fn of(ctx: &Context<'_>, account: account::Model) -> Self {
+        tell_feed(ctx);
+        Self {
+            account: Account(account),
+        }
+    }
+}
+
+/// Wakes the feed once the operation is committed.
+pub(super) fn tell_feed(ctx: &Context<'_>) {
+    let feed = ctx.feed().clone();
+    ctx.unit().after_commit(async move { feed.commit() });
 }
 
 /// An entry, and the accounts that it changed.
@@ -46,8 +63,7 @@ impl EntryPayload {
     pub(super) fn of(ctx: &Context<'_>, posted: ledger::PostedEntry) -> Self {
         if !posted.already_posted {
             ctx.unit().evidence("entry", posted.entry.id);
-            let feed = ctx.feed().clone();
-            ctx.unit().after_commit(async move { feed.commit() });
+            tell_feed(ctx);
         }
         Self {
             already_posted: posted.already_posted,

@@ -7,12 +7,13 @@ use unit_of_work::ContextExt as _;
 use super::payload::AccountPayload;
 use crate::{
     graphql::{
-        input::AccountRef,
+        context::LedgerContext as _,
+        input::{AccountRef, viewer},
         locks::in_order,
-        object::{Account, AccountStatus},
+        object::AccountStatus,
         refusal::refuse,
     },
-    ledger::{self, LockSet},
+    ledger::{self, LockSet, SetAccountStatus},
 };
 
 /// An account, and the status that it is to have.
@@ -40,10 +41,13 @@ impl SetAccountStatusMutation {
             accounts: vec![account.clone()],
             entries: Vec::new(),
         };
-        let verb = ledger::set_account_status(ctx.unit(), &account, input.status.into());
+        let command = SetAccountStatus {
+            account,
+            status: input.status.into(),
+            recorded_by: viewer(ctx),
+        };
+        let verb = ledger::set_account_status(ctx.unit(), command, ctx.clock());
         let account = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
-        Ok(AccountPayload {
-            account: Account(account),
-        })
+        Ok(AccountPayload::of(ctx, account))
     }
 }

@@ -5,7 +5,7 @@ use daybook_entity::account;
 use unit_of_work::ContextExt as _;
 
 use super::{
-    Balances, StatementLineConnection, global_id,
+    AccountChange, AccountChangeConnection, Balances, StatementLineConnection, global_id,
     statement::{StatementFilter, StatementLine},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         loaders::{self, History, Statements},
         order::OrderDirection,
         refusal::refuse,
-        scalars::{CurrencyCode, DateTime, Json},
+        scalars::{CurrencyCode, DateTime, Int64, Json},
         time::Days,
     },
     ledger::{self, Id, StatementRequest},
@@ -121,6 +121,32 @@ impl Account {
     /// A JSON object of your own.
     async fn metadata(&self) -> Json {
         Json(self.0.metadata.clone())
+    }
+
+    /// How many times it was described: 1 since its opening, one more since each change of its name, class, limit, status or metadata.
+    /// Entries do not change it.
+    async fn revision(&self) -> Int64 {
+        Int64(self.0.revision)
+    }
+
+    /// Its opening, and each change of its name, class, limit, status and metadata: newest first, a page at a time.
+    async fn changes(
+        &self,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Those before this cursor.")] before: Option<String>,
+    ) -> Result<AccountChangeConnection> {
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
+        let page = ledger::page_account_changes(&self.0, &page).map_err(refuse)?;
+        Ok(connection(page, EmptyFields, AccountChange))
     }
 
     /// When it was opened.

@@ -4,12 +4,12 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use daybook_entity::{entry, entry_line};
 use uuid::Uuid;
 
-use super::{EntryLine, global_id};
+use super::{EntryChange, EntryLine, global_id};
 use crate::{
     graphql::{
         context::LedgerContext as _,
         count_items::count_items,
-        loaders::{self, Entries, Lines, Resolvers, Reversals},
+        loaders::{self, Entries, EntryChanges, Lines, Resolvers, Reversals},
         scalars::{DateTime, Json},
     },
     ledger::Id,
@@ -61,7 +61,7 @@ async fn load(ctx: &Context<'_>, id: Option<Uuid>) -> Result<Option<Entry>> {
     Ok(entry.map(Entry::new))
 }
 
-/// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
+/// One event of the journal: amounts that moved together. It never changes, but for metadata that is added; a mistake is reversed.
 pub struct Entry {
     row: entry::Model,
     /// Set if the lines are already known, as those of an entry that this operation posted.
@@ -84,7 +84,7 @@ impl Entry {
     }
 }
 
-/// One event of the journal: amounts that moved together. It never changes; a mistake is reversed.
+/// One event of the journal: amounts that moved together. It never changes, but for metadata that is added; a mistake is reversed.
 #[Object]
 impl Entry {
     /// `entry_…`
@@ -176,8 +176,16 @@ impl Entry {
         self.row.description.as_deref()
     }
 
-    /// A JSON object of your own.
+    /// A JSON object of your own, with what `annotateEntry` has added.
     async fn metadata(&self) -> Json {
         Json(self.row.metadata.clone())
+    }
+
+    /// What was added to its metadata after it was posted, or put in the place of other metadata: newest first, at most 100.
+    async fn changes(&self, ctx: &Context<'_>) -> Result<Vec<EntryChange>> {
+        let changes = loaders::load::<EntryChanges, _>(ctx, self.row.id).await?;
+        let changes = changes.unwrap_or_default();
+        count_items(ctx, changes.len())?;
+        Ok(changes.into_iter().map(EntryChange).collect())
     }
 }

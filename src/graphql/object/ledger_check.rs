@@ -59,6 +59,10 @@ pub enum LedgerDifferenceKind {
     Pending,
     /// What is kept so that balances at an instant can be found is not what the lines make.
     History,
+    /// What describes an account is not what the last of its changes says, a change is missing, or the feed does not have each change once.
+    AccountChanges,
+    /// The metadata of an entry is not what the last of its changes says, or a change is missing.
+    EntryChanges,
     /// An entry has no line, or lines name an entry that does not exist.
     EntryLines,
     /// A line has no positive amount, or one account on both sides, or does what its entry's kind does not do.
@@ -67,7 +71,7 @@ pub enum LedgerDifferenceKind {
     Hold,
     /// An entry was reversed more than once or not as a whole.
     Reversal,
-    /// The feed does not have an entry exactly once.
+    /// The feed does not have an entry, or a change of its metadata, exactly once.
     Feed,
 }
 
@@ -103,6 +107,9 @@ impl From<Difference> for LedgerDifference {
             }
             Difference::Pending { account, .. } => (Kind::Pending, Some(account.id), None),
             Difference::History { account } => (Kind::History, Some(account.id), None),
+            Difference::AccountChanges { account } => {
+                (Kind::AccountChanges, Some(account.id), None)
+            }
             Difference::Entry {
                 entry_id: id,
                 problem,
@@ -115,6 +122,7 @@ impl From<Difference> for LedgerDifference {
                     | EntryProblem::ResolvedTwice
                     | EntryProblem::ResolvedInPart => Kind::Hold,
                     EntryProblem::ReversedTwice | EntryProblem::ReversedInPart => Kind::Reversal,
+                    EntryProblem::Changes => Kind::EntryChanges,
                     EntryProblem::Outbox => Kind::Feed,
                 };
                 (kind, None, None)

@@ -1,12 +1,14 @@
 //! The object types of the schema, one noun per file.
 //!
-//! `account`, `statement`, `entry` and `entry_line` import each other, because their types refer to each other in the schema: an account
+//! `account`, `account_change`, `statement`, `entry`, `entry_change` and `entry_line` import each other, because their types refer to each other in the schema: an account
 //! has a statement, and a statement's line has a counterparty, which is an account.
 
 mod account;
+mod account_change;
 mod balances;
 mod currency;
 mod entry;
+mod entry_change;
 mod entry_line;
 mod global_id;
 mod ledger_check;
@@ -17,9 +19,11 @@ mod report;
 mod statement;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
+pub use account_change::{AccountChange, AccountChangeConnection};
 pub use balances::Balances;
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind};
+pub use entry_change::EntryChange;
 pub use entry_line::EntryLine;
 pub use global_id::global_id;
 pub use ledger_check::LedgerCheck;

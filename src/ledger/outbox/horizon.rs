@@ -17,10 +17,9 @@
 //!
 //! **When the database goes back.** A failover to a standby that lacked the last transactions, or a restored backup, can
 //! take settled numbers away and give them out again. So each look reads the event of the settled number again: when that is
-//! not there, or is another entry's, history was lost. A fence from before a restart or a failover says nothing afterwards.
+//! not there, or is about something else, history was lost. A fence from before a restart or a failover says nothing afterwards.
 
-use super::{Look, OutboxEvent};
-use uuid::Uuid;
+use super::{Look, OutboxEvent, Subject};
 
 /// A horizon that is further behind than this jumps to what is settled, without naming the events in between.
 const FURTHEST: i64 = 10_000;
@@ -28,9 +27,9 @@ const FURTHEST: i64 = 10_000;
 /// How far the outbox is settled. It is moved by looks, each later than the one before.
 ///
 /// ```
-/// use daybook::ledger::{Horizon, Look, OutboxEvent, Progress};
+/// use daybook::ledger::{Horizon, Look, OutboxEvent, Progress, Subject};
 ///
-/// let event = |seq| OutboxEvent { seq, entry_id: Default::default() };
+/// let event = |seq| OutboxEvent { seq, subject: Subject::Entry(Default::default()) };
 /// let mut horizon = Horizon::default();
 /// // The outbox is empty.
 /// let _ = horizon.see(Look { oldest_running: Some(70), ..Look::default() });
@@ -50,8 +49,8 @@ pub struct Horizon {
     /// Every number up to this one is visible to all snapshots from now on, or never to be. It is 0 or a visible number.
     /// `None` until that is known of any.
     settled: Option<i64>,
-    /// The entry of the settled number, once it was read.
-    entry: Option<Uuid>,
+    /// What the event of the settled number is about, once it was read.
+    subject: Option<Subject>,
     /// A fence was reached for every number up to this one: those of them that are visible only have to be read.
     decided: i64,
     fence: Option<Fence>,
@@ -122,7 +121,8 @@ impl Horizon {
         let mut events = look.events.into_iter();
         if settled > 0 {
             let last = events.next().filter(|last| last.seq == settled);
-            let last = last.filter(|last| self.entry.is_none_or(|entry| entry == last.entry_id));
+            let last =
+                last.filter(|last| self.subject.is_none_or(|subject| subject == last.subject));
             let Some(last) = last else {
                 *self = Self {
                     server_started: self.server_started,
@@ -130,7 +130,7 @@ impl Horizon {
                 };
                 return Progress::HistoryLost;
             };
-            self.entry = Some(last.entry_id);
+            self.subject = Some(last.subject);
         }
         if self.decided - settled > FURTHEST {
             self.move_to(self.decided, None);
@@ -186,7 +186,7 @@ impl Horizon {
             progress.push(event);
         }
         if let Some(last) = progress.last() {
-            self.move_to(last.seq, Some(last.entry_id));
+            self.move_to(last.seq, Some(last.subject));
         }
         self.gap_after = gap_after;
         if gap_after.is_some() && gap_after == gap_before && self.fence.is_none() {
@@ -195,9 +195,9 @@ impl Horizon {
         Progress::Events(progress)
     }
 
-    fn move_to(&mut self, settled: i64, entry: Option<Uuid>) {
+    fn move_to(&mut self, settled: i64, subject: Option<Subject>) {
         self.settled = Some(settled);
-        self.entry = entry;
+        self.subject = subject;
         self.gap_after = None;
     }
 }
@@ -205,11 +205,12 @@ impl Horizon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     fn event(seq: i64) -> OutboxEvent {
         OutboxEvent {
             seq,
-            entry_id: Uuid::from_u128(seq.unsigned_abs().into()),
+            subject: Subject::Entry(Uuid::from_u128(seq.unsigned_abs().into())),
         }
     }
 
@@ -330,7 +331,7 @@ mod tests {
         assert_eq!(gone.see(look(5, [])), Progress::HistoryLost);
         assert_eq!(gone.settled(), None);
         let mut given_again = look(5, [2]);
-        given_again.events[0].entry_id = Uuid::from_u128(77);
+        given_again.events[0].subject = Subject::Entry(Uuid::from_u128(77));
         assert_eq!(horizon.see(given_again), Progress::HistoryLost);
     }
 

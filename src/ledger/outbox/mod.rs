@@ -1,14 +1,16 @@
-//! The outbox: every committed entry once, under a number, to be read from any number on.
+//! The outbox: every committed event once, under a number, to be read from any number on. An event is an entry that was posted, or a
+//! change of what describes an account or an entry.
 //!
-//! The database numbers an entry when its first line is written, while the entry's accounts are locked. So the numbers of
-//! entries that touch a common account are in the order of their commits; between other entries no order can be observed.
+//! The database numbers an entry when its first line is written, while the entry's accounts are locked, and a change of an account when it
+//! is written, while that account is locked. So the numbers of events that touch a common account are in the order of their commits;
+//! between others no order can be observed.
 //!
 //! **Numbers become visible out of order.** A transaction draws its number before it commits, so a larger number may become
 //! visible first. A reader that went on from the largest visible number would miss the smaller one for ever. A number is
 //! *settled* when it and every smaller number are visible, or can no longer appear. [`Horizon`] has the rule that tells.
 //!
 //! **What the rule needs of writers**: a transaction has its transaction id before it draws its number, and numbers are drawn
-//! one by one. Both hold by construction: a number is drawn only by the trigger that runs after the insertion of a line,
+//! one by one. Both hold by construction: a number is drawn only by triggers that run after the insertion of a line or of a change,
 //! which has given the transaction its id; and the sequence has no cache. [`numbers_one_by_one`] asks the database for the latter.
 //!
 //! On SQLite there is one writer at a time, so whatever is visible is settled.
@@ -19,16 +21,70 @@ use std::collections::HashMap;
 
 use super::AccountRef;
 pub use horizon::{Horizon, Progress};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
 
-/// An event: an entry was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+/// Something was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxEvent {
     /// Its number.
     pub seq: i64,
-    /// The entry.
-    pub entry_id: Uuid,
+    /// What it is about.
+    pub subject: Subject,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// An entry was posted.
+    Entry(Uuid),
+    /// What describes an entry was changed: the entry, and the number of the change.
+    EntryChange(Uuid, i64),
+    /// An account was opened, or what describes it was changed: the account, and its revision.
+    AccountChange(Uuid, i64),
+}
+
+/// A kind of event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// [`Subject::Entry`]
+    Entry,
+    /// [`Subject::EntryChange`]
+    EntryChange,
+    /// [`Subject::AccountChange`]
+    AccountChange,
+}
+
+impl Subject {
+    /// The kind of event.
+    #[must_use]
+    pub const fn kind(self) -> EventKind {
+        match self {
+            Self::Entry(_) => EventKind::Entry,
+            Self::EntryChange(..) => EventKind::EntryChange,
+            Self::AccountChange(..) => EventKind::AccountChange,
+        }
+    }
+}
+
+impl EventKind {
+    /// The condition for rows of this kind.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Entry => "revision IS NULL",
+            Self::EntryChange => "revision IS NOT NULL AND entry_id IS NOT NULL",
+            Self::AccountChange => "revision IS NOT NULL AND account_id IS NOT NULL",
+        }
+    }
+}
+
+/// Which events.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'a> {
+    /// Of this kind.
+    pub kind: EventKind,
+    /// About one of these accounts, or an entry that touches one, if any are given.
+    pub accounts: Option<&'a [AccountRef]>,
 }
 
 /// What one snapshot shows of the outbox.
@@ -64,10 +120,10 @@ pub async fn look_at_outbox(
         _ => ("NULL", "0"),
     };
     let sql = format!(
-        "SELECT look.newest, look.oldest_running, look.server_started, page.seq, page.entry_id
+        "SELECT look.newest, look.oldest_running, look.server_started, page.*
          FROM (SELECT COALESCE((SELECT MAX(seq) FROM outbox), 0) AS newest,
                       {oldest_running} AS oldest_running, {server_started} AS server_started) AS look
-         LEFT JOIN (SELECT seq, entry_id FROM outbox WHERE seq >= $1 ORDER BY seq LIMIT {limit}) AS page ON 1 = 1
+         LEFT JOIN (SELECT seq, entry_id, account_id, revision FROM outbox WHERE seq >= $1 ORDER BY seq LIMIT {limit}) AS page ON 1 = 1
          ORDER BY page.seq"
     );
     let statement = Statement::from_sql_and_values(backend, sql, [from.into()]);
@@ -86,11 +142,18 @@ pub async fn look_at_outbox(
 /// The event of a row, unless the row has none.
 fn event_of(row: &QueryResult) -> Result<Option<OutboxEvent>, DbErr> {
     let seq: Option<i64> = row.try_get("", "seq")?;
-    seq.map(|seq| {
-        let entry_id = row.try_get("", "entry_id")?;
-        Ok(OutboxEvent { seq, entry_id })
-    })
-    .transpose()
+    let Some(seq) = seq else {
+        return Ok(None);
+    };
+    let revision: Option<i64> = row.try_get("", "revision")?;
+    let subject = match (row.try_get("", "entry_id")?, revision) {
+        (Some(entry_id), None) => Subject::Entry(entry_id),
+        (Some(entry_id), Some(number)) => Subject::EntryChange(entry_id, number),
+        (None, _) => {
+            Subject::AccountChange(row.try_get("", "account_id")?, row.try_get("", "revision")?)
+        }
+    };
+    Ok(Some(OutboxEvent { seq, subject }))
 }
 
 /// A transaction id that is larger than that of every transaction which has drawn a number so far.
@@ -153,7 +216,7 @@ pub async fn visible_in_outbox(
     rows.iter().map(|row| row.try_get("", "seq")).collect()
 }
 
-/// At most `limit` events after `after` up to `until`, which must be settled: of entries that touch one of `accounts`, if any are given.
+/// At most `limit` events after `after` up to `until`, which must be settled: those that are chosen.
 ///
 /// # Errors
 /// When the database fails.
@@ -161,9 +224,10 @@ pub async fn read_outbox(
     db: &impl ConnectionTrait,
     after: i64,
     until: i64,
-    accounts: Option<&[AccountRef]>,
+    chosen: Chosen<'_>,
     limit: usize,
 ) -> Result<Vec<OutboxEvent>, DbErr> {
+    let Chosen { kind, accounts } = chosen;
     let mut parameters: Vec<Value> = vec![after.into(), until.into()];
     let wanted = match accounts {
         None => String::new(),
@@ -183,51 +247,82 @@ pub async fn read_outbox(
                     AccountRef::NoId(_) => {}
                 }
             }
+            // By code anew each time: an account that does not exist yet may be opened later.
+            let about = match kind {
+                EventKind::Entry | EventKind::EntryChange => {
+                    "entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id)
+                     WHERE entry_line.entry_id = outbox.entry_id"
+                }
+                EventKind::AccountChange => "account WHERE account.id = outbox.account_id",
+            };
             format!(
-                " AND EXISTS (
-                    SELECT 1 FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id)
-                    WHERE entry_line.entry_id = outbox.entry_id AND ({} OR {})
-                 )",
+                " AND EXISTS (SELECT 1 FROM {about} AND ({} OR {}))",
                 one_of("account.id", &ids),
                 one_of("account.code", &codes)
             )
         }
     };
     let sql = format!(
-        "SELECT seq, entry_id FROM outbox WHERE seq > $1 AND seq <= $2{wanted} ORDER BY seq LIMIT {limit}"
+        "SELECT seq, entry_id, account_id, revision FROM outbox
+         WHERE seq > $1 AND seq <= $2 AND {}{wanted} ORDER BY seq LIMIT {limit}",
+        kind.condition()
     );
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;
     rows.iter()
-        .map(|row| OutboxEvent::from_query_result(row, ""))
+        .filter_map(|row| event_of(row).transpose())
         .collect()
 }
 
-/// The accounts that entries touch, each by its id and its code.
+/// The accounts that each of these is about, by id and code: those that an entry touches, or the account itself.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn accounts_of_entries(
+pub async fn accounts_of_subjects(
     db: &impl ConnectionTrait,
-    entries: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<(Uuid, String)>>, DbErr> {
-    let mut accounts: HashMap<Uuid, Vec<(Uuid, String)>> = HashMap::new();
-    if entries.is_empty() {
-        return Ok(accounts);
+    subjects: &[Subject],
+) -> Result<HashMap<Subject, Vec<(Uuid, String)>>, DbErr> {
+    let (mut entries, mut accounts) = (Vec::new(), Vec::new());
+    for subject in subjects {
+        match *subject {
+            Subject::Entry(id) | Subject::EntryChange(id, _) => entries.push(id),
+            Subject::AccountChange(id, _) => accounts.push(id),
+        }
     }
-    let places: Vec<_> = (1..=entries.len()).map(|n| format!("${n}")).collect();
-    let sql = format!(
-        "SELECT DISTINCT entry_line.entry_id, account.id, account.code
-         FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE {}",
-        one_of("entry_line.entry_id", &places)
-    );
-    let parameters = entries.iter().map(|id| Value::from(*id));
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
-    for row in db.query_all_raw(statement).await? {
-        let touched = accounts.entry(row.try_get("", "entry_id")?).or_default();
-        touched.push((row.try_get("", "id")?, row.try_get("", "code")?));
+    let place = |n: usize| format!("${n}");
+    let entry_places: Vec<_> = (1..=entries.len()).map(place).collect();
+    let account_places = entries.len() + 1..=entries.len() + accounts.len();
+    let account_places: Vec<_> = account_places.map(place).collect();
+    let mut parts = Vec::new();
+    if !entries.is_empty() {
+        parts.push(format!(
+            "SELECT DISTINCT entry_line.entry_id AS subject, account.id, account.code
+             FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE {}",
+            one_of("entry_line.entry_id", &entry_places)
+        ));
     }
-    Ok(accounts)
+    if !accounts.is_empty() {
+        parts.push(format!(
+            "SELECT id AS subject, id, code FROM account WHERE {}",
+            one_of("id", &account_places)
+        ));
+    }
+    let mut touched: HashMap<Uuid, Vec<(Uuid, String)>> = HashMap::new();
+    if !parts.is_empty() {
+        let parameters = entries.iter().chain(&accounts).map(|id| Value::from(*id));
+        let sql = parts.join(" UNION ALL ");
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+        for row in db.query_all_raw(statement).await? {
+            let touched = touched.entry(row.try_get("", "subject")?).or_default();
+            touched.push((row.try_get("", "id")?, row.try_get("", "code")?));
+        }
+    }
+    let touched = |subject: &Subject| {
+        let (Subject::Entry(id) | Subject::EntryChange(id, _) | Subject::AccountChange(id, _)) =
+            subject;
+        (*subject, touched.get(id).cloned().unwrap_or_default())
+    };
+    Ok(subjects.iter().map(touched).collect())
 }
 
 fn one_of(column: &str, places: &[String]) -> String {

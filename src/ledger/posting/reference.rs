@@ -11,6 +11,7 @@ use super::draft::{CountsFrom, OnTakenReference};
 use super::error::PostEntryError;
 use super::resolve::ResolvedLine;
 use super::{PostedEntry, find, together};
+use crate::ledger::annotate_entry;
 use daybook_entity::{account, entry, entry_line};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -53,7 +54,14 @@ pub(super) async fn answer(
         .await
         .map_err(failed)?;
     let lines = lines.remove(&earlier.id).unwrap_or_default();
-    let differs = differences(entry, &repeat, &earlier, &lines);
+    // Metadata may have been added since.
+    let metadata = annotate_entry::first_metadata(db, &earlier);
+    let metadata = metadata.await.map_err(failed)?;
+    let posted = entry::Model {
+        metadata,
+        ..earlier.clone()
+    };
+    let differs = differences(entry, &repeat, &posted, &lines);
     if !differs.is_empty() {
         return Err(taken(reference, &earlier, differs));
     }

@@ -112,6 +112,11 @@ impl fmt::Display for Difference {
                 "what is kept for the account `{}` so that its balance at an instant can be found is not what its lines make",
                 account.code
             ),
+            Self::AccountChanges { account } => write!(
+                f,
+                "what describes the account `{}` is not what its history says, or the outbox does not have each change of it once",
+                account.code
+            ),
             Self::Entry { entry_id, problem } => {
                 let entry = Id::Entry(*entry_id);
                 match problem {
@@ -145,9 +150,14 @@ impl fmt::Display for Difference {
                         f,
                         "the reversal of the entry {entry} is not its mirror image"
                     ),
-                    EntryProblem::Outbox => {
-                        write!(f, "the outbox does not have the entry {entry} exactly once")
-                    }
+                    EntryProblem::Changes => write!(
+                        f,
+                        "the metadata of the entry {entry} is not what its history says"
+                    ),
+                    EntryProblem::Outbox => write!(
+                        f,
+                        "the outbox does not have the entry {entry}, or a change of it, exactly once"
+                    ),
                 }
             }
         }

@@ -115,6 +115,12 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
+    /// What describes an account is not what the last of its changes says, a change is missing, or the outbox does not have each change
+    /// once.
+    AccountChanges {
+        /// The account.
+        account: CheckedAccount,
+    },
     /// An entry is not what its kind, or its relation to another entry, makes it.
     Entry {
         /// The entry.
@@ -146,7 +152,9 @@ pub enum EntryProblem {
     ReversedTwice,
     /// It was reversed, and the reversal is not its mirror image.
     ReversedInPart,
-    /// The outbox does not have it exactly once.
+    /// Its metadata is not what the last change of it says, or a change is missing.
+    Changes,
+    /// The outbox does not have it, or a change of it, exactly once.
     Outbox,
 }
 

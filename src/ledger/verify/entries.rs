@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Each problem, and the statement that finds the ids of the entries that have it.
-const CHECKS: [(EntryProblem, &str); 11] = [
+const CHECKS: [(EntryProblem, &str); 14] = [
     (
         EntryProblem::NoLines,
         "SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)",
@@ -64,12 +64,33 @@ const CHECKS: [(EntryProblem, &str); 11] = [
     ),
     (
         EntryProblem::Outbox,
-        "SELECT id FROM entry LEFT JOIN (SELECT entry_id, COUNT(*) AS times FROM outbox GROUP BY entry_id) AS told ON told.entry_id = entry.id
+        "SELECT id FROM entry LEFT JOIN (SELECT entry_id, COUNT(*) AS times FROM outbox WHERE revision IS NULL GROUP BY entry_id) AS told ON told.entry_id = entry.id
          WHERE COALESCE(times, 0) <> 1",
     ),
     (
         EntryProblem::Missing,
-        "SELECT entry_id AS id FROM outbox WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
+        "SELECT entry_id AS id FROM outbox WHERE entry_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
+    ),
+    (
+        EntryProblem::Changes,
+        "SELECT DISTINCT entry_id AS id FROM (
+            SELECT entry_id, number, metadata_before, metadata_after, LAG(number) OVER in_order AS last_number,
+                   LAG(metadata_after) OVER in_order AS last_metadata, LEAD(number) OVER in_order AS next_number
+            FROM entry_change WINDOW in_order AS (PARTITION BY entry_id ORDER BY number)
+         ) AS chain LEFT JOIN entry ON entry.id = entry_id
+         WHERE number <> COALESCE(last_number, 0) + 1 OR last_metadata <> metadata_before
+            OR next_number IS NULL AND (entry.id IS NULL OR entry.metadata <> metadata_after)",
+    ),
+    (
+        EntryProblem::Outbox,
+        "SELECT entry_change.entry_id AS id FROM entry_change LEFT JOIN (
+            SELECT entry_id, revision, COUNT(*) AS times FROM outbox WHERE revision IS NOT NULL AND entry_id IS NOT NULL GROUP BY entry_id, revision
+         ) AS told ON told.entry_id = entry_change.entry_id AND told.revision = number WHERE COALESCE(times, 0) <> 1",
+    ),
+    (
+        EntryProblem::Changes,
+        "SELECT entry_id AS id FROM outbox WHERE revision IS NOT NULL AND entry_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM entry_change WHERE entry_change.entry_id = outbox.entry_id AND number = revision)",
     ),
 ];
 

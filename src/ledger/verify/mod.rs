@@ -1,4 +1,4 @@
-//! Recomputes every balance from the lines, and reports what differs.
+//! Recomputes every balance from the lines, compares what describes accounts with its history, and reports what differs.
 //!
 //! The database does the sums, so memory stays bounded whatever the ledger's size; how many differences are reported is the caller's
 //! choice. Several statements make up one check, so it needs one snapshot: run it in a query's unit (REPEATABLE READ on PostgreSQL), or
@@ -8,6 +8,7 @@
 //! in the database would show nowhere else. Damage beyond 64 bits is reported on PostgreSQL, and fails the check
 //! with "integer overflow" on SQLite.
 
+mod changes;
 mod checks;
 mod describe;
 mod difference;
@@ -40,7 +41,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in eight statements, and reports at most `limit` differences.
+/// Checks the whole ledger in nine statements, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -55,6 +56,7 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(checks::limits(db, room(&differences)).await?);
     differences.extend(history::pending(db, room(&differences)).await?);
     differences.extend(history::late(db, room(&differences)).await?);
+    differences.extend(changes::accounts(db, room(&differences)).await?);
     differences.extend(entries::entries(db, room(&differences)).await?);
     let truncated = differences.len() > limit;
     differences.truncate(limit);

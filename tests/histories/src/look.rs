@@ -39,7 +39,10 @@ pub async fn ledger(database: &Database) -> Result<Ledger> {
         };
         ledger.accounts.insert(code, side);
     }
-    let numbers = link.with_id("SELECT ID, outbox.seq FROM outbox", "outbox.entry_id");
+    let numbers = link.with_id(
+        "SELECT ID, outbox.seq FROM outbox WHERE outbox.entry_id IS NOT NULL",
+        "outbox.entry_id",
+    );
     let mut events: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for (id, number) in link
         .rows(&numbers, |row| (row.text(0), row.number(1)))

@@ -6,7 +6,7 @@ mod operation;
 
 use std::collections::BTreeSet;
 
-use daybook::ledger::{Code, NewLine, OpenAccount, set_account_status};
+use daybook::ledger::{Code, NewLine, OpenAccount};
 use daybook_entity::{AccountStatus, Side};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use self::model::{Account, Effect, Entry, Model, with_effect};
 use self::operation::{Lines, Operation, operation};
-use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
+use super::book::{Book, line, new_account, new_entry, new_hold, noon};
 
 /// Runs one operation on both.
 async fn step(
@@ -165,9 +165,8 @@ async fn step(
             (said.map(drop), expected)
         }
         Operation::Status(index, status) => {
-            let account = by(&codes[index]);
             let said = book
-                .write(async |tx| set_account_status(tx, &account, status).await)
+                .set_status(&codes[index], status)
                 .await
                 .map_err(|error| error.code());
             let account = &mut model.accounts[index];

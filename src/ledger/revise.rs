@@ -1,0 +1,34 @@
+//! Writes what describes an account anew. The database keeps each state as a revision (`account_change`), and tells the feed.
+
+use super::{Clock, input};
+use daybook_entity::account;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+
+/// Writes name, class, limit, status and metadata of an account that is [locked](super::locking::account), as its next revision: one
+/// statement.
+pub(super) async fn revise(
+    db: &impl ConnectionTrait,
+    account: account::Model,
+    recorded_by: Option<String>,
+    clock: &Clock,
+) -> Result<account::Model, DbErr> {
+    use account::Column;
+    // The clock is read under the lock, so that revisions are recorded in their order.
+    let now = input::microseconds(clock.now());
+    let revised = account::Entity::update_many()
+        .col_expr(Column::Name, Expr::value(account.name))
+        .col_expr(Column::Class, Expr::value(account.class))
+        .col_expr(Column::LimitPolicy, Expr::value(account.limit_policy))
+        .col_expr(Column::Status, Expr::value(account.status))
+        .col_expr(Column::Metadata, Expr::value(account.metadata))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .col_expr(Column::RevisedAt, Expr::value(now))
+        .col_expr(Column::RevisedBy, Expr::value(recorded_by))
+        .filter(Column::Id.eq(account.id))
+        // Where the caller's connection is in no transaction, and so holds no lock, the second of two that race changes nothing.
+        .filter(Column::Revision.eq(account.revision))
+        .exec_with_returning(db)
+        .await?;
+    revised.into_iter().next().ok_or(DbErr::RecordNotUpdated)
+}

@@ -1,0 +1,43 @@
+//! Checks what describes accounts against its history.
+
+use super::checks::rows;
+use super::{CheckedAccount, Difference};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use uuid::Uuid;
+
+/// Accounts that are not what the last of their changes says, of which a change is missing, or of which the feed does not have each change
+/// once.
+pub(super) async fn accounts(
+    db: &impl ConnectionTrait,
+    limit: usize,
+) -> Result<Vec<Difference>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: Uuid,
+        code: String,
+    }
+    let sql = "SELECT account.id, account.code FROM account
+        LEFT JOIN account_change last ON last.account_id = account.id AND last.revision = account.revision
+        LEFT JOIN (
+            SELECT account_id, COUNT(*) AS times, MAX(revision) AS newest FROM account_change GROUP BY account_id
+        ) AS kept ON kept.account_id = account.id
+        LEFT JOIN (
+            SELECT account_id, COUNT(*) AS times, COUNT(DISTINCT revision) AS revisions FROM outbox WHERE account_id IS NOT NULL
+            GROUP BY account_id
+        ) AS told ON told.account_id = account.id
+        WHERE last.account_id IS NULL OR last.name <> account.name OR last.class IS DISTINCT FROM account.class
+           OR last.limit_policy <> account.limit_policy OR last.status <> account.status OR last.metadata <> account.metadata
+           OR last.recorded_at <> COALESCE(account.revised_at, account.created_at)
+           OR last.recorded_by IS DISTINCT FROM account.revised_by
+           OR kept.times <> account.revision OR kept.newest <> account.revision
+           OR COALESCE(told.times, 0) <> account.revision OR told.revisions <> account.revision
+        ORDER BY account.id";
+    let rows = rows::<Row>(db, sql, limit).await?;
+    let difference = |row: Row| Difference::AccountChanges {
+        account: CheckedAccount {
+            id: row.id,
+            code: row.code,
+        },
+    };
+    Ok(rows.into_iter().map(difference).collect())
+}
