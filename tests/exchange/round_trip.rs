@@ -281,7 +281,7 @@ on_every_engine! {
         assert_eq!(count("currencies"), 5);
         assert_eq!(count("accounts"), 14);
         let class = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap()["class"].clone();
-        assert_eq!((class("alice"), class("assets:bank")), (json!("LIABILITY"), Json::Null));
+        assert_eq!((class("alice"), class("assets:bank")), (json!("EQUITY"), Json::Null));
         assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);
         let kinds: Vec<&str> = all["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["POST", "POST", "POST", "POST", "REVERSAL", "HOLD", "CAPTURE", "HOLD", "RELEASE", "HOLD"]);
