@@ -51,6 +51,7 @@ impl<E> Preparing<E> {
     }
 }
 
+#[cfg_attr(boxed_trait, async_graphql::async_trait::async_trait)]
 impl<E: Executor> Executor for Preparing<E> {
     async fn execute(&self, mut request: Request) -> Response {
         match self.prepare(&mut request) {

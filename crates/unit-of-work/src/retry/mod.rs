@@ -185,7 +185,7 @@ impl<E: Executor> Retrying<E> {
     }
 }
 
-#[cfg_attr(feature = "boxed-trait", async_trait::async_trait)]
+#[cfg_attr(boxed_trait, async_trait::async_trait)]
 impl<E: Executor> Executor for Retrying<E> {
     async fn execute(&self, request: Request) -> Response {
         match Template::of(request, None) {

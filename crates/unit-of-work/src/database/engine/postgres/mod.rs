@@ -53,6 +53,7 @@ pub(crate) struct Server {
         expect(dead_code, reason = "only migrations connect by them")
     )]
     base: PgConnectOptions,
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
     hook: Option<AfterConnect>,
     /// Whether the log has said that there are no markers.
     warned: Once,

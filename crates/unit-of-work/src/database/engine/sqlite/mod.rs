@@ -51,6 +51,7 @@ pub(crate) struct File {
         expect(dead_code, reason = "only migrations connect by them")
     )]
     to_write: SqliteConnectOptions,
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
     hook: Option<AfterConnect>,
 }
 
