@@ -12,7 +12,7 @@ use crate::{
     database,
     error::StartError,
     graphql::{self, Feed, FeedOptions, LedgerSchema},
-    http::{self, Access, RequestErrors, Stop, Stopped, TlsListener, Tokens},
+    http::{self, Access, Limits, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
         log::ShrinkLog, notify::Notify, sweep::Sweep, watch::Watch,
@@ -178,15 +178,15 @@ fn schema_with_feed(
     keys: IdempotencySettings,
     (deadline, answer_bytes): (Duration, usize),
 ) -> Retrying<LedgerSchema> {
+    let limits = Limits::default().answer_bytes(answer_bytes);
     let unit_of_work = UnitOfWorkExtension::new(database.clone())
         .deadline(deadline)
-        .field_rule(move |ctx, request| graphql::answer_rule(ctx, request, answer_bytes))
         .idempotency(keys);
     let schema = graphql::schema(clock)
         // The limits of prepared operations apply first, and their errors say what they count.
         .limit_recursive_depth(2 * graphql_operation::MOST_LEVELS)
         .data(feed)
-        .extension(RequestErrors::around(unit_of_work))
+        .extension(RequestErrors::around_units(unit_of_work, &limits))
         .finish();
     Retrying::new(schema)
 }

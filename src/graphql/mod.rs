@@ -3,9 +3,8 @@
 //! A resolver parses its input, makes one call to the ledger with the operation's unit of work, and wraps the result. It never begins,
 //! commits or rolls back: the unit's extension does that for every operation.
 //!
-//! If a nullable field fails, only that field is null. `answer_rule` sees to that.
+//! If a nullable field fails, only that field is null: `graphql_service::RequestErrors::around_units` sees to that.
 
-mod answer_rule;
 mod connection;
 mod context;
 mod count_items;
@@ -25,7 +24,6 @@ mod schema;
 mod subscription;
 mod verification;
 
-pub use answer_rule::answer_rule;
 pub use feed::{Feed, FeedOptions, WatchError, Watcher};
 pub use mutation::MutationRoot;
 pub use operations::{operation_schema, operations};

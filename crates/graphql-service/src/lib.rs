@@ -17,6 +17,8 @@
 //!
 //! What never goes here: a database, a schema of its own, and anything that one application alone decides.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub use self::{
     admission::access::{Anyone, Authentication, Caller, Init},
     admission::limits::Limits,

@@ -14,8 +14,8 @@ use async_graphql::{
 };
 use daybook::{
     config::DatabaseUrl,
-    database, graphql,
-    http::{self, RequestErrors, Stop},
+    database,
+    http::{self, Limits, RequestErrors, Stop},
 };
 use daybook_test_harness::TestDatabase;
 use sea_orm::ConnectionTrait;
@@ -130,12 +130,12 @@ impl Toy {
             .execute("CREATE TABLE note (number INTEGER)")
             .await;
         let resolved = Resolved::default();
-        let units = UnitOfWorkExtension::new(database.clone())
-            .idempotency(IdempotencySettings::default())
-            .field_rule(|ctx, request| graphql::answer_rule(ctx, request, MOST));
+        let limits = Limits::default().answer_bytes(MOST);
+        let units =
+            UnitOfWorkExtension::new(database.clone()).idempotency(IdempotencySettings::default());
         let schema = Schema::build(Query, Mutation, Events)
             .data(resolved.clone())
-            .extension(RequestErrors::around(units))
+            .extension(RequestErrors::around_units(units, &limits))
             .finish();
         let definition = graphql_operation::Schema::parse(&schema.sdl()).unwrap();
         let mut options = http::options(database::readiness(&database), definition);

@@ -25,8 +25,9 @@ use async_graphql::{
     parser::types::ExecutableDocument,
 };
 use graphql_operation::{Options, PreparedOperation, PreparedOperations};
+use unit_of_work::UnitOfWorkExtension;
 
-use super::limits::Limits;
+use super::{answer_rule::answer_rule, limits::Limits};
 use crate::answer::request_error::RequestError;
 
 /// The schema's extension that marks request errors and executes prepared operations only. Register it first, which is outermost.
@@ -62,7 +63,7 @@ pub struct RequestErrors<F>(F);
 
 impl RequestErrors<PreparedOperations> {
     /// For a schema without another extension that executes prepared operations. (unit-of-work has one: use
-    /// [`around`](Self::around).) Answers have at most [`Limits::answer_bytes`]; a larger one becomes an error with the code
+    /// [`around_units`](RequestErrors::around_units).) Answers have at most [`Limits::answer_bytes`]; a larger one becomes an error with the code
     /// `ANSWER_TOO_LARGE`.
     #[must_use]
     pub fn within(limits: &Limits) -> Self {
@@ -70,8 +71,43 @@ impl RequestErrors<PreparedOperations> {
     }
 }
 
+impl RequestErrors<UnitOfWorkExtension> {
+    /// For a schema whose operations are units of work.
+    ///
+    /// A nullable field that fails is null, and no more. Answers have at most [`Limits::answer_bytes`]; a larger one becomes an error with
+    /// the code `ANSWER_TOO_LARGE`, and a mutation with such an answer is rolled back. This is the extension's
+    /// [`field_rule`](UnitOfWorkExtension::field_rule): one that it had is replaced.
+    ///
+    /// ```no_run
+    /// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
+    /// # struct Query;
+    /// # #[Object] impl Query { async fn one(&self) -> i32 { 1 } }
+    /// use graphql_service::{Anyone, App, Limits, Options, RequestErrors, Switches, app};
+    /// use unit_of_work::{Database, Report, Retrying, UnitOfWorkExtension};
+    ///
+    /// fn server(database: Database) -> Result<App, graphql_operation::SchemaError> {
+    ///     let limits = Limits::default();
+    ///     let units = UnitOfWorkExtension::new(database);
+    ///     let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
+    ///         .extension(RequestErrors::around_units(units, &limits)) // the first, outermost
+    ///         .finish();
+    ///     let definition = graphql_operation::Schema::parse(&schema.sdl())?;
+    ///     let options = Options::new(definition, Anyone)
+    ///         .limits(limits)
+    ///         .switches(Switches::UnitOfWork { most_told: Report::Off });
+    ///     Ok(app(Retrying::new(schema), options))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn around_units(extension: UnitOfWorkExtension, limits: &Limits) -> Self {
+        let most = limits.answer_bytes;
+        Self(extension.field_rule(move |ctx, request| answer_rule(ctx, request, most)))
+    }
+}
+
 impl<F: ExtensionFactory> RequestErrors<F> {
-    /// Wraps `extension`, and marks its request errors like those of the schema.
+    /// Wraps `extension`, and marks its request errors like those of the schema. For the extension of unit-of-work, use
+    /// [`around_units`](RequestErrors::around_units), unless it has a field rule of its own.
     ///
     /// `extension` has to answer validation with the [`ValidationResult`] that it finds in the request's data, as unit-of-work's
     /// extension does: the operation was validated when it was prepared.

@@ -12,10 +12,8 @@ use unit_of_work::{FieldRule, ResolvedField};
 /// The rule for the answer to a request, which may have `most` bytes. It is for
 /// [`UnitOfWorkExtension::field_rule`](unit_of_work::UnitOfWorkExtension::field_rule).
 ///
-/// A request that was not prepared has no rule. [`RequestErrors`](crate::http::RequestErrors) sees to it that such a request is not
-/// executed.
-#[must_use]
-pub fn answer_rule(
+/// A request that was not prepared has no rule. [`RequestErrors`](super::request_errors::RequestErrors) does not execute such a request.
+pub(super) fn answer_rule(
     ctx: &ExtensionContext<'_>,
     request: &Request,
     most: usize,
