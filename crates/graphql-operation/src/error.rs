@@ -36,7 +36,20 @@ impl SyntaxError {
     }
 }
 
-/// The stage at which a request was refused.
+/// The stage at which a request was refused: [`Refused::stage`].
+///
+/// ```
+/// use graphql_operation::Stage;
+///
+/// fn status(stage: Stage) -> u16 {
+///     match stage {
+///         Stage::Parse | Stage::Validation | Stage::OperationResolution | Stage::UserInput => 400,
+///         _ => 500,
+///     }
+/// }
+/// assert_eq!(Stage::UserInput.code(), "BAD_USER_INPUT");
+/// # assert_eq!(status(Stage::Parse), 400);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {

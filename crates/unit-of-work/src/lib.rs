@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 //!
+//! # Guides
+//!
+//! [Effects and the outbox](guide::effects), [row-level security](guide::row_level_security), [jobs and commands](guide::jobs), [testing your
+//! own server](guide::testing), [moving from hand-written transactions](guide::moving).
+//!
 //! # Layout
 //!
 //! For those who change the crate: read `unit` first, then `operation`. There are two ways in: an operation
@@ -19,6 +24,7 @@
 //!
 //! What never goes here: how GraphQL travels over HTTP, and anything that one application alone decides.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(all(feature = "idempotency", feature = "postgres", feature = "sqlite")),
     allow(dead_code, reason = "what only a feature uses that is left out")
@@ -37,6 +43,8 @@ extern crate async_graphql_7 as async_graphql;
 
 mod database;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod idempotency;
 mod look_up;
 mod observe;

@@ -10,7 +10,7 @@ use async_graphql::{
     parser::types::Field,
 };
 
-/// A field, or an item of a list, that was resolved.
+/// A field, or an item of a list, that was resolved. There is an example at [`FieldRule`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ResolvedField<'a> {

@@ -25,7 +25,25 @@ type TermsOf = Arc<dyn Fn(&Parts) -> Result<UnitTerms, Problem> + Send + Sync>;
 /// Whose the keys of a request are.
 type ViewerOf = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
-/// Gives each request of the routes that it is put around a unit of work. The module [`web`](super) has the rules, and an example.
+/// Gives each request of the routes that it is put around a unit of work. The module [`web`](super) has the rules.
+///
+/// ```no_run
+/// # use axum::{Router, http::StatusCode, routing::post};
+/// # use sea_orm::ConnectionTrait;
+/// # async fn example(database: unit_of_work::Database) {
+/// use unit_of_work::{IdempotencySettings, RetryPolicy, UnitOfWork, web::{Problem, UnitOfWorkLayer}};
+///
+/// async fn paid(unit: UnitOfWork) -> Result<StatusCode, Problem> {
+///     unit.execute_unprepared("UPDATE invoice SET paid = TRUE").await?;
+///     Ok(StatusCode::NO_CONTENT)
+/// }
+///
+/// let units = UnitOfWorkLayer::new(database)
+///     .idempotency(IdempotencySettings::default())
+///     .retry(RetryPolicy::default());
+/// let hooks = Router::new().route("/paid", post(paid)).layer(units);
+/// # let _: Router = hooks; }
+/// ```
 #[derive(Clone)]
 pub struct UnitOfWorkLayer {
     pub(super) shared: Arc<Shared>,
@@ -165,7 +183,7 @@ impl<S> Layer<S> for UnitOfWorkLayer {
     }
 }
 
-/// A service inside a [`UnitOfWorkLayer`].
+/// A service inside a [`UnitOfWorkLayer`], which makes it and has an example.
 #[derive(Clone)]
 pub struct UnitOfWorkService<S> {
     inner: S,

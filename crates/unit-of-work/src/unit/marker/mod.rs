@@ -97,6 +97,16 @@ pub fn drop_table() -> &'static str {
 ///
 /// # Cancel safety
 /// Cancel safe: the batch under way is rolled back or committed as a whole.
+///
+/// ```no_run
+/// # async fn example(database: &unit_of_work::Database) -> Result<(), sea_orm::DbErr> {
+/// use std::time::SystemTime;
+/// use unit_of_work::marker;
+///
+/// let swept = marker::sweep(database, SystemTime::now()).await?;
+/// tracing::debug!(swept, "markers that nobody asks for any more are gone");
+/// # Ok(()) }
+/// ```
 pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
     let backend = database.backend();
     let Words {
