@@ -61,6 +61,8 @@ pub enum Stage {
     OperationResolution,
     /// A value of the client is not of its type: that of a variable, or of a custom scalar.
     UserInput,
+    /// The document was sent by its hash alone, and is not known. The client sends it again with its text.
+    PersistedNotFound,
 }
 
 impl Stage {
@@ -71,6 +73,7 @@ impl Stage {
             Self::Validation => "GRAPHQL_VALIDATION_FAILED",
             Self::OperationResolution => "OPERATION_RESOLUTION_FAILURE",
             Self::UserInput => "BAD_USER_INPUT",
+            Self::PersistedNotFound => "PERSISTED_QUERY_NOT_FOUND",
         }
     }
 }
@@ -119,6 +122,11 @@ impl Refused {
     #[must_use]
     pub fn into_errors(self) -> Vec<ServerError> {
         self.errors
+    }
+
+    /// The first error.
+    pub(crate) fn into_error(mut self) -> ServerError {
+        self.errors.swap_remove(0)
     }
 
     /// A response without data.

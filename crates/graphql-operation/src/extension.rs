@@ -17,8 +17,9 @@ use async_graphql::{
 
 use crate::{
     answering::{AnswerPart, Answering, Resolved},
-    error::Refused,
+    error::{Refused, Stage},
     options::Options,
+    persisted::{Hash, PERSISTED_QUERY},
     prepare::Preparer,
     prepared_operation::PreparedOperation,
     schema::Schema,
@@ -28,6 +29,10 @@ use crate::{
 /// run.
 ///
 /// Register it last, as the innermost extension: then the other extensions see the normalised operation.
+///
+/// A client may send a document by its hash (`extensions.persistedQuery`, Apollo's automatic persisted queries), if it has sent the text with
+/// the hash before. So async-graphql's extension for that is not needed. Where it is there nevertheless, it has to be inside of this one,
+/// because it loses the text.
 ///
 /// ```
 /// # use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
@@ -87,7 +92,7 @@ impl PreparedOperations {
         let preparer = self.preparer.get_or_init(|| {
             Schema::parse(&ctx.sdl())
                 .map(|schema| Preparer::new(schema, self.options.clone()))
-                .map_err(|error| Refused::one(crate::Stage::Validation, error.0, None))
+                .map_err(|error| Refused::one(Stage::Validation, error.0, None))
         });
         preparer.as_ref().map_err(Clone::clone)
     }
@@ -103,10 +108,45 @@ impl ExtensionFactory for PreparedOperations {
     }
 }
 
+/// A request that names its document by its hash.
+struct Named {
+    /// The hash, if the request has the text too.
+    hash: Option<Hash>,
+    text: String,
+}
+
+const TEXT_IS_LOST: &str = "An extension outside of `PreparedOperations` has found this document, and its text is not known any more. \
+    Register that extension inside, after `PreparedOperations`; or leave it out, because `PreparedOperations` finds documents by their hash.";
+
+/// Whether an extension outside of this one has put a parsed document in the place of the text.
+fn has_lost_its_text(request: &mut Request) -> bool {
+    request.query.is_empty() && request.parsed_query().is_ok()
+}
+
 struct PerRequest {
     prepared: PreparedOperations,
     outcome: OnceLock<Result<Arc<PreparedOperation>, Vec<ServerError>>>,
     answering: OnceLock<Answering>,
+}
+
+impl PerRequest {
+    /// Puts the text in the place of its hash, in a request that names its document so.
+    fn named(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: &mut Request,
+    ) -> ServerResult<Option<Named>> {
+        if !request.extensions.contains_key(PERSISTED_QUERY) {
+            return Ok(None);
+        }
+        let hash = self
+            .prepared
+            .preparer(ctx)
+            .and_then(|preparer| preparer.put_text(request))
+            .map_err(Refused::into_error)?;
+        let text = request.query.clone();
+        Ok(Some(Named { hash, text }))
+    }
 }
 
 #[async_trait]
@@ -117,13 +157,26 @@ impl Extension for PerRequest {
         request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
+        let mut request = request;
+        let named = match PreparedOperation::carried(ctx, &request) {
+            Some(_) => None,
+            None => self.named(ctx, &mut request)?,
+        };
         let mut request = next.run(ctx, request).await?;
+        if let Some(Named { text, .. }) = &named {
+            // An extension inside that finds documents (`ApolloPersistedQueries`) takes the text away.
+            request.query.clone_from(text);
+        }
         let outcome = match PreparedOperation::carried(ctx, &request) {
             Some(prepared) => Ok(prepared),
-            None => self
-                .prepared
-                .preparer(ctx)
-                .and_then(|preparer| preparer.admit(&mut request)),
+            None if named.is_none() && has_lost_its_text(&mut request) => {
+                Err(Refused::one(Stage::Parse, TEXT_IS_LOST, None))
+            }
+            None => self.prepared.preparer(ctx).and_then(|preparer| {
+                let admitted = preparer.admit(&mut request);
+                preparer.keep_text(named.and_then(|named| named.hash), &request);
+                admitted
+            }),
         };
         if let Ok(prepared) = &outcome {
             let part = request.data.get(&TypeId::of::<AnswerPart>());

@@ -92,6 +92,15 @@ impl Documents {
         self.documents.get(text)
     }
 
+    /// The text of a document that is kept, without a copy.
+    pub(crate) fn text(&self, text: &str) -> Option<Arc<str>> {
+        let known = self.documents.get(text)?;
+        known
+            .operations
+            .first()
+            .map(|operation| Arc::clone(&operation.text))
+    }
+
     /// Reads and validates a document. `wanted` is the operation that the request names, if it names one.
     pub(crate) fn read(
         &self,

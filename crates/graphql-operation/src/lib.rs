@@ -13,6 +13,7 @@
 //! | the one that runs is normalised | `normalise`, `literal`, `typed_literal` |
 //! | and cached | `known` |
 //! | its variables are coerced to their types | `coerce`, `built_in` |
+//! | a document that was sent by its hash is found | `persisted` |
 //! | the prepared operation travels with its request | `prepared_operation` |
 //! | a schema executes it; an error nulls what the specification says, and the answer has a bound | `extension`, `preparing`, `answering`, `json_size` |
 //! | lists that are longer than usual are counted too | `answer_count` |
@@ -34,6 +35,7 @@ mod measure;
 mod normalise;
 mod options;
 mod parser;
+mod persisted;
 mod prepare;
 mod prepared_operation;
 mod preparing;

@@ -11,6 +11,7 @@ use crate::{
     measure::Measured,
     normalise::Template,
     options::{Options, Rules},
+    persisted::{Hash, Persisted},
     prepared_operation::PreparedOperation,
     schema::Schema,
 };
@@ -37,6 +38,7 @@ use crate::{
 pub struct Preparer {
     rules: Arc<Rules>,
     documents: Arc<Documents>,
+    persisted: Arc<Persisted>,
 }
 
 impl std::fmt::Debug for Preparer {
@@ -51,10 +53,11 @@ impl Preparer {
     /// A preparer for requests to this schema.
     #[must_use]
     pub fn new(schema: Schema, options: Options) -> Self {
-        let documents = Documents::new(options.cache_bytes);
+        let persisted = options.cache_bytes / 8;
         Self {
+            documents: Arc::new(Documents::new(options.cache_bytes - persisted)),
+            persisted: Arc::new(Persisted::new(persisted)),
             rules: Arc::new(Rules { schema, options }),
-            documents: Arc::new(documents),
         }
     }
 
@@ -66,7 +69,9 @@ impl Preparer {
     /// If the document is not GraphQL or not valid for the schema, if it is not clear which operation is meant, if a variable is not of its
     /// type, or if a limit is exceeded. The request must then not be executed.
     pub fn prepare(&self, request: &mut Request) -> Result<PreparedOperation, Refused> {
-        let Self { rules, documents } = self;
+        let Self {
+            rules, documents, ..
+        } = self;
         let Rules { schema, options } = &**rules;
         let text = request.query.as_str();
         let name = request.operation_name.as_deref();
@@ -114,9 +119,26 @@ impl Preparer {
         Ok(prepared)
     }
 
+    /// Puts the text in the place of its hash, if a request has only that. Returns the hash if the request has both.
+    ///
+    /// # Errors
+    /// If the text is not known, or is not the one whose hash was sent.
+    pub(crate) fn put_text(&self, request: &mut Request) -> Result<Option<Hash>, Refused> {
+        self.persisted.put_text(request)
+    }
+
+    /// Keeps a text that came with its hash, if its document has turned out to be valid.
+    pub(crate) fn keep_text(&self, hash: Option<Hash>, request: &Request) {
+        if let Some(hash) = hash
+            && let Some(text) = self.documents.text(&request.query)
+        {
+            self.persisted.keep(hash, text);
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn weight(&self) -> u64 {
-        self.documents.weight()
+        self.documents.weight() + self.persisted.weight()
     }
 }
 

@@ -44,8 +44,22 @@ impl<E> Preparing<E> {
     }
 
     fn prepare(&self, request: &mut Request) -> Result<(), Refused> {
-        let prepared = self.preparer.admit(request)?;
+        let hash = self.preparer.put_text(request)?;
+        let admitted = self.preparer.admit(request);
+        self.preparer.keep_text(hash, request);
+        let prepared = admitted?;
         // For executors that read the document, and for schemas without the extension.
+        request.set_parsed_query(prepared.document(&request.variables));
+        Ok(())
+    }
+
+    /// Prepares a request whose data a retrying executor does not use. So the schema prepares it once more itself.
+    fn prepare_within_session(&self, request: &mut Request) -> Result<(), Refused> {
+        let hash = self.preparer.put_text(request)?;
+        let prepared = self.preparer.prepare(request);
+        self.preparer.keep_text(hash, request);
+        let prepared = prepared?;
+        request.operation_name = prepared.name().map(str::to_owned);
         request.set_parsed_query(prepared.document(&request.variables));
         Ok(())
     }
@@ -99,11 +113,8 @@ impl<E: Executor> Executor for Preparing<E> {
         session: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
         let outcome = match session {
-            // A retrying executor uses either a session's data or a request's, not both. So the schema prepares this one itself.
-            Some(_) => self.preparer.prepare(&mut request).map(|prepared| {
-                request.operation_name = prepared.name().map(str::to_owned);
-                request.set_parsed_query(prepared.document(&request.variables));
-            }),
+            // A retrying executor uses either a session's data or a request's, not both.
+            Some(_) => self.prepare_within_session(&mut request),
             None => self.prepare(&mut request),
         };
         match outcome {

@@ -10,6 +10,7 @@ mod long_lists;
 mod measures;
 mod normalised;
 mod nulls;
+mod persisted;
 mod properties;
 mod rules;
 mod schema;

@@ -93,6 +93,7 @@ impl From<Stage> for RequestError {
             Stage::Parse => Self::Parse,
             Stage::OperationResolution => Self::OperationResolution,
             Stage::UserInput => Self::Variables,
+            Stage::PersistedNotFound => Self::PersistedNotFound,
             _ => Self::Validation,
         }
     }
