@@ -148,6 +148,43 @@ impl PointInTime {
     }
 }
 
+/// A pair of the metadata: a key at its top, and the value.
+#[derive(InputObject, Clone, Debug)]
+pub struct MetadataFilter {
+    /// The key: at most 200 characters.
+    pub key: String,
+    /// The value: a text of at most 200 characters, or a whole number, true or false, written as a text. Other values are not found by.
+    pub value: String,
+}
+
+impl MetadataFilter {
+    pub(super) fn pairs(filters: Option<Vec<Self>>) -> Vec<(String, String)> {
+        let filters = filters.unwrap_or_default().into_iter();
+        filters.map(|pair| (pair.key, pair.value)).collect()
+    }
+}
+
+/// A range of amounts in one currency. Both ends are in it.
+#[derive(InputObject, Clone, Debug)]
+pub struct AmountRange {
+    /// The currency.
+    pub currency: CurrencyCode,
+    /// The least, in minor units; no limit by default.
+    pub min: Option<Int64>,
+    /// The largest, in minor units; no limit by default.
+    pub max: Option<Int64>,
+}
+
+impl From<AmountRange> for ledger::AmountRange {
+    fn from(range: AmountRange) -> Self {
+        Self {
+            currency: range.currency.0,
+            min: range.min.map(|min| min.0),
+            max: range.max.map(|max| max.0),
+        }
+    }
+}
+
 /// One positive amount to move, from a debit account to a credit account.
 #[derive(InputObject, Clone, Debug)]
 pub struct LineInput {

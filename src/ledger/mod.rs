@@ -13,6 +13,7 @@ mod annotate_entry;
 mod balance;
 mod clock;
 mod code;
+mod entry_filter;
 mod find;
 mod history;
 mod hold;
@@ -35,11 +36,13 @@ mod report;
 mod reverse_entry;
 mod revise;
 mod set_account_status;
+mod sql;
 mod statement;
 mod statement_cache;
 mod sums;
 mod update_account;
 mod verify;
+mod words;
 
 pub use account_changes::{Revision, account_changes, page_account_changes};
 pub use annotate_entry::{
@@ -48,6 +51,7 @@ pub use annotate_entry::{
 pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use code::Code;
+pub use entry_filter::{AmountRange, EntryFilter, HoldIs};
 pub use find::{
     AccountNotFound, AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency,
     entries_by_id, entries_by_reference, entry, latest_recorded_at, lines_by_entry_id,
@@ -72,7 +76,9 @@ pub use outbox::{
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
 };
-pub use page_entries::{EntryFilter, EntryOrder, EntryOrderField, count_entries, page_entries};
+pub use page_entries::{
+    EntryOrder, EntryOrderField, count_entries, page_entries, page_entries_statements,
+};
 pub use post_entries::{PostedEntries, post_entries, post_entry_list};
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{

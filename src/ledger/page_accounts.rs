@@ -1,9 +1,13 @@
 //! Pages of accounts.
 
+use super::entry_filter::{AmountRange, check_pairs, pair};
 use super::keyset::{Key, Keyset};
+use super::sql::Sql;
 use super::{InvalidInput, Page, PageError, PageRequest, input};
 use daybook_entity::{AccountClass, AccountStatus, account};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Select};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Select,
+};
 
 /// Which accounts; what is not given does not matter.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +20,18 @@ pub struct AccountFilter {
     pub class: Option<AccountClass>,
     /// Whose code begins with this, character by character.
     pub code_prefix: Option<String>,
+    /// With each of these pairs of a key at the top of the metadata and its value: a text, or a whole number, true or false as a text.
+    pub metadata: Vec<(String, String)>,
+    /// With such a posted balance, positive on the normal side.
+    pub balance: Option<AmountRange>,
+}
+
+impl AccountFilter {
+    /// Whether it may let few accounts through, of many.
+    pub(super) fn is_narrow(&self) -> bool {
+        let prefix = self.code_prefix.as_ref();
+        prefix.is_some_and(|prefix| !prefix.is_empty()) || !self.metadata.is_empty()
+    }
 }
 
 /// In which order.
@@ -61,7 +77,8 @@ pub async fn page_accounts(
             _ => (Key::Text(row.code.clone()), row.id),
         },
     };
-    keyset.page(db, select(filter)?, request).await
+    let select = select(db.get_database_backend(), filter)?;
+    keyset.page(db, select, request).await
 }
 
 /// How many accounts there are: reads all of them, so call it only when asked for.
@@ -72,10 +89,14 @@ pub async fn count_accounts(
     db: &impl ConnectionTrait,
     filter: &AccountFilter,
 ) -> Result<u64, PageError> {
-    Ok(select(filter)?.count(db).await?)
+    let select = select(db.get_database_backend(), filter)?;
+    Ok(select.count(db).await?)
 }
 
-pub(super) fn select(filter: &AccountFilter) -> Result<Select<account::Entity>, InvalidInput> {
+pub(super) fn select(
+    engine: DbBackend,
+    filter: &AccountFilter,
+) -> Result<Select<account::Entity>, InvalidInput> {
     let mut select = account::Entity::find();
     if let Some(currency) = &filter.currency {
         if !input::is_currency_code(currency) {
@@ -109,11 +130,24 @@ pub(super) fn select(filter: &AccountFilter) -> Result<Select<account::Entity>, 
             select = select.filter(account::Column::Code.lt(end));
         }
     }
+    check_pairs(&filter.metadata)?;
+    for (index, asked) in filter.metadata.iter().enumerate() {
+        let (key, value) = pair(index, asked)?;
+        let ids =
+            "account.id IN (SELECT account_id FROM account_metadata WHERE key = ? AND value = ?)";
+        select = select.filter(Sql::new(ids).bind(key).bind(value).expr(engine));
+    }
+    if let Some(balance) = &filter.balance {
+        let (currency, min, max) = balance.check("filter.balance")?;
+        select = select.filter(account::Column::Currency.eq(currency));
+        let posted = "CASE normal_side WHEN 'DEBIT' THEN debits_posted - credits_posted ELSE credits_posted - debits_posted END BETWEEN ? AND ?";
+        select = select.filter(Sql::new(posted).bind(min).bind(max).expr(engine));
+    }
     Ok(select)
 }
 
 /// The least text above all that begin with `prefix`; `None` when there is none. UTF-8 sorts as its characters do.
-fn after_prefix(prefix: &str) -> Option<String> {
+pub(super) fn after_prefix(prefix: &str) -> Option<String> {
     let mut kept: Vec<char> = prefix.chars().collect();
     while let Some(last) = kept.pop() {
         if let Some(next) = (last..=char::MAX).nth(1) {

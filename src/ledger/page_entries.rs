@@ -1,28 +1,10 @@
 //! Pages of entries.
 
+use super::entry_filter::{EntryFilter, select, selected};
 use super::keyset::{Key, Keyset};
-use super::{AccountRef, Page, PageError, PageRequest, find, input};
-use chrono::{DateTime, Utc};
-use daybook_entity::{EntryKind, entry, entry_line};
-use sea_orm::sea_query::{SelectStatement, UnionType};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
-    QueryTrait, Select,
-};
-use uuid::Uuid;
-
-/// Which entries; what is not given does not matter.
-#[derive(Clone, Debug, Default)]
-pub struct EntryFilter {
-    /// Of this kind.
-    pub kind: Option<EntryKind>,
-    /// With a line that touches this account.
-    pub account: Option<AccountRef>,
-    /// Effective at this instant or later.
-    pub effective_from: Option<DateTime<Utc>>,
-    /// Effective before this instant.
-    pub effective_until: Option<DateTime<Utc>>,
-}
+use super::{Page, PageError, PageRequest};
+use daybook_entity::entry;
+use sea_orm::{ConnectionTrait, PaginatorTrait, QueryTrait as _, Statement};
 
 /// In which order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +25,7 @@ pub enum EntryOrderField {
     EffectiveAt,
 }
 
-/// A page of entries: one statement, two with a cursor.
+/// A page of entries: one statement, two with a cursor, and one or two before it if an index has to say where to begin.
 ///
 /// # Errors
 /// When the arguments break a rule or the database fails.
@@ -53,11 +35,16 @@ pub async fn page_entries(
     order: EntryOrder,
     request: &PageRequest,
 ) -> Result<Page<entry::Model>, PageError> {
+    let select = select(db, filter).await?;
+    keyset(order).page(db, select, request).await
+}
+
+fn keyset(order: EntryOrder) -> Keyset<entry::Entity> {
     let (tag, column) = match order.field {
         EntryOrderField::RecordedAt => (3, entry::Column::RecordedAt),
         EntryOrderField::EffectiveAt => (4, entry::Column::EffectiveAt),
     };
-    let keyset = Keyset::<entry::Entity> {
+    Keyset {
         tag,
         column,
         id: entry::Column::Id,
@@ -66,9 +53,7 @@ pub async fn page_entries(
             entry::Column::EffectiveAt => (Key::Instant(row.effective_at), row.id),
             _ => (Key::Instant(row.recorded_at), row.id),
         },
-    };
-    let select = select(db, filter).await?;
-    keyset.page(db, select, request).await
+    }
 }
 
 /// How many entries there are: reads all of them, so call it only when asked for.
@@ -82,39 +67,21 @@ pub async fn count_entries(
     Ok(select(db, filter).await?.count(db).await?)
 }
 
-async fn select(
+/// The statements that the first page of 20 entries sends, for tests of their plans; those that count are sent.
+///
+/// # Errors
+/// When the filter breaks a rule or the database fails.
+pub async fn page_entries_statements(
     db: &impl ConnectionTrait,
     filter: &EntryFilter,
-) -> Result<Select<entry::Entity>, PageError> {
-    let mut select = entry::Entity::find();
-    if let Some(kind) = filter.kind {
-        select = select.filter(entry::Column::Kind.eq(kind));
-    }
-    if let Some(by) = &filter.account {
-        let account = find::named_account(db, "filter.account", by).await?;
-        select = select.filter(entry::Column::Id.in_subquery(touching(account.id)));
-    }
-    if let Some(from) = filter.effective_from {
-        let from = input::instant("filter.effectiveFrom", from)?;
-        select = select.filter(entry::Column::EffectiveAt.gte(from));
-    }
-    if let Some(until) = filter.effective_until {
-        let until = input::instant("filter.effectiveUntil", until)?;
-        select = select.filter(entry::Column::EffectiveAt.lt(until));
-    }
-    Ok(select)
-}
-
-/// The ids of the entries that touch an account: one index for each side.
-fn touching(account_id: Uuid) -> SelectStatement {
-    let side = |column: entry_line::Column| {
-        entry_line::Entity::find()
-            .select_only()
-            .column(entry_line::Column::EntryId)
-            .filter(column.eq(account_id))
-            .into_query()
-    };
-    let mut ids = side(entry_line::Column::DebitAccountId);
-    ids.union(UnionType::All, side(entry_line::Column::CreditAccountId));
-    ids
+    order: EntryOrder,
+) -> Result<Vec<Statement>, PageError> {
+    let mut notes = Some(Vec::new());
+    let select = selected(db, filter, &mut notes).await?;
+    let page = keyset(order)
+        .first(select, 20)
+        .build(db.get_database_backend());
+    let mut statements = notes.unwrap_or_default();
+    statements.push(page);
+    Ok(statements)
 }

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 pub(super) type Balances = BTreeMap<String, String>;
 
 /// Starts the command, with `input` on its standard input.
-pub(super) fn start(program: &str, args: &[&str], input: &str) -> Child {
+pub(crate) fn start(program: &str, args: &[&str], input: &str) -> Child {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("DAYBOOK_") {
@@ -56,11 +56,11 @@ pub(super) fn imported(url: &str, format: &str, text: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub(super) fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub(super) fn export(url: &str, format: &str) -> String {
+pub(crate) fn export(url: &str, format: &str) -> String {
     let output = daybook(&["export", "--format", format, "--database", url], "");
     assert!(output.status.success(), "{}", stderr(&output));
     String::from_utf8(output.stdout).unwrap()

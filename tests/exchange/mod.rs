@@ -1,7 +1,7 @@
 //! `daybook export` and `daybook import`: the real binary, real journals, and hledger and ledger beside it.
 
 mod bulk;
-mod command;
+pub(crate) mod command;
 mod files;
 mod journals;
 mod once;

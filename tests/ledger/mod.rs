@@ -3,6 +3,7 @@
 mod accounts;
 pub(crate) mod book;
 mod concurrency;
+mod finding;
 mod history;
 mod holds;
 mod instants;

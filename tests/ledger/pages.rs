@@ -199,7 +199,7 @@ on_every_engine! {
             currency: Some("EUR".to_owned()),
             status: Some(AccountStatus::Open),
             code_prefix: Some("a".to_owned()),
-            class: None,
+            ..AccountFilter::default()
         };
         let expected: Vec<_> = all
             .iter()

@@ -22,7 +22,7 @@ pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
 pub use account_change::{AccountChange, AccountChangeConnection};
 pub use balances::Balances;
 pub use currency::Currency;
-pub use entry::{Entry, EntryKind};
+pub use entry::{Entry, EntryKind, HoldStatus};
 pub use entry_change::EntryChange;
 pub use entry_line::EntryLine;
 pub use global_id::global_id;

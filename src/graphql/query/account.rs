@@ -7,7 +7,7 @@ use unit_of_work::{ContextExt as _, UnitOfWork};
 use crate::{
     graphql::{
         connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
-        input::AccountRef,
+        input::{AccountRef, AmountRange, MetadataFilter},
         loaders::{AccountByCode, Accounts},
         object::{Account, AccountClass, AccountStatus},
         order::OrderDirection,
@@ -28,6 +28,10 @@ pub struct AccountFilter {
     pub class: Option<AccountClass>,
     /// Whose code begins like this.
     pub code_prefix: Option<String>,
+    /// With all of these pairs in the metadata; at most 8.
+    pub metadata: Option<Vec<MetadataFilter>>,
+    /// In this currency, with such a posted balance, positive on the normal side. All accounts that the rest lets through are looked at.
+    pub balance: Option<AmountRange>,
 }
 
 /// The order of a list.
@@ -130,6 +134,8 @@ impl From<AccountFilter> for ledger::AccountFilter {
             status: filter.status.map(Into::into),
             class: filter.class.map(Into::into),
             code_prefix: filter.code_prefix,
+            metadata: MetadataFilter::pairs(filter.metadata),
+            balance: filter.balance.map(Into::into),
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::graphql::order::OrderDirection;
 use crate::{
     graphql::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
-        input::{AccountRef, EntryRef},
+        context::LedgerContext as _,
+        input::{AccountRef, AmountRange, EntryRef, MetadataFilter},
         loaders::{self, Entries, EntriesByReference},
-        object::{Entry, EntryKind},
+        object::{Entry, EntryKind, HoldStatus},
         refusal::{bad_input, refuse},
         time::{Days, Time},
     },
-    ledger::{self, Id},
+    ledger::{self, HoldIs, Id},
 };
 
 /// Chooses entries.
@@ -22,12 +23,33 @@ use crate::{
 pub struct EntryFilter {
     /// Of this kind.
     pub kind: Option<EntryKind>,
-    /// That touch this account.
+    /// Of one of these kinds.
+    pub kinds: Option<Vec<EntryKind>>,
+    /// With a line that touches this account. Of an account that there is not, `ACCOUNT_NOT_FOUND`.
     pub account: Option<AccountRef>,
+    /// With a line that touches an account whose code begins like this. What is asked of lines (`account`, `accountCodePrefix`, `amount`),
+    /// one line has to fulfil.
+    pub account_code_prefix: Option<String>,
+    /// With a line of such an amount.
+    pub amount: Option<AmountRange>,
+    /// With this reference.
+    pub reference: Option<String>,
+    /// With a reference that begins like this.
+    pub reference_prefix: Option<String>,
+    /// With all of these pairs in the metadata; at most 8.
+    pub metadata: Option<Vec<MetadataFilter>>,
+    /// With a description in which each word of this text begins a word; at most 8 words. Whether letters are large does not matter.
+    pub text: Option<String>,
+    /// Holds of this status.
+    pub hold: Option<HoldStatus>,
     /// That count from this instant or day, or a later one.
     pub effective_from: Option<Time>,
     /// That count from before this instant, or by the end of this day.
     pub effective_until: Option<Time>,
+    /// That were recorded from this instant or day on.
+    pub recorded_from: Option<Time>,
+    /// That were recorded before this instant, or by the end of this day.
+    pub recorded_until: Option<Time>,
     /// Whose days the dates are, by its name in the IANA database, such as `Europe/Berlin`; UTC by default.
     pub time_zone: Option<String>,
 }
@@ -115,7 +137,7 @@ impl EntryQuery {
         >,
     ) -> Result<EntryConnection> {
         let filter = filter
-            .map(EntryFilter::parse)
+            .map(|filter| filter.parse(ctx))
             .transpose()?
             .unwrap_or_default();
         let order = order_by.map(ledger::EntryOrder::from).unwrap_or_default();
@@ -148,13 +170,30 @@ impl EntryTotal {
 }
 
 impl EntryFilter {
-    fn parse(self) -> Result<ledger::EntryFilter> {
+    fn parse(self, ctx: &Context<'_>) -> Result<ledger::EntryFilter> {
         let mut days = Days::of("filter.timeZone", self.time_zone.as_deref())?;
         let filter = ledger::EntryFilter {
             kind: self.kind.map(Into::into),
+            kinds: self
+                .kinds
+                .map(|kinds| kinds.into_iter().map(Into::into).collect()),
             account: self.account.map(AccountRef::parse),
+            account_code_prefix: self.account_code_prefix,
+            amount: self.amount.map(Into::into),
+            reference: self.reference,
+            reference_prefix: self.reference_prefix,
+            metadata: MetadataFilter::pairs(self.metadata),
+            text: self.text,
+            hold: self.hold.map(|status| match status {
+                HoldStatus::Open => HoldIs::Open(ctx.now()),
+                HoldStatus::Expired => HoldIs::Expired(ctx.now()),
+                HoldStatus::Captured => HoldIs::Captured,
+                HoldStatus::Released => HoldIs::Released,
+            }),
             effective_from: days.from("filter.effectiveFrom", self.effective_from)?,
             effective_until: days.until("filter.effectiveUntil", self.effective_until)?,
+            recorded_from: days.from("filter.recordedFrom", self.recorded_from)?,
+            recorded_until: days.until("filter.recordedUntil", self.recorded_until)?,
         };
         days.finish("a date")?;
         Ok(filter)

@@ -168,17 +168,7 @@ where
         if let Some(position) = &before {
             window = window.filter(self.beyond(position, false));
         }
-        let order = if self.descending == backward {
-            Order::Asc
-        } else {
-            Order::Desc
-        };
-        let mut rows = window
-            .order_by(self.column, order.clone())
-            .order_by(self.id, order)
-            .limit(count + 1)
-            .all(db)
-            .await?;
+        let mut rows = self.ordered(window, count, backward).all(db).await?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let more = rows.len() > count;
         rows.truncate(count);
@@ -221,6 +211,23 @@ where
             has_next_page,
             has_previous_page,
         })
+    }
+
+    /// The first rows, and one more.
+    pub(super) fn first(&self, select: Select<E>, count: u64) -> Select<E> {
+        self.ordered(select, count, false)
+    }
+
+    fn ordered(&self, select: Select<E>, count: u64, backward: bool) -> Select<E> {
+        let order = if self.descending == backward {
+            Order::Asc
+        } else {
+            Order::Desc
+        };
+        select
+            .order_by(self.column, order.clone())
+            .order_by(self.id, order)
+            .limit(count + 1)
     }
 
     fn cursor(&self, row: &E::Model) -> String {

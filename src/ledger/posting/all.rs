@@ -126,6 +126,7 @@ impl BulkPosting {
         } else {
             together::inserts(&entries).collect()
         };
+        statements.extend(together::words(&entries));
         statements.extend(together::inserts(&all_pending));
         statements.extend(together::inserts(&all_lines));
         together::execute(db, statements).await?;

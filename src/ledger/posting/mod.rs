@@ -118,6 +118,7 @@ pub(super) async fn write(
     statements.extend(movement::updates(engine, &movements, |_| {
         entry.effective_at
     }));
+    statements.extend(together::words(std::slice::from_ref(&entry)));
     statements.extend(together::inserts(&pending));
     statements.extend(together::inserts(&lines));
     together::execute(db, statements).await.map_err(failed)?;

@@ -199,7 +199,7 @@ impl Part for UpdateOne<'_> {
         }
     }
 
-    fn write(&self) -> SubQueryStatement {
+    fn write(&self, _: DbBackend) -> SubQueryStatement {
         let by = self.0.movement.by_column();
         let by = by.map(|(column, by)| (column, by.into()));
         let mut update = update(by, Expr::val(self.0.latest));
@@ -237,7 +237,7 @@ impl Part for UpdateAll<'_> {
         }
     }
 
-    fn write(&self) -> SubQueryStatement {
+    fn write(&self, _: DbBackend) -> SubQueryStatement {
         let rows = self.0.iter();
         let rows = rows.map(|moved| ValueTuple::Many(moved.row().collect()));
         let movement = Alias::new("movement");

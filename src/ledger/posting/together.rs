@@ -1,11 +1,16 @@
 //! Statements that do not depend on each other's results: they are sent in one round trip.
 
 use crate::ledger::statement_cache::StatementCache;
-use sea_orm::sea_query::{Alias, CommonTableExpression, SubQueryStatement, Values, WithQuery};
+use crate::ledger::words;
+use daybook_entity::entry;
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Expr, Func, Query, SubQueryStatement, Values, WithQuery,
+};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     QueryTrait, Statement, Value,
 };
+use serde_json::Value as Json;
 use std::any::TypeId;
 
 /// Rows of one INSERT: within every engine's number of parameters.
@@ -20,7 +25,7 @@ pub(super) trait Part: Send + Sync {
     fn shape(&self) -> Shape;
 
     /// The statement.
-    fn write(&self) -> SubQueryStatement;
+    fn write(&self, engine: DbBackend) -> SubQueryStatement;
 
     /// Its parameters, in the order of its text.
     fn parameters(&self) -> Vec<Value>;
@@ -47,7 +52,7 @@ where
         }
     }
 
-    fn write(&self) -> SubQueryStatement {
+    fn write(&self, _: DbBackend) -> SubQueryStatement {
         let rows = self.0.iter().cloned();
         let rows = rows.map(IntoActiveModel::into_active_model);
         M::Entity::insert_many(rows).into_query().into()
@@ -67,6 +72,55 @@ where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + Sync + 'static,
 {
     rows.chunks(ROWS).map(|rows| Box::new(Insert(rows)) as _)
+}
+
+/// The words of entries, to be found by: one statement, however many there are.
+struct Words(Json);
+
+impl Part for Words {
+    fn shape(&self) -> Shape {
+        Shape {
+            part: TypeId::of::<Self>(),
+            rows: 1,
+        }
+    }
+
+    fn write(&self, engine: DbBackend) -> SubQueryStatement {
+        let (each, id) = match engine {
+            DbBackend::Sqlite => ("json_each", "unhex(one.value ->> 1)"),
+            _ => ("jsonb_array_elements", "CAST(one.value ->> 1 AS uuid)"),
+        };
+        let pairs = Query::select()
+            .expr(Expr::cust("one.value ->> 0"))
+            .expr(Expr::cust(id))
+            .from_function(Func::cust(each).arg(self.0.clone()), "one")
+            .to_owned();
+        let mut insert = Query::insert();
+        insert
+            .into_table("entry_word")
+            .columns(["word", "entry_id"]);
+        // It fails only if the columns are not as many as those of the SELECT.
+        let _ = insert.select_from(pairs);
+        insert.to_owned().into()
+    }
+
+    fn parameters(&self) -> Vec<Value> {
+        vec![self.0.clone().into()]
+    }
+}
+
+/// The statement that inserts the words of these entries' descriptions; none where there are none.
+pub(super) fn words<'a>(entries: &[entry::Model]) -> Option<Box<dyn Part + 'a>> {
+    let mut all = Vec::new();
+    for entry in entries {
+        let Some(description) = &entry.description else {
+            continue;
+        };
+        let id = entry.id.simple().to_string();
+        let words = words::words(description).into_iter();
+        all.extend(words.map(|word| Json::from(vec![word, id.clone()])));
+    }
+    (!all.is_empty()).then(|| Box::new(Words(Json::from(all))) as _)
 }
 
 /// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; elsewhere one after the other, in one turn
@@ -101,7 +155,7 @@ fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> S
     if engine != DbBackend::Postgres {
         return in_order(engine, others, last);
     }
-    let last = last.write();
+    let last = last.write(engine);
     if others.is_empty() {
         return build(engine, last);
     }
@@ -111,7 +165,7 @@ fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> S
         let mut expression = CommonTableExpression::new();
         expression
             .table_name(Alias::new(format!("part_{number}")))
-            .query(part.write());
+            .query(part.write(engine));
         with.cte(expression);
     }
     engine.build(with.query(last))
@@ -119,13 +173,13 @@ fn write(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> S
 
 /// The driver executes one statement of a text after the other, and each takes its parameters (`?`) where the one before it ends.
 fn in_order(engine: DbBackend, others: &[Box<dyn Part + '_>], last: &dyn Part) -> Statement {
-    let mut statement = build(engine, last.write());
+    let mut statement = build(engine, last.write(engine));
     if others.is_empty() {
         return statement;
     }
     let (mut text, mut parameters) = (String::new(), Vec::new());
     for part in others {
-        let Statement { sql, values, .. } = build(engine, part.write());
+        let Statement { sql, values, .. } = build(engine, part.write(engine));
         text += &sql;
         text += "; ";
         parameters.extend(values.into_iter().flat_map(|values| values.0));

@@ -51,12 +51,14 @@ function rows({ id, kind, description, effectiveAt, recordedAt, lines }) {
   ]);
 }
 
-/** The entries that a query in the address chooses: account, kind, from, until. */
+/** The entries that a query in the address chooses: account, kind, from, until (that day included), words, beginning of the reference. */
 export async function showEntries(view, { query, signal }) {
-  const chosen = Object.fromEntries(["account", "kind", "from", "until"].map((name) => [name, query.get(name)?.trim() || null]));
+  const chosen = Object.fromEntries(["account", "kind", "from", "until", "text", "reference"].map((name) => [name, query.get(name)?.trim() || null]));
   const filter = {
     account: chosen.account ? { code: chosen.account } : undefined,
     kind: chosen.kind ?? undefined,
+    text: chosen.text ?? undefined,
+    referencePrefix: chosen.reference ?? undefined,
     effectiveFrom: chosen.from ?? undefined,
     effectiveUntil: chosen.until ?? undefined,
   };
@@ -78,6 +80,8 @@ export async function showEntries(view, { query, signal }) {
     "form",
     { submit: choose, "aria-label": "Choose entries" },
     field("account", "Account", { type: "search", spellcheck: "false" }),
+    field("text", "Words", { type: "search" }),
+    field("reference", "Reference", { type: "search", spellcheck: "false" }),
     h("label", { for: "by-kind" }, "Kind"),
     h("select", { id: "by-kind", name: "kind" }, h("option", { value: "" }, "any"), kinds),
     field("from", "Counts from", { type: "date" }),

@@ -1,0 +1,88 @@
+//! Pieces of SQL that are put together, each with its parameters.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{DbBackend, Value};
+
+/// A piece of SQL, with a `?` for each parameter, in their order. It has no other `?`.
+#[derive(Clone, Debug)]
+pub(super) struct Sql {
+    text: String,
+    parameters: Vec<Value>,
+}
+
+impl Sql {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Gives the next `?` its parameter.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.parameters.push(value.into());
+        self
+    }
+
+    /// This piece, and then another one.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.text += &other.text;
+        self.parameters.extend(other.parameters);
+        self
+    }
+
+    /// This piece, and then a text.
+    pub(super) fn then(mut self, text: &str) -> Self {
+        self.text += text;
+        self
+    }
+
+    /// Pieces with a text between them.
+    pub(super) fn join(pieces: impl IntoIterator<Item = Self>, between: &str) -> Self {
+        let mut pieces = pieces.into_iter();
+        let first = pieces.next().unwrap_or_else(|| Self::new(""));
+        pieces.fold(first, |all, piece| all.then(between).and(piece))
+    }
+
+    /// The condition that all of these are true.
+    pub(super) fn all(conditions: Vec<Self>) -> Self {
+        Self::join(conditions, " AND ")
+    }
+
+    /// The condition that a column is at least `from` and, if that is given, less than `until`.
+    pub(super) fn range(column: &str, from: &str, until: Option<&str>) -> Self {
+        let range = Self::new(&format!("{column} >= ?")).bind(from);
+        match until {
+            Some(until) => range.then(&format!(" AND {column} < ?")).bind(until),
+            None => range,
+        }
+    }
+
+    /// How many rows of a table fulfil a condition, counted up to one more than `most`.
+    pub(super) fn count(table: &str, condition: Self, most: i64) -> Self {
+        let rows = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE ");
+        let rows = Self::new(&rows).and(condition);
+        rows.then(&format!(" LIMIT {}) AS counted", most + 1))
+    }
+
+    /// As a condition of a statement that is built.
+    pub(super) fn expr(self, engine: DbBackend) -> Expr {
+        match engine {
+            DbBackend::Postgres => {
+                let (text, parameters) = self.numbered();
+                Expr::cust_with_values(text, parameters)
+            }
+            _ => Expr::cust_with_values(self.text, self.parameters),
+        }
+    }
+
+    /// As a text with `$1`, `$2`, …
+    pub(super) fn numbered(self) -> (String, Vec<Value>) {
+        let mut pieces = self.text.split('?');
+        let mut text = pieces.next().unwrap_or_default().to_owned();
+        for (piece, number) in pieces.zip(1..) {
+            text += &format!("${number}{piece}");
+        }
+        (text, self.parameters)
+    }
+}
