@@ -8,6 +8,7 @@
 pub mod account;
 pub mod account_change;
 pub mod account_pending;
+pub mod closing;
 pub mod currency;
 pub mod entry;
 pub mod entry_change;

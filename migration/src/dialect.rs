@@ -151,7 +151,7 @@ impl Dialect {
         }
     }
 
-    /// Refuses what `event` (`INSERT`, `UPDATE OF name`) does to a row of `table` that fulfils `condition`, with the name `name`.
+    /// Refuses what `event` (`BEFORE INSERT`, `AFTER UPDATE OF name`) does to a row of `table` that fulfils `condition`, with the name `name`.
     pub(crate) fn refuse(&self, table: &str, name: &str, event: &str, condition: &str) -> String {
         match self.engine {
             DbBackend::Postgres => format!(
@@ -161,12 +161,12 @@ impl Dialect {
                          RAISE EXCEPTION USING
                              ERRCODE = 'restrict_violation', TABLE = '{table}', CONSTRAINT = '{name}', MESSAGE = '{name}: refused';
                      END IF;
-                     RETURN NEW;
+                     RETURN COALESCE(NEW, OLD);
                  END $$;
-                 CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+                 CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
             ),
             _ => format!(
-                "CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{name}'); END;"
+                "CREATE TRIGGER {name} {event} ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{name}'); END;"
             ),
         }
     }
@@ -179,6 +179,25 @@ impl Dialect {
                  CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
             ),
             _ => format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {sql} END;"),
+        }
+    }
+
+    /// Runs `sql` before `event`, once for each statement, on PostgreSQL alone: for locks, which SQLite does not need.
+    pub(crate) fn before_each(&self, table: &str, name: &str, event: &str, sql: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => format!(
+                "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {sql} RETURN NULL; END $$;
+                 CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {name}();"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Undoes [`Dialect::before_each`].
+    pub(crate) fn drop_before_each(&self, table: &str, name: &str) -> String {
+        match self.engine {
+            DbBackend::Postgres => self.drop_trigger(table, name),
+            _ => String::new(),
         }
     }
 

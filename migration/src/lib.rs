@@ -26,6 +26,7 @@ mod m20261127_12_add_entry_recorded_by;
 mod m20261127_20_add_account_class;
 mod m20261127_21_add_account_changes;
 mod m20261127_22_add_entry_changes;
+mod m20261127_23_add_closing;
 mod m20261127_30_add_finding;
 
 /// All migrations, in order.
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_20_add_account_class::Migration),
             Box::new(m20261127_21_add_account_changes::Migration),
             Box::new(m20261127_22_add_entry_changes::Migration),
+            Box::new(m20261127_23_add_closing::Migration),
             Box::new(m20261127_30_add_finding::Migration),
         ]
     }

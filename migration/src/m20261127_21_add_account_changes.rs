@@ -89,7 +89,7 @@ impl MigrationTrait for Migration {
             dialect.refuse(
                 "account_change",
                 "account_change_is_account",
-                "INSERT",
+                "BEFORE INSERT",
                 "NOT EXISTS (
                      SELECT 1 FROM account WHERE id = NEW.account_id AND revision = NEW.revision AND name = NEW.name
                          AND class IS NOT DISTINCT FROM NEW.class AND limit_policy = NEW.limit_policy AND status = NEW.status
@@ -99,20 +99,20 @@ impl MigrationTrait for Migration {
             dialect.refuse(
                 "account",
                 "account_first_revision",
-                "INSERT",
+                "BEFORE INSERT",
                 "NEW.revision <> 1 OR NEW.revised_at IS NOT NULL",
             ),
             dialect.refuse(
                 "account",
                 "account_identity_fixed",
-                "UPDATE OF id, code, currency, normal_side, created_at",
+                "BEFORE UPDATE OF id, code, currency, normal_side, created_at",
                 "NEW.id <> OLD.id OR NEW.code <> OLD.code OR NEW.currency <> OLD.currency
                  OR NEW.normal_side <> OLD.normal_side OR NEW.created_at <> OLD.created_at",
             ),
             dialect.refuse(
                 "account",
                 "account_next_revision",
-                &format!("UPDATE OF {DESCRIPTION}, revision, revised_at, revised_by"),
+                &format!("BEFORE UPDATE OF {DESCRIPTION}, revision, revised_at, revised_by"),
                 "NEW.revision <> OLD.revision + 1 OR NEW.revised_at IS NULL",
             ),
             dialect.after(

@@ -78,7 +78,7 @@ impl MigrationTrait for Migration {
             dialect.refuse(
                 "entry_change",
                 "entry_change_follows",
-                "INSERT",
+                "BEFORE INSERT",
                 "NEW.metadata_before = NEW.metadata_after
                  OR NEW.number <> COALESCE((SELECT MAX(number) FROM entry_change WHERE entry_id = NEW.entry_id), 0) + 1
                  OR NOT EXISTS (SELECT 1 FROM entry WHERE id = NEW.entry_id AND metadata = NEW.metadata_before)",

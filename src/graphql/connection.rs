@@ -45,6 +45,13 @@ connection_names!(
 );
 
 connection_names!(
+    ClosingConnectionName,
+    "ClosingConnection",
+    ClosingEdgeName,
+    "ClosingEdge"
+);
+
+connection_names!(
     AccountChangeConnectionName,
     "AccountChangeConnection",
     AccountChangeEdgeName,

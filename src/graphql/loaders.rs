@@ -5,6 +5,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::{Context, dataloader::Loader};
+use chrono::{DateTime, Utc};
 use daybook_entity::{account, account_change, currency, entry, entry_change, entry_line};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
@@ -84,6 +85,11 @@ shared_loader! {
 loader! {
     /// Revisions of accounts.
     AccountChanges: Revision => account_change::Model, |unit, revisions| ledger::account_changes(unit, revisions).await
+}
+
+loader! {
+    /// Until when accounts are closed, by id, for those that are.
+    ClosedUntil: Uuid => DateTime<Utc>, |unit, ids| ledger::closed_until(unit, ids).await
 }
 
 shared_loader! {

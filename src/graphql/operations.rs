@@ -27,6 +27,7 @@ pub fn operations() -> Options {
         .other_lists(10)
         .list("Query.nodes", Size::Argument("ids"))
         .list("Query.currencies", Size::Usually(200))
+        .list("Query.closedPeriods", Size::Usually(10))
         .list("LedgerCheck.differences", Size::Items(100))
         .list("Query.accountSums", Size::Usually(200))
         .list("Entry.lines", Size::Usually(10))

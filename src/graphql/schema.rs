@@ -48,6 +48,7 @@ fn builder() -> LedgerSchemaBuilder {
     )
     .override_output_type_description::<query::AccountConnection>("A page of accounts.")
     .override_output_type_description::<query::EntryConnection>("A page of entries.")
+    .override_output_type_description::<object::ClosingConnection>("A page of closings.")
     .override_output_type_description::<object::AccountChangeConnection>("A page of changes.")
     .override_output_type_description::<object::StatementLineConnection>("A page of a statement.")
 }

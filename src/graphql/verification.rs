@@ -5,20 +5,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Error, ErrorExtensions, Request, Result};
+use async_graphql::{Context, Error, ErrorExtensions, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The scope of `verifyLedger`, where callers show tokens.
-pub const VERIFY: &str = "ledger:verify";
-
-/// Whether the caller's token has [`VERIFY`]. Where there is no authentication, nobody is asked.
-struct MayVerify(bool);
-
-/// Tells the schema which of these scopes of a caller's token it knows.
-pub fn grant(request: &mut Request, scopes: &[String]) {
-    let may = scopes.iter().any(|scope| scope == VERIFY);
-    request.data.insert(MayVerify(may));
-}
+use super::scopes::{VERIFY, require};
 
 /// The right to verify, which one operation has at a time.
 #[derive(Clone)]
@@ -32,14 +22,7 @@ impl Default for Slot {
 
 /// Takes the right to verify, for as long as what is returned lives.
 pub(super) fn begin(ctx: &Context<'_>) -> Result<Option<OwnedSemaphorePermit>> {
-    if let Some(MayVerify(false)) = ctx.data_opt() {
-        let message = format!("the token does not have the scope `{VERIFY}`");
-        return Err(Error::new(message).extend_with(|_, extensions| {
-            extensions.set("code", "FORBIDDEN");
-            extensions.set("retryable", false);
-            extensions.set("scope", VERIFY);
-        }));
-    }
+    require(ctx, VERIFY)?;
     // A schema without a slot is one that is only printed.
     let Some(Slot(slot)) = ctx.data_opt() else {
         return Ok(None);

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Tells cursors of these pages from others.
-const TAG: u8 = 6;
+const TAG: u8 = 21;
 
 /// A revision of an account: its id, and the revision's number.
 pub type Revision = (Uuid, i64);

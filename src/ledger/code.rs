@@ -28,6 +28,8 @@ pub enum Code {
     AlreadyReversed,
     /// Another entry has this reference.
     ReferenceTaken,
+    /// The books are closed at the instant that an entry counts from.
+    PeriodClosed,
     /// An entry's metadata has another value for a key.
     MetadataKeyTaken,
     /// A line's currency is not that of its accounts.
@@ -56,6 +58,7 @@ impl Code {
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::AlreadyReversed => "ALREADY_REVERSED",
             Self::ReferenceTaken => "REFERENCE_TAKEN",
+            Self::PeriodClosed => "PERIOD_CLOSED",
             Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",

@@ -12,6 +12,7 @@ mod account_changes;
 mod annotate_entry;
 mod balance;
 mod clock;
+mod closing;
 mod code;
 mod entry_filter;
 mod find;
@@ -50,6 +51,10 @@ pub use annotate_entry::{
 };
 pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
+pub use closing::{
+    CloseBooks, CloseBooksError, all_closings, close_books, closed_periods, closed_until,
+    page_closings, reopen_books,
+};
 pub use code::Code;
 pub use entry_filter::{AmountRange, EntryFilter, HoldIs};
 pub use find::{

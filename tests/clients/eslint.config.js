@@ -21,6 +21,7 @@ export default [
               "AccountSum",
               "BalanceSheet",
               "Balances",
+              "Closing",
               "Currency",
               "EntryChange",
               "HoldState",

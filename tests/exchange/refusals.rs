@@ -2,8 +2,8 @@
 
 use super::command::{daybook, import, imported, rows, stderr};
 use super::once::journal;
-use crate::ledger::book::{Book, new_account};
-use daybook::ledger::OpenAccount;
+use crate::ledger::book::{Book, new_account, noon};
+use daybook::ledger::{Clock, CloseBooks, OpenAccount, close_books, random};
 use daybook_entity::{AccountStatus, LimitPolicy};
 use daybook_test_harness::{TestDatabase, on_every_engine};
 
@@ -54,6 +54,29 @@ on_every_engine! {
         }
         let good = format!("{header}2026-11-25,a,b,1,EUR,two\n2026-11-25,a,b,1,EUR,three\n");
         assert!(imported(&url, "csv", &good).starts_with("imported 2 entries"));
+        book.is_sound().await;
+    }
+
+    async fn nothing_is_imported_into_a_closed_period(test: TestDatabase) {
+        let (url, observer) = (test.url().to_owned(), test.observer().await);
+        let book = Book::new(test).await;
+        let closing = CloseBooks {
+            random: random(),
+            code_prefix: "shut:".to_owned(),
+            closed_until: Some("2026-11-23T00:00:00Z".parse().unwrap()),
+            reason: None,
+            recorded_by: None,
+        };
+        book.write(async |tx| close_books(tx, closing, &Clock::at(noon())).await).await.unwrap();
+        let before = rows(&observer).await;
+        let header = "date,debit,credit,amount,currency\n";
+        // Of an account that the file itself opens, too.
+        let output = import(&url, "csv", &format!("{header}2026-11-22,a,b,1,EUR\n2026-11-22,a,shut:b,1,EUR\n"));
+        assert_eq!(output.status.code(), Some(1));
+        let said = stderr(&output);
+        assert!(said.contains("line 3: the books are closed until 2026-11-23T00:00:00Z for the accounts whose codes begin with `shut:`"), "{said}");
+        assert_eq!(rows(&observer).await, before);
+        imported(&url, "csv", &format!("{header}2026-11-22,a,b,1,EUR\n2026-11-23,a,shut:b,1,EUR\n"));
         book.is_sound().await;
     }
 

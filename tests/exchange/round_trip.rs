@@ -6,8 +6,8 @@ use super::command::{
 use crate::ledger::book::{Book, at, by, new_account, new_hold};
 use daybook::ledger::register_currency;
 use daybook::ledger::{
-    AnnotateEntry, Clock, EntryNotes, EntryRef, NewLine, OpenAccount, PostEntry, UpdateAccount,
-    annotate_entry, new_entry_id, random, update_account,
+    AnnotateEntry, Clock, CloseBooks, EntryNotes, EntryRef, NewLine, OpenAccount, PostEntry,
+    UpdateAccount, annotate_entry, close_books, new_entry_id, random, update_account,
 };
 use daybook_entity::{AccountClass, LimitPolicy, Side, currency};
 use daybook_test_harness::{Observer, TestDatabase, on_every_engine};
@@ -141,7 +141,7 @@ async fn rich(book: &Book) {
         account: by(CODES[1].0),
         expected_revision: Some(1),
         name: Some("Alice; the second".to_owned()),
-        class: Some(Some(AccountClass::Equity)),
+        class: None,
         limit_policy: None,
         metadata: Some(json!({ "since": "today", "n": 2 })),
         recorded_by: None,
@@ -152,7 +152,17 @@ async fn rich(book: &Book) {
         replace: false,
         recorded_by: None,
     };
+    let closing = CloseBooks {
+        random: random(),
+        code_prefix: String::new(),
+        closed_until: Some(at(-500_000)),
+        reason: Some("the year".to_owned()),
+        recorded_by: Some("ann".to_owned()),
+    };
     let clock = Clock::at(at(7));
+    book.write(async |tx| close_books(tx, closing, &clock).await)
+        .await
+        .unwrap();
     book.write(async |tx| update_account(tx, changed, &clock).await)
         .await
         .unwrap();
@@ -274,12 +284,13 @@ on_every_engine! {
         let observer = test.observer().await;
         let book = Book::new(test).await;
         let empty: Json = serde_json::from_str(&export(&url, "json")).unwrap();
-        assert_eq!(empty, json!({ "currencies": [], "accounts": [], "entries": [] }));
+        assert_eq!(empty, json!({ "currencies": [], "closings": [], "accounts": [], "entries": [] }));
         rich(&book).await;
         let all: Json = serde_json::from_str(&export(&url, "json")).unwrap();
         let count = |what: &str| i64::try_from(all[what].as_array().unwrap().len()).unwrap();
         assert_eq!(count("currencies"), 5);
         assert_eq!(count("accounts"), 14);
+        assert_eq!(all["closings"], json!([{ "codePrefix": "", "closedUntil": "2026-11-17T17:06:40Z", "reason": "the year", "recordedAt": "2026-11-23T12:00:07Z", "recordedBy": "ann" }]));
         let class = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap()["class"].clone();
         assert_eq!((class("alice"), class("assets:bank")), (json!("EQUITY"), Json::Null));
         assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);

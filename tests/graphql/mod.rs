@@ -4,6 +4,7 @@ mod account_changes;
 mod answers;
 mod backup;
 mod classes;
+mod closing;
 mod connections;
 mod documents;
 mod entry_changes;

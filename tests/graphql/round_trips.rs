@@ -218,16 +218,36 @@ fn parts(words: &[&str]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// A statement without what is in parentheses, such as the selects within it.
+fn outside(sql: &str) -> String {
+    let mut depth = 0_usize;
+    let keep = |c: &char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    };
+    sql.chars().filter(keep).collect()
+}
+
 /// The verb and the table of each statement in a flight.
 fn shape(flight: &str) -> String {
     let statement = |sql: &str| {
         let words: Vec<&str> = sql.split_whitespace().collect();
+        let outside = outside(sql);
+        let outside: Vec<&str> = outside.split_whitespace().collect();
+        let from = || {
+            let at = outside.iter().position(|other| *other == "FROM")?;
+            Some(outside.get(at + 1)?.trim_matches('"'))
+        };
         let after = |word| {
             let at = words.iter().position(|other| *other == word)?;
             Some(words.get(at + 1)?.trim_matches('"'))
         };
         let table = match words.first().copied() {
-            Some("SELECT" | "DELETE") => after("FROM"),
+            Some("SELECT" | "DELETE") => from(),
             Some("WITH") if sql.contains("INSERT") => return parts(&words),
             Some("WITH") => return "SELECT slice".to_owned(),
             Some("INSERT") => after("INTO"),

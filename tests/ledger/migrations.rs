@@ -7,7 +7,9 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
+    "closing",
+    "closed_period",
     "entry_change",
     "account_change",
     "outbox",

@@ -3,11 +3,14 @@
 use super::book::{Book, at, line, new_entry, noon, violated};
 use daybook::ledger::{PostedEntry, new_account_id, new_entry_id, random};
 use daybook_entity::{
-    AccountStatus, EntryKind, LimitPolicy, Side, account, account_change, currency, entry,
+    AccountStatus, EntryKind, LimitPolicy, Side, account, account_change, closing, currency, entry,
     entry_line,
 };
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryOrder, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    Statement,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -421,6 +424,52 @@ on_every_engine! {
             let error = book.db.execute_unprepared(sql).await.expect_err(sql);
             assert_eq!(violated(&error), "entry_change_append_only", "{sql}");
         }
+        book.is_sound().await;
+    }
+
+    async fn no_line_is_in_a_closed_period_whoever_writes_it(database: TestDatabase) {
+        let (book, [_, b, c], posted) = with_an_entry(database).await;
+        let close = |prefix: &str, until: &str| format!(
+            "INSERT INTO closing (id, code_prefix, closed_until, after_seq, recorded_at)
+             SELECT {}, '{prefix}', {until}, (SELECT MAX(seq) FROM outbox), recorded_at FROM entry",
+            if book.engine == Engine::Sqlite { "randomblob(16)" } else { "gen_random_uuid()" }
+        );
+        let later = if book.engine == Engine::Sqlite { "'2026-11-24T00:00:00+00:00'" } else { "CAST('2026-11-24T00:00:00Z' AS timestamptz)" };
+        let line = || entry_line::Model { line_no: 2, debit_account_id: b.id, credit_account_id: c.id, ..posted.lines[0].clone() };
+        // Of no account of the line, and then of one; until the instant of the entry, and then until a later one.
+        book.db.execute_unprepared(&close("a", later)).await.unwrap();
+        book.db.execute_unprepared(&close("c", "effective_at")).await.unwrap();
+        let undone = book.write(async |tx| {
+            entry_line::Entity::insert(line().into_active_model()).exec_without_returning(tx).await?;
+            Err::<(), _>(DbErr::Custom("undo".to_owned()))
+        }).await;
+        assert_eq!(undone, Err(DbErr::Custom("undo".to_owned())));
+        book.db.execute_unprepared(&close("c", later)).await.unwrap();
+        refused(&book, line(), "entry_period_closed").await;
+        // What is closed follows from the history alone.
+        let numbered = close("d", later).replace("MAX(seq)", "MAX(seq) - 1");
+        let mut attempts = vec![
+            ("DELETE FROM closed_period", "closed_period_stays"),
+            ("UPDATE closed_period SET closed_until = closed_until", "closed_period_fixed"),
+            ("INSERT INTO closed_period SELECT 'x', closed_until FROM closed_period WHERE code_prefix = 'a'", "closed_period_is_closing"),
+            ("UPDATE closing SET closed_until = NULL", "closing_append_only"),
+            ("DELETE FROM closing", "closing_append_only"),
+            (numbered.as_str(), "closing_numbered"),
+        ];
+        if book.engine == Engine::Sqlite {
+            attempts.push(("INSERT OR REPLACE INTO closed_period SELECT code_prefix, '0001-01-01T00:00:00+00:00' FROM closed_period", "closed_period_is_closing"));
+            attempts.push(("INSERT OR REPLACE INTO closing SELECT * FROM closing WHERE number = 3", "closing_pkey"));
+        }
+        for (sql, name) in attempts {
+            let error = book.db.execute_unprepared(sql).await.expect_err(sql);
+            let is = violated(&error);
+            assert!(is == name || sql.contains("REPLACE INTO closing ") && is.starts_with("closing_"), "{sql}: {is}");
+        }
+        book.db.execute_unprepared(&close("c", "NULL")).await.unwrap();
+        let open = closing::Entity::find().filter(closing::Column::CodePrefix.eq("c")).all(&book.db).await.unwrap();
+        assert_eq!(open.len(), 3);
+        let closed = book.db.query_all_raw(Statement::from_string(book.db.get_database_backend(), "SELECT code_prefix FROM closed_period")).await.unwrap();
+        assert_eq!(closed.iter().map(|row| row.try_get::<String>("", "code_prefix").unwrap()).collect::<Vec<_>>(), ["a"]);
         book.is_sound().await;
     }
 }

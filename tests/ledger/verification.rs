@@ -2,8 +2,8 @@
 
 use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
 use daybook::ledger::{
-    AnnotateEntry, Clock, Difference, EntryProblem, EntryRef, PostEntry, Total, annotate_entry,
-    verify,
+    AnnotateEntry, Clock, CloseBooks, Difference, EntryProblem, EntryRef, PostEntry, Total,
+    annotate_entry, close_books, random, verify,
 };
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -89,6 +89,16 @@ async fn a_varied_book(database: TestDatabase) -> Book {
         ..new_entry(vec![line("w1", "w2", 1)])
     };
     book.post(late).await.unwrap();
+    let closing = CloseBooks {
+        random: random(),
+        code_prefix: "x".to_owned(),
+        closed_until: Some(at(-30)),
+        reason: None,
+        recorded_by: None,
+    };
+    book.write(async |tx| close_books(tx, closing, &Clock::at(noon())).await)
+        .await
+        .unwrap();
     book.is_sound().await;
     book
 }
@@ -101,11 +111,12 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change", "closing"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
-            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;"
+            drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;
+                DROP TRIGGER closed_period_stays; DROP TRIGGER closed_period_fixed; DROP TRIGGER closed_period_is_closing;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
@@ -136,6 +147,7 @@ on_every_engine! {
         let lost = |found: &Difference| matches!(found, Difference::Pending { recorded: None, recomputed: Some(_), .. });
         let spurious = |found: &Difference| matches!(found, Difference::Pending { recorded: Some(_), recomputed: None, .. });
         let history = |found: &Difference| matches!(found, Difference::History { .. });
+        let closing = |found: &Difference| matches!(found, Difference::Closing { .. });
         let changes = |found: &Difference| matches!(found, Difference::AccountChanges { account } if account.code == "w1");
         let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
         let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
@@ -167,6 +179,12 @@ on_every_engine! {
             (format!("DELETE FROM outbox WHERE entry_id = {reversal} AND revision = 2"), Box::new(problem(Problem::Outbox))),
             (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 2"), Box::new(problem(Problem::Outbox))),
             (format!("INSERT INTO outbox (entry_id, revision) SELECT {reversal}, 3"), Box::new(problem(Problem::Changes))),
+            ("UPDATE closed_period SET closed_until = (SELECT MAX(effective_at) FROM entry)".to_owned(), Box::new(closing)),
+            ("UPDATE closed_period SET code_prefix = 'y'".to_owned(), Box::new(closing)),
+            ("DELETE FROM closed_period".to_owned(), Box::new(closing)),
+            ("INSERT INTO closed_period SELECT 'y', closed_until FROM closed_period".to_owned(), Box::new(closing)),
+            ("UPDATE closing SET closed_until = NULL".to_owned(), Box::new(closing)),
+            ("UPDATE closing SET code_prefix = 'w', after_seq = 0".to_owned(), Box::new(problem(Problem::PeriodClosed))),
             ("UPDATE account SET name = 'x' WHERE code = 'w1'".to_owned(), Box::new(changes)),
             ("UPDATE account SET class = 'ASSET' WHERE code = 'w1'".to_owned(), Box::new(changes)),
             ("UPDATE account SET revision = 2 WHERE code = 'w1'".to_owned(), Box::new(changes)),

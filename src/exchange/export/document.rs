@@ -2,7 +2,7 @@
 
 use super::error::ExportError;
 use crate::ledger::{self, ReplayedEntry};
-use daybook_entity::{account, currency, entry_line};
+use daybook_entity::{account, closing, currency, entry_line};
 use sea_orm::ActiveEnum;
 use std::io;
 use uuid::Uuid;
@@ -10,6 +10,10 @@ use uuid::Uuid;
 /// A format of export. Its methods are called in this order.
 pub(super) trait Document {
     fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
+    /// When the books were closed and reopened, in their order.
+    fn closings(&mut self, _closings: &[closing::Model], _out: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
     fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
     /// `moved` are those of the entry's lines that moved money, `entry.lines` all of them.
     fn entry(

@@ -3,7 +3,7 @@
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::ledger::{Id, ReplayedEntry};
-use daybook_entity::{account, currency, entry_line};
+use daybook_entity::{account, closing, currency, entry_line};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -18,10 +18,24 @@ impl Document for Json {
     fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()> {
         let currency = |it: &currency::Model| json!({ "code": it.code, "exponent": it.exponent });
         let currencies: Vec<Value> = currencies.iter().map(currency).collect();
+        write!(out, "{{\"currencies\":{}", Value::from(currencies))
+    }
+
+    fn closings(&mut self, closings: &[closing::Model], out: &mut Vec<u8>) -> io::Result<()> {
+        let closing = |it: &closing::Model| {
+            json!({
+                "codePrefix": it.code_prefix,
+                "closedUntil": it.closed_until.map(instant),
+                "reason": it.reason,
+                "recordedAt": instant(it.recorded_at),
+                "recordedBy": it.recorded_by,
+            })
+        };
+        let closings: Vec<Value> = closings.iter().map(closing).collect();
         write!(
             out,
-            "{{\"currencies\":{},\"accounts\":[",
-            Value::from(currencies)
+            ",\"closings\":{},\"accounts\":[",
+            Value::from(closings)
         )
     }
 

@@ -53,6 +53,7 @@ pub async fn export(
     let mut buffer = Vec::new();
     let currencies = ledger::used_currencies(db).await?;
     document.begin(&currencies, &mut buffer)?;
+    document.closings(&ledger::all_closings(db).await?, &mut buffer)?;
     let exponents = currencies.into_iter().map(|it| (it.code, it.exponent));
     let exponents: HashMap<String, i32> = exponents.collect();
 

@@ -86,6 +86,21 @@ impl Refusal for PostEntryError {
                 int64(details, "expected", *expected);
                 int64(details, "actual", *actual);
             }
+            Self::PeriodClosed {
+                account_id,
+                account_code,
+                code_prefix,
+                closed_until,
+                effective_at,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("field", "effectiveAt");
+                if !code_prefix.is_empty() {
+                    details.set("codePrefix", code_prefix.as_str());
+                }
+                details.set("closedUntil", DateTime(*closed_until).to_value());
+                details.set("effectiveAt", DateTime(*effective_at).to_value());
+            }
             Self::ReferenceTaken {
                 reference,
                 entry_id,

@@ -9,8 +9,8 @@ use sea_orm::DbErr;
 
 use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
-    AccountNotFound, Code, Id, InvalidId, InvalidInput, OpenAccountError, PageError,
-    SetAccountStatusError, UpdateAccountError,
+    AccountNotFound, CloseBooksError, Code, Id, InvalidId, InvalidInput, OpenAccountError,
+    PageError, SetAccountStatusError, UpdateAccountError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -218,6 +218,25 @@ impl Refusal for UpdateAccountError {
         match self {
             Self::Database { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+impl Refusal for CloseBooksError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        if let Self::Input(input) = self {
+            input.details(details);
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database { source } => Some(source),
+            Self::Input(_) => None,
         }
     }
 }

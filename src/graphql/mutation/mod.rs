@@ -4,6 +4,7 @@
 
 mod annotate_entry;
 mod capture_hold;
+mod close_books;
 mod lock_set;
 mod open_account;
 mod payload;
@@ -31,4 +32,5 @@ pub struct MutationRoot(
     release_hold::ReleaseHoldMutation,
     reverse_entry::ReverseEntryMutation,
     annotate_entry::AnnotateEntryMutation,
+    close_books::CloseBooksMutation,
 );

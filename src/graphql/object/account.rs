@@ -12,7 +12,7 @@ use crate::{
     graphql::{
         connection::connection,
         input::PointInTime,
-        loaders::{self, History, Statements},
+        loaders::{self, ClosedUntil, History, Statements},
         order::OrderDirection,
         refusal::refuse,
         scalars::{CurrencyCode, DateTime, Int64, Json},
@@ -147,6 +147,12 @@ impl Account {
         };
         let page = ledger::page_account_changes(&self.0, &page).map_err(refuse)?;
         Ok(connection(page, EmptyFields, AccountChange))
+    }
+
+    /// Nothing is posted to it any more that counts from before this instant; null if nothing is closed. See `closedPeriods`.
+    async fn closed_until(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
+        let until = loaders::load::<ClosedUntil, _>(ctx, self.0.id).await?;
+        Ok(until.map(DateTime))
     }
 
     /// When it was opened.

@@ -61,6 +61,8 @@ pub enum LedgerDifferenceKind {
     History,
     /// What describes an account is not what the last of its changes says, a change is missing, or the feed does not have each change once.
     AccountChanges,
+    /// What is closed is not what the last closing says, or an entry counts from an instant that was closed when it was posted.
+    Closing,
     /// The metadata of an entry is not what the last of its changes says, or a change is missing.
     EntryChanges,
     /// An entry has no line, or lines name an entry that does not exist.
@@ -110,6 +112,7 @@ impl From<Difference> for LedgerDifference {
             Difference::AccountChanges { account } => {
                 (Kind::AccountChanges, Some(account.id), None)
             }
+            Difference::Closing { .. } => (Kind::Closing, None, None),
             Difference::Entry {
                 entry_id: id,
                 problem,
@@ -122,6 +125,7 @@ impl From<Difference> for LedgerDifference {
                     | EntryProblem::ResolvedTwice
                     | EntryProblem::ResolvedInPart => Kind::Hold,
                     EntryProblem::ReversedTwice | EntryProblem::ReversedInPart => Kind::Reversal,
+                    EntryProblem::PeriodClosed => Kind::Closing,
                     EntryProblem::Changes => Kind::EntryChanges,
                     EntryProblem::Outbox => Kind::Feed,
                 };

@@ -6,6 +6,7 @@
 mod account;
 mod account_change;
 mod balances;
+mod closing;
 mod currency;
 mod entry;
 mod entry_change;
@@ -21,6 +22,7 @@ mod statement;
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
 pub use account_change::{AccountChange, AccountChangeConnection};
 pub use balances::Balances;
+pub use closing::{Closing, ClosingConnection};
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind, HoldStatus};
 pub use entry_change::EntryChange;

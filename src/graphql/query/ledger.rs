@@ -1,12 +1,15 @@
 //! The ledger as a whole.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, Object, Result, connection::EmptyFields};
+use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
+        connection::connection,
         count_items::count_items,
-        object::{Currency, LedgerCheck},
+        object::{Closing, ClosingConnection, Currency, LedgerCheck},
+        refusal::refuse,
         verification,
     },
     ledger,
@@ -25,6 +28,37 @@ impl LedgerQuery {
         let currencies = ledger::currencies(ctx.unit()).await?;
         count_items(ctx, currencies.len())?;
         Ok(currencies.into_iter().map(Currency).collect())
+    }
+
+    /// What is closed now, by prefix: the last closing of each. Nothing is posted that counts from before `closedUntil`.
+    async fn closed_periods(&self, ctx: &Context<'_>) -> Result<Vec<Closing>> {
+        let closed = ledger::closed_periods(ctx.unit()).await?;
+        count_items(ctx, closed.len())?;
+        Ok(closed.into_iter().map(Closing).collect())
+    }
+
+    /// When the books were closed and reopened, and by whom: newest first, a page at a time.
+    async fn closings(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Those after this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
+        #[graphql(desc = "Those before this cursor.")] before: Option<String>,
+    ) -> Result<ClosingConnection> {
+        let page = ledger::PageRequest {
+            first,
+            after,
+            last,
+            before,
+        };
+        let page = ledger::page_closings(ctx.unit(), &page)
+            .boxed()
+            .await
+            .map_err(refuse)?;
+        Ok(connection(page, EmptyFields, Closing))
     }
 
     /// Recomputes every balance from the lines, and lists what is wrong.

@@ -14,6 +14,8 @@ use super::reference;
 use super::resolve::{self, Locked, Resolved};
 use super::rows::{self, Rows};
 use super::together;
+use super::touched;
+use crate::ledger::closing::refuse_closed;
 use crate::ledger::{Clock, InvalidInput, input};
 use daybook_entity::{account, entry, entry_line};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -101,6 +103,11 @@ impl BulkPosting {
             let resolved = resolve::resolve(&self.locked, &draft.lines, &draft.expect);
             let Resolved { lines, movements } = resolved.map_err(at(index))?;
             let entry = draft.recorded_at(now);
+            if !self.locked.closed.is_empty() {
+                let touched = touched(&self.locked, &movements);
+                let checked = refuse_closed(db, &entry, touched, &self.locked.closed).await;
+                checked.map_err(at(index))?;
+            }
             let accounts = &mut self.locked.accounts;
             let after = applied(accounts, &movements, &entry).map_err(at(index))?;
             let Rows {

@@ -2,6 +2,7 @@
 
 use crate::ledger::input::and_more;
 use crate::ledger::{AccountRef, Code, Id, InvalidInput, MOST_PROBLEMS};
+use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::AccountStatus;
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -65,6 +66,26 @@ pub enum PostEntryError {
         available: i64,
         /// What the whole entry would take from it.
         requested: i64,
+    },
+    /// The books are closed at the instant that the entry counts from.
+    #[error(
+        "the books are closed until {}{}, and the entry on the account `{account_code}` counts from {}: choose a later instant, or have \
+         the books reopened",
+        closed_until.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        of_prefix(code_prefix),
+        effective_at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    )]
+    PeriodClosed {
+        /// The account's id.
+        account_id: Uuid,
+        /// The account's code.
+        account_code: String,
+        /// The accounts whose codes begin with this are closed; all, where it is empty.
+        code_prefix: String,
+        /// The first instant that is open.
+        closed_until: DateTime<Utc>,
+        /// The instant that the entry counts from.
+        effective_at: DateTime<Utc>,
     },
     /// A total would not fit 64 bits.
     #[error(
@@ -166,10 +187,18 @@ impl PostEntryError {
             Self::CurrencyMismatch { .. } => Some(Code::CurrencyMismatch),
             Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
+            Self::PeriodClosed { .. } => Some(Code::PeriodClosed),
             Self::ReferenceTaken { .. } => Some(Code::ReferenceTaken),
             Self::VersionConflict { .. } => Some(Code::VersionConflict),
             Self::Accounts { .. } | Self::Database { .. } => None,
         }
+    }
+}
+
+fn of_prefix(code_prefix: &str) -> String {
+    match code_prefix {
+        "" => String::new(),
+        prefix => format!(" for the accounts whose codes begin with `{prefix}`"),
     }
 }
 

@@ -34,6 +34,7 @@ mod resolve;
 mod rows;
 mod together;
 
+use super::closing::refuse_closed;
 use super::{Clock, find, input};
 pub(super) use all::WrittenEntries;
 pub use all::{BulkPosting, PostEntriesError};
@@ -44,10 +45,13 @@ pub use error::PostEntryError;
 use apply::applied;
 use daybook_entity::{account, entry, entry_line};
 use late::Late;
+use movement::Movement;
 use resolve::{Locked, Resolved};
 use rows::Rows;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// An entry as it was posted.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +107,10 @@ pub(super) async fn write(
         // Boxed: it is rare, and every entry's future would otherwise be as large.
         return Box::pin(reference::answer(db, &entry, repeat)).await;
     }
+    if !locked.closed.is_empty() {
+        let touched = touched(&locked, &movements);
+        refuse_closed(db, &entry, touched, &locked.closed).await?;
+    }
     let after = applied(&mut locked.accounts, &movements, &entry)?;
     let Rows {
         lines,
@@ -132,6 +140,15 @@ pub(super) async fn write(
         accounts: after.into_values().collect(),
         already_posted: false,
     }))
+}
+
+/// The accounts that lines touch, of those that are locked.
+fn touched<'a>(
+    locked: &'a Locked,
+    movements: &'a BTreeMap<Uuid, Movement>,
+) -> impl Iterator<Item = &'a account::Model> {
+    let moved = movements.iter().filter(|(_, movement)| movement.lines > 0);
+    moved.filter_map(|(id, _)| locked.accounts.get(id))
 }
 
 /// Inserts the entry. `false` when another operation has resolved or reversed the same entry meanwhile, or has used the same reference.

@@ -3,6 +3,7 @@
 use super::draft::{Draft, DraftLine, ExpectedVersion};
 use super::error::PostEntryError;
 use super::movement::Movement;
+use crate::ledger::closing::{self, Asked, Closed};
 use crate::ledger::input::Checks;
 use crate::ledger::locking::{self, Locking};
 use crate::ledger::{
@@ -90,6 +91,7 @@ pub(super) async fn refused(
 pub(super) struct Locked {
     /// By id, in their order, as they are to be before the next entry.
     pub(super) accounts: BTreeMap<Uuid, account::Model>,
+    pub(super) closed: Closed,
     ids: HashMap<String, Uuid>,
 }
 
@@ -248,11 +250,24 @@ pub(super) async fn lock(
     }
     let engine = db.get_database_backend();
     let statement = match locking::wanted() {
-        Some(wanted) => locking::statement(&ids, &codes, &wanted).build(engine),
+        Some(wanted) => {
+            closing::ask(locking::statement(&ids, &codes, &wanted), engine).build(engine)
+        }
         None => statement(engine, &ids, &codes),
     };
-    let accounts = account::Model::find_by_statement(statement).all(db).await;
-    let accounts = accounts.map_err(|source| PostEntryError::Accounts { source })?;
+    let asked = Asked::find_by_statement(statement).all(db).await;
+    let asked = asked.map_err(|source| PostEntryError::Accounts { source })?;
+    let mut accounts = Vec::with_capacity(asked.len());
+    for Asked {
+        account,
+        closed_until,
+    } in asked
+    {
+        if let Some(until) = closed_until {
+            locked.closed.insert(account.id, until);
+        }
+        accounts.push(account);
+    }
     // An account that a caller names in two ways (id and code) is read again. What entries before have made of it is kept.
     let accounts = accounts.into_iter();
     let accounts = accounts.filter(|it| !locked.accounts.contains_key(&it.id));
@@ -265,7 +280,8 @@ fn statement(engine: DbBackend, ids: &[Uuid], codes: &[String]) -> Statement {
     /// The most accounts of a statement whose text is kept.
     const KEPT: usize = 8;
     static STATEMENTS: StatementCache<(usize, usize)> = StatementCache::new();
-    let write = || locking::statement(ids, codes, &Locking::default()).build(engine);
+    let write =
+        || closing::ask(locking::statement(ids, codes, &Locking::default()), engine).build(engine);
     if ids.len() + codes.len() > KEPT {
         return write();
     }

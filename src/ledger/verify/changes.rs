@@ -1,4 +1,4 @@
-//! Checks what describes accounts against its history.
+//! Checks what describes accounts, and what is closed, against its history.
 
 use super::checks::rows;
 use super::{CheckedAccount, Difference};
@@ -38,6 +38,27 @@ pub(super) async fn accounts(
             id: row.id,
             code: row.code,
         },
+    };
+    Ok(rows.into_iter().map(difference).collect())
+}
+
+/// Prefixes of which something else is closed than the last closing says.
+pub(super) async fn closings(
+    db: &impl ConnectionTrait,
+    limit: usize,
+) -> Result<Vec<Difference>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        code_prefix: String,
+    }
+    let sql = "SELECT COALESCE(last.code_prefix, closed_period.code_prefix) AS code_prefix FROM (
+            SELECT * FROM closing WHERE number IN (SELECT MAX(number) FROM closing GROUP BY code_prefix) AND closed_until IS NOT NULL
+        ) AS last FULL JOIN closed_period ON closed_period.code_prefix = last.code_prefix
+        WHERE last.closed_until IS DISTINCT FROM closed_period.closed_until
+        ORDER BY 1";
+    let rows = rows::<Row>(db, sql, limit).await?;
+    let difference = |row: Row| Difference::Closing {
+        code_prefix: row.code_prefix,
     };
     Ok(rows.into_iter().map(difference).collect())
 }

@@ -117,6 +117,10 @@ impl fmt::Display for Difference {
                 "what describes the account `{}` is not what its history says, or the outbox does not have each change of it once",
                 account.code
             ),
+            Self::Closing { code_prefix } => write!(
+                f,
+                "what is closed for accounts whose codes begin with `{code_prefix}` is not what the last closing says"
+            ),
             Self::Entry { entry_id, problem } => {
                 let entry = Id::Entry(*entry_id);
                 match problem {
@@ -149,6 +153,10 @@ impl fmt::Display for Difference {
                     EntryProblem::ReversedInPart => write!(
                         f,
                         "the reversal of the entry {entry} is not its mirror image"
+                    ),
+                    EntryProblem::PeriodClosed => write!(
+                        f,
+                        "the entry {entry} counts from an instant that was closed when it was posted"
                     ),
                     EntryProblem::Changes => write!(
                         f,

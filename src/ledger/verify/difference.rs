@@ -121,6 +121,11 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
+    /// What is closed is not what the last closing says.
+    Closing {
+        /// Of the accounts whose codes begin with this.
+        code_prefix: String,
+    },
     /// An entry is not what its kind, or its relation to another entry, makes it.
     Entry {
         /// The entry.
@@ -154,6 +159,8 @@ pub enum EntryProblem {
     ReversedInPart,
     /// Its metadata is not what the last change of it says, or a change is missing.
     Changes,
+    /// It counts from an instant that was closed when it was posted.
+    PeriodClosed,
     /// The outbox does not have it, or a change of it, exactly once.
     Outbox,
 }

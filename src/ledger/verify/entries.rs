@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Each problem, and the statement that finds the ids of the entries that have it.
-const CHECKS: [(EntryProblem, &str); 14] = [
+const CHECKS: [(EntryProblem, &str); 15] = [
     (
         EntryProblem::NoLines,
         "SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)",
@@ -70,6 +70,17 @@ const CHECKS: [(EntryProblem, &str); 14] = [
     (
         EntryProblem::Missing,
         "SELECT entry_id AS id FROM outbox WHERE entry_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = outbox.entry_id)",
+    ),
+    // By the numbers of the outbox, since a closing waits for the entries before it: the clocks of servers do not matter.
+    (
+        EntryProblem::PeriodClosed,
+        "SELECT DISTINCT entry.id FROM (
+            SELECT code_prefix, closed_until, after_seq, LEAD(after_seq) OVER (PARTITION BY code_prefix ORDER BY number) AS until_seq FROM closing
+         ) AS closed JOIN entry ON entry.effective_at < closed.closed_until
+         JOIN outbox ON outbox.entry_id = entry.id AND outbox.revision IS NULL AND outbox.seq > closed.after_seq
+             AND (until_seq IS NULL OR outbox.seq <= until_seq)
+         JOIN entry_line ON entry_line.entry_id = entry.id
+         JOIN account ON account.id IN (debit_account_id, credit_account_id) AND substr(account.code, 1, length(code_prefix)) = code_prefix",
     ),
     (
         EntryProblem::Changes,

@@ -41,7 +41,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in nine statements, and reports at most `limit` differences.
+/// Checks the whole ledger in ten statements, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -57,6 +57,7 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(history::pending(db, room(&differences)).await?);
     differences.extend(history::late(db, room(&differences)).await?);
     differences.extend(changes::accounts(db, room(&differences)).await?);
+    differences.extend(changes::closings(db, room(&differences)).await?);
     differences.extend(entries::entries(db, room(&differences)).await?);
     let truncated = differences.len() > limit;
     differences.truncate(limit);

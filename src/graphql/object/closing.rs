@@ -1,0 +1,45 @@
+//! Closings of the books.
+
+use async_graphql::{Object, connection::EmptyFields};
+use daybook_entity::closing;
+
+use crate::graphql::{
+    connection::{ClosingConnectionName, ClosingEdgeName, ConnectionOf},
+    scalars::DateTime,
+};
+
+/// A page of closings.
+pub type ClosingConnection =
+    ConnectionOf<Closing, EmptyFields, ClosingConnectionName, ClosingEdgeName>;
+
+/// The books were closed until an instant, or reopened.
+pub struct Closing(pub(in crate::graphql) closing::Model);
+
+/// The books were closed until an instant, or reopened.
+#[Object]
+impl Closing {
+    /// Of the accounts whose codes begin with this; null for all accounts.
+    async fn code_prefix(&self) -> Option<&str> {
+        Some(self.0.code_prefix.as_str()).filter(|prefix| !prefix.is_empty())
+    }
+
+    /// Since then, nothing was posted that counts from before this instant. Null if all was reopened.
+    async fn closed_until(&self) -> Option<DateTime> {
+        self.0.closed_until.map(DateTime)
+    }
+
+    /// A text for people.
+    async fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// When the ledger learned of it.
+    async fn recorded_at(&self) -> DateTime {
+        DateTime(self.0.recorded_at)
+    }
+
+    /// Who did it: the `sub` of the token. Null without authentication.
+    async fn recorded_by(&self) -> Option<&str> {
+        self.0.recorded_by.as_deref()
+    }
+}
