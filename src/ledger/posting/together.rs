@@ -101,7 +101,7 @@ impl Part for Words {
             .columns(["word", "entry_id"]);
         // It fails only if the columns are not as many as those of the SELECT.
         let _ = insert.select_from(pairs);
-        insert.to_owned().into()
+        insert.clone().into()
     }
 
     fn parameters(&self) -> Vec<Value> {
