@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use async_graphql::Request;
 use daybook_test_harness::{Engine, Observer, TestDatabase, eventually};
 use sea_orm::{ConnectionTrait, DbBackend};
-use tokio::time::Instant;
-use unit_of_work::{ConnectError, Database, DatabaseOptions, OperationDeadline, marker};
+use unit_of_work::{ConnectError, Database, DatabaseOptions, marker};
 use uuid::Uuid;
 
 use super::text;
@@ -86,7 +84,8 @@ async fn role_that_the_hook_sets_is_that_of_units() {
     let create = marker::create_table(DbBackend::Postgres);
     let create = create.replacen("unit_of_work_marker", "application.unit_of_work_marker", 1);
     roles.observer.execute(&create).await;
-    let stage = Stage::at(test, &roles.url(proxy.url()), roles.options(), |it| it).await;
+    let options = roles.options().finish_timeout(Duration::from_secs(2));
+    let stage = Stage::at(test, &roles.url(proxy.url()), options, |it| it).await;
     stage.assert_whole().await;
     let user = stage
         .database
@@ -108,10 +107,7 @@ async fn role_that_the_hook_sets_is_that_of_units() {
     assert_eq!(stage.marks().await, ["a"]);
     // COMMIT does not arrive. The login sees that the process waits for it, and ends it: the outcome is known at once.
     let gate = proxy.hold(|sql| sql.contains("COMMIT"));
-    let soon = OperationDeadline(Instant::now() + Duration::from_millis(500));
-    let request = Request::new("mutation { mark(name: \"b\") }").data(soon);
-    let schema = stage.schema.clone();
-    let operation = tokio::spawn(async move { schema.execute(request).await });
+    let operation = stage.start("mutation { mark(name: \"b\") }");
     gate.reached().await;
     let response = ended(operation).await;
     assert_eq!(codes(&response), ["COMMIT_FAILED"], "{response:?}");
