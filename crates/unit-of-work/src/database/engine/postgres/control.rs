@@ -188,13 +188,15 @@ async fn progress(
         Standing::Stranger => return Ok(Progress::Unknown),
         Standing::Same => {}
     }
-    // If the backend no longer has the id, the transaction has ended. If the server does not show activities, it counts as committing,
-    // which we never end.
+    // If the backend no longer has the id, the transaction has ended. If the server does not show activities, or not those of this login (then
+    // it shows no start of the process either), it counts as committing, which we never end.
     let sql = format!(
         "{AS_LOGIN}SELECT CASE WHEN state LIKE 'idle in transaction%' THEN 'waiting' ELSE 'committing' END \
-         FROM pg_stat_activity WHERE {} AND backend_xid = ('{}'::xid8)::xid",
+         FROM pg_stat_activity \
+         WHERE ({} AND backend_xid = ('{}'::xid8)::xid) OR (pid = {} AND backend_start IS NULL)",
         this_one(backend),
-        transaction
+        transaction,
+        backend.pid
     );
     let rows = connection.fetch_all(AssertSqlSafe(sql)).await?;
     let Some(row) = rows.first() else {
