@@ -9,7 +9,7 @@ use async_graphql::{
 };
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use futures_util::StreamExt;
-#[cfg(feature = "async-graphql-8")]
+#[cfg(not(feature = "async-graphql-7"))]
 use graphql_operation::{Options, PreparedOperations};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -32,19 +32,19 @@ enum Finder {
     /// async-graphql's, outside of the unit's.
     OuterApollo,
     /// graphql-operation's, inside of the unit's.
-    #[cfg(feature = "async-graphql-8")]
+    #[cfg(not(feature = "async-graphql-7"))]
     Prepared,
     /// Both, graphql-operation's outside of async-graphql's.
-    #[cfg(feature = "async-graphql-8")]
+    #[cfg(not(feature = "async-graphql-7"))]
     PreparedAndApollo,
 }
 
 const FINDERS: &[Finder] = &[
     Finder::Apollo,
     Finder::OuterApollo,
-    #[cfg(feature = "async-graphql-8")]
+    #[cfg(not(feature = "async-graphql-7"))]
     Finder::Prepared,
-    #[cfg(feature = "async-graphql-8")]
+    #[cfg(not(feature = "async-graphql-7"))]
     Finder::PreparedAndApollo,
 ];
 
@@ -57,14 +57,14 @@ async fn knows(stage: &mut Stage, finder: Finder, documents: &[&str]) {
     let builder = Schema::build(Query, Mutation, Subscriptions)
         .data(Arc::clone(&stage.cue))
         .data(stage.database.clone());
-    #[cfg(feature = "async-graphql-8")]
+    #[cfg(not(feature = "async-graphql-7"))]
     let prepared = PreparedOperations::new(Options::default());
     stage.schema = match finder {
         Finder::Apollo => builder.extension(units).extension(persisted),
         Finder::OuterApollo => builder.extension(persisted).extension(units),
-        #[cfg(feature = "async-graphql-8")]
+        #[cfg(not(feature = "async-graphql-7"))]
         Finder::Prepared => builder.extension(units).extension(prepared),
-        #[cfg(feature = "async-graphql-8")]
+        #[cfg(not(feature = "async-graphql-7"))]
         Finder::PreparedAndApollo => builder
             .extension(units)
             .extension(prepared)
@@ -221,7 +221,7 @@ on_every_engine! {
 }
 
 /// An extension that takes a document's text away before it can be prepared is refused, with what to do.
-#[cfg(feature = "async-graphql-8")]
+#[cfg(not(feature = "async-graphql-7"))]
 #[tokio::test]
 async fn prepared_operations_inside_of_apollos_are_refused() {
     let test = TestDatabase::create(daybook_test_harness::Engine::Sqlite).await;
