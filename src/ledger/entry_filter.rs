@@ -374,6 +374,7 @@ async fn lines(
     filter: &EntryFilter,
     notes: &mut Option<Vec<Statement>>,
 ) -> Result<Option<(Indexed, i64)>, PageError> {
+    let engine = db.get_database_backend();
     let sides = ["debit", "credit"];
     let (mut all, mut ways) = (Vec::new(), Vec::new());
     let of_account = match &filter.account {
@@ -387,7 +388,7 @@ async fn lines(
             let from = format!(
                 "SELECT entry_line.entry_id FROM entry_line WHERE entry_line.{side}_account_id = ?"
             );
-            Sql::new(&from).bind(id)
+            (Sql::new(&from).bind(id), Sql::new(""))
         };
         // As many lines touch it as it has versions.
         let count = Sql::new("CAST(? AS bigint)").bind(version);
@@ -400,13 +401,24 @@ async fn lines(
         let is = "EXISTS (SELECT 1 FROM account AS owner
             WHERE owner.id IN (entry_line.debit_account_id, entry_line.credit_account_id) AND ";
         all.push(Sql::new(is).and(range()).then(")"));
-        let side = |side: &str| {
+        let side = |side: &str| match engine {
+            // One account after the other, which OFFSET makes sure of: PostgreSQL might read all lines and look for their accounts.
+            DbBackend::Postgres => {
+                let head = format!(
+                    "SELECT touched.entry_id FROM account AS owner CROSS JOIN LATERAL (
+                        SELECT entry_line.entry_id FROM entry_line WHERE entry_line.{side}_account_id = owner.id"
+                );
+                let tail = Sql::new(" OFFSET 0) AS touched WHERE ").and(range());
+                (Sql::new(&head), tail)
+            }
             // CROSS makes SQLite begin with the accounts.
-            let from = format!(
-                "SELECT entry_line.entry_id FROM account AS owner CROSS JOIN entry_line
-                 WHERE entry_line.{side}_account_id = owner.id AND "
-            );
-            Sql::new(&from).and(range())
+            _ => {
+                let head = format!(
+                    "SELECT entry_line.entry_id FROM account AS owner CROSS JOIN entry_line
+                     WHERE entry_line.{side}_account_id = owner.id AND "
+                );
+                (Sql::new(&head).and(range()), Sql::new(""))
+            }
         };
         let some = Sql::new("SELECT owner.version FROM account AS owner WHERE ").and(range());
         let count = Sql::new("SELECT CAST(COALESCE(SUM(version), 0) + COUNT(*) AS bigint) FROM (");
@@ -427,7 +439,10 @@ async fn lines(
             "(entry_line.currency || '') = ? AND entry_line.amount + 0 BETWEEN ? AND ?",
         ));
         let ids = Sql::new("SELECT entry_line.entry_id FROM entry_line WHERE ").and(by_index());
-        ways.push((Sql::count("entry_line", by_index(), FEW), vec![ids]));
+        ways.push((
+            Sql::count("entry_line", by_index(), FEW),
+            vec![(ids, Sql::new(""))],
+        ));
     }
     if ways.is_empty() {
         return Ok(None);
@@ -440,9 +455,8 @@ async fn lines(
     let Some(((_, arms), count)) = ways.min_by_key(|(_, count)| *count) else {
         return Ok(None);
     };
-    let arms = arms
-        .into_iter()
-        .map(|arm| arm.then(" AND ").and(all.clone()));
+    let arms = arms.into_iter();
+    let arms = arms.map(|(head, tail)| head.then(" AND ").and(all.clone()).and(tail));
     let each =
         Sql::new("EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id AND ");
     let line = Indexed {

@@ -643,7 +643,7 @@ on_every_engine! {
                 let is_counted = statement.sql.starts_with("SELECT (SELECT") && book.engine == Engine::Postgres;
                 let reads_all = |table: &str| match book.engine {
                     Engine::Sqlite => plan.lines().any(|line| line == format!("SCAN {table}") || line.starts_with(&format!("SCAN {table} AS"))),
-                    Engine::Postgres => !is_counted && plan.contains(&format!("Seq Scan on {table}")),
+                    Engine::Postgres => !is_counted && plan.contains(&format!("Seq Scan on {table} ")),
                 };
                 for table in ["entry", "entry_line", "entry_word", "entry_metadata"] {
                     // With so few accounts, PostgreSQL expects a good part of all lines on each, and reads them all.
