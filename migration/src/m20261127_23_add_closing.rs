@@ -124,14 +124,7 @@ impl MigrationTrait for Migration {
                 "BEFORE DELETE",
                 &LAST.replace("{row}", "OLD"),
             ),
-            dialect.before_each(
-                "entry_line",
-                "entry_line_before_closing",
-                "INSERT",
-                "PERFORM 1 FROM closed_period WHERE FALSE FOR KEY SHARE;",
-            ),
-            // After the insertion: before it, the entry that the same statement inserts could not be seen.
-            dialect.refuse("entry_line", "entry_period_closed", "AFTER INSERT", CLOSED),
+            lines_of_open_periods(&dialect),
         ] {
             run(manager, &rule).await?;
         }
@@ -142,7 +135,7 @@ impl MigrationTrait for Migration {
         let dialect = Dialect::of(manager)?;
         for sql in [
             dialect.drop_trigger("entry_line", "entry_period_closed"),
-            dialect.drop_before_each("entry_line", "entry_line_before_closing"),
+            lines_of_all_periods(&dialect),
             dialect.drop_trigger("closed_period", "closed_period_is_closing"),
             dialect.drop_trigger("closed_period", "closed_period_fixed"),
             dialect.drop_trigger("closed_period", "closed_period_stays"),
@@ -157,5 +150,48 @@ impl MigrationTrait for Migration {
             run(manager, &sql).await?;
         }
         Ok(())
+    }
+}
+
+/// Refuses lines of closed periods, after their insertion: before it, the entry that the same statement inserts could not be seen.
+///
+/// On PostgreSQL, each call of a trigger costs an entry time. So the first line, which most entries have alone, is checked by the statement
+/// that tells the outbox of the entry.
+fn lines_of_open_periods(dialect: &Dialect) -> String {
+    if !dialect.alters_columns() {
+        return dialect.refuse("entry_line", "entry_period_closed", "AFTER INSERT", CLOSED);
+    }
+    // It finds nothing, and is there for the lock.
+    let lock = "EXISTS (SELECT 1 FROM closed_period WHERE FALSE FOR KEY SHARE)";
+    let refuse = "RAISE EXCEPTION USING
+        ERRCODE = 'restrict_violation', TABLE = 'entry_line', CONSTRAINT = 'entry_period_closed', MESSAGE = 'entry_period_closed: refused';";
+    format!(
+        "CREATE OR REPLACE FUNCTION entry_line_to_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO outbox (entry_id) SELECT NEW.entry_id WHERE NOT {lock} AND NOT {CLOSED};
+             IF NOT FOUND THEN
+                 {refuse}
+             END IF;
+             RETURN NULL;
+         END $$;
+         CREATE FUNCTION entry_period_closed() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             IF {lock} OR {CLOSED} THEN
+                 {refuse}
+             END IF;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER entry_period_closed AFTER INSERT ON entry_line FOR EACH ROW WHEN (NEW.line_no <> 1)
+             EXECUTE FUNCTION entry_period_closed();"
+    )
+}
+
+/// Undoes what [`lines_of_open_periods`] has made of the outbox's trigger.
+fn lines_of_all_periods(dialect: &Dialect) -> String {
+    match dialect.alters_columns() {
+        true => "CREATE OR REPLACE FUNCTION entry_line_to_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN INSERT INTO outbox (entry_id) VALUES (NEW.entry_id); RETURN NULL; END $$;"
+            .to_owned(),
+        false => String::new(),
     }
 }

@@ -446,6 +446,17 @@ on_every_engine! {
         assert_eq!(undone, Err(DbErr::Custom("undo".to_owned())));
         book.db.execute_unprepared(&close("c", later)).await.unwrap();
         refused(&book, line(), "entry_period_closed").await;
+        // The first line of an entry, too.
+        let first = async || {
+            book.write(async |tx| {
+                let other = an_entry();
+                let line = entry_line::Model { entry_id: other.id, line_no: 1, ..line() };
+                entry::Entity::insert(other.into_active_model()).exec_without_returning(tx).await?;
+                entry_line::Entity::insert(line.into_active_model()).exec_without_returning(tx).await?;
+                Err::<(), _>(DbErr::Custom("undo".to_owned()))
+            }).await.unwrap_err()
+        };
+        assert_eq!(violated(&first().await), "entry_period_closed");
         // What is closed follows from the history alone.
         let numbered = close("d", later).replace("MAX(seq)", "MAX(seq) - 1");
         let mut attempts = vec![
@@ -466,6 +477,7 @@ on_every_engine! {
             assert!(is == name || sql.contains("REPLACE INTO closing ") && is.starts_with("closing_"), "{sql}: {is}");
         }
         book.db.execute_unprepared(&close("c", "NULL")).await.unwrap();
+        assert_eq!(first().await, DbErr::Custom("undo".to_owned()));
         let open = closing::Entity::find().filter(closing::Column::CodePrefix.eq("c")).all(&book.db).await.unwrap();
         assert_eq!(open.len(), 3);
         let closed = book.db.query_all_raw(Statement::from_string(book.db.get_database_backend(), "SELECT code_prefix FROM closed_period")).await.unwrap();
