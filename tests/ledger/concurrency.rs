@@ -1,16 +1,12 @@
 //! Many at once on the same accounts.
 
-use super::book::{
-    Book, at, by, effective, line, new_account, new_entry, new_hold, noon, violated,
-};
-use super::rules::insert;
+use super::book::{Book, at, by, line, new_account, new_entry, new_hold, noon};
 use daybook::ledger::{
-    CaptureHold, Clock, CloseBooks, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold,
-    PostEntry, PostEntryError, SetAccountStatus, SetAccountStatusError, capture_hold, close_books,
-    new_entry_id, newest_in_outbox, place_hold, post_entry, posted_balance, random, reopen_books,
-    set_account_status, verify,
+    CaptureHold, Clock, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry,
+    SetAccountStatus, SetAccountStatusError, capture_hold, new_entry_id, place_hold, post_entry,
+    posted_balance, random, set_account_status, verify,
 };
-use daybook_entity::{AccountStatus, account, entry_line, late_line};
+use daybook_entity::{AccountStatus, account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
@@ -299,101 +295,7 @@ async fn an_account_is_not_closed_under_a_hold() {
     book.is_sound().await;
 }
 
-/// A closing, and an entry that counts from before it: whichever is first, the other one knows. A reader, such as a backup, is in nobody's way.
-#[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the domain is tested without a unit of work around it"
-)]
-async fn an_entry_is_before_a_closing_or_is_refused() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
-    book.account("a").await;
-    book.account("b").await;
-    let close = |until| CloseBooks {
-        random: random(),
-        code_prefix: "a".to_owned(),
-        closed_until: Some(until),
-        reason: None,
-        recorded_by: None,
-    };
-    let early = || PostEntry {
-        notes: effective(at(-60)),
-        ..new_entry(vec![line("a", "b", 5)])
-    };
-    let clock = Clock::at(noon());
-    let reader = book.db.begin().await.unwrap();
-    reader
-        .execute_unprepared("SELECT * FROM closed_period")
-        .await
-        .unwrap();
-
-    // The entry is first: the closing waits for it.
-    let first = book.db.begin().await.unwrap();
-    post_entry(&first, early(), &clock).await.unwrap();
-    let closing = tokio::spawn({
-        let (book, command, clock) = (Arc::clone(&book), close(at(-30)), clock.clone());
-        async move {
-            book.write(async |tx| close_books(tx, command, &clock).await)
-                .await
-        }
-    });
-    somebody_waits_for_a_lock(&book).await;
-    first.commit().await.unwrap();
-    let closed = closing.await.unwrap().unwrap();
-    let newest = newest_in_outbox(&book.db).await.unwrap();
-    assert_eq!(
-        (closed.closed_until, closed.after_seq),
-        (Some(at(-30)), newest)
-    );
-
-    // The closing is first: the entry waits for it, and is refused. So is one that is written past the domain.
-    let first = book.db.begin().await.unwrap();
-    reopen_books(&first, close(at(-90)), &clock).await.unwrap();
-    close_books(&first, close(at(-40)), &clock).await.unwrap();
-    let posting = tokio::spawn({
-        let (book, entry) = (Arc::clone(&book), early());
-        async move { book.post(entry).await }
-    });
-    somebody_waits_for_a_lock(&book).await;
-    first.commit().await.unwrap();
-    let refused = posting.await.unwrap().unwrap_err();
-    assert!(
-        matches!(&refused, PostEntryError::PeriodClosed { closed_until, code_prefix, .. } if *closed_until == at(-40) && code_prefix == "a"),
-        "{refused:?}"
-    );
-    let lines = entry_line::Entity::find().all(&book.db).await.unwrap();
-    assert_eq!(lines.len(), 1);
-    let entry = post_on_time(&book).await;
-    let first = book.db.begin().await.unwrap();
-    close_books(&first, close(noon()), &clock).await.unwrap();
-    let line = entry_line::Model {
-        line_no: 2,
-        debit_version: 9,
-        credit_version: 9,
-        ..entry
-    };
-    let writing = tokio::spawn({
-        let book = Arc::clone(&book);
-        async move { insert(&book, line).await }
-    });
-    somebody_waits_for_a_lock(&book).await;
-    first.commit().await.unwrap();
-    let refused = writing.await.unwrap().unwrap_err();
-    assert_eq!(violated(&refused), "entry_period_closed");
-    book.is_sound().await;
-    reader.rollback().await.unwrap();
-}
-
-/// The line of an entry that counts from before noon, and not from a closed instant.
-async fn post_on_time(book: &Book) -> entry_line::Model {
-    let entry = PostEntry {
-        notes: effective(at(-20)),
-        ..new_entry(vec![line("a", "b", 5)])
-    };
-    book.post(entry).await.unwrap().lines.remove(0)
-}
-
-async fn somebody_waits_for_a_lock(book: &Book) {
+pub(super) async fn somebody_waits_for_a_lock(book: &Book) {
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     let waiting = Statement::from_string(DbBackend::Postgres, waiting);
     while book

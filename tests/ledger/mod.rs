@@ -2,6 +2,8 @@
 
 mod accounts;
 pub(crate) mod book;
+mod change_rules;
+mod closing;
 mod concurrency;
 mod finding;
 mod history;

@@ -3,18 +3,14 @@
 use super::book::{Book, at, line, new_entry, noon, violated};
 use daybook::ledger::{PostedEntry, new_account_id, new_entry_id, random};
 use daybook_entity::{
-    AccountStatus, EntryKind, LimitPolicy, Side, account, account_change, closing, currency, entry,
-    entry_line,
+    AccountStatus, EntryKind, LimitPolicy, Side, account, currency, entry, entry_line,
 };
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use uuid::Uuid;
 
-fn an_account() -> account::Model {
+pub(super) fn an_account() -> account::Model {
     account::Model {
         id: new_account_id(noon(), random()),
         code: random().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -65,7 +61,7 @@ where
         .map(|_| ())
 }
 
-async fn refused<M>(book: &Book, model: M, name: &str)
+pub(super) async fn refused<M>(book: &Book, model: M, name: &str)
 where
     M: sea_orm::ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     <M::Entity as EntityTrait>::ActiveModel: Send,
@@ -75,7 +71,7 @@ where
 }
 
 /// The name of a foreign key, as far as the engine knows it.
-fn foreign_key<'a>(book: &Book, name: &'a str) -> &'a str {
+pub(super) fn foreign_key<'a>(book: &Book, name: &'a str) -> &'a str {
     if book.engine == Engine::Sqlite {
         "FOREIGN KEY constraint failed"
     } else {
@@ -84,7 +80,9 @@ fn foreign_key<'a>(book: &Book, name: &'a str) -> &'a str {
 }
 
 /// Three accounts and an entry between the first two.
-async fn with_an_entry(database: TestDatabase) -> (Book, [account::Model; 3], PostedEntry) {
+pub(super) async fn with_an_entry(
+    database: TestDatabase,
+) -> (Book, [account::Model; 3], PostedEntry) {
     let book = Book::new(database).await;
     let accounts = [
         book.account("a").await,
@@ -301,187 +299,5 @@ on_every_engine! {
             let name = if sql.contains("currency") { "account_identity_fixed" } else { foreign_key(&book, "entry_line_debit_account_fkey") };
             assert_eq!(violated(&error), name, "{sql}");
         }
-    }
-
-    /// Whoever writes, and however: an account is what the last of its changes says, and each change is kept.
-    async fn what_describes_an_account_is_changed_with_its_history_alone(database: TestDatabase) {
-        let book = Book::new(database).await;
-        book.account("a").await;
-        book.account("b").await;
-        let next = "revision = revision + 1, revised_at = created_at";
-        let set = |sets: &str| format!("UPDATE account SET {sets} WHERE code = 'a'");
-        let of_a = "(SELECT id FROM account WHERE code = 'a')";
-        let columns = "account_id, revision, name, class, limit_policy, status, metadata, recorded_at";
-        let state = "id, revision, name, class, limit_policy, status, metadata, created_at";
-        let mut attempts = vec![
-            (set("name = 'x'"), "account_next_revision"),
-            (set("class = 'ASSET'"), "account_next_revision"),
-            (set("limit_policy = 'NO_DEBIT_OVERDRAFT'"), "account_next_revision"),
-            (set("status = 'FROZEN'"), "account_next_revision"),
-            (set("metadata = '{\"a\": 1}'"), "account_next_revision"),
-            (set("revised_by = 'x'"), "account_next_revision"),
-            (set("revised_at = created_at"), "account_next_revision"),
-            (set("revision = revision + 2, revised_at = created_at, name = 'x'"), "account_next_revision"),
-            (set("revision = revision - 1, revised_at = created_at, name = 'x'"), "account_next_revision"),
-            (set("revision = revision + 1, name = 'x'"), "account_next_revision"),
-            (set(&format!("{next}, revised_by = ''")), "account_revised_by_length"),
-            (set("code = 'x'"), "account_identity_fixed"),
-            (set("currency = 'USD'"), "account_identity_fixed"),
-            (set(&format!("{next}, normal_side = 'DEBIT'")), "account_identity_fixed"),
-            ("UPDATE account_change SET name = 'x'".to_owned(), "account_change_append_only"),
-            ("UPDATE account_change SET name = name".to_owned(), "account_change_append_only"),
-            ("DELETE FROM account_change".to_owned(), "account_change_append_only"),
-            ("DELETE FROM account".to_owned(), foreign_key(&book, "account_change_account_fkey")),
-            (format!("INSERT INTO account_change ({columns}) SELECT {} FROM account", state.replace("revision", "2")), "account_change_is_account"),
-            (format!("INSERT INTO account_change ({columns}) SELECT {} FROM account", state.replace("name", "'x'")), "account_change_is_account"),
-        ];
-        match book.engine {
-            Engine::Postgres => attempts.extend([
-                ("TRUNCATE account_change".to_owned(), "account_change_append_only"),
-                (format!("INSERT INTO account_change ({columns}) SELECT {state} FROM account"), "account_change_pkey"),
-            ]),
-            Engine::Sqlite => attempts.extend([
-                (format!("INSERT OR REPLACE INTO account_change ({columns}) SELECT {state} FROM account"), "account_change_pkey"),
-                (format!("INSERT OR REPLACE INTO account SELECT * FROM account WHERE id = {of_a}"), "account_change_pkey"),
-            ]),
-        }
-        for (sql, name) in attempts {
-            let error = book.db.execute_unprepared(&sql).await.expect_err(&sql);
-            assert_eq!(violated(&error), name, "{sql}");
-        }
-        for model in [
-            account::Model { revision: 2, ..an_account() },
-            account::Model { revised_at: Some(noon()), ..an_account() },
-        ] {
-            refused(&book, model, "account_first_revision").await;
-        }
-        // What was done past the domain is in the history, and in the feed.
-        book.db.execute_unprepared(&set(&format!("{next}, name = 'x', revised_by = 'ann'"))).await.unwrap();
-        let changes = account_change::Entity::find().order_by_asc(account_change::Column::Revision).all(&book.db).await.unwrap();
-        let changes: Vec<_> = changes.iter().map(|it| (it.revision, it.name.as_str(), it.recorded_by.as_deref())).collect();
-        assert_eq!(changes[2..], [(2, "x", Some("ann"))]);
-        book.is_sound().await;
-    }
-
-    /// Of every column but the metadata, whichever there are.
-    async fn of_an_entry_metadata_alone_changes_and_with_its_history(database: TestDatabase) {
-        let (book, _, posted) = with_an_entry(database).await;
-        let columns = match book.engine {
-            Engine::Sqlite => "SELECT name FROM pragma_table_info('entry')",
-            Engine::Postgres => "SELECT CAST(column_name AS text) AS name FROM information_schema.columns WHERE table_name = 'entry'",
-        };
-        let names = book.db.query_all_raw(Statement::from_string(book.db.get_database_backend(), columns)).await.unwrap();
-        let names: Vec<String> = names.iter().map(|row| row.try_get("", "name").unwrap()).collect();
-        assert!(names.len() >= 11, "{names:?}");
-        // Another value of each column's type, beside a change of the metadata that its history allows.
-        let (id, instant) = match book.engine {
-            Engine::Sqlite => ("CAST(randomblob(14) || x'0000' AS BLOB)", "'2000-01-01T00:00:00+00:00'"),
-            Engine::Postgres => ("CAST('018f0000-0000-7000-8000-000000000000' AS uuid)", "CAST('2000-01-01T00:00:00Z' AS timestamptz)"),
-        };
-        let change = |after: &str| format!(
-            "INSERT INTO entry_change (entry_id, number, metadata_before, metadata_after, recorded_at)
-             SELECT id, 1, metadata, {after}, recorded_at FROM entry WHERE kind = 'POST'"
-        );
-        let jsonb = |sql: String| match book.engine {
-            Engine::Sqlite => sql,
-            Engine::Postgres => sql.replace("}'", "}'::jsonb").replace("'[]'", "'[]'::jsonb"),
-        };
-        let lift = match book.engine {
-            Engine::Sqlite => "DROP TRIGGER entry_change_to_entry",
-            Engine::Postgres => "ALTER TABLE entry_change DISABLE TRIGGER entry_change_to_entry",
-        };
-        for name in names.iter().filter(|name| *name != "metadata") {
-            let value = match name.as_str() {
-                _ if name.ends_with("_at") => instant,
-                _ if name == "id" || name.ends_with("_id") => id,
-                _ => "'x'",
-            };
-            let undone = book.write(async |tx| {
-                tx.execute_unprepared(lift).await?;
-                tx.execute_unprepared(&jsonb(change("'{\"k\": 1}'"))).await?;
-                tx.execute_unprepared(&format!("UPDATE entry SET metadata = '{{\"k\": 1}}', {name} = {value}")).await.map(|_| ())
-            }).await;
-            assert_eq!(violated(&undone.expect_err(name)), "entry_append_only", "{name}");
-        }
-        // The history alone, and what does not follow from it.
-        let set = |after: &str| format!("UPDATE entry SET metadata = {after}");
-        for (sql, name) in [
-            (set("'{\"k\": 1}'"), "entry_append_only"),
-            (set("metadata"), "entry_append_only"),
-            (change("metadata"), "entry_change_follows"),
-            (change("'{\"k\": 1}'").replace("id, 1,", "id, 2,"), "entry_change_follows"),
-            (change("'{\"k\": 1}'").replace("1, metadata", "1, '{\"z\": 1}'"), "entry_change_follows"),
-            (change("'[]'"), "entry_change_metadata_object"),
-        ] {
-            let sql = jsonb(sql);
-            let error = book.db.execute_unprepared(&sql).await.expect_err(&sql);
-            assert_eq!(violated(&error), name, "{sql}");
-        }
-        book.db.execute_unprepared(&jsonb(change("'{\"k\": 1}'"))).await.unwrap();
-        let entry = entry::Entity::find_by_id(posted.entry.id).one(&book.db).await.unwrap().unwrap();
-        assert_eq!(entry.metadata, json!({ "k": 1 }));
-        for sql in ["UPDATE entry_change SET number = 7", "DELETE FROM entry_change"] {
-            let error = book.db.execute_unprepared(sql).await.expect_err(sql);
-            assert_eq!(violated(&error), "entry_change_append_only", "{sql}");
-        }
-        book.is_sound().await;
-    }
-
-    async fn no_line_is_in_a_closed_period_whoever_writes_it(database: TestDatabase) {
-        let (book, [_, b, c], posted) = with_an_entry(database).await;
-        let close = |prefix: &str, until: &str| format!(
-            "INSERT INTO closing (id, code_prefix, closed_until, after_seq, recorded_at)
-             SELECT {}, '{prefix}', {until}, (SELECT MAX(seq) FROM outbox), recorded_at FROM entry",
-            if book.engine == Engine::Sqlite { "randomblob(16)" } else { "gen_random_uuid()" }
-        );
-        let later = if book.engine == Engine::Sqlite { "'2026-11-24T00:00:00+00:00'" } else { "CAST('2026-11-24T00:00:00Z' AS timestamptz)" };
-        let line = || entry_line::Model { line_no: 2, debit_account_id: b.id, credit_account_id: c.id, ..posted.lines[0].clone() };
-        // Of no account of the line, and then of one; until the instant of the entry, and then until a later one.
-        book.db.execute_unprepared(&close("a", later)).await.unwrap();
-        book.db.execute_unprepared(&close("c", "effective_at")).await.unwrap();
-        let undone = book.write(async |tx| {
-            entry_line::Entity::insert(line().into_active_model()).exec_without_returning(tx).await?;
-            Err::<(), _>(DbErr::Custom("undo".to_owned()))
-        }).await;
-        assert_eq!(undone, Err(DbErr::Custom("undo".to_owned())));
-        book.db.execute_unprepared(&close("c", later)).await.unwrap();
-        refused(&book, line(), "entry_period_closed").await;
-        // The first line of an entry, too.
-        let first = async || {
-            book.write(async |tx| {
-                let other = an_entry();
-                let line = entry_line::Model { entry_id: other.id, line_no: 1, ..line() };
-                entry::Entity::insert(other.into_active_model()).exec_without_returning(tx).await?;
-                entry_line::Entity::insert(line.into_active_model()).exec_without_returning(tx).await?;
-                Err::<(), _>(DbErr::Custom("undo".to_owned()))
-            }).await.unwrap_err()
-        };
-        assert_eq!(violated(&first().await), "entry_period_closed");
-        // What is closed follows from the history alone.
-        let numbered = close("d", later).replace("MAX(seq)", "MAX(seq) - 1");
-        let mut attempts = vec![
-            ("DELETE FROM closed_period", "closed_period_stays"),
-            ("UPDATE closed_period SET closed_until = closed_until", "closed_period_fixed"),
-            ("INSERT INTO closed_period SELECT 'x', closed_until FROM closed_period WHERE code_prefix = 'a'", "closed_period_is_closing"),
-            ("UPDATE closing SET closed_until = NULL", "closing_append_only"),
-            ("DELETE FROM closing", "closing_append_only"),
-            (numbered.as_str(), "closing_numbered"),
-        ];
-        if book.engine == Engine::Sqlite {
-            attempts.push(("INSERT OR REPLACE INTO closed_period SELECT code_prefix, '0001-01-01T00:00:00+00:00' FROM closed_period", "closed_period_is_closing"));
-            attempts.push(("INSERT OR REPLACE INTO closing SELECT * FROM closing WHERE number = 3", "closing_pkey"));
-        }
-        for (sql, name) in attempts {
-            let error = book.db.execute_unprepared(sql).await.expect_err(sql);
-            let is = violated(&error);
-            assert!(is == name || sql.contains("REPLACE INTO closing ") && is.starts_with("closing_"), "{sql}: {is}");
-        }
-        book.db.execute_unprepared(&close("c", "NULL")).await.unwrap();
-        assert_eq!(first().await, DbErr::Custom("undo".to_owned()));
-        let open = closing::Entity::find().filter(closing::Column::CodePrefix.eq("c")).all(&book.db).await.unwrap();
-        assert_eq!(open.len(), 3);
-        let closed = book.db.query_all_raw(Statement::from_string(book.db.get_database_backend(), "SELECT code_prefix FROM closed_period")).await.unwrap();
-        assert_eq!(closed.iter().map(|row| row.try_get::<String>("", "code_prefix").unwrap()).collect::<Vec<_>>(), ["a"]);
-        book.is_sound().await;
     }
 }
