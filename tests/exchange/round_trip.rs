@@ -292,7 +292,7 @@ on_every_engine! {
         assert_eq!(count("accounts"), 14);
         assert_eq!(all["closings"], json!([{ "codePrefix": "", "closedUntil": "2026-11-17T17:06:40Z", "reason": "the year", "recordedAt": "2026-11-23T12:00:07Z", "recordedBy": "ann" }]));
         let class = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap()["class"].clone();
-        assert_eq!((class("alice"), class("assets:bank")), (json!("EQUITY"), Json::Null));
+        assert_eq!((class("alice"), class("assets:bank")), (json!("LIABILITY"), Json::Null));
         assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);
         let kinds: Vec<&str> = all["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["POST", "POST", "POST", "POST", "REVERSAL", "HOLD", "CAPTURE", "HOLD", "RELEASE", "HOLD"]);

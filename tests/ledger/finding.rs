@@ -5,10 +5,10 @@ use super::history::Dice;
 use super::volume::fill;
 use chrono::{DateTime, Utc};
 use daybook::ledger::{
-    AccountFilter, AccountOrder, AmountRange, Clock, EntryFilter, EntryNotes, EntryOrder,
-    EntryOrderField, HoldIs, NewLine, OpenAccount, PageRequest, PlaceHold, PostEntry,
-    count_accounts, count_entries, page_accounts, page_entries, page_entries_statements,
-    post_entry_list, posted_balance,
+    AccountFilter, AccountOrder, AmountRange, AnnotateEntry, Clock, EntryFilter, EntryNotes,
+    EntryOrder, EntryOrderField, EntryRef, HoldIs, NewLine, OpenAccount, PageRequest, PlaceHold,
+    PostEntry, UpdateAccount, annotate_entry, count_accounts, count_entries, page_accounts,
+    page_entries, page_entries_statements, post_entry_list, posted_balance, update_account,
 };
 use daybook_entity::{EntryKind, Side, account, entry, entry_line};
 use daybook_migration::Migrator;
@@ -423,10 +423,33 @@ on_every_engine! {
             count_accounts(&book.db, &filter).await.unwrap()
         };
         assert_eq!((count("tier", "gold").await, count("n", "1").await), (1, 1));
-        book.db.execute_unprepared(r#"UPDATE account SET metadata = '{"tier":"silver","n":1}'"#).await.unwrap();
+        let change = async |metadata: Value| {
+            let change = UpdateAccount {
+                account: by("a"), expected_revision: None, name: None, class: None, limit_policy: None, metadata: Some(metadata), recorded_by: None,
+            };
+            let clock = Clock::at(at(1));
+            book.write(async |tx| update_account(tx, change, &clock).await).await.unwrap();
+        };
+        change(json!({ "tier": "silver", "n": 1 })).await;
         assert_eq!((count("tier", "gold").await, count("tier", "silver").await, count("n", "1").await), (0, 1, 1));
-        book.db.execute_unprepared("UPDATE account SET metadata = '{}'").await.unwrap();
+        change(json!({})).await;
         assert_eq!((count("tier", "silver").await, count("n", "1").await), (0, 0));
+
+        book.open(new_account("b")).await.unwrap();
+        let mut entry = new_entry(vec![line("a", "b", 1)]);
+        entry.notes.metadata = Some(json!({ "order": "7", "state": "new" }));
+        let posted = book.post(entry).await.unwrap();
+        let found = async |key: &str, value: &str| {
+            let filter = EntryFilter { metadata: vec![(key.to_owned(), value.to_owned())], ..EntryFilter::default() };
+            count_entries(&book.db, &filter).await.unwrap()
+        };
+        assert_eq!((found("order", "7").await, found("state", "new").await), (1, 1));
+        let added = AnnotateEntry {
+            entry: EntryRef::Id(posted.entry.id), metadata: json!({ "state": "paid", "by": "card" }), replace: true, recorded_by: None,
+        };
+        let clock = Clock::at(at(3));
+        book.write(async |tx| annotate_entry(tx, added, &clock).await).await.unwrap();
+        assert_eq!((found("order", "7").await, found("state", "new").await, found("state", "paid").await, found("by", "card").await), (1, 0, 1, 1));
     }
 
     /// What was posted before the migration is found as what was posted after it.
