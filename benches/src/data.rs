@@ -78,8 +78,11 @@ pub async fn load_postgres(url: &str, size: Size) -> Result<()> {
     // Right by construction, and checked as a whole afterwards: the foreign keys need not be looked up one by one.
     let settings = "SET session_replication_role = replica; SET synchronous_commit = off;";
     // In that role no trigger fires either.
-    let outbox = "INSERT INTO outbox (entry_id) SELECT id FROM entry ORDER BY id;";
-    let load = format!("{settings} {} {outbox}", sql(size, &POSTGRES));
+    let history = "INSERT INTO account_change (account_id, revision, name, class, limit_policy, status, metadata, recorded_at)
+            SELECT id, 1, name, class, limit_policy, status, metadata, created_at FROM account;
+        INSERT INTO outbox (account_id, revision) SELECT id, 1 FROM account ORDER BY id;
+        INSERT INTO outbox (entry_id) SELECT id FROM entry ORDER BY id;";
+    let load = format!("{settings} {} {history}", sql(size, &POSTGRES));
     for sql in [load.as_str(), "VACUUM ANALYZE", "CHECKPOINT"] {
         raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
     }
