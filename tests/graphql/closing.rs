@@ -127,6 +127,23 @@ on_every_engine! {
         assert_eq!(ledger.data("{ verifyLedger { ok } }", json!({})).await["verifyLedger"]["ok"], true);
     }
 
+    /// A date is the last day that is closed, as it is the last day of every other range.
+    async fn a_date_is_closed_as_a_whole(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let closed = ledger.data(CLOSE, until("2026-01-31")).await;
+        assert_eq!(closed["closeBooks"]["closing"]["closedUntil"], FEBRUARY);
+        refused(&ledger, POST, entry("cash", "alice", "2026-01-31T23:59:59.999999Z")).await;
+        ledger.data(POST, entry("cash", "alice", FEBRUARY)).await;
+        let berlin = json!({ "input": { "closedUntil": "2026-02-28", "timeZone": "Europe/Berlin" } });
+        let closed = ledger.data(CLOSE, berlin).await;
+        assert_eq!(closed["closeBooks"]["closing"]["closedUntil"], "2026-02-28T23:00:00.000000Z");
+        let reopened = ledger.data(REOPEN, until("2026-01-31")).await;
+        assert_eq!(reopened["reopenBooks"]["closing"]["closedUntil"], FEBRUARY);
+        let needless = json!({ "input": { "closedUntil": MARCH, "timeZone": "Europe/Berlin" } });
+        let error = ledger.error(CLOSE, needless).await;
+        assert_eq!((&error["extensions"]["code"], &error["extensions"]["field"]), (&json!("BAD_USER_INPUT"), &json!("timeZone")), "{error}");
+    }
+
     async fn what_cannot_be_closed_or_reopened_is_refused(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         ledger.data(CLOSE, until(FEBRUARY)).await;

@@ -1,6 +1,7 @@
 //! Closes the books, and reopens them.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use chrono::Utc;
 use daybook_entity::closing;
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
@@ -11,8 +12,8 @@ use crate::{
         input::viewer,
         object::Closing,
         refusal::refuse,
-        scalars::DateTime,
         scopes::{CLOSE, REOPEN, require},
+        time::{Days, Time},
     },
     ledger::{self, CloseBooks},
 };
@@ -21,8 +22,10 @@ use crate::{
 #[derive(InputObject)]
 pub struct CloseBooksInput {
     /// The first instant that stays open: nothing is posted any more that counts from before it. Not in the future, and not before the
-    /// instant until which they are closed.
-    closed_until: DateTime,
+    /// instant until which they are closed. A date closes that day, too: `2026-01-31` is all of January.
+    closed_until: Time,
+    /// Whose day it is, if `closedUntil` is a date, by its name in the IANA database, such as `Europe/Berlin`; UTC by default.
+    time_zone: Option<String>,
     /// Of the accounts whose codes begin with this, now or when they are opened; all accounts by default.
     code_prefix: Option<String>,
     /// A text for people: at most 1000 characters.
@@ -32,8 +35,10 @@ pub struct CloseBooksInput {
 /// From when on to open the books again.
 #[derive(InputObject)]
 pub struct ReopenBooksInput {
-    /// The first instant that is open again, before the one until which they are closed; everything by default.
-    closed_until: Option<DateTime>,
+    /// The first instant that is open again, before the one until which they are closed; everything by default. A date stays closed.
+    closed_until: Option<Time>,
+    /// Whose day it is, if `closedUntil` is a date, by its name in the IANA database, such as `Europe/Berlin`; UTC by default.
+    time_zone: Option<String>,
     /// As they were closed: a prefix in `closedPeriods`; that of all accounts by default.
     code_prefix: Option<String>,
     /// A text for people: at most 1000 characters.
@@ -60,7 +65,7 @@ impl CloseBooksMutation {
         #[graphql(desc = "Until when, and of which accounts.")] input: CloseBooksInput,
     ) -> Result<BooksPayload> {
         require(ctx, CLOSE)?;
-        let until = Some(input.closed_until);
+        let until = closed_until(Some(input.closed_until), input.time_zone.as_deref())?;
         let command = command(ctx, until, input.code_prefix, input.reason);
         let closing = ledger::close_books(ctx.unit(), command, ctx.clock());
         Ok(payload(closing.boxed().await.map_err(refuse)?))
@@ -73,22 +78,34 @@ impl CloseBooksMutation {
         #[graphql(desc = "From when on, and of which accounts.")] input: ReopenBooksInput,
     ) -> Result<BooksPayload> {
         require(ctx, REOPEN)?;
-        let command = command(ctx, input.closed_until, input.code_prefix, input.reason);
+        let until = closed_until(input.closed_until, input.time_zone.as_deref())?;
+        let command = command(ctx, until, input.code_prefix, input.reason);
         let closing = ledger::reopen_books(ctx.unit(), command, ctx.clock());
         Ok(payload(closing.boxed().await.map_err(refuse)?))
     }
 }
 
+/// The first instant that is open: the end of a range, as everywhere.
+fn closed_until(
+    until: Option<Time>,
+    time_zone: Option<&str>,
+) -> Result<Option<chrono::DateTime<Utc>>> {
+    let mut days = Days::of("timeZone", time_zone)?;
+    let until = days.until("closedUntil", until)?;
+    days.finish("a date in `closedUntil`")?;
+    Ok(until)
+}
+
 fn command(
     ctx: &Context<'_>,
-    closed_until: Option<DateTime>,
+    closed_until: Option<chrono::DateTime<Utc>>,
     code_prefix: Option<String>,
     reason: Option<String>,
 ) -> CloseBooks {
     CloseBooks {
         random: ledger::random(),
         code_prefix: code_prefix.unwrap_or_default(),
-        closed_until: closed_until.map(|at| at.0),
+        closed_until,
         reason,
         recorded_by: viewer(ctx),
     }

@@ -63,6 +63,14 @@ impl SessionSettings {
 }
 
 impl Begin {
+    /// Whether the transaction has no terms of its own, so that another unit may go on in it.
+    pub(crate) fn is_like_others(&self) -> bool {
+        self.isolation.is_none()
+            && self.statement_timeout.is_none()
+            && self.idle_timeout.is_none()
+            && self.settings.is_empty()
+    }
+
     /// Whether one statement without a transaction would run in the same way. Such a statement needs no `idle_timeout`.
     pub(crate) fn is_plain(&self) -> bool {
         self.isolation.is_none()

@@ -82,7 +82,7 @@ impl UnitOfWork {
         // database costs the pool its idle connections, but fails no operation.
         let mut others = self.inner.database.max_connections();
         loop {
-            let turn = self.turn().await?;
+            let turn = self.turn(&begin).await?;
             let is_shared = turn.is_shared();
             let (returned, begun) = self.begin(state, turn, begin.clone()).await;
             state = returned;
@@ -100,9 +100,9 @@ impl UnitOfWork {
     }
 
     /// Waits for a connection, or for the transaction of a group.
-    async fn turn(&self) -> Result<Turn, DbErr> {
+    async fn turn(&self, begin: &Begin) -> Result<Turn, DbErr> {
         let waited = Instant::now();
-        let turn = self.turn_of(self.acquire()).await?;
+        let turn = self.turn_of(begin, self.acquire()).await?;
         if turn.is_shared() {
             self.inner.stats.waited(waited.elapsed());
             // As for a connection of its own, the files are checked after the wait.

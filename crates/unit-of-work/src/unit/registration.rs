@@ -12,6 +12,7 @@ use super::{
     group::Names,
     scope::Scope,
 };
+use crate::database::begin::Begin;
 #[cfg(doc)]
 use crate::{Database, DatabaseOptions, SessionSettings};
 
@@ -93,8 +94,9 @@ impl UnitOfWork {
     /// or none, waits in the database as always. Two names are the same if they are equal; rows of different tables need names that
     /// differ.
     ///
-    /// Call it before the first statement; later, and for a second time, it has no effect. With more than 16 different names, in a unit
-    /// that does not share its COMMIT, with another isolation than READ COMMITTED, and on SQLite, it does nothing.
+    /// Call it before the first statement; later, and for a second time, it has no effect. An operation with an idempotency key has claimed
+    /// its key by then, and so waits in the database. With more than 16 different names, in a unit that does not share its COMMIT, with
+    /// another isolation than READ COMMITTED, and on SQLite, it does nothing.
     ///
     /// ```no_run
     /// # use sea_orm::{ConnectionTrait, DbErr};
@@ -115,14 +117,10 @@ impl UnitOfWork {
 
     /// The names for which the unit waits, if it may be handed a transaction or hand its own on: its BEGIN must be like that of all others.
     /// A statement must see what was committed when it begins, and not when somebody else's transaction began.
-    pub(super) fn names_to_share(&self) -> Option<&Names> {
+    pub(super) fn names_to_share(&self, begin: &Begin) -> Option<&Names> {
         let names = self.inner.names.get()?;
-        let begin = self.begin_statement();
-        let is_like_others = begin.isolation.is_none()
-            && begin.statement_timeout.is_none()
-            && begin.idle_timeout.is_none()
-            && begin.settings.is_empty();
-        (is_like_others && self.isolation() == IsolationLevel::ReadCommitted).then_some(names)
+        let sees_all = self.isolation() == IsolationLevel::ReadCommitted;
+        (begin.is_like_others() && sees_all).then_some(names)
     }
 
     pub(crate) fn name_evidence(

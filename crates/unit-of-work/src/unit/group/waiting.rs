@@ -11,7 +11,7 @@ use futures_util::poll;
 use tokio::sync::oneshot;
 
 use super::{Inner, UnitOfWork, named_locks::Given, sharing::pass_on};
-use crate::database::connection::Connection;
+use crate::database::{begin::Begin, connection::Connection};
 
 /// The units that wait for the writer of one database, and may be handed an open transaction.
 #[derive(Default)]
@@ -134,6 +134,7 @@ impl UnitOfWork {
     /// Cancel safe: a transaction that was handed over meanwhile is handed on.
     pub(in crate::unit) async fn turn_of<E>(
         &self,
+        begin: &Begin,
         acquiring: impl Future<Output = Result<Connection, E>>,
     ) -> Result<Turn, E> {
         let database = self.database();
@@ -143,7 +144,7 @@ impl UnitOfWork {
         if database.has_one_writer() {
             return database.waiting().turn(self, acquiring).await;
         }
-        let Some(names) = self.names_to_share() else {
+        let Some(names) = self.names_to_share(begin) else {
             return acquiring.await.map(Turn::Own);
         };
         match database.named_locks().wait(self, names).await {
