@@ -154,6 +154,7 @@ impl ValueEnum for Name {
                 Self(Workload::Q2),
                 Self(Workload::M1),
                 Self(Workload::H1),
+                Self(Workload::L1),
             ]
         }
     }

@@ -73,6 +73,13 @@ async fn on_postgres(
     report.circumstances.extend(stand.circumstances().await?);
     println!("{HEAD}");
     for workload in arguments.workloads() {
+        if workload == Workload::L1 {
+            for connections in arguments.connections() {
+                let measure = || stand.measure_orders(connections, arguments);
+                take(tokio::task::block_in_place(measure)?, report, earlier);
+            }
+            continue;
+        }
         let flights = stand.flights(workload).await?;
         let scripts = stand.scripts(workload, &flights).await?;
         report.flights.insert(workload.name().to_owned(), flights);
@@ -95,7 +102,8 @@ async fn on_sqlite(
     let mut stand = SqliteStand::build(arguments).await?;
     println!("{HEAD}");
     for workload in arguments.workloads() {
-        if workload == Workload::N0 {
+        // The first needs no database, and on SQLite there is one writer, so nothing is locked in another order.
+        if matches!(workload, Workload::N0 | Workload::L1) {
             continue;
         }
         let statements = stand.statements(workload).await?;

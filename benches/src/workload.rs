@@ -27,6 +27,8 @@ pub enum Workload {
     M1,
     /// An entry of one line from any account to one that is in all of them.
     H1,
+    /// Two entries, between the same two pairs of accounts every time.
+    L1,
 }
 
 /// What is known of a statement of the server's.
@@ -60,9 +62,14 @@ const POST: &str = "mutation ($debit: ID!, $credit: ID!) {
   }
 }";
 
+const POST_TWO: &str = "mutation ($first: [LineInput!]!, $second: [LineInput!]!) {
+  a: postEntry(input: { lines: $first }) { entry { id } }
+  b: postEntry(input: { lines: $second }) { entry { id } }
+}";
+
 impl Workload {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::N0, Self::Q1, Self::Q2, Self::M1, Self::H1];
+    pub const ALL: [Self; 6] = [Self::N0, Self::Q1, Self::Q2, Self::M1, Self::H1, Self::L1];
 
     /// Its short name.
     pub fn name(self) -> &'static str {
@@ -72,6 +79,7 @@ impl Workload {
             Self::Q2 => "Q2",
             Self::M1 => "M1",
             Self::H1 => "H1",
+            Self::L1 => "L1",
         }
     }
 
@@ -83,10 +91,11 @@ impl Workload {
             Self::Q2 => "20 accounts, each with its last 10 statement lines",
             Self::M1 => "postEntry, one line between random accounts",
             Self::H1 => "postEntry, one line onto one hot account",
+            Self::L1 => "two postEntry fields on two hot pairs, in either order",
         }
     }
 
-    /// Whether it posts one entry.
+    /// Whether it posts one entry, whose statements others can send as well.
     pub fn posts(self) -> bool {
         matches!(self, Self::M1 | Self::H1)
     }
@@ -108,10 +117,13 @@ impl Workload {
 
     /// Writes the bodies of its requests.
     pub fn body(self, size: Size, ids: &Arc<Vec<String>>) -> Body {
+        if self == Self::L1 {
+            return two_entries(ids, Orders::Either);
+        }
         let ids = Arc::clone(ids);
         let id = move |number: u64| ids[usize::try_from(number).unwrap_or_default()].clone();
         let document = match self {
-            Self::N0 => "{ __typename }",
+            Self::N0 | Self::L1 => "{ __typename }",
             Self::Q1 => Q1,
             Self::Q2 => Q2,
             Self::M1 | Self::H1 => POST,
@@ -121,7 +133,7 @@ impl Workload {
             out.extend_from_slice(head.as_bytes());
             // Writing to a vector cannot fail.
             let _ = match self {
-                Self::N0 => write!(out, "null}}"),
+                Self::N0 | Self::L1 => write!(out, "null}}"),
                 Self::Q1 => {
                     let id = id(random.u64(0..size.accounts));
                     write!(out, "{{\"id\":\"{id}\"}}}}")
@@ -142,7 +154,7 @@ impl Workload {
     /// What `pgbench` does before the first statement.
     pub fn prelude(self, size: Size) -> String {
         match self {
-            Self::N0 => String::new(),
+            Self::N0 | Self::L1 => String::new(),
             Self::Q1 => format!(
                 "\\set account random({FIRST_ID}, {})\n",
                 FIRST_ID + size.accounts - 1
@@ -212,7 +224,7 @@ impl Workload {
     /// What is known of the statements that the server sends, one after the other.
     pub fn steps(self) -> Vec<Step> {
         match self {
-            Self::N0 => Vec::new(),
+            Self::N0 | Self::L1 => Vec::new(),
             Self::Q1 => vec![step(SELECT_ACCOUNT, [account("account")])],
             Self::Q2 => {
                 let page = [":prefix", ":after", ":limit"].map(str::to_owned);
@@ -251,6 +263,33 @@ impl Workload {
         };
         (self == Self::Q2).then(|| ("pgbench, one LATERAL", lateral()))
     }
+}
+
+/// In which order the two entries of an operation stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orders {
+    /// The same in all operations.
+    Same,
+    /// The one in half of the operations and the other in the rest: without a remedy, these deadlock.
+    Either,
+}
+
+/// Writes requests of two entries each, between the same two pairs of accounts.
+pub fn two_entries(ids: &[String], orders: Orders) -> Body {
+    let line = |debit: usize, credit: usize| {
+        json!([{
+            "debit": { "id": ids[debit] }, "credit": { "id": ids[credit] }, "amount": "1", "currency": "EUR"
+        }])
+    };
+    // Accounts with odd numbers are those of customers.
+    let (one, other) = (line(1, 3), line(5, 7));
+    let bodies = [(&one, &other), (&other, &one)].map(|(first, second)| {
+        json!({ "query": POST_TWO, "variables": { "first": first, "second": second } }).to_string()
+    });
+    Arc::new(move |random, out| {
+        let which = orders == Orders::Either && random.bool();
+        out.extend_from_slice(bodies[usize::from(which)].as_bytes());
+    })
 }
 
 /// The number among the customers of the one that everybody pays: in the middle, so that it is as often the first to be

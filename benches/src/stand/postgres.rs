@@ -15,7 +15,7 @@ use crate::{
     pgbench::Script,
     process::{self, Server},
     rounds::{self, Outcome, Subject},
-    workload::Workload,
+    workload::{Orders, Workload, two_entries},
 };
 
 /// Durable, as a ledger wants it, and without a checkpoint in the middle of a round.
@@ -262,6 +262,33 @@ impl PostgresStand {
             self.copied += by_pgbench.iter().sum::<u64>();
             self.entries += by_servers.iter().sum::<u64>();
         }
+        Ok(outcome)
+    }
+
+    /// Measures two entries in one operation: in one order, and beside it in either.
+    ///
+    /// # Errors
+    /// When the server fails, or an answer is wrong.
+    pub fn measure_orders(&mut self, connections: usize, arguments: &Arguments) -> Result<Outcome> {
+        let same = two_entries(&self.ids, Orders::Same);
+        let either = two_entries(&self.ids, Orders::Either);
+        let pace = arguments.pace();
+        let subjects = [
+            served("daybook, in one order", &self.daybook, pace, &same),
+            served("daybook", &self.daybook, pace, &either),
+        ];
+        let mut runs = self.runs;
+        let outcome = rounds::measure(
+            Workload::L1.name(),
+            &subjects,
+            connections,
+            Some(self.postmaster),
+            &mut runs,
+            arguments,
+        )?;
+        drop(subjects);
+        self.runs = runs;
+        self.entries += 2 * outcome.answered.iter().sum::<u64>();
         Ok(outcome)
     }
 }
