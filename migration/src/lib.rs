@@ -28,6 +28,7 @@ mod m20261127_21_add_account_changes;
 mod m20261127_22_add_entry_changes;
 mod m20261127_23_add_closing;
 mod m20261127_30_add_finding;
+mod m20261128_61_create_seal;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_22_add_entry_changes::Migration),
             Box::new(m20261127_23_add_closing::Migration),
             Box::new(m20261127_30_add_finding::Migration),
+            Box::new(m20261128_61_create_seal::Migration),
         ]
     }
 }

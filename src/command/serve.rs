@@ -15,7 +15,7 @@ use crate::{
     http::{self, Access, Limits, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
-        log::ShrinkLog, notify::Notify, sweep::Sweep, watch::Watch,
+        log::ShrinkLog, notify::Notify, seal::Seal, sweep::Sweep, watch::Watch,
     },
     ledger::{self, Clock},
     observe::telemetry,
@@ -92,6 +92,9 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     jobs.start(Sweep::new(database.clone(), keys));
     jobs.start(Expiry::new(database.clone(), clock.clone()));
     jobs.start(Watch(watcher));
+    if settings.seal {
+        jobs.start(Seal::new(database.clone(), feed.clone()));
+    }
     if database.backend() == DbBackend::Sqlite {
         jobs.start(ShrinkLog::new(database.clone()));
     }

@@ -6,13 +6,13 @@ use sea_orm::DbErr;
 use unit_of_work::DatabaseOptions;
 
 use super::print;
-use crate::{config::MigrateSettings, database, error::StartError, ledger};
+use crate::{config::VerifySettings, database, error::StartError, ledger};
 
 /// Checks the ledger, and prints every difference and how much was checked.
 ///
 /// # Errors
 /// [`StartError::Unsound`] or [`StartError::Damaged`] if something is wrong, and those about the database.
-pub async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
+pub async fn verify(settings: VerifySettings) -> Result<(), StartError> {
     const MOST_DIFFERENCES: usize = 1000;
     let mut options = DatabaseOptions::default();
     // One query reads the whole ledger.
@@ -31,23 +31,43 @@ pub async fn verify(settings: MigrateSettings) -> Result<(), StartError> {
             findings: damage.len(),
         });
     }
-    let check = database
-        .read(async |unit| ledger::verify(&unit, MOST_DIFFERENCES).await)
+    let numbers: Vec<_> = settings.receipts.iter().map(|it| it.0).collect();
+    // In one snapshot: the chain of seals that is checked is the one that the receipts are compared with.
+    let (check, sealed) = database
+        .read(async |unit| {
+            let check = ledger::verify(&unit, MOST_DIFFERENCES).await?;
+            Ok::<_, DbErr>((check, ledger::receipts(&unit, &numbers).await?))
+        })
         .await
         .map_err(failed)?;
     database.close().await;
     for difference in &check.differences {
         print(&format!("{difference}\n"))?;
     }
+    let mut wrong_receipts = 0;
+    for (number, hash) in &settings.receipts {
+        let problem = match sealed.get(number) {
+            Some(receipt) if receipt.hash == *hash => continue,
+            Some(_) => {
+                "has another hash now: it, or something before it, was changed since the receipt was given"
+            }
+            None => "is not sealed: it is not in this ledger any more, or never was",
+        };
+        wrong_receipts += 1;
+        print(&format!("the event {number} {problem}\n"))?;
+    }
     print(&format!(
         "checked {} accounts, {} entries and {} lines\n",
         check.accounts, check.entries, check.lines
     ))?;
-    if check.is_sound() {
+    if !settings.receipts.is_empty() {
+        print(&format!("checked {} receipts\n", settings.receipts.len()))?;
+    }
+    if check.is_sound() && wrong_receipts == 0 {
         return Ok(());
     }
     let more = if check.truncated { " and more" } else { "" };
     Err(StartError::Unsound {
-        differences: format!("{}{more}", check.differences.len()),
+        differences: format!("{}{more}", check.differences.len() + wrong_receipts),
     })
 }

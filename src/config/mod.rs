@@ -13,11 +13,11 @@ pub use self::{
     access::TokenSettings,
     database_url::DatabaseUrl,
     log::{LogFormat, LogSettings},
-    settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings},
+    settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings, VerifySettings},
     wrong::{WrongSetting, WrongSettings},
 };
 use self::{
-    args::{Cli, Commands, MigrateArgs, ServeArgs},
+    args::{Cli, Commands, MigrateArgs, ServeArgs, VerifyArgs},
     log::log_settings,
     wrong::Reader,
 };
@@ -44,7 +44,7 @@ pub enum Command {
     /// Bring the database's schema up to date.
     Migrate(MigrateSettings),
     /// Recompute the ledger from its lines, and print what differs.
-    Verify(MigrateSettings),
+    Verify(VerifySettings),
     /// Write the ledger to a file.
     Export(ExportSettings),
     /// Post the entries of a file.
@@ -82,7 +82,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         None => Command::Serve(Box::new(serve_settings(&cli.serve, matches)?)),
         Some(Commands::Serve(args)) => Command::Serve(Box::new(serve_settings(&args, matches)?)),
         Some(Commands::Migrate(args)) => Command::Migrate(migrate_settings(&args, matches)?),
-        Some(Commands::Verify(args)) => Command::Verify(migrate_settings(&args, matches)?),
+        Some(Commands::Verify(args)) => Command::Verify(verify_settings(&args, matches)?),
         Some(Commands::Export(args)) => Command::Export(exchange::export(args, matches)?),
         Some(Commands::Import(args)) => Command::Import(exchange::import(args, matches)?),
         Some(Commands::Schema(args)) => match args.check {
@@ -159,6 +159,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         migrate: !args.no_migrate,
         playground: !args.no_playground,
         ledger_page: !args.no_ledger_page,
+        seal: args.seal,
         metrics: !args.no_metrics,
         metrics_listen,
         certificate,
@@ -187,4 +188,29 @@ fn migrate_settings(
         return Err(values.wrong());
     };
     Ok(MigrateSettings { database, log })
+}
+
+fn verify_settings(
+    args: &VerifyArgs,
+    matches: &ArgMatches,
+) -> Result<VerifySettings, WrongSettings> {
+    let command = Cli::command();
+    let mut values = Reader::new(&command, matches);
+    let receipts: Vec<_> = args
+        .receipt
+        .iter()
+        .map(|text| values.read("receipt", text, value::receipt))
+        .collect();
+    let (Some(receipts), Some(database), Some(log)) = (
+        receipts.into_iter().collect(),
+        values.read_secret("database", &args.database.database, DatabaseUrl::parse),
+        log_settings(&args.log, &mut values),
+    ) else {
+        return Err(values.wrong());
+    };
+    Ok(VerifySettings {
+        receipts,
+        database,
+        log,
+    })
 }

@@ -34,6 +34,8 @@ pub struct ServeSettings {
     pub playground: bool,
     /// Whether to serve the page for people at `/ledger`.
     pub ledger_page: bool,
+    /// Whether to seal what is posted.
+    pub seal: bool,
     /// Whether to serve `/metrics`.
     pub metrics: bool,
     /// Where to serve it, if not at `listen`.
@@ -60,7 +62,19 @@ pub struct ServeSettings {
     pub log: LogSettings,
 }
 
-/// The settings of `migrate` and `verify`.
+/// The settings of `verify`.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VerifySettings {
+    /// Receipts that were kept: the number of an event, and its hash.
+    pub receipts: Vec<(i64, String)>,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// What to log.
+    pub log: LogSettings,
+}
+
+/// The settings of `migrate`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MigrateSettings {

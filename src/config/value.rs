@@ -48,6 +48,18 @@ pub(super) fn limit(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A receipt that was kept: the number of an event, and its hash.
+pub(super) fn receipt(text: &str) -> Result<(i64, String), String> {
+    let receipt = text.split_once(':').and_then(|(number, hash)| {
+        let number = number.parse().ok().filter(|number| *number > 0)?;
+        let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then(|| (number, hash.to_ascii_lowercase()))
+    });
+    receipt.ok_or_else(|| {
+        "the number and the hash of a receipt, such as 17: and 64 hexadecimal digits".to_owned()
+    })
+}
+
 /// A number of bytes, possibly zero.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     match text.parse() {

@@ -12,7 +12,9 @@ use sea_orm::DbErr;
 use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
-use crate::ledger::{self, BalancesAt, PointInTime, Revision, StatementLine, StatementSlice};
+use crate::ledger::{
+    self, BalancesAt, PointInTime, Receipt, Revision, StatementLine, StatementSlice,
+};
 
 /// Loads one value, together with others that are asked for at the same time.
 ///
@@ -110,6 +112,11 @@ loader! {
 loader! {
     /// The lines of entries, in their order, by the entry's id.
     Lines: Uuid => Vec<entry_line::Model>, |unit, ids| ledger::lines_by_entry_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The receipts of entries, by the entry's id.
+    Receipts: Uuid => Receipt, |unit, ids| ledger::entry_receipts(unit, ids).await
 }
 
 loader! {

@@ -53,6 +53,7 @@ pub fn operations() -> Options {
     sizes = sizes
         .weight("EntryConnection.totalCount", 500)
         .weight("AccountConnection.totalCount", 100)
+        .weight("Entry.receipt", 10)
         .weight("Query.accountSums", 2_500)
         .weight("Query.trialBalance", 2_500)
         .weight("Query.balanceSheet", 2_500)

@@ -16,6 +16,7 @@
 //! | `listen` | receives notifications of commits of other servers | as they come |
 //! | `log` | empties SQLite's write-ahead log, and checks that the database's files are still there | a second |
 //! | `notify` | notifies other servers of commits | as they come |
+//! | `seal` | seals what is settled, with `--seal` | a second |
 //! | `sweep` | deletes expired idempotency keys and old markers | five minutes |
 //! | `watch` | finds out how far the outbox is settled | when woken, a second |
 
@@ -25,6 +26,7 @@ pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod notify;
+pub(crate) mod seal;
 mod supervisor;
 pub(crate) mod sweep;
 pub(crate) mod watch;

@@ -36,6 +36,7 @@ mod replay;
 mod report;
 mod reverse_entry;
 mod revise;
+mod seal;
 mod set_account_status;
 mod sql;
 mod statement;
@@ -98,6 +99,7 @@ pub use report::{
     trial_balance,
 };
 pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
+pub use seal::{Receipt, entry_receipts, latest_receipt, receipts, seal_events};
 pub use set_account_status::{SetAccountStatus, SetAccountStatusError, set_account_status};
 pub use statement::{
     StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
@@ -109,5 +111,5 @@ pub use sums::{
 };
 pub use update_account::{UpdateAccount, UpdateAccountError, update_account};
 pub use verify::{
-    CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, Total, verify,
+    CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, SealProblem, Total, verify,
 };

@@ -30,6 +30,7 @@ mod references_kept;
 mod reports;
 mod round_trips;
 mod schema;
+mod seals;
 mod server;
 mod statements;
 mod story;

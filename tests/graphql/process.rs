@@ -14,6 +14,11 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(database: &str) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    /// With more flags.
+    pub(super) fn start_with(database: &str, flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("DAYBOOK_") {
@@ -28,6 +33,7 @@ impl Process {
                 "--database",
                 database,
             ])
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

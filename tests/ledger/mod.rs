@@ -15,6 +15,7 @@ mod posting;
 mod properties;
 mod reversals;
 mod rules;
+mod seals;
 mod sums;
 mod verification;
 mod volume;

@@ -59,7 +59,7 @@ async fn differences(book: &Book) -> Vec<Difference> {
 type Tells = Box<dyn Fn(&Difference) -> bool>;
 
 /// Entries of every kind: a hold that was captured in part, one that was released, one that is open; a reversal; a late entry.
-async fn a_varied_book(database: TestDatabase) -> Book {
+pub(super) async fn a_varied_book(database: TestDatabase) -> Book {
     let book = a_sound_book(database).await;
     let hold = async |amount| {
         let hold = new_hold(vec![line("w1", "w2", amount), line("w1", "bank", 1)]);
@@ -104,19 +104,20 @@ async fn a_varied_book(database: TestDatabase) -> Book {
 }
 
 /// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
-async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
+pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
     let lift = match book.engine {
         Engine::Sqlite => {
             book.db
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change", "closing"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change", "closing", "seal"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
             drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;
-                DROP TRIGGER closed_period_stays; DROP TRIGGER closed_period_fixed; DROP TRIGGER closed_period_is_closing;"
+                DROP TRIGGER closed_period_stays; DROP TRIGGER closed_period_fixed; DROP TRIGGER closed_period_is_closing;
+                DROP TRIGGER seal_follows;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;

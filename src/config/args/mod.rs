@@ -43,7 +43,7 @@ pub(super) enum Commands {
     /// Bring the database's schema up to date
     Migrate(MigrateArgs),
     /// Recompute the whole ledger from its lines, and list what differs
-    Verify(MigrateArgs),
+    Verify(VerifyArgs),
     /// Write the whole ledger out, for hledger, ledger, a spreadsheet or a program
     #[command(after_help = EXPORT_HELP)]
     Export(ExportArgs),
@@ -134,6 +134,9 @@ pub(super) struct ServeArgs {
     /// Do not serve the page at /ledger
     #[arg(long, env = "DAYBOOK_NO_LEDGER_PAGE")]
     pub(super) no_ledger_page: bool,
+    /// Seal what is posted, a second or two later: a chain of hashes, of which clients can keep receipts, and which verify checks
+    #[arg(long, env = "DAYBOOK_SEAL")]
+    pub(super) seal: bool,
     /// Serve /metrics at this address only, to everybody who reaches it; by default it is at the port of the API, behind the same
     /// authentication
     #[arg(long, env = "DAYBOOK_METRICS_LISTEN", value_name = "HOST:PORT")]
@@ -160,6 +163,17 @@ pub(super) struct SchemaArgs {
     /// Print what changed since the schema in this file, and exit with 1 if a change breaks clients
     #[arg(long, value_name = "FILE")]
     pub(super) check: Option<std::path::PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyArgs {
+    /// A receipt that was kept: the number of an event and its hash, as `receipt` has them; can be given more than once
+    #[arg(long, value_name = "NUMBER:HASH")]
+    pub(super) receipt: Vec<String>,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
 }
 
 #[derive(Args)]

@@ -113,6 +113,11 @@ impl Feed {
         }
     }
 
+    /// How far the outbox is settled, as far as it is known.
+    pub(crate) fn settled(&self) -> Option<i64> {
+        self.0.settled.now().number
+    }
+
     /// Waits for a commit of this process since the last call.
     ///
     /// # Cancel safety

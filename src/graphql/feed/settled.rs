@@ -61,6 +61,11 @@ impl Announcements {
         receiver
     }
 
+    /// The current state.
+    pub(super) fn now(&self) -> Settled {
+        self.0.now()
+    }
+
     /// How many subscribers there are.
     pub(super) fn subscribers(&self) -> usize {
         self.0

@@ -4,12 +4,12 @@ use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use daybook_entity::{entry, entry_line};
 use uuid::Uuid;
 
-use super::{EntryChange, EntryLine, global_id};
+use super::{EntryChange, EntryLine, Receipt, global_id};
 use crate::{
     graphql::{
         context::LedgerContext as _,
         count_items::count_items,
-        loaders::{self, Entries, EntryChanges, Lines, Resolvers, Reversals},
+        loaders::{self, Entries, EntryChanges, Lines, Receipts, Resolvers, Reversals},
         scalars::{DateTime, Json},
     },
     ledger::Id,
@@ -187,5 +187,11 @@ impl Entry {
         let changes = changes.unwrap_or_default();
         count_items(ctx, changes.len())?;
         Ok(changes.into_iter().map(EntryChange).collect())
+    }
+
+    /// The proof that it was posted, to be kept. Null until it is sealed, which takes a second or two, and where no server seals the ledger.
+    async fn receipt(&self, ctx: &Context<'_>) -> Result<Option<Receipt>> {
+        let receipt = loaders::load::<Receipts, _>(ctx, self.row.id).await?;
+        Ok(receipt.map(Into::into))
     }
 }

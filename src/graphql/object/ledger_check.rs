@@ -75,6 +75,8 @@ pub enum LedgerDifferenceKind {
     Reversal,
     /// The feed does not have an entry, or a change of its metadata, exactly once.
     Feed,
+    /// An event is not what its seal says: the past was changed.
+    Seal,
 }
 
 impl From<ledger::LedgerCheck> for LedgerCheck {
@@ -113,6 +115,10 @@ impl From<Difference> for LedgerDifference {
                 (Kind::AccountChanges, Some(account.id), None)
             }
             Difference::Closing { .. } => (Kind::Closing, None, None),
+            Difference::Seal { entry_id: id, .. } => {
+                entry_id = id.map(|id| global_id(Id::Entry(id)));
+                (Kind::Seal, None, None)
+            }
             Difference::Entry {
                 entry_id: id,
                 problem,

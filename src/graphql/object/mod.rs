@@ -16,6 +16,7 @@ mod ledger_check;
 mod money;
 mod money_total;
 mod node;
+mod receipt;
 mod report;
 mod statement;
 
@@ -32,5 +33,6 @@ pub use ledger_check::LedgerCheck;
 pub use money::Money;
 pub use money_total::MoneyTotal;
 pub use node::Node;
+pub use receipt::Receipt;
 pub use report::{AccountSum, BalanceSheet, IncomeStatement, TrialBalance};
 pub use statement::StatementLineConnection;

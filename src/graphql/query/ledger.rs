@@ -8,8 +8,9 @@ use crate::{
     graphql::{
         connection::connection,
         count_items::count_items,
-        object::{Closing, ClosingConnection, Currency, LedgerCheck},
+        object::{Closing, ClosingConnection, Currency, LedgerCheck, Receipt},
         refusal::refuse,
+        scalars::Int64,
         verification,
     },
     ledger,
@@ -59,6 +60,22 @@ impl LedgerQuery {
             .await
             .map_err(refuse)?;
         Ok(connection(page, EmptyFields, Closing))
+    }
+
+    /// The receipt of an event, by its number: to be compared with one that was kept. Null if there is no such event, or if it is not sealed.
+    async fn receipt(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The number of the event.")] number: Int64,
+    ) -> Result<Option<Receipt>> {
+        let mut found = ledger::receipts(ctx.unit(), &[number.0]).await?;
+        Ok(found.remove(&number.0).map(Into::into))
+    }
+
+    /// The receipt of the last event that is sealed: it vouches for all events up to it. Null if nothing is sealed.
+    async fn latest_receipt(&self, ctx: &Context<'_>) -> Result<Option<Receipt>> {
+        let latest = ledger::latest_receipt(ctx.unit()).await?;
+        Ok(latest.map(Into::into))
     }
 
     /// Recomputes every balance from the lines, and lists what is wrong.

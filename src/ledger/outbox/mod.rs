@@ -140,7 +140,7 @@ pub async fn look_at_outbox(
 }
 
 /// The event of a row, unless the row has none.
-fn event_of(row: &QueryResult) -> Result<Option<OutboxEvent>, DbErr> {
+pub(super) fn event_of(row: &QueryResult) -> Result<Option<OutboxEvent>, DbErr> {
     let seq: Option<i64> = row.try_get("", "seq")?;
     let Some(seq) = seq else {
         return Ok(None);
@@ -185,6 +185,24 @@ pub async fn numbers_one_by_one(db: &impl ConnectionTrait) -> Result<bool, DbErr
     let statement = Statement::from_string(DbBackend::Postgres, sql);
     let row = db.query_one_raw(statement).await?;
     row.map_or(Ok(false), |row| row.try_get("", "one_by_one"))
+}
+
+/// The first `limit` events after `after` up to `until`, of all kinds.
+pub(super) async fn events_between(
+    db: &impl ConnectionTrait,
+    after: i64,
+    until: i64,
+    limit: usize,
+) -> Result<Vec<OutboxEvent>, DbErr> {
+    let sql = format!(
+        "SELECT seq, entry_id, account_id, revision FROM outbox WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT {limit}"
+    );
+    let parameters = [after.into(), until.into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter()
+        .filter_map(|row| event_of(row).transpose())
+        .collect()
 }
 
 /// The largest number that is visible; 0 when there is none.

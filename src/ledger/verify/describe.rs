@@ -1,6 +1,6 @@
 //! Differences in words.
 
-use super::{CheckedLine, Difference, EntryProblem};
+use super::{CheckedLine, Difference, EntryProblem, SealProblem};
 use crate::ledger::Id;
 use daybook_entity::Side;
 use std::fmt;
@@ -121,6 +121,23 @@ impl fmt::Display for Difference {
                 f,
                 "what is closed for accounts whose codes begin with `{code_prefix}` is not what the last closing says"
             ),
+            Self::Seal {
+                number,
+                entry_id,
+                problem,
+            } => {
+                write!(f, "the event {number}")?;
+                if let Some(entry_id) = entry_id {
+                    write!(f, " (of the entry {})", Id::Entry(*entry_id))?;
+                }
+                f.write_str(match problem {
+                    SealProblem::Changed => {
+                        " is not what was sealed: it, or its seal, was changed since then"
+                    }
+                    SealProblem::NotSealed => " was not sealed, and later ones were",
+                    SealProblem::NoEvent => " was sealed, and does not exist any more",
+                })
+            }
             Self::Entry { entry_id, problem } => {
                 let entry = Id::Entry(*entry_id);
                 match problem {

@@ -133,6 +133,27 @@ pub enum Difference {
         /// What is wrong with it.
         problem: EntryProblem,
     },
+    /// An event is not what its seal says.
+    Seal {
+        /// The number of the event.
+        number: i64,
+        /// The entry that it is about, if it is about one.
+        entry_id: Option<Uuid>,
+        /// What is wrong.
+        problem: SealProblem,
+    },
+}
+
+/// What can be wrong with the seal of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SealProblem {
+    /// The event, or its seal, was changed since it was sealed.
+    Changed,
+    /// It has no seal, and later events have one.
+    NotSealed,
+    /// There is a seal, and no such event.
+    NoEvent,
 }
 
 /// What can be wrong with an entry as a whole.

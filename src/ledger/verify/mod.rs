@@ -15,7 +15,7 @@ mod difference;
 mod entries;
 mod history;
 
-pub use difference::{CheckedAccount, CheckedLine, Difference, EntryProblem, Total};
+pub use difference::{CheckedAccount, CheckedLine, Difference, EntryProblem, SealProblem, Total};
 use sea_orm::{ConnectionTrait, DbErr};
 
 /// What a check found.
@@ -41,7 +41,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in ten statements, and reports at most `limit` differences.
+/// Checks the whole ledger in twelve statements, and some for each 500 events that are sealed, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -59,6 +59,7 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(changes::accounts(db, room(&differences)).await?);
     differences.extend(changes::closings(db, room(&differences)).await?);
     differences.extend(entries::entries(db, room(&differences)).await?);
+    differences.extend(super::seal::differences(db, room(&differences)).await?);
     let truncated = differences.len() > limit;
     differences.truncate(limit);
     Ok(LedgerCheck {

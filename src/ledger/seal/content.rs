@@ -1,0 +1,198 @@
+//! What an event says, as the text that is hashed: JSON with sorted keys and without spaces, of everything that was recorded with the
+//! event and never changes.
+//!
+//! - `ENTRY`: an entry as it was posted, with the metadata that it had then. What was added later is an event of its own.
+//! - `ENTRY_CHANGE`: the metadata of an entry before and after a change.
+//! - `ACCOUNT_CHANGE`: an account as it was opened, or what describes it after a change.
+//!
+//! The text is made anew of the rows each time. So a release of Daybook must write the same text of the same row as those before it: what is
+//! added to an event later is left out of the text where it has its default.
+
+use super::super::{Id, account_changes, accounts_by_id, find};
+use super::{OutboxEvent, Subject};
+use chrono::{DateTime, SecondsFormat, Utc};
+use daybook_entity::{account, account_change, entry, entry_change, entry_line};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// What these events say, by number. An event whose rows are not there has none. At most six statements.
+pub(super) async fn of_events(
+    db: &impl ConnectionTrait,
+    events: &[OutboxEvent],
+) -> Result<HashMap<i64, String>, DbErr> {
+    let (mut entries, mut changed, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
+    for event in events {
+        match event.subject {
+            Subject::Entry(id) => entries.push(id),
+            Subject::EntryChange(id, _) => changed.push(id),
+            Subject::AccountChange(id, revision) => revisions.push((id, revision)),
+        }
+    }
+    // The changes are read after the entries: if an entry is changed in between, its metadata from before is in the change.
+    let posted = find::entries_by_id(db, entries.iter().copied()).await?;
+    let lines = find::lines_by_entry_id(db, entries.iter().copied()).await?;
+    let mut with_changes = entries;
+    with_changes.extend(changed);
+    let mut changes: HashMap<_, BTreeMap<i64, entry_change::Model>> = HashMap::new();
+    if !with_changes.is_empty() {
+        let found = entry_change::Entity::find()
+            .filter(entry_change::Column::EntryId.is_in(with_changes))
+            .all(db)
+            .await?;
+        for change in found {
+            let of_entry = changes.entry(change.entry_id).or_default();
+            of_entry.insert(change.number, change);
+        }
+    }
+    let states = account_changes::account_changes(db, &revisions).await?;
+    let accounts = accounts_by_id(db, revisions.iter().map(|(id, _)| *id)).await?;
+
+    let mut contents = HashMap::with_capacity(events.len());
+    for event in events {
+        let content = match event.subject {
+            Subject::Entry(id) => posted.get(&id).map(|entry| {
+                let first = changes.get(&id).and_then(|changes| changes.get(&1));
+                let metadata = first.map_or(&entry.metadata, |change| &change.metadata_before);
+                let lines = lines.get(&id).map_or(&[][..], Vec::as_slice);
+                of_entry(event.seq, entry, metadata, lines)
+            }),
+            Subject::EntryChange(id, number) => changes
+                .get(&id)
+                .and_then(|changes| changes.get(&number))
+                .map(|change| of_entry_change(event.seq, change)),
+            Subject::AccountChange(id, revision) => states
+                .get(&(id, revision))
+                .zip(accounts.get(&id))
+                .map(|(change, account)| of_account_change(event.seq, account, change)),
+        };
+        if let Some(content) = content {
+            let mut text = String::new();
+            write(&content, &mut text);
+            contents.insert(event.seq, text);
+        }
+    }
+    Ok(contents)
+}
+
+fn of_entry(
+    number: i64,
+    entry: &entry::Model,
+    metadata: &Json,
+    lines: &[entry_line::Model],
+) -> Json {
+    let line = |line: &entry_line::Model| {
+        json!({
+            "debit": Id::Account(line.debit_account_id).to_string(),
+            "credit": Id::Account(line.credit_account_id).to_string(),
+            "amount": line.amount.to_string(),
+            "currency": line.currency,
+            "effect": line.effect.to_value(),
+        })
+    };
+    json!({
+        "event": "ENTRY",
+        "number": number.to_string(),
+        "entry": Id::Entry(entry.id).to_string(),
+        "kind": entry.kind.to_value(),
+        "lines": lines.iter().map(line).collect::<Vec<_>>(),
+        "effectiveAt": instant(entry.effective_at),
+        "recordedAt": instant(entry.recorded_at),
+        "expiresAt": entry.expires_at.map(instant),
+        "resolves": entry.resolves_id.map(|id| Id::Entry(id).to_string()),
+        "reverses": entry.reverses_id.map(|id| Id::Entry(id).to_string()),
+        "reference": entry.reference,
+        "description": entry.description,
+        "metadata": metadata,
+        "recordedBy": entry.recorded_by,
+    })
+}
+
+fn of_entry_change(number: i64, change: &entry_change::Model) -> Json {
+    json!({
+        "event": "ENTRY_CHANGE",
+        "number": number.to_string(),
+        "entry": Id::Entry(change.entry_id).to_string(),
+        "change": change.number,
+        "metadataBefore": change.metadata_before,
+        "metadataAfter": change.metadata_after,
+        "recordedAt": instant(change.recorded_at),
+        "recordedBy": change.recorded_by,
+    })
+}
+
+fn of_account_change(
+    number: i64,
+    account: &account::Model,
+    change: &account_change::Model,
+) -> Json {
+    json!({
+        "event": "ACCOUNT_CHANGE",
+        "number": number.to_string(),
+        "account": Id::Account(account.id).to_string(),
+        "code": account.code,
+        "currency": account.currency,
+        "normalSide": account.normal_side.to_value(),
+        "revision": change.revision,
+        "name": change.name,
+        "class": change.class.map(|class| class.to_value()),
+        "limitPolicy": change.limit_policy.to_value(),
+        "status": change.status.to_value(),
+        "metadata": change.metadata,
+        "recordedAt": instant(change.recorded_at),
+        "recordedBy": change.recorded_by,
+    })
+}
+
+/// As answers have instants.
+fn instant(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Writes JSON with sorted keys and without spaces, whatever order the library keeps keys in.
+fn write(json: &Json, text: &mut String) {
+    match json {
+        Json::Object(object) => {
+            let sorted: BTreeMap<_, _> = object.iter().collect();
+            text.push('{');
+            for (index, (key, value)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                *text += &Json::String(key.clone()).to_string();
+                text.push(':');
+                write(value, text);
+            }
+            text.push('}');
+        }
+        Json::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write(item, text);
+            }
+            text.push(']');
+        }
+        plain => *text += &plain.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_sorted_at_every_level() {
+        let json: Json =
+            serde_json::from_str(r#"{"b": [{"z": 1, "a": "é\n\""}], "a": null, "B": 1.5}"#)
+                .unwrap();
+        let mut text = String::new();
+        write(&json, &mut text);
+        assert_eq!(
+            text,
+            "{\"B\":1.5,\"a\":null,\"b\":[{\"a\":\"é\\n\\\"\",\"z\":1}]}"
+        );
+    }
+}
