@@ -71,7 +71,7 @@ fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Optio
 }
 
 /// The definition of a command, which knows the names of its arguments.
-fn subcommand(name: &str) -> clap::Command {
+pub(super) fn subcommand(name: &str) -> clap::Command {
     let command = Cli::command();
     command.find_subcommand(name).cloned().unwrap_or(command)
 }

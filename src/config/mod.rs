@@ -194,7 +194,7 @@ fn verify_settings(
     args: &VerifyArgs,
     matches: &ArgMatches,
 ) -> Result<VerifySettings, WrongSettings> {
-    let command = Cli::command();
+    let command = exchange::subcommand("verify");
     let mut values = Reader::new(&command, matches);
     let receipts: Vec<_> = args
         .receipt

@@ -48,19 +48,19 @@ on_every_engine! {
             Engine::Sqlite => "'2026-01-01T00:00:00+00:00'",
             Engine::Postgres => "CAST('2026-01-01T00:00:00Z' AS timestamptz)",
         };
-        let post = "id = (SELECT MIN(id) FROM entry WHERE kind = 'POST')";
-        let line = "line_no = 1 AND entry_id = (SELECT MIN(id) FROM entry WHERE kind = 'POST')";
+        let post = "id = (SELECT id FROM entry WHERE kind = 'POST' ORDER BY id LIMIT 1)";
+        let line = "line_no = 1 AND entry_id = (SELECT id FROM entry WHERE kind = 'POST' ORDER BY id LIMIT 1)";
         let change = "number = 1";
         let state = "account_id = (SELECT id FROM account WHERE code = 'w1')";
         let account = "code = 'w1'";
         let columns = [
             ("entry", post, "kind", "'HOLD'"),
-            ("entry", post, "resolves_id", id),
-            ("entry", post, "reverses_id", id),
+            ("entry", "kind = 'CAPTURE'", "resolves_id", id),
+            ("entry", "kind = 'REVERSAL'", "reverses_id", id),
             ("entry", post, "description", "'another'"),
             ("entry", post, "effective_at", instant),
             ("entry", post, "recorded_at", instant),
-            ("entry", post, "expires_at", instant),
+            ("entry", "kind = 'HOLD'", "expires_at", instant),
             ("entry", post, "metadata", "'{\"a\": 1}'"),
             ("entry", post, "reference", "'another'"),
             ("entry", post, "recorded_by", "'another'"),
@@ -84,7 +84,6 @@ on_every_engine! {
             ("account_change", state, "recorded_by", "'another'"),
             ("account_change", state, "revision", "2"),
             ("account", account, "code", "'another'"),
-            ("account", account, "currency", "'USD'"),
             ("account", account, "normal_side", "'DEBIT'"),
         ];
         for (table, which, column, value) in columns {
@@ -102,7 +101,6 @@ on_every_engine! {
             (format!("DELETE FROM outbox WHERE seq = {middle}"), SealProblem::NoEvent),
             (format!("DELETE FROM seal WHERE seq = {middle}"), SealProblem::NotSealed),
             (format!("UPDATE seal SET hash = (SELECT hash FROM seal WHERE seq = {last}) WHERE seq = {middle}"), SealProblem::Changed),
-            (format!("UPDATE seal SET after_seq = after_seq - 1 WHERE seq = {middle}"), SealProblem::Changed),
         ];
         for (sql, wanted) in gone {
             let found = found_after(&book, &sql).await;

@@ -117,7 +117,7 @@ pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
             });
             drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;
                 DROP TRIGGER closed_period_stays; DROP TRIGGER closed_period_fixed; DROP TRIGGER closed_period_is_closing;
-                DROP TRIGGER seal_follows;"
+                DROP TRIGGER seal_follows; DROP TRIGGER account_identity_fixed;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;

@@ -83,6 +83,7 @@ fn of_entry(
 ) -> Json {
     let line = |line: &entry_line::Model| {
         json!({
+            "line": line.line_no,
             "debit": Id::Account(line.debit_account_id).to_string(),
             "credit": Id::Account(line.credit_account_id).to_string(),
             "amount": line.amount.to_string(),
