@@ -59,6 +59,14 @@ impl Book {
         book
     }
 
+    /// Undoes the migration whose name ends so, and all that follow it.
+    pub(crate) async fn undo_from(&self, name: &str) {
+        let all = Migrator::migrations();
+        let first = all.iter().position(|it| it.name().ends_with(name)).unwrap();
+        let count = u32::try_from(all.len() - first).unwrap();
+        Migrator::down(&self.db, Some(count)).await.unwrap();
+    }
+
     /// Runs `body` in a transaction: committed when it answers Ok, else rolled back.
     #[expect(
         clippy::disallowed_methods,
