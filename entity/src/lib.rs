@@ -7,12 +7,14 @@
 
 pub mod account;
 pub mod account_change;
+pub mod account_group;
 pub mod account_pending;
 pub mod closing;
 pub mod currency;
 pub mod entry;
 pub mod entry_change;
 pub mod entry_line;
+pub mod group_change;
 pub mod import;
 pub mod late_line;
 pub mod late_total;

@@ -45,6 +45,20 @@ connection_names!(
 );
 
 connection_names!(
+    AccountGroupConnectionName,
+    "AccountGroupConnection",
+    AccountGroupEdgeName,
+    "AccountGroupEdge"
+);
+
+connection_names!(
+    AccountGroupChangeConnectionName,
+    "AccountGroupChangeConnection",
+    AccountGroupChangeEdgeName,
+    "AccountGroupChangeEdge"
+);
+
+connection_names!(
     ClosingConnectionName,
     "ClosingConnection",
     ClosingEdgeName,

@@ -33,6 +33,28 @@ impl AccountRef {
     }
 }
 
+/// A group of accounts, by its id or by its path.
+#[derive(OneofObject, Clone, Debug)]
+pub enum AccountGroupRef {
+    /// `group_…`
+    Id(ID),
+    /// Its unique path, such as `tax-report:income`.
+    Path(String),
+}
+
+impl AccountGroupRef {
+    pub(super) fn parse(self) -> ledger::GroupRef {
+        match self {
+            Self::Id(id) => match id.parse() {
+                Ok(ledger::Id::Group(id)) => ledger::GroupRef::Id(id),
+                // The id of something else, or a text that is nothing's: there is no such group.
+                Ok(_) | Err(_) => ledger::GroupRef::NoId(id.0),
+            },
+            Self::Path(path) => ledger::GroupRef::Path(path),
+        }
+    }
+}
+
 /// The entry that an id names. The id of anything else is refused.
 pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     match id.parse() {

@@ -6,14 +6,16 @@ use std::{collections::HashMap, hash::Hash};
 
 use async_graphql::{Context, dataloader::Loader};
 use chrono::{DateTime, Utc};
-use daybook_entity::{account, account_change, currency, entry, entry_change, entry_line};
+use daybook_entity::{
+    account, account_change, account_group, currency, entry, entry_change, entry_line,
+};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
 use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
 use crate::ledger::{
-    self, BalancesAt, PointInTime, Receipt, Revision, StatementLine, StatementSlice,
+    self, BalancesAt, GroupPlace, PointInTime, Receipt, Revision, StatementLine, StatementSlice,
 };
 
 /// Loads one value, together with others that are asked for at the same time.
@@ -87,6 +89,31 @@ shared_loader! {
 loader! {
     /// Revisions of accounts.
     AccountChanges: Revision => account_change::Model, |unit, revisions| ledger::account_changes(unit, revisions).await
+}
+
+loader! {
+    /// Groups of accounts by id.
+    AccountGroups: Uuid => account_group::Model, |unit, ids| ledger::account_groups_by_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// Groups of accounts by path.
+    AccountGroupsByPath: String => account_group::Model, |unit, paths| ledger::account_groups_by_path(unit, paths.iter().cloned()).await
+}
+
+loader! {
+    /// The groups directly in others, by the path of the others.
+    Subgroups: String => Vec<account_group::Model>, |unit, paths| ledger::children_of_groups(unit, paths.iter().cloned()).await
+}
+
+loader! {
+    /// The prefixes of codes in groups, by the group's id.
+    CodePrefixes: Uuid => Vec<String>, |unit, ids| ledger::code_prefixes_of_groups(unit, ids).await
+}
+
+loader! {
+    /// The groups that accounts are in, by the account's id.
+    GroupsOfAccounts: Uuid => Vec<GroupPlace>, |unit, ids| ledger::groups_of_accounts(unit, ids).await
 }
 
 loader! {

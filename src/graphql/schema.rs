@@ -46,8 +46,10 @@ fn builder() -> LedgerSchemaBuilder {
         MutationRoot::default(),
         SubscriptionRoot,
     )
-    .override_output_type_description::<query::AccountConnection>("A page of accounts.")
+    .override_output_type_description::<object::AccountConnection>("A page of accounts.")
     .override_output_type_description::<query::EntryConnection>("A page of entries.")
+    .override_output_type_description::<object::AccountGroupConnection>("A page of groups.")
+    .override_output_type_description::<object::AccountGroupChangeConnection>("A page of changes.")
     .override_output_type_description::<object::ClosingConnection>("A page of closings.")
     .override_output_type_description::<object::AccountChangeConnection>("A page of changes.")
     .override_output_type_description::<object::StatementLineConnection>("A page of a statement.")

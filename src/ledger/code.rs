@@ -18,6 +18,12 @@ pub enum Code {
     AccountNotFound,
     /// Another account has this code.
     AccountCodeTaken,
+    /// No group of accounts has this id or path.
+    GroupNotFound,
+    /// Another group of accounts has this path.
+    GroupPathTaken,
+    /// Something is in a group of accounts that was to be deleted.
+    GroupNotEmpty,
     /// No entry has this id.
     EntryNotFound,
     /// The hold was captured or released before.
@@ -53,6 +59,9 @@ impl Code {
             Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::AccountCodeTaken => "ACCOUNT_CODE_TAKEN",
+            Self::GroupNotFound => "GROUP_NOT_FOUND",
+            Self::GroupPathTaken => "GROUP_PATH_TAKEN",
+            Self::GroupNotEmpty => "GROUP_NOT_EMPTY",
             Self::EntryNotFound => "ENTRY_NOT_FOUND",
             Self::HoldAlreadyResolved => "HOLD_ALREADY_RESOLVED",
             Self::HoldExpired => "HOLD_EXPIRED",

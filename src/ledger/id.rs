@@ -18,6 +18,7 @@ const LINE_BITS: u128 = 0xfff;
 const ACCOUNT: &str = "acct";
 const ENTRY: &str = "entry";
 const LINE: &str = "line";
+const GROUP: &str = "group";
 
 /// The random part of a new id.
 pub type Random = [u8; 10];
@@ -56,12 +57,14 @@ pub enum Id {
         /// Its place in the entry, from 1.
         line_no: i32,
     },
+    /// `group_…`, a group of accounts
+    Group(Uuid),
 }
 
 /// A string that is no id of the ledger's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not an id: expected acct_…, entry_… or line_… with 26 characters after the underscore, as the ledger wrote it"
+    "`{text}` is not an id: expected acct_…, entry_…, line_… or group_… with 26 characters after the underscore, as the ledger wrote it"
 )]
 pub struct InvalidId {
     /// What was given, shortened.
@@ -73,6 +76,7 @@ impl fmt::Display for Id {
         let (prefix, uuid) = match *self {
             Self::Account(id) => (ACCOUNT, id),
             Self::Entry(id) => (ENTRY, id),
+            Self::Group(id) => (GROUP, id),
             Self::Line { entry_id, line_no } => {
                 let number = u128::try_from(line_no).unwrap_or(0) & LINE_BITS;
                 (
@@ -103,6 +107,7 @@ impl FromStr for Id {
         match id.type_prefix() {
             ACCOUNT => Ok(Self::Account(uuid)),
             ENTRY => Ok(Self::Entry(uuid)),
+            GROUP => Ok(Self::Group(uuid)),
             LINE => {
                 let line_no = i32::try_from(uuid.as_u128() & LINE_BITS).map_err(|_| invalid())?;
                 if line_no == 0 {

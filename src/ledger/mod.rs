@@ -16,6 +16,7 @@ mod closing;
 mod code;
 mod entry_filter;
 mod find;
+mod group;
 mod history;
 mod hold;
 mod id;
@@ -63,6 +64,15 @@ pub use find::{
     entries_by_id, entries_by_reference, entry, latest_recorded_at, lines_by_entry_id,
     resolvers_by_hold_id, reversals_by_entry_id, stored_reference, unknown_account,
 };
+pub use group::{
+    AccountGroupError, ChangeGroupContents, CreateAccountGroup, DeleteAccountGroup,
+    GroupChangeFilter, GroupNotFound, GroupPlace, GroupRef, MOST_GROUPS, MOST_PREFIXES, MOST_TREES,
+    UpdateAccountGroup, account_group, account_groups_by_id, account_groups_by_path, account_trees,
+    add_to_account_group, children_of_groups, code_prefixes_of_groups, count_account_groups,
+    count_group_changes, create_account_group, delete_account_group, groups_by_hand,
+    groups_of_accounts, page_account_groups, page_group_changes, remove_from_account_group,
+    update_account_group,
+};
 pub use history::{BalancesAt, PointInTime, balances_at, statement as balances_at_statement};
 pub use hold::{
     CaptureHold, ExpiredHold, HoldError, PlaceHold, ReleaseHold, ResolvedBy, capture_hold,
@@ -80,7 +90,8 @@ pub use outbox::{
     visible_in_outbox,
 };
 pub use page_accounts::{
-    AccountFilter, AccountOrder, AccountOrderField, count_accounts, page_accounts,
+    AccountFilter, AccountOrder, AccountOrderField, InGroup, count_accounts, page_accounts,
+    page_accounts_statement,
 };
 pub use page_entries::{
     EntryOrder, EntryOrderField, count_entries, page_entries, page_entries_statements,
@@ -106,7 +117,7 @@ pub use statement::{
     whole_statement as statement_lines_statement,
 };
 pub use sums::{
-    AccountSum, CodeParts, Every, MOST_SUMS, Series, SumRequest, account_sums,
+    AccountSum, CodeParts, Every, GroupParts, MOST_SUMS, Series, SumRequest, account_sums,
     account_sums_statement, day, time_zone,
 };
 pub use update_account::{UpdateAccount, UpdateAccountError, update_account};

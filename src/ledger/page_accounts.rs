@@ -1,12 +1,15 @@
 //! Pages of accounts.
 
 use super::entry_filter::{AmountRange, check_pairs, pair};
+use super::group::place::{in_group, ungrouped};
+use super::group::{named_group, named_tree};
 use super::keyset::{Key, Keyset};
 use super::sql::Sql;
-use super::{InvalidInput, Page, PageError, PageRequest, input};
+use super::{GroupRef, InvalidInput, Page, PageError, PageRequest, input};
 use daybook_entity::{AccountClass, AccountStatus, account};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select, Statement,
 };
 
 /// Which accounts; what is not given does not matter.
@@ -24,13 +27,28 @@ pub struct AccountFilter {
     pub metadata: Vec<(String, String)>,
     /// With such a posted balance, positive on the normal side.
     pub balance: Option<AmountRange>,
+    /// In this group.
+    pub group: Option<InGroup>,
+    /// In no group of this tree, by its path.
+    pub ungrouped_in: Option<String>,
+}
+
+/// A group, with or without those below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InGroup {
+    /// The group.
+    pub group: GroupRef,
+    /// Whether the accounts of the groups below it count.
+    pub subgroups: bool,
 }
 
 impl AccountFilter {
     /// Whether it may let few accounts through, of many.
     pub(super) fn is_narrow(&self) -> bool {
         let prefix = self.code_prefix.as_ref();
-        prefix.is_some_and(|prefix| !prefix.is_empty()) || !self.metadata.is_empty()
+        prefix.is_some_and(|prefix| !prefix.is_empty())
+            || !self.metadata.is_empty()
+            || self.group.is_some()
     }
 }
 
@@ -53,7 +71,7 @@ pub enum AccountOrderField {
     CreatedAt,
 }
 
-/// A page of accounts: one statement, two with a cursor.
+/// A page of accounts: one statement, two with a cursor, and one more for each group or tree that the filter names.
 ///
 /// # Errors
 /// When the arguments break a rule or the database fails.
@@ -77,8 +95,21 @@ pub async fn page_accounts(
             _ => (Key::Text(row.code.clone()), row.id),
         },
     };
-    let select = select(db.get_database_backend(), filter)?;
+    let select = select(db, filter).await?;
     keyset.page(db, select, request).await
+}
+
+/// The statement that reads the first page, by code.
+///
+/// # Errors
+/// As [`page_accounts`].
+pub async fn page_accounts_statement(
+    db: &impl ConnectionTrait,
+    filter: &AccountFilter,
+) -> Result<Statement, PageError> {
+    let select = select(db, filter).await?;
+    let select = select.order_by_asc(account::Column::Code).limit(21);
+    Ok(select.build(db.get_database_backend()))
 }
 
 /// How many accounts there are: reads all of them, so call it only when asked for.
@@ -89,11 +120,29 @@ pub async fn count_accounts(
     db: &impl ConnectionTrait,
     filter: &AccountFilter,
 ) -> Result<u64, PageError> {
-    let select = select(db.get_database_backend(), filter)?;
-    Ok(select.count(db).await?)
+    Ok(select(db, filter).await?.count(db).await?)
 }
 
-pub(super) fn select(
+/// The accounts of this filter: one statement for each group or tree that it names.
+pub(super) async fn select(
+    db: &impl ConnectionTrait,
+    filter: &AccountFilter,
+) -> Result<Select<account::Entity>, PageError> {
+    let mut select = described(db.get_database_backend(), filter)?;
+    if let Some(InGroup { group, subgroups }) = &filter.group {
+        let group = named_group(db, "filter.group", group).await?;
+        let is = in_group(&group, *subgroups);
+        select = select.filter(is.expr(db.get_database_backend()));
+    }
+    if let Some(tree) = &filter.ungrouped_in {
+        let tree = named_tree(db, "filter.ungroupedIn", tree).await?;
+        select = select.filter(ungrouped(&tree).expr(db.get_database_backend()));
+    }
+    Ok(select)
+}
+
+/// The accounts of this filter, as far as it is about the accounts themselves.
+fn described(
     engine: DbBackend,
     filter: &AccountFilter,
 ) -> Result<Select<account::Entity>, InvalidInput> {

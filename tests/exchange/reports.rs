@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use daybook::ledger::{
-    CodeParts, NewLine, OpenAccount, PostEntry, SumRequest, Until, account_sums, balance_sheets,
-    sum_decimal, trial_balance,
+    CodeParts, GroupParts, NewLine, OpenAccount, PostEntry, SumRequest, Until, account_sums,
+    balance_sheets, groups_of_accounts, sum_decimal, trial_balance,
 };
 use daybook_entity::AccountClass;
 use daybook_test_harness::{TestDatabase, on_every_engine};
 
 use super::command::{export, start, stderr};
 use crate::ledger::book::{Book, by, effective, new_account, new_entry, new_hold, noon};
+use crate::ledger::groups;
 
 const ACCOUNTS: [(&str, &str, AccountClass); 8] = [
     ("assets:bank", "EUR", AccountClass::Asset),
@@ -172,5 +173,59 @@ on_every_engine! {
             assert_eq!(Some(&sum_decimal(changed, 2)).filter(|_| changed != 0), expected, "{code}");
         }
         assert_eq!(changes.len(), ACCOUNTS.len());
+    }
+
+    /// hledger gets each account under the name of its group, and adds up the groups.
+    async fn hledger_adds_up_groups_the_same(test: TestDatabase) {
+        let url = test.url().to_owned();
+        let book = filled(test).await;
+        for path in ["tax", "tax:in", "tax:in:sales", "tax:out", "tax:assets"] {
+            groups::create(&book, path).await.unwrap();
+        }
+        groups::add(&book, "tax:in:sales", &["sales:web"], &[]).await.unwrap();
+        groups::add(&book, "tax:out", &["wages", "assets:till"], &[]).await.unwrap();
+        groups::add(&book, "tax:assets", &[], &["assets:", "own:"]).await.unwrap();
+        let journal = export(&url, "hledger");
+        let (mut aliases, mut names) = (Vec::new(), Vec::new());
+        for (code, ..) in ACCOUNTS {
+            let id = book.find(code).await.id;
+            let places = groups_of_accounts(&book.db, &[id]).await.unwrap();
+            let group = places.get(&id).map_or("none", |it| it[0].group.path.as_str());
+            aliases.push(format!("/^{code}$/={group}:-{code}"));
+            names.push(group.to_owned());
+        }
+        assert_eq!(names.iter().filter(|it| *it == "none").count(), 2, "{names:?}");
+        for (depth, day) in [(0, 1), (1, 1), (1, -5), (2, 20)] {
+            let (until, date) = midnight(day);
+            let request = SumRequest {
+                by_group: Some(GroupParts { tree: "tax".to_owned(), depth: Some(depth) }),
+                effective_until: Some(until),
+                ..SumRequest::default()
+            };
+            let mut sums = Sums::new();
+            for sum in account_sums(&book.db, &request).await.unwrap() {
+                if sum.closing() != 0 {
+                    let of_group = sums.entry(sum.group.clone().unwrap_or_else(|| "none".to_owned())).or_default();
+                    of_group.insert(sum.currency.clone(), sum_decimal(sum.closing(), 2));
+                }
+            }
+            let mut args = vec!["-e".to_owned(), date];
+            args.extend(aliases.iter().map(|it| format!("--alias={it}")));
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            // hledger's accounts, each at the group that it is under, cut to the depth.
+            let mut expected = BTreeMap::<String, BTreeMap<String, i128>>::new();
+            for (account, amounts) in by_hledger(&journal, &args) {
+                let (group, _) = account.split_once(":-").unwrap();
+                let group = group.split(':').take(depth as usize + 1).collect::<Vec<_>>().join(":");
+                for (currency, amount) in amounts {
+                    let minor: i128 = amount.replace('.', "").parse().unwrap();
+                    *expected.entry(group.clone()).or_default().entry(currency).or_default() += minor;
+                }
+            }
+            let mut expected: Sums = expected.into_iter().map(|(group, of)| (group, of.into_iter().filter(|(_, it)| *it != 0).map(|(currency, it)| (currency, sum_decimal(it, 2))).collect())).collect();
+            expected.retain(|_, of| !of.is_empty());
+            assert_eq!(sums, expected, "{depth} {day}");
+            assert!(day < 0 || sums.len() > 1);
+        }
     }
 }

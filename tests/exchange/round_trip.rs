@@ -4,6 +4,7 @@ use super::command::{
     balances, export, hledger_balances, imported, ledger_balances, start, stderr,
 };
 use crate::ledger::book::{Book, at, by, new_account, new_hold};
+use crate::ledger::groups;
 use daybook::ledger::register_currency;
 use daybook::ledger::{
     AnnotateEntry, Clock, CloseBooks, EntryNotes, EntryRef, NewLine, OpenAccount, PostEntry,
@@ -284,14 +285,23 @@ on_every_engine! {
         let observer = test.observer().await;
         let book = Book::new(test).await;
         let empty: Json = serde_json::from_str(&export(&url, "json")).unwrap();
-        assert_eq!(empty, json!({ "currencies": [], "closings": [], "accounts": [], "entries": [] }));
+        assert_eq!(empty, json!({ "currencies": [], "closings": [], "accountGroups": [], "accounts": [], "entries": [] }));
         rich(&book).await;
+        for path in ["tax", "tax:in"] {
+            groups::create(&book, path).await.unwrap();
+        }
+        groups::add(&book, "tax:in", &["alice"], &["assets:", "b"]).await.unwrap();
         let all: Json = serde_json::from_str(&export(&url, "json")).unwrap();
         let count = |what: &str| i64::try_from(all[what].as_array().unwrap().len()).unwrap();
         assert_eq!(count("currencies"), 5);
         assert_eq!(count("accounts"), 14);
         assert_eq!(all["closings"], json!([{ "codePrefix": "", "closedUntil": "2026-11-17T17:06:40Z", "reason": "the year", "recordedAt": "2026-11-23T12:00:07Z", "recordedBy": "ann" }]));
-        let class = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap()["class"].clone();
+        let account = |code: &str| all["accounts"].as_array().unwrap().iter().find(|account| account["code"] == code).unwrap();
+        let group_of = |index: usize| { let it = &all["accountGroups"][index]; (it["path"].clone(), it["name"].clone(), it["codePrefixes"].clone()) };
+        assert_eq!(count("accountGroups"), 2);
+        assert_eq!(group_of(1), (json!("tax:in"), json!("Group tax:in"), json!(["assets:", "b"])));
+        assert_eq!((&account("alice")["groups"], &account("assets:bank")["groups"]), (&json!(["tax:in"]), &json!([])));
+        let class = |code: &str| account(code)["class"].clone();
         assert_eq!((class("alice"), class("assets:bank")), (json!("LIABILITY"), Json::Null));
         assert_eq!(count("entries"), observer.i64("SELECT COUNT(*) FROM entry").await);
         let kinds: Vec<&str> = all["entries"].as_array().unwrap().iter().map(|entry| entry["kind"].as_str().unwrap()).collect();

@@ -14,6 +14,7 @@ mod expiry;
 mod feed;
 mod feed_sharing;
 mod finding;
+mod groups;
 mod heavy;
 mod holds;
 mod idempotency;

@@ -7,7 +7,11 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 18] = [
+    "account_group",
+    "group_member",
+    "group_prefix",
+    "group_change",
     "closing",
     "closed_period",
     "entry_change",

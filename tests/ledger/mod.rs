@@ -6,6 +6,7 @@ mod change_rules;
 mod closing;
 mod concurrency;
 mod finding;
+pub(crate) mod groups;
 mod history;
 mod holds;
 mod instants;

@@ -96,6 +96,7 @@ impl Everything {
                         currency: account.currency.clone(),
                         class,
                         code: code.clone(),
+                        group: None,
                         accounts: 0,
                         from: *from,
                         until: *until,
@@ -196,6 +197,7 @@ fn a_request(dice: &mut Dice, instants: &[DateTime<Utc>]) -> SumRequest {
         effective_until: until,
         recorded_until: pick(dice, instants),
         series: None,
+        by_group: None,
     }
 }
 
@@ -280,11 +282,11 @@ on_every_engine! {
         };
         let sums = account_sums(&book.db, &request).await.unwrap();
         assert_eq!((sums[0].debits, sums[0].credits, sums[0].closing()), (5, 5, 0));
-        let plan = book.plan(account_sums_statement(&book.db, &request).unwrap()).await;
+        let plan = book.plan(account_sums_statement(&book.db, &request).await.unwrap()).await;
         for scan in ["SCAN entry", "Seq Scan on entry"] {
             assert!(!plan.contains(scan), "{plan}");
         }
-        let all_time = account_sums_statement(&book.db, &SumRequest::default()).unwrap();
+        let all_time = account_sums_statement(&book.db, &SumRequest::default()).await.unwrap();
         assert!(!book.plan(all_time).await.contains("entry"));
     }
 }

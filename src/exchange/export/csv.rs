@@ -16,7 +16,7 @@ impl Document for Csv {
         writer.flush()
     }
 
-    fn account(&mut self, _: &account::Model, _: &mut Vec<u8>) -> io::Result<()> {
+    fn account(&mut self, _: &account::Model, _: &[String], _: &mut Vec<u8>) -> io::Result<()> {
         Ok(())
     }
 

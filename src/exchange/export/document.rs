@@ -2,7 +2,7 @@
 
 use super::error::ExportError;
 use crate::ledger::{self, ReplayedEntry};
-use daybook_entity::{account, closing, currency, entry_line};
+use daybook_entity::{account, account_group, closing, currency, entry_line};
 use sea_orm::ActiveEnum;
 use std::io;
 use uuid::Uuid;
@@ -14,7 +14,21 @@ pub(super) trait Document {
     fn closings(&mut self, _closings: &[closing::Model], _out: &mut Vec<u8>) -> io::Result<()> {
         Ok(())
     }
-    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()>;
+    /// The groups of accounts, by path, each with its prefixes of codes: if the format [has all](Document::has_all).
+    fn groups(
+        &mut self,
+        _groups: &[(account_group::Model, Vec<String>)],
+        _out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        Ok(())
+    }
+    /// `groups` are the paths of those that the account is in by hand, if the format [has all](Document::has_all).
+    fn account(
+        &mut self,
+        account: &account::Model,
+        groups: &[String],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()>;
     /// `moved` are those of the entry's lines that moved money, `entry.lines` all of them.
     fn entry(
         &mut self,

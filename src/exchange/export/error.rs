@@ -41,6 +41,7 @@ impl From<PageError> for ExportError {
             PageError::Database { source } => source,
             PageError::Input(input) => DbErr::Custom(input.to_string()),
             PageError::AccountNotFound(refusal) => DbErr::Custom(refusal.to_string()),
+            PageError::GroupNotFound(refusal) => DbErr::Custom(refusal.to_string()),
         })
     }
 }

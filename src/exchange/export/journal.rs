@@ -47,7 +47,12 @@ impl Document for Journal {
         writeln!(out)
     }
 
-    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
+    fn account(
+        &mut self,
+        account: &account::Model,
+        _: &[String],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let name = journal_name(&account.code);
         // Only an account with a class has a type: a normal side does not tell whether a credit account is a liability, equity or revenue.
         // Daybook reads the side from its note.

@@ -3,7 +3,7 @@
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::ledger::{Id, ReplayedEntry};
-use daybook_entity::{account, closing, currency, entry_line};
+use daybook_entity::{account, account_group, closing, currency, entry_line};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -32,14 +32,36 @@ impl Document for Json {
             })
         };
         let closings: Vec<Value> = closings.iter().map(closing).collect();
+        write!(out, ",\"closings\":{}", Value::from(closings))
+    }
+
+    fn groups(
+        &mut self,
+        groups: &[(account_group::Model, Vec<String>)],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let group = |(it, prefixes): &(account_group::Model, Vec<String>)| {
+            json!({
+                "id": Id::Group(it.id).to_string(),
+                "path": it.path,
+                "name": it.name,
+                "codePrefixes": prefixes,
+            })
+        };
+        let groups: Vec<Value> = groups.iter().map(group).collect();
         write!(
             out,
-            ",\"closings\":{},\"accounts\":[",
-            Value::from(closings)
+            ",\"accountGroups\":{},\"accounts\":[",
+            Value::from(groups)
         )
     }
 
-    fn account(&mut self, account: &account::Model, out: &mut Vec<u8>) -> io::Result<()> {
+    fn account(
+        &mut self,
+        account: &account::Model,
+        groups: &[String],
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let value = json!({
             "id": Id::Account(account.id).to_string(),
             "code": account.code,
@@ -56,6 +78,7 @@ impl Document for Json {
             "version": account.version.to_string(),
             "createdAt": instant(account.created_at),
             "metadata": account.metadata,
+            "groups": groups,
         });
         let comma = if self.has_account { "," } else { "" };
         self.has_account = true;

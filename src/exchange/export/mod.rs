@@ -12,7 +12,7 @@ mod json;
 
 use super::Format;
 use crate::ledger::{self, AccountFilter, AccountOrder, PageRequest, ReplayedEntry, page_accounts};
-use daybook_entity::{LineEffect, account, entry_line};
+use daybook_entity::{LineEffect, account, account_group, entry_line};
 use document::{Document, Line};
 pub use error::ExportError;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -54,6 +54,9 @@ pub async fn export(
     let currencies = ledger::used_currencies(db).await?;
     document.begin(&currencies, &mut buffer)?;
     document.closings(&ledger::all_closings(db).await?, &mut buffer)?;
+    if document.has_all() {
+        document.groups(&groups(db).await?, &mut buffer)?;
+    }
     let exponents = currencies.into_iter().map(|it| (it.code, it.exponent));
     let exponents: HashMap<String, i32> = exponents.collect();
 
@@ -64,8 +67,14 @@ pub async fn export(
     loop {
         let (filter, order) = (AccountFilter::default(), AccountOrder::default());
         let page = page_accounts(db, &filter, order, &request).await?;
+        let ids: Vec<Uuid> = page.edges.iter().map(|edge| edge.node.id).collect();
+        let groups = match document.has_all() {
+            true => ledger::groups_by_hand(db, &ids).await?,
+            false => HashMap::new(),
+        };
         for edge in &page.edges {
-            document.account(&edge.node, &mut buffer)?;
+            let groups = groups.get(&edge.node.id).map_or(&[][..], Vec::as_slice);
+            document.account(&edge.node, groups, &mut buffer)?;
             exported.accounts += 1;
         }
         flush(&mut buffer, out)?;
@@ -105,6 +114,30 @@ pub async fn export(
     flush(&mut buffer, out)?;
     out.flush()?;
     Ok(exported)
+}
+
+/// All groups of accounts, by path, with their prefixes of codes. There are few of them.
+async fn groups(
+    db: &impl ConnectionTrait,
+) -> Result<Vec<(account_group::Model, Vec<String>)>, ExportError> {
+    let mut all = Vec::new();
+    let mut request = PageRequest {
+        first: Some(100),
+        ..PageRequest::default()
+    };
+    loop {
+        let page = ledger::page_account_groups(db, None, &request).await?;
+        let ids: Vec<Uuid> = page.edges.iter().map(|edge| edge.node.id).collect();
+        let mut prefixes = ledger::code_prefixes_of_groups(db, &ids).await?;
+        request.after = page.edges.last().map(|edge| edge.cursor.clone());
+        for edge in page.edges {
+            let of_group = prefixes.remove(&edge.node.id).unwrap_or_default();
+            all.push((edge.node, of_group));
+        }
+        if !page.has_next_page {
+            return Ok(all);
+        }
+    }
 }
 
 /// Reads accounts in parts, since a page of entries can touch a million accounts, and engines limit the parameters of a statement.

@@ -9,8 +9,8 @@ use sea_orm::DbErr;
 
 use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
-    AccountNotFound, CloseBooksError, Code, Id, InvalidId, InvalidInput, OpenAccountError,
-    PageError, SetAccountStatusError, UpdateAccountError,
+    AccountGroupError, AccountNotFound, CloseBooksError, Code, GroupNotFound, Id, InvalidId,
+    InvalidInput, OpenAccountError, PageError, SetAccountStatusError, UpdateAccountError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -72,6 +72,73 @@ impl Refusal for AccountNotFound {
     }
 }
 
+impl Refusal for GroupNotFound {
+    fn code(&self) -> Option<Code> {
+        Some(Code::GroupNotFound)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        details.set("field", self.field.as_str());
+        details.set("group", self.group.to_string());
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        None
+    }
+}
+
+impl Refusal for AccountGroupError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        let mut group = |id: &uuid::Uuid, path: &str| {
+            details.set("groupId", Id::Group(*id).to_string());
+            details.set("groupPath", path);
+        };
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::NotFound(refusal) => refusal.details(details),
+            Self::AccountNotFound(refusal) => refusal.details(details),
+            Self::PathTaken { path, group_id } => {
+                group(group_id, path);
+                details.set("field", "path");
+            }
+            Self::NotEmpty {
+                group_id,
+                path,
+                groups,
+                accounts,
+                code_prefixes,
+            } => {
+                group(group_id, path);
+                int64(details, "groups", *groups);
+                int64(details, "accounts", *accounts);
+                int64(details, "codePrefixes", *code_prefixes);
+            }
+            Self::RevisionConflict {
+                group_id,
+                path,
+                expected,
+                actual,
+            } => {
+                group(group_id, path);
+                int64(details, "expected", *expected);
+                int64(details, "actual", *actual);
+            }
+            Self::Database { .. } => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 impl Refusal for InvalidId {
     fn code(&self) -> Option<Code> {
         Some(Code::BadUserInput)
@@ -95,6 +162,7 @@ impl Refusal for PageError {
         match self {
             Self::Input(input) => input.details(details),
             Self::AccountNotFound(refusal) => refusal.details(details),
+            Self::GroupNotFound(refusal) => refusal.details(details),
             _ => {}
         }
     }

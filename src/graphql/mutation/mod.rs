@@ -2,6 +2,8 @@
 //!
 //! The future of a verb is boxed: otherwise every field's future would be as large as the largest verb's.
 
+mod account_group;
+mod account_group_contents;
 mod annotate_entry;
 mod capture_hold;
 mod close_books;
@@ -33,4 +35,6 @@ pub struct MutationRoot(
     reverse_entry::ReverseEntryMutation,
     annotate_entry::AnnotateEntryMutation,
     close_books::CloseBooksMutation,
+    account_group::AccountGroupMutation,
+    account_group_contents::AccountGroupContentsMutation,
 );

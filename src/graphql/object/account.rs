@@ -5,14 +5,17 @@ use daybook_entity::account;
 use unit_of_work::ContextExt as _;
 
 use super::{
-    AccountChange, AccountChangeConnection, Balances, StatementLineConnection, global_id,
+    AccountChange, AccountChangeConnection, Balances, StatementLineConnection,
+    account_group::AccountGroupPlace,
+    global_id,
     statement::{StatementFilter, StatementLine},
 };
 use crate::{
     graphql::{
         connection::connection,
+        count_items::count_items,
         input::PointInTime,
-        loaders::{self, ClosedUntil, History, Statements},
+        loaders::{self, ClosedUntil, GroupsOfAccounts, History, Statements},
         order::OrderDirection,
         refusal::refuse,
         scalars::{CurrencyCode, DateTime, Int64, Json},
@@ -153,6 +156,14 @@ impl Account {
     async fn closed_until(&self, ctx: &Context<'_>) -> Result<Option<DateTime>> {
         let until = loaders::load::<ClosedUntil, _>(ctx, self.0.id).await?;
         Ok(until.map(DateTime))
+    }
+
+    /// The groups that it is in, one of each tree at the most, by path.
+    async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<AccountGroupPlace>> {
+        let places = loaders::load::<GroupsOfAccounts, _>(ctx, self.0.id).await?;
+        let places = places.unwrap_or_default();
+        count_items(ctx, places.len())?;
+        Ok(places.into_iter().map(Into::into).collect())
     }
 
     /// When it was opened.

@@ -63,6 +63,8 @@ pub enum LedgerDifferenceKind {
     AccountChanges,
     /// What is closed is not what the last closing says, or an entry counts from an instant that was closed when it was posted.
     Closing,
+    /// A group of accounts, or what is in it, is not what the last change says, or a change is missing.
+    AccountGroups,
     /// The metadata of an entry is not what the last of its changes says, or a change is missing.
     EntryChanges,
     /// An entry has no line, or lines name an entry that does not exist.
@@ -119,6 +121,10 @@ impl From<Difference> for LedgerDifference {
                 entry_id = id.map(|id| global_id(Id::Entry(id)));
                 (Kind::Seal, None, None)
             }
+            Difference::AccountGroup { .. } | Difference::GroupPrefix { .. } => {
+                (Kind::AccountGroups, None, None)
+            }
+            Difference::GroupMember { account } => (Kind::AccountGroups, Some(account.id), None),
             Difference::Entry {
                 entry_id: id,
                 problem,

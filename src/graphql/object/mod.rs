@@ -1,10 +1,13 @@
 //! The object types of the schema, one noun per file.
 //!
-//! `account`, `account_change`, `statement`, `entry`, `entry_change` and `entry_line` import each other, because their types refer to each other in the schema: an account
+//! `account`, `account_change`, `account_group`, `statement`, `entry`, `entry_change` and `entry_line` import each other, because their types refer to each other in the schema: an account
 //! has a statement, and a statement's line has a counterparty, which is an account.
 
 mod account;
 mod account_change;
+mod account_group;
+mod account_group_change;
+mod accounts;
 mod balances;
 mod closing;
 mod currency;
@@ -22,6 +25,11 @@ mod statement;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
 pub use account_change::{AccountChange, AccountChangeConnection};
+pub use account_group::{AccountGroup, AccountGroupConnection, AccountGroupTotal};
+pub use account_group_change::{
+    AccountGroupChange, AccountGroupChangeConnection, AccountGroupChangeTotal,
+};
+pub use accounts::{AccountConnection, AccountTotal};
 pub use balances::Balances;
 pub use closing::{Closing, ClosingConnection};
 pub use currency::Currency;

@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, Interface};
 
-use super::{Account, Entry, EntryLine};
+use super::{Account, AccountGroup, Entry, EntryLine};
 
 /// Anything that has an id of its own, by which `node` finds it again.
 #[derive(Interface)]
@@ -14,6 +14,8 @@ use super::{Account, Entry, EntryLine};
 pub enum Node {
     /// An account.
     Account(Account),
+    /// A group of accounts.
+    AccountGroup(AccountGroup),
     /// An entry.
     Entry(Entry),
     /// A line of an entry.

@@ -2,10 +2,11 @@
 
 use async_graphql::{Context, Object, Result};
 
-use super::{AccountClass, MoneyTotal};
+use super::{AccountClass, AccountGroup, MoneyTotal};
 use crate::{
     graphql::{
         count_items::count_items,
+        loaders::{self, AccountGroupsByPath},
         refusal::bad_input,
         scalars::{CurrencyCode, DateTime},
     },
@@ -41,6 +42,15 @@ impl AccountSum {
     /// The code of the group's accounts, or its first parts; null if `by` has no CODE.
     async fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
+    }
+
+    /// The group of accounts; null if they are in no group of the tree, or if `by` has no GROUP.
+    async fn group(&self, ctx: &Context<'_>) -> Result<Option<AccountGroup>> {
+        let Some(path) = self.0.group.clone() else {
+            return Ok(None);
+        };
+        let group = loaders::load::<AccountGroupsByPath, _>(ctx, path).await?;
+        Ok(group.map(AccountGroup))
     }
 
     /// How many accounts the group has, also those without entries.

@@ -6,15 +6,15 @@ use unit_of_work::{ContextExt as _, UnitOfWork};
 
 use crate::{
     graphql::{
-        connection::{AccountConnectionName, AccountEdgeName, ConnectionOf, connection},
-        input::{AccountRef, AmountRange, MetadataFilter},
+        connection::connection,
+        input::{AccountGroupRef, AccountRef, AmountRange, MetadataFilter},
         loaders::{AccountByCode, Accounts},
-        object::{Account, AccountClass, AccountStatus},
+        object::{Account, AccountClass, AccountConnection, AccountStatus, AccountTotal},
         order::OrderDirection,
-        refusal::refuse,
+        refusal::{bad_input, refuse},
         scalars::CurrencyCode,
     },
-    ledger,
+    ledger::{self, InGroup},
 };
 
 /// Chooses accounts.
@@ -32,6 +32,12 @@ pub struct AccountFilter {
     pub metadata: Option<Vec<MetadataFilter>>,
     /// In this currency, with such a posted balance, positive on the normal side. All accounts that the rest lets through are looked at.
     pub balance: Option<AmountRange>,
+    /// In this group, by hand or by a prefix of their codes. Of a group that there is not, `GROUP_NOT_FOUND`.
+    pub group: Option<AccountGroupRef>,
+    /// Whether the accounts of the groups below `group` count, too; true by default. It needs `group`.
+    pub subgroups: Option<bool>,
+    /// In no group of this tree, which is named by its path.
+    pub ungrouped_in: Option<String>,
 }
 
 /// The order of a list.
@@ -52,10 +58,6 @@ pub enum AccountOrderField {
     /// The time of opening.
     CreatedAt,
 }
-
-/// A page of accounts.
-pub type AccountConnection =
-    ConnectionOf<Account, AccountTotal, AccountConnectionName, AccountEdgeName>;
 
 #[derive(Default)]
 pub struct AccountQuery;
@@ -88,7 +90,7 @@ impl AccountQuery {
         #[graphql(desc = "Which ones.")] filter: Option<AccountFilter>,
         #[graphql(desc = "The order; by code by default.")] order_by: Option<AccountOrder>,
     ) -> Result<AccountConnection> {
-        let filter = filter.map(ledger::AccountFilter::from).unwrap_or_default();
+        let filter = AccountFilter::parse(filter)?;
         let order = order_by.map(ledger::AccountOrder::from).unwrap_or_default();
         let page = ledger::PageRequest {
             first,
@@ -104,20 +106,6 @@ impl AccountQuery {
     }
 }
 
-/// Counts the accounts, only if `totalCount` is selected.
-pub struct AccountTotal(ledger::AccountFilter);
-
-#[Object]
-impl AccountTotal {
-    /// How many accounts the filter lets through, over all pages.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
-        let count = ledger::count_accounts(ctx.unit(), &self.0)
-            .await
-            .map_err(refuse)?;
-        Ok(i32::try_from(count).unwrap_or(i32::MAX))
-    }
-}
-
 async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
     let account = match by.parse().normalised() {
         Some(ledger::AccountRef::Id(id)) => unit.look_up::<Accounts>(id).boxed().await?,
@@ -127,16 +115,27 @@ async fn find(unit: &UnitOfWork, by: AccountRef) -> Result<Option<Account>> {
     Ok(account.map(Account))
 }
 
-impl From<AccountFilter> for ledger::AccountFilter {
-    fn from(filter: AccountFilter) -> Self {
-        Self {
+impl AccountFilter {
+    pub(super) fn parse(filter: Option<Self>) -> Result<ledger::AccountFilter> {
+        let filter = filter.unwrap_or_default();
+        let group = match (filter.group, filter.subgroups) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(bad_input("filter.subgroups", "it needs `group`")),
+            (Some(group), subgroups) => Some(InGroup {
+                group: group.parse(),
+                subgroups: subgroups.unwrap_or(true),
+            }),
+        };
+        Ok(ledger::AccountFilter {
+            group,
+            ungrouped_in: filter.ungrouped_in,
             currency: filter.currency.map(|currency| currency.0),
             status: filter.status.map(Into::into),
             class: filter.class.map(Into::into),
             code_prefix: filter.code_prefix,
             metadata: MetadataFilter::pairs(filter.metadata),
             balance: filter.balance.map(Into::into),
-        }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queries, one noun per file.
 
 mod account;
+mod account_group;
 mod entry;
 mod ledger;
 mod node;
@@ -8,7 +9,6 @@ mod report;
 
 use async_graphql::MergedObject;
 
-pub use account::AccountConnection;
 pub use entry::EntryConnection;
 
 /// Queries. Every query reads one snapshot.
@@ -17,6 +17,7 @@ pub use entry::EntryConnection;
 pub struct QueryRoot(
     node::NodeQuery,
     account::AccountQuery,
+    account_group::AccountGroupQuery,
     entry::EntryQuery,
     ledger::LedgerQuery,
     report::ReportQuery,

@@ -5,8 +5,8 @@ use futures_util::future::join_all;
 
 use crate::{
     graphql::{
-        loaders::{self, Accounts, Entries, Lines},
-        object::{Account, Entry, EntryLine, Node},
+        loaders::{self, AccountGroups, Accounts, Entries, Lines},
+        object::{Account, AccountGroup, Entry, EntryLine, Node},
         refusal::bad_input,
     },
     ledger::Id,
@@ -60,6 +60,10 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Id::Entry(id) => {
             let entry = loaders::load::<Entries, _>(ctx, id).await?;
             entry.map(|entry| Entry::new(entry).into())
+        }
+        Id::Group(id) => {
+            let group = loaders::load::<AccountGroups, _>(ctx, id).await?;
+            group.map(|group| AccountGroup(group).into())
         }
         Id::Line { entry_id, line_no } => {
             let lines = loaders::load::<Lines, _>(ctx, entry_id).await?;

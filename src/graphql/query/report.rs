@@ -12,7 +12,7 @@ use crate::{
         refusal::{bad_input, refuse},
         time::{Days, Time},
     },
-    ledger::{self, CodeParts, Series, SumRequest, Until},
+    ledger::{self, CodeParts, GroupParts, Series, SumRequest, Until},
 };
 
 /// By what sums are kept apart. Currencies always are.
@@ -22,6 +22,8 @@ pub enum AccountSumKey {
     Class,
     /// The code: all of it, or its first parts if `codeDepth` is given.
     Code,
+    /// The group of the tree that `groupTree` names. Accounts in no group of it are a row of their own.
+    Group,
 }
 
 /// How long the periods of a series are.
@@ -67,6 +69,15 @@ impl ReportQuery {
                     `assets`. All by default. It needs CODE in `by`."
         )]
         code_depth: Option<i32>,
+        #[graphql(
+            desc = "The tree whose groups are kept apart, by its path. It needs GROUP in `by`, and GROUP needs it."
+        )]
+        group_tree: Option<String>,
+        #[graphql(
+            desc = "How many levels of groups below the tree are kept apart: what is deeper counts with the group above it. All by \
+                    default; with 0, what is in the tree is one row. It needs GROUP in `by`."
+        )]
+        group_depth: Option<i32>,
         #[graphql(desc = "The period; everything that is recorded by default.")] during: Option<
             SumPeriod,
         >,
@@ -90,12 +101,14 @@ impl ReportQuery {
                 return Err(bad_input("codeDepth", "it needs CODE in `by`"));
             }
         };
+        let by_group = by_group(&by, group_tree, group_depth)?;
         let during = during.unwrap_or_default();
         let mut days = Days::of("timeZone", time_zone.as_deref())?;
         let request = SumRequest {
-            filter: filter.map(Into::into).unwrap_or_default(),
+            filter: AccountFilter::parse(filter)?,
             by_class: by.contains(&AccountSumKey::Class),
             by_code,
+            by_group,
             effective_from: days.from("during.effectiveFrom", during.effective_from)?,
             effective_until: days.until("during.effectiveUntil", during.effective_until)?,
             recorded_until: days.until("during.recordedUntil", during.recorded_until)?,
@@ -186,6 +199,28 @@ impl ReportQuery {
         let statements = report.await.map_err(refuse)?;
         count_items(ctx, statements.len())?;
         Ok(statements.into_iter().map(IncomeStatement).collect())
+    }
+}
+
+/// What of groups is kept apart.
+fn by_group(
+    by: &[AccountSumKey],
+    tree: Option<String>,
+    depth: Option<i32>,
+) -> Result<Option<GroupParts>> {
+    match (by.contains(&AccountSumKey::Group), tree, depth) {
+        (false, None, None) => Ok(None),
+        (false, Some(_), _) => Err(bad_input("groupTree", "it needs GROUP in `by`")),
+        (false, None, Some(_)) => Err(bad_input("groupDepth", "it needs GROUP in `by`")),
+        (true, None, _) => Err(bad_input(
+            "groupTree",
+            "GROUP in `by` needs a tree: see `accountTrees`",
+        )),
+        (true, Some(tree), depth) => {
+            let depth = depth.map(u32::try_from).transpose();
+            let depth = depth.map_err(|_| bad_input("groupDepth", "it must be at least 0"))?;
+            Ok(Some(GroupParts { tree, depth }))
+        }
     }
 }
 

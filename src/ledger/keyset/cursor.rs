@@ -16,7 +16,7 @@ const VERSION: u8 = 2;
 /// The value that rows are ordered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum Key {
-    /// An account's code.
+    /// An account's code, or a group's path.
     Text(String),
     /// An instant in whole microseconds.
     Instant(DateTime<Utc>),
@@ -69,7 +69,8 @@ impl Position {
             let (kind, key) = rest.split_first()?;
             let [for_tag, id @ ..] = *head;
             let key = match *kind {
-                TEXT => Key::Text(input::account_code(field, str::from_utf8(key).ok()?).ok()?),
+                // Codes and paths keep the rules of references, which may be as long as paths.
+                TEXT => Key::Text(input::reference(field, str::from_utf8(key).ok()?).ok()?),
                 INSTANT => {
                     let microseconds = i64::from_be_bytes(key.try_into().ok()?);
                     let instant = DateTime::from_timestamp_micros(microseconds)?;

@@ -9,7 +9,7 @@
 
 mod cursor;
 
-use super::{AccountNotFound, Code, InvalidInput};
+use super::{AccountNotFound, Code, GroupNotFound, InvalidInput};
 pub(super) use cursor::Key;
 pub(super) use cursor::Position;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
@@ -65,6 +65,9 @@ pub enum PageError {
     /// The arguments name an account that there is not.
     #[error(transparent)]
     AccountNotFound(#[from] AccountNotFound),
+    /// The arguments name a group of accounts that there is not.
+    #[error(transparent)]
+    GroupNotFound(#[from] GroupNotFound),
     /// The database failed.
     #[error("the database failed while a page was being read")]
     Database {
@@ -81,6 +84,7 @@ impl PageError {
         match self {
             Self::Input(input) => Some(input.code()),
             Self::AccountNotFound(_) => Some(Code::AccountNotFound),
+            Self::GroupNotFound(_) => Some(Code::GroupNotFound),
             Self::Database { .. } => None,
         }
     }

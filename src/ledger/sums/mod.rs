@@ -37,6 +37,8 @@ pub struct SumRequest {
     pub by_class: bool,
     /// Codes apart.
     pub by_code: Option<CodeParts>,
+    /// The groups of a tree apart.
+    pub by_group: Option<GroupParts>,
     /// The period's beginning; none is the beginning of the ledger.
     pub effective_from: Option<DateTime<Utc>>,
     /// The period's end, which it does not contain; none is the end of time, so that entries dated in the future count.
@@ -56,6 +58,22 @@ pub enum CodeParts {
     First(u32),
 }
 
+/// Which groups are kept apart. Accounts that are in none are kept apart from those that are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupParts {
+    /// The tree, by its path.
+    pub tree: String,
+    /// How many levels below the tree are apart; what is deeper counts with the group above it. All by default.
+    pub depth: Option<u32>,
+}
+
+impl GroupParts {
+    /// How many parts of a path are kept.
+    fn parts(&self) -> Option<u32> {
+        self.depth.map(|depth| depth.saturating_add(1))
+    }
+}
+
 /// The sums over the accounts of a group in a period, in minor units. They can be beyond 64 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSum {
@@ -65,6 +83,8 @@ pub struct AccountSum {
     pub class: Option<AccountClass>,
     /// Their code or its first parts, if codes are apart.
     pub code: Option<String>,
+    /// The path of the group that they are in, if groups are apart; none if they are in no group of the tree.
+    pub group: Option<String>,
     /// How many accounts there are in the group, also those without entries.
     pub accounts: u64,
     /// The period's beginning.
@@ -87,16 +107,17 @@ impl AccountSum {
     }
 }
 
-/// The sums, by currency, class and code, and then by period; groups without an entry in a period have a row too: one statement.
+/// The sums, by currency, class, group and code, and then by period; groups without an entry in a period have a row too: one statement, and
+/// one more for each group or tree that the request names.
 ///
 /// # Errors
-/// When the request breaks a rule, the answer would have more than [`MOST_SUMS`] rows, or the database fails.
+/// When the request breaks a rule or names a group that there is not, the answer would have more than [`MOST_SUMS`] rows, or the database fails.
 pub async fn account_sums(
     db: &impl ConnectionTrait,
     request: &SumRequest,
 ) -> Result<Vec<AccountSum>, PageError> {
     let periods = request.periods()?;
-    let statement = sql::write(db.get_database_backend(), request, &periods)?;
+    let statement = sql::write(db, request, &periods).await?;
     let rows = db.query_all_raw(statement).await?;
     if rows.len() > MOST_ROWS {
         return Err(too_many("more").into());
@@ -191,14 +212,23 @@ impl Periods {
     }
 }
 
-/// Currency, whether the class is missing (such groups come last), class, and code.
-type Key = (String, bool, Option<AccountClass>, Option<String>);
+/// What is kept apart, in the order of the answer. What has no class, or no group, comes after what has one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    currency: String,
+    no_class: bool,
+    class: Option<AccountClass>,
+    no_group: bool,
+    group: Option<String>,
+    code: Option<String>,
+}
 
 /// A row of the statement. Sums are in two parts, so that they do not overflow in the database.
 #[derive(FromQueryResult)]
 struct Row {
     currency: String,
     class: Option<String>,
+    group_path: Option<String>,
     code: Option<String>,
     /// -1 in the rows of all-time totals; beyond the last period, in those of what is left out.
     period: i64,
@@ -226,6 +256,11 @@ impl Row {
             Some(CodeParts::First(parts)) => first_parts(&code, parts).to_owned(),
             _ => code,
         });
+        let parts = request.by_group.as_ref().and_then(GroupParts::parts);
+        let group = self.group_path.map(|path| match parts {
+            Some(parts) => first_parts(&path, parts).to_owned(),
+            None => path,
+        });
         let whole = |high: i64, low: i64| (i128::from(high) << 32) + i128::from(low);
         let part = Part {
             period: self.period,
@@ -233,11 +268,19 @@ impl Row {
             debits: whole(self.debits_high, self.debits_low),
             credits: whole(self.credits_high, self.credits_low),
         };
-        Ok(((self.currency, class.is_none(), class, code), part))
+        let key = Key {
+            currency: self.currency,
+            no_class: class.is_none(),
+            class,
+            no_group: group.is_none(),
+            group,
+            code,
+        };
+        Ok((key, part))
     }
 }
 
-/// The first parts of a code, which colons separate.
+/// The first parts of a code or a path, which colons separate.
 fn first_parts(code: &str, parts: u32) -> &str {
     let nth = usize::try_from(parts)
         .unwrap_or(usize::MAX)
@@ -294,13 +337,13 @@ impl Group {
         } else {
             self.periods = vec![kept];
         }
-        let (currency, _, class, code) = key;
         let row = |(period, moved): (usize, &Moved)| {
             let (from, until) = periods.bounds(period);
             let sum = AccountSum {
-                currency: currency.clone(),
-                class: *class,
-                code: code.clone(),
+                currency: key.currency.clone(),
+                class: key.class,
+                code: key.code.clone(),
+                group: key.group.clone(),
                 accounts: self.accounts,
                 from,
                 until,

@@ -1,7 +1,9 @@
 //! The one statement of sums over accounts, the same on every engine.
 
 use super::{COLUMNS, CodeParts, MOST_ROWS, Periods, SumRequest};
-use crate::ledger::InvalidInput;
+use crate::ledger::PageError;
+use crate::ledger::group::named_tree;
+use crate::ledger::group::place::{by_prefix, last_code};
 use crate::ledger::page_accounts::select;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, QuerySelect as _, QueryTrait as _, Statement, Value};
@@ -9,22 +11,28 @@ use sea_orm::{ConnectionTrait, DbBackend, QuerySelect as _, QueryTrait as _, Sta
 /// The statement that `account_sums` sends.
 ///
 /// # Errors
-/// When the request breaks a rule.
-pub fn statement(
+/// When the request breaks a rule or names a group that there is not, or the database fails.
+pub async fn statement(
     db: &impl ConnectionTrait,
     request: &SumRequest,
-) -> Result<Statement, InvalidInput> {
+) -> Result<Statement, PageError> {
     let periods = request.periods()?;
-    write(db.get_database_backend(), request, &periods)
+    write(db, request, &periods).await
 }
 
-pub(super) fn write(
-    engine: DbBackend,
+pub(super) async fn write(
+    db: &impl ConnectionTrait,
     request: &SumRequest,
     periods: &Periods,
-) -> Result<Statement, InvalidInput> {
+) -> Result<Statement, PageError> {
+    let engine = db.get_database_backend();
+    let tree = match &request.by_group {
+        Some(groups) => Some(named_tree(db, "groupTree", &groups.tree).await?),
+        None => None,
+    };
     // The filter comes first, so that its parameters keep their places.
-    let chosen = select(engine, &request.filter)?
+    let chosen = select(db, &request.filter)
+        .await?
         .select_only()
         .columns(COLUMNS)
         .build(engine);
@@ -35,21 +43,42 @@ pub(super) fn write(
     } else {
         none.clone()
     };
-    let code = match (request.by_code, engine) {
-        (None, _) => none,
-        (Some(CodeParts::First(parts)), DbBackend::Postgres) => {
-            format!("array_to_string((string_to_array(code, ':'))[1:{parts}], ':')")
+    let code = match request.by_code {
+        None => none.clone(),
+        Some(CodeParts::First(parts)) => first_parts("code", Some(parts), engine),
+        Some(CodeParts::All) => "code".to_owned(),
+    };
+    let chosen = match (tree, &request.by_group) {
+        (Some(tree), Some(groups)) => {
+            parameters.extend([tree.id.into(), last_code().into()]);
+            let (tree, last) = (parameters.len() - 1, parameters.len());
+            let (tree, last) = (format!("${tree}"), format!("${last}"));
+            // By hand goes before by prefix. Written down once, since the accounts are read several times.
+            format!(
+                "WITH by_prefix AS ({by_prefix}), chosen AS MATERIALIZED (
+                    SELECT account.id, currency, {class} AS class, {group} AS group_path, {code} AS code, debits_posted, credits_posted
+                    FROM ({filtered}) AS account
+                    LEFT JOIN group_member AS hand ON hand.tree_id = {tree} AND hand.account_id = account.id
+                    LEFT JOIN by_prefix ON by_prefix.id = account.id
+                    LEFT JOIN account_group AS place ON place.id = COALESCE(hand.group_id, by_prefix.group_id)
+                 )",
+                by_prefix = by_prefix(&tree, &last),
+                group = first_parts("place.path", groups.parts(), engine),
+                filtered = chosen.sql,
+            )
         }
-        // SQLite cannot split a text. What is read of its codes is cut afterwards.
-        (Some(_), _) => "code".to_owned(),
+        _ => format!(
+            "WITH chosen AS NOT MATERIALIZED (
+                SELECT id, currency, {class} AS class, {none} AS group_path, {code} AS code, debits_posted, credits_posted
+                FROM ({filtered}) AS account
+             )",
+            filtered = chosen.sql,
+        ),
     };
     let mut sql = format!(
-        "WITH chosen AS NOT MATERIALIZED (
-            SELECT id, currency, {class} AS class, {code} AS code, debits_posted, credits_posted FROM ({filtered}) AS account
-         )
-         SELECT currency, class, code, CAST(-1 AS bigint) AS period, COUNT(*) AS accounts, {debits}, {credits}
-         FROM chosen GROUP BY currency, class, code",
-        filtered = chosen.sql,
+        "{chosen}
+         SELECT currency, class, group_path, code, CAST(-1 AS bigint) AS period, COUNT(*) AS accounts, {debits}, {credits}
+         FROM chosen GROUP BY currency, class, group_path, code",
         debits = sum("debits_posted", "debits"),
         credits = sum("credits_posted", "credits"),
     );
@@ -67,7 +96,7 @@ pub(super) fn write(
     if let Some((which, period)) = journal(periods, &mut parameter) {
         let arms = [("debit", "amount", "0"), ("credit", "0", "amount")].map(|(side, debit, credit)| {
             format!(
-                "SELECT chosen.currency, class, code, CAST({debit} AS bigint) AS debit, CAST({credit} AS bigint) AS credit,
+                "SELECT chosen.currency, class, group_path, code, CAST({debit} AS bigint) AS debit, CAST({credit} AS bigint) AS credit,
                         CAST({period} AS bigint) AS period
                  FROM entry {join} entry_line ON entry_line.entry_id = entry.id
                  {join} chosen ON chosen.id = entry_line.{side}_account_id
@@ -76,8 +105,8 @@ pub(super) fn write(
         });
         sql += &format!(
             " UNION ALL
-             SELECT currency, class, code, period, CAST(0 AS bigint), {debits}, {credits}
-             FROM ({arms}) AS moved GROUP BY currency, class, code, period",
+             SELECT currency, class, group_path, code, period, CAST(0 AS bigint), {debits}, {credits}
+             FROM ({arms}) AS moved GROUP BY currency, class, group_path, code, period",
             debits = sum("debit", "debits"),
             credits = sum("credit", "credits"),
             arms = arms.join(" UNION ALL "),
@@ -85,6 +114,16 @@ pub(super) fn write(
     }
     sql += &format!(" LIMIT {}", MOST_ROWS + 1);
     Ok(Statement::from_sql_and_values(engine, sql, parameters))
+}
+
+/// A column of codes or paths, cut to so many of its parts. SQLite cannot split a text: what is read of it is cut afterwards.
+fn first_parts(column: &str, parts: Option<u32>, engine: DbBackend) -> String {
+    match (parts, engine) {
+        (Some(parts), DbBackend::Postgres) => {
+            format!("array_to_string((string_to_array({column}, ':'))[1:{parts}], ':')")
+        }
+        _ => column.to_owned(),
+    }
 }
 
 /// A sum of 64-bit integers in two parts, of 32 bits each: neither overflows with fewer than 2^31 rows.

@@ -138,6 +138,19 @@ impl fmt::Display for Difference {
                     SealProblem::NoEvent => " was sealed, and does not exist any more",
                 })
             }
+            Self::AccountGroup { path } => write!(
+                f,
+                "the group of accounts `{path}` is not what its history says, or is in no group or tree that there is"
+            ),
+            Self::GroupMember { account } => write!(
+                f,
+                "the account `{}` is in another group by hand than the history says",
+                account.code
+            ),
+            Self::GroupPrefix { code_prefix } => write!(
+                f,
+                "accounts whose codes begin with `{code_prefix}` are in another group than the history says"
+            ),
             Self::Entry { entry_id, problem } => {
                 let entry = Id::Entry(*entry_id);
                 match problem {

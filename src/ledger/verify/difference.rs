@@ -126,6 +126,21 @@ pub enum Difference {
         /// Of the accounts whose codes begin with this.
         code_prefix: String,
     },
+    /// A group of accounts is not what the last of its changes says, a change is missing, or it is in nothing.
+    AccountGroup {
+        /// Its path.
+        path: String,
+    },
+    /// An account is in another group by hand than the last change says.
+    GroupMember {
+        /// The account.
+        account: CheckedAccount,
+    },
+    /// A prefix of codes is in another group than the last change says.
+    GroupPrefix {
+        /// The prefix.
+        code_prefix: String,
+    },
     /// An entry is not what its kind, or its relation to another entry, makes it.
     Entry {
         /// The entry.

@@ -1,4 +1,4 @@
-//! Recomputes every balance from the lines, compares what describes accounts with its history, and reports what differs.
+//! Recomputes every balance from the lines, compares what describes accounts, and groups of accounts, with their history, and reports what differs.
 //!
 //! The database does the sums, so memory stays bounded whatever the ledger's size; how many differences are reported is the caller's
 //! choice. Several statements make up one check, so it needs one snapshot: run it in a query's unit (REPEATABLE READ on PostgreSQL), or
@@ -13,6 +13,7 @@ mod checks;
 mod describe;
 mod difference;
 mod entries;
+mod groups;
 mod history;
 
 pub use difference::{CheckedAccount, CheckedLine, Difference, EntryProblem, SealProblem, Total};
@@ -41,7 +42,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in twelve statements, and some for each 500 events that are sealed, and reports at most `limit` differences.
+/// Checks the whole ledger in fifteen statements, and some for each 500 events that are sealed, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -58,6 +59,9 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(history::late(db, room(&differences)).await?);
     differences.extend(changes::accounts(db, room(&differences)).await?);
     differences.extend(changes::closings(db, room(&differences)).await?);
+    differences.extend(groups::groups(db, room(&differences)).await?);
+    differences.extend(groups::members(db, room(&differences)).await?);
+    differences.extend(groups::prefixes(db, room(&differences)).await?);
     differences.extend(entries::entries(db, room(&differences)).await?);
     differences.extend(super::seal::differences(db, room(&differences)).await?);
     let truncated = differences.len() > limit;

@@ -1,0 +1,156 @@
+//! Where accounts are: the group of a tree that an account is in by hand, or else the one with the longest prefix of its code.
+//!
+//! **Prefixes are ranges.** The codes that begin with a prefix are those from the prefix itself to the prefix and then [`last_code`], byte by
+//! byte, and no others: what lies between two texts that begin with a prefix begins with it, too. So the accounts of a prefix are read by
+//! the index of codes.
+
+use crate::ledger::sql::Sql;
+use daybook_entity::account_group;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// A group that an account is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPlace {
+    /// The group.
+    pub group: account_group::Model,
+    /// The prefix of the account's code by which it is there; none if it was put there by hand.
+    pub code_prefix: Option<String>,
+}
+
+/// No code is after a prefix of it that this follows: codes have at most 64 characters.
+pub(in crate::ledger) fn last_code() -> String {
+    "\u{10ffff}".repeat(64)
+}
+
+/// The paths of what is below a group: from the first of these on, and before the second. A semicolon is what follows a colon.
+pub(super) fn below(path: &str) -> (String, String) {
+    (format!("{path}:"), format!("{path};"))
+}
+
+/// Whether an account, `ruled`, has a code that begins with the prefix `rule`. There is a `{last}` to be replaced.
+const RULED: &str = "ruled.code >= rule.code_prefix AND ruled.code <= rule.code_prefix || {last}";
+
+/// Whether nothing goes before the prefix `rule` for the account `ruled`: neither a hand nor a longer prefix.
+const FIRST: &str = "NOT EXISTS (
+        SELECT 1 FROM group_member AS hand WHERE hand.tree_id = rule.tree_id AND hand.account_id = ruled.id
+    ) AND NOT EXISTS (
+        SELECT 1 FROM group_prefix AS longer WHERE longer.tree_id = rule.tree_id AND longer.code_prefix > rule.code_prefix
+            AND longer.code_prefix <= ruled.code AND ruled.code <= longer.code_prefix || {last}
+    )";
+
+/// The condition that an account is in a group, or in one below it.
+pub(in crate::ledger) fn in_group(group: &account_group::Model, subgroups: bool) -> Sql {
+    let (from, until) = below(&group.path);
+    let groups = || {
+        match subgroups {
+        false => Sql::new("= ?").bind(group.id),
+        true => Sql::new(
+            "IN (SELECT below.id FROM account_group AS below WHERE below.id = ? OR below.path >= ? AND below.path < ?)",
+        )
+        .bind(group.id)
+        .bind(from.as_str())
+        .bind(until.as_str()),
+    }
+    };
+    let last = last_code();
+    Sql::new("account.id IN (SELECT member.account_id FROM group_member AS member WHERE member.group_id ")
+        .and(groups())
+        .then(" UNION ALL SELECT ruled.id FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.group_id ")
+        .and(groups())
+        .then(&format!(" AND {RULED} AND {FIRST})").replace("{last}", "?"))
+        .bind(last.as_str())
+        .bind(last.as_str())
+}
+
+/// The condition that an account is in no group of a tree.
+pub(in crate::ledger) fn ungrouped(tree: &account_group::Model) -> Sql {
+    let sql = format!(
+        "account.id NOT IN (SELECT member.account_id FROM group_member AS member WHERE member.tree_id = ?
+         UNION ALL SELECT ruled.id FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.tree_id = ? AND {RULED})"
+    );
+    Sql::new(&sql.replace("{last}", "?"))
+        .bind(tree.id)
+        .bind(tree.id)
+        .bind(last_code())
+}
+
+/// The group that each account has by the prefixes of a tree, whatever was done by hand: a SELECT of `id` and `group_id`. The tree's id and
+/// [`last_code`] are parameters with these names.
+pub(in crate::ledger) fn by_prefix(tree: &str, last: &str) -> String {
+    format!(
+        "SELECT id, group_id FROM (
+            SELECT ruled.id, rule.group_id,
+                   ROW_NUMBER() OVER (PARTITION BY ruled.id ORDER BY length(rule.code_prefix) DESC) AS nth
+            FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.tree_id = {tree} AND {RULED}
+         ) AS ranked WHERE nth = 1"
+    )
+    .replace("{last}", last)
+}
+
+/// The groups of each of these accounts, one of each tree at the most, by path: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn groups_of_accounts(
+    db: &impl ConnectionTrait,
+    account_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<GroupPlace>>, DbErr> {
+    let sql = format!(
+        "SELECT account_group.*, place.account_id, place.code_prefix FROM (
+            SELECT account_id, group_id, CAST(NULL AS text) AS code_prefix FROM group_member WHERE account_id IN ({{ids}})
+            UNION ALL
+            SELECT ruled.id, rule.group_id, rule.code_prefix FROM account AS ruled CROSS JOIN group_prefix AS rule
+            WHERE ruled.id IN ({{ids}}) AND {RULED} AND {FIRST}
+         ) AS place JOIN account_group ON account_group.id = place.group_id
+         ORDER BY account_group.path"
+    );
+    let last = Value::from(last_code());
+    let mut places: HashMap<Uuid, Vec<GroupPlace>> = HashMap::new();
+    for row in of_accounts(db, &sql, account_ids, Some(last)).await? {
+        let account_id = row.try_get("", "account_id")?;
+        places.entry(account_id).or_default().push(GroupPlace {
+            group: account_group::Model::from_query_result(&row, "")?,
+            code_prefix: row.try_get("", "code_prefix")?,
+        });
+    }
+    Ok(places)
+}
+
+/// The paths of the groups that each of these accounts is in by hand, in their order: one statement.
+///
+/// # Errors
+/// When the database fails.
+pub async fn groups_by_hand(
+    db: &impl ConnectionTrait,
+    account_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
+    let sql = "SELECT account_id, path FROM group_member JOIN account_group ON account_group.id = group_member.group_id
+         WHERE account_id IN ({ids}) ORDER BY path";
+    let mut groups: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for row in of_accounts(db, sql, account_ids, None).await? {
+        let paths = groups.entry(row.try_get("", "account_id")?).or_default();
+        paths.push(row.try_get("", "path")?);
+    }
+    Ok(groups)
+}
+
+/// The rows of a statement about these accounts.
+async fn of_accounts(
+    db: &impl ConnectionTrait,
+    sql: &str,
+    account_ids: &[Uuid],
+    last: Option<Value>,
+) -> Result<Vec<sea_orm::QueryResult>, DbErr> {
+    if account_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<_> = (1..=account_ids.len()).map(|n| format!("${n}")).collect();
+    let sql = sql
+        .replace("{ids}", &ids.join(", "))
+        .replace("{last}", &format!("${}", ids.len() + 1));
+    let parameters = account_ids.iter().map(|id| Value::from(*id)).chain(last);
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    db.query_all_raw(statement).await
+}
