@@ -131,12 +131,13 @@ pub(super) async fn select(
     let mut select = described(db.get_database_backend(), filter)?;
     if let Some(InGroup { group, subgroups }) = &filter.group {
         let group = named_group(db, "filter.group", group).await?;
-        let is = in_group(&group, *subgroups);
-        select = select.filter(is.expr(db.get_database_backend()));
+        let engine = db.get_database_backend();
+        select = select.filter(in_group(engine, &group, *subgroups).expr(engine));
     }
     if let Some(tree) = &filter.ungrouped_in {
         let tree = named_tree(db, "filter.ungroupedIn", tree).await?;
-        select = select.filter(ungrouped(&tree).expr(db.get_database_backend()));
+        let engine = db.get_database_backend();
+        select = select.filter(ungrouped(engine, &tree).expr(engine));
     }
     Ok(select)
 }

@@ -6,7 +6,7 @@
 
 use crate::ledger::sql::Sql;
 use daybook_entity::account_group;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -32,6 +32,23 @@ pub(super) fn below(path: &str) -> (String, String) {
 /// Whether an account, `ruled`, has a code that begins with the prefix `rule`. There is a `{last}` to be replaced.
 const RULED: &str = "ruled.code >= rule.code_prefix AND ruled.code <= rule.code_prefix || {last}";
 
+/// Prefixes, `rule`, each with the accounts, `ruled`, whose codes begin with it. There is a `{last}` to be replaced. Both engines begin with the
+/// prefixes: SQLite joins in the order that CROSS says, and PostgreSQL does not look through an OFFSET.
+const fn prefixes_with_accounts(engine: DbBackend) -> &'static str {
+    match engine {
+        DbBackend::Postgres => {
+            "group_prefix AS rule CROSS JOIN LATERAL (
+                SELECT begun.id, begun.code FROM account AS begun
+                WHERE begun.code >= rule.code_prefix AND begun.code <= rule.code_prefix || {last} OFFSET 0
+             ) AS ruled"
+        }
+        _ => {
+            "group_prefix AS rule CROSS JOIN account AS ruled
+             ON ruled.code >= rule.code_prefix AND ruled.code <= rule.code_prefix || {last}"
+        }
+    }
+}
+
 /// Whether nothing goes before the prefix `rule` for the account `ruled`: neither a hand nor a longer prefix.
 const FIRST: &str = "NOT EXISTS (
         SELECT 1 FROM group_member AS hand WHERE hand.tree_id = rule.tree_id AND hand.account_id = ruled.id
@@ -41,8 +58,12 @@ const FIRST: &str = "NOT EXISTS (
     )";
 
 /// The condition that an account is in a group, or in one below it.
-pub(in crate::ledger) fn in_group(group: &account_group::Model, subgroups: bool) -> Sql {
-    let (from, until) = below(&group.path);
+pub(in crate::ledger) fn in_group(
+    engine: DbBackend,
+    group: &account_group::Model,
+    subgroups: bool,
+) -> Sql {
+    let (first, after) = below(&group.path);
     let groups = || {
         match subgroups {
         false => Sql::new("= ?").bind(group.id),
@@ -50,40 +71,51 @@ pub(in crate::ledger) fn in_group(group: &account_group::Model, subgroups: bool)
             "IN (SELECT below.id FROM account_group AS below WHERE below.id = ? OR below.path >= ? AND below.path < ?)",
         )
         .bind(group.id)
-        .bind(from.as_str())
-        .bind(until.as_str()),
+        .bind(first.as_str())
+        .bind(after.as_str()),
     }
     };
     let last = last_code();
-    Sql::new("account.id IN (SELECT member.account_id FROM group_member AS member WHERE member.group_id ")
+    // PostgreSQL cannot know how many accounts a prefix has, expects very many, and reads all there are. Of an array it expects a few.
+    let (head, tail) = match engine {
+        DbBackend::Postgres => ("account.id = ANY (ARRAY(", "))"),
+        _ => ("account.id IN (", ")"),
+    };
+    let from = prefixes_with_accounts(engine).replace("{last}", "?");
+    Sql::new(head)
+        .then("SELECT member.account_id FROM group_member AS member WHERE member.group_id ")
         .and(groups())
-        .then(" UNION ALL SELECT ruled.id FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.group_id ")
+        .then(&format!(
+            " UNION ALL SELECT ruled.id FROM {from} WHERE rule.group_id "
+        ))
+        .bind(last.as_str())
         .and(groups())
-        .then(&format!(" AND {RULED} AND {FIRST})").replace("{last}", "?"))
-        .bind(last.as_str())
-        .bind(last.as_str())
+        .then(&format!(" AND {FIRST}{tail}").replace("{last}", "?"))
+        .bind(last)
 }
 
 /// The condition that an account is in no group of a tree.
-pub(in crate::ledger) fn ungrouped(tree: &account_group::Model) -> Sql {
+pub(in crate::ledger) fn ungrouped(engine: DbBackend, tree: &account_group::Model) -> Sql {
+    let from = prefixes_with_accounts(engine);
     let sql = format!(
         "account.id NOT IN (SELECT member.account_id FROM group_member AS member WHERE member.tree_id = ?
-         UNION ALL SELECT ruled.id FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.tree_id = ? AND {RULED})"
+         UNION ALL SELECT ruled.id FROM {from} WHERE rule.tree_id = ?)"
     );
     Sql::new(&sql.replace("{last}", "?"))
         .bind(tree.id)
-        .bind(tree.id)
         .bind(last_code())
+        .bind(tree.id)
 }
 
 /// The group that each account has by the prefixes of a tree, whatever was done by hand: a SELECT of `id` and `group_id`. The tree's id and
 /// [`last_code`] are parameters with these names.
-pub(in crate::ledger) fn by_prefix(tree: &str, last: &str) -> String {
+pub(in crate::ledger) fn by_prefix(engine: DbBackend, tree: &str, last: &str) -> String {
+    let from = prefixes_with_accounts(engine);
     format!(
         "SELECT id, group_id FROM (
             SELECT ruled.id, rule.group_id,
                    ROW_NUMBER() OVER (PARTITION BY ruled.id ORDER BY length(rule.code_prefix) DESC) AS nth
-            FROM group_prefix AS rule CROSS JOIN account AS ruled WHERE rule.tree_id = {tree} AND {RULED}
+            FROM {from} WHERE rule.tree_id = {tree}
          ) AS ranked WHERE nth = 1"
     )
     .replace("{last}", last)

@@ -62,7 +62,7 @@ pub(super) async fn write(
                     LEFT JOIN by_prefix ON by_prefix.id = account.id
                     LEFT JOIN account_group AS place ON place.id = COALESCE(hand.group_id, by_prefix.group_id)
                  )",
-                by_prefix = by_prefix(&tree, &last),
+                by_prefix = by_prefix(engine, &tree, &last),
                 group = first_parts("place.path", groups.parts(), engine),
                 filtered = chosen.sql,
             )

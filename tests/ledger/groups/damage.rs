@@ -24,7 +24,10 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                    DROP TRIGGER group_change_follows; DROP TRIGGER group_change_to_group;
                    DROP TRIGGER group_change_refuse_UPDATE; DROP TRIGGER group_change_refuse_DELETE;"
         }
-        Engine::Postgres => "SET LOCAL session_replication_role = replica;".to_owned(),
+        Engine::Postgres => "SET LOCAL session_replication_role = replica;
+            ALTER TABLE account_group DROP CONSTRAINT account_group_tree_has_no_parent;
+            ALTER TABLE group_change DROP CONSTRAINT group_change_changes;"
+            .to_owned(),
     };
     let mut found = Vec::new();
     let undone = book
