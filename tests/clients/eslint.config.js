@@ -18,6 +18,8 @@ export default [
             types: [
               "AccountChange",
               "AccountDescription",
+              "AccountGroupChange",
+              "AccountGroupPlace",
               "AccountSum",
               "BalanceSheet",
               "Balances",
