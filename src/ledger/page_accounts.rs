@@ -132,7 +132,7 @@ pub(super) async fn select(
     if let Some(InGroup { group, subgroups }) = &filter.group {
         let group = named_group(db, "filter.group", group).await?;
         let engine = db.get_database_backend();
-        select = select.filter(in_group(engine, &group, *subgroups).expr(engine));
+        select = select.filter(in_group(engine, "account.id", &group, *subgroups).expr(engine));
     }
     if let Some(tree) = &filter.ungrouped_in {
         let tree = named_tree(db, "filter.ungroupedIn", tree).await?;

@@ -165,6 +165,31 @@ on_every_engine! {
         assert_eq!(names["accountSums"][0]["group"], json!({ "path": "tax:expenses:rent", "name": "Line 48: rent" }));
     }
 
+    async fn entries_are_found_by_group(test: TestDatabase) {
+        let ledger = Ledger::serve(test).await;
+        shop(&ledger).await;
+        let find = "query ($filter: EntryFilter) { entries(filter: $filter) { totalCount edges { node { lines { amount { amount } } } } } }";
+        let found = async |filter: Value| {
+            let data = ledger.data(find, json!({ "filter": filter })).await;
+            let edges = data["entries"]["edges"].as_array().unwrap();
+            assert_eq!(data["entries"]["totalCount"], edges.len());
+            edges.iter().map(|edge| edge["node"]["lines"][0]["amount"]["amount"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let range = json!({ "currency": "EUR", "min": 100, "max": 500 });
+        for (filter, expected) in [
+            (json!({ "accountGroup": of("tax") }), vec!["1000", "200", "30"]),
+            (json!({ "accountGroup": of("tax:income") }), vec!["1000", "200"]),
+            (json!({ "accountGroup": of("regions:north") }), vec!["200", "30"]),
+            (json!({ "accountGroup": of("tax"), "amount": range }), vec!["200"]),
+            (json!({ "accountGroup": of("tax"), "accountCodePrefix": "rent" }), vec!["30"]),
+            (json!({ "accountGroup": of("regions"), "account": { "code": "sales:web" } }), vec![]),
+        ] {
+            assert_eq!(found(filter.clone()).await, expected, "{filter}");
+        }
+        let error = ledger.error(find, json!({ "filter": { "accountGroup": of("tax:no") } })).await;
+        assert_eq!((&error["extensions"]["code"], &error["extensions"]["field"]), (&json!("GROUP_NOT_FOUND"), &json!("filter.accountGroup")), "{error}");
+    }
+
     async fn each_refusal_of_groups_has_its_code(test: TestDatabase) {
         let ledger = Ledger::serve(test).await;
         shop(&ledger).await;

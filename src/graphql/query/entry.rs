@@ -9,7 +9,7 @@ use crate::{
     graphql::{
         connection::{ConnectionOf, EntryConnectionName, EntryEdgeName, connection},
         context::LedgerContext as _,
-        input::{AccountRef, AmountRange, EntryRef, MetadataFilter},
+        input::{AccountGroupRef, AccountRef, AmountRange, EntryRef, MetadataFilter},
         loaders::{self, Entries, EntriesByReference},
         object::{Entry, EntryKind, HoldStatus},
         refusal::{bad_input, refuse},
@@ -27,9 +27,11 @@ pub struct EntryFilter {
     pub kinds: Option<Vec<EntryKind>>,
     /// With a line that touches this account. Of an account that there is not, `ACCOUNT_NOT_FOUND`.
     pub account: Option<AccountRef>,
-    /// With a line that touches an account whose code begins like this. What is asked of lines (`account`, `accountCodePrefix`, `amount`),
-    /// one line has to fulfil.
+    /// With a line that touches an account whose code begins like this. What is asked of lines (`account`, `accountCodePrefix`,
+    /// `accountGroup`, `amount`), one line has to fulfil.
     pub account_code_prefix: Option<String>,
+    /// With a line that touches an account of this group, or of one below it. Of a group that there is not, `GROUP_NOT_FOUND`.
+    pub account_group: Option<AccountGroupRef>,
     /// With a line of such an amount.
     pub amount: Option<AmountRange>,
     /// With this reference.
@@ -179,6 +181,7 @@ impl EntryFilter {
                 .map(|kinds| kinds.into_iter().map(Into::into).collect()),
             account: self.account.map(AccountRef::parse),
             account_code_prefix: self.account_code_prefix,
+            account_group: self.account_group.map(AccountGroupRef::parse),
             amount: self.amount.map(Into::into),
             reference: self.reference,
             reference_prefix: self.reference_prefix,

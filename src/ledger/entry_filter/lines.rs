@@ -1,5 +1,6 @@
 //! The conditions that one line of an entry has to fulfil: its accounts, and its amount.
 
+use super::super::group::{named_group, place::in_group};
 use super::super::sql::Sql;
 use super::super::{PageError, find};
 use super::indexed::{Each, FEW, FOR_EACH, Indexed, counts_of};
@@ -33,13 +34,10 @@ pub(super) async fn lines(
         let count = Sql::new("CAST(? AS bigint)").bind(version);
         ways.push((count, sides.map(side).to_vec()));
     }
-    let begins = filter.account_code_prefix.as_deref();
-    if let Some(text) = begins.filter(|text| !text.is_empty()) {
-        let (from, until) = prefix("filter.accountCodePrefix", text)?;
-        let range = || Sql::range("owner.code", &from, until.as_deref());
+    for owner in owners(db, filter).await? {
         let is = "EXISTS (SELECT 1 FROM account AS owner
             WHERE owner.id IN (entry_line.debit_account_id, entry_line.credit_account_id) AND ";
-        all.push(Sql::new(is).and(range()).then(")"));
+        all.push(Sql::new(is).and(owner.clone()).then(")"));
         let side = |side: &str| match engine {
             // One account after the other, which OFFSET makes sure of: PostgreSQL might read all lines and look for their accounts.
             DbBackend::Postgres => {
@@ -47,7 +45,7 @@ pub(super) async fn lines(
                     "SELECT touched.entry_id FROM account AS owner CROSS JOIN LATERAL (
                         SELECT entry_line.entry_id FROM entry_line WHERE entry_line.{side}_account_id = owner.id"
                 );
-                let tail = Sql::new(" OFFSET 0) AS touched WHERE ").and(range());
+                let tail = Sql::new(" OFFSET 0) AS touched WHERE ").and(owner.clone());
                 (Sql::new(&head), tail)
             }
             // CROSS makes SQLite begin with the accounts.
@@ -56,10 +54,10 @@ pub(super) async fn lines(
                     "SELECT entry_line.entry_id FROM account AS owner CROSS JOIN entry_line
                      WHERE entry_line.{side}_account_id = owner.id AND "
                 );
-                (Sql::new(&head).and(range()), Sql::new(""))
+                (Sql::new(&head).and(owner.clone()), Sql::new(""))
             }
         };
-        let some = Sql::new("SELECT owner.version FROM account AS owner WHERE ").and(range());
+        let some = Sql::new("SELECT owner.version FROM account AS owner WHERE ").and(owner.clone());
         let count = Sql::new("SELECT CAST(COALESCE(SUM(version), 0) + COUNT(*) AS bigint) FROM (");
         let count = count
             .and(some)
@@ -104,4 +102,20 @@ pub(super) async fn lines(
         each: Each::Is(each.and(all).then(FOR_EACH)),
     };
     Ok(Some((line, count)))
+}
+
+/// The conditions on an account, `owner`, that a line touches: each of an account of its own.
+async fn owners(db: &impl ConnectionTrait, filter: &EntryFilter) -> Result<Vec<Sql>, PageError> {
+    let mut owners = Vec::new();
+    let begins = filter.account_code_prefix.as_deref();
+    if let Some(text) = begins.filter(|text| !text.is_empty()) {
+        let (from, until) = prefix("filter.accountCodePrefix", text)?;
+        owners.push(Sql::range("owner.code", &from, until.as_deref()));
+    }
+    if let Some(by) = &filter.account_group {
+        let group = named_group(db, "filter.accountGroup", by).await?;
+        let engine = db.get_database_backend();
+        owners.push(in_group(engine, "owner.id", &group, true));
+    }
+    Ok(owners)
 }

@@ -12,7 +12,7 @@ use self::indexed::{Each, FEW, Indexed, counts_of};
 use self::lines::lines;
 use super::page_accounts::after_prefix;
 use super::sql::Sql;
-use super::{AccountRef, InvalidInput, PageError, find, input, words};
+use super::{AccountRef, GroupRef, InvalidInput, PageError, find, input, words};
 use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, entry};
 use sea_orm::sea_query::{Condition, Expr};
@@ -35,6 +35,8 @@ pub struct EntryFilter {
     pub account: Option<AccountRef>,
     /// With a line that touches an account whose code begins with this. It is the same line that the account and the amount are of.
     pub account_code_prefix: Option<String>,
+    /// With a line that touches an account of this group, or of one below it.
+    pub account_group: Option<GroupRef>,
     /// With a line of such an amount.
     pub amount: Option<AmountRange>,
     /// With this reference.

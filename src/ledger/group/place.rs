@@ -57,9 +57,10 @@ const FIRST: &str = "NOT EXISTS (
             AND longer.code_prefix <= ruled.code AND ruled.code <= longer.code_prefix || {last}
     )";
 
-/// The condition that an account is in a group, or in one below it.
+/// The condition that an account, of which this is the id, is in a group, or in one below it.
 pub(in crate::ledger) fn in_group(
     engine: DbBackend,
+    id: &str,
     group: &account_group::Model,
     subgroups: bool,
 ) -> Sql {
@@ -78,11 +79,11 @@ pub(in crate::ledger) fn in_group(
     let last = last_code();
     // PostgreSQL cannot know how many accounts a prefix has, expects very many, and reads all there are. Of an array it expects a few.
     let (head, tail) = match engine {
-        DbBackend::Postgres => ("account.id = ANY (ARRAY(", "))"),
-        _ => ("account.id IN (", ")"),
+        DbBackend::Postgres => ("= ANY (ARRAY(", "))"),
+        _ => ("IN (", ")"),
     };
     let from = prefixes_with_accounts(engine).replace("{last}", "?");
-    Sql::new(head)
+    Sql::new(&format!("{id} {head}"))
         .then("SELECT member.account_id FROM group_member AS member WHERE member.group_id ")
         .and(groups())
         .then(&format!(

@@ -178,6 +178,7 @@ fn a_filter(dice: &mut Dice) -> EntryFilter {
         kinds: pick(dice, &kinds),
         account: pick(dice, &CODES).map(by),
         account_code_prefix: pick(dice, &texts(&["b", "b:", "c%", "%", "_", ""])),
+        account_group: None,
         amount: pick(dice, &ranges),
         reference: pick(dice, &texts(&["order-70007", " order-11 ", "order", ""]))
             .filter(|_| dice.roll(3) == 0),

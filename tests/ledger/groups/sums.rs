@@ -5,8 +5,9 @@ use super::{a_tree, path};
 use crate::ledger::book::{Book, at, effective, line, new_entry};
 use crate::ledger::history::Dice;
 use daybook::ledger::{
-    AccountFilter, AccountSum, Code, CodeParts, Every, GroupParts, InGroup, PostEntry, Series,
-    SumRequest, Until, account_sums, time_zone, trial_balance,
+    AccountFilter, AccountSum, AmountRange, Code, CodeParts, EntryFilter, EntryOrder, Every,
+    GroupParts, InGroup, PageRequest, PostEntry, Series, SumRequest, Until, account_sums,
+    count_entries, page_entries, time_zone, trial_balance,
 };
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use std::collections::BTreeMap;
@@ -86,6 +87,41 @@ on_every_engine! {
             }
         }
         assert!(rows > 200 && without > 30, "{rows} {without}");
+    }
+
+    async fn entries_of_a_group_are_those_of_its_accounts(database: TestDatabase) {
+        let book = Book::new(database).await;
+        let model = shuffled(&book, 0x0dd_ba11, 160).await;
+        let mut lines = Vec::new();
+        for number in 0..132 {
+            let (debit, credit) = (CODES[number % 12], CODES[(number + 1 + number / 12) % 12]);
+            let amount = i64::try_from(number % 7 + 1).unwrap();
+            let posted = book.transfer(debit, credit, amount).await.unwrap();
+            lines.push((posted.entry.id, [debit, credit], amount));
+        }
+        let mut some = 0;
+        for group in &model.groups {
+            let tree = group.split(':').next().unwrap();
+            let below = format!("{group}:");
+            for least in [None, Some(5)] {
+                let filter = EntryFilter {
+                    account_group: Some(path(group)),
+                    amount: least.map(|min| AmountRange { currency: "EUR".to_owned(), min: Some(min), max: None }),
+                    ..EntryFilter::default()
+                };
+                let is_in = |code: &&str| model.place(tree, code).is_some_and(|(it, _)| it == *group || it.starts_with(&below));
+                let of_group = lines.iter().filter(|(_, codes, amount)| codes.iter().any(is_in) && least.is_none_or(|least| *amount >= least));
+                let mut expected: Vec<_> = of_group.map(|(id, ..)| *id).collect();
+                expected.sort();
+                let request = PageRequest { first: Some(100), ..PageRequest::default() };
+                let page = page_entries(&book.db, &filter, EntryOrder::default(), &request).await.unwrap();
+                let found: Vec<_> = page.edges.iter().map(|edge| edge.node.id).collect();
+                assert_eq!(found, expected[..expected.len().min(100)], "{group} {least:?}");
+                assert_eq!(count_entries(&book.db, &filter).await.unwrap(), expected.len() as u64);
+                some += usize::from(!expected.is_empty());
+            }
+        }
+        assert!(some > 6, "{some}");
     }
 
     /// Nothing is lost, and nothing is counted twice: whatever the tree is, the sums are those of the trial balance.
