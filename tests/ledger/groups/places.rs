@@ -284,6 +284,21 @@ pub(super) async fn shuffled(book: &Book, seed: u64, steps: usize) -> Model {
     for _ in 0..steps {
         step(book, &mut model, &mut dice, &CODES).await;
     }
+    // Whatever the dice have left: prefixes within prefixes, and a hand that goes before them.
+    for path in ["v", "v:a", "v:b", "v:b:c"] {
+        create(book, path).await.unwrap();
+        model.groups.insert(path.to_owned());
+    }
+    for (group, code, prefix) in [
+        ("v:a", "ab", "a"),
+        ("v:b", "a%", "a:"),
+        ("v:b:c", "資", "a:b"),
+    ] {
+        add(book, group, &[code], &[prefix]).await.unwrap();
+        let key = |content: &str| ("v".to_owned(), content.to_owned());
+        model.hands.insert(key(code), group.to_owned());
+        model.prefixes.insert(key(prefix), group.to_owned());
+    }
     model
 }
 
