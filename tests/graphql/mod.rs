@@ -30,7 +30,7 @@ mod references_kept;
 mod reports;
 mod round_trips;
 mod schema;
-mod server;
+pub(crate) mod server;
 mod statements;
 mod story;
 mod time;

@@ -99,11 +99,15 @@ impl Failure {
             }
             _ => Outcome::Refused,
         };
-        Self {
+        let failure = Self {
             outcome,
             code,
             message,
             details,
+        };
+        match failure.code.as_deref() {
+            Some("UNAUTHENTICATED") => failure.and("--token-file or DAYBOOK_TOKEN shows a token"),
+            _ => failure,
         }
     }
 

@@ -1,8 +1,11 @@
 //! The documents of the commands.
 
-use super::{accounts, balance, post, statement};
-use crate::graphql;
+use async_graphql::{Request, Variables};
 use graphql_operation::Preparer;
+use serde_json::json;
+
+use super::{accounts, balance, statement};
+use crate::graphql;
 
 /// Operations beyond this count as heavy, and a server runs few of those at once (`--heavy-complexity`).
 const HEAVY: usize = 2_000;
@@ -11,15 +14,22 @@ const HEAVY: usize = 2_000;
 fn no_page_is_a_heavy_operation() {
     let schema = graphql::operation_schema().unwrap();
     let preparer = Preparer::new(schema, graphql::operations());
-    let none = serde_json::json!({});
-    let _ = (
-        preparer,
-        none,
-        accounts::DOCUMENT,
-        balance::ACCOUNTS,
-        post::POST,
-        statement::FIRST,
-        statement::NEXT,
-        HEAVY,
-    );
+    let first =
+        json!({ "account": { "code": "a" }, "first": 80, "direction": "ASC", "hasOpening": true });
+    let next = json!({ "account": { "code": "a" }, "first": 80, "direction": "ASC" });
+    for (document, variables) in [
+        (accounts::DOCUMENT, json!({})),
+        (balance::ACCOUNTS, json!({})),
+        (statement::FIRST, first),
+        (statement::NEXT, next),
+    ] {
+        let mut request = Request::new(document).variables(Variables::from_json(variables));
+        let measure = preparer.prepare(&mut request).unwrap().measure();
+        assert!(
+            measure.complexity > HEAVY / 2,
+            "{measure:?}: the page is small"
+        );
+        assert!(measure.complexity <= HEAVY, "{measure:?}: {document}");
+        assert_eq!(measure.weight, 0, "{document}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The way to a database: the service of a server, in this process, without its port.
 
-use std::time::Duration;
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -38,12 +38,22 @@ impl InProcess {
         options.max_connections = CONNECTIONS;
         options.statement_timeout = timeout;
         options.idle_in_transaction_timeout = timeout;
-        options.read_only = to == Use::Read;
+        options.read_only = to == Use::Read && url.file().is_none_or(has_log);
         let database = database::connect(url, options).await?;
         database::refuse_other_versions(&database, url).await?;
         let app = serve::app_in_process(&database, url, timeout).await?;
         Ok(Self { app, database })
     }
+}
+
+/// Whether an SQLite file has a write-ahead log, which a database that is opened only to read must have. A backup by `VACUUM INTO` has none:
+/// it gets one, as from a server, and from `daybook verify`.
+fn has_log(file: &Path) -> bool {
+    // The version that a program must know to read the file: https://www.sqlite.org/fileformat.html
+    const READ_VERSION: usize = 19;
+    let mut header = [0; READ_VERSION + 1];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[READ_VERSION] == 2
 }
 
 #[async_trait]

@@ -28,7 +28,9 @@ fn money(head: &Head<'_>, minor_units: i128) -> Money {
 impl super::Paper for Paper {
     fn begin(&mut self, out: &mut Output, head: &Head<'_>) -> Result<(), Failure> {
         let when = |when: Option<crate::config::When>| json!(when.map(crate::config::When::to_api));
-        writeln!(out, "{{\n\"account\": {},", json!(head.account))?;
+        // Not through a `Value`, which would sort the members.
+        let account = serde_json::to_string(head.account)?;
+        writeln!(out, "{{\n\"account\": {account},")?;
         writeln!(out, "\"from\": {},", when(head.task.from))?;
         writeln!(out, "\"until\": {},", when(head.task.until))?;
         writeln!(out, "\"timeZone\": {},", json!(head.task.time_zone.name()))?;

@@ -19,6 +19,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use self::question::{Account, Line, Question};
+#[cfg(test)]
 pub(super) use self::question::{FIRST, NEXT};
 use super::{
     client::Client,

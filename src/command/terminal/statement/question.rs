@@ -1,7 +1,7 @@
 //! What is asked for a statement, page by page.
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -155,8 +155,15 @@ pub(super) struct Entry {
     pub(super) kind: String,
     pub(super) reference: Option<String>,
     pub(super) description: Option<String>,
+    #[serde(serialize_with = "micros")]
     pub(super) effective_at: DateTime<Utc>,
+    #[serde(serialize_with = "micros")]
     pub(super) recorded_at: DateTime<Utc>,
+}
+
+/// Writes an instant as the API does.
+fn micros<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&instant.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
 /// Asks page by page.
