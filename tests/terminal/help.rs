@@ -1,10 +1,10 @@
 //! What people type wrongly, and what they are told.
 
-use super::run;
+use super::ask;
 
 #[tokio::test]
 async fn every_wrong_value_is_told_at_once() {
-    let said = run(&[
+    let said = ask(&[
         "statement",
         "a",
         "--from",
@@ -97,7 +97,7 @@ async fn what_makes_no_entry_is_refused_before_anything_is_asked() {
             "--currency is wrong; expected to be there once for each of the 1 lines",
         ),
     ] {
-        let said = run(&[&["post"], &two[..], args].concat()).await.refused(1);
+        let said = ask(&[&["post"], &two[..], args].concat()).await.refused(1);
         assert!(said.contains(expected), "{args:?}: {said}");
     }
     // What is missing is told by the usage.
@@ -107,28 +107,28 @@ async fn what_makes_no_entry_is_refused_before_anything_is_asked() {
         &[&["post"], &line[..], &["--debit", "a"]].concat(),
         &["statement"],
     ] {
-        let said = run(args).await.refused(2);
+        let said = ask(args).await.refused(2);
         assert!(
             said.contains("required") && said.contains("Usage: daybook "),
             "{said}"
         );
     }
     // The flag of a value that is missing is not taken for the value.
-    let said = run(&["post", "--debit", "--credit", "b", "--amount", "1"])
+    let said = ask(&["post", "--debit", "--credit", "b", "--amount", "1"])
         .await
         .refused(2);
     assert!(
         said.contains("a value is required for '--debit <ACCOUNT>'"),
         "{said}"
     );
-    let said = run(&["statement", "a", "--json", "--format", "csv"])
+    let said = ask(&["statement", "a", "--json", "--format", "csv"])
         .await
         .refused(1);
     assert!(
         said.contains("--json is wrong; expected to stand alone, without --format"),
         "{said}"
     );
-    let said = run(&["balance", "--depth", "1", "--at", "2026-01-31T00:00:00Z"])
+    let said = ask(&["balance", "--depth", "1", "--at", "2026-01-31T00:00:00Z"])
         .await
         .refused(1);
     assert!(
@@ -140,7 +140,7 @@ async fn what_makes_no_entry_is_refused_before_anything_is_asked() {
 #[tokio::test]
 async fn help_has_examples_and_exit_codes() {
     for command in ["accounts", "balance", "statement", "post"] {
-        let help = run(&[command, "--help"]).await.printed();
+        let help = ask(&[command, "--help"]).await.printed();
         assert!(
             help.contains(&format!("Examples:\n  daybook {command}")),
             "{help}"
@@ -158,7 +158,7 @@ async fn help_has_examples_and_exit_codes() {
                 "{text} is not in the help of {command}: {help}"
             );
         }
-        let page = run(&["man", command]).await.printed();
+        let page = ask(&["man", command]).await.printed();
         assert!(
             page.contains(&format!(".TH daybook-{command} 1")) && page.contains("Exit codes"),
             "{page}"

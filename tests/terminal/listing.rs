@@ -6,13 +6,13 @@ use daybook_entity::AccountStatus;
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::json;
 
-use super::{Ledger, run, serve, texts};
+use super::{Ledger, ask, serve, texts};
 use crate::{
     exchange::{
         command::export,
         reports::{Sums, by_hledger, filled},
     },
-    ledger::book::{Book, line, new_account, new_entry, noon},
+    ledger::book::{line, new_account, new_entry, noon},
 };
 
 const ACCOUNTS: &str = "\
@@ -26,9 +26,9 @@ income:sales   “income:sales”   income  EUR       credit  none              
 
 const BALANCES: &str = "\
 ACCOUNT        POSTED  PENDING  AVAILABLE  CURRENCY  SIDE
-assets:cash    112.34    30.00      82.34  EUR       debit
+assets:cash    112.34   -30.00      82.34  EUR       debit
 assets:現金      1500        0       1500  JPY       debit
-customers:zoë  100.00    30.00      70.00  EUR       credit
+customers:zoë  100.00   -30.00      70.00  EUR       credit
 equity           1500        0       1500  JPY       credit
 income:sales    12.34     0.00      12.34  EUR       credit
 ";
@@ -53,7 +53,7 @@ on_every_engine! {
         assert_eq!(ledger.both(&["balance"]).await.printed(), BALANCES);
         assert_eq!(ledger.both(&["balance", "--depth", "1"]).await.printed(), GROUPS);
         let one = ledger.both(&["balance", "customers:"]).await.printed();
-        assert_eq!(one.lines().skip(1).collect::<Vec<_>>(), ["customers:zoë  100.00    30.00      70.00  EUR       credit"]);
+        assert_eq!(one.lines().skip(1).collect::<Vec<_>>(), ["customers:zoë  100.00   -30.00      70.00  EUR       credit"]);
         // An empty table could be mistaken for a command that has not worked.
         for args in [&["accounts", "nobody"][..], &["balance", "nobody"], &["balance", "nobody", "--depth", "1"]] {
             let none = ledger.both(args).await;
@@ -127,7 +127,7 @@ on_every_engine! {
             let of_hledger: Vec<&str> = end.iter().flat_map(|end| ["-e", end]).collect();
             let at: Vec<&str> = date.iter().flat_map(|date| ["--at", date]).collect();
 
-            let balances = run(&[&["balance", "--json", "--nonzero"], &place[..], &at].concat()).await.json();
+            let balances = ask(&[&["balance", "--json", "--nonzero"], &place[..], &at].concat()).await.json();
             let mut sums = Sums::new();
             for account in balances.as_array().unwrap() {
                 let posted = account["balances"]["posted"]["decimal"].as_str().unwrap();
@@ -143,7 +143,7 @@ on_every_engine! {
             assert!(sums.len() > 5 || day == Some(-20), "{sums:?}");
             assert_eq!(sums, by_hledger(&journal, &of_hledger), "{date:?}");
 
-            let groups = run(&[&["balance", "--json", "--depth", "1", "--nonzero"], &place[..], &at].concat()).await.json();
+            let groups = ask(&[&["balance", "--json", "--depth", "1", "--nonzero"], &place[..], &at].concat()).await.json();
             let mut sums = Sums::new();
             for group in groups.as_array().unwrap() {
                 let of_code = sums.entry(group["code"].as_str().unwrap().to_owned()).or_default();

@@ -12,10 +12,9 @@ mod unanswered;
 use std::process::{Command, Stdio};
 
 use daybook_test_harness::TestDatabase;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::{
-    exchange::command::start,
     http::binary::Running,
     ledger::book::{Book, line, new_account, new_entry},
 };
@@ -69,7 +68,7 @@ fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
 }
 
 /// Runs a command to its end. Not on a thread of the runtime, which may have what the command asks.
-async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Ran {
+async fn ask_with(args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = command(args, variables);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
     let output = output.await.unwrap();
@@ -80,8 +79,8 @@ async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Ran {
     }
 }
 
-async fn run(args: &[&str]) -> Ran {
-    run_with(args, &[]).await
+async fn ask(args: &[&str]) -> Ran {
+    ask_with(args, &[]).await
 }
 
 /// A ledger in a database, and a server of it.
@@ -167,7 +166,7 @@ impl Ledger {
     /// Runs a command on the database, and on the server, and expects the same of both.
     async fn both(&self, args: &[&str]) -> Ran {
         let [database, server] = self.places().map(|place| [args, &place].concat());
-        let (database, server) = (run(&database).await, run(&server).await);
+        let (database, server) = (ask(&database).await, ask(&server).await);
         assert_eq!(database, server, "{args:?}");
         server
     }

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Ledger, Ran, run, run_with, serve};
+use super::{Ledger, Ran, ask, ask_with, serve};
 use crate::{
     exchange::command::daybook,
     graphql::server::Subscription,
@@ -45,26 +45,26 @@ on_every_engine! {
         let [reads, writes] = ["ledger:read", "ledger:read ledger:write"].map(|scopes| sign(&claims(scopes)));
         let (reader, writer) = (secret(&folder, "reader", &format!("{reads}\n")), secret(&folder, "writer", &writes));
         let balance = |more: &[&str]| [&["balance", "a"], &place[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let ask = async |args: Vec<String>, variables: &[(&str, &str)]| -> Ran {
-            run_with(&args.iter().map(String::as_str).collect::<Vec<_>>(), variables).await
+        let say = async |args: Vec<String>, variables: &[(&str, &str)]| -> Ran {
+            ask_with(&args.iter().map(String::as_str).collect::<Vec<_>>(), variables).await
         };
 
-        let said = ask(balance(&[]), &[]).await.refused(3);
+        let said = say(balance(&[]), &[]).await.refused(3);
         assert!(said.starts_with("daybook: UNAUTHENTICATED: ") && said.ends_with("--token-file or DAYBOOK_TOKEN shows a token\n"), "{said}");
-        let by_file = ask(balance(&["--token-file", &reader]), &[]).await.printed();
+        let by_file = say(balance(&["--token-file", &reader]), &[]).await.printed();
         assert!(by_file.contains("a          0.00"), "{by_file}");
         for variables in [("DAYBOOK_TOKEN", reads.as_str()), ("DAYBOOK_TOKEN_FILE", reader.as_str())] {
-            assert_eq!(ask(balance(&[]), &[variables]).await.printed(), by_file);
+            assert_eq!(say(balance(&[]), &[variables]).await.printed(), by_file);
         }
         // A flag wins over a variable.
-        let said = run_with(&[&POST[..], &place, &["--token-file", &reader]].concat(), &[("DAYBOOK_TOKEN", &writes)]).await.refused(3);
+        let said = ask_with(&[&POST[..], &place, &["--token-file", &reader]].concat(), &[("DAYBOOK_TOKEN", &writes)]).await.refused(3);
         assert!(said.starts_with("daybook: FORBIDDEN: "), "{said}");
         assert_eq!(ledger.counts().await, (0, 0));
-        let posted = run_with(&[&POST[..], &place, &["--token-file", &writer, "--json"]].concat(), &[("DAYBOOK_TOKEN", &reads)]).await.json();
+        let posted = ask_with(&[&POST[..], &place, &["--token-file", &writer, "--json"]].concat(), &[("DAYBOOK_TOKEN", &reads)]).await.json();
         assert_eq!(posted["entry"]["recordedBy"], "ann");
         assert_eq!(ledger.counts().await, (1, 1));
         // Beside the server, nobody is known.
-        let posted = run(&[&POST[..], &["--json", "--database", &ledger.url]].concat()).await.json();
+        let posted = ask(&[&POST[..], &["--json", "--database", &ledger.url]].concat()).await.json();
         assert_eq!(posted["entry"]["recordedBy"], json!(null));
 
         // No error shows a token.
@@ -81,13 +81,13 @@ on_every_engine! {
                 "--server is wrong; expected a URL that begins with https://, since a token is shown to it",
             ),
         ] {
-            let said = ask(args, variables).await.refused(1);
+            let said = say(args, variables).await.refused(1);
             assert!(said.contains(expected), "{said}");
             assert!(!said.contains(writes.as_str()) && !said.contains(reads.as_str()), "{said}");
         }
         // Whoever may read the file may do what it allows.
         fs::set_permissions(&reader, fs::Permissions::from_mode(0o644)).unwrap();
-        let warned = ask(balance(&["--token-file", &reader]), &[]).await;
+        let warned = say(balance(&["--token-file", &reader]), &[]).await;
         assert_eq!(warned.code, Some(0), "{warned:?}");
         assert!(warned.err.contains("every user of this machine can read or change this file"), "{warned:?}");
     }
@@ -102,10 +102,10 @@ on_every_engine! {
         let server = serve(&ledger.url, &["--tls-certificate", &chain, "--tls-key", &key]);
         assert!(server.base().starts_with("https://"));
         let args = [&POST[..], &["--server", server.base()]].concat();
-        let said = run(&args).await.refused(4);
+        let said = ask(&args).await.refused(4);
         assert!(said.starts_with(&format!("daybook: cannot reach {}/graphql: ", server.base())) && said.contains("certificate"), "{said}");
         assert_eq!(ledger.counts().await, (0, 0));
-        run_with(&args, &[("SSL_CERT_FILE", &chain)]).await.printed();
+        ask_with(&args, &[("SSL_CERT_FILE", &chain)]).await.printed();
         assert_eq!(ledger.counts().await, (1, 1));
     }
 
@@ -121,12 +121,12 @@ on_every_engine! {
             (&[], &[("DAYBOOK_DATABASE_URL", url)]),
             (&[], &[("DAYBOOK_DATABASE_URL", url), ("DAYBOOK_SERVER", "")]),
         ] {
-            let accounts = run_with(&[&["accounts", "--json"], args].concat(), variables).await.json();
+            let accounts = ask_with(&[&["accounts", "--json"], args].concat(), variables).await.json();
             assert_eq!(accounts[0]["code"], "a", "{args:?} {variables:?}");
         }
-        let said = run(&["accounts", "--database", url, "--server", base]).await.refused(1);
+        let said = ask(&["accounts", "--database", url, "--server", base]).await.refused(1);
         assert_eq!(said, "daybook: --server is wrong; expected to stand alone, without a database\n");
-        let said = run_with(&["accounts"], &[("DAYBOOK_DATABASE_URL", url), ("DAYBOOK_SERVER", base)]).await.refused(1);
+        let said = ask_with(&["accounts"], &[("DAYBOOK_DATABASE_URL", url), ("DAYBOOK_SERVER", base)]).await.refused(1);
         assert_eq!(said, "daybook: DAYBOOK_SERVER is wrong; expected to stand alone, without a database\n");
     }
 
@@ -135,7 +135,7 @@ on_every_engine! {
         let url = test.url().to_owned();
         let is_sqlite = test.engine() == Engine::Sqlite;
         for args in [&["accounts"][..], &POST] {
-            let said = run(&[args, &["--database", &url]].concat()).await.refused(1);
+            let said = ask(&[args, &["--database", &url]].concat()).await.refused(1);
             assert!(said.starts_with("daybook: there is no ledger in "), "{said}");
             assert!(said.contains("--database") && said.contains("--server"), "{said}");
         }
@@ -149,12 +149,12 @@ on_every_engine! {
         let last = observer.text("SELECT MAX(version) FROM seaql_migrations").await;
         observer.execute(&format!("DELETE FROM seaql_migrations WHERE version = '{last}'")).await;
         for args in [&["accounts"][..], &POST] {
-            let said = run(&[args, &["--database", &url]].concat()).await.refused(1);
+            let said = ask(&[args, &["--database", &url]].concat()).await.refused(1);
             assert!(said.contains("belongs to an older version of Daybook: update it with `daybook migrate`"), "{said}");
         }
         observer.execute(&format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{last}', 0), ('m29990101_01_later', 0)")).await;
         for args in [&["accounts"][..], &POST] {
-            let said = run(&[args, &["--database", &url]].concat()).await.refused(1);
+            let said = ask(&[args, &["--database", &url]].concat()).await.refused(1);
             assert!(said.contains("belongs to a newer version of Daybook"), "{said}");
         }
         assert_eq!(observer.i64("SELECT COUNT(*) FROM entry").await, 0);
@@ -168,7 +168,7 @@ on_every_engine! {
         let mut feed = Subscription::open(address, query, json!({})).await.unwrap();
         feed.settled().await;
         let place = ["--database", &ledger.url];
-        run(&[&POST[..], &["--reference", "beside"], &place].concat()).await.printed();
+        ask(&[&POST[..], &["--reference", "beside"], &place].concat()).await.printed();
         let event = feed.event().await;
         assert_eq!(event["data"]["entryPosted"]["entry"], json!({ "reference": "beside", "lines": [{ "amount": { "decimal": "1.00" } }] }));
 
@@ -177,7 +177,7 @@ on_every_engine! {
         assert_eq!(answer.json::<serde_json::Value>().await.unwrap()["data"]["closeBooks"]["closing"]["closedUntil"], "2020-02-01T00:00:00.000000Z");
         let said = ledger.both(&[&POST[..], &["--date", "2020-01-31"]].concat()).await.refused(3);
         assert!(said.starts_with("daybook: PERIOD_CLOSED: "), "{said}");
-        run(&[&POST[..], &["--date", "2020-02-01"], &place].concat()).await.printed();
+        ask(&[&POST[..], &["--date", "2020-02-01"], &place].concat()).await.printed();
         let checked = tokio::task::spawn_blocking({
             let url = ledger.url.clone();
             move || daybook(&["verify", "--database", &url], "")
@@ -203,7 +203,7 @@ async fn a_backup_can_be_asked() {
     let place = ["--database", &format!("sqlite://{backup}")];
     // Twice: the first gives it one.
     for _ in 0..2 {
-        let balances = run(&[&["balance", "b", "--json"], &place[..]].concat()).await;
+        let balances = ask(&[&["balance", "b", "--json"], &place[..]].concat()).await;
         assert_eq!(balances.json()[0]["balances"]["posted"]["decimal"], "0.07");
     }
 }
@@ -223,9 +223,9 @@ async fn a_role_that_may_only_read_can_ask() {
     let (scheme, rest) = ledger.url.split_once("://").unwrap();
     let (_, server) = rest.split_once('@').unwrap();
     let place = ["--database", &format!("{scheme}://{role}:reads@{server}")];
-    let accounts = run(&[&["accounts", "--json"], &place[..]].concat()).await;
+    let accounts = ask(&[&["accounts", "--json"], &place[..]].concat()).await;
     assert_eq!(super::texts(&accounts.json(), "code"), ["a", "b"]);
-    let posted = run(&[&POST[..], &place].concat()).await;
+    let posted = ask(&[&POST[..], &place].concat()).await;
     assert_ne!(posted.code, Some(0), "{posted:?}");
     assert_eq!(ledger.counts().await, (0, 0));
     observer.execute(&format!("DROP OWNED BY {role}")).await;

@@ -4,7 +4,7 @@ use daybook::ledger::Id;
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::{Value as Json, json};
 
-use super::{Ledger, run};
+use super::{Ledger, ask};
 
 /// Debits, credits, amounts and currencies of all lines, by entry.
 async fn lines(ledger: &Ledger) -> Vec<String> {
@@ -40,7 +40,7 @@ on_every_engine! {
                 &POST[..], &["--credit", "customers:zoë", "--amount", "0.07", "--description", "Sale of\nthe day"],
                 &["--reference", &reference, "--date", "2026-01-31", "--metadata", "order=17", "--metadata", "by=a=b"], &place,
             ].concat();
-            let shown = run(&args).await.printed();
+            let shown = ask(&args).await.printed();
             let (first, rest) = shown.split_once('\n').unwrap();
             let id = first.strip_suffix(" posted.").unwrap();
             let (cash, sales, zoë) = if number == 0 { ("113.91", "13.84", "100.07") } else { ("115.48", "15.34", "100.14") };
@@ -84,16 +84,16 @@ income:sales    {sales}      {sales}  EUR
             "post", "--amount", "12.3", "--debit", "assets:cash", "--credit", "income:sales",
             "--amount", "7", "--debit", &id, "--credit", "equity", "--json",
         ];
-        let posted = run(&[&args[..], &ledger.places()[1]].concat()).await.json();
+        let posted = ask(&[&args[..], &ledger.places()[1]].concat()).await.json();
         assert_eq!((&posted["dryRun"], &posted["alreadyPosted"]), (&json!(false), &json!(false)));
         let amounts: Vec<&Json> = posted["entry"]["lines"].as_array().unwrap().iter().map(|line| &line["amount"]).collect();
         assert_eq!(amounts, [
             &json!({ "amount": "1230", "decimal": "12.30", "currency": "EUR" }), &json!({ "amount": "7", "decimal": "7", "currency": "JPY" }),
         ]);
         assert_eq!(lines(&ledger).await[4..], ["assets:cash income:sales 1230 EUR", "assets:現金 equity 7 JPY"]);
-        let args = ["post", "--debit", "assets:cash", "--credit", "income:sales", "--amount", "92233720368547635.72", "--currency", "EUR"];
-        run(&[&args[..], &ledger.places()[0]].concat()).await.printed();
-        assert_eq!(ledger.book.find("assets:cash").await.debits_posted, i64::MAX - 1);
+        let args = ["post", "--debit", "assets:cash", "--credit", "income:sales", "--amount", "92233720368547633.43", "--currency", "EUR"];
+        ask(&[&args[..], &ledger.places()[0]].concat()).await.printed();
+        assert_eq!(ledger.book.find("assets:cash").await.debits_posted, i64::MAX);
         ledger.book.is_sound().await;
     }
 
@@ -105,24 +105,24 @@ income:sales    {sales}      {sales}  EUR
             let mut seen = Vec::new();
             for place in [ledger.places()[0], ledger.places()[1], ledger.places()[0]] {
                 let args = [&POST[..], &more, &place].concat();
-                let posted = run(&[&args[..], &["--json"]].concat()).await.json();
+                let posted = ask(&[&args[..], &["--json"]].concat()).await.json();
                 assert_eq!(posted["alreadyPosted"], !seen.is_empty());
                 seen.push(posted["entry"]["id"].clone());
-                let shown = run(&args).await.printed();
+                let shown = ask(&args).await.printed();
                 assert!(shown.contains(" was posted before: nothing was posted now.\n"), "{shown}");
             }
             assert!(seen.iter().all(|id| *id == seen[0]), "{seen:?}");
             assert_eq!(ledger.counts().await.0, before + number);
             // Another entry under the same name is none.
             let other = [&["post", "--debit", "assets:cash", "--credit", "income:sales", "--amount", "1.51"], &more[..], &ledger.places()[1]].concat();
-            let said = run(&other).await.refused(3);
+            let said = ask(&other).await.refused(3);
             let code = ["REFERENCE_TAKEN", "IDEMPOTENCY_KEY_REUSED"][number as usize - 1];
             assert!(said.starts_with(&format!("daybook: {code}: ")) && said.ends_with("; nothing was posted\n"), "{said}");
             assert_eq!(ledger.counts().await.0, before + number);
         }
         // Without either, each command is another entry.
         for place in ledger.places() {
-            run(&[&POST[..], &place].concat()).await.printed();
+            ask(&[&POST[..], &place].concat()).await.printed();
         }
         assert_eq!(ledger.counts().await.0, before + 4);
     }
@@ -132,7 +132,7 @@ income:sales    {sales}      {sales}  EUR
         let ledger = Ledger::small(test).await;
         let (before, _) = ledger.counts().await;
         let [database, server] = ledger.places().map(|place| [&POST[..], &["--reference", "r", "--json"], &place].concat());
-        let (one, other) = tokio::join!(run(&database), run(&server));
+        let (one, other) = tokio::join!(ask(&database), ask(&server));
         let (one, other) = (one.json(), other.json());
         assert_eq!(one["entry"]["id"], other["entry"]["id"]);
         assert_ne!(one["alreadyPosted"], other["alreadyPosted"]);
@@ -144,19 +144,19 @@ income:sales    {sales}      {sales}  EUR
         let before = ledger.counts().await;
         for place in ledger.places() {
             let args = [&POST[..], &["--dry-run", "--reference", "r", "--idempotency-key", "k"], &place].concat();
-            let shown = run(&args).await.printed();
+            let shown = ask(&args).await.printed();
             assert!(shown.starts_with("The entry would be posted: this was a dry run.\ncounts from  20"), "{shown}");
-            assert!(shown.contains("assets:cash  113.84      83.84  EUR\n"), "{shown}");
-            let json = run(&[&args[..], &["--json"]].concat()).await.json();
+            assert!(shown.contains("\nassets:cash   113.84      83.84  EUR\n"), "{shown}");
+            let json = ask(&[&args[..], &["--json"]].concat()).await.json();
             assert_eq!((&json["dryRun"], &json["alreadyPosted"]), (&json!(true), &json!(false)));
             let args = ["post", "--debit", "customers:zoë", "--credit", "assets:cash", "--amount", "70.01", "--dry-run"];
-            let said = run(&[&args[..], &place].concat()).await.refused(3);
+            let said = ask(&[&args[..], &place].concat()).await.refused(3);
             assert!(said.starts_with("daybook: INSUFFICIENT_FUNDS: "), "{said}");
         }
         assert_eq!(ledger.counts().await, before);
         // Neither the reference nor the key has been used up.
         let args = [&POST[..], &["--reference", "r", "--idempotency-key", "k", "--json"], &ledger.places()[1]].concat();
-        assert_eq!(run(&args).await.json()["alreadyPosted"], false);
+        assert_eq!(ask(&args).await.json()["alreadyPosted"], false);
     }
 
     /// What is refused says its code and what to do, and nothing is posted.
@@ -177,8 +177,9 @@ income:sales    {sales}      {sales}  EUR
         ] {
             let said = ledger.both(&[&["post"], args].concat()).await.refused(3);
             assert!(said.starts_with(&format!("daybook: {code}: ")), "{args:?}: {said}");
-            assert!(said.contains(text) && said.ends_with("; nothing was posted\n"), "{args:?}: {said}");
-            assert_eq!(said.lines().count(), 1, "{said}");
+            let first = said.lines().next().unwrap();
+            assert!(first.contains(text) && first.ends_with("; nothing was posted"), "{args:?}: {said}");
+            assert_eq!(said.lines().count(), if said.contains("(and 1 more problem)") { 2 } else { 1 }, "{said}");
             let told = ledger.both(&[&["post", "--json"], args].concat()).await.refused(3);
             let told: Json = serde_json::from_str(&told).unwrap();
             assert_eq!((&told["outcome"], &told["code"]), (&json!("REFUSED"), &json!(code)), "{told}");

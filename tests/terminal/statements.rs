@@ -9,9 +9,8 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::{Value as Json, json};
 
 use super::{
-    Ledger,
+    Ledger, ask,
     between::{Answer, Between},
-    run,
 };
 use crate::ledger::book::{Book, at, effective, line, new_entry, new_hold};
 
@@ -24,7 +23,7 @@ DATE        DESCRIPTION      ACCOUNT      CHANGE  BALANCE
 2026-11-23  post             assets:cash  100.00   100.00
             closing balance                        100.00
 
-pending 30.00, available 70.00
+pending -30.00, available 70.00
 ";
 
 const WITH_HOLDS: &str = "\
@@ -37,7 +36,7 @@ DATE        DESCRIPTION      ACCOUNT      SET ASIDE  CHANGE  BALANCE
 2026-11-23  hold             assets:cash      30.00    0.00   100.00
             closing balance                                   100.00
 
-pending 30.00, available 70.00
+pending -30.00, available 70.00
 ";
 
 /// A cash account with lines that count from days in another order than that in which they were posted, of which some undo others.
@@ -147,12 +146,11 @@ on_every_engine! {
 
     /// What is posted while the pages are read is not in the statement, also where it counts from before everything else.
     async fn it_is_that_of_one_moment(test: TestDatabase) {
-        let ledger = Ledger::of(test, long).await;
+        let ledger = Arc::new(Ledger::of(test, long).await);
         let place = ["--server", ledger.server.base()];
-        let before = run(&[&["statement", "cash", "--json"], &place[..]].concat()).await;
-        let ledger = Arc::new(ledger);
+        let before = ask(&[&["statement", "cash", "--json"], &place[..]].concat()).await;
         for args in [&[][..], &["--last", "200"], &["--from", "2026-11-01"]] {
-            let expected = run(&[&["statement", "cash", "--json", "--server", ledger.server.base()], args].concat()).await;
+            let expected = ask(&[&["statement", "cash", "--json", "--server", ledger.server.base()], args].concat()).await;
             let (posts, pages) = (Arc::clone(&ledger), Arc::new(AtomicUsize::new(0)));
             let seen = Arc::clone(&pages);
             let between = Between::start(ledger.server.base(), move |request| {
@@ -170,12 +168,12 @@ on_every_engine! {
                 })
             })
             .await;
-            let statement = run(&[&["statement", "cash", "--json", "--server", &between.url], args].concat()).await;
+            let statement = ask(&[&["statement", "cash", "--json", "--server", &between.url], args].concat()).await;
             assert!(pages.load(Ordering::SeqCst) >= 2);
             assert_eq!(statement, expected, "{args:?}");
             adds_up(&statement.json());
         }
-        let now = run(&[&["statement", "cash", "--json"], &place[..]].concat()).await;
+        let now = ask(&[&["statement", "cash", "--json"], &place[..]].concat()).await;
         assert_ne!(now, before);
     }
 

@@ -294,7 +294,7 @@ fn print(out: &mut Output, task: &PostTask, payload: Payload, paint: Paint) -> R
     let Payload {
         already_posted,
         entry,
-        accounts,
+        mut accounts,
     } = payload;
     let what = match (already_posted, task.dry_run) {
         (true, _) => "was posted before: nothing was posted now",
@@ -320,6 +320,8 @@ fn print(out: &mut Output, task: &PostTask, payload: Payload, paint: Paint) -> R
     let rows: Vec<_> = entry.lines.into_iter().map(line_row).collect();
     Table::new(&LINES, paint).rows(out, &rows)?;
     writeln!(out)?;
+    // The API has them by id.
+    accounts.sort_by(|one, other| one.code.cmp(&other.code));
     let rows: Vec<_> = accounts.into_iter().map(account_row).collect();
     Ok(Table::new(&BALANCES, paint).rows(out, &rows)?)
 }

@@ -1,15 +1,15 @@
 //! Which ledger a command is about: that of a server, or that of a database.
 
-use std::env::{self, VarError};
+use std::{
+    env::{self, VarError},
+    path::PathBuf,
+};
 
 use axum::http::{HeaderValue, Uri, uri::PathAndQuery};
 use clap::{ArgMatches, parser::ValueSource};
 
 use super::settings::{Place, Secret, ServerPlace};
-use crate::{
-    config::{args::PlaceArgs, database_url::DatabaseUrl, value, wrong::Reader},
-    http::warn_if_exposed,
-};
+use crate::config::{args::PlaceArgs, database_url::DatabaseUrl, value, wrong::Reader};
 
 /// The variable that holds a token. There is no flag for it, since everyone on a machine can read the arguments of its processes.
 const TOKEN: &str = "DAYBOOK_TOKEN";
@@ -66,7 +66,14 @@ fn server_place(
         );
         return None;
     }
-    Some(ServerPlace { url, authorization })
+    let token_file = authorization.as_ref().and(args.token_file.as_ref());
+    Some(ServerPlace {
+        url,
+        token_file: token_file
+            .filter(|file| !file.is_empty())
+            .map(PathBuf::from),
+        authorization,
+    })
 }
 
 /// The URL of a server's API.
@@ -115,7 +122,6 @@ fn token(
         }
         (Some(file), _) => values
             .read("token_file", file, |file| {
-                warn_if_exposed(file.as_ref());
                 let text = std::fs::read_to_string(file)
                     .map_err(|error| format!("a file that can be read ({error})"))?;
                 header(text.trim()).ok_or_else(|| format!("the name of a file with {EXPECTED}"))

@@ -43,6 +43,8 @@ pub struct ServerPlace {
     pub url: Uri,
     /// The header `Authorization`.
     pub authorization: Option<Secret>,
+    /// The file that it was read from.
+    pub token_file: Option<PathBuf>,
 }
 
 /// A header that is not shown.

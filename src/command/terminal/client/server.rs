@@ -15,6 +15,7 @@ use super::{MOST_BYTES, Transport, Undelivered};
 use crate::{
     command::terminal::failure::{Failure, Outcome},
     config::ServerPlace,
+    http::warn_if_exposed,
     http_client::{self, FetchError},
 };
 
@@ -30,6 +31,9 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(place: &ServerPlace, timeout: Duration) -> Result<Self, Failure> {
+        if let Some(file) = &place.token_file {
+            warn_if_exposed(file);
+        }
         let client = http_client::Client::to(&place.url);
         let client = client.map_err(|error| {
             let problem = format!("cannot ask {}: {error}", place.url);
