@@ -19,6 +19,9 @@ use crate::{
 /// The table of the migrations that a database has applied.
 const MIGRATIONS: &str = "seaql_migrations";
 
+/// What is asked of a database before it is used.
+const VERSION: &str = "which version it belongs to";
+
 /// How long `/readyz` waits for the database.
 const READY: Duration = Duration::from_secs(2);
 
@@ -192,7 +195,31 @@ pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), 
         Ok(Standing::UpToDate) => Ok(()),
         Err(error) => Err(StartError::NotAsked {
             database: url.clone(),
-            what: "which version it belongs to",
+            what: VERSION,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Refuses a database that has not exactly the migrations of this program.
+///
+/// # Errors
+/// [`StartError::NoLedger`], [`StartError::Older`], [`StartError::Newer`], [`StartError::NotAsked`].
+pub async fn refuse_other_versions(
+    database: &Database,
+    url: &DatabaseUrl,
+) -> Result<(), StartError> {
+    match database.read(standing).await {
+        Ok(Standing::UpToDate) => Ok(()),
+        Ok(Standing::Empty) => Err(StartError::NoLedger(url.clone())),
+        Ok(Standing::Older(_)) => Err(StartError::Older(url.clone())),
+        Ok(Standing::Newer(migration)) => Err(StartError::Newer {
+            database: url.clone(),
+            migration,
+        }),
+        Err(error) => Err(StartError::NotAsked {
+            database: url.clone(),
+            what: VERSION,
             reason: error.to_string(),
         }),
     }

@@ -117,6 +117,16 @@ pub enum StartError {
         /// What failed, in one line.
         reason: String,
     },
+    /// There are no tables of Daybook where a ledger should be.
+    #[error(
+        "there is no ledger in {0}: name its database with --database, or its server with --server (`daybook serve` and `daybook migrate` make a new one)"
+    )]
+    NoLedger(DatabaseUrl),
+    /// The database lacks migrations of this version of Daybook.
+    #[error(
+        "the database {0} belongs to an older version of Daybook: update it with `daybook migrate`, or ask its server with --server"
+    )]
+    Older(DatabaseUrl),
     /// A newer version of Daybook has migrated the database.
     #[error(
         "the database {database} belongs to a newer version of Daybook, which has run the migration {migration}: update this one"

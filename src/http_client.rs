@@ -1,4 +1,4 @@
-//! The HTTP client with which the server gets keys and sends spans. It does not follow redirects: a setting should name the right URL.
+//! The HTTP client with which the server gets keys and sends spans, and with which commands ask a server. It does not follow redirects: a setting should name the right URL.
 //!
 //! Why not reqwest: it is built on the same hyper and rustls. It would save the connector and the bound of the body, about forty lines.
 //! But it follows redirects and uses the environment's proxies unless it is told not to.
@@ -32,7 +32,10 @@ pub enum FetchError {
     /// The machine has no root certificates.
     #[error("no root certificates are found (install ca-certificates, or set SSL_CERT_FILE): {0}")]
     Roots(#[source] io::Error),
-    /// The server cannot be reached, or its answer is not HTTP.
+    /// The server cannot be reached. Nothing was sent to it.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection was lost, or the answer is not HTTP.
     #[error("{0}")]
     Exchange(String),
     /// The server answers with an error status.
@@ -105,7 +108,10 @@ impl Client {
     ) -> Result<Response<Bytes>, FetchError> {
         let exchange = async {
             let response = self.0.request(request.map(Full::new)).await;
-            let response = response.map_err(|error| FetchError::Exchange(root(&error)))?;
+            let response = response.map_err(|error| match error.is_connect() {
+                true => FetchError::Connect(root(&error)),
+                false => FetchError::Exchange(root(&error)),
+            })?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, most).collect().await;
             let body = body.map_err(|error| FetchError::Exchange(root(error.as_ref())))?;

@@ -16,6 +16,9 @@ use daybook::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Tasks that were cut off may still be running at the end. The process does not wait for them longer than this.
+const CUT_OFF: Duration = Duration::from_millis(100);
+
 fn main() -> ExitCode {
     let outcome = match config::parse(std::env::args_os()) {
         Ok(command) => run(command),
@@ -23,7 +26,7 @@ fn main() -> ExitCode {
         Err(ConfigError::Wrong(wrong)) => Err(wrong.into()),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Standard error may be closed; there is no one else to tell.
             let _ = writeln!(std::io::stderr(), "daybook: {error}");
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), StartError> {
+fn run(command: Command) -> Result<ExitCode, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // After this many turns of tasks, a thread looks for connections with something to read. With the default of 61, an ordinary client
@@ -73,11 +76,16 @@ fn run(command: Command) -> Result<(), StartError> {
             let summary = runtime.block_on(command::import(settings, Clock::system()));
             summary.and_then(|summary| command::print(&summary))
         }
+        Command::Terminal(settings) => {
+            telemetry::init(&settings.log, None);
+            let code = runtime.block_on(command::terminal(*settings, Clock::system()));
+            runtime.shutdown_timeout(CUT_OFF);
+            return Ok(code);
+        }
         Command::Schema => command::print(&graphql::sdl()),
         Command::CheckSchema(file) => command::check_schema(file),
         Command::Print(text) => command::print(&text),
     };
-    // Tasks that were cut off may still be running. The process does not wait for them.
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome
+    runtime.shutdown_timeout(CUT_OFF);
+    outcome.map(|()| ExitCode::SUCCESS)
 }

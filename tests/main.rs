@@ -11,3 +11,4 @@ mod graphql;
 mod http;
 mod ledger;
 mod readme;
+mod terminal;

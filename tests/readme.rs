@@ -111,7 +111,18 @@ fn every_file_that_is_named_exists() {
 #[test]
 fn every_setting_that_is_named_exists() {
     let mut help = String::new();
-    for command in ["serve", "migrate", "verify", "export", "import", "schema"] {
+    for command in [
+        "serve",
+        "migrate",
+        "verify",
+        "accounts",
+        "balance",
+        "statement",
+        "post",
+        "export",
+        "import",
+        "schema",
+    ] {
         let mut daybook = Command::new(env!("CARGO_BIN_EXE_daybook"));
         let output = daybook.args([command, "--help"]).output().unwrap();
         assert!(output.status.success(), "{output:?}");

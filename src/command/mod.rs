@@ -8,7 +8,9 @@ mod migrate;
 mod print;
 pub mod schema_check;
 pub mod serve;
+mod terminal;
 mod verify;
+mod whole_file;
 
 pub use self::{
     check_schema::check_schema,
@@ -16,5 +18,6 @@ pub use self::{
     migrate::migrate,
     print::print,
     serve::serve,
+    terminal::terminal,
     verify::verify,
 };

@@ -8,11 +8,11 @@ use tokio::{net::TcpListener, time::timeout};
 use unit_of_work::{Database, IdempotencySettings, Report, Retrying, UnitOfWorkExtension};
 
 use crate::{
-    config::{ServeSettings, TokenSettings},
+    config::{DatabaseUrl, ServeSettings, TokenSettings},
     database,
     error::StartError,
     graphql::{self, Feed, FeedOptions, LedgerSchema},
-    http::{self, Access, Limits, RequestErrors, Stop, Stopped, TlsListener, Tokens},
+    http::{self, Access, App, Limits, RequestErrors, Stop, Stopped, TlsListener, Tokens},
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
         log::ShrinkLog, notify::Notify, seal::Seal, sweep::Sweep, watch::Watch,
@@ -41,8 +41,8 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         database::refuse_newer(&database, &settings.database).await?;
     }
     warn_of_weaknesses(&database).await;
-    let clock = recording_clock(&database, &settings).await?;
-    let keys = idempotency_keys(&database, &settings).await?;
+    let clock = recording_clock(&database, &settings.database).await?;
+    let keys = idempotency_keys(&database, &settings.database).await?;
 
     let mut options = http::options(database::readiness(&database), graphql::operation_schema()?);
     options.operations = graphql::operations();
@@ -194,14 +194,32 @@ fn schema_with_feed(
     Retrying::new(schema)
 }
 
+/// The whole service of a server, for commands that ask it in this process: without a port, and without authentication, since whoever can
+/// open the database may do everything. No job runs.
+///
+/// # Errors
+/// [`StartError::NotAsked`] if the database cannot be asked for what decides the time.
+pub(super) async fn app_in_process(
+    database: &Database,
+    url: &DatabaseUrl,
+    deadline: Duration,
+) -> Result<App, StartError> {
+    let clock = recording_clock(database, url).await?;
+    let keys = idempotency_keys(database, url).await?;
+    let mut options = http::options(database::readiness(database), graphql::operation_schema()?);
+    options.operations = graphql::operations();
+    // Nobody subscribes, so nobody watches.
+    let (feed, _) = Feed::new(database.clone(), FeedOptions::default());
+    let limits = (deadline, options.limits.answer_bytes);
+    let schema = schema_with_feed(database, feed, clock, keys, limits);
+    Ok(http::app(schema, options))
+}
+
 /// The clock that stamps entries. It is never before the latest entry, even if the machine's clock was set back.
 ///
 /// # Errors
 /// [`StartError::NotAsked`] if the latest entry cannot be read: the clock could then run backwards.
-async fn recording_clock(
-    database: &Database,
-    settings: &ServeSettings,
-) -> Result<Clock, StartError> {
+async fn recording_clock(database: &Database, url: &DatabaseUrl) -> Result<Clock, StartError> {
     let latest = database
         .read(async |unit| {
             // With --no-migrate, a database may have no tables yet, and so no entries.
@@ -213,7 +231,7 @@ async fn recording_clock(
         })
         .await;
     let latest = latest.map_err(|error| StartError::NotAsked {
-        database: settings.database.clone(),
+        database: url.clone(),
         what: "when its latest entry was recorded",
         reason: error.to_string(),
     })?;
@@ -236,7 +254,7 @@ async fn recording_clock(
 /// [`StartError::NotAsked`] where the last key of a database that has its tables cannot be read.
 async fn idempotency_keys(
     database: &Database,
-    settings: &ServeSettings,
+    url: &DatabaseUrl,
 ) -> Result<IdempotencySettings, StartError> {
     let keys = IdempotencySettings::default();
     let table = "unit_of_work_idempotency";
@@ -251,7 +269,7 @@ async fn idempotency_keys(
         Ok::<_, DbErr>(())
     };
     remembered.await.map_err(|error| StartError::NotAsked {
-        database: settings.database.clone(),
+        database: url.clone(),
         what: "when its last idempotency key was claimed",
         reason: error.to_string(),
     })?;

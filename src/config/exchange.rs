@@ -7,6 +7,7 @@ use super::{
     database_url::DatabaseUrl,
     log::{LogSettings, log_settings},
     settings::{ExportSettings, ImportSettings},
+    value::currency_code,
     wrong::{Reader, WrongSettings},
 };
 use crate::exchange::Format;
@@ -60,9 +61,13 @@ pub(super) fn import(
     })
 }
 
-/// The settings of the log. By default these commands log only warnings and errors, since they print their own result, and no slow
-/// statements, since theirs are slow by nature.
-fn quiet(args: &LogArgs, matches: &ArgMatches, values: &mut Reader<'_>) -> Option<LogSettings> {
+/// The settings of the log of a command that prints a result. By default it logs only warnings and errors, and no slow statements, since
+/// those of such commands are slow by nature.
+pub(super) fn quiet(
+    args: &LogArgs,
+    matches: &ArgMatches,
+    values: &mut Reader<'_>,
+) -> Option<LogSettings> {
     let mut settings = log_settings(args, values)?;
     if matches.value_source("log") == Some(ValueSource::DefaultValue) {
         "warn,sqlx=error".clone_into(&mut settings.filter);
@@ -94,14 +99,8 @@ fn import_format(text: &str) -> Result<Format, String> {
 }
 
 fn symbol_and_code(text: &str) -> Result<(String, String), String> {
-    let is_code = |code: &str| {
-        (3..=12).contains(&code.len())
-            && code
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-    };
     match text.rsplit_once('=') {
-        Some((symbol, code)) if is_code(code) => Ok((symbol.to_owned(), code.to_owned())),
+        Some((symbol, code)) if currency_code(code).is_ok() => Ok((symbol.to_owned(), code.to_owned())),
         _ => Err("a symbol and the code of a currency (3 to 12 capital letters and digits), such as h=HOUR".to_owned()),
     }
 }

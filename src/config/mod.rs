@@ -13,6 +13,10 @@ pub use self::{
     access::TokenSettings,
     database_url::DatabaseUrl,
     log::{LogFormat, LogSettings},
+    terminal::{
+        AccountName, AccountsTask, Amount, BalanceTask, Place, PostLine, PostTask, Secret,
+        ServerPlace, StatementFormat, StatementTask, Task, TerminalSettings, When, WrongAmount,
+    },
     settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings, VerifySettings},
     wrong::{WrongSetting, WrongSettings},
 };
@@ -31,6 +35,7 @@ mod limits;
 mod log;
 mod manual;
 mod settings;
+mod terminal;
 mod tls;
 mod traces;
 mod value;
@@ -49,6 +54,8 @@ pub enum Command {
     Export(ExportSettings),
     /// Post the entries of a file.
     Import(ImportSettings),
+    /// Ask a ledger something, or post to it, for somebody at a terminal.
+    Terminal(Box<TerminalSettings>),
     /// Print the GraphQL schema.
     Schema,
     /// Print what changed since the schema in this file.
@@ -85,6 +92,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         Some(Commands::Verify(args)) => Command::Verify(verify_settings(&args, matches)?),
         Some(Commands::Export(args)) => Command::Export(exchange::export(args, matches)?),
         Some(Commands::Import(args)) => Command::Import(exchange::import(args, matches)?),
+        Some(Commands::Accounts(args)) => at_terminal(terminal::accounts(&args, matches)?),
+        Some(Commands::Balance(args)) => at_terminal(terminal::balance(&args, matches)?),
+        Some(Commands::Statement(args)) => at_terminal(terminal::statement(&args, matches)?),
+        Some(Commands::Post(args)) => at_terminal(terminal::post(&args, matches)?),
         Some(Commands::Schema(args)) => match args.check {
             Some(file) => Command::CheckSchema(file),
             None => Command::Schema,
@@ -92,6 +103,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Config
         Some(Commands::Completions(args)) => Command::Print(manual::completions(args.shell)),
         Some(Commands::Man(args)) => Command::Print(manual::page(args.command.as_deref())?),
     })
+}
+
+fn at_terminal(settings: TerminalSettings) -> Command {
+    Command::Terminal(Box::new(settings))
 }
 
 fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSettings, WrongSettings> {

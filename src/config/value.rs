@@ -140,6 +140,20 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     }
 }
 
+/// The code of a currency.
+pub(super) fn currency_code(text: &str) -> Result<String, String> {
+    let is_code = (3..=12).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    match is_code {
+        true => Ok(text.to_owned()),
+        false => Err(
+            "the code of a currency (3 to 12 capital letters and digits), such as EUR".to_owned(),
+        ),
+    }
+}
+
 /// The name or address of a host, without a port, as requests write it.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let host = text.to_ascii_lowercase();
@@ -161,7 +175,7 @@ pub(super) fn is_loopback(address: &str) -> bool {
     is_loopback_host(address.rsplit_once(':').map_or(address, |(host, _)| host))
 }
 
-fn is_loopback_host(host: &str) -> bool {
+pub(super) fn is_loopback_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host

@@ -94,6 +94,15 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// As [`Self::refuse`], for a variable without a flag.
+    pub(super) fn refuse_variable(&mut self, name: &str, expected: &str) {
+        self.wrong.push(WrongSetting {
+            name: name.to_owned(),
+            value: None,
+            expected: expected.to_owned(),
+        });
+    }
+
     fn remember<T>(
         &mut self,
         id: &str,

@@ -12,6 +12,7 @@ pub use graphql_service::{
 };
 use unit_of_work::Report;
 
+pub(crate) use self::secret_file::warn_if_exposed;
 pub use self::{
     auth::{Access, Grant, KeyError, KeyFile, KeySource, Keys, READ, Tokens, WRITE},
     tls::{Certificate, CertificateError, CertificateFiles, TlsListener},

@@ -7,7 +7,7 @@ const EVERYBODY: u32 = 0o006;
 
 /// Warns if every user of the machine can read or change a file with a secret. The file is used all the same, since the server cannot know
 /// who may log in to the machine.
-pub(super) fn warn_if_exposed(path: &Path) {
+pub(crate) fn warn_if_exposed(path: &Path) {
     let Ok(file) = std::fs::metadata(path) else {
         // If the file cannot be read, reading it reports why.
         return;

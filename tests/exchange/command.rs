@@ -36,7 +36,7 @@ pub(crate) fn start(program: &str, args: &[&str], input: &str) -> Child {
     child
 }
 
-pub(super) fn daybook(args: &[&str], input: &str) -> Output {
+pub(crate) fn daybook(args: &[&str], input: &str) -> Output {
     start(env!("CARGO_BIN_EXE_daybook"), args, input)
         .wait_with_output()
         .unwrap()

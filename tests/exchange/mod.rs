@@ -8,5 +8,5 @@ mod once;
 mod oracle;
 mod properties;
 mod refusals;
-mod reports;
+pub(crate) mod reports;
 mod round_trip;

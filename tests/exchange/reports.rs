@@ -25,7 +25,7 @@ const ACCOUNTS: [(&str, &str, AccountClass); 8] = [
     ("wages", "EUR", AccountClass::Expense),
 ];
 
-async fn filled(database: TestDatabase) -> Book {
+pub(crate) async fn filled(database: TestDatabase) -> Book {
     let book = Book::new(database).await;
     for (code, currency, class) in ACCOUNTS {
         let account = OpenAccount {
@@ -66,10 +66,10 @@ async fn filled(database: TestDatabase) -> Book {
     book
 }
 
-type Sums = BTreeMap<String, BTreeMap<String, String>>;
+pub(crate) type Sums = BTreeMap<String, BTreeMap<String, String>>;
 
 /// What hledger says, by account and currency; nothing is left out where it is zero.
-fn by_hledger(journal: &str, args: &[&str]) -> Sums {
+pub(crate) fn by_hledger(journal: &str, args: &[&str]) -> Sums {
     let mut all = vec![
         "-f",
         "-",

@@ -32,7 +32,7 @@ mod reports;
 mod round_trips;
 mod schema;
 mod seals;
-mod server;
+pub(crate) mod server;
 mod statements;
 mod story;
 mod time;

@@ -253,11 +253,11 @@ pub(super) fn line(debit: &str, credit: &str, amount: i64, currency: &str) -> Va
     json!({ "debit": { "code": debit }, "credit": { "code": credit }, "amount": amount.to_string(), "currency": currency })
 }
 
-pub(super) struct Subscription(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Subscription(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Subscription {
     /// Connects and subscribes; `None` when the server goes meanwhile, or is not there.
-    pub(super) async fn open(address: &str, query: &str, variables: Value) -> Option<Self> {
+    pub(crate) async fn open(address: &str, query: &str, variables: Value) -> Option<Self> {
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()
             .unwrap();
@@ -313,12 +313,12 @@ impl Subscription {
     }
 
     /// The payload of the next event.
-    pub(super) async fn event(&mut self) -> Value {
+    pub(crate) async fn event(&mut self) -> Value {
         self.try_event().await.unwrap()
     }
 
     /// Waits until the server has taken up everything that was sent on this socket, the subscription included.
-    pub(super) async fn settled(&mut self) {
+    pub(crate) async fn settled(&mut self) {
         let query = json!({ "query": "{ __typename }" });
         self.send(json!({ "type": "subscribe", "id": "settled", "payload": query }))
             .await;

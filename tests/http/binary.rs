@@ -22,22 +22,22 @@ fn daybook(folder: &TempDir, args: &[&str]) -> Command {
     command
 }
 
-pub(super) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = daybook(&folder, args);
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
-pub(super) fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// A server that has announced its address.
-pub(super) struct Running {
-    pub(super) child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     stdout: BufReader<std::process::ChildStdout>,
     log: mpsc::UnboundedReceiver<String>,
-    pub(super) announcement: String,
+    pub(crate) announcement: String,
     _folder: TempDir,
 }
 
@@ -49,11 +49,11 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub(super) fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         Self::start_with(args, &[])
     }
 
-    pub(super) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = daybook(&folder, args)
             .envs(variables.iter().copied())
@@ -80,14 +80,14 @@ impl Running {
         }
     }
 
-    pub(super) fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         self.announcement
             .split_whitespace()
             .find(|word| word.starts_with("http://") || word.starts_with("https://"))
             .unwrap_or_else(|| panic!("{:?} names no address", self.announcement))
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([format!("-{name}"), self.child.id().to_string()])
             .status();
@@ -95,7 +95,7 @@ impl Running {
     }
 
     /// Waits until the log has a line that contains this.
-    pub(super) async fn logged(&mut self, text: &str) {
+    pub(crate) async fn logged(&mut self, text: &str) {
         let line = async {
             while let Some(line) = self.log.recv().await {
                 if line.contains(text) {
@@ -109,7 +109,7 @@ impl Running {
     }
 
     /// The exit code, and what was said on standard output after the announcement and on standard error.
-    pub(super) fn ended(mut self) -> (Option<i32>, String) {
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();

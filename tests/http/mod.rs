@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::toy::Toy;
 
 pub(crate) mod access;
-mod binary;
+pub(crate) mod binary;
 mod command;
 mod compression;
 mod connections;

@@ -3,7 +3,7 @@
 mod progress;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufReader, BufWriter, Read, Seek, Write},
     path::Path,
     time::Duration,
@@ -14,6 +14,7 @@ use sea_orm::DbErr;
 use sha2::{Digest, Sha256};
 use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitError};
 
+use super::whole_file::WholeFile;
 use crate::{
     config::{ExportSettings, ImportSettings},
     database,
@@ -60,39 +61,18 @@ pub async fn export(settings: ExportSettings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Writes a temporary file in the same folder, and renames it when it is complete and on the disk.
-///
-/// Only its owner may read it, since it contains everybody's balances. The temporary name is random, so that nobody can have put a link in
-/// its place.
 async fn export_to(
     database: &Database,
     format: Format,
     path: &Path,
 ) -> Result<Exported, ExportError> {
-    let is_special = path.metadata().is_ok_and(|it| !it.is_file());
-    if is_special {
-        let file = OpenOptions::new().write(true).open(path)?;
-        return write_out(database, format, file, &Progress::none()).await;
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    let mut file = WholeFile::create(path)?;
+    let progress = match file.is_special() {
+        true => Progress::none(),
+        false => Progress::spinner("entries"),
     };
-    // Created with the permissions 0600, and removed if it is dropped.
-    let mut part = tempfile::Builder::new()
-        .prefix(".daybook-export-")
-        .tempfile_in(folder)?;
-    let exported = write_out(
-        database,
-        format,
-        part.as_file_mut(),
-        &Progress::spinner("entries"),
-    )
-    .await?;
-    part.as_file().sync_all()?;
-    part.persist(path).map_err(|error| error.error)?;
-    // The new name is on the disk only after the folder is.
-    File::open(folder)?.sync_all()?;
+    let exported = write_out(database, format, &mut file, &progress).await?;
+    file.keep()?;
     Ok(exported)
 }
 

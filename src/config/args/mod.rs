@@ -6,11 +6,11 @@ mod database;
 mod files;
 mod limits;
 mod observe;
+mod terminal;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use self::files::{EXPORT_HELP, IMPORT_HELP};
 pub(super) use self::{
     access::{AccessArgs, TlsArgs},
     connections::ConnectionArgs,
@@ -18,6 +18,11 @@ pub(super) use self::{
     files::{ExportArgs, ImportArgs},
     limits::LimitArgs,
     observe::{LogArgs, TraceArgs},
+    terminal::{AccountsArgs, BalanceArgs, LookArgs, PlaceArgs, PostArgs, StatementArgs},
+};
+use self::{
+    files::{EXPORT_HELP, IMPORT_HELP},
+    terminal::{ACCOUNTS_HELP, BALANCE_HELP, EXIT_CODES, POST_HELP, STATEMENT_HELP},
 };
 
 /// A double-entry ledger server with a GraphQL API.
@@ -44,6 +49,18 @@ pub(super) enum Commands {
     Migrate(MigrateArgs),
     /// Recompute the whole ledger from its lines, and list what differs
     Verify(VerifyArgs),
+    /// List accounts
+    #[command(after_help = with_exit_codes(ACCOUNTS_HELP))]
+    Accounts(Box<AccountsArgs>),
+    /// Show what is on accounts
+    #[command(after_help = with_exit_codes(BALANCE_HELP))]
+    Balance(Box<BalanceArgs>),
+    /// Show the lines of an account, with the balance after each: a table, CSV, JSON, or a page to print
+    #[command(after_help = with_exit_codes(STATEMENT_HELP))]
+    Statement(Box<StatementArgs>),
+    /// Post an entry
+    #[command(after_help = with_exit_codes(POST_HELP))]
+    Post(Box<PostArgs>),
     /// Write the whole ledger out, for hledger, ledger, a spreadsheet or a program
     #[command(after_help = EXPORT_HELP)]
     Export(ExportArgs),
@@ -58,6 +75,11 @@ pub(super) enum Commands {
     /// Print a man page
     #[command(after_help = MAN_HELP)]
     Man(ManArgs),
+}
+
+/// The end of the help of a command, with what its exit codes mean.
+fn with_exit_codes(help: &str) -> String {
+    format!("{help}\n\n{EXIT_CODES}")
 }
 
 const COMPLETIONS_HELP: &str = "Examples:\n  \
