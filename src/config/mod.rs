@@ -13,11 +13,11 @@ pub use self::{
     access::TokenSettings,
     database_url::DatabaseUrl,
     log::{LogFormat, LogSettings},
+    settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings, VerifySettings},
     terminal::{
         AccountName, AccountsTask, Amount, BalanceTask, Place, PostLine, PostTask, Secret,
         ServerPlace, StatementFormat, StatementTask, Task, TerminalSettings, When, WrongAmount,
     },
-    settings::{ExportSettings, ImportSettings, MigrateSettings, ServeSettings, VerifySettings},
     wrong::{WrongSetting, WrongSettings},
 };
 use self::{
