@@ -29,6 +29,7 @@ mod m20261127_22_add_entry_changes;
 mod m20261127_23_add_closing;
 mod m20261127_30_add_finding;
 mod m20261128_31_create_account_group;
+mod m20261128_41_add_effective_order;
 mod m20261128_61_create_seal;
 
 /// All migrations, in order.
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_23_add_closing::Migration),
             Box::new(m20261127_30_add_finding::Migration),
             Box::new(m20261128_31_create_account_group::Migration),
+            Box::new(m20261128_41_add_effective_order::Migration),
             Box::new(m20261128_61_create_seal::Migration),
         ]
     }

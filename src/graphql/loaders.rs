@@ -15,7 +15,8 @@ use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
 use crate::ledger::{
-    self, BalancesAt, GroupPlace, PointInTime, Receipt, Revision, StatementLine, StatementSlice,
+    self, BalancesAt, EffectiveLines, EffectiveSlice, GroupPlace, LinePlace, PointInTime, Receipt,
+    Revision, StatementLine, StatementSlice,
 };
 
 /// Loads one value, together with others that are asked for at the same time.
@@ -175,6 +176,16 @@ loader! {
 loader! {
     /// Lines of statements, by slice.
     Statements: StatementSlice => Vec<StatementLine>, |unit, slices| ledger::statement_lines(unit, slices).await
+}
+
+loader! {
+    /// Lines of statements in effective order, by slice.
+    EffectiveStatements: EffectiveSlice => EffectiveLines, |unit, slices| ledger::effective_lines(unit, slices).await
+}
+
+loader! {
+    /// Balances in effective order, by line.
+    RunningBalances: LinePlace => i64, |unit, lines| ledger::running_balances(unit, lines).await
 }
 
 loader! {

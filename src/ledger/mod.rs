@@ -113,7 +113,9 @@ pub use reverse_entry::{ReverseEntry, ReverseEntryError, reverse_entry};
 pub use seal::{Receipt, entry_receipts, latest_receipt, receipts, seal_events};
 pub use set_account_status::{SetAccountStatus, SetAccountStatusError, set_account_status};
 pub use statement::{
-    StatementFilter, StatementLine, StatementRequest, StatementSlice, statement_lines,
+    EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,
+    StatementFilter, StatementLine, StatementRequest, StatementSlice, effective_lines,
+    effective_lines_statement, running_balances, running_balances_statement, statement_lines,
     whole_statement as statement_lines_statement,
 };
 pub use sums::{

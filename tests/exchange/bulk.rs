@@ -94,6 +94,10 @@ async fn written(observer: &Observer) -> Vec<Vec<Option<String>>> {
                     || ' ' || CAST(posted AS text) || ' ' || CAST(held AS text) FROM late_line ORDER BY 1"
         ),
         format!(
+            "SELECT {account} account_id) || CAST(version AS text) || ' ' || CAST(effective_at AS text) || ' ' || CAST(posted AS text)
+             FROM late_place ORDER BY 1"
+        ),
+        format!(
             "SELECT {account} account_id) || CAST(level AS text) || ' ' || CAST(bucket AS text) || ' ' || CAST(lines AS text)
                     || ' ' || CAST(posted AS text) FROM late_total ORDER BY 1"
         ),

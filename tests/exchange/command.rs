@@ -137,6 +137,7 @@ pub(super) async fn rows(observer: &Observer) -> Vec<i64> {
         "outbox",
         "import",
         "late_line",
+        "late_place",
         "late_total",
     ] {
         rows.push(observer.i64(&format!("SELECT COUNT(*) FROM {table}")).await);

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::server::{Ledger, POST, line};
 
-const STATEMENT: &str = "query ($code: String!, $first: Int, $after: String, $last: Int, $before: String, $filter: StatementFilter, $direction: OrderDirection! = ASC) {
+const STATEMENT: &str = "query ($code: String!, $first: Int, $after: String, $last: Int, $before: String, $filter: StatementFilter, $orderBy: StatementOrderField! = RECORDED_AT, $direction: OrderDirection! = ASC) {
   account(by: { code: $code }) {
-    statement(first: $first, after: $after, last: $last, before: $before, filter: $filter, direction: $direction) {
+    statement(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy, direction: $direction) {
       edges { cursor node { version side change { amount } balanceAfter { amount } counterparty { code } line { effect } entry { description } } }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
@@ -20,13 +20,35 @@ async fn page(ledger: &Ledger, mut variables: Value) -> Value {
 }
 
 fn versions(page: &Value) -> Vec<i64> {
-    let edges = page["edges"].as_array().unwrap();
-    let version = |edge: &Value| edge["node"]["version"].as_str().unwrap().parse().unwrap();
-    edges.iter().map(version).collect()
+    lines(page)
+        .into_iter()
+        .map(|(version, _)| version)
+        .collect()
 }
 
-/// All versions that pages of three make up, one way, and whether each page said rightly whether others lie beside it.
-async fn walk(ledger: &Ledger, filter: &Value, direction: &str, forward: bool, all: &[i64]) {
+/// The version and the balance after each line.
+fn lines(page: &Value) -> Vec<(i64, i64)> {
+    let edges = page["edges"].as_array().unwrap();
+    let number = |value: &Value| value.as_str().unwrap().parse().unwrap();
+    let line = |edge: &Value| {
+        let node = &edge["node"];
+        (
+            number(&node["version"]),
+            number(&node["balanceAfter"]["amount"]),
+        )
+    };
+    edges.iter().map(line).collect()
+}
+
+/// All lines (version and balance after it) that pages of three make up, one way, and whether each page said rightly whether others lie
+/// beside it.
+async fn walk(
+    ledger: &Ledger,
+    (order_by, filter): (&str, &Value),
+    direction: &str,
+    forward: bool,
+    all: &[(i64, i64)],
+) {
     let (size, cursor, more, edge, other) = if forward {
         (
             "first",
@@ -46,23 +68,24 @@ async fn walk(ledger: &Ledger, filter: &Value, direction: &str, forward: bool, a
     };
     let (mut seen, mut place) = (Vec::new(), Value::Null);
     loop {
-        let mut variables = json!({ "filter": filter, "direction": direction });
+        let mut variables =
+            json!({ "filter": filter, "orderBy": order_by, "direction": direction });
         variables[size] = json!(3);
         variables[cursor] = place.take();
         let page = page(ledger, variables).await;
         assert_eq!(page["pageInfo"][other], json!(!seen.is_empty()), "{page}");
-        let versions = versions(&page);
+        let lines = lines(&page);
         seen = if forward {
-            [seen, versions].concat()
+            [seen, lines].concat()
         } else {
-            [versions, seen].concat()
+            [lines, seen].concat()
         };
         if page["pageInfo"][more] == json!(false) {
             break;
         }
         place = page["pageInfo"][edge].clone();
     }
-    assert_eq!(seen, all, "{filter} {direction} {size}");
+    assert_eq!(seen, all, "{order_by} {filter} {direction} {size}");
 }
 
 on_every_engine! {
@@ -87,7 +110,8 @@ on_every_engine! {
         assert_eq!(page["pageInfo"]["hasPreviousPage"], false);
     }
 
-    /// Pages of three, both ways, in both directions, with and without a filter: every line once, in order.
+    /// Pages of three, both ways, in both directions, in either order, with and without a filter: every line once, in order, with the balance
+    /// after it in that order.
     async fn every_page_once_in_order_both_ways(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         for number in 0..8 {
@@ -95,35 +119,78 @@ on_every_engine! {
             let (debit, credit) = if number % 3 == 2 { ("alice", "cash") } else { ("cash", "alice") };
             ledger.data(POST, json!({ "input": { "lines": [line(debit, credit, 5, "EUR")], "effectiveAt": at } })).await;
         }
-        let debits: Vec<i64> = vec![3, 6];
-        let credits: Vec<i64> = vec![1, 2, 4, 5, 7, 8];
-        let dated: Vec<i64> = vec![2, 3, 4, 5, 6];
-        for (filter, all) in [
-            (Value::Null, (1..=8).collect()),
-            (json!({ "side": "DEBIT" }), debits),
-            (json!({ "side": "CREDIT", "effects": ["POST"] }), credits),
-            (json!({ "effects": ["HOLD"] }), vec![]),
-            (json!({ "effects": [] }), vec![]),
-            (json!({ "effectiveFrom": "2026-01-15T00:00:00Z", "effectiveUntil": "2026-01-20T00:00:00Z" }), dated),
-        ] {
-            let reversed: Vec<i64> = all.iter().rev().copied().collect();
-            for forward in [true, false] {
-                walk(&ledger, &filter, "ASC", forward, &all).await;
-                walk(&ledger, &filter, "DESC", forward, &reversed).await;
+        // Posted in the order of versions, each a day before the one before it; lines 3 and 6 are debits.
+        let change = |version: &i64| if version % 3 == 0 { -5 } else { 5 };
+        let balances = |order: Vec<i64>| -> Vec<(i64, i64)> {
+            let sums = order.iter().scan(0, |sum, version| { *sum += change(version); Some(*sum) });
+            order.iter().copied().zip(sums).collect()
+        };
+        for (order_by, all) in [("RECORDED_AT", balances((1..=8).collect())), ("EFFECTIVE_AT", balances((1..=8).rev().collect()))] {
+            for (filter, versions) in [
+                (Value::Null, vec![1, 2, 3, 4, 5, 6, 7, 8]),
+                (json!({ "side": "DEBIT" }), vec![3, 6]),
+                (json!({ "side": "CREDIT", "effects": ["POST"] }), vec![1, 2, 4, 5, 7, 8]),
+                (json!({ "effects": ["POST", "CAPTURE"] }), vec![1, 2, 3, 4, 5, 6, 7, 8]),
+                (json!({ "effects": ["HOLD"] }), vec![]),
+                (json!({ "effects": [] }), vec![]),
+                (json!({ "effectiveFrom": "2026-01-15T00:00:00Z", "effectiveUntil": "2026-01-20T00:00:00Z" }), vec![2, 3, 4, 5, 6]),
+                (json!({ "effectiveFrom": "2026-01-15", "effectiveUntil": "2026-01-19", "side": "CREDIT" }), vec![2, 4, 5]),
+            ] {
+                let all: Vec<(i64, i64)> = all.iter().copied().filter(|(version, _)| versions.contains(version)).collect();
+                let reversed: Vec<(i64, i64)> = all.iter().rev().copied().collect();
+                for forward in [true, false] {
+                    walk(&ledger, (order_by, &filter), "ASC", forward, &all).await;
+                    walk(&ledger, (order_by, &filter), "DESC", forward, &reversed).await;
+                }
             }
         }
+    }
+
+    /// The statement of a month begins with what was there before it, in a page of its own order, and an entry that is dated back into it
+    /// changes every balance after it.
+    async fn statement_of_a_month_has_what_was_dated_back_into_it(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let post = async |amount: i64, at: &str| {
+            ledger.data(POST, json!({ "input": { "lines": [line("cash", "alice", amount, "EUR")], "effectiveAt": at } })).await;
+        };
+        for (amount, at) in [(1000, "2026-02-27"), (20, "2026-03-05"), (3, "2026-03-09"), (4, "2026-04-01")] {
+            post(amount, at).await;
+        }
+        let march = json!({ "filter": { "effectiveFrom": "2026-03-01", "effectiveUntil": "2026-03-31" }, "orderBy": "EFFECTIVE_AT" });
+        let statement = page(&ledger, march.clone()).await;
+        assert_eq!(lines(&statement), [(2, 1020), (3, 1023)]);
+        let read_before = statement["edges"][0]["cursor"].clone();
+        post(500, "2026-03-05").await;
+        post(600, "2026-02-28").await;
+        assert_eq!(lines(&page(&ledger, march.clone()).await), [(2, 1620), (5, 2120), (3, 2123)]);
+        // A cursor that was given before is still a place in the order.
+        let mut after = march.clone();
+        after["after"] = read_before;
+        assert_eq!(lines(&page(&ledger, after).await), [(5, 2120), (3, 2123)]);
+        // The closing balance of the month is the balance at its end.
+        let query = "{ account(by: { code: \"alice\" }) { balances(at: { effectiveAt: \"2026-03-31\" }) { posted { amount } } } }";
+        assert_eq!(ledger.data(query, json!({})).await["account"]["balances"]["posted"]["amount"], "2123");
+        // Two late lines, each on two accounts.
+        assert_eq!(ledger.observer().await.i64("SELECT COUNT(*) FROM late_place").await, 4);
     }
 
     async fn wrong_arguments_are_refused(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         ledger.post("cash", "alice", 5).await;
-        let cursor = ledger.data(STATEMENT, json!({ "code": "cash" })).await["account"]["statement"]["pageInfo"]["endCursor"].take();
+        let cursor = async |code: &str, order_by: &str| {
+            let variables = json!({ "code": code, "orderBy": order_by });
+            ledger.data(STATEMENT, variables).await["account"]["statement"]["pageInfo"]["endCursor"].take()
+        };
         for (wrong, field) in [
             (json!({ "first": 101 }), "first"),
             (json!({ "last": -1 }), "last"),
             (json!({ "first": 1, "last": 1 }), "last"),
             (json!({ "after": "nonsense" }), "after"),
-            (json!({ "before": cursor }), "before"),
+            (json!({ "before": cursor("cash", "RECORDED_AT").await }), "before"),
+            (json!({ "before": cursor("cash", "EFFECTIVE_AT").await, "orderBy": "EFFECTIVE_AT" }), "before"),
+            (json!({ "after": cursor("alice", "EFFECTIVE_AT").await }), "after"),
+            (json!({ "after": cursor("alice", "RECORDED_AT").await, "orderBy": "EFFECTIVE_AT" }), "after"),
+            (json!({ "filter": { "effectiveFrom": "0000-12-31T00:00:00Z" }, "orderBy": "EFFECTIVE_AT" }), "filter.effectiveFrom"),
         ] {
             let mut variables = wrong.clone();
             variables["code"] = json!("alice");
@@ -146,12 +213,19 @@ on_every_engine! {
                 ledger.post("cash", &code, amount).await;
             }
         }
-        let query = "query ($first: Int!, $filter: StatementFilter) { accounts(first: $first, filter: { codePrefix: \"customer\" }) { edges { node {
-            code statement(last: 10, filter: $filter) { edges { node { version balanceAfter { amount } } } pageInfo { hasPreviousPage } } } } } }";
-        for filter in [Value::Null, json!({ "effects": ["POST"] })] {
+        let query = "query ($first: Int!, $filter: StatementFilter, $orderBy: StatementOrderField!) { accounts(first: $first, filter: { codePrefix: \"customer\" }) { edges { node {
+            code statement(last: 10, filter: $filter, orderBy: $orderBy) { edges { node { version balanceAfter { amount } } } pageInfo { hasPreviousPage } } } } } }";
+        // Only if the filter leaves out what moves money, the balances in effective order take a second one.
+        for (order_by, filter, statements) in [
+            ("RECORDED_AT", Value::Null, 2),
+            ("RECORDED_AT", json!({ "effects": ["POST"] }), 2),
+            ("EFFECTIVE_AT", Value::Null, 2),
+            ("EFFECTIVE_AT", json!({ "effects": ["POST", "CAPTURE"], "effectiveFrom": "2020-01-01" }), 2),
+            ("EFFECTIVE_AT", json!({ "effects": ["POST"] }), 3),
+        ] {
             let mut costs = Vec::new();
             for n in [1, 20] {
-                let response = ledger.run(query, json!({ "first": n, "filter": filter })).await;
+                let response = ledger.run(query, json!({ "first": n, "filter": filter, "orderBy": order_by })).await;
                 let edges = response["data"]["accounts"]["edges"].as_array().unwrap_or_else(|| panic!("{response}")).clone();
                 assert_eq!(edges.len(), n);
                 for (index, edge) in edges.iter().enumerate() {
@@ -167,7 +241,7 @@ on_every_engine! {
                 costs.push(response["extensions"]["unitOfWork"]["statements"].clone());
             }
             // The accounts, and their lines: of the first there are none, and nothing is asked.
-            assert_eq!(costs, [json!(1), json!(2)], "{filter}");
+            assert_eq!(costs, [json!(1), json!(statements)], "{order_by} {filter}");
         }
     }
 

@@ -7,17 +7,19 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 20] = [
     "account_group",
     "group_member",
     "group_prefix",
     "group_change",
+    "seal",
     "closing",
     "closed_period",
     "entry_change",
     "account_change",
     "outbox",
     "late_line",
+    "late_place",
     "late_total",
     "currency",
     "account",

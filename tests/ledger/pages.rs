@@ -29,11 +29,11 @@ async fn with_accounts(database: TestDatabase) -> Book {
 }
 
 /// The page that the specification asks for, of a list that is sorted already.
-fn model(
-    all: &[Uuid],
+pub(super) fn model<Id: Copy + PartialEq>(
+    all: &[Id],
     request: &PageRequest,
-    places: &[(String, Uuid)],
-) -> (Vec<Uuid>, bool, bool) {
+    places: &[(String, Id)],
+) -> (Vec<Id>, bool, bool) {
     let place = |cursor: &Option<String>| {
         let cursor = cursor.as_ref()?;
         let id = places.iter().find(|(known, _)| known == cursor).unwrap().1;
@@ -50,7 +50,7 @@ fn model(
 }
 
 /// Every request with cursors out of the list (in the right order) and small counts.
-fn requests(places: &[(String, Uuid)]) -> Vec<PageRequest> {
+pub(super) fn requests<Id>(places: &[(String, Id)]) -> Vec<PageRequest> {
     let counts = [
         (None, None),
         (Some(0), None),

@@ -111,7 +111,7 @@ pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
                 .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "outbox", "account_change", "entry_change", "closing", "seal"];
+            let tables = ["entry", "entry_line", "account_pending", "late_line", "late_place", "outbox", "account_change", "entry_change", "closing", "seal"];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
@@ -166,6 +166,10 @@ on_every_engine! {
             ("UPDATE late_line SET latest_effective_at = (SELECT MIN(effective_at) FROM entry)".to_owned(), Box::new(history)),
             ("DELETE FROM late_line".to_owned(), Box::new(history)),
             ("INSERT INTO late_line SELECT account_id, 1, latest_effective_at, 1, 0, 0, 0, 0 FROM late_line".to_owned(), Box::new(history)),
+            ("UPDATE late_place SET posted = posted + 1".to_owned(), Box::new(history)),
+            ("UPDATE late_place SET effective_at = (SELECT MAX(effective_at) FROM entry)".to_owned(), Box::new(history)),
+            ("DELETE FROM late_place".to_owned(), Box::new(history)),
+            ("INSERT INTO late_place SELECT account_id, effective_at, version + 1, posted FROM late_place".to_owned(), Box::new(history)),
             ("UPDATE late_total SET posted = posted + 1 WHERE level = 4".to_owned(), Box::new(history)),
             ("UPDATE late_total SET bucket = bucket + 1 WHERE level = 0".to_owned(), Box::new(history)),
             ("DELETE FROM late_total WHERE level = 9".to_owned(), Box::new(history)),

@@ -2,26 +2,25 @@
 
 use async_graphql::{Context, Enum, Error, ID, Object, Result, connection::EmptyFields};
 use daybook_entity::account;
-use unit_of_work::ContextExt as _;
 
 use super::{
     AccountChange, AccountChangeConnection, Balances, StatementLineConnection,
     account_group::AccountGroupPlace,
     global_id,
-    statement::{StatementFilter, StatementLine},
+    statement::{self, StatementFilter, StatementOrderField},
 };
 use crate::{
     graphql::{
         connection::connection,
         count_items::count_items,
         input::PointInTime,
-        loaders::{self, ClosedUntil, GroupsOfAccounts, History, Statements},
+        loaders::{self, ClosedUntil, GroupsOfAccounts, History},
         order::OrderDirection,
         refusal::refuse,
         scalars::{CurrencyCode, DateTime, Int64, Json},
         time::Days,
     },
-    ledger::{self, Id, StatementRequest},
+    ledger::{self, Id},
 };
 
 /// The side of a line; the side on which an account's balance counts as positive.
@@ -195,10 +194,10 @@ impl Account {
         Ok(Balances::then(&self.0, &balances))
     }
 
-    /// Its lines in the order in which they were posted, with the balance after each, a page at a time.
+    /// Its lines, with the balance after each in the order of the statement, a page at a time.
     #[expect(
         clippy::too_many_arguments,
-        reason = "a connection's four, and two more"
+        reason = "a connection's four, and three more"
     )]
     async fn statement(
         &self,
@@ -210,6 +209,11 @@ impl Account {
         #[graphql(desc = "How many, from the back; at most 100.")] last: Option<i32>,
         #[graphql(desc = "Those before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which ones.")] filter: Option<StatementFilter>,
+        #[graphql(
+            desc = "In which order: of posting, or of the instants that lines count from. A cursor belongs to one of them.",
+            default
+        )]
+        order_by: StatementOrderField,
         #[graphql(desc = "Oldest first, or newest first.", default)] direction: OrderDirection,
     ) -> Result<StatementLineConnection> {
         let page = ledger::PageRequest {
@@ -223,20 +227,13 @@ impl Account {
             .transpose()?
             .unwrap_or_default();
         let newest_first = direction == OrderDirection::Desc;
-        let request =
-            StatementRequest::new(&self.0, &page, filter, newest_first).map_err(refuse)?;
-        let slices = request.slices();
-        let statements = ctx.loader::<Statements>();
-        // Boxed for the same reason as what `load` answers.
-        let mut read = Box::pin(statements.load_many(slices.clone())).await?;
-        let read = slices
-            .iter()
-            .map(|slice| read.remove(slice).unwrap_or_default());
-        let normal_side = self.0.normal_side;
-        Ok(connection(
-            request.page(read.collect()),
-            EmptyFields,
-            |line| StatementLine { line, normal_side },
-        ))
+        match order_by {
+            StatementOrderField::RecordedAt => {
+                statement::recorded(ctx, &self.0, &page, filter, newest_first).await
+            }
+            StatementOrderField::EffectiveAt => {
+                statement::effective(ctx, &self.0, &page, filter, newest_first).await
+            }
+        }
     }
 }

@@ -1,26 +1,26 @@
 //! A line of an account's statement.
 
-use async_graphql::{Context, Error, InputObject, Object, Result};
-use daybook_entity as entity;
+use async_graphql::{Context, Enum, Error, InputObject, Object, Result, connection::EmptyFields};
+use daybook_entity::{self as entity, account};
+use unit_of_work::ContextExt as _;
 
 use super::{Account, Entry, EntryLine, Money, Side, entry_line::LineEffect};
 use crate::{
     graphql::{
-        connection::{ConnectionOf, StatementLineConnectionName, StatementLineEdgeName},
-        loaders::{self, Accounts, Entries},
+        connection::{
+            ConnectionOf, StatementLineConnectionName, StatementLineEdgeName, connection,
+        },
+        loaders::{self, Accounts, EffectiveStatements, Entries, RunningBalances, Statements},
+        refusal::refuse,
         scalars::Int64,
         time::{Days, Time},
     },
-    ledger,
+    ledger::{self, EffectiveRequest, PageRequest, RunningBalance, RunningLine, StatementRequest},
 };
 
 /// A page of a statement.
-pub type StatementLineConnection = ConnectionOf<
-    StatementLine,
-    async_graphql::connection::EmptyFields,
-    StatementLineConnectionName,
-    StatementLineEdgeName,
->;
+pub type StatementLineConnection =
+    ConnectionOf<StatementLine, EmptyFields, StatementLineConnectionName, StatementLineEdgeName>;
 
 /// Chooses lines of a statement.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -52,10 +52,71 @@ impl StatementFilter {
     }
 }
 
+/// What the lines of a statement are ordered by.
+#[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatementOrderField {
+    /// When the ledger learned of them: the order in which they were posted.
+    #[default]
+    RecordedAt,
+    /// When they count from; among equals, the order in which they were posted.
+    EffectiveAt,
+}
+
+/// A page in the order in which lines were posted.
+pub(super) async fn recorded(
+    ctx: &Context<'_>,
+    account: &account::Model,
+    page: &PageRequest,
+    filter: ledger::StatementFilter,
+    newest_first: bool,
+) -> Result<StatementLineConnection> {
+    let request = StatementRequest::new(account, page, filter, newest_first).map_err(refuse)?;
+    let slices = request.slices();
+    let statements = ctx.loader::<Statements>();
+    // Boxed for the same reason as what `load` answers.
+    let mut read = Box::pin(statements.load_many(slices.clone())).await?;
+    let read = slices
+        .iter()
+        .map(|slice| read.remove(slice).unwrap_or_default());
+    let normal_side = account.normal_side;
+    let line = |line: ledger::StatementLine| StatementLine {
+        balance: RunningBalance::Known(line.balance_after()),
+        line,
+        normal_side,
+    };
+    Ok(connection(request.page(read.collect()), EmptyFields, line))
+}
+
+/// A page in the order of the instants that lines count from.
+pub(super) async fn effective(
+    ctx: &Context<'_>,
+    account: &account::Model,
+    page: &PageRequest,
+    filter: ledger::StatementFilter,
+    newest_first: bool,
+) -> Result<StatementLineConnection> {
+    let request = EffectiveRequest::new(account, page, filter, newest_first).map_err(refuse)?;
+    let slices = request.slices();
+    let statements = ctx.loader::<EffectiveStatements>();
+    let mut read = Box::pin(statements.load_many(slices.clone())).await?;
+    let read = slices
+        .iter()
+        .map(|slice| read.remove(slice).unwrap_or_default());
+    let normal_side = account.normal_side;
+    let line = |RunningLine { line, balance }| StatementLine {
+        balance,
+        line,
+        normal_side,
+    };
+    Ok(connection(request.page(read.collect()), EmptyFields, line))
+}
+
 /// A line as one of its accounts sees it.
 pub struct StatementLine {
-    pub(super) line: ledger::StatementLine,
-    pub(super) normal_side: entity::Side,
+    line: ledger::StatementLine,
+    normal_side: entity::Side,
+    /// After it, in the statement's order.
+    balance: RunningBalance,
 }
 
 impl StatementLine {
@@ -101,12 +162,19 @@ impl StatementLine {
         self.money(self.line.change(self.normal_side))
     }
 
-    /// The posted balance after the line, in the order in which lines were posted.
-    async fn balance_after(&self) -> Money {
-        self.money(self.line.balance_after())
+    /// The posted balance after the line, in the order of the statement: what the lines up to this one add up to. Ordered by `EFFECTIVE_AT`,
+    /// entries that were dated back count from their date.
+    async fn balance_after(&self, ctx: &Context<'_>) -> Result<Money> {
+        let balance = match self.balance {
+            RunningBalance::Known(balance) => Some(balance),
+            RunningBalance::After(line) => loaders::load::<RunningBalances, _>(ctx, line).await?,
+        };
+        // Cannot happen: foreign keys keep the account of a line.
+        let balance = balance.ok_or_else(|| Error::new("the account of a line is missing"))?;
+        Ok(self.money(balance))
     }
 
-    /// The account's version after the line; `balances(at: { version })` has all balances after it.
+    /// The account's version after the line, in the order in which lines were posted; `balances(at: { version })` has all balances after it.
     async fn version(&self) -> Int64 {
         Int64(self.line.version())
     }

@@ -3,14 +3,19 @@
 use chrono::{DateTime, Utc};
 
 /// How many sizes of buckets there are: 64^10 microseconds are more than the years that the ledger knows.
-const LEVELS: i32 = 10;
+pub(in crate::ledger) const LEVELS: i32 = 10;
 
 /// From the year 1, where the ledger's years begin, to 1970.
 const MICROSECONDS_BEFORE_1970: i64 = 62_135_596_800_000_000;
 
+/// An instant as the number of its smallest bucket: in microseconds since the year 1.
+pub(in crate::ledger) const fn microseconds(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros() + MICROSECONDS_BEFORE_1970
+}
+
 /// The buckets of all sizes that an instant falls in, as level and number.
 pub(in crate::ledger) fn buckets(instant: DateTime<Utc>) -> impl Iterator<Item = (i32, i64)> {
-    let microseconds = instant.timestamp_micros() + MICROSECONDS_BEFORE_1970;
+    let microseconds = microseconds(instant);
     (0..LEVELS).map(move |level| (level, microseconds >> (6 * level)))
 }
 

@@ -24,11 +24,12 @@ mod buckets;
 mod point_in_time;
 mod sql;
 
-pub(super) use buckets::buckets;
+pub(super) use buckets::{LEVELS, buckets, microseconds};
 use daybook_entity::Side;
 pub use point_in_time::PointInTime;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 pub use sql::statement;
+pub(super) use sql::{latest_effective_at, of_line};
 use std::collections::HashMap;
 use uuid::Uuid;
 

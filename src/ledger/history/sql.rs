@@ -17,7 +17,11 @@ impl Parameters {
 }
 
 /// SQL for `column` of the line that made `version` of an account, once for each side on which a line can touch the account.
-fn of_line(from: &str, version: &str, column: impl Fn(&str) -> String) -> [String; 2] {
+pub(in crate::ledger) fn of_line(
+    from: &str,
+    version: &str,
+    column: impl Fn(&str) -> String,
+) -> [String; 2] {
     ["debit", "credit"].map(|side| {
         let column = column(side);
         format!(
@@ -25,6 +29,15 @@ fn of_line(from: &str, version: &str, column: impl Fn(&str) -> String) -> [Strin
               WHERE {side}_account_id = {from}.account_id AND {side}_version = {version})"
         )
     })
+}
+
+/// SQL for the latest instant that a line of an account up to `version` counts from.
+pub(in crate::ledger) fn latest_effective_at(from: &str, version: &str) -> String {
+    let [debit, credit] = of_line(from, version, |_| "effective_at".to_owned());
+    format!(
+        "COALESCE((SELECT late_line.latest_effective_at FROM late_line
+            WHERE late_line.account_id = {from}.account_id AND late_line.version = {version}), {debit}, {credit})"
+    )
 }
 
 /// The statement that `balances_at` sends.
@@ -53,12 +66,7 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
         }
         PointInTime::EffectiveAt(instant) => {
             let until = parameters.add(instant);
-            let [debit, credit] = of_line("search", "search.version + step", |_| {
-                "effective_at".to_owned()
-            });
-            let late = "(SELECT late_line.latest_effective_at FROM late_line
-                WHERE late_line.account_id = search.account_id AND late_line.version = search.version + step)";
-            let latest = format!("COALESCE({late}, {debit}, {credit})");
+            let latest = latest_effective_at("search", "search.version + step");
             let ranges: Vec<String> = up_to(instant)
                 .map(|(level, first, last)| {
                     let [first, last] = [first, last].map(|bucket| parameters.add(bucket));

@@ -1,7 +1,7 @@
 //! Cursors: a position in an order, in URL-safe base64. Opaque to clients, so its form may change; an old one is then refused.
 //!
 //! One byte of the order's tag, sixteen of the id, then the key: text as it is, an instant as microseconds since 1970, a
-//! version as it is.
+//! version as it is, an instant and a version one after the other.
 
 use crate::ledger::{InvalidInput, input};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 const TEXT: u8 = 0;
 const INSTANT: u8 = 1;
 const VERSION: u8 = 2;
+const INSTANT_AND_VERSION: u8 = 3;
 
 /// The value that rows are ordered by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +23,16 @@ pub(in crate::ledger) enum Key {
     Instant(DateTime<Utc>),
     /// An account's version.
     Version(i64),
+    /// An instant in whole microseconds, and an account's version.
+    InstantAndVersion(DateTime<Utc>, i64),
 }
 
 impl Key {
+    /// What the column of an order is compared with.
     pub(super) fn to_value(&self) -> Value {
         match self {
             Self::Text(text) => text.clone().into(),
-            Self::Instant(instant) => (*instant).into(),
+            Self::Instant(instant) | Self::InstantAndVersion(instant, _) => (*instant).into(),
             Self::Version(version) => (*version).into(),
         }
     }
@@ -58,6 +62,11 @@ impl Position {
                 bytes.push(VERSION);
                 bytes.extend(version.to_be_bytes());
             }
+            Key::InstantAndVersion(instant, version) => {
+                bytes.push(INSTANT_AND_VERSION);
+                bytes.extend(instant.timestamp_micros().to_be_bytes());
+                bytes.extend(version.to_be_bytes());
+            }
         }
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -68,15 +77,21 @@ impl Position {
             let (head, rest) = bytes.split_first_chunk::<17>()?;
             let (kind, key) = rest.split_first()?;
             let [for_tag, id @ ..] = *head;
+            let instant = |microseconds: &[u8]| {
+                let microseconds = i64::from_be_bytes(microseconds.try_into().ok()?);
+                let instant = DateTime::from_timestamp_micros(microseconds)?;
+                input::instant(field, instant).ok()
+            };
             let key = match *kind {
                 // Codes and paths keep the rules of references, which may be as long as paths.
                 TEXT => Key::Text(input::reference(field, str::from_utf8(key).ok()?).ok()?),
-                INSTANT => {
-                    let microseconds = i64::from_be_bytes(key.try_into().ok()?);
-                    let instant = DateTime::from_timestamp_micros(microseconds)?;
-                    Key::Instant(input::instant(field, instant).ok()?)
-                }
+                INSTANT => Key::Instant(instant(key)?),
                 VERSION => Key::Version(i64::from_be_bytes(key.try_into().ok()?)),
+                INSTANT_AND_VERSION => {
+                    let (microseconds, version) = key.split_at_checked(8)?;
+                    let version = i64::from_be_bytes(version.try_into().ok()?);
+                    Key::InstantAndVersion(instant(microseconds)?, version)
+                }
                 _ => return None,
             };
             (for_tag == tag).then(|| Self {
@@ -101,6 +116,7 @@ mod tests {
             Key::Instant("2026-11-23T01:02:03.000004Z".parse().unwrap()),
             Key::Instant("0001-01-01T00:00:00Z".parse().unwrap()),
             Key::Version(i64::MAX),
+            Key::InstantAndVersion("2026-11-23T01:02:03.000004Z".parse().unwrap(), 7),
         ] {
             let position = Position {
                 key,
@@ -123,6 +139,11 @@ mod tests {
         let instant = |microseconds: i64| {
             URL_SAFE_NO_PAD.encode([&[3; 17], &[INSTANT][..], &microseconds.to_be_bytes()].concat())
         };
+        let instant_and_version = |microseconds: i64, version: &[u8]| {
+            let instant = microseconds.to_be_bytes();
+            let head = [&[3; 17], &[INSTANT_AND_VERSION][..]].concat();
+            URL_SAFE_NO_PAD.encode([&head, &instant[..], version].concat())
+        };
         let with_nul = Position {
             key: Key::Text("a\0".to_owned()),
             id: position.id,
@@ -136,6 +157,8 @@ mod tests {
             &cursor[..20],
             &format!("{cursor}="),
             &instant(i64::MAX),
+            &instant_and_version(0, &[0; 7]),
+            &instant_and_version(i64::MAX, &[0; 8]),
             &with_nul,
         ] {
             assert!(Position::decode("after", bad, 3).is_err(), "{bad}");

@@ -98,7 +98,10 @@ impl Late {
         if self.lines.is_empty() {
             return Ok(());
         }
-        together::execute(db, together::inserts(&self.lines).collect()).await?;
+        // One after the other: the database adds them up in their order (`late_place`).
+        for lines in self.lines.chunks(together::ROWS) {
+            together::execute(db, together::inserts(lines).collect()).await?;
+        }
         add_to_totals(db, self.totals.into_values().collect()).await
     }
 }

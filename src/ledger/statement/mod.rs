@@ -1,15 +1,22 @@
-//! Statements: the lines of an account in the order in which they were posted, with the balance after each.
+//! Statements: the lines of an account, with the balance after each. Here, in the order in which they were posted.
 //!
 //! Each line adds one version to its account, without gaps. So without a filter, a page is a range of versions that is known before the
 //! database is asked, and it is known whether there are pages beside it. With a filter, lines are read from the cursor on until the page
 //! is full. Either way, one statement reads the pages of any number of accounts.
+//!
+//! In the order of the instants that lines count from, and with balances in that order: [`effective`].
 
+mod effective;
 mod read;
 
 use super::keyset::{Key, Position, Window};
 use super::{Edge, InvalidInput, Page, PageRequest, input};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side, account, entry_line};
+pub use effective::{
+    EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,
+    effective_lines, effective_lines_statement, running_balances, running_balances_statement,
+};
 pub use read::{statement_lines, whole_statement};
 use uuid::Uuid;
 

@@ -199,7 +199,7 @@ fn searched(
     )
 }
 
-fn line(row: &QueryResult) -> Result<StatementLine, DbErr> {
+pub(super) fn line(row: &QueryResult) -> Result<StatementLine, DbErr> {
     let side: String = row.try_get("", "side")?;
     Ok(StatementLine {
         line: entry_line::Model::from_query_result(row, "")?,

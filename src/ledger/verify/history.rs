@@ -55,7 +55,7 @@ pub(super) async fn pending(
     rows.into_iter().map(difference).collect()
 }
 
-/// The latest instant of each account, its late lines, and their sums by time.
+/// The latest instant of each account, its late lines, their places, and their sums by time.
 pub(super) async fn late(
     db: &impl ConnectionTrait,
     limit: usize,
@@ -79,6 +79,9 @@ pub(super) async fn late(
                    SUM(debit_pending) OVER so_far AS debits_pending, SUM(credit_pending) OVER so_far AS credits_pending,
                    SUM(abs(debit_pending) + abs(credit_pending)) OVER so_far AS held
             FROM late WINDOW so_far AS (PARTITION BY account_id ORDER BY version ROWS UNBOUNDED PRECEDING)
+        ), placed AS (
+            SELECT account_id, version, effective_at, SUM(posted) OVER so_far AS posted
+            FROM late WINDOW so_far AS (PARTITION BY account_id, effective_at ORDER BY version ROWS UNBOUNDED PRECEDING)
         ), sizes(level) AS (
             VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)
         ), totals AS (
@@ -91,6 +94,10 @@ pub(super) async fn late(
             WHERE running.version IS NULL OR kept.version IS NULL OR kept.latest_effective_at <> running.latest
                OR kept.lines <> running.lines OR kept.posted <> running.posted OR kept.held <> running.held
                OR kept.debits_pending <> running.debits_pending OR kept.credits_pending <> running.credits_pending
+            UNION
+            SELECT COALESCE(placed.account_id, kept.account_id) FROM placed
+            FULL JOIN late_place kept ON kept.account_id = placed.account_id AND kept.version = placed.version
+            WHERE placed.version IS NULL OR kept.version IS NULL OR kept.effective_at <> placed.effective_at OR kept.posted <> placed.posted
             UNION
             SELECT COALESCE(totals.account_id, kept.account_id) FROM totals
             FULL JOIN late_total kept ON kept.account_id = totals.account_id AND kept.level = totals.level AND kept.bucket = totals.bucket
