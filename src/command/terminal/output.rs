@@ -36,7 +36,10 @@ impl Output {
     pub(super) fn keep(self) -> io::Result<()> {
         match self {
             Self::Stdout(mut out) => out.flush(),
-            Self::File(out) => out.into_inner().map_err(|error| error.into_error())?.keep(),
+            Self::File(out) => out
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?
+                .keep(),
         }
     }
 }

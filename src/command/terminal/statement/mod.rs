@@ -20,7 +20,7 @@ use chrono_tz::Tz;
 
 use self::question::{Account, Line, Question};
 #[cfg(test)]
-pub(super) use self::question::{FIRST, NEXT};
+pub(super) use self::question::{FIRST, NEXT, PAGE};
 use super::{
     client::Client,
     failure::{Failure, Outcome},
