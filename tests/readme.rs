@@ -142,7 +142,12 @@ fn every_setting_that_is_named_exists() {
             .filter(|word| !OF_TESTS.contains(word));
         named.extend(variables.map(str::to_owned));
     }
-    for page in ["README.md", "docs/settings.md", "docs/operating.md"] {
+    for page in [
+        "README.md",
+        "docs/settings.md",
+        "docs/operating.md",
+        "docs/terminal.md",
+    ] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         // Code that begins with a flag has one of Daybook's; the flag of another program stands behind its name.
         let code = text.split('`').skip(1).step_by(2);

@@ -38,7 +38,7 @@ impl Output {
             Self::Stdout(mut out) => out.flush(),
             Self::File(out) => out
                 .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?
+                .map_err(io::IntoInnerError::into_error)?
                 .keep(),
         }
     }

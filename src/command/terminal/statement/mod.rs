@@ -20,7 +20,7 @@ use chrono_tz::Tz;
 
 use self::question::{Account, Line, Question};
 #[cfg(test)]
-pub(super) use self::question::{FIRST, NEXT};
+pub(super) use self::question::{FIRST, NEXT, PAGE};
 use super::{
     client::Client,
     failure::{Failure, Outcome},
@@ -152,17 +152,19 @@ impl Head<'_> {
         decimal(minor_units, self.places)
     }
 
-    /// The period in words; `None` if it is everything.
+    /// The period in words, and whose days they are; `None` if it is everything, by days of UTC.
     fn period(&self) -> Option<String> {
-        let (from, until) = (self.task.from, self.task.until);
-        let zone = match self.task.time_zone {
-            Tz::UTC => String::new(),
-            zone => format!(" ({zone})"),
-        };
+        let StatementTask {
+            from,
+            until,
+            time_zone,
+            ..
+        } = self.task;
         let from = from.map(|from| format!("from {}", from.to_api()));
         let until = until.map(|until| format!("until {}", until.to_api()));
-        let parts: Vec<String> = from.into_iter().chain(until).collect();
-        (!parts.is_empty()).then(|| format!("{}{zone}", parts.join(" ")))
+        let zone = (*time_zone != Tz::UTC).then(|| format!("by days of {time_zone}"));
+        let parts: Vec<String> = from.into_iter().chain(until).chain(zone).collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Lines of a page. With more, the operation would count as a heavy one, of which a server runs few at once.
-const PAGE: u32 = 80;
+pub(in crate::command::terminal) const PAGE: u64 = 80;
 
 /// The lines of a page, as both documents ask for them.
 macro_rules! lines {
@@ -175,7 +175,7 @@ pub(super) struct Question<'a> {
     /// The cursor of the next page.
     after: Option<String>,
     /// How many more lines are wanted.
-    wanted: u32,
+    wanted: u64,
 }
 
 impl<'a> Question<'a> {
@@ -185,7 +185,7 @@ impl<'a> Question<'a> {
             task,
             version: i64::MAX,
             after: None,
-            wanted: task.last.unwrap_or(u32::MAX),
+            wanted: task.last.map_or(u64::MAX, u64::from),
         }
     }
 
@@ -256,9 +256,7 @@ impl<'a> Question<'a> {
             // Oldest first, what follows was posted later still; newest first, nothing comes after what was there at first.
             self.after = None;
         }
-        self.wanted = self
-            .wanted
-            .saturating_sub(u32::try_from(read).unwrap_or(u32::MAX));
+        self.wanted = self.wanted.saturating_sub(read as u64);
         lines
     }
 

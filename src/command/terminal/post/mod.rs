@@ -4,21 +4,21 @@
 //! command with the entry that is there. Without one, each command has an idempotency key, its own if none is given: if it is not known
 //! what became of the command, the key is printed, and with it the command can be repeated.
 
-use std::{collections::HashMap, io::Write};
+mod printed;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use self::printed::{Payload, Printed};
 use super::{
     client::{Ask, Client, Writes},
     failure::{Failure, Outcome},
-    money::Money,
     no_account,
     output::Output,
     paint::Paint,
-    table::{Column, Table},
-    text::plain,
 };
 use crate::config::{AccountName, PostLine, PostTask};
 
@@ -37,20 +37,6 @@ pub(super) const POST: &str = "mutation Post($input: PostEntryInput!) {
     accounts { code currency balances { posted { amount decimal } available { amount decimal } version } }
   }
 }";
-
-const LINES: [Column; 4] = [
-    Column::Name("DEBIT"),
-    Column::Name("CREDIT"),
-    Column::Amount("AMOUNT"),
-    Column::Name("CURRENCY"),
-];
-
-const BALANCES: [Column; 4] = [
-    Column::Name("ACCOUNT"),
-    Column::Amount("POSTED"),
-    Column::Amount("AVAILABLE"),
-    Column::Name("CURRENCY"),
-];
 
 #[derive(Deserialize)]
 struct Currencies {
@@ -77,70 +63,6 @@ struct AccountCurrency {
 #[serde(rename_all = "camelCase")]
 struct Posted {
     post_entry: Payload,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Payload {
-    already_posted: bool,
-    entry: Entry,
-    accounts: Vec<Account>,
-}
-
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    id: String,
-    kind: String,
-    description: Option<String>,
-    reference: Option<String>,
-    effective_at: String,
-    recorded_at: String,
-    recorded_by: Option<String>,
-    metadata: Json,
-    lines: Vec<Line>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Line {
-    debit: Code,
-    credit: Code,
-    amount: LineAmount,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Code {
-    code: String,
-}
-
-#[derive(Deserialize, Serialize)]
-struct LineAmount {
-    #[serde(flatten)]
-    money: Money,
-    currency: String,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Account {
-    code: String,
-    currency: String,
-    balances: Balances,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Balances {
-    posted: Money,
-    available: Money,
-    version: String,
-}
-
-/// What is printed for programs.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Printed {
-    dry_run: bool,
-    #[serde(flatten)]
-    payload: Payload,
 }
 
 /// Posts the entry and prints it.
@@ -181,15 +103,14 @@ pub(super) async fn run(
     })?;
     let mut payload = answer.data.post_entry;
     payload.already_posted |= answer.replayed;
-    if json {
-        let printed = Printed {
-            dry_run: task.dry_run,
-            payload,
-        };
-        writeln!(out, "{}", serde_json::to_string(&printed)?)?;
-        return Ok(());
+    let printed = Printed {
+        dry_run: task.dry_run,
+        payload,
+    };
+    match json {
+        true => printed.for_programs(out),
+        false => printed.for_people(out, paint),
     }
-    print(out, task, payload, paint)
 }
 
 fn nothing(failure: Failure) -> Failure {
@@ -288,57 +209,4 @@ fn input(task: &PostTask, lines: Vec<Json>) -> Map<String, Json> {
         input.insert("metadata".to_owned(), task.metadata.clone().into());
     }
     input
-}
-
-fn print(out: &mut Output, task: &PostTask, payload: Payload, paint: Paint) -> Result<(), Failure> {
-    let Payload {
-        already_posted,
-        entry,
-        mut accounts,
-    } = payload;
-    let what = match (already_posted, task.dry_run) {
-        (true, _) => "was posted before: nothing was posted now",
-        (false, true) => "would be posted: this was a dry run",
-        (false, false) => "posted",
-    };
-    let id = paint.heading(&plain(&entry.id));
-    match task.dry_run && !already_posted {
-        // The id goes with the transaction.
-        true => writeln!(out, "The entry {what}.")?,
-        false => writeln!(out, "{id} {what}.")?,
-    }
-    for (name, text) in [
-        ("counts from", Some(&entry.effective_at)),
-        ("description", entry.description.as_ref()),
-        ("reference", entry.reference.as_ref()),
-    ] {
-        if let Some(text) = text {
-            writeln!(out, "{name:<13}{}", plain(text))?;
-        }
-    }
-    writeln!(out)?;
-    let rows: Vec<_> = entry.lines.into_iter().map(line_row).collect();
-    Table::new(&LINES, paint).rows(out, &rows)?;
-    writeln!(out)?;
-    // The API has them by id.
-    accounts.sort_by(|one, other| one.code.cmp(&other.code));
-    let rows: Vec<_> = accounts.into_iter().map(account_row).collect();
-    Ok(Table::new(&BALANCES, paint).rows(out, &rows)?)
-}
-
-fn line_row(line: Line) -> Vec<String> {
-    let LineAmount { money, currency } = line.amount;
-    vec![line.debit.code, line.credit.code, money.decimal, currency]
-}
-
-fn account_row(account: Account) -> Vec<String> {
-    let Balances {
-        posted, available, ..
-    } = account.balances;
-    vec![
-        account.code,
-        posted.decimal,
-        available.decimal,
-        account.currency,
-    ]
 }
