@@ -217,6 +217,8 @@ async fn a_role_that_may_only_read_can_ask() {
     for sql in [
         format!("CREATE ROLE {role} LOGIN PASSWORD 'reads'"),
         format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"),
+        // As on a standby, a connection that is to write would be refused.
+        format!("ALTER ROLE {role} SET default_transaction_read_only = on"),
     ] {
         observer.execute(&sql).await;
     }

@@ -188,3 +188,46 @@ impl From<serde_json::Error> for Failure {
         Self::from(io::Error::from(error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_happened_is_not_taken_for_a_refusal() {
+        for (extensions, outcome) in [
+            (
+                json!({ "code": "OUTCOME_UNKNOWN", "retryable": false }),
+                Outcome::Unknown,
+            ),
+            (
+                json!({ "code": "OVERLOADED", "retryable": true }),
+                Outcome::NotNow,
+            ),
+            (
+                json!({ "code": "CONFLICT_RETRIES_EXHAUSTED", "retryable": true }),
+                Outcome::NotNow,
+            ),
+            (
+                json!({ "code": "DEADLINE_EXCEEDED", "retryable": false }),
+                Outcome::NotNow,
+            ),
+            (
+                json!({ "code": "INSUFFICIENT_FUNDS", "retryable": false }),
+                Outcome::Refused,
+            ),
+            (
+                json!({ "code": "A_CODE_OF_LATER_VERSIONS" }),
+                Outcome::Refused,
+            ),
+            (json!({ "code": "INTERNAL" }), Outcome::Failed),
+            (json!({}), Outcome::Failed),
+        ] {
+            let error = json!({ "message": "why", "extensions": extensions });
+            let failure = Failure::told(serde_json::from_value(error).unwrap());
+            assert_eq!(failure.outcome, outcome, "{extensions}");
+        }
+    }
+}
