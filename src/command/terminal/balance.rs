@@ -18,7 +18,7 @@ use crate::config::BalanceTask;
 
 pub(super) const ACCOUNTS: &str =
     "query Balances($filter: AccountFilter, $after: String, $at: PointInTime, $timeZone: String) {
-  accounts(first: 100, after: $after, filter: $filter) {
+  accounts(first: 90, after: $after, filter: $filter) {
     pageInfo { hasNextPage endCursor }
     edges {
       node {
