@@ -16,7 +16,7 @@ use super::{
 use crate::config::AccountsTask;
 
 pub(super) const DOCUMENT: &str = "query Accounts($filter: AccountFilter, $after: String) {
-  accounts(first: 100, after: $after, filter: $filter) {
+  accounts(first: 90, after: $after, filter: $filter) {
     pageInfo { hasNextPage endCursor }
     edges { node { id code name class currency normalSide limitPolicy status createdAt metadata } }
   }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Lines of a page. With more, the operation would count as a heavy one, of which a server runs few at once.
-pub(in crate::command::terminal) const PAGE: u64 = 80;
+pub(in crate::command::terminal) const PAGE: u64 = 70;
 
 /// The lines of a page, as both documents ask for them.
 macro_rules! lines {
