@@ -299,6 +299,9 @@ pub(super) async fn shuffled(book: &Book, seed: u64, steps: usize) -> Model {
         model.hands.insert(key(code), group.to_owned());
         model.prefixes.insert(key(prefix), group.to_owned());
     }
+    // With what is in it, and in what is below it.
+    update(book, moved("v:b", "v:a:b")).await.unwrap();
+    model.rename("v:b", "v:a:b");
     model
 }
 
