@@ -139,7 +139,10 @@ async fn outcome_of_a_commit_is_found_on_the_new_primary() {
         test.observer().await.execute(&create).await;
         let proxy = test.proxy().await;
         let new = cluster.database_on(&test, 1);
-        let url = list(&[new.url(), proxy.url()]);
+        let url = match is_committed {
+            true => list(&[new.url(), proxy.url()]),
+            false => list(&[proxy.url(), new.url()]),
+        };
         let mut stage = at(&cluster, test, &url).await;
         let is_commit = |sql: &str| sql.contains("unit_of_work_marker") && sql.ends_with("COMMIT");
         let gate = match is_committed {
@@ -148,6 +151,8 @@ async fn outcome_of_a_commit_is_found_on_the_new_primary() {
         };
         let operation = stage.start("mutation { mark(name: \"a\") effects }");
         gate.reached().await;
+        // The server that was the primary does not tell it.
+        proxy.turn_away(true);
         fail_over(&cluster, &mut stage).await;
         gate.cut();
         let response = ended(operation).await;
