@@ -243,6 +243,9 @@ fn driver_message(error: &ConnectError) -> String {
                 None => source.to_string(),
             }
         }
+        ConnectError::Server { server, source } => {
+            format!("the server {server}: {}", driver_message(source))
+        }
         other => other.to_string(),
     }
 }

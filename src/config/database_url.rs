@@ -7,6 +7,7 @@ use std::{
 };
 
 use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use unit_of_work::DriverOptions;
 
 /// The URL of a database that Daybook can use. Neither `Display` nor `Debug` shows its password.
 #[derive(Clone)]
@@ -18,7 +19,7 @@ pub struct DatabaseUrl {
 #[derive(Clone)]
 enum Target {
     Sqlite(PathBuf),
-    Postgres(String),
+    Postgres(DriverOptions),
 }
 
 impl DatabaseUrl {
@@ -59,6 +60,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// The driver's options for each server of a PostgreSQL database.
+    pub fn servers(&self) -> &[PgConnectOptions] {
+        match &self.target {
+            Target::Sqlite(_) => &[],
+            Target::Postgres(options) => options.postgres(),
+        }
+    }
+
     /// Whether the URL allows to create the file of an SQLite database.
     pub fn creates(&self) -> bool {
         self.file().is_some() && self.url.contains("mode=rwc")
@@ -90,9 +99,10 @@ const PARAMETERS: [&str; 18] = [
     "user",
 ];
 
-/// Checks a URL of PostgreSQL, and returns it without its password.
-fn postgres(text: &str) -> Result<String, String> {
-    const EXPECTED: &str = "postgres://USER:PASSWORD@HOST:PORT/NAME";
+/// Checks a URL of PostgreSQL.
+fn postgres(text: &str) -> Result<DriverOptions, String> {
+    const EXPECTED: &str =
+        "postgres://USER:PASSWORD@HOST:PORT/NAME, or with several servers HOST:PORT,HOST:PORT";
     // The driver misreads a URL that is written slightly wrong. After a single slash, it takes the rest for the name of a database on this
     // machine; after a slash inside a password, the rest of the password.
     let (_, rest) = text.split_once("://").ok_or(EXPECTED)?;
@@ -108,36 +118,40 @@ fn postgres(text: &str) -> Result<String, String> {
             return Err(format!("{EXPECTED}, with no parameters but {known}"));
         }
     }
-    let options = PgConnectOptions::from_str(text).map_err(|_| EXPECTED)?;
-    if options
-        .get_database()
-        .is_some_and(|name| name.contains('@'))
-    {
-        return Err(format!(
-            "{EXPECTED}, where a `/` in a password is written `%2F`, and no name of a database has an `@`"
-        ));
+    let options: DriverOptions = text.parse().map_err(|_| EXPECTED)?;
+    for server in options.postgres() {
+        if server.get_database().is_some_and(|name| name.contains('@')) {
+            return Err(format!(
+                "{EXPECTED}, where a `/` in a password is written `%2F`, and no name of a database has an `@`"
+            ));
+        }
     }
-    Ok(without_password(&options))
+    Ok(options)
 }
 
-fn without_password(options: &PgConnectOptions) -> String {
-    let user = options.get_username();
-    let name = options.get_database().unwrap_or(user);
-    match options.get_socket() {
-        Some(socket) => format!("postgres://{user}@{}/{name}", socket.display()),
-        None => format!(
-            "postgres://{user}@{}:{}/{name}",
-            options.get_host(),
-            options.get_port()
-        ),
-    }
+/// The URL without its password.
+fn shown(servers: &[PgConnectOptions]) -> String {
+    let hosts: Vec<_> = servers
+        .iter()
+        .map(|server| match server.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", server.get_host(), server.get_port()),
+        })
+        .collect();
+    let user = servers.first().map_or("", PgConnectOptions::get_username);
+    let name = servers.first().and_then(PgConnectOptions::get_database);
+    format!(
+        "postgres://{user}@{}/{}",
+        hosts.join(","),
+        name.unwrap_or(user)
+    )
 }
 
 impl Display for DatabaseUrl {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.target {
             Target::Sqlite(path) => Display::fmt(&path.display(), f),
-            Target::Postgres(url) => f.write_str(url),
+            Target::Postgres(options) => f.write_str(&shown(options.postgres())),
         }
     }
 }
@@ -165,6 +179,11 @@ mod tests {
             assert!(!format!("{url:?}").contains("hunter2"));
             assert!(url.expose().contains("hunter2"));
         }
+        let list = "postgres://ann:hunter2@one.example,two.example:5433/ledger";
+        let url = DatabaseUrl::parse(list).unwrap();
+        let shown = "postgres://ann@one.example:5432,two.example:5433/ledger";
+        assert_eq!(url.to_string(), shown);
+        assert_eq!(url.servers().len(), 2);
         let error = DatabaseUrl::parse("postgres://ann:hunter2@db:notaport/x").unwrap_err();
         assert!(!error.contains("hunter2"));
     }
@@ -183,6 +202,9 @@ mod tests {
             "postgres://ann:hunter2@db.example/ledger?ssl_mode=verify-full",
             "postgres://ann:hunter2@db.example/ledger?sslmode=disable&target_session_attrs=read-write",
             "postgres://ann:hunter2@db.example/ledger?options[statement_timeout=1",
+            "postgres://ann:hunter2@one.example,,two.example/ledger",
+            "postgres://ann:hunter2@one.example,two.example:notaport/ledger",
+            "postgres://ann:1/hunter2@one.example,two.example/ledger",
         ] {
             let error = DatabaseUrl::parse(url).unwrap_err();
             assert!(!error.contains("hunter2"), "{url}: {error}");

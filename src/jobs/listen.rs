@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use super::{Job, notify::CHANNEL};
@@ -12,6 +12,9 @@ use crate::{config::DatabaseUrl, graphql::Feed};
 
 /// How long a connection may be silent before it is checked.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long one of several servers may take to answer.
+const ONE: Duration = Duration::from_secs(2);
 
 /// How long to wait after a connection that was lost or could not be made.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -64,20 +67,49 @@ impl Job for Listen {
 
     async fn activate(&mut self) -> Result<(), sqlx::Error> {
         // Taken out, so that a connection that fails here is not used again.
-        let mut listener = match self.listener.take() {
-            Some(listener) => listener,
+        let listener = match self.listener.take() {
+            Some(mut listener) => {
+                if self.is_silent {
+                    // Repeating LISTEN changes nothing, and shows whether the server still answers.
+                    listener.listen(CHANNEL).await?;
+                }
+                listener
+            }
             None => {
                 self.has_tried = true;
-                PgListener::connect(self.url.expose()).await?
+                listen(self.url.servers()).await?
             }
         };
-        if std::mem::take(&mut self.is_silent) {
-            // Repeating LISTEN changes nothing, and shows whether the server still answers.
-            listener.listen(CHANNEL).await?;
-        }
+        self.is_silent = false;
         self.listener = Some(listener);
         // After a new connection too: notifications before it were missed.
         self.feed.wake();
         Ok(())
     }
+}
+
+/// Listens at the first server that allows it. A standby does not.
+async fn listen(servers: &[PgConnectOptions]) -> Result<PgListener, sqlx::Error> {
+    let mut failed = sqlx::Error::PoolClosed;
+    for server in servers {
+        let listening = async {
+            let pool = PgPoolOptions::new()
+                .max_connections(1)
+                .max_lifetime(None)
+                .idle_timeout(None)
+                .connect_with(server.clone())
+                .await?;
+            let mut listener = PgListener::connect_with(&pool).await?;
+            // What to do is decided here: another server may be the primary then.
+            listener.eager_reconnect(false);
+            listener.listen(CHANNEL).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        failed = match timeout(ONE, listening).await {
+            Ok(Ok(listener)) => return Ok(listener),
+            Ok(Err(error)) => error,
+            Err(_) => sqlx::Error::PoolTimedOut,
+        };
+    }
+    Err(failed)
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use daybook_test_harness::{Engine, TestDatabase, eventually, postgres::PostgresServer};
+use daybook_test_harness::{Cluster, Engine, TestDatabase, eventually, postgres::PostgresServer};
 use reqwest::{StatusCode, header};
 use serde_json::{Value as Json, json};
 use sqlx::{Connection, PgConnection};
@@ -157,6 +157,61 @@ async fn database_that_is_away_is_unavailable() {
     .await;
     let body: Json = send(&daybook, GRAPHQL, OPEN).await.json().await.unwrap();
     assert_eq!(body.get("errors"), None, "{body}");
+}
+
+/// Two servers that name the servers of the database in different orders, one of them first a standby. When that takes over, both go on
+/// with it, and hear of each other there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_of_the_database_that_takes_over_is_found() {
+    const LISTENERS: &str =
+        r#"SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN "daybook_entry_posted"'"#;
+    let cluster = Cluster::start(1).await;
+    let test = cluster.database().await;
+    let daybooks = [[0, 1], [1, 0]].map(|order| serve(&cluster.url(&test, &order), &[]));
+    for daybook in &daybooks {
+        assert_eq!(ready(daybook).await.0, StatusCode::OK);
+    }
+    let body: Json = send(&daybooks[1], GRAPHQL, OPEN)
+        .await
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(body.get("errors"), None, "{body}");
+    let observer = test.observer().await;
+    eventually("both listen at the primary", async || {
+        observer.i64(LISTENERS).await == 2
+    })
+    .await;
+    cluster.caught_up(&test, 1).await;
+    cluster.crash(0).await;
+    assert_unavailable(&daybooks[0], OPEN).await;
+    assert_eq!(ready(&daybooks[0]).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    cluster.promote(1).await;
+    let test = cluster.database_on(&test, 1);
+    for (daybook, code) in daybooks.iter().zip(["b", "c"]) {
+        let open = OPEN.replace(r#"code: "a""#, &format!("code: {code:?}"));
+        let body: Json = send(daybook, GRAPHQL, &open).await.json().await.unwrap();
+        assert_eq!(body.get("errors"), None, "{body}");
+        assert_eq!(ready(daybook).await.0, StatusCode::OK);
+    }
+    let observer = test.observer().await;
+    assert_eq!(observer.i64("SELECT count(*) FROM account").await, 3);
+    eventually("both listen at the new primary", async || {
+        observer.i64(LISTENERS).await == 2
+    })
+    .await;
+    // Commands find it as well.
+    for command in ["migrate", "verify"] {
+        let url = cluster.url(&test, &[0, 1]);
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new(env!("CARGO_BIN_EXE_daybook"))
+                .args([command, "--database", &url])
+                .output()
+                .unwrap()
+        });
+        let output = output.await.unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    }
 }
 
 /// A pooler that drops start-up options: the server does not start, and says what to look at.

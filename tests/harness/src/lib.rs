@@ -24,6 +24,7 @@
     reason = "test support: a panic is how it reports"
 )]
 
+mod cluster;
 mod database;
 mod engine;
 mod eventually;
@@ -31,6 +32,7 @@ mod observer;
 pub mod postgres;
 mod proxy;
 
+pub use cluster::{Cluster, at_nobody, list};
 pub use database::TestDatabase;
 pub use engine::Engine;
 pub use eventually::{PATIENCE, eventually};

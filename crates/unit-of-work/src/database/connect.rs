@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::Connection as _;
 use tokio::time::timeout;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     database::{
         after_connect::{AfterConnect, HookError},
         engine::{Engine, session::SessionError},
-        pool::{Limits, OptionsOf},
+        pool::Limits,
     },
     unit::acquire_error,
 };
@@ -23,37 +23,31 @@ pub(super) fn limits(options: &DatabaseOptions, max_connections: u32) -> Limits 
     }
 }
 
-/// Makes a connection, and lets the application's hook have it. It is not checked yet.
-pub(super) async fn open<E: Engine>(
-    options: &OptionsOf<E>,
+/// Lets the application's hook have a new connection, and then checks it.
+pub(super) async fn prepare<E: Engine>(
+    connection: &mut E::Connection,
     asked: &E::Asked,
-) -> Result<E::Connection, sqlx::Error> {
-    let mut connection = options.connect().await?;
+) -> Result<(), sqlx::Error> {
     if let Some((hook, access)) = E::hook(asked) {
-        hook.run::<E>(&mut connection, access).await?;
+        hook.run::<E>(connection, access).await?;
     }
-    Ok(connection)
+    E::prove(connection, asked).await
 }
 
 /// Makes a connection as a pool would, and closes it properly.
 pub(super) async fn first_connection<E: Engine>(
-    options: &OptionsOf<E>,
+    target: &E::Target,
     asked: &E::Asked,
 ) -> Result<(), sqlx::Error> {
-    let mut connection = open::<E>(options, asked).await?;
-    match E::prove(&mut connection, asked).await {
-        Err(error)
-            if matches!(
-                SessionError::in_driver_error(&error),
-                Some(SessionError::TakesNoWrites(_))
-            ) =>
-        {
-            // The server can still answer queries, and a server that takes writes may take over.
+    match E::connect(target, asked).await {
+        Err(error) if SessionError::waits_for_a_primary(&error) => {
+            // A standby can still answer queries, and a server that takes writes may take over.
             tracing::warn!(%error, "mutations will fail until that changes");
+            Ok(())
         }
-        proven => proven?,
+        Err(error) => Err(error),
+        Ok((connection, _)) => connection.close().await,
     }
-    connection.close().await
 }
 
 pub(super) async fn first_connections<T>(
@@ -75,11 +69,14 @@ pub(super) async fn first_connections<T>(
     }
 }
 
-fn first_error(source: sqlx::Error) -> ConnectError {
-    if let Some(error) = SessionError::in_driver_error(&source) {
-        return ConnectError::Session {
-            problem: error.to_string(),
-        };
+pub(super) fn first_error(source: sqlx::Error) -> ConnectError {
+    match SessionError::in_driver_error(&source) {
+        None | Some(SessionError::NoServer { .. }) => {}
+        Some(error) => {
+            return ConnectError::Session {
+                problem: error.to_string(),
+            };
+        }
     }
     match HookError::from_driver_error(source) {
         Ok(hook) => ConnectError::AfterConnect {

@@ -1,11 +1,14 @@
 //! The driver's own connect options, made by an application.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 #[cfg(feature = "postgres")]
 use sqlx::postgres::PgConnectOptions;
 #[cfg(feature = "sqlite")]
 use sqlx::sqlite::SqliteConnectOptions;
+
+use super::engine;
+use crate::ConnectError;
 
 /// Connect options of sqlx, for [`Database::connect_with`](crate::Database::connect_with): what a URL cannot say, such as certificates
 /// in memory, or what it should not, such as a password from a vault.
@@ -31,7 +34,7 @@ pub struct DriverOptions(pub(super) Given);
 #[derive(Clone)]
 pub(super) enum Given {
     #[cfg(feature = "postgres")]
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Vec<PgConnectOptions>),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<SqliteConnectOptions>),
 }
@@ -39,7 +42,48 @@ pub(super) enum Given {
 #[cfg(feature = "postgres")]
 impl From<PgConnectOptions> for DriverOptions {
     fn from(options: PgConnectOptions) -> Self {
-        Self(Given::Postgres(Box::new(options)))
+        Self(Given::Postgres(vec![options]))
+    }
+}
+
+/// The servers of one cluster, of which one takes writes. Mutations and queries run on that one, and it is found again after a failover; see
+/// [`Database::connect`](crate::Database::connect).
+#[cfg(feature = "postgres")]
+impl From<Vec<PgConnectOptions>> for DriverOptions {
+    fn from(servers: Vec<PgConnectOptions>) -> Self {
+        Self(Given::Postgres(servers))
+    }
+}
+
+impl FromStr for DriverOptions {
+    type Err = ConnectError;
+
+    /// The options in a URL, as [`Database::connect`](crate::Database::connect) reads it.
+    fn from_str(url: &str) -> Result<Self, ConnectError> {
+        engine::parse(url)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl DriverOptions {
+    /// The options for each server of a PostgreSQL cluster; empty for another engine.
+    ///
+    /// ```
+    /// use unit_of_work::DriverOptions;
+    ///
+    /// # fn main() -> Result<(), unit_of_work::ConnectError> {
+    /// let options: DriverOptions = "postgres://app@one,two:5433/app".parse()?;
+    /// let ports: Vec<_> = options.postgres().iter().map(|server| server.get_port()).collect();
+    /// assert_eq!(ports, [5432, 5433]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn postgres(&self) -> &[PgConnectOptions] {
+        match &self.0 {
+            Given::Postgres(servers) => servers,
+            #[cfg(feature = "sqlite")]
+            Given::Sqlite(_) => &[],
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use super::{
     Access, Database, DatabaseOptions,
     after_connect::AfterConnect,
     engine::{Engine, OpenDatabase as _, on_engine},
-    pool::OptionsOf,
 };
 use crate::unit::acquire_error;
 
@@ -77,7 +76,7 @@ impl Database {
 
 /// A pool with one connection, which the hook has had.
 pub(super) async fn one_for_migrations<E: Engine>(
-    driver: OptionsOf<E>,
+    driver: <E::Connection as sqlx::Connection>::Options,
     hook: Option<AfterConnect>,
     options: &DatabaseOptions,
 ) -> Result<sqlx::Pool<E>, sqlx::Error>

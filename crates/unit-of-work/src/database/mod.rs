@@ -94,10 +94,16 @@ struct Inner {
 impl Database {
     /// Connects to `postgres://…` or `sqlite://path?mode=rwc`. Fails at once if that cannot work.
     ///
+    /// A PostgreSQL URL may name several servers of one cluster: `postgres://app@one,two:5433,three/app`. Each new connection is asked
+    /// for the role of its server. Writers and readers use the primary, wherever it stands in the list, and find it again after a failover;
+    /// until there is one, operations wait within their deadlines. A primary that another one has replaced is not used again. With
+    /// [`DatabaseOptions::read_only`], the first server that answers is used. Here, all servers of the list are asked: one that does not
+    /// answer is logged, and one that answers must be usable.
+    ///
     /// # Errors
     /// [`ConnectError`] if the URL is wrong, or the first connection cannot be made within [`DatabaseOptions::connect_timeout`].
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
-        Self::connect_with(engine::parse(url)?, options).await
+        Self::connect_with(url.parse::<DriverOptions>()?, options).await
     }
 
     /// Connects by options of the driver instead of a URL: sqlx's `PgConnectOptions` or `SqliteConnectOptions`, which SeaORM re-exports as

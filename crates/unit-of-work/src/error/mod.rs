@@ -84,6 +84,14 @@ pub enum ConnectError {
         /// Its error, if it has returned one.
         source: Option<Box<DbErr>>,
     },
+    /// One server of a list is not as it should be.
+    #[error("the server {server}: {source}")]
+    Server {
+        /// Its host and port, or its socket.
+        server: String,
+        /// What is the matter with it.
+        source: Box<Self>,
+    },
     /// The first connection took too long.
     #[error("the database did not answer within {after:?}")]
     Timeout {
@@ -303,7 +311,9 @@ impl FailureKind {
         match error {
             sqlx::Error::Database(error) => failure::kind(&**error),
             sqlx::Error::Configuration(_) => match SessionError::in_driver_error(error) {
-                Some(SessionError::TakesNoWrites(_)) => Self::Unavailable,
+                Some(SessionError::TakesNoWrites(_) | SessionError::NoServer { .. }) => {
+                    Self::Unavailable
+                }
                 Some(_) => Self::Other,
                 None if Damaged::is_driver_error(error) => Self::Damaged,
                 None => HookError::in_driver_error(error)

@@ -41,6 +41,7 @@ mod read_only;
 mod retries;
 mod rollbacks;
 mod savepoints;
+mod servers;
 mod shared_commits;
 mod sharing;
 mod silence;

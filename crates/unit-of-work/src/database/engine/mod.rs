@@ -56,8 +56,11 @@ pub(crate) const SCHEMES: &str = match (cfg!(feature = "postgres"), cfg!(feature
 
 /// The sessions and transactions of one engine.
 pub(crate) trait Engine: sqlx::Database {
+    /// Where connections are made to: the driver's options for one server, or for several.
+    type Target: Clone + Send + Sync + 'static;
+
     /// The required properties of a session.
-    type Asked: Clone + fmt::Debug + Send + Sync;
+    type Asked: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// The other end of a connection.
     type Peer: Clone + fmt::Debug + Into<Peer> + Send + Sync + 'static;
@@ -96,13 +99,19 @@ pub(crate) trait Engine: sqlx::Database {
         asked: &Self::Asked,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Asks a new connection for its other end, in one round trip.
+    /// Makes a connection that units can use, and asks for its other end.
     ///
     /// # Errors
-    /// If the connection is lost.
-    fn introduce(
-        connection: &mut Self::Connection,
-    ) -> impl Future<Output = Result<Self::Peer, sqlx::Error>> + Send;
+    /// Those of connecting, of the application's hook and of [`Engine::prove`].
+    fn connect(
+        target: &Self::Target,
+        asked: &Self::Asked,
+    ) -> impl Future<Output = Result<(Self::Connection, Self::Peer), sqlx::Error>> + Send;
+
+    /// Whether another server has replaced the one at the other end, so that the connection must not be used again.
+    fn is_outdated(_target: &Self::Target, _peer: &Self::Peer) -> bool {
+        false
+    }
 
     /// Begins the transaction, with its settings, in one round trip. Not cancel safe, like the two that follow.
     fn begin(
@@ -356,7 +365,7 @@ impl Opened {
         match driver.0 {
             #[cfg(feature = "postgres")]
             Given::Postgres(given) => {
-                let server = postgres::Server::open(*given, options).await?;
+                let server = postgres::Server::open(given, options).await?;
                 Ok(Self::Postgres(server))
             }
             #[cfg(feature = "sqlite")]

@@ -19,18 +19,40 @@ pub(crate) enum SessionError {
         found: String,
         advice: String,
     },
-    /// The session is for writing, and the server accepts no writes now. That may pass, when another server takes over.
+    /// The session needs a primary, and the server accepts no writes now. That may pass, when another server takes over.
     #[error("the database takes no writes: {0}")]
     TakesNoWrites(&'static str),
+    /// None of the servers in the list can be used now. That may pass, too.
+    #[error("no server of the list can be used: {}", .tried.join("; "))]
+    NoServer {
+        /// For each server, its name and what is the matter with it.
+        tried: Vec<String>,
+    },
+    /// The servers of a list do not hold the same data.
+    #[error(
+        "the server is not of the same cluster as the others of the list: its system identifier is {found}, and theirs is {known}"
+    )]
+    OtherCluster { found: String, known: String },
 }
 
 impl SessionError {
+    /// A standby where a primary is needed.
+    pub(crate) const STANDBY: Self = Self::TakesNoWrites("the server is a standby");
+
     /// The session's error inside a driver's, if it is one.
     pub(crate) fn in_driver_error(error: &sqlx::Error) -> Option<&Self> {
         match error {
             sqlx::Error::Configuration(error) => error.downcast_ref(),
             _ => None,
         }
+    }
+
+    /// Whether a connection cannot be had because no server takes writes now.
+    pub(crate) fn waits_for_a_primary(error: &sqlx::Error) -> bool {
+        matches!(
+            Self::in_driver_error(error),
+            Some(Self::TakesNoWrites(_) | Self::NoServer { .. })
+        )
     }
 
     /// Adds that the application's hook for new connections may have changed the setting.

@@ -7,8 +7,8 @@ use sqlx::Connection as _;
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{OptionsOf, TEST_LIMIT, doubt::Doubt, reach::Reach};
-use crate::database::{connect::open, engine::Engine};
+use super::{TEST_LIMIT, doubt::Doubt, reach::Reach};
+use crate::database::engine::Engine;
 
 /// A connection that was idle for this long is tested before it is used again, since the network may have dropped it.
 const TEST_AFTER: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ pub(super) struct Open<DB: Engine> {
 
 /// Makes connections, and tests those that were idle.
 pub(super) struct Connector<DB: Engine> {
-    pub(super) options: OptionsOf<DB>,
+    pub(super) target: DB::Target,
     pub(super) asked: DB::Asked,
     pub(super) reach: Reach,
     pub(super) doubt: Doubt,
@@ -43,11 +43,9 @@ impl<DB: Engine> Manager for Connector<DB> {
         Box::pin(async {
             let _connecting = self.reach.connecting();
             DB::refuse(&self.asked)?;
-            let (options, asked) = (self.options.clone(), self.asked.clone());
+            let (target, asked) = (self.target.clone(), self.asked.clone());
             let opened = async move {
-                let mut connection = open::<DB>(&options, &asked).await?;
-                DB::prove(&mut connection, &asked).await?;
-                let peer = DB::introduce(&mut connection).await?;
+                let (connection, peer) = DB::connect(&target, &asked).await?;
                 Ok(Open { connection, peer })
             };
             let is_elsewhere = |runtime: &&Handle| {
@@ -68,6 +66,9 @@ impl<DB: Engine> Manager for Connector<DB> {
     async fn recycle(&self, open: &mut Open<DB>, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
         if metrics.age() > REPLACE_AFTER {
             return Err(RecycleError::message("it is old"));
+        }
+        if DB::is_outdated(&self.target, &open.peer) {
+            return Err(RecycleError::message("its server was replaced"));
         }
         let unused = metrics.last_used();
         if self.doubt.is_silent(unused) {

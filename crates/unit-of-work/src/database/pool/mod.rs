@@ -15,30 +15,30 @@ use deadpool::{
     Runtime,
     managed::{PoolError, QueueMode, TimeoutType, Timeouts},
 };
-use sqlx::{Connection as _, Database};
+use sqlx::Connection as _;
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep},
 };
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::{pooled::Pooled, reach::no_answer};
+pub(crate) use self::{
+    pooled::Pooled,
+    reach::{may_pass, no_answer},
+};
 
 use self::{
     connector::Connector,
     doubt::Doubt,
-    reach::{ASK_AGAIN, Reach, delays_of_asking, may_pass},
+    reach::{ASK_AGAIN, Reach, delays_of_asking},
 };
 use crate::database::engine::Engine;
 
 /// How long a connection may take to answer its test before it is replaced.
 const TEST_LIMIT: Duration = Duration::from_secs(1);
 
-pub(crate) type OptionsOf<DB> = <<DB as Database>::Connection as sqlx::Connection>::Options;
-
 /// The connections to one database, made when they are needed. The most recently used one is taken first.
 pub(crate) struct Pool<DB: Engine> {
-    options: OptionsOf<DB>,
     asked: DB::Asked,
     connections: deadpool::managed::Pool<Connector<DB>>,
     limits: Limits,
@@ -58,9 +58,9 @@ pub(crate) struct Limits {
 
 impl<DB: Engine> Pool<DB> {
     /// A pool without connections. They are made when they are needed.
-    pub(crate) fn new(options: OptionsOf<DB>, asked: DB::Asked, limits: Limits) -> Self {
+    pub(crate) fn new(target: DB::Target, asked: DB::Asked, limits: Limits) -> Self {
         let connector = Connector {
-            options: options.clone(),
+            target,
             asked: asked.clone(),
             reach: Reach::default(),
             doubt: Doubt::default(),
@@ -73,25 +73,11 @@ impl<DB: Engine> Pool<DB> {
             .build()
             .unwrap_or_else(|_| unreachable!("there is a runtime for time-outs"));
         Self {
-            options,
             asked,
             connections,
             limits,
             used: TaskTracker::new(),
         }
-    }
-
-    /// Another pool with the same options, and sessions of another kind.
-    pub(crate) fn beside(
-        &self,
-        max_connections: u32,
-        asked: impl FnOnce(&DB::Asked) -> DB::Asked,
-    ) -> Self {
-        let limits = Limits {
-            max_connections,
-            ..self.limits
-        };
-        Self::new(self.options.clone(), asked(&self.asked), limits)
     }
 
     /// As [`Pool::acquire_until`], without a deadline.

@@ -89,7 +89,7 @@ impl Reach {
 
 /// Whether a failure to connect may pass: nobody listens, a proxy has no server, the server is starting, stopping or full, or has become a
 /// standby. A wrong password, a missing database or a session with wrong settings do not pass.
-pub(super) fn may_pass(error: &sqlx::Error) -> bool {
+pub(crate) fn may_pass(error: &sqlx::Error) -> bool {
     match FailureKind::of_driver(error) {
         FailureKind::ConnectionLost => !is_forbidden(error),
         kind => kind == FailureKind::Unavailable,

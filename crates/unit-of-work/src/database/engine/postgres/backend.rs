@@ -4,8 +4,6 @@
 //! If the connection is lost, the process can be named on another connection: to cancel its statement, to end it, or to find out whether
 //! its transaction is over. Process ids are reused, so the start time of the process is part of its identity.
 
-use std::sync::Arc;
-
 use sqlx::{Executor as _, PgConnection, Row as _};
 
 use crate::FailureKind;
@@ -13,12 +11,17 @@ use crate::FailureKind;
 /// A backend process of PostgreSQL, and its server. Empty if the server does not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
+    /// The server's place in the list of servers.
+    pub(crate) at: usize,
     /// `pg_backend_pid()`.
     pub(crate) pid: String,
     /// When the process started: microseconds since 1970, by the server's clock.
     pub(crate) started: String,
-    /// `None` if it is not known. Then a missing row proves nothing.
+    /// `None` for a standby, and if it is not known. Then a missing row proves nothing.
     pub(crate) server: Option<Server>,
+    /// `system_identifier`, of a standby too.
+    pub(crate) system: Option<String>,
+    pub(crate) is_standby: bool,
     /// The marker table with its schema, if this session may use it.
     pub(crate) markers: Option<String>,
 }
@@ -75,14 +78,22 @@ const WHO: &str = "\
            (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint::text, \
            (SELECT system_identifier::text FROM pg_control_system()), \
            CASE WHEN pg_is_in_recovery() THEN NULL \
-                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END";
+                ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END, \
+           pg_is_in_recovery()::text";
 
 impl Backend {
     /// Asks a new connection, in one round trip.
     ///
     /// # Errors
     /// If the connection is lost.
-    pub(super) async fn introduce(connection: &mut PgConnection) -> Result<Arc<Self>, sqlx::Error> {
+    pub(super) async fn introduce(
+        connection: &mut PgConnection,
+        at: usize,
+    ) -> Result<Self, sqlx::Error> {
+        let unknown = Self {
+            at,
+            ..Self::default()
+        };
         let rows = match connection.fetch_all(WHO).await {
             Ok(rows) => rows,
             Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
@@ -91,30 +102,34 @@ impl Backend {
             // A server that does not tell is still usable: whatever needs its identity does without.
             Err(error) => {
                 tracing::debug!(%error, "the server does not say who it is");
-                return Ok(Arc::default());
+                return Ok(unknown);
             }
         };
         let (markers, row) = match rows.as_slice() {
             [markers, row] => (Some(markers), row),
             [row] => (None, row),
-            _ => return Ok(Arc::default()),
+            _ => return Ok(unknown),
         };
         let text = |column| row.try_get_unchecked::<Option<String>, usize>(column);
         let timeline = text(4)?.and_then(|digits| u32::from_str_radix(&digits, 16).ok());
-        let server = match (text(3)?, text(2)?, timeline) {
+        let system = text(3)?;
+        let server = match (&system, text(2)?, timeline) {
             (Some(system), Some(started), Some(timeline)) => Some(Server {
-                system,
+                system: system.clone(),
                 started,
                 timeline,
             }),
             _ => None,
         };
-        Ok(Arc::new(Self {
+        Ok(Self {
+            at,
             pid: text(0)?.unwrap_or_default(),
             started: text(1)?.unwrap_or_default(),
             server,
+            system,
+            is_standby: text(5)?.as_deref() == Some("true"),
             markers: markers.map(|row| row.try_get_unchecked(0)).transpose()?,
-        }))
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Orders about a hanging connection, sent to PostgreSQL on another connection: cancel its statement, end its backend, ask whether its
 //! transaction is over.
 //!
-//! They have a pool of their own, since the other pools may be full of hanging connections.
+//! They have pools of their own, since the other pools may be full of hanging connections. An order about a backend goes to the server of that
+//! backend, which may no longer be the primary. A row is looked for on the primary.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,14 +11,19 @@ use tokio::time::timeout;
 
 use super::{
     backend::{Backend, Standing},
-    session::PostgresSession,
+    servers::Servers,
+    session::{PostgresSession, Role},
 };
-use crate::database::{
-    engine::outcome::{Found, Progress},
-    pool::{Pool, Pooled},
+use crate::{
+    DatabaseOptions,
+    database::{
+        connect::limits,
+        engine::outcome::{Found, Progress},
+        pool::{Pool, Pooled},
+    },
 };
 
-/// How many connections a [`Database`](crate::Database) may have for orders. They are made when they are needed.
+/// How many connections each of the pools may have. They are made when they are needed.
 pub(crate) const CONNECTIONS: u32 = 2;
 
 /// How long one order may take. After that, its connection is closed.
@@ -29,22 +35,37 @@ const AS_LOGIN: &str = "SET LOCAL ROLE NONE; ";
 
 #[derive(Debug)]
 pub(crate) struct Control {
-    pool: Pool<Postgres>,
+    /// For each server, connections for orders about its backends. One that takes no writes has backends, too.
+    servers: Vec<Pool<Postgres>>,
+    /// Connections to the primary, to look for rows. `None` if there is only one server, which is asked whatever it is.
+    primary: Option<Pool<Postgres>>,
 }
 
 impl Control {
-    pub(crate) fn new(writer: &Pool<Postgres>) -> Self {
+    pub(crate) fn new(
+        servers: &Servers,
+        writer: &PostgresSession,
+        options: &DatabaseOptions,
+    ) -> Self {
+        let limits = limits(options, CONNECTIONS);
+        let any = PostgresSession {
+            role: Role::Any,
+            ..writer.clone()
+        };
+        let of_each = servers.each();
         Self {
-            // Also to a server that takes no writes: its backends can be ended all the same.
-            pool: writer.beside(CONNECTIONS, |writer| PostgresSession {
-                must_take_writes: false,
-                ..writer.clone()
-            }),
+            servers: of_each
+                .map(|server| Pool::new(server, any.clone(), limits))
+                .collect(),
+            primary: (!servers.is_one())
+                .then(|| Pool::new(servers.clone(), writer.clone(), limits)),
         }
     }
 
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        for pool in self.servers.iter().chain(&self.primary) {
+            pool.close().await;
+        }
     }
 
     /// Stops the statement that a backend runs. `false` if it is not certain whether the order was, or will still be, carried out.
@@ -80,7 +101,7 @@ impl Control {
             return false;
         }
         let given = timeout(LIMIT, async {
-            let mut connection = self.connection().await?;
+            let mut connection = acquire(self.pool_of(backend)).await?;
             connection.execute(AssertSqlSafe(sql)).await?;
             connection.in_doubt(false);
             Ok::<_, sqlx::Error>(())
@@ -101,7 +122,7 @@ impl Control {
         transaction: &str,
         backend: &Backend,
     ) -> Result<Progress, sqlx::Error> {
-        let mut connection = self.connection().await?;
+        let mut connection = acquire(self.primary()).await?;
         let progress = progress(&mut connection, transaction, backend).await?;
         connection.in_doubt(false);
         Ok(progress)
@@ -115,13 +136,14 @@ impl Control {
         backend: &Backend,
         question: sea_orm::Statement,
     ) -> Result<Found, sqlx::Error> {
-        let mut connection = self.connection().await?;
+        let mut connection = acquire(self.primary()).await?;
         // In a transaction of its own, so that its snapshot is newer than the answer.
         let is_over = match progress(&mut connection, transaction, backend).await? {
             Progress::Over => true,
             Progress::Unknown => false,
             Progress::Waiting => {
                 // COMMIT did not arrive. It must not arrive later either, so the backend is ended.
+                // The server is the backend's own, or its progress would not be known.
                 let end = AssertSqlSafe(end_if_waiting(backend));
                 connection.execute(end).await?;
                 connection.in_doubt(false);
@@ -150,12 +172,22 @@ impl Control {
         Ok(found)
     }
 
-    /// A connection of this pool. It counts as in doubt, so it is closed unless the order succeeds.
-    async fn connection(&self) -> Result<Pooled<Postgres>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        connection.in_doubt(true);
-        Ok(connection)
+    /// The connections to the backend's own server.
+    fn pool_of(&self, backend: &Backend) -> &Pool<Postgres> {
+        &self.servers[backend.at]
     }
+
+    /// The connections to the primary.
+    fn primary(&self) -> &Pool<Postgres> {
+        self.primary.as_ref().unwrap_or(&self.servers[0])
+    }
+}
+
+/// A connection that counts as in doubt, so it is closed unless the order succeeds.
+async fn acquire(pool: &Pool<Postgres>) -> Result<Pooled<Postgres>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    connection.in_doubt(true);
+    Ok(connection)
 }
 
 /// The condition for a backend's row in `pg_stat_activity`. The numbers come from the server, so they need no quotes.

@@ -1,17 +1,17 @@
-//! PostgreSQL: two pools with different session options, and a third for orders about hanging connections.
+//! PostgreSQL: two pools with different session options, and others for orders about hanging connections.
 
 pub(super) mod backend;
 pub(super) mod failure;
 
 mod begin;
 mod control;
+mod servers;
 mod session;
 mod start_up;
 mod transaction;
 mod writable;
 
 use std::{
-    str::FromStr,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -19,11 +19,15 @@ use std::{
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
 #[cfg(feature = "migration")]
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
-use sqlx::{ConnectOptions as _, Postgres, postgres::PgConnectOptions};
+use sqlx::{Connection as _, Postgres, postgres::PgConnectOptions};
 use tokio::time::Instant;
 
 use self::{
-    backend::Backend, control::Control, session::PostgresSession, start_up::refuse_contradictions,
+    backend::Backend,
+    control::Control,
+    servers::{Servers, check_all, search},
+    session::{PostgresSession, Role},
+    start_up::refuse_contradictions,
 };
 use super::{
     OpenDatabase,
@@ -35,7 +39,7 @@ use crate::{
     Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
     database::{
         after_connect::AfterConnect,
-        connect::{first_connection, first_connections, invalid_url, limits},
+        connect::{first_connection, first_connections, limits},
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
@@ -52,7 +56,10 @@ pub(crate) struct Server {
         not(feature = "migration"),
         expect(dead_code, reason = "only migrations connect by them")
     )]
-    base: PgConnectOptions,
+    base: Servers,
+    /// The writer's session.
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
+    session: PostgresSession,
     #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
     hook: Option<AfterConnect>,
     /// Whether the log has said that there are no markers.
@@ -60,22 +67,23 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The connect options in a URL.
-    pub(super) fn parse(url: &str) -> Result<PgConnectOptions, ConnectError> {
-        Ok(PgConnectOptions::from_str(url)
-            .map_err(invalid_url)?
-            .log_statements(log::LevelFilter::Trace)
-            .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1)))
+    /// The connect options in a URL: those of each server that it names.
+    pub(super) fn parse(url: &str) -> Result<Vec<PgConnectOptions>, ConnectError> {
+        servers::parse(url)
     }
 
     pub(super) async fn open(
-        base: PgConnectOptions,
+        given: Vec<PgConnectOptions>,
         options: &DatabaseOptions,
     ) -> Result<Self, ConnectError> {
-        let base = match base.get_application_name() {
-            Some(_) => base,
-            None => base.application_name(&options.application_name),
-        };
+        let base: Vec<_> = given
+            .into_iter()
+            .map(|server| match server.get_application_name() {
+                Some(_) => server,
+                None => server.application_name(&options.application_name),
+            })
+            .collect();
+        let base = Servers::new(base)?;
         let hook = |access| {
             let access = match options.read_only {
                 true => Access::ReadOnly,
@@ -86,7 +94,11 @@ impl Server {
         let session = |access, isolation| PostgresSession {
             hook: hook(access),
             access,
-            must_take_writes: access == Access::ReadWrite,
+            role: match access {
+                // Whoever named one server, and a standby, wants to read from it.
+                Access::ReadOnly if options.read_only || base.is_one() => Role::Any,
+                _ => Role::Primary,
+            },
             isolation,
             statement_timeout: options.statement_timeout,
             idle_in_transaction_timeout: options.idle_in_transaction_timeout,
@@ -97,9 +109,14 @@ impl Server {
             true => &[&reader],
             false => &[&reader, &writer],
         };
-        refuse_contradictions(&base, sessions)?;
-        let to_read = base.clone().options(reader.options());
-        let to_write = base.clone().options(writer.options());
+        for server in base.iter() {
+            refuse_contradictions(server, sessions)?;
+        }
+        let to_read = base.of(&reader);
+        let to_write = base.of(&writer);
+        if !base.is_one() {
+            check_all(&to_read, &reader, options).await?;
+        }
         // A pool keeps trying to connect until the time is up, since the server may be starting. A single connection shows at once what is
         // wrong.
         first_connections(options, async {
@@ -111,15 +128,29 @@ impl Server {
         })
         .await?;
         let limits = limits(options, options.max_connections);
-        let writer = Pool::new(to_write, writer, limits);
         Ok(Self {
+            control: Control::new(&to_write, &writer, options),
             reader: Pool::new(to_read, reader, limits),
-            control: Control::new(&writer),
-            writer,
+            writer: Pool::new(to_write, writer.clone(), limits),
+            session: writer,
             base,
             hook: options.after_connect.clone(),
             warned: Once::new(),
         })
+    }
+}
+
+#[cfg(feature = "migration")]
+impl Server {
+    /// The place of the server that is the primary now.
+    async fn primary(&self) -> Result<usize, sqlx::Error> {
+        if self.base.is_one() {
+            return Ok(0);
+        }
+        let (connection, backend) = search(&self.base.of(&self.session), &self.session).await?;
+        // It is closed even if this fails.
+        let _ = connection.close().await;
+        Ok(backend.at)
     }
 }
 
@@ -226,8 +257,13 @@ impl OpenDatabase for Server {
         &self,
         options: &DatabaseOptions,
     ) -> Result<DatabaseConnection, sqlx::Error> {
-        let pool =
-            one_for_migrations::<Postgres>(self.base.clone(), self.hook.clone(), options).await?;
+        let at = self.primary().await?;
+        let pool = one_for_migrations::<Postgres>(
+            self.base.options(at).clone(),
+            self.hook.clone(),
+            options,
+        )
+        .await?;
         Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
     }
 

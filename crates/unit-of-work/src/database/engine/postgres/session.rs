@@ -14,13 +14,22 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresSession {
     pub(crate) access: Access,
-    /// Whether a writer's server must accept writes now.
-    pub(crate) must_take_writes: bool,
+    /// The role that the server must have now.
+    pub(crate) role: Role,
     pub(crate) isolation: IsolationLevel,
     pub(crate) statement_timeout: Duration,
     pub(crate) idle_in_transaction_timeout: Duration,
     /// The application's hook for new connections, and what it is told of them.
     pub(crate) hook: Option<(AfterConnect, Access)>,
+}
+
+/// What a server must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The primary; for a writer, one that takes writes.
+    Primary,
+    /// A primary or a standby.
+    Any,
 }
 
 const DROPPED: &str = "something between here and the server drops start-up options, as the pooler pgbouncer does with \
@@ -126,10 +135,9 @@ impl PostgresSession {
                 return Err(SessionError::not_as_asked(name, &asked, found, advice));
             }
         }
-        if self.access == Access::ReadOnly {
-            return Ok(());
-        }
-        if !matches!(value("synchronous_commit"), "on" | "remote_apply") {
+        if self.access == Access::ReadWrite
+            && !matches!(value("synchronous_commit"), "on" | "remote_apply")
+        {
             return Err(SessionError::not_as_asked(
                 "synchronous_commit",
                 "on",
@@ -137,13 +145,14 @@ impl PostgresSession {
                 "a COMMIT that was acknowledged could be lost in a crash",
             ));
         }
-        if !self.must_take_writes {
+        if self.role == Role::Any {
             return Ok(());
         }
         if value("in recovery") != "false" {
-            return Err(SessionError::TakesNoWrites("the server is a standby"));
+            return Err(SessionError::STANDBY);
         }
-        if value("transaction_read_only") != "off" {
+        // A reader's own setting is on.
+        if self.access == Access::ReadWrite && value("transaction_read_only") != "off" {
             return Err(SessionError::TakesNoWrites(
                 "`default_transaction_read_only` is on for the server, the database or the role",
             ));
@@ -159,7 +168,10 @@ mod tests {
     fn session(access: Access) -> PostgresSession {
         PostgresSession {
             access,
-            must_take_writes: true,
+            role: match access {
+                Access::ReadOnly => Role::Any,
+                Access::ReadWrite => Role::Primary,
+            },
             isolation: IsolationLevel::RepeatableRead,
             statement_timeout: Duration::from_secs(30),
             idle_in_transaction_timeout: Duration::from_secs(60),
@@ -202,6 +214,23 @@ mod tests {
                 changed.remove(at);
                 assert!(session.judge(&changed).is_err(), "{setting:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_reader_that_needs_the_primary_does_not_read_a_standby() {
+        let reader = PostgresSession {
+            role: Role::Primary,
+            ..session(Access::ReadOnly)
+        };
+        let mut found = kept(&reader);
+        found.retain(|(name, _)| name != "transaction_read_only");
+        found.push(("transaction_read_only".to_owned(), "on".to_owned()));
+        assert_eq!(reader.judge(&found), Ok(()));
+        for answer in ["true", "unheard of"] {
+            found.retain(|(name, _)| name != "in recovery");
+            found.push(("in recovery".to_owned(), answer.to_owned()));
+            assert_eq!(reader.judge(&found), Err(SessionError::STANDBY));
         }
     }
 

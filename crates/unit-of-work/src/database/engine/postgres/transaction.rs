@@ -5,7 +5,12 @@ use std::sync::Arc;
 use sea_orm::{DbBackend, DbErr};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _, SqlSafeStr};
 
-use super::{backend::Backend, begin::begin_sql, session::PostgresSession};
+use super::{
+    backend::Backend,
+    begin::begin_sql,
+    servers::{Servers, search},
+    session::PostgresSession,
+};
 use crate::{
     Access,
     database::{
@@ -20,6 +25,7 @@ use crate::{
 };
 
 impl Engine for Postgres {
+    type Target = Servers;
     type Asked = PostgresSession;
     type Peer = Arc<Backend>;
 
@@ -66,8 +72,15 @@ impl Engine for Postgres {
         asked.prove(connection).await
     }
 
-    async fn introduce(connection: &mut PgConnection) -> Result<Arc<Backend>, sqlx::Error> {
-        Backend::introduce(connection).await
+    async fn connect(
+        servers: &Servers,
+        asked: &PostgresSession,
+    ) -> Result<(PgConnection, Arc<Backend>), sqlx::Error> {
+        search(servers, asked).await
+    }
+
+    fn is_outdated(servers: &Servers, backend: &Arc<Backend>) -> bool {
+        servers.have_replaced(backend)
     }
 
     /// sqlx's own transaction manager sends one statement and drops its rows. A simple query can send the settings with BEGIN, in one round

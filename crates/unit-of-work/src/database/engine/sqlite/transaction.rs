@@ -2,7 +2,8 @@
 
 use sea_orm::{DbBackend, DbErr};
 use sqlx::{
-    AssertSqlSafe, Database, Executor as _, Row as _, SqlSafeStr, Sqlite, SqliteConnection,
+    AssertSqlSafe, ConnectOptions as _, Database, Executor as _, Row as _, SqlSafeStr, Sqlite,
+    SqliteConnection, sqlite::SqliteConnectOptions,
 };
 use sqlx_core::transaction::TransactionManager as _;
 
@@ -12,6 +13,7 @@ use crate::{
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
+        connect::prepare,
         engine::{AnyLease, Driver, Engine, Peer},
         lease::Lease,
         sql::Dialect,
@@ -23,6 +25,7 @@ use crate::{
 type Transactions = <Sqlite as Database>::TransactionManager;
 
 impl Engine for Sqlite {
+    type Target = SqliteConnectOptions;
     type Asked = SqliteSession;
     type Peer = Interrupt;
 
@@ -55,8 +58,14 @@ impl Engine for Sqlite {
         asked.prove(connection).await
     }
 
-    async fn introduce(connection: &mut SqliteConnection) -> Result<Interrupt, sqlx::Error> {
-        Interrupt::introduce(connection).await
+    async fn connect(
+        options: &SqliteConnectOptions,
+        asked: &SqliteSession,
+    ) -> Result<(SqliteConnection, Interrupt), sqlx::Error> {
+        let mut connection = options.connect().await?;
+        prepare::<Self>(&mut connection, asked).await?;
+        let peer = Interrupt::introduce(&mut connection).await?;
+        Ok((connection, peer))
     }
 
     async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {

@@ -1,0 +1,102 @@
+//! The search for a server that has the role that is asked for.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Postgres, Row as _};
+use tokio::time::timeout;
+
+use super::{
+    super::{
+        backend::Backend,
+        session::{PostgresSession, Role},
+    },
+    Servers, name,
+};
+use crate::database::{connect::prepare, engine::session::SessionError, pool::may_pass};
+
+/// How long a server may take to answer before the next one is asked beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+type Found = (PgConnection, Arc<Backend>);
+
+/// Makes a connection to the server of the list that has the role. The servers are asked one after the other: the next one as soon as one was
+/// not what is asked for, or has been silent for a while.
+///
+/// # Errors
+/// If no server can be used: [`SessionError::NoServer`] if that may pass, and else the error of the first. Of a list of one, its error.
+///
+/// # Cancel safety
+/// Cancel safe: connections that are being made are closed.
+pub(in super::super) async fn search(
+    servers: &Servers,
+    asked: &PostgresSession,
+) -> Result<Found, sqlx::Error> {
+    if servers.is_one() {
+        return ask(servers, 0, asked).await;
+    }
+    let mut order = servers.order();
+    let mut asking = FuturesUnordered::new();
+    let mut failed = Vec::new();
+    let ask = |at| async move { (at, ask(servers, at, asked).await) };
+    asking.extend(order.next().map(ask));
+    loop {
+        match timeout(HEAD_START, asking.next()).await {
+            Ok(Some((at, Ok(found)))) => {
+                servers
+                    .known
+                    .last
+                    .store(at, std::sync::atomic::Ordering::Relaxed);
+                return Ok(found);
+            }
+            Ok(Some((at, Err(error)))) => {
+                tracing::debug!(server = name(servers.options(at)), %error, "the server cannot be used");
+                failed.push((at, error));
+            }
+            Ok(None) => return Err(none(servers, failed)),
+            Err(_) => {}
+        }
+        asking.extend(order.next().map(ask));
+    }
+}
+
+async fn ask(servers: &Servers, at: usize, asked: &PostgresSession) -> Result<Found, sqlx::Error> {
+    let mut connection = servers.options(at).connect().await?;
+    if !servers.is_one() && asked.role == Role::Primary && asked.hook.is_some() {
+        // The hook may write, so it must not have a standby.
+        refuse_standby(&mut connection).await?;
+    }
+    prepare::<Postgres>(&mut connection, asked).await?;
+    let backend = Backend::introduce(&mut connection, at).await?;
+    if !servers.is_one()
+        && let Err(refused) = servers.known.history.admit(&backend)
+    {
+        // It is closed even if this fails.
+        let _ = connection.close().await;
+        return Err(refused.into());
+    }
+    Ok((connection, Arc::new(backend)))
+}
+
+async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let row = connection
+        .fetch_one("SELECT pg_is_in_recovery()::text")
+        .await?;
+    match row.try_get_unchecked::<String, _>(0)?.as_str() {
+        "false" => Ok(()),
+        _ => Err(SessionError::STANDBY.into()),
+    }
+}
+
+/// The error if no server can be used.
+pub(super) fn none(servers: &Servers, failed: Vec<(usize, sqlx::Error)>) -> sqlx::Error {
+    if failed.iter().any(|(_, error)| may_pass(error)) {
+        let tried = failed
+            .iter()
+            .map(|(at, error)| format!("{}: {error}", name(servers.options(*at))))
+            .collect();
+        return SessionError::NoServer { tried }.into();
+    }
+    let first = failed.into_iter().min_by_key(|(at, _)| *at);
+    first.map_or(sqlx::Error::PoolClosed, |(_, error)| error)
+}
