@@ -19,13 +19,17 @@ use std::{
 use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
 #[cfg(feature = "migration")]
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
-use sqlx::{Connection as _, Postgres, postgres::PgConnectOptions};
+#[cfg(feature = "migration")]
+use sqlx::Connection as _;
+use sqlx::{Postgres, postgres::PgConnectOptions};
 use tokio::time::Instant;
 
+#[cfg(feature = "migration")]
+use self::servers::search;
 use self::{
     backend::Backend,
     control::Control,
-    servers::{Servers, check_all, search},
+    servers::{Servers, check_all},
     session::{PostgresSession, Role},
     start_up::refuse_contradictions,
 };
