@@ -33,6 +33,7 @@ export default [
               "Money",
               "MoneyTotal",
               "PageInfo",
+              "Receipt",
               "StatementLine",
               "TrialBalance",
               "TrialBalanceAccount",
