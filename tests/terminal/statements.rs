@@ -126,9 +126,16 @@ on_every_engine! {
         ] {
             let statement = ledger.both(&[&["statement", "cash", "--json"], args].concat()).await.json();
             adds_up(&statement);
+            let posted = ask(&[&["statement", "cash", "--json", "--posted-order"], args, &ledger.places()[0]].concat()).await.json();
+            adds_up(&posted);
             let changes: Vec<i64> = amounts(&statement).into_iter().map(|(change, _)| change).collect();
             let is_in = |day: &&(String, i64)| period.start <= day.0.as_str() && day.0.as_str() <= period.end;
-            let expected: Vec<i64> = rows.iter().filter(is_in).map(|(_, amount)| *amount).collect();
+            let mut expected: Vec<&(String, i64)> = rows.iter().filter(is_in).collect();
+            let in_posted_order: Vec<i64> = amounts(&posted).into_iter().map(|(change, _)| change).collect();
+            assert_eq!(in_posted_order, expected.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), "{args:?}");
+            // All of a day are of one instant, and stay in their order.
+            expected.sort_by_key(|(day, _)| day);
+            let expected: Vec<i64> = expected.iter().map(|(_, amount)| *amount).collect();
             assert_eq!(changes, expected, "{args:?}");
             let before: i64 = rows.iter().filter(|(day, _)| day.as_str() < period.start).map(|(_, amount)| *amount).sum();
             assert_eq!(statement["opening"]["amount"], before.to_string(), "{args:?}");
@@ -150,7 +157,9 @@ on_every_engine! {
         let ledger = Arc::new(Ledger::of(test, long).await);
         let place = ["--server", ledger.server.base()];
         let before = ask(&[&["statement", "cash", "--json"], &place[..]].concat()).await;
-        for args in [&[][..], &["--last", "200"], &["--from", "2026-11-01"]] {
+        for args in [
+            &[][..], &["--posted-order"], &["--last", "200"], &["--last", "200", "--posted-order"], &["--from", "2026-11-01"],
+        ] {
             let expected = ask(&[&["statement", "cash", "--json", "--server", ledger.server.base()], args].concat()).await;
             let (posts, pages) = (Arc::clone(&ledger), Arc::new(AtomicUsize::new(0)));
             let seen = Arc::clone(&pages);
@@ -170,7 +179,7 @@ on_every_engine! {
             })
             .await;
             let statement = ask(&[&["statement", "cash", "--json", "--server", &between.url], args].concat()).await;
-            assert!(pages.load(Ordering::SeqCst) >= 2);
+            assert!(pages.load(Ordering::SeqCst) >= 2, "{args:?}");
             assert_eq!(statement, expected, "{args:?}");
             adds_up(&statement.json());
         }
@@ -227,9 +236,10 @@ DATE        DESCRIPTION      ACCOUNT  CHANGE  BALANCE
         assert_eq!(rows, [
             &["opening", "balance", "0.00"][..],
             &["hold", "a", "1.00", "0.00", "0.00"],
+            // It counts from noon, too.
+            &["hold", "a", "0.05", "0.00", "0.00"],
             &["capture", "a", "-0.60", "0.60", "0.60"],
             &["capture", "a", "-0.40", "0.00", "0.60"],
-            &["hold", "a", "0.05", "0.00", "0.60"],
             &["release", "a", "-0.05", "0.00", "0.60"],
             &["closing", "balance", "0.60"],
         ]);

@@ -14,8 +14,8 @@ const HEAVY: usize = 2_000;
 fn no_page_is_a_heavy_operation() {
     let schema = graphql::operation_schema().unwrap();
     let preparer = Preparer::new(schema, graphql::operations());
-    let first = json!({ "account": { "code": "a" }, "first": statement::PAGE, "direction": "ASC", "hasOpening": true });
-    let next = json!({ "account": { "code": "a" }, "first": statement::PAGE, "direction": "ASC" });
+    let first = json!({ "account": { "code": "a" }, "first": statement::PAGE, "order": "EFFECTIVE_AT", "direction": "ASC", "hasOpening": true });
+    let next = json!({ "account": { "code": "a" }, "first": statement::PAGE, "order": "EFFECTIVE_AT", "direction": "ASC" });
     for (document, variables) in [
         (accounts::DOCUMENT, json!({})),
         (balance::ACCOUNTS, json!({})),

@@ -116,8 +116,7 @@ pub(super) const STATEMENT_HELP: &str = "Examples:\n  \
     daybook statement customers:alice --from 2026-01-01 --until 2026-01-31\n  \
     daybook statement customers:alice --from 2026-01-01 --until 2026-01-31 --format html --output alice.html\n  \
     daybook statement assets:cash --format csv > cash.csv\n\n\
-    The statement is that of one moment, however long it is: what is posted while it is written is not in it. Lines \
-    are in the order in which they were posted. The opening balance and the changes add up to the closing balance.";
+    The statement is that of one moment, however long it is: what is posted while it is written is not in it. The opening balance and the changes add up to the closing balance.";
 
 #[derive(Args)]
 pub(in crate::config) struct StatementArgs {
@@ -136,6 +135,9 @@ pub(in crate::config) struct StatementArgs {
     /// Only the last N of these lines
     #[arg(long, value_name = "N")]
     pub(in crate::config) last: Option<String>,
+    /// Lines in the order in which they were posted; by default in the order of the dates that they count from
+    #[arg(long)]
+    pub(in crate::config) posted_order: bool,
     /// Also lines that only set money aside or free it
     #[arg(long)]
     pub(in crate::config) holds: bool,

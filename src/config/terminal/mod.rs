@@ -113,6 +113,7 @@ pub(super) fn statement(
                 until: until?,
                 time_zone: time_zone?,
                 last: last?,
+                posted_order: args.posted_order,
                 holds: args.holds,
                 format,
                 output: args.output.clone(),

@@ -113,6 +113,8 @@ pub struct StatementTask {
     pub time_zone: Tz,
     /// At most so many lines, the last ones.
     pub last: Option<u32>,
+    /// Whether lines are in the order in which they were posted, and not in that of the dates that they count from.
+    pub posted_order: bool,
     /// Whether lines are in it that move nothing.
     pub holds: bool,
     /// How it is written.

@@ -2,7 +2,7 @@
 //!
 //! A statement is that of one moment, however many pages it is read in. The first page and the balances are read in one operation, so in one
 //! snapshot, which also says how many lines the account has (its version). Lines are numbered in the order in which they are posted, and
-//! never change. So the statement ends with that number, and what is posted meanwhile is not in it.
+//! never change. So lines with a larger number are left out: what is posted meanwhile is not in the statement, whatever its date is.
 //!
 //! The balance after each line is made here, from the opening balance on, so that it is right for a period, too, whose lines may not have
 //! been posted one after the other. In the end it must be the closing balance that the ledger gave.

@@ -19,7 +19,7 @@ pub(in crate::command::terminal) const PAGE: u64 = 70;
 /// The lines of a page, as both documents ask for them.
 macro_rules! lines {
     () => {
-        "statement(first: $first, after: $after, direction: $direction, filter: $filter) {
+        "statement(first: $first, after: $after, orderBy: $order, direction: $direction, filter: $filter) {
       pageInfo { hasNextPage endCursor }
       edges {
         node {
@@ -36,7 +36,7 @@ macro_rules! lines {
 
 /// The first page, and the balances of the same snapshot.
 pub(in crate::command::terminal) const FIRST: &str = concat!(
-    "query Statement($account: AccountRef!, $first: Int!, $after: String, $direction: OrderDirection!, $filter: StatementFilter, \
+    "query Statement($account: AccountRef!, $first: Int!, $after: String, $order: StatementOrderField!, $direction: OrderDirection!, $filter: StatementFilter, \
      $hasOpening: Boolean!, $openingAt: PointInTime, $openingZone: String, $closingAt: PointInTime, $closingZone: String) {
   account(by: $account) {
     id code name currency normalSide
@@ -52,7 +52,7 @@ pub(in crate::command::terminal) const FIRST: &str = concat!(
 
 /// The pages after it.
 pub(in crate::command::terminal) const NEXT: &str = concat!(
-    "query StatementPage($account: AccountRef!, $first: Int!, $after: String, $direction: OrderDirection!, $filter: StatementFilter) {
+    "query StatementPage($account: AccountRef!, $first: Int!, $after: String, $order: StatementOrderField!, $direction: OrderDirection!, $filter: StatementFilter) {
   account(by: $account) {
     ",
     lines!(),
@@ -252,11 +252,11 @@ impl<'a> Question<'a> {
         let read = lines.len();
         let version = self.version;
         lines.retain(|line| line.version.parse::<i64>().is_ok_and(|it| it <= version));
-        if lines.len() < read {
-            // Oldest first, what follows was posted later still; newest first, nothing comes after what was there at first.
+        if self.task.posted_order && lines.len() < read {
+            // Oldest first, what follows was posted later still. Newest first, the first page had nothing newer, and so no page has.
             self.after = None;
         }
-        self.wanted = self.wanted.saturating_sub(read as u64);
+        self.wanted = self.wanted.saturating_sub(lines.len() as u64);
         lines
     }
 
@@ -267,6 +267,7 @@ impl<'a> Question<'a> {
             until,
             holds,
             last,
+            posted_order,
             ..
         } = self.task;
         let account = match account {
@@ -282,11 +283,17 @@ impl<'a> Question<'a> {
         if !holds {
             filter.insert("effects".to_owned(), json!(["POST", "CAPTURE"]));
         }
+        let order = if *posted_order {
+            "RECORDED_AT"
+        } else {
+            "EFFECTIVE_AT"
+        };
         let direction = if last.is_some() { "DESC" } else { "ASC" };
         let variables = [
             ("account", account),
             ("first", self.wanted.min(PAGE).into()),
             ("after", json!(self.after)),
+            ("order", order.into()),
             ("direction", direction.into()),
             ("filter", filter.into()),
         ];
