@@ -13,13 +13,15 @@ use crate::{graphql::Feed, ledger};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// How many events one unit of work seals. On SQLite, other writers wait for as long as one takes.
-const BATCH: usize = 200;
+const BATCH: usize = 100;
 
 /// The job. What an activation that is dropped has sealed stays, and the next goes on from there.
 pub(crate) struct Seal {
     database: Database,
     feed: Feed,
     ticks: Interval,
+    /// All events up to this number are sealed, as far as this server knows: nothing is asked while nothing happens.
+    sealed: i64,
 }
 
 impl Seal {
@@ -30,6 +32,7 @@ impl Seal {
             database,
             feed,
             ticks,
+            sealed: 0,
         }
     }
 }
@@ -45,13 +48,14 @@ impl Job for Seal {
     }
 
     async fn activate(&mut self) -> Result<(), DbErr> {
-        let Some(settled) = self.feed.settled() else {
+        let Some(settled) = self.feed.settled().filter(|it| *it != self.sealed) else {
             return Ok(());
         };
         loop {
             let seal = async |unit| ledger::seal_events(&unit, settled, BATCH).await;
             let sealed = self.database.write(seal).await?;
             if sealed < BATCH {
+                self.sealed = settled;
                 return Ok(());
             }
         }

@@ -3,9 +3,9 @@
 //! Revisions have no gaps, and the account knows its own. So a page is a range of revisions that is known before the database is asked.
 
 use super::keyset::{Key, Position, Window};
-use super::{Edge, InvalidInput, Page, PageRequest};
+use super::{Edge, InvalidInput, Page, PageRequest, sql};
 use daybook_entity::{account, account_change};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -73,16 +73,12 @@ pub async fn account_changes(
     if revisions.is_empty() {
         return Ok(found);
     }
-    let rows = (0..revisions.len()).map(|n| format!("(${}, ${})", 2 * n + 1, 2 * n + 2));
-    let sql = format!(
-        "WITH wanted (id, number) AS (VALUES {})
-         SELECT account_change.* FROM wanted JOIN account_change ON account_id = wanted.id AND revision = wanted.number",
-        rows.collect::<Vec<_>>().join(", ")
+    let wanted = sql::numbered_of(
+        "account_change",
+        ("account_id", "revision"),
+        revisions.iter().copied(),
     );
-    let parameters = revisions.iter();
-    let parameters = parameters.flat_map(|(id, revision)| [(*id).into(), Value::from(*revision)]);
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
-    for row in db.query_all_raw(statement).await? {
+    for row in db.query_all_raw(wanted.statement(db)).await? {
         let change = account_change::Model::from_query_result(&row, "")?;
         found.insert((change.account_id, change.revision), change);
     }

@@ -1,7 +1,8 @@
 //! Pieces of SQL that are put together, each with its parameters.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{DbBackend, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use uuid::Uuid;
 
 /// A piece of SQL, with a `?` for each parameter, in their order. It has no other `?`.
 #[derive(Clone, Debug)]
@@ -65,6 +66,12 @@ impl Sql {
         rows.then(&format!(" LIMIT {}) AS counted", most + 1))
     }
 
+    /// As a statement for this database.
+    pub(super) fn statement(self, db: &impl ConnectionTrait) -> Statement {
+        let (text, parameters) = self.numbered();
+        Statement::from_sql_and_values(db.get_database_backend(), text, parameters)
+    }
+
     /// As a condition of a statement that is built.
     pub(super) fn expr(self, engine: DbBackend) -> Expr {
         match engine {
@@ -85,4 +92,19 @@ impl Sql {
         }
         (text, self.parameters)
     }
+}
+
+/// The rows of `table` that have one of these pairs in their key: an id, and a number that counts for each id. There must be one at least.
+pub(super) fn numbered_of(
+    table: &str,
+    (id, number): (&str, &str),
+    pairs: impl IntoIterator<Item = (Uuid, i64)>,
+) -> Sql {
+    let pairs = pairs.into_iter();
+    let pairs = pairs.map(|(id, number)| Sql::new("(?, ?)").bind(id).bind(number));
+    Sql::new("WITH wanted (id, number) AS (VALUES ")
+        .and(Sql::join(pairs, ", "))
+        .then(&format!(
+            ") SELECT {table}.* FROM wanted JOIN {table} ON {table}.{id} = wanted.id AND {table}.{number} = wanted.number"
+        ))
 }

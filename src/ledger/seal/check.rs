@@ -5,8 +5,8 @@ use super::super::verify::{Difference, SealProblem};
 use super::{NONE_BEFORE, content, hash};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
-/// How many events are read at a time.
-const BATCH: usize = 500;
+/// How many events are read at a time: few, since an entry can have a thousand lines.
+const BATCH: usize = 100;
 
 /// What is kept of an event.
 struct Kept {

@@ -8,15 +8,19 @@
 //! The text is made anew of the rows each time. So a release of Daybook must write the same text of the same row as those before it: what is
 //! added to an event later is left out of the text where it has its default.
 
-use super::super::{Id, account_changes, accounts_by_id, find};
+use super::super::{Id, account_changes, accounts_by_id, find, sql};
 use super::{OutboxEvent, Subject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::{account, account_change, entry, entry_change, entry_line};
-use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
 
-/// What these events say, by number. An event whose rows are not there has none. At most six statements.
+/// The number of the first change of an entry.
+const FIRST: i64 = 1;
+
+/// What these events say, by number. An event whose rows are not there has none. At most five statements.
 pub(super) async fn of_events(
     db: &impl ConnectionTrait,
     events: &[OutboxEvent],
@@ -24,27 +28,19 @@ pub(super) async fn of_events(
     let (mut entries, mut changed, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
         match event.subject {
-            Subject::Entry(id) => entries.push(id),
-            Subject::EntryChange(id, _) => changed.push(id),
+            Subject::Entry(id) => {
+                entries.push(id);
+                // It has the metadata that the entry was posted with.
+                changed.push((id, FIRST));
+            }
+            Subject::EntryChange(id, number) => changed.push((id, number)),
             Subject::AccountChange(id, revision) => revisions.push((id, revision)),
         }
     }
     // The changes are read after the entries: if an entry is changed in between, its metadata from before is in the change.
     let posted = find::entries_by_id(db, entries.iter().copied()).await?;
     let lines = find::lines_by_entry_id(db, entries.iter().copied()).await?;
-    let mut with_changes = entries;
-    with_changes.extend(changed);
-    let mut changes: HashMap<_, BTreeMap<i64, entry_change::Model>> = HashMap::new();
-    if !with_changes.is_empty() {
-        let found = entry_change::Entity::find()
-            .filter(entry_change::Column::EntryId.is_in(with_changes))
-            .all(db)
-            .await?;
-        for change in found {
-            let of_entry = changes.entry(change.entry_id).or_default();
-            of_entry.insert(change.number, change);
-        }
-    }
+    let changes = changes(db, changed).await?;
     let states = account_changes::account_changes(db, &revisions).await?;
     let accounts = accounts_by_id(db, revisions.iter().map(|(id, _)| *id)).await?;
 
@@ -52,14 +48,13 @@ pub(super) async fn of_events(
     for event in events {
         let content = match event.subject {
             Subject::Entry(id) => posted.get(&id).map(|entry| {
-                let first = changes.get(&id).and_then(|changes| changes.get(&1));
+                let first = changes.get(&(id, FIRST));
                 let metadata = first.map_or(&entry.metadata, |change| &change.metadata_before);
                 let lines = lines.get(&id).map_or(&[][..], Vec::as_slice);
                 of_entry(event.seq, entry, metadata, lines)
             }),
             Subject::EntryChange(id, number) => changes
-                .get(&id)
-                .and_then(|changes| changes.get(&number))
+                .get(&(id, number))
                 .map(|change| of_entry_change(event.seq, change)),
             Subject::AccountChange(id, revision) => states
                 .get(&(id, revision))
@@ -73,6 +68,25 @@ pub(super) async fn of_events(
         }
     }
     Ok(contents)
+}
+
+/// These changes of entries: no others, since an entry can have a hundred, of 16 KiB each.
+async fn changes(
+    db: &impl ConnectionTrait,
+    mut wanted: Vec<(Uuid, i64)>,
+) -> Result<HashMap<(Uuid, i64), entry_change::Model>, DbErr> {
+    let mut changes = HashMap::with_capacity(wanted.len());
+    if wanted.is_empty() {
+        return Ok(changes);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let wanted = sql::numbered_of("entry_change", ("entry_id", "number"), wanted);
+    for row in db.query_all_raw(wanted.statement(db)).await? {
+        let change = entry_change::Model::from_query_result(&row, "")?;
+        changes.insert((change.entry_id, change.number), change);
+    }
+    Ok(changes)
 }
 
 fn of_entry(

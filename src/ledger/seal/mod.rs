@@ -39,7 +39,7 @@ pub struct Receipt {
 }
 
 /// Seals at most `limit` of the events that are not sealed yet, up to number `until`, which must be settled. Returns how many: fewer
-/// than `limit` if there are no more. At most eight statements.
+/// than `limit` if there are no more. At most nine statements.
 ///
 /// # Errors
 /// When the database fails, or an event is not there any more: later ones cannot be sealed then, and [`verify`](super::verify()) says which.

@@ -42,7 +42,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in fifteen statements, and some for each 500 events that are sealed, and reports at most `limit` differences.
+/// Checks the whole ledger in fifteen statements, and some for each 100 events that are sealed, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.

@@ -91,8 +91,7 @@ on_every_engine! {
         for number in 1..=5 {
             let before = scene.commits();
             let request = format!("mutation {{ mark(name: \"{number}\") }}");
-            let response = scene.queued(request).await;
-            let response = ended(response).await;
+            let response = scene.alone(request).await;
             assert_committed(&response, 1);
             assert_eq!(scene.commits(), before + 1);
         }

@@ -87,19 +87,31 @@ impl Scene {
         names: &[&str],
         request: impl Into<Request>,
     ) -> JoinHandle<Response> {
-        let (retrying, mut request) = (self.retrying.clone(), request.into());
+        queued(self.operation(names, request.into())).await
+    }
+
+    /// The answer of an operation that waits for nobody.
+    pub async fn alone(&self, request: impl Into<Request>) -> Response {
+        self.operation(&["the same"], request.into()).await
+    }
+
+    fn operation(
+        &self,
+        names: &[&str],
+        mut request: Request,
+    ) -> impl Future<Output = Response> + Send + use<> {
+        let retrying = self.retrying.clone();
         if self.proxy.is_some() {
             let names = format!("{{ willLock(names: {names:?})");
             request.query = request.query.replacen('{', &names, 1);
         }
-        queued(async move {
+        async move {
             let mut response = retrying.execute(request).await;
             if let Value::Object(fields) = &mut response.data {
                 fields.shift_remove("willLock");
             }
             response
-        })
-        .await
+        }
     }
 
     /// The write-ahead log as it is now.
