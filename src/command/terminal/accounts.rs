@@ -1,16 +1,10 @@
 //! `daybook accounts`: the accounts by code, a page at a time.
 
-use std::io::Write;
-
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::{
-    client::{Ask, Client, Page},
-    failure::Failure,
-    output::{JsonArray, Output},
-    paint::Paint,
-    table::{Column, Table},
+    client::Client, failure::Failure, list::List, output::Output, paint::Paint, table::Column,
     text::words,
 };
 use crate::config::AccountsTask;
@@ -31,11 +25,6 @@ const COLUMNS: [Column; 7] = [
     Column::Name("LIMIT"),
     Column::Name("STATUS"),
 ];
-
-#[derive(Deserialize)]
-struct Answer {
-    accounts: Page<Account>,
-}
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -69,38 +58,14 @@ pub(super) async fn run(
     ] {
         filter.extend(value.map(|value| (name.to_owned(), value.into())));
     }
-    let mut table = Table::new(&COLUMNS, paint);
-    let mut array = JsonArray::default();
-    let mut after = None;
-    let mut is_any = false;
-    loop {
-        let ask = Ask {
-            document: DOCUMENT,
-            variables: json!({ "filter": filter, "after": after }),
-            writes: None,
-        };
-        let page = client.ask::<Answer>(ask).await?.data.accounts;
-        let next = page.next();
-        let accounts: Vec<Account> = page.into_nodes().collect();
-        is_any |= !accounts.is_empty();
-        if json {
-            accounts
-                .iter()
-                .try_for_each(|account| array.item(out, account))?;
-        } else {
-            let rows: Vec<_> = accounts.into_iter().map(row).collect();
-            table.rows(out, &rows)?;
-        }
-        after = next;
-        if after.is_none() {
-            break;
-        }
-    }
-    if json {
-        array.end(out)?;
-        writeln!(out)?;
-    }
-    Ok(is_any)
+    let list = List {
+        document: DOCUMENT,
+        variables: Map::from_iter([("filter".to_owned(), filter.into())]),
+        columns: &COLUMNS,
+        json,
+        paint,
+    };
+    list.write(client, out, |_| true, row).await
 }
 
 fn row(account: Account) -> Vec<String> {

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    client::{Ask, Client, Page},
+    client::{Ask, Client},
     failure::Failure,
+    list::List,
     money::{Money, sum},
     output::{JsonArray, Output},
     paint::Paint,
@@ -57,11 +58,6 @@ const GROUP_COLUMNS: [Column; 5] = [
     Column::Amount("CREDIT"),
     Column::Name("CURRENCY"),
 ];
-
-#[derive(Deserialize)]
-struct Accounts {
-    accounts: Page<Account>,
-}
 
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,44 +125,28 @@ async fn by_account(
     paint: Paint,
 ) -> Result<bool, Failure> {
     let at = task.at.map(|at| json!({ "effectiveAt": at.to_api() }));
-    let mut table = Table::new(&ACCOUNT_COLUMNS, paint);
-    let mut array = JsonArray::default();
-    let mut after = None;
-    let mut is_any = false;
-    loop {
-        let ask = Ask {
-            document: ACCOUNTS,
-            variables: json!({ "filter": filter, "after": after, "at": at, "timeZone": zone(task) }),
-            writes: None,
-        };
-        let page = client.ask::<Accounts>(ask).await?.data.accounts;
-        let next = page.next();
-        is_any |= !page.edges.is_empty();
-        let is_shown = |account: &Account| {
-            let Balances {
-                posted, pending, ..
-            } = &account.balances;
-            !task.nonzero || !posted.is_zero() || !pending.is_zero()
-        };
-        let accounts: Vec<_> = page.into_nodes().filter(is_shown).collect();
-        if json {
-            accounts
-                .iter()
-                .try_for_each(|account| array.item(out, account))?;
-        } else {
-            let rows: Vec<_> = accounts.into_iter().map(account_row).collect();
-            table.rows(out, &rows)?;
-        }
-        after = next;
-        if after.is_none() {
-            break;
-        }
-    }
-    if json {
-        array.end(out)?;
-        writeln!(out)?;
-    }
-    Ok(is_any)
+    let is_shown = |account: &Account| {
+        let Balances {
+            posted, pending, ..
+        } = &account.balances;
+        !task.nonzero || !posted.is_zero() || !pending.is_zero()
+    };
+    let variables = [
+        ("filter", filter.into()),
+        ("at", at.into()),
+        ("timeZone", zone(task).into()),
+    ];
+    let list = List {
+        document: ACCOUNTS,
+        variables: variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        columns: &ACCOUNT_COLUMNS,
+        json,
+        paint,
+    };
+    list.write(client, out, is_shown, account_row).await
 }
 
 fn account_row(account: Account) -> Vec<String> {

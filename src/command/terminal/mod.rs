@@ -9,6 +9,7 @@ mod accounts;
 mod balance;
 mod client;
 mod failure;
+mod list;
 mod money;
 mod output;
 mod paint;
