@@ -1,7 +1,7 @@
 //! The commands for people at a terminal: `accounts`, `balance`, `statement` and `post`.
 //!
 //! Read `client` first: each command asks the public GraphQL API, of a server or of the same service in this process. Then one file is one
-//! command; `table`, `text`, `paint` and `money` are how answers look, `failure` is how a refusal looks and what its exit code is.
+//! command; `list`, `table`, `text`, `paint` and `money` are how answers look, `failure` is how a refusal looks and what its exit code is.
 //!
 //! What never goes here: SQL, and rules of the ledger. Whatever is refused is refused by the ledger.
 
