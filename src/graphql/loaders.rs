@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::ledger::{
     self, BalancesAt, EffectiveLines, EffectiveSlice, GroupPlace, LinePlace, PointInTime, Receipt,
-    Revision, StatementLine, StatementSlice,
+    Revision, StatementCount, StatementLine, StatementSlice,
 };
 
 /// Loads one value, together with others that are asked for at the same time.
@@ -181,6 +181,11 @@ loader! {
 loader! {
     /// Lines of statements in effective order, by slice.
     EffectiveStatements: EffectiveSlice => EffectiveLines, |unit, slices| ledger::effective_lines(unit, slices).await
+}
+
+loader! {
+    /// How many lines statements have.
+    StatementCounts: StatementCount => i64, |unit, counts| ledger::count_statement_lines(unit, counts).await
 }
 
 loader! {

@@ -55,7 +55,7 @@ pub use balance::{available_balance, pending_balance, posted_balance};
 pub use clock::Clock;
 pub use closing::{
     CloseBooks, CloseBooksError, all_closings, close_books, closed_periods, closed_until,
-    page_closings, reopen_books,
+    count_closings, page_closings, reopen_books,
 };
 pub use code::Code;
 pub use entry_filter::{AmountRange, EntryFilter, HoldIs};
@@ -114,9 +114,9 @@ pub use seal::{Receipt, entry_receipts, latest_receipt, receipts, seal_events};
 pub use set_account_status::{SetAccountStatus, SetAccountStatusError, set_account_status};
 pub use statement::{
     EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,
-    StatementFilter, StatementLine, StatementRequest, StatementSlice, effective_lines,
-    effective_lines_statement, running_balances, running_balances_statement, statement_lines,
-    whole_statement as statement_lines_statement,
+    StatementCount, StatementFilter, StatementLine, StatementRequest, StatementSlice,
+    count_statement_lines, effective_lines, effective_lines_statement, running_balances,
+    running_balances_statement, statement_lines, whole_statement as statement_lines_statement,
 };
 pub use sums::{
     AccountSum, CodeParts, Every, GroupParts, MOST_SUMS, Series, SumRequest, account_sums,

@@ -14,7 +14,7 @@ const CHANGES: &str = "query ($code: String!, $first: Int, $after: String, $last
     changes(first: $first, after: $after, last: $last, before: $before) {
         edges { cursor node { revision recordedBy recordedAt
             before { name class limitPolicy status metadata } after { name class limitPolicy status metadata } account { code } } }
-        pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+        totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
 const FEED: &str = "subscription ($accounts: [AccountRef!], $after: String) { accountChanged(accounts: $accounts, after: $after) {
     cursor behind change { revision recordedBy before { name } after { name status } account { code name } } } }";
 
@@ -88,7 +88,9 @@ on_every_engine! {
         let page = async |variables: Value| {
             let mut variables = variables;
             variables["code"] = json!("alice");
-            ledger.data(CHANGES, variables).await["account"]["changes"].take()
+            let page = ledger.data(CHANGES, variables).await["account"]["changes"].take();
+            assert_eq!(page["totalCount"], 5);
+            page
         };
         let beside = |page: &Value| (page["pageInfo"]["hasPreviousPage"].as_bool().unwrap(), page["pageInfo"]["hasNextPage"].as_bool().unwrap());
         let first = page(json!({ "first": 2 })).await;

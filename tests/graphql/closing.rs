@@ -194,9 +194,10 @@ on_every_engine! {
         assert_eq!(answer["data"]["closeBooks"]["closing"]["recordedBy"], "ann", "{answer}");
         let answer = sent("cem", "ledger:write ledger:reopen", reopen).await;
         assert_eq!(answer["data"]["reopenBooks"]["closing"]["recordedBy"], "cem", "{answer}");
-        let page = |rest: &str| format!("{{ closings({rest}) {{ edges {{ cursor node {{ closedUntil recordedBy recordedAt reason }} }} pageInfo {{ hasNextPage endCursor }} }} }}");
+        let page = |rest: &str| format!("{{ closings({rest}) {{ edges {{ cursor node {{ closedUntil recordedBy recordedAt reason }} }} totalCount pageInfo {{ hasNextPage endCursor }} }} }}");
         let first = sent_by(&ledger, "fay", &page("first: 1")).await["data"]["closings"].take();
         assert_eq!((&first["edges"][0]["node"]["recordedBy"], &first["edges"][0]["node"]["closedUntil"], &first["pageInfo"]["hasNextPage"]), (&json!("cem"), &Value::Null, &json!(true)));
+        assert_eq!(first["totalCount"], 2);
         let second = sent_by(&ledger, "fay", &page(&format!("first: 1, after: {}", first["pageInfo"]["endCursor"]))).await["data"]["closings"].take();
         assert_eq!((&second["edges"][0]["node"]["recordedBy"], &second["edges"][0]["node"]["closedUntil"], &second["pageInfo"]["hasNextPage"]), (&json!("ann"), &json!(FEBRUARY), &json!(false)));
         let who = ledger.observer().await.texts("SELECT recorded_by FROM closing ORDER BY number").await;

@@ -8,6 +8,7 @@ use super::server::{Ledger, POST, line};
 const STATEMENT: &str = "query ($code: String!, $first: Int, $after: String, $last: Int, $before: String, $filter: StatementFilter, $orderBy: StatementOrderField! = RECORDED_AT, $direction: OrderDirection! = ASC) {
   account(by: { code: $code }) {
     statement(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy, direction: $direction) {
+      totalCount
       edges { cursor node { version side change { amount } balanceAfter { amount } counterparty { code } line { effect } entry { description } } }
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
     }
@@ -74,6 +75,7 @@ async fn walk(
         variables[cursor] = place.take();
         let page = page(ledger, variables).await;
         assert_eq!(page["pageInfo"][other], json!(!seen.is_empty()), "{page}");
+        assert_eq!(page["totalCount"], json!(all.len()), "{filter} {page}");
         let lines = lines(&page);
         seen = if forward {
             [seen, lines].concat()
@@ -203,7 +205,8 @@ on_every_engine! {
         assert_eq!((versions(&page), &page["pageInfo"]["hasNextPage"]), (vec![], &json!(true)));
     }
 
-    /// The newest lines of twenty accounts cost one statement, as those of one do.
+    /// The newest lines of twenty accounts cost one statement, as those of one do. With a filter it takes another one to count those of all of
+    /// them; without, it is known how many there are.
     async fn statements_of_a_page_of_accounts_are_one_statement(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         for n in 0..20 {
@@ -214,14 +217,14 @@ on_every_engine! {
             }
         }
         let query = "query ($first: Int!, $filter: StatementFilter, $orderBy: StatementOrderField!) { accounts(first: $first, filter: { codePrefix: \"customer\" }) { edges { node {
-            code statement(last: 10, filter: $filter, orderBy: $orderBy) { edges { node { version balanceAfter { amount } } } pageInfo { hasPreviousPage } } } } } }";
+            code statement(last: 10, filter: $filter, orderBy: $orderBy) { totalCount edges { node { version balanceAfter { amount } } } pageInfo { hasPreviousPage } } } } } }";
         // Only if the filter leaves out what moves money, the balances in effective order take a second one.
         for (order_by, filter, statements) in [
             ("RECORDED_AT", Value::Null, 2),
-            ("RECORDED_AT", json!({ "effects": ["POST"] }), 2),
+            ("RECORDED_AT", json!({ "effects": ["POST"] }), 3),
             ("EFFECTIVE_AT", Value::Null, 2),
-            ("EFFECTIVE_AT", json!({ "effects": ["POST", "CAPTURE"], "effectiveFrom": "2020-01-01" }), 2),
-            ("EFFECTIVE_AT", json!({ "effects": ["POST"] }), 3),
+            ("EFFECTIVE_AT", json!({ "effects": ["POST", "CAPTURE"], "effectiveFrom": "2020-01-01" }), 3),
+            ("EFFECTIVE_AT", json!({ "effects": ["POST"] }), 4),
         ] {
             let mut costs = Vec::new();
             for n in [1, 20] {
@@ -233,6 +236,7 @@ on_every_engine! {
                     let newest = i64::try_from(index).unwrap();
                     let expected: Vec<i64> = ((newest - 9).max(1)..=newest).collect();
                     assert_eq!(versions(statement), expected);
+                    assert_eq!(statement["totalCount"], json!(newest));
                     assert_eq!(statement["pageInfo"]["hasPreviousPage"], json!(newest > 10));
                     if let Some(last) = statement["edges"].as_array().unwrap().last() {
                         assert_eq!(last["node"]["balanceAfter"]["amount"], (newest * (newest + 1) / 2).to_string());

@@ -1,10 +1,10 @@
 //! An account.
 
-use async_graphql::{Context, Enum, Error, ID, Object, Result, connection::EmptyFields};
+use async_graphql::{Context, Enum, Error, ID, Object, Result};
 use daybook_entity::account;
 
 use super::{
-    AccountChange, AccountChangeConnection, Balances, StatementLineConnection,
+    AccountChange, AccountChangeConnection, AccountChangeTotal, Balances, StatementLineConnection,
     account_group::AccountGroupPlace,
     global_id,
     statement::{self, StatementFilter, StatementOrderField},
@@ -148,7 +148,11 @@ impl Account {
             before,
         };
         let page = ledger::page_account_changes(&self.0, &page).map_err(refuse)?;
-        Ok(connection(page, EmptyFields, AccountChange))
+        Ok(connection(
+            page,
+            AccountChangeTotal(self.0.revision),
+            AccountChange,
+        ))
     }
 
     /// Nothing is posted to it any more that counts from before this instant; null if nothing is closed. See `closedPeriods`.

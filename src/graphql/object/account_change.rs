@@ -1,6 +1,6 @@
 //! A change of what describes an account.
 
-use async_graphql::{Context, Error, Object, Result, SimpleObject, connection::EmptyFields};
+use async_graphql::{Context, Error, Object, Result, SimpleObject};
 use daybook_entity::account_change;
 
 use super::{Account, AccountClass, AccountStatus, LimitPolicy};
@@ -14,8 +14,23 @@ use crate::{
 };
 
 /// A page of changes.
-pub type AccountChangeConnection =
-    ConnectionOf<AccountChange, EmptyFields, AccountChangeConnectionName, AccountChangeEdgeName>;
+pub type AccountChangeConnection = ConnectionOf<
+    AccountChange,
+    AccountChangeTotal,
+    AccountChangeConnectionName,
+    AccountChangeEdgeName,
+>;
+
+/// How many changes an account has. Each has one revision more than the one before it, so nothing is asked for that.
+pub struct AccountChangeTotal(pub(in crate::graphql) i64);
+
+#[Object]
+impl AccountChangeTotal {
+    /// How many changes there are, over all pages; the opening counts.
+    async fn total_count(&self) -> i32 {
+        i32::try_from(self.0).unwrap_or(i32::MAX)
+    }
+}
 
 /// The opening of an account, or a change of what describes it.
 pub struct AccountChange(pub(in crate::graphql) Revision);

@@ -1,16 +1,32 @@
 //! Closings of the books.
 
-use async_graphql::{Object, connection::EmptyFields};
+use async_graphql::{Context, Object, Result};
 use daybook_entity::closing;
+use unit_of_work::ContextExt as _;
 
-use crate::graphql::{
-    connection::{ClosingConnectionName, ClosingEdgeName, ConnectionOf},
-    scalars::DateTime,
+use crate::{
+    graphql::{
+        connection::{ClosingConnectionName, ClosingEdgeName, ConnectionOf},
+        scalars::DateTime,
+    },
+    ledger,
 };
 
 /// A page of closings.
 pub type ClosingConnection =
-    ConnectionOf<Closing, EmptyFields, ClosingConnectionName, ClosingEdgeName>;
+    ConnectionOf<Closing, ClosingTotal, ClosingConnectionName, ClosingEdgeName>;
+
+/// Counts the closings, only if `totalCount` is selected.
+pub struct ClosingTotal;
+
+#[Object]
+impl ClosingTotal {
+    /// How many closings and reopenings there are, over all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = ledger::count_closings(ctx.unit()).await?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
 
 /// The books were closed until an instant, or reopened.
 pub struct Closing(pub(in crate::graphql) closing::Model);

@@ -24,14 +24,14 @@ mod report;
 mod statement;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
-pub use account_change::{AccountChange, AccountChangeConnection};
+pub use account_change::{AccountChange, AccountChangeConnection, AccountChangeTotal};
 pub use account_group::{AccountGroup, AccountGroupConnection, AccountGroupTotal};
 pub use account_group_change::{
     AccountGroupChange, AccountGroupChangeConnection, AccountGroupChangeTotal,
 };
 pub use accounts::{AccountConnection, AccountTotal};
 pub use balances::Balances;
-pub use closing::{Closing, ClosingConnection};
+pub use closing::{Closing, ClosingConnection, ClosingTotal};
 pub use currency::Currency;
 pub use entry::{Entry, EntryKind, HoldStatus};
 pub use entry_change::EntryChange;

@@ -1,6 +1,6 @@
 //! A line of an account's statement.
 
-use async_graphql::{Context, Enum, Error, InputObject, Object, Result, connection::EmptyFields};
+use async_graphql::{Context, Enum, Error, InputObject, Object, Result};
 use daybook_entity::{self as entity, account};
 use unit_of_work::ContextExt as _;
 
@@ -10,17 +10,40 @@ use crate::{
         connection::{
             ConnectionOf, StatementLineConnectionName, StatementLineEdgeName, connection,
         },
-        loaders::{self, Accounts, EffectiveStatements, Entries, RunningBalances, Statements},
+        loaders::{
+            self, Accounts, EffectiveStatements, Entries, RunningBalances, StatementCounts,
+            Statements,
+        },
         refusal::refuse,
         scalars::Int64,
         time::{Days, Time},
     },
-    ledger::{self, EffectiveRequest, PageRequest, RunningBalance, RunningLine, StatementRequest},
+    ledger::{
+        self, EffectiveRequest, PageRequest, RunningBalance, RunningLine, StatementCount,
+        StatementRequest,
+    },
 };
 
 /// A page of a statement.
 pub type StatementLineConnection =
-    ConnectionOf<StatementLine, EmptyFields, StatementLineConnectionName, StatementLineEdgeName>;
+    ConnectionOf<StatementLine, StatementTotal, StatementLineConnectionName, StatementLineEdgeName>;
+
+/// Counts the lines, only if `totalCount` is selected.
+pub struct StatementTotal(StatementCount);
+
+#[Object]
+impl StatementTotal {
+    /// How many lines the filter lets through, over all pages.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<i32> {
+        let count = match self.0.known() {
+            Some(count) => Some(count),
+            None => loaders::load::<StatementCounts, _>(ctx, self.0.clone()).await?,
+        };
+        // Cannot happen: each count is answered.
+        let count = count.ok_or_else(|| Error::new("the lines were not counted"))?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
+    }
+}
 
 /// Chooses lines of a statement.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -70,6 +93,7 @@ pub(super) async fn recorded(
     filter: ledger::StatementFilter,
     newest_first: bool,
 ) -> Result<StatementLineConnection> {
+    let total = StatementCount::new(account, filter.clone()).map_err(refuse)?;
     let request = StatementRequest::new(account, page, filter, newest_first).map_err(refuse)?;
     let slices = request.slices();
     let statements = ctx.loader::<Statements>();
@@ -84,7 +108,11 @@ pub(super) async fn recorded(
         line,
         normal_side,
     };
-    Ok(connection(request.page(read.collect()), EmptyFields, line))
+    Ok(connection(
+        request.page(read.collect()),
+        StatementTotal(total),
+        line,
+    ))
 }
 
 /// A page in the order of the instants that lines count from.
@@ -95,6 +123,7 @@ pub(super) async fn effective(
     filter: ledger::StatementFilter,
     newest_first: bool,
 ) -> Result<StatementLineConnection> {
+    let total = StatementCount::new(account, filter.clone()).map_err(refuse)?;
     let request = EffectiveRequest::new(account, page, filter, newest_first).map_err(refuse)?;
     let slices = request.slices();
     let statements = ctx.loader::<EffectiveStatements>();
@@ -108,7 +137,11 @@ pub(super) async fn effective(
         line,
         normal_side,
     };
-    Ok(connection(request.page(read.collect()), EmptyFields, line))
+    Ok(connection(
+        request.page(read.collect()),
+        StatementTotal(total),
+        line,
+    ))
 }
 
 /// A line as one of its accounts sees it.

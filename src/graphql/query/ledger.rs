@@ -1,6 +1,6 @@
 //! The ledger as a whole.
 
-use async_graphql::{Context, Object, Result, connection::EmptyFields};
+use async_graphql::{Context, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
@@ -8,7 +8,7 @@ use crate::{
     graphql::{
         connection::connection,
         count_items::count_items,
-        object::{Closing, ClosingConnection, Currency, LedgerCheck, Receipt},
+        object::{Closing, ClosingConnection, ClosingTotal, Currency, LedgerCheck, Receipt},
         refusal::refuse,
         scalars::Int64,
         verification,
@@ -59,7 +59,7 @@ impl LedgerQuery {
             .boxed()
             .await
             .map_err(refuse)?;
-        Ok(connection(page, EmptyFields, Closing))
+        Ok(connection(page, ClosingTotal, Closing))
     }
 
     /// The receipt of an event, by its number: to be compared with one that was kept. Null if there is no such event, or if it is not sealed.

@@ -19,8 +19,8 @@ pub(super) use check::{Asked, Closed, ask, refuse_closed};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::closing;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
+    PaginatorTrait as _, QueryFilter, QueryOrder, Statement, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -209,6 +209,14 @@ pub async fn page_closings(
         position: |row, _| (Key::Version(row.number), row.id),
     };
     keyset.page(db, closing::Entity::find(), request).await
+}
+
+/// How many closings and reopenings there are: one statement. There are few of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_closings(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    closing::Entity::find().count(db).await
 }
 
 /// All closings and reopenings, in their order: one statement. There are few of them.

@@ -6,12 +6,14 @@
 //!
 //! In the order of the instants that lines count from, and with balances in that order: [`effective`].
 
+mod count;
 mod effective;
 mod read;
 
 use super::keyset::{Key, Position, Window};
 use super::{Edge, InvalidInput, Page, PageRequest, input};
 use chrono::{DateTime, Utc};
+pub use count::{StatementCount, count_statement_lines};
 use daybook_entity::{LineEffect, Side, account, entry_line};
 pub use effective::{
     EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,

@@ -1,6 +1,6 @@
 //! Reads the lines of statements: one statement for all that have no filter, one for all that have.
 
-use super::{Search, StatementLine, StatementSlice};
+use super::{Search, StatementFilter, StatementLine, StatementSlice};
 use daybook_entity::{Side, entry_line};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -138,50 +138,19 @@ fn searched(
     search: &Search,
     parameters: &mut Vec<Value>,
 ) -> String {
-    let mut add = |value: Value| {
-        parameters.push(value);
-        format!("${}", parameters.len())
-    };
-    let account_id = add(slice.account_id.into());
-    let (first, last) = (add(slice.versions.0.into()), add(slice.versions.1.into()));
-    let mut conditions = Vec::new();
-    let mut join = "";
+    let account_id = add(parameters, slice.account_id);
+    let (first, last) = (
+        add(parameters, slice.versions.0),
+        add(parameters, slice.versions.1),
+    );
     let filter = &search.filter;
-    if let Some(effects) = &filter.effects {
-        // These are words of this program, never of a client. An empty list lets no line through.
-        let effects: Vec<String> = effects
-            .iter()
-            .map(|effect| format!("'{}'", effect.to_value()))
-            .collect();
-        conditions.push(if effects.is_empty() {
-            "1 = 0".to_owned()
-        } else {
-            format!("effect IN ({})", effects.join(", "))
-        });
-    }
-    for (instant, comparison) in [(filter.effective_from, ">="), (filter.effective_until, "<")] {
-        if let Some(instant) = instant {
-            join = "JOIN entry ON entry.id = entry_line.entry_id";
-            conditions.push(format!(
-                "entry.effective_at {comparison} {}",
-                add(instant.into())
-            ));
-        }
-    }
-    let conditions: String = conditions
-        .iter()
-        .map(|condition| format!(" AND {condition}"))
-        .collect();
+    let (join, conditions) = conditions(filter, parameters);
     let (order, limit) = (
         if search.newest_first { "DESC" } else { "ASC" },
         search.limit,
     );
-    let sides = [(Side::Debit, "debit"), (Side::Credit, "credit")];
-    let sides = sides
-        .into_iter()
-        .filter(|(side, _)| filter.side.is_none_or(|wanted| wanted == *side));
-    let sides: Vec<String> = sides
-        .map(|(_, side)| {
+    let sides: Vec<String> = sides(filter)
+        .map(|side| {
             format!(
                 "SELECT * FROM (
                     SELECT '{side}' AS side, {side}_version AS place, entry_line.* FROM entry_line {join}
@@ -197,6 +166,54 @@ fn searched(
          ) AS slice_{number}",
         sides.join(" UNION ALL ")
     )
+}
+
+/// A parameter of a statement, by its place.
+pub(super) fn add(parameters: &mut Vec<Value>, value: impl Into<Value>) -> String {
+    parameters.push(value.into());
+    format!("${}", parameters.len())
+}
+
+/// The sides of lines that the filter lets through, as the columns of `entry_line` call them.
+pub(super) fn sides(filter: &StatementFilter) -> impl Iterator<Item = &'static str> {
+    let wanted = filter.side;
+    [(Side::Debit, "debit"), (Side::Credit, "credit")]
+        .into_iter()
+        .filter(move |(side, _)| wanted.is_none_or(|wanted| wanted == *side))
+        .map(|(_, side)| side)
+}
+
+/// What a filter asks of a line besides its side: a join, if it needs one, and conditions that follow others.
+pub(super) fn conditions(
+    filter: &StatementFilter,
+    parameters: &mut Vec<Value>,
+) -> (&'static str, String) {
+    let mut join = "";
+    let mut conditions = Vec::new();
+    if let Some(effects) = &filter.effects {
+        // These are words of this program, never of a client. An empty list lets no line through.
+        let effects: Vec<String> = effects
+            .iter()
+            .map(|effect| format!("'{}'", effect.to_value()))
+            .collect();
+        conditions.push(if effects.is_empty() {
+            "1 = 0".to_owned()
+        } else {
+            format!("effect IN ({})", effects.join(", "))
+        });
+    }
+    for (instant, comparison) in [(filter.effective_from, ">="), (filter.effective_until, "<")] {
+        if let Some(instant) = instant {
+            join = "JOIN entry ON entry.id = entry_line.entry_id";
+            let instant = add(parameters, instant);
+            conditions.push(format!("entry.effective_at {comparison} {instant}"));
+        }
+    }
+    let conditions = conditions
+        .iter()
+        .map(|condition| format!(" AND {condition}"))
+        .collect();
+    (join, conditions)
 }
 
 pub(super) fn line(row: &QueryResult) -> Result<StatementLine, DbErr> {
