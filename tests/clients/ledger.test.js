@@ -103,7 +103,7 @@ test("a screen reader is told of landmarks, headings, tables and what the chart 
   assert.ok(of("navigation").includes("Views"), JSON.stringify(of("navigation")));
   assert.equal(of("main").length, 1);
   assert.equal(of("search").length, 1);
-  assert.deepEqual(of("heading"), ["Account alice", "Statement"]);
+  assert.deepEqual(of("heading"), ["Account alice", "Statement", "Changes"]);
   assert.ok(of("columnheader").includes("Balance after"), JSON.stringify(of("columnheader")));
   const drawing = nodes.find(({ name }) => name?.startsWith("The balance over time."));
   assert.match(drawing?.name ?? "", /From .* to .*; at least .*12\.34 EUR, at most .* EUR\./);
@@ -155,9 +155,72 @@ test("the trial balance is the server's, and equal on both sides", async () => {
   assert.match(text, new RegExp(`All ${trialBalance.accountCount} accounts`));
 });
 
+test("groups are trees with sums, and a group shows its accounts and how it came to be", async () => {
+  await page.goto(`${origin}/ledger#/groups`);
+  await says("There are no groups of accounts.");
+  const create = (path, name) => run(server, `mutation { createAccountGroup(input: { path: "${path}", name: "${name}" }) { group { id } } }`);
+  await create("tax", "Tax report");
+  await create("tax:money", "<i>Money</i>");
+  await create("tax:money:till", "till");
+  await run(
+    server,
+    `mutation {
+      hand: addToAccountGroup(input: { group: { path: "tax:money:till" }, accounts: [{ code: "cash" }] }) { group { id } }
+      prefix: addToAccountGroup(input: { group: { path: "tax:money" }, codePrefixes: ["assets:"] }) { group { id } }
+    }`,
+  );
+  await page.reload();
+  const text = await shown("Groups");
+  const { accountSums } = await run(server, `{ accountSums(by: [GROUP], groupTree: "tax", groupDepth: 0) { group { path } closing { amount } } }`);
+  const cents = Object.fromEntries(accountSums.map(({ group, closing }) => [group ? "inside" : "outside", BigInt(closing.amount)]));
+  assert.equal(cents.inside, -cents.outside);
+  const digits = cents.inside.toString();
+  const sum = `${digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, " ")}.${digits.slice(-2)} EUR`;
+  assert.match(text, new RegExp(`Tax report[\\s\\S]*tax Tax report\\s+${sum} debit[\\s\\S]*money <i>Money</i>\\s+${sum} debit[\\s\\S]*till\\s`));
+  assert.match(text, new RegExp(`in no group of this tree\\s+${sum} credit`));
+  assert.equal(await page.$("main i"), null);
+
+  await page.goto(`${origin}/ledger#/group/${encodeURIComponent("tax:money")}`);
+  const group = await shown("Group tax:money");
+  assert.match(group, /By prefix\s+assets:/);
+  assert.match(group, /2 accounts, by code[\s\S]*assets:bank:giro[\s\S]*by the prefix assets:[\s\S]*cash\s[\s\S]*tax:money:till\s+by hand/);
+  assert.match(group, /Changes of the whole tree[\s\S]*5 changes, newest first[\s\S]*prefix assets:[\s\S]*account cash[\s\S]*the group/);
+  await page.goto(`${origin}/ledger#/account/cash`);
+  assert.match(await shown("Account cash"), /Groups\s+tax:money:till/);
+});
+
+test("what was changed of an account and of an entry's metadata is shown, with what was before", async () => {
+  const { updateAccount } = await run(
+    server,
+    `mutation { updateAccount(input: { account: { code: "assets:bank:giro" }, name: "Giro <2>", class: ASSET }) { account { code } } }`,
+  );
+  await page.goto(`${origin}/ledger#/account/${encodeURIComponent(updateAccount.account.code)}`);
+  const text = await shown("Account assets:bank:giro");
+  assert.match(text, /2 changes, newest first[\s\S]*name\s+class\s+<b>Giro<\/b>\s+none\s+Giro <2>\s+asset[\s\S]*opened/);
+  const { postEntry } = await run(server, POST, { input: { ...entry("cash", "alice", "1"), metadata: { order: "7" } } });
+  await page.goto(`${origin}/ledger#/entry/${postEntry.entry.id}`);
+  assert.doesNotMatch(await shown("Entry"), /Changes of its metadata/);
+  await run(server, `mutation { annotateEntry(input: { entry: { id: "${postEntry.entry.id}" }, metadata: { paid: true } }) { entry { id } } }`);
+  await page.reload();
+  assert.match(await shown("Entry"), /Changes of its metadata[\s\S]*"order": "7"[\s\S]*"paid": true/);
+});
+
+test("what is closed is shown, and who closed it when and why", async () => {
+  await page.goto(`${origin}/ledger#/closings`);
+  await says("Nothing is closed.");
+  await says("There is no closing or reopening.");
+  await run(server, `mutation { closeBooks(input: { closedUntil: "2020-02-01", codePrefix: "assets:", reason: "January <done>" }) { closing { closedUntil } } }`);
+  await page.reload();
+  const text = await shown("Closed periods");
+  assert.match(text, /whose code begins with assets:[\s\S]*January <done>[\s\S]*1 closing or reopening, newest first/);
+  await page.goto(`${origin}/ledger#/account/${encodeURIComponent("assets:bank:giro")}`);
+  assert.match(await shown("Account assets:bank:giro"), /Closed\s+for what counts from before/);
+});
+
 test("what is not there is told", async () => {
   for (const [path, told] of [
     ["account/nobody", "There is no account with this code."],
+    ["group/nothing", "There is no group with this path."],
     ["nothing", "There is no such view."],
   ]) {
     await page.goto(`${origin}/ledger#/${path}`);

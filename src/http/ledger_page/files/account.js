@@ -2,13 +2,14 @@
 import { instant, money } from "./amount.js";
 import { ask } from "./api.js";
 import { chart } from "./chart.js";
-import { facts, h, linkToAccount, linkToEntry, more, said, table } from "./dom.js";
+import { facts, h, linkToAccount, linkToEntry, listed, more, said, table } from "./dom.js";
+import { linkToGroup } from "./groups.js";
 
 const PAGE = 50;
 
 const ACCOUNT = `query Account($code: String!) {
   account(by: { code: $code }) {
-    id code name class currency normalSide limitPolicy status metadata createdAt
+    id code name class currency normalSide limitPolicy status metadata createdAt closedUntil groups { group { path } }
     balances { version posted { amount decimal currency } pending { amount decimal currency } available { amount decimal currency } }
   }
 }`;
@@ -30,6 +31,25 @@ const STATEMENT = `query Statement($code: String!, $after: String) {
     }
   }
 }`;
+
+const CHANGES = `query AccountChanges($code: String!, $after: String) {
+  account(by: { code: $code }) {
+    changes(first: ${PAGE}, after: $after) {
+      totalCount
+      pageInfo { hasNextPage endCursor }
+      edges { node { recordedAt recordedBy before { ...Described } after { ...Described } } }
+    }
+  }
+}
+fragment Described on AccountDescription { name class limitPolicy status metadata }`;
+
+const CHANGE_COLUMNS = [
+  ["Recorded", ""],
+  ["What", ""],
+  ["Before", ""],
+  ["After", ""],
+  ["By", ""],
+];
 
 const COLUMNS = [
   ["Recorded", ""],
@@ -70,6 +90,8 @@ export async function showAccount(view, { code, signal }) {
         ["Available", pending.amount === "0" ? null : money(available)],
         ["Limit", LIMITS[account.limitPolicy] ?? account.limitPolicy],
         ["Status", account.status.toLowerCase()],
+        ["Closed", account.closedUntil && h("span", {}, "for what counts from before ", instant(account.closedUntil))],
+        ["Groups", groups(account)],
         ["Opened", instant(account.createdAt)],
         ["Lines", account.balances.version],
         ["Metadata", metadata(account.metadata)],
@@ -99,6 +121,13 @@ export async function showAccount(view, { code, signal }) {
   tell(account);
   view.append(about, h("h2", {}, "Statement"), drawing, statement);
   if (await load()) view.append(more("Older lines", load));
+  view.append(
+    h("h2", {}, "Changes"),
+    await listed("change", "newest first", CHANGE_COLUMNS, async (after) => {
+      const { changes } = (await ask(CHANGES, { code, after }, signal)).account;
+      return { page: changes, rows: changes.edges.map(({ node }) => changeRow(node)) };
+    }),
+  );
 
   return async ({ entry }) => {
     const touches = ({ debit, credit }) => debit.id === account.id || credit.id === account.id;
@@ -124,6 +153,36 @@ function row({ side, change, balanceAfter, counterparty, line, entry }) {
     linkToAccount(counterparty),
     h("span", { title: side === "DEBIT" ? "on the debit side" : "on the credit side" }, moved),
     money(balanceAfter),
+  ];
+}
+
+function groups({ groups }) {
+  return groups.length ? h("ul", { class: "plain" }, groups.map(({ group }) => h("li", {}, linkToGroup(group)))) : null;
+}
+
+/** What of an account's description is shown, by its name here. */
+const DESCRIBED = {
+  name: ({ name }) => said(name),
+  class: (description) => description.class?.toLowerCase() ?? "none",
+  limit: ({ limitPolicy }) => LIMITS[limitPolicy] ?? limitPolicy,
+  status: ({ status }) => status.toLowerCase(),
+  metadata: (description) => metadata(description.metadata) ?? "none",
+};
+
+/** What a change changed, one above the other; the opening has no before. */
+function changeRow({ before, after, recordedAt, recordedBy }) {
+  const isChanged = ([, show]) => {
+    const text = (description) => h("i", {}, show(description)).textContent;
+    return before && text(before) !== text(after);
+  };
+  const changed = Object.entries(DESCRIBED).filter(isChanged);
+  const each = (show) => changed.map((one) => h("div", {}, show(one)));
+  return [
+    instant(recordedAt),
+    before ? each(([name]) => name) : "opened",
+    before ? each(([, show]) => show(before)) : "",
+    before ? each(([, show]) => show(after)) : h("div", {}, DESCRIBED.name(after)),
+    said(recordedBy ?? ""),
   ];
 }
 

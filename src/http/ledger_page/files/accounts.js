@@ -1,10 +1,7 @@
 // The accounts as a tree by the parts of their codes, with balances that change as entries are posted.
-import { decimal } from "./amount.js";
-import { ask, exponentOf } from "./api.js";
+import { ask } from "./api.js";
 import { h, linkToAccount, more, said } from "./dom.js";
-
-/** What separates the parts of a code, as in `accountSums`. */
-const SEPARATOR = ":";
+import { Branch } from "./tree.js";
 
 /** Accounts of one question; the API answers no more. */
 const PAGE = 100;
@@ -19,64 +16,10 @@ const ACCOUNTS = `query Accounts($after: String, $prefix: String) {
   }
 }`;
 
-/** A balance, positive where debits are more. */
-function debits({ normalSide }, amount) {
-  return normalSide === "DEBIT" ? BigInt(amount) : -BigInt(amount);
-}
-
-/** An amount with its side: `12.00 EUR debit`. */
-function onItsSide(amount, currency, exponent) {
-  const side = amount < 0n ? "credit" : "debit";
-  return `${decimal(amount < 0n ? -amount : amount, exponent)} ${currency}${amount === 0n ? "" : ` ${side}`}`;
-}
-
-/** A part of the tree: the account of this code, if there is one, and what is below it. */
-class Branch {
-  constructor(title) {
-    this.title = title;
-    this.children = new Map();
-    this.account = null;
-    this.sums = h("span", { class: "amount" });
-  }
-
-  child(title) {
-    if (!this.children.has(title)) this.children.set(title, new Branch(title));
-    return this.children.get(title);
-  }
-
-  /** The sum of each currency, of this account and those below. */
-  sum() {
-    const sums = new Map();
-    const add = (currency, amount) => sums.set(currency, (sums.get(currency) ?? 0n) + amount);
-    if (this.account) add(this.account.currency, debits(this.account, this.account.balances.posted.amount));
-    for (const child of this.children.values()) {
-      for (const [currency, amount] of child.sum()) add(currency, amount);
-    }
-    return sums;
-  }
-
-  async write() {
-    const texts = [];
-    for (const [currency, amount] of this.sum()) texts.push(onItsSide(amount, currency, await exponentOf(currency)));
-    const text = texts.join(", ");
-    if (this.sums.textContent && this.sums.textContent !== text) {
-      this.sums.classList.remove("changed");
-      // Read, so that the browser begins the animation anew.
-      void this.sums.offsetWidth;
-      this.sums.classList.add("changed");
-    }
-    this.sums.textContent = text;
-  }
-
-  draw() {
-    const account = this.account;
-    const title = h("span", { class: "title" }, account ? linkToAccount(account) : said(this.title));
-    if (account) title.append(" ", h("span", { class: "soft" }, said(account.name), ...marks(account)));
-    const row = h("span", { class: "row" }, title, this.sums);
-    if (!this.children.size) return h("li", {}, row);
-    const below = h("ul", {}, [...this.children.values()].map((child) => child.draw()));
-    return h("li", {}, h("details", { open: true }, h("summary", {}, row), below));
-  }
+/** The balance by its currency, positive where debits are more. */
+function own({ currency, normalSide, balances }) {
+  const amount = BigInt(balances.posted.amount);
+  return new Map([[currency, normalSide === "DEBIT" ? amount : -amount]]);
 }
 
 function marks({ status, balances }) {
@@ -89,7 +32,7 @@ function marks({ status, balances }) {
 /** Shows the tree; answers what to do with each event. */
 export async function showAccounts(view, { prefix, signal }) {
   const root = new Branch("");
-  /** The branches from the root to an account, by its id. */
+  /** The accounts by id, each with the branches from the root to it. */
   const known = new Map();
   const tree = h("ul", { class: "tree" });
   const count = h("p", { class: "soft" });
@@ -105,8 +48,7 @@ export async function showAccounts(view, { prefix, signal }) {
       hasMore = accounts.pageInfo.hasNextPage;
       after = accounts.pageInfo.endCursor;
     }
-    const branches = new Set([...known.values()].flat());
-    await Promise.all([...branches].map((branch) => branch.write()));
+    await Promise.all([...root.below()].map((branch) => branch.write()));
     tree.replaceChildren(...[...root.children.values()].map((child) => child.draw()));
     const which = prefix ? ` whose code begins with “${prefix}”` : "";
     count.textContent = known.size
@@ -116,10 +58,11 @@ export async function showAccounts(view, { prefix, signal }) {
   }
 
   function place(account) {
-    let branch = root;
-    const path = account.code.split(SEPARATOR).map((title) => (branch = branch.child(title)));
-    branch.account = account;
-    known.set(account.id, path);
+    const path = root.path(account.code);
+    const branch = path.at(-1);
+    branch.label = [linkToAccount(account), " ", h("span", { class: "soft" }, said(account.name), ...marks(account))];
+    branch.own = own(account);
+    known.set(account.id, { account, path });
   }
 
   const find = (event) => {
@@ -138,12 +81,12 @@ export async function showAccounts(view, { prefix, signal }) {
 
   return async ({ entry }) => {
     const touched = new Set();
-    for (const account of entry.lines.flatMap(({ debit, credit }) => [debit, credit])) {
-      const path = known.get(account.id);
-      const shown = path?.at(-1).account;
+    for (const touch of entry.lines.flatMap(({ debit, credit }) => [debit, credit])) {
+      const { account, path } = known.get(touch.id) ?? {};
       // Events may come in another order than the account's lines.
-      if (!shown || BigInt(account.balances.version) < BigInt(shown.balances.version)) continue;
-      shown.balances = account.balances;
+      if (!account || BigInt(touch.balances.version) < BigInt(account.balances.version)) continue;
+      account.balances = touch.balances;
+      path.at(-1).own = own(account);
       for (const branch of path) touched.add(branch);
     }
     await Promise.all([...touched].map((branch) => branch.write()));

@@ -84,3 +84,28 @@ export function more(text, next) {
   const box = h("div", { class: "more" }, button, problem);
   return box;
 }
+
+/**
+ * A table of a connection that counts its items, each a row, with a button for those that are not read yet. `what` is one item's name, or
+ * its name and that of several; `ask` answers a page, after a cursor, and its rows.
+ */
+export async function listed(what, order, columns, ask) {
+  const [one, several] = [what].flat();
+  const names = several ?? `${one}s`;
+  const box = h("div", {});
+  const rows = [];
+  let after = null;
+  const load = async () => {
+    const { page, rows: next } = await ask(after);
+    rows.push(...next);
+    after = page.pageInfo.endCursor;
+    const of = rows.length === page.totalCount ? "" : ` of ${page.totalCount}`;
+    box.replaceChildren(
+      rows.length
+        ? table(`${rows.length}${of} ${page.totalCount === 1 ? one : names}, ${order}`, columns, rows)
+        : h("p", {}, `There is no ${one}.`),
+    );
+    return page.pageInfo.hasNextPage;
+  };
+  return h("div", {}, box, (await load()) ? more(`More ${names}`, load) : null);
+}

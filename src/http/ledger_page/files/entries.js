@@ -20,6 +20,7 @@ const RELATED = "{ id kind description recordedAt }";
 const ENTRY = `query Entry($id: ID!) {
   entry(id: $id) {
     id kind reference description effectiveAt recordedAt recordedBy metadata hold { status expiresAt }
+    receipt { number hash } changes { recordedAt recordedBy before after }
     resolves ${RELATED} resolvedBy ${RELATED} reverses ${RELATED} reversedBy ${RELATED}
     lines {
       id effect amount { amount decimal currency } debit { code name } credit { code name }
@@ -127,6 +128,17 @@ const LINE_COLUMNS = [
   ["Amount", "amount"],
 ];
 
+const CHANGE_COLUMNS = [
+  ["Recorded", ""],
+  ["Before", ""],
+  ["After", ""],
+  ["By", ""],
+];
+
+function changeRow({ before, after, recordedAt, recordedBy }) {
+  return [instant(recordedAt), metadata(before) ?? "none", metadata(after) ?? "none", said(recordedBy ?? "")];
+}
+
 export async function showEntry(view, { id, signal }) {
   const { entry } = await ask(ENTRY, { id }, signal);
   view.append(h("h1", {}, "Entry"));
@@ -136,6 +148,7 @@ export async function showEntry(view, { id, signal }) {
   }
   const to = (other) =>
     other && linkToEntry(other, other.kind.toLowerCase(), other.description ? ": " : "", said(other.description ?? ""));
+  const { receipt, changes } = entry;
   const { status, expiresAt } = entry.hold ?? {};
   view.append(
     facts([
@@ -152,6 +165,7 @@ export async function showEntry(view, { id, signal }) {
       ["Undoes", to(entry.reverses)],
       ["Undone by", to(entry.reversedBy)],
       ["Metadata", metadata(entry.metadata)],
+      ["Receipt", receipt && h("span", { class: "id" }, `${receipt.number}:${receipt.hash}`)],
       ["Id", h("span", { class: "id" }, entry.id)],
     ]),
     h("h2", {}, "Lines"),
@@ -167,6 +181,7 @@ export async function showEntry(view, { id, signal }) {
         money(line.amount),
       ]),
     ),
+    ...(changes.length ? [h("h2", {}, "Changes of its metadata"), table("Newest first", CHANGE_COLUMNS, changes.map(changeRow))] : []),
     h("p", { class: "more" }, link("entries", "All entries")),
   );
   return null;

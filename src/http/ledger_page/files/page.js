@@ -2,8 +2,10 @@
 import { Refused, ask, listen, token } from "./api.js";
 import { showAccount } from "./account.js";
 import { showAccounts } from "./accounts.js";
+import { showClosings } from "./closings.js";
 import { h } from "./dom.js";
 import { showEntries, showEntry } from "./entries.js";
+import { showGroup, showGroups } from "./groups.js";
 import { showTrialBalance } from "./trial_balance.js";
 
 const FEED = `subscription Feed($after: String) {
@@ -26,6 +28,9 @@ const VIEWS = [
   [/^\/account\/(.+)$/, "Account", (options) => showAccount(view, { ...options, code: options.name })],
   [/^\/entries$/, "Entries", (options) => showEntries(view, options)],
   [/^\/entry\/(.+)$/, "Entry", (options) => showEntry(view, { ...options, id: options.name })],
+  [/^\/groups$/, "Groups", (options) => showGroups(view, options)],
+  [/^\/group\/(.+)$/, "Group", (options) => showGroup(view, { ...options, path: options.name })],
+  [/^\/closings$/, "Closed periods", (options) => showClosings(view, options)],
   [/^\/trial-balance$/, "Trial balance", (options) => showTrialBalance(view, options)],
 ];
 
