@@ -31,6 +31,7 @@ mod limits;
 mod multipart;
 mod origins;
 mod persisted;
+mod proxy;
 mod requests;
 mod responses;
 mod serving;
