@@ -11,6 +11,12 @@ pub struct Model {
     pub code: String,
     /// One unit is 10^exponent minor units; 0 to 18.
     pub exponent: i32,
+    /// What people write for it: 1 to 12 characters.
+    pub symbol: Option<String>,
+    /// When it was created; none if it is of ISO 4217, or was registered before the ledger kept it.
+    pub recorded_at: Option<DateTimeUtc>,
+    /// Who created it: 1 to 1024 characters.
+    pub recorded_by: Option<String>,
 }
 
 /// None: the domain reads by key.

@@ -38,6 +38,10 @@ pub enum Code {
     PeriodClosed,
     /// An entry's metadata has another value for a key.
     MetadataKeyTaken,
+    /// There is a currency of this code.
+    CurrencyTaken,
+    /// No currency has this code.
+    CurrencyNotFound,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -69,6 +73,8 @@ impl Code {
             Self::ReferenceTaken => "REFERENCE_TAKEN",
             Self::PeriodClosed => "PERIOD_CLOSED",
             Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",
+            Self::CurrencyTaken => "CURRENCY_TAKEN",
+            Self::CurrencyNotFound => "CURRENCY_NOT_FOUND",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

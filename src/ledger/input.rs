@@ -101,7 +101,11 @@ pub(super) fn reference(field: &str, text: &str) -> Result<String, InvalidInput>
 }
 
 /// A name that is compared: two that look the same are the same, or are refused.
-fn visible_line(field: &str, text: &str, longest: usize) -> Result<String, InvalidInput> {
+pub(super) fn visible_line(
+    field: &str,
+    text: &str,
+    longest: usize,
+) -> Result<String, InvalidInput> {
     // Most are ASCII, and looked up with every posting.
     if text.is_ascii() {
         return one_line(field, text, longest);

@@ -14,6 +14,7 @@ mod balance;
 mod clock;
 mod closing;
 mod code;
+mod currencies;
 mod entry_filter;
 mod find;
 mod group;
@@ -32,7 +33,6 @@ mod post_entries;
 mod post_entry;
 mod posting;
 mod record_import;
-mod register_currency;
 mod replay;
 mod report;
 mod reverse_entry;
@@ -58,6 +58,9 @@ pub use closing::{
     count_closings, page_closings, reopen_books,
 };
 pub use code::Code;
+pub use currencies::{
+    CreateCurrency, CurrencyError, create_currency, register_currency, set_currency_symbol,
+};
 pub use entry_filter::{AmountRange, EntryFilter, HoldIs};
 pub use find::{
     AccountNotFound, AccountRef, account, accounts_by_code, accounts_by_id, currencies, currency,
@@ -103,7 +106,6 @@ pub use posting::{
     PostedEntry,
 };
 pub use record_import::record_import;
-pub use register_currency::{RegisterCurrencyError, register_currency};
 pub use replay::{ReplayedEntry, replay, used_currencies};
 pub use report::{
     BalanceSheet, IncomeStatement, TrialBalance, Until, balance_sheets, columns, income_statements,

@@ -5,7 +5,7 @@ use crate::ledger::book::{Book, at, by, new_account, noon};
 use daybook::ledger::{
     EntryNotes, NewLine, OpenAccount, PostEntry, new_entry_id, random, register_currency,
 };
-use daybook_entity::{Side, currency};
+use daybook_entity::Side;
 use daybook_test_harness::{Engine, TestDatabase};
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 use proptest::prelude::*;
@@ -69,16 +69,14 @@ fn code(plan: &Plan, currency: usize, account: usize) -> String {
 
 async fn write(book: &Book, plan: &Plan) {
     for (number, (currency, exponent)) in CURRENCIES.iter().enumerate() {
-        let currency = currency::Model {
-            code: (*currency).to_owned(),
-            exponent: *exponent,
-        };
-        book.write(async |tx| register_currency(tx, currency.clone()).await)
-            .await
-            .unwrap();
+        book.write(async |tx| {
+            register_currency(tx, (*currency).to_owned(), *exponent, noon()).await
+        })
+        .await
+        .unwrap();
         for account in 0..4 {
             let account = OpenAccount {
-                currency: currency.code.clone(),
+                currency: (*currency).to_owned(),
                 normal_side: if account % 2 == 0 {
                     Side::Debit
                 } else {

@@ -10,7 +10,7 @@ use daybook::ledger::{
     AnnotateEntry, Clock, CloseBooks, EntryNotes, EntryRef, NewLine, OpenAccount, PostEntry,
     UpdateAccount, annotate_entry, close_books, new_entry_id, random, update_account,
 };
-use daybook_entity::{AccountClass, LimitPolicy, Side, currency};
+use daybook_entity::{AccountClass, LimitPolicy, Side};
 use daybook_test_harness::{Observer, TestDatabase, on_every_engine};
 use serde_json::{Value as Json, json};
 
@@ -47,11 +47,7 @@ const CLASSES: [Option<AccountClass>; 9] = [
 /// A ledger with everything in it.
 async fn rich(book: &Book) {
     for (code, exponent) in [("BTC", 8), ("ETH18", 18)] {
-        let currency = currency::Model {
-            code: code.to_owned(),
-            exponent,
-        };
-        book.write(async |tx| register_currency(tx, currency).await)
+        book.write(async |tx| register_currency(tx, code.to_owned(), exponent, at(0)).await)
             .await
             .unwrap();
     }

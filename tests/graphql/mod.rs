@@ -6,6 +6,7 @@ mod backup;
 mod classes;
 mod closing;
 mod connections;
+mod currencies;
 mod documents;
 mod entry_changes;
 mod errors;

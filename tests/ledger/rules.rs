@@ -96,6 +96,16 @@ pub(super) async fn with_an_entry(
     (book, accounts, posted)
 }
 
+fn plain(code: &str, exponent: i32) -> currency::Model {
+    currency::Model {
+        code: code.to_owned(),
+        exponent,
+        symbol: None,
+        recorded_at: None,
+        recorded_by: None,
+    }
+}
+
 on_every_engine! {
     async fn accounts_keep_their_rules(database: TestDatabase) {
         let book = Book::new(database).await;
@@ -167,9 +177,13 @@ on_every_engine! {
             ("points", 0, "currency_code_form"),
             ("XY", 0, "currency_code_form"),
         ] {
-            refused(&book, currency::Model { code: code.to_owned(), exponent }, name).await;
+            refused(&book, plain(code, exponent), name).await;
         }
-        insert(&book, currency::Model { code: "ETHEREUM".to_owned(), exponent: 18 }).await.unwrap();
+        let named = |symbol: &str, by: Option<&str>| currency::Model { symbol: Some(symbol.to_owned()), recorded_by: by.map(str::to_owned), ..plain("POINTS", 0) };
+        refused(&book, named("", None), "currency_symbol_length").await;
+        refused(&book, named(&"x".repeat(13), None), "currency_symbol_length").await;
+        refused(&book, named("x", Some("")), "currency_recorded_by_length").await;
+        insert(&book, plain("ETHEREUM", 18)).await.unwrap();
     }
 
     async fn entries_keep_their_rules(database: TestDatabase) {

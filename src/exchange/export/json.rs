@@ -16,7 +16,13 @@ pub(super) struct Json {
 
 impl Document for Json {
     fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()> {
-        let currency = |it: &currency::Model| json!({ "code": it.code, "exponent": it.exponent });
+        let currency = |it: &currency::Model| {
+            let mut written = json!({ "code": it.code, "exponent": it.exponent });
+            if let Some(symbol) = &it.symbol {
+                written["symbol"] = symbol.as_str().into();
+            }
+            written
+        };
         let currencies: Vec<Value> = currencies.iter().map(currency).collect();
         write!(out, "{{\"currencies\":{}", Value::from(currencies))
     }

@@ -17,12 +17,12 @@ use super::source::Source;
 use super::transaction::Posting;
 use super::{Survey, Transaction, amount};
 use crate::ledger::{
-    self, AccountRef, BulkPosting, Clock, EntryNotes, NewLine, PostEntriesError, PostEntry, Random,
-    RegisterCurrencyError, new_entry_id, random,
+    self, AccountRef, BulkPosting, Clock, CurrencyError, EntryNotes, NewLine, PostEntriesError,
+    PostEntry, Random, new_entry_id, random,
 };
 use accounts::Accounts;
 use chrono::{DateTime, Utc};
-use daybook_entity::{currency, import};
+use daybook_entity::import;
 pub use error::ImportError;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
@@ -123,15 +123,12 @@ impl<C: ConnectionTrait> Writing<'_, C> {
         for (code, places) in &self.survey.places {
             let mut found = ledger::currency(self.db, code).await?;
             if found.is_none() {
-                let new = currency::Model {
-                    code: code.clone(),
-                    exponent: i32::try_from(*places).unwrap_or_default(),
-                };
-                ledger::register_currency(self.db, new)
+                let exponent = i32::try_from(*places).unwrap_or_default();
+                ledger::register_currency(self.db, code.clone(), exponent, self.clock.now())
                     .await
                     .map_err(|error| match error {
-                        RegisterCurrencyError::Database(error) => error,
-                        RegisterCurrencyError::Input(error) => DbErr::Custom(error.to_string()),
+                        CurrencyError::Database(error) => error,
+                        error => DbErr::Custom(error.to_string()),
                     })?;
                 self.imported.currencies += 1;
                 // Another transaction may have been first.

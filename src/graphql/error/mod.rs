@@ -9,8 +9,9 @@ use sea_orm::DbErr;
 
 use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
-    AccountGroupError, AccountNotFound, CloseBooksError, Code, GroupNotFound, Id, InvalidId,
-    InvalidInput, OpenAccountError, PageError, SetAccountStatusError, UpdateAccountError,
+    AccountGroupError, AccountNotFound, CloseBooksError, Code, CurrencyError, GroupNotFound, Id,
+    InvalidId, InvalidInput, OpenAccountError, PageError, SetAccountStatusError,
+    UpdateAccountError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -191,6 +192,31 @@ impl Refusal for OpenAccountError {
     fn into_database_error(self) -> Option<DbErr> {
         match self {
             Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for CurrencyError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::Taken { code, exponent } => {
+                details.set("currency", code.as_str());
+                details.set("exponent", *exponent);
+            }
+            Self::NotFound { code } => details.set("currency", code.as_str()),
+            Self::Database(_) => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database(source) => Some(source),
             _ => None,
         }
     }

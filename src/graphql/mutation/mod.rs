@@ -7,6 +7,7 @@ mod account_group_contents;
 mod annotate_entry;
 mod capture_hold;
 mod close_books;
+mod currency;
 mod lock_set;
 mod open_account;
 mod payload;
@@ -35,6 +36,7 @@ pub struct MutationRoot(
     reverse_entry::ReverseEntryMutation,
     annotate_entry::AnnotateEntryMutation,
     close_books::CloseBooksMutation,
+    currency::CurrencyMutation,
     account_group::AccountGroupMutation,
     account_group_contents::AccountGroupContentsMutation,
 );
