@@ -31,6 +31,7 @@ mod m20261127_30_add_finding;
 mod m20261128_31_create_account_group;
 mod m20261128_41_add_effective_order;
 mod m20261128_61_create_seal;
+mod m20261128_71_add_balance_limits;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_31_create_account_group::Migration),
             Box::new(m20261128_41_add_effective_order::Migration),
             Box::new(m20261128_61_create_seal::Migration),
+            Box::new(m20261128_71_add_balance_limits::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 pub enum Code {
     /// An account's limit does not allow the amount.
     InsufficientFunds,
-    /// What is on an account is beyond the limit that it is to have.
+    /// What is on an account is beyond the limit that it is to have, or would be above its largest balance.
     LimitExceeded,
     /// An account is no longer at the version or revision that the caller expected.
     VersionConflict,

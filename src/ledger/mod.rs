@@ -22,6 +22,7 @@ mod hold;
 mod id;
 mod input;
 mod keyset;
+mod limit;
 mod locking;
 mod money;
 mod open_account;
@@ -81,6 +82,7 @@ pub use hold::{
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::{InvalidInput, MOST_PROBLEMS};
 pub use keyset::{Edge, Page, PageError, PageRequest};
+pub use limit::Limit;
 pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};

@@ -43,6 +43,8 @@ async fn book(engine: Engine) -> (Book, Observer) {
             } else {
                 LimitPolicy::None
             },
+            min_balance: (*code == "b").then_some(-150),
+            max_balance: (*code == "c").then_some(200),
             ..new_account(code)
         };
         book.open(account).await.unwrap();

@@ -19,6 +19,7 @@ mod heavy;
 mod holds;
 mod idempotency;
 mod large_answers;
+mod limits;
 mod lock_order;
 mod marketplace;
 mod nodes;

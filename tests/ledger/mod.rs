@@ -11,6 +11,7 @@ pub(crate) mod groups;
 mod history;
 mod holds;
 mod instants;
+mod limits;
 mod migrations;
 mod pages;
 mod posting;

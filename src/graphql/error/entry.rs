@@ -68,12 +68,30 @@ impl Refusal for PostEntryError {
                 account_id,
                 account_code,
                 currency,
+                min_balance,
                 available,
                 requested,
             } => {
                 account(details, *account_id, account_code);
                 details.set("currency", currency.as_str());
+                if let Some(min_balance) = min_balance {
+                    int64(details, "minBalance", *min_balance);
+                }
                 int64(details, "available", *available);
+                int64(details, "requested", *requested);
+            }
+            Self::LimitExceeded {
+                account_id,
+                account_code,
+                currency,
+                max_balance,
+                room,
+                requested,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("currency", currency.as_str());
+                int64(details, "maxBalance", *max_balance);
+                int64(details, "room", *room);
                 int64(details, "requested", *requested);
             }
             Self::VersionConflict {

@@ -7,7 +7,7 @@ mod operation;
 use std::collections::BTreeSet;
 
 use daybook::ledger::{Code, NewLine, OpenAccount};
-use daybook_entity::{AccountStatus, Side};
+use daybook_entity::AccountStatus;
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -184,6 +184,14 @@ async fn step(
             };
             (said.map(drop), expected)
         }
+        Operation::Limits(index, policy, min, max) => {
+            let said = book.limit(&codes[index], policy, min, max).await;
+            let said = said.map_err(|error| error.code());
+            (
+                said.map(drop),
+                model.accounts[index].limit(policy, min, max),
+            )
+        }
     };
     match (&said, &expected) {
         (Ok(()), Ok(())) => {}
@@ -199,6 +207,9 @@ async fn step(
             account.credits_pending,
         ];
         let found = Account {
+            normal_side: account.normal_side,
+            min: account.min_balance,
+            max: account.max_balance,
             policy: account.limit_policy,
             status: account.status,
             totals: totals.map(i128::from),
@@ -227,9 +238,9 @@ on_every_engine! {
                     let case = Uuid::new_v4().simple().to_string();
                     let codes: Vec<String> = (0..4).map(|number| format!("{case} {number}")).collect();
                     let mut model = Model::new();
-                    for (index, (code, account)) in codes.iter().zip(&model.accounts).enumerate() {
-                        let normal_side = if index % 2 == 0 { Side::Debit } else { Side::Credit };
-                        let command = OpenAccount { limit_policy: account.policy, normal_side, ..new_account(code) };
+                    for (code, account) in codes.iter().zip(&model.accounts) {
+                        let &Account { normal_side, policy: limit_policy, min: min_balance, max: max_balance, .. } = account;
+                        let command = OpenAccount { limit_policy, normal_side, min_balance, max_balance, ..new_account(code) };
                         book.open(command).await.unwrap();
                     }
                     for operation in operations {

@@ -1,6 +1,6 @@
 //! Random operations on four accounts.
 
-use daybook_entity::AccountStatus;
+use daybook_entity::{AccountStatus, LimitPolicy};
 use proptest::prelude::*;
 
 /// From, to, amount; accounts by their number.
@@ -16,6 +16,8 @@ pub(super) enum Operation {
     /// Of the entries that there are, which one.
     Reverse(usize),
     Status(usize, AccountStatus),
+    /// The policy, the least and the largest balance.
+    Limits(usize, LimitPolicy, Option<i64>, Option<i64>),
 }
 
 fn lines() -> impl Strategy<Value = Lines> {
@@ -29,11 +31,24 @@ fn lines() -> impl Strategy<Value = Lines> {
     prop::collection::vec((0..4_usize, 0..4_usize, amount), 1..4)
 }
 
+fn limit() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![
+        4 => Just(None),
+        8 => (-400..400_i64).prop_map(Some),
+        1 => prop::sample::select(vec![i64::MIN, i64::MIN + 1, 0, i64::MAX / 2, i64::MAX]).prop_map(Some),
+    ]
+}
+
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let status = prop_oneof![
         4 => Just(AccountStatus::Open),
         2 => Just(AccountStatus::Frozen),
         1 => Just(AccountStatus::Closed),
+    ];
+    let policy = prop_oneof![
+        4 => Just(LimitPolicy::None),
+        1 => Just(LimitPolicy::NoDebitOverdraft),
+        1 => Just(LimitPolicy::NoCreditOverdraft),
     ];
     prop_oneof![
         6 => lines().prop_map(Operation::Post),
@@ -43,5 +58,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         2 => any::<usize>().prop_map(Operation::Release),
         3 => any::<usize>().prop_map(Operation::Reverse),
         2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
+        3 => (0..4_usize, policy, limit(), limit())
+            .prop_map(|(account, policy, min, max)| Operation::Limits(account, policy, min, max)),
     ]
 }
