@@ -101,8 +101,8 @@ pub use page_entries::{
 pub use post_entries::{PostedEntries, post_entries, post_entry_list};
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{
-    BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference, PostEntriesError, PostEntryError,
-    PostedEntry,
+    BalanceCondition, BalanceKind, BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference,
+    PostEntriesError, PostEntryError, PostedEntry, UnmetCondition,
 };
 pub use record_import::record_import;
 pub use register_currency::{RegisterCurrencyError, register_currency};

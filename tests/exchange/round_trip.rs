@@ -97,6 +97,7 @@ async fn rich(book: &Book) {
             ..EntryNotes::default()
         },
         expect: Vec::new(),
+        conditions: Vec::new(),
     };
     // Days ahead and behind, and one in the middle of a day.
     let first = book

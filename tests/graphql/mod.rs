@@ -5,6 +5,7 @@ mod answers;
 mod backup;
 mod classes;
 mod closing;
+mod conditions;
 mod connections;
 mod documents;
 mod entry_changes;

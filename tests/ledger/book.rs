@@ -201,6 +201,7 @@ impl Book {
             entry_id,
             notes: EntryNotes::default(),
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
@@ -295,6 +296,7 @@ pub(crate) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
         lines,
         notes: EntryNotes::default(),
         expect: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 
@@ -313,6 +315,7 @@ pub(crate) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
         expires_at: None,
         notes: EntryNotes::default(),
         expect: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod book;
 mod change_rules;
 mod closing;
 mod concurrency;
+mod conditions;
 mod effective_order;
 mod finding;
 pub(crate) mod groups;

@@ -184,6 +184,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
                 ..EntryNotes::default()
             },
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         self.batch.push((transaction.line, entry));
         if self.lines >= BATCH {

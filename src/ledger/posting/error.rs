@@ -1,5 +1,6 @@
 //! Why an entry was not posted.
 
+use super::condition::UnmetCondition;
 use crate::ledger::input::and_more;
 use crate::ledger::{AccountRef, Code, Id, InvalidInput, MOST_PROBLEMS};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -134,6 +135,9 @@ pub enum PostEntryError {
         /// What it is.
         actual: i64,
     },
+    /// A balance is not what the caller asks it to be. Boxed: it says much, and every result would otherwise be as large.
+    #[error(transparent)]
+    ConditionNotMet(Box<UnmetCondition>),
     /// Another entry has the reference, for ever.
     #[error(
         "the reference `{reference}` is that of the entry {}{}",
@@ -212,6 +216,7 @@ impl PostEntryError {
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
             Self::PeriodClosed { .. } => Some(Code::PeriodClosed),
             Self::ReferenceTaken { .. } => Some(Code::ReferenceTaken),
+            Self::ConditionNotMet(_) => Some(Code::ConditionNotMet),
             Self::VersionConflict { .. } => Some(Code::VersionConflict),
             Self::Accounts { .. } | Self::Database { .. } => None,
         }

@@ -1,5 +1,6 @@
 //! What an entry does to one account: refused or applied.
 
+use super::condition::ResolvedCondition;
 use super::error::PostEntryError;
 use super::together::{Part, Shape};
 use crate::ledger::limit::{Limit, room};
@@ -24,12 +25,14 @@ pub(super) struct Movement {
     pub(super) debits_pending: i64,
     /// Minor units over all lines; negative where a hold ends.
     pub(super) credits_pending: i64,
-    /// How many lines touch it; 0 when only its version matters.
+    /// How many lines touch it; 0 when only its version or its balance matters.
     pub(super) lines: i64,
     /// Whether a line does more than to free what a hold had set aside, for which the account has to be open.
     pub(super) needs_open: bool,
     /// The version that the account must have before.
     pub(super) expected_version: Option<i64>,
+    /// What its balances must be before.
+    pub(super) conditions: Vec<ResolvedCondition>,
 }
 
 impl Movement {
@@ -131,6 +134,10 @@ impl Movement {
                 expected,
                 actual,
             });
+        }
+        let mut conditions = self.conditions.iter();
+        if let Some(unmet) = conditions.find_map(|condition| condition.unmet(account)) {
+            return Some(PostEntryError::ConditionNotMet(Box::new(unmet)));
         }
         if self.lines == 0 {
             return None;

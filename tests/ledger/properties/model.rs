@@ -6,7 +6,7 @@ use daybook::ledger::Code;
 use daybook_entity::{AccountStatus, LimitPolicy, Side};
 use uuid::Uuid;
 
-use super::operation::Lines;
+use super::operation::{Condition, Lines};
 
 const MAX: i128 = i64::MAX as i128;
 
@@ -114,6 +114,42 @@ impl Account {
 }
 
 impl Model {
+    /// Applies lines if the conditions are true before, or says all the reasons that there are to refuse them.
+    pub(super) fn apply_if(
+        &mut self,
+        conditions: &[Condition],
+        lines: &[(usize, usize, i64, Effect)],
+    ) -> Result<(), BTreeSet<&'static str>> {
+        let mut reasons = BTreeSet::new();
+        for &(index, is_available, at_least, at_most) in conditions {
+            let account = &self.accounts[index];
+            let [debits, debits_pending, credits, credits_pending] = account.totals;
+            let (balance, taken) = match account.normal_side {
+                Side::Debit => (debits - credits, credits_pending),
+                Side::Credit => (credits - debits, debits_pending),
+            };
+            let balance = if is_available {
+                balance - taken
+            } else {
+                balance
+            };
+            let range = at_least.map_or(-MAX, i128::from)..=at_most.map_or(MAX, i128::from);
+            if !range.contains(&balance) {
+                reasons.insert(Code::ConditionNotMet.as_str());
+            }
+            if range.is_empty() || at_least.is_none() && at_most.is_none() {
+                reasons.insert(Code::BadUserInput.as_str());
+            }
+        }
+        let mut after = self.clone();
+        reasons.extend(after.apply(lines).err().into_iter().flatten());
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        *self = after;
+        Ok(())
+    }
+
     pub(super) fn new() -> Self {
         let account =
             |(normal_side, policy, limits): (Side, LimitPolicy, Option<(i64, i64)>)| Account {

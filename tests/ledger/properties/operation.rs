@@ -6,10 +6,13 @@ use proptest::prelude::*;
 /// From, to, amount; accounts by their number.
 pub(super) type Lines = Vec<(usize, usize, i64)>;
 
+/// Account, whether it is the available balance, at least, at most.
+pub(super) type Condition = (usize, bool, Option<i64>, Option<i64>);
+
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Post(Lines),
-    Hold(Lines),
+    Post(Lines, Vec<Condition>),
+    Hold(Lines, Vec<Condition>),
     /// Of the holds that there are, which one; quarters of each line to capture, or everything.
     Capture(usize, Option<Vec<i64>>),
     Release(usize),
@@ -39,6 +42,16 @@ fn limit() -> impl Strategy<Value = Option<i64>> {
     ]
 }
 
+/// Mostly none.
+fn conditions() -> impl Strategy<Value = Vec<Condition>> {
+    let bound = || prop::option::of(-150..150_i64);
+    let condition = (0..4_usize, any::<bool>(), bound(), bound());
+    prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec(condition, 1..3),
+    ]
+}
+
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let status = prop_oneof![
         4 => Just(AccountStatus::Open),
@@ -51,8 +64,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(LimitPolicy::NoCreditOverdraft),
     ];
     prop_oneof![
-        6 => lines().prop_map(Operation::Post),
-        5 => lines().prop_map(Operation::Hold),
+        6 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Post(lines, conditions)),
+        5 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Hold(lines, conditions)),
         4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
             .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
         2 => any::<usize>().prop_map(Operation::Release),
