@@ -156,6 +156,7 @@ impl Mutation {
             lines: input.lines.into_iter().map(line).collect::<Result<_>>()?,
             notes: EntryNotes::default(),
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         // Without a transaction it could not lock what it is about to change.
         let tx = db.begin().await?;

@@ -116,13 +116,17 @@ pub struct Model {
     pub latest_effective_at: Option<DateTimeUtc>,
     /// What it is in reports; none if it is not classified.
     pub class: Option<AccountClass>,
-    /// How many states of what describes it (name, class, limit, status, metadata) there have been: 1 since its opening, one more since
+    /// How many states of what describes it (name, class, limits, status, metadata) there have been: 1 since its opening, one more since
     /// each change. Lines do not change it.
     pub revision: i64,
     /// When it was last changed; none if never since its opening.
     pub revised_at: Option<DateTimeUtc>,
     /// Who made the last change, or has opened it: the `sub` of a token.
     pub revised_by: Option<String>,
+    /// The least balance that it may have, positive on its normal side; what holds would lower it by counts. None: any.
+    pub min_balance: Option<i64>,
+    /// The largest balance that it may have, positive on its normal side; what holds would raise it by counts. None: any.
+    pub max_balance: Option<i64>,
 }
 
 /// None: the domain reads by key.

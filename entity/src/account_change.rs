@@ -27,6 +27,10 @@ pub struct Model {
     pub recorded_at: DateTimeUtc,
     /// Who did it: the `sub` of a token.
     pub recorded_by: Option<String>,
+    /// The least balance that it may have.
+    pub min_balance: Option<i64>,
+    /// The largest balance that it may have.
+    pub max_balance: Option<i64>,
 }
 
 /// None: the domain reads by key.

@@ -19,6 +19,12 @@ pub(super) struct AccountNote {
     pub(super) currency: String,
     pub(super) normal_side: String,
     pub(super) limit_policy: String,
+    /// Minor units, as a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) min_balance: Option<String>,
+    /// Minor units, as a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) max_balance: Option<String>,
     /// For people only: an import opens accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<String>,

@@ -251,3 +251,42 @@ impl ExpectedVersion {
         expected.collect()
     }
 }
+
+/// Which balance of an account.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "ledger::BalanceKind")]
+pub enum BalanceKind {
+    /// What all entries have moved: `balances.posted`.
+    Posted,
+    /// What is there and not held: `balances.available`.
+    Available,
+}
+
+/// A condition on the balance of an account: one or two of `atLeast` and `atMost`, or `equals`.
+#[derive(InputObject, Clone, Debug)]
+pub struct BalanceCondition {
+    /// The account: one that the entry touches, or another one.
+    pub account: AccountRef,
+    /// Which of its balances.
+    pub balance: BalanceKind,
+    /// The least that it may be, in minor units, positive on the account's normal side.
+    pub at_least: Option<Int64>,
+    /// The most that it may be, in minor units.
+    pub at_most: Option<Int64>,
+    /// What it has to be, in minor units; not beside the other two.
+    pub equals: Option<Int64>,
+}
+
+impl BalanceCondition {
+    pub(super) fn parse_all(conditions: Option<Vec<Self>>) -> Vec<ledger::BalanceCondition> {
+        let conditions = conditions.unwrap_or_default().into_iter();
+        let conditions = conditions.map(|condition| ledger::BalanceCondition {
+            account: condition.account.parse(),
+            balance: condition.balance.into(),
+            at_least: condition.at_least.map(|least| least.0),
+            at_most: condition.at_most.map(|most| most.0),
+            equals: condition.equals.map(|equals| equals.0),
+        });
+        conditions.collect()
+    }
+}

@@ -3,7 +3,7 @@
 //! Totals are not negative, and a posted and a pending total together fit 64 bits (a rule of the table), so none of the
 //! differences below can overflow but the available balance of an account without a limit, which saturates.
 
-use daybook_entity::{LimitPolicy, Side, account};
+use daybook_entity::{Side, account};
 
 /// The posted balance in minor units, positive on the account's normal side.
 #[must_use]
@@ -41,26 +41,5 @@ pub(super) fn signed(normal_side: Side, debits: i64, credits: i64) -> i64 {
     match normal_side {
         Side::Debit => debits.saturating_sub(credits),
         Side::Credit => credits.saturating_sub(debits),
-    }
-}
-
-/// How much the account's limit still allows to be taken, in minor units; `None` without a limit.
-///
-/// The side that counts is the policy's, whatever the normal side is.
-pub(super) fn room(account: &account::Model) -> Option<i64> {
-    match account.limit_policy {
-        LimitPolicy::None => None,
-        LimitPolicy::NoDebitOverdraft => Some(
-            account
-                .credits_posted
-                .saturating_sub(account.debits_pending)
-                .saturating_sub(account.debits_posted),
-        ),
-        LimitPolicy::NoCreditOverdraft => Some(
-            account
-                .debits_posted
-                .saturating_sub(account.credits_pending)
-                .saturating_sub(account.credits_posted),
-        ),
     }
 }

@@ -8,10 +8,12 @@ use std::fmt;
 pub enum Code {
     /// An account's limit does not allow the amount.
     InsufficientFunds,
-    /// What is on an account is beyond the limit that it is to have.
+    /// What is on an account is beyond the limit that it is to have, or would be above its largest balance.
     LimitExceeded,
     /// An account is no longer at the version or revision that the caller expected.
     VersionConflict,
+    /// A balance is not what a condition of the entry asks for.
+    ConditionNotMet,
     /// An account is frozen or closed.
     AccountNotOpen,
     /// No account has this id or code.
@@ -60,6 +62,7 @@ impl Code {
             Self::InsufficientFunds => "INSUFFICIENT_FUNDS",
             Self::LimitExceeded => "LIMIT_EXCEEDED",
             Self::VersionConflict => "VERSION_CONFLICT",
+            Self::ConditionNotMet => "CONDITION_NOT_MET",
             Self::AccountNotOpen => "ACCOUNT_NOT_OPEN",
             Self::AccountNotFound => "ACCOUNT_NOT_FOUND",
             Self::AccountCodeTaken => "ACCOUNT_CODE_TAKEN",

@@ -23,6 +23,7 @@ mod hold;
 mod id;
 mod input;
 mod keyset;
+mod limit;
 mod locking;
 mod money;
 mod open_account;
@@ -84,6 +85,7 @@ pub use hold::{
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::{InvalidInput, MOST_PROBLEMS};
 pub use keyset::{Edge, Page, PageError, PageRequest};
+pub use limit::Limit;
 pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
@@ -102,8 +104,8 @@ pub use page_entries::{
 pub use post_entries::{PostedEntries, post_entries, post_entry_list};
 pub use post_entry::{NewLine, PostEntry, post_entry};
 pub use posting::{
-    BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference, PostEntriesError, PostEntryError,
-    PostedEntry,
+    BalanceCondition, BalanceKind, BulkPosting, EntryNotes, ExpectedVersion, OnTakenReference,
+    PostEntriesError, PostEntryError, PostedEntry, UnmetCondition,
 };
 pub use record_import::record_import;
 pub use replay::{ReplayedEntry, replay, used_currencies};

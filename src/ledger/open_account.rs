@@ -1,7 +1,7 @@
 //! Opens an account, with nothing on it.
 
 use super::input::Checks;
-use super::{Code, InvalidInput, find, input};
+use super::{Code, InvalidInput, find, input, limit};
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountClass, AccountStatus, LimitPolicy, Side, account};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
@@ -26,6 +26,10 @@ pub struct OpenAccount {
     pub class: Option<AccountClass>,
     /// What it may not do.
     pub limit_policy: LimitPolicy,
+    /// The least balance that it may have, in minor units: 0 or less, since nothing is on it; any, where not said.
+    pub min_balance: Option<i64>,
+    /// The largest balance that it may have, in minor units: 0 or more, since nothing is on it; any, where not said.
+    pub max_balance: Option<i64>,
     /// A JSON object; none is the empty one.
     pub metadata: Option<Json>,
     /// Who has it opened: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
@@ -95,19 +99,10 @@ pub async fn open_account(
         );
         checks.add(InvalidInput::new("currency", problem));
     }
-    if let Some(refusal) = checks.refusal() {
-        return Err(refusal.into());
-    }
-    let (code, name) = (code.unwrap_or_default(), name.unwrap_or_default());
-    let metadata = metadata.unwrap_or_default();
-    let failed = |source| OpenAccountError::Database {
-        account_code: code.clone(),
-        source,
-    };
     let account = account::Model {
         id: command.id,
-        code: code.clone(),
-        name,
+        code: code.unwrap_or_default(),
+        name: name.unwrap_or_default(),
         currency: command.currency,
         normal_side: command.normal_side,
         debits_posted: 0,
@@ -117,13 +112,34 @@ pub async fn open_account(
         limit_policy: command.limit_policy,
         version: 0,
         status: AccountStatus::Open,
-        metadata,
+        metadata: metadata.unwrap_or_default(),
         created_at,
         latest_effective_at: None,
         class: command.class,
         revision: 1,
         revised_at: None,
         revised_by: command.recorded_by,
+        min_balance: command.min_balance,
+        max_balance: command.max_balance,
+    };
+    checks.take(limit::check(&account));
+    for (field, beyond) in [
+        ("minBalance", account.min_balance.filter(|min| *min > 0)),
+        ("maxBalance", account.max_balance.filter(|max| *max < 0)),
+    ] {
+        if let Some(beyond) = beyond {
+            let problem = format!(
+                "is {beyond}, and nothing is on a new account: set this limit with `updateAccount` once the balance is within it"
+            );
+            checks.add(InvalidInput::new(field, problem));
+        }
+    }
+    if let Some(refusal) = checks.refusal() {
+        return Err(refusal.into());
+    }
+    let failed = |source| OpenAccountError::Database {
+        account_code: account.code.clone(),
+        source,
     };
     // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
     let inserted = account::Entity::insert(account.clone().into_active_model())
@@ -133,6 +149,8 @@ pub async fn open_account(
         .map_err(failed)?;
     match inserted {
         TryInsertResult::Inserted(1..) => Ok(account),
-        _ => Err(OpenAccountError::CodeTaken { account_code: code }),
+        _ => Err(OpenAccountError::CodeTaken {
+            account_code: account.code,
+        }),
     }
 }

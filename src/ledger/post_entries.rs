@@ -92,6 +92,7 @@ async fn write(
             source: error.into(),
         })?;
         draft.expect = command.expect;
+        draft.conditions = command.conditions;
         drafts.push(draft);
     }
     bulk.write(db, drafts, clock).await

@@ -1,7 +1,7 @@
 //! Posts an entry: money moves now, or not at all.
 
 use super::posting::{self, Draft, DraftLine, EntryNotes};
-use super::{AccountRef, Clock, ExpectedVersion, PostEntryError, PostedEntry};
+use super::{AccountRef, BalanceCondition, Clock, ExpectedVersion, PostEntryError, PostedEntry};
 use daybook_entity::{EntryKind, LineEffect};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
@@ -17,6 +17,8 @@ pub struct PostEntry {
     pub notes: EntryNotes,
     /// The versions that accounts (of the entry, or others) must still have; each account once.
     pub expect: Vec<ExpectedVersion>,
+    /// What balances of accounts (of the entry, or others) must be, before it; an account can be in several.
+    pub conditions: Vec<BalanceCondition>,
 }
 
 /// A line to post.
@@ -47,7 +49,8 @@ impl NewLine {
 /// Posts an entry: two statements on PostgreSQL; on SQLite three, and one for each account in it.
 ///
 /// # Errors
-/// When the input breaks a rule, an account is missing, not open, of another currency, at another version or short of funds,
+/// When the input breaks a rule, an account is missing, not open, of another currency, at another version, beyond a limit or not as a condition
+/// asks,
 /// when a sum does not fit, or when the database fails. The transaction must then be rolled back.
 pub async fn post_entry(
     db: &impl ConnectionTrait,
@@ -58,6 +61,7 @@ pub async fn post_entry(
     let lines = lines.map(|line| line.draft(LineEffect::Post)).collect();
     let mut draft = Draft::new(command.id, EntryKind::Post, command.notes, lines);
     draft.expect = command.expect;
+    draft.conditions = command.conditions;
     written(draft.id, posting::write(db, draft, clock).await)
 }
 

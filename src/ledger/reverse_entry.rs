@@ -7,7 +7,8 @@
 use super::hold::with_article;
 use super::posting::{self, Draft, DraftLine, EntryNotes};
 use super::{
-    AccountRef, Clock, Code, ExpectedVersion, Id, InvalidInput, PostEntryError, PostedEntry, find,
+    AccountRef, BalanceCondition, Clock, Code, ExpectedVersion, Id, InvalidInput, PostEntryError,
+    PostedEntry, find,
 };
 use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
@@ -24,6 +25,8 @@ pub struct ReverseEntry {
     pub notes: EntryNotes,
     /// The versions that accounts (of the entry, or others) must still have; each account once.
     pub expect: Vec<ExpectedVersion>,
+    /// What balances of accounts (of the entry, or others) must be, before it; an account can be in several.
+    pub conditions: Vec<BalanceCondition>,
 }
 
 /// Why an entry was not reversed.
@@ -117,6 +120,7 @@ pub async fn reverse_entry(
     let mut draft = draft.checked()?.not_before(&reversed)?;
     draft.reverses_id = Some(entry_id);
     draft.expect = command.expect;
+    draft.conditions = command.conditions;
     if let Some(posted) = posting::write(db, draft, clock).await? {
         return Ok(posted);
     }

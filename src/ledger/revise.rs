@@ -5,7 +5,7 @@ use daybook_entity::account;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
-/// Writes name, class, limit, status and metadata of an account that is [locked](super::locking::account), as its next revision: one
+/// Writes name, class, limits, status and metadata of an account that is [locked](super::locking::account), as its next revision: one
 /// statement.
 pub(super) async fn revise(
     db: &impl ConnectionTrait,
@@ -20,6 +20,8 @@ pub(super) async fn revise(
         .col_expr(Column::Name, Expr::value(account.name))
         .col_expr(Column::Class, Expr::value(account.class))
         .col_expr(Column::LimitPolicy, Expr::value(account.limit_policy))
+        .col_expr(Column::MinBalance, Expr::value(account.min_balance))
+        .col_expr(Column::MaxBalance, Expr::value(account.max_balance))
         .col_expr(Column::Status, Expr::value(account.status))
         .col_expr(Column::Metadata, Expr::value(account.metadata))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))

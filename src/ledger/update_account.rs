@@ -1,11 +1,11 @@
-//! Changes what describes an account: its name, its class, its limit and its metadata.
+//! Changes what describes an account: its name, its class, its limits and its metadata.
 //!
 //! Code, currency and normal side are what entries rely on, and never change. The account's version stays, since it counts lines; its
 //! revision counts these changes. Frozen and closed accounts can be described anew, too: that moves no money.
 
-use super::balance::room;
+use super::limit::{self, Limit, room};
 use super::{AccountRef, Clock, Code, InvalidInput, input, locking, posted_balance, revise};
-use daybook_entity::{AccountClass, LimitPolicy, account};
+use daybook_entity::{AccountClass, LimitPolicy, Side, account};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -23,6 +23,10 @@ pub struct UpdateAccount {
     pub class: Option<Option<AccountClass>>,
     /// What it may not do.
     pub limit_policy: Option<LimitPolicy>,
+    /// The least balance that it may have, in minor units; `Some(None)`: any.
+    pub min_balance: Option<Option<i64>>,
+    /// The largest balance that it may have, in minor units; `Some(None)`: any.
+    pub max_balance: Option<Option<i64>>,
     /// A JSON object, in the place of the one that it has.
     pub metadata: Option<Json>,
     /// Who changes it: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
@@ -69,7 +73,7 @@ pub enum UpdateAccountError {
         /// Its currency.
         currency: String,
         /// The limit that it would have.
-        limit_policy: LimitPolicy,
+        limit: Limit,
         /// By how much it is beyond the limit, in minor units, holds counted as taken.
         beyond: i64,
         /// Its posted balance, in minor units.
@@ -142,19 +146,21 @@ pub async fn update_account(
         name: name.unwrap_or_else(|| account.name.clone()),
         class: command.class.unwrap_or(account.class),
         limit_policy: command.limit_policy.unwrap_or(account.limit_policy),
+        min_balance: command.min_balance.unwrap_or(account.min_balance),
+        max_balance: command.max_balance.unwrap_or(account.max_balance),
         metadata: metadata.unwrap_or_else(|| account.metadata.clone()),
         ..account.clone()
     };
     if changed == account {
         return Ok(account);
     }
-    if let Some(beyond) = room(&changed)
-        .filter(|room| *room < 0)
-        .map(i64::saturating_neg)
-    {
+    limit::check(&changed)?;
+    let sides = [Side::Debit, Side::Credit];
+    let mut rooms = sides.into_iter().filter_map(|side| room(&changed, side));
+    if let Some((limit, beyond)) = rooms.find_map(|room| Some((room.limit, room.beyond()?))) {
         return Err(UpdateAccountError::LimitExceeded {
             account_id: changed.id,
-            limit_policy: changed.limit_policy,
+            limit,
             beyond,
             posted: posted_balance(&changed),
             debits_pending: changed.debits_pending,

@@ -192,11 +192,11 @@ test("groups are trees with sums, and a group shows its accounts and how it came
 test("what was changed of an account and of an entry's metadata is shown, with what was before", async () => {
   const { updateAccount } = await run(
     server,
-    `mutation { updateAccount(input: { account: { code: "assets:bank:giro" }, name: "Giro <2>", class: ASSET }) { account { code } } }`,
+    `mutation { updateAccount(input: { account: { code: "assets:bank:giro" }, name: "Giro <2>", class: ASSET, minBalance: -50000 }) { account { code } } }`,
   );
   await page.goto(`${origin}/ledger#/account/${encodeURIComponent(updateAccount.account.code)}`);
   const text = await shown("Account assets:bank:giro");
-  assert.match(text, /2 changes, newest first[\s\S]*name\s+class\s+<b>Giro<\/b>\s+none\s+Giro <2>\s+asset[\s\S]*opened/);
+  assert.match(text, /2 changes, newest first[\s\S]*name\s+class\s+least balance\s+<b>Giro<\/b>\s+none\s+none\s+Giro <2>\s+asset\s+−500.00 EUR[\s\S]*opened/);
   const { postEntry } = await run(server, POST, { input: { ...entry("cash", "alice", "1"), metadata: { order: "7" } } });
   await page.goto(`${origin}/ledger#/entry/${postEntry.entry.id}`);
   assert.doesNotMatch(await shown("Entry"), /Changes of its metadata/);

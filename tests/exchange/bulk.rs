@@ -2,8 +2,8 @@
 
 use crate::ledger::book::{Book, at, by, line, new_account, noon};
 use daybook::ledger::{
-    BulkPosting, Clock, Code, EntryNotes, OpenAccount, PostEntriesError, PostEntry, new_account_id,
-    new_entry_id, post_entries, post_entry, random,
+    BalanceCondition, BalanceKind, BulkPosting, Clock, Code, EntryNotes, OpenAccount,
+    PostEntriesError, PostEntry, new_account_id, new_entry_id, post_entries, post_entry, random,
 };
 use daybook_entity::{LimitPolicy, Side};
 use daybook_test_harness::{Engine, Observer, TestDatabase};
@@ -12,8 +12,10 @@ use proptest::test_runner::{Config, TestRunner};
 
 const CODES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// The seconds that an entry counts from, and its lines: from, to, amount.
-type Plan = Vec<(i64, Vec<(usize, usize, i64)>)>;
+/// The seconds that an entry counts from, its lines (from, to, amount), and an account with the least that it has to have posted.
+type Planned = (i64, Vec<(usize, usize, i64)>, Option<(usize, i64)>);
+
+type Plan = Vec<Planned>;
 
 fn plan() -> impl Strategy<Value = Plan> {
     let line = (
@@ -22,7 +24,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         prop_oneof![9 => 1..100_i64, 1 => Just(i64::MAX / 2)],
     );
     let line = line.prop_map(|(from, by, amount)| (from, (from + by) % 4, amount));
-    prop::collection::vec((0..5_i64, prop::collection::vec(line, 1..4)), 1..12)
+    let lines = prop::collection::vec(line, 1..4);
+    let condition = prop::option::weighted(0.3, (0..4_usize, -150..50_i64));
+    prop::collection::vec((0..5_i64, lines, condition), 1..12)
 }
 
 async fn book(engine: Engine) -> (Book, Observer) {
@@ -43,6 +47,8 @@ async fn book(engine: Engine) -> (Book, Observer) {
             } else {
                 LimitPolicy::None
             },
+            min_balance: (*code == "b").then_some(-150),
+            max_balance: (*code == "c").then_some(200),
             ..new_account(code)
         };
         book.open(account).await.unwrap();
@@ -50,7 +56,7 @@ async fn book(engine: Engine) -> (Book, Observer) {
     // Something that all can be late to.
     book.post(PostEntry {
         notes: effective(3),
-        ..entry(&(3, vec![(0, 3, 50)]))
+        ..entry(&(3, vec![(0, 3, 50)], None))
     })
     .await
     .unwrap();
@@ -64,7 +70,7 @@ fn effective(seconds: i64) -> EntryNotes {
     }
 }
 
-fn entry((seconds, lines): &(i64, Vec<(usize, usize, i64)>)) -> PostEntry {
+fn entry((seconds, lines, condition): &Planned) -> PostEntry {
     PostEntry {
         id: new_entry_id(noon(), random()),
         lines: lines
@@ -73,6 +79,13 @@ fn entry((seconds, lines): &(i64, Vec<(usize, usize, i64)>)) -> PostEntry {
             .collect(),
         notes: effective(*seconds),
         expect: Vec::new(),
+        conditions: Vec::from_iter(condition.map(|(account, least)| BalanceCondition {
+            account: by(CODES[account]),
+            balance: BalanceKind::Posted,
+            at_least: Some(least),
+            at_most: None,
+            equals: None,
+        })),
     }
 }
 
@@ -190,7 +203,10 @@ fn many_at_once_are_what_one_after_the_other_would_be_postgres() {
 #[tokio::test]
 async fn names_by_code_are_found_among_many() {
     let (book, _) = book(Engine::Sqlite).await;
-    let mut entries = vec![entry(&(0, vec![(0, 1, 1)])), entry(&(0, vec![(0, 1, 1)]))];
+    let mut entries = vec![
+        entry(&(0, vec![(0, 1, 1)], None)),
+        entry(&(0, vec![(0, 1, 1)], None)),
+    ];
     entries[1].lines[0].credit = by("nobody");
     let error = book
         .write(async |tx| {

@@ -44,6 +44,7 @@ async fn book(test: TestDatabase, date: &str) -> Book {
                 ..EntryNotes::default()
             },
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         book.post(entry).await.unwrap();
     }

@@ -108,6 +108,7 @@ async fn write(book: &Book, plan: &Plan) {
                 ..EntryNotes::default()
             },
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         book.post(entry).await.unwrap();
     }

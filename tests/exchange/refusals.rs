@@ -91,7 +91,15 @@ on_every_engine! {
         let before = rows(&observer).await;
         let long = "x".repeat(65);
         let description = "x".repeat(1001);
+        // An account with a limit that it is not within at the end of the file.
+        let limited = |limits: &str| {
+            let note = format!(r#"{{"name":"L","currency":"EUR","normalSide":"DEBIT","limitPolicy":"NONE",{limits}}}"#);
+            format!("account limited\n    ; daybook: {note}\n\n2026-11-25 x\n  limited  1 EUR\n  b\n")
+        };
         for (format, text, refusal) in [
+            ("hledger", &*limited(r#""minBalance":"x""#), "line 1: what Daybook wrote of the account was changed: `x` is unknown"),
+            ("hledger", &*limited(r#""maxBalance":"99""#), "line 1: its limits cannot be set after what the file posts: the account `limited` is beyond this limit by 1 minor units of EUR"),
+            ("hledger", &*limited(r#""minBalance":"101""#), "line 1: its limits cannot be set after what the file posts: the account `limited` is beyond this limit by 1 minor units of EUR"),
             ("hledger", "2026-11-25 x\n  frozen  1 EUR\n  b\n", "line 1: the account `frozen` is frozen: set its status"),
             ("hledger", "2026-11-25 x\n  a  1 EUR\n  taken\n", "line 3: the ledger has an account `taken [EUR]`, and it is not in EUR"),
             ("hledger", "2026-11-25 x\n  a  1.234 EUR\n  b\n", "line 2: 1.234 has more decimal places than EUR has in this ledger, which is 2"),
@@ -124,6 +132,8 @@ on_every_engine! {
             assert!(said.starts_with(&expected) && said.ends_with("; nothing was imported\n"), "{text}\nexpected {expected}\nand not  {said}");
             assert_eq!(rows(&observer).await, before, "{text}");
         }
+        imported(&url, "hledger", &limited(r#""minBalance":"100","maxBalance":"100""#));
+        assert_eq!(observer.i64("SELECT min_balance + max_balance FROM account WHERE code = 'limited'").await, 200);
     }
 
     async fn currencies_and_accounts_that_are_missing_are_made(test: TestDatabase) {

@@ -93,6 +93,7 @@ async fn rich(book: &Book) {
             ..EntryNotes::default()
         },
         expect: Vec::new(),
+        conditions: Vec::new(),
     };
     // Days ahead and behind, and one in the middle of a day.
     let first = book
@@ -140,8 +141,20 @@ async fn rich(book: &Book) {
         name: Some("Alice; the second".to_owned()),
         class: None,
         limit_policy: None,
+        min_balance: None,
+        max_balance: None,
         metadata: Some(json!({ "since": "today", "n": 2 })),
         recorded_by: None,
+    };
+    // It had more meanwhile, and nothing at first.
+    let limits = UpdateAccount {
+        account: by(CODES[0].0),
+        name: None,
+        metadata: None,
+        limit_policy: None,
+        min_balance: Some(Some(1400)),
+        max_balance: Some(Some(1500)),
+        ..changed.clone()
     };
     let added = AnnotateEntry {
         entry: EntryRef::Id(first.entry.id),
@@ -161,6 +174,9 @@ async fn rich(book: &Book) {
         .await
         .unwrap();
     book.write(async |tx| update_account(tx, changed, &clock).await)
+        .await
+        .unwrap();
+    book.write(async |tx| update_account(tx, limits, &clock).await)
         .await
         .unwrap();
     book.write(async |tx| annotate_entry(tx, added, &clock).await)
@@ -237,7 +253,7 @@ on_every_engine! {
             assert_eq!(moved(&other_observer).await, moved(&observer).await);
             let kept = "code || currency || normal_side || CAST(debits_posted AS text) || ' ' || CAST(credits_posted AS text)";
             assert_eq!(accounts(&other_observer, kept).await, accounts(&observer, kept).await);
-            let of_journals = "COALESCE(class, '-') || name || limit_policy || CAST(metadata AS text)";
+            let of_journals = "COALESCE(class, '-') || name || limit_policy || COALESCE(CAST(min_balance AS text) || ' ' || CAST(max_balance AS text), '-') || CAST(metadata AS text)";
             let is_journal = format == "hledger";
             let same = accounts(&other_observer, of_journals).await == accounts(&observer, of_journals).await;
             assert_eq!(same, is_journal, "{format}");

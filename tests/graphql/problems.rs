@@ -120,6 +120,6 @@ on_every_engine! {
         }
         let literal = "mutation { postEntry(input: { lines: [], zzz: 1 }) { entry { id } } }";
         let response = ledger.run(literal, json!({})).await.to_string();
-        assert!(response.contains("Its fields are \\\"description\\\", \\\"effectiveAt\\\""), "{response}");
+        assert!(response.contains("Its fields are \\\"conditions\\\", \\\"description\\\", \\\"effectiveAt\\\""), "{response}");
     }
 }

@@ -4,9 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
     AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
     PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
-    ReverseEntryError, SetAccountStatus, SetAccountStatusError, capture_hold, new_account_id,
-    new_entry_id, open_account, place_hold, post_entry, random, release_hold, reverse_entry,
-    set_account_status, verify,
+    ReverseEntryError, SetAccountStatus, SetAccountStatusError, UpdateAccount, UpdateAccountError,
+    capture_hold, new_account_id, new_entry_id, open_account, place_hold, post_entry, random,
+    release_hold, reverse_entry, set_account_status, update_account, verify,
 };
 use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
 use daybook_migration::Migrator;
@@ -127,6 +127,19 @@ impl Book {
             .await
     }
 
+    /// Gives an account other limits.
+    pub(crate) async fn limit(
+        &self,
+        code: &str,
+        limit_policy: LimitPolicy,
+        min_balance: Option<i64>,
+        max_balance: Option<i64>,
+    ) -> Result<account::Model, UpdateAccountError> {
+        let command = new_limits(code, limit_policy, min_balance, max_balance);
+        self.write(async |tx| update_account(tx, command, &Clock::at(noon())).await)
+            .await
+    }
+
     pub(crate) async fn post(&self, command: PostEntry) -> Result<PostedEntry, PostEntryError> {
         self.write(async |tx| post_entry(tx, command, &Clock::at(noon())).await)
             .await
@@ -188,6 +201,7 @@ impl Book {
             entry_id,
             notes: EntryNotes::default(),
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
@@ -240,6 +254,28 @@ pub(crate) fn new_account(code: &str) -> OpenAccount {
         normal_side: Side::Credit,
         class: None,
         limit_policy: LimitPolicy::None,
+        min_balance: None,
+        max_balance: None,
+        metadata: None,
+        recorded_by: None,
+    }
+}
+
+/// Other limits for an account, in the place of all that it has.
+pub(crate) fn new_limits(
+    code: &str,
+    limit_policy: LimitPolicy,
+    min_balance: Option<i64>,
+    max_balance: Option<i64>,
+) -> UpdateAccount {
+    UpdateAccount {
+        account: by(code),
+        expected_revision: None,
+        name: None,
+        class: None,
+        limit_policy: Some(limit_policy),
+        min_balance: Some(min_balance),
+        max_balance: Some(max_balance),
         metadata: None,
         recorded_by: None,
     }
@@ -260,6 +296,7 @@ pub(crate) fn new_entry(lines: Vec<NewLine>) -> PostEntry {
         lines,
         notes: EntryNotes::default(),
         expect: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 
@@ -278,6 +315,7 @@ pub(crate) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
         expires_at: None,
         notes: EntryNotes::default(),
         expect: Vec::new(),
+        conditions: Vec::new(),
     }
 }
 

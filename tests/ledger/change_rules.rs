@@ -22,6 +22,8 @@ on_every_engine! {
             (set("name = 'x'"), "account_next_revision"),
             (set("class = 'ASSET'"), "account_next_revision"),
             (set("limit_policy = 'NO_DEBIT_OVERDRAFT'"), "account_next_revision"),
+            (set("min_balance = 0"), "account_next_revision"),
+            (set("max_balance = 0"), "account_next_revision"),
             (set("status = 'FROZEN'"), "account_next_revision"),
             (set("metadata = '{\"a\": 1}'"), "account_next_revision"),
             (set("revised_by = 'x'"), "account_next_revision"),
@@ -40,6 +42,9 @@ on_every_engine! {
             (format!("INSERT INTO account_change ({columns}) SELECT {} FROM account", state.replace("revision", "2")), "account_change_is_account"),
             (format!("INSERT INTO account_change ({columns}) SELECT {} FROM account", state.replace("name", "'x'")), "account_change_is_account"),
         ];
+        for limit in ["min_balance", "max_balance"] {
+            attempts.push((format!("INSERT INTO account_change ({columns}, {limit}) SELECT {state}, 0 FROM account"), "account_change_is_account"));
+        }
         match book.engine {
             Engine::Postgres => attempts.extend([
                 ("TRUNCATE account_change".to_owned(), "account_change_append_only"),

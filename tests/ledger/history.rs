@@ -133,6 +133,7 @@ pub(super) async fn post_many(
                     expires_at: None,
                     notes,
                     expect: Vec::new(),
+                    conditions: Vec::new(),
                 };
                 let hold = book
                     .write(async |tx| place_hold(tx, command, &Clock::at(now)).await)
@@ -168,6 +169,7 @@ pub(super) async fn post_many(
                     lines,
                     notes,
                     expect: Vec::new(),
+                    conditions: Vec::new(),
                 };
                 book.write(async |tx| post_entry(tx, command, &Clock::at(now)).await)
                     .await

@@ -31,6 +31,8 @@ pub(super) fn an_account() -> account::Model {
         revision: 1,
         revised_at: None,
         revised_by: None,
+        min_balance: None,
+        max_balance: None,
     }
 }
 
@@ -123,6 +125,7 @@ on_every_engine! {
 
         use LimitPolicy::{NoCreditOverdraft, NoDebitOverdraft};
         let base = an_account;
+        let credit = || account::Model { normal_side: Side::Credit, ..base() };
         for (name, model) in [
             ("account_code_length", account::Model { code: String::new(), ..base() }),
             ("account_code_length", account::Model { code: "x".repeat(65), ..base() }),
@@ -144,6 +147,18 @@ on_every_engine! {
                 "account_no_credit_overdraft",
                 account::Model { limit_policy: NoCreditOverdraft, debits_posted: 9, credits_posted: 5, credits_pending: 5, ..base() },
             ),
+            ("account_min_balance", account::Model { min_balance: Some(1), ..base() }),
+            ("account_min_balance", account::Model { min_balance: Some(-5), credits_posted: 6, ..base() }),
+            ("account_min_balance", account::Model { min_balance: Some(-5), credits_posted: 3, credits_pending: 3, debits_pending: 3, ..base() }),
+            ("account_min_balance", account::Model { min_balance: Some(-5), debits_posted: 3, debits_pending: 3, ..credit() }),
+            ("account_max_balance", account::Model { max_balance: Some(-1), ..base() }),
+            ("account_max_balance", account::Model { max_balance: Some(5), debits_posted: 6, ..base() }),
+            ("account_max_balance", account::Model { max_balance: Some(5), debits_posted: 3, debits_pending: 3, credits_pending: 3, ..base() }),
+            ("account_max_balance", account::Model { max_balance: Some(5), credits_posted: 3, credits_pending: 3, ..credit() }),
+            ("account_min_balance_by_policy", account::Model { min_balance: Some(-1), limit_policy: NoCreditOverdraft, ..base() }),
+            ("account_min_balance_by_policy", account::Model { min_balance: Some(-1), limit_policy: NoDebitOverdraft, ..credit() }),
+            ("account_max_balance_by_policy", account::Model { max_balance: Some(1), limit_policy: NoDebitOverdraft, ..base() }),
+            ("account_max_balance_by_policy", account::Model { max_balance: Some(1), limit_policy: NoCreditOverdraft, ..credit() }),
             ("account_closed_is_empty", account::Model { status: AccountStatus::Closed, debits_posted: 1, ..base() }),
             ("account_closed_is_empty", account::Model { status: AccountStatus::Closed, credits_pending: 1, ..base() }),
             ("account_metadata_object", account::Model { metadata: json!([]), ..base() }),
@@ -167,6 +182,16 @@ on_every_engine! {
         // What exactly fits a limit is allowed.
         let full = account::Model { limit_policy: NoDebitOverdraft, credits_posted: 10, debits_posted: 5, debits_pending: 5, ..base() };
         insert(&book, full).await.unwrap();
+        for (min, max) in [(-5, 5), (i64::MIN, i64::MAX)] {
+            let limits = || account::Model { min_balance: Some(min), max_balance: Some(max), ..base() };
+            let debited = account::Model { debits_posted: 2, debits_pending: 3, credits_pending: 7, ..limits() };
+            insert(&book, debited).await.unwrap();
+            let credited = account::Model { normal_side: Side::Credit, debits_posted: 2, debits_pending: 3, credits_pending: 7, ..limits() };
+            insert(&book, credited).await.unwrap();
+        }
+        // The wrong side of a policy has no limit of 0 that could be wider.
+        insert(&book, account::Model { min_balance: Some(-1), limit_policy: NoDebitOverdraft, ..base() }).await.unwrap();
+        insert(&book, account::Model { max_balance: Some(1), limit_policy: NoDebitOverdraft, ..credit() }).await.unwrap();
     }
 
     async fn currencies_keep_their_rules(database: TestDatabase) {

@@ -78,6 +78,8 @@ on_every_engine! {
             ("account_change", state, "name", "'another'"),
             ("account_change", state, "class", "'ASSET'"),
             ("account_change", state, "limit_policy", "'NONE'"),
+            ("account_change", state, "min_balance", "0"),
+            ("account_change", state, "max_balance", "1000"),
             ("account_change", state, "status", "'FROZEN'"),
             ("account_change", state, "metadata", "'{\"a\": 1}'"),
             ("account_change", state, "recorded_at", instant),

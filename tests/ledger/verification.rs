@@ -19,7 +19,8 @@ async fn damage(book: &Book, sql: &str) {
         ),
         Engine::Postgres => (
             "ALTER TABLE entry_line DISABLE TRIGGER ALL; ALTER TABLE account DISABLE TRIGGER account_next_revision;
-             ALTER TABLE account DROP CONSTRAINT IF EXISTS account_no_debit_overdraft, DROP CONSTRAINT IF EXISTS account_closed_is_empty",
+             ALTER TABLE account DROP CONSTRAINT IF EXISTS account_no_debit_overdraft, DROP CONSTRAINT IF EXISTS account_closed_is_empty,
+                 DROP CONSTRAINT IF EXISTS account_min_balance, DROP CONSTRAINT IF EXISTS account_max_balance",
             "ALTER TABLE entry_line ENABLE TRIGGER ALL",
         ),
     };
@@ -309,6 +310,31 @@ on_every_engine! {
             found.iter().any(|found| matches!(found, Difference::ClosedNotEmpty { account } if account.code == "w2")),
             "{found:?}"
         );
+    }
+
+    /// Also by more than 64 bits hold. What describes the account is not what its history says, either.
+    async fn an_account_beyond_its_least_or_largest_balance_is_found(database: TestDatabase) {
+        let book = a_sound_book(database).await;
+        let most = i128::from(i64::MAX);
+        // The bank has been debited 150, the wallet has 70.
+        for (code, limit, beyond) in [
+            ("w1", "min_balance = 71", 1),
+            ("w1", "max_balance = 69", 1),
+            ("w1", "max_balance = -9223372036854775807", 70 + most),
+            ("bank", "min_balance = -149", 1),
+            ("bank", "min_balance = 9223372036854775807", 150 + most),
+            ("bank", "max_balance = -151", 1),
+        ] {
+            damage(&book, &format!("UPDATE account SET {limit} WHERE code = '{code}'")).await;
+            let found = differences(&book).await;
+            let [Difference::Overdraft { account, by }, Difference::AccountChanges { .. }] = &found[..] else { panic!("{limit}: {found:?}") };
+            assert_eq!((account.code.as_str(), *by), (code, beyond), "{limit}");
+            damage(&book, "UPDATE account SET min_balance = NULL, max_balance = NULL").await;
+        }
+        // What exactly fits is within.
+        damage(&book, "UPDATE account SET min_balance = 70, max_balance = 70 WHERE code = 'w1'").await;
+        let found = differences(&book).await;
+        assert!(matches!(&found[..], [Difference::AccountChanges { .. }]), "{found:?}");
     }
 
     async fn no_more_differences_are_reported_than_asked_for(database: TestDatabase) {

@@ -68,6 +68,8 @@ impl Document for Journal {
             currency: account.currency.clone(),
             normal_side: word(&account.normal_side),
             limit_policy: word(&account.limit_policy),
+            min_balance: account.min_balance.map(|min| min.to_string()),
+            max_balance: account.max_balance.map(|max| max.to_string()),
             status: Some(word(&account.status)),
             metadata: account.metadata.clone(),
         };

@@ -76,6 +76,8 @@ impl Document for Json {
             "normalSide": word(&account.normal_side),
             "class": account.class.as_ref().map(word),
             "limitPolicy": word(&account.limit_policy),
+            "minBalance": account.min_balance.map(|min| min.to_string()),
+            "maxBalance": account.max_balance.map(|max| max.to_string()),
             "status": word(&account.status),
             "debitsPosted": account.debits_posted.to_string(),
             "debitsPending": account.debits_pending.to_string(),

@@ -3,6 +3,9 @@
 //! An account of the ledger has one currency, and one of a journal has as many as are posted to it. The one that the ledger has under the
 //! name, or the first one posted to, keeps the name; each other is called `NAME [CURRENCY]`.
 //!
+//! What a file says of an account's limits holds from the end of the file on: it is what they are now, and what was posted before may have been
+//! beyond them.
+//!
 //! Two names of one file never become one account of the ledger: a file that has `a` in two currencies and also `a [USD]` is refused.
 
 use super::error::ImportError;
@@ -12,7 +15,8 @@ use crate::exchange::note::AccountNote;
 use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use crate::ledger::{
-    self, AccountRef, Clock, OpenAccount, OpenAccountError, new_account_id, random,
+    self, AccountRef, Clock, OpenAccount, OpenAccountError, UpdateAccount, UpdateAccountError,
+    new_account_id, random,
 };
 use daybook_entity::{AccountClass, LimitPolicy, Side};
 use sea_orm::{ActiveEnum, ConnectionTrait};
@@ -28,6 +32,8 @@ pub(super) struct Accounts {
     notes: HashMap<String, AccountNote>,
     /// By account of the ledger, the name that the file has for it.
     names: HashMap<Uuid, String>,
+    /// Of accounts that were opened: the line of the file, and the limits to set at its end.
+    limits: Vec<(u64, UpdateAccount)>,
     pub(super) opened: u64,
 }
 
@@ -105,7 +111,7 @@ impl Accounts {
             (Some(id), _) => id,
             (None, Some(code)) => {
                 let mut account = new_account(line, code, currency, note.as_ref(), clock)?;
-                match (note, side) {
+                match (&note, side) {
                     // Daybook wrote all of the account: its class is its own tag, and not what hledger would make of its name.
                     (Some(_), _) => account.class = self.classes.get(name).copied(),
                     (None, Some(side)) => account.normal_side = side,
@@ -117,6 +123,12 @@ impl Accounts {
                     }
                 }
                 let id = account.id;
+                if let Some(limits) = note
+                    .as_ref()
+                    .map_or(Ok(None), |note| limits(line, note, id))?
+                {
+                    self.limits.push((line, limits));
+                }
                 open(db, line, account, clock).await?;
                 self.opened += 1;
                 id
@@ -139,6 +151,26 @@ impl Accounts {
         let known = self.known.entry(name.to_owned()).or_default();
         known.push((currency.to_owned(), id));
         Ok(id)
+    }
+
+    /// Sets the limits of the accounts that were opened: two statements for each that has any.
+    pub(super) async fn limit(
+        &mut self,
+        db: &impl ConnectionTrait,
+        clock: &Clock,
+    ) -> Result<(), ImportError> {
+        for (line, limits) in self.limits.drain(..) {
+            match ledger::update_account(db, limits, clock).await {
+                Ok(_) => {}
+                Err(UpdateAccountError::Database { source, .. }) => return Err(source.into()),
+                Err(error) => {
+                    let problem =
+                        format!("its limits cannot be set after what the file posts: {error}");
+                    return Err(Refusal::of_line(line, problem).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The class of an account, as hledger tells its type: by what is said of it or of one above it, or by its name.
@@ -168,24 +200,50 @@ fn new_account(
         normal_side: Side::Debit,
         class: None,
         limit_policy: LimitPolicy::None,
+        min_balance: None,
+        max_balance: None,
         metadata: None,
         recorded_by: None,
     };
     if let Some(note) = note {
-        let unknown = |word: &str| {
-            Refusal::of_line(
-                line,
-                format!("what Daybook wrote of the account was changed: `{word}` is unknown"),
-            )
-        };
-        account.normal_side =
-            Side::try_from_value(&note.normal_side).map_err(|_| unknown(&note.normal_side))?;
-        account.limit_policy = LimitPolicy::try_from_value(&note.limit_policy)
-            .map_err(|_| unknown(&note.limit_policy))?;
+        account.normal_side = Side::try_from_value(&note.normal_side)
+            .map_err(|_| unknown(line, &note.normal_side))?;
         account.name.clone_from(&note.name);
         account.metadata = Some(note.metadata.clone()).filter(|it| !it.is_null());
     }
     Ok(account)
+}
+
+fn unknown(line: u64, word: &str) -> Refusal {
+    let problem = format!("what Daybook wrote of the account was changed: `{word}` is unknown");
+    Refusal::of_line(line, problem)
+}
+
+/// The limits that the note has for an account that is opened; none if it has none.
+fn limits(line: u64, note: &AccountNote, id: Uuid) -> Result<Option<UpdateAccount>, Refusal> {
+    let policy = LimitPolicy::try_from_value(&note.limit_policy)
+        .map_err(|_| unknown(line, &note.limit_policy))?;
+    let amount = |text: &Option<String>| {
+        let amount = text
+            .as_ref()
+            .map(|text| text.parse::<i64>().map_err(|_| unknown(line, text)));
+        amount.transpose()
+    };
+    let (min_balance, max_balance) = (amount(&note.min_balance)?, amount(&note.max_balance)?);
+    if policy == LimitPolicy::None && min_balance.is_none() && max_balance.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(UpdateAccount {
+        account: AccountRef::Id(id),
+        expected_revision: None,
+        name: None,
+        class: None,
+        limit_policy: Some(policy),
+        min_balance: Some(min_balance),
+        max_balance: Some(max_balance),
+        metadata: None,
+        recorded_by: None,
+    }))
 }
 
 async fn open(

@@ -6,7 +6,7 @@
 //! file. The database's own transaction holds the rest.
 //!
 //! **By the ledger's rules.** Accounts are opened and entries posted by the ledger's verbs, so limits hold at every entry in the order of the
-//! file, history is kept and subscribers are told. A refusal names the line.
+//! file (those of accounts that the file itself opens, at its end), history is kept and subscribers are told. A refusal names the line.
 
 mod accounts;
 mod error;
@@ -95,6 +95,7 @@ pub async fn import<R: BufRead>(
     writing.flush().await?;
     let ended = writing.bulk.end(db).await;
     ended.map_err(PostEntriesError::into_db_err)?;
+    writing.accounts.limit(db, clock).await?;
     Ok(Outcome::Imported(Imported {
         accounts: writing.accounts.opened,
         left_out: source.left_out(),
@@ -180,6 +181,7 @@ impl<C: ConnectionTrait> Writing<'_, C> {
                 ..EntryNotes::default()
             },
             expect: Vec::new(),
+            conditions: Vec::new(),
         };
         self.batch.push((transaction.line, entry));
         if self.lines >= BATCH {

@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use super::{account, int64, problem};
 use crate::{
     graphql::{
+        input::BalanceKind,
         object::{AccountStatus, EntryKind},
         refusal::Refusal,
         scalars::DateTime,
@@ -68,13 +69,45 @@ impl Refusal for PostEntryError {
                 account_id,
                 account_code,
                 currency,
+                min_balance,
                 available,
                 requested,
             } => {
                 account(details, *account_id, account_code);
                 details.set("currency", currency.as_str());
+                if let Some(min_balance) = min_balance {
+                    int64(details, "minBalance", *min_balance);
+                }
                 int64(details, "available", *available);
                 int64(details, "requested", *requested);
+            }
+            Self::LimitExceeded {
+                account_id,
+                account_code,
+                currency,
+                max_balance,
+                room,
+                requested,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("currency", currency.as_str());
+                int64(details, "maxBalance", *max_balance);
+                int64(details, "room", *room);
+                int64(details, "requested", *requested);
+            }
+            Self::ConditionNotMet(unmet) => {
+                details.set("field", unmet.field.as_str());
+                account(details, unmet.account_id, &unmet.account_code);
+                details.set("currency", unmet.currency.as_str());
+                let balance = BalanceKind::from(unmet.balance);
+                let balance = async_graphql::resolver_utils::enum_value(balance);
+                details.set("balance", balance);
+                for (name, bound) in [("atLeast", unmet.at_least), ("atMost", unmet.at_most)] {
+                    if let Some(bound) = bound {
+                        int64(details, name, bound);
+                    }
+                }
+                int64(details, "actual", unmet.actual);
             }
             Self::VersionConflict {
                 account_id,

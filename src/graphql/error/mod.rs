@@ -10,7 +10,7 @@ use sea_orm::DbErr;
 use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
     AccountGroupError, AccountNotFound, CloseBooksError, Code, CurrencyError, GroupNotFound, Id,
-    InvalidId, InvalidInput, OpenAccountError, PageError, SetAccountStatusError,
+    InvalidId, InvalidInput, Limit, OpenAccountError, PageError, SetAccountStatusError,
     UpdateAccountError,
 };
 
@@ -285,19 +285,29 @@ impl Refusal for UpdateAccountError {
                 account_id,
                 account_code,
                 currency,
-                limit_policy,
+                limit,
                 beyond,
                 posted,
                 debits_pending,
                 credits_pending,
             } => {
                 account(details, *account_id, account_code);
-                details.set("field", "limitPolicy");
-                let policy = LimitPolicy::from(*limit_policy);
-                details.set(
-                    "limitPolicy",
-                    async_graphql::resolver_utils::enum_value(policy),
-                );
+                match limit {
+                    Limit::Policy(policy) => {
+                        details.set("field", "limitPolicy");
+                        let policy = LimitPolicy::from(*policy);
+                        let policy = async_graphql::resolver_utils::enum_value(policy);
+                        details.set("limitPolicy", policy);
+                    }
+                    Limit::MinBalance(min) => {
+                        details.set("field", "minBalance");
+                        int64(details, "minBalance", *min);
+                    }
+                    Limit::MaxBalance(max) => {
+                        details.set("field", "maxBalance");
+                        int64(details, "maxBalance", *max);
+                    }
+                }
                 details.set("currency", currency.as_str());
                 int64(details, "beyond", *beyond);
                 int64(details, "posted", *posted);

@@ -11,7 +11,7 @@ use crate::{
         input::viewer,
         object::{AccountClass, LimitPolicy, Side},
         refusal::refuse,
-        scalars::{CurrencyCode, Json},
+        scalars::{CurrencyCode, Int64, Json},
     },
     ledger::{self, OpenAccount},
 };
@@ -29,9 +29,15 @@ pub struct OpenAccountInput {
     normal_side: Side,
     /// What it is in reports; null if it is not classified. The class need not fit the normal side: contra accounts have the other one.
     class: Option<AccountClass>,
-    /// The limit of its balance.
+    /// The limit of 0 that its balance has.
     #[graphql(default_with = "LimitPolicy::None")]
     limit_policy: LimitPolicy,
+    /// The least balance that it may have, in minor units, positive on its normal side; any by default. What holds would lower the balance by
+    /// counts at once: nothing is posted or held that would leave less available. Not above 0, since nothing is on a new account.
+    min_balance: Option<Int64>,
+    /// The largest balance that it may have, in minor units; any by default. What holds would raise the balance by counts at once. Not below
+    /// 0, since nothing is on a new account.
+    max_balance: Option<Int64>,
     /// A JSON object of your own: at most 16 KiB.
     metadata: Option<Json>,
 }
@@ -56,6 +62,8 @@ impl OpenAccountMutation {
             normal_side: input.normal_side.into(),
             class: input.class.map(Into::into),
             limit_policy: input.limit_policy.into(),
+            min_balance: input.min_balance.map(|min| min.0),
+            max_balance: input.max_balance.map(|max| max.0),
             metadata: input.metadata.map(|metadata| metadata.0),
             recorded_by: viewer(ctx),
         };

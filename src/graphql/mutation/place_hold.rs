@@ -8,7 +8,7 @@ use super::{lock_set::locks_of, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, LineInput, OnTakenReference, notes},
+        input::{BalanceCondition, ExpectedVersion, LineInput, OnTakenReference, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -37,6 +37,9 @@ pub struct PlaceHoldInput {
     metadata: Option<Json>,
     /// Optimistic lock: refuse unless these accounts are still at these versions.
     expect: Option<Vec<ExpectedVersion>>,
+    /// What balances must be for the hold to be placed, as they are at that moment, before it: of its accounts, or of others. Otherwise
+    /// `CONDITION_NOT_MET`.
+    conditions: Option<Vec<BalanceCondition>>,
 }
 
 #[derive(Default)]
@@ -64,8 +67,9 @@ impl PlaceHoldMutation {
                 input.metadata,
             ),
             expect: ExpectedVersion::parse_all(input.expect),
+            conditions: BalanceCondition::parse_all(input.conditions),
         };
-        let locks = locks_of(&command.lines, &command.expect);
+        let locks = locks_of(&command.lines, &command.expect, &command.conditions);
         let verb = ledger::place_hold(ctx.unit(), command, ctx.clock());
         let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

@@ -28,9 +28,8 @@ impl PostEntriesMutation {
         let commands: Vec<PostEntry> = inputs.into_iter().map(|it| it.command(ctx)).collect();
         let mut locks = LockSet::default();
         for command in &commands {
-            locks
-                .accounts
-                .extend(locks_of(&command.lines, &command.expect).accounts);
+            let own = locks_of(&command.lines, &command.expect, &command.conditions);
+            locks.accounts.extend(own.accounts);
         }
         let verb = ledger::post_entry_list(ctx.unit(), commands, ctx.clock());
         let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;

@@ -8,7 +8,7 @@ use super::{lock_set::locks_of, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, LineInput, OnTakenReference, notes},
+        input::{BalanceCondition, ExpectedVersion, LineInput, OnTakenReference, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -34,6 +34,9 @@ pub struct PostEntryInput {
     metadata: Option<Json>,
     /// Optimistic lock: refuse unless these accounts are still at these versions.
     expect: Option<Vec<ExpectedVersion>>,
+    /// What balances must be for the entry to be posted, as they are at that moment, before it: of its accounts, or of others. Otherwise
+    /// `CONDITION_NOT_MET`.
+    conditions: Option<Vec<BalanceCondition>>,
 }
 
 impl PostEntryInput {
@@ -50,6 +53,7 @@ impl PostEntryInput {
                 self.metadata,
             ),
             expect: ExpectedVersion::parse_all(self.expect),
+            conditions: BalanceCondition::parse_all(self.conditions),
         }
     }
 }
@@ -67,7 +71,7 @@ impl PostEntryMutation {
         #[graphql(desc = "The entry.")] input: PostEntryInput,
     ) -> Result<EntryPayload> {
         let command = input.command(ctx);
-        let locks = locks_of(&command.lines, &command.expect);
+        let locks = locks_of(&command.lines, &command.expect, &command.conditions);
         let verb = ledger::post_entry(ctx.unit(), command, ctx.clock());
         let posted = in_order(ctx, locks, verb).boxed().await.map_err(refuse)?;
         Ok(EntryPayload::of(ctx, posted))

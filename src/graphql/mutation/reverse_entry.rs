@@ -4,11 +4,11 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
-use super::{lock_set::expected, payload::EntryPayload};
+use super::{lock_set::looked_at, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{ExpectedVersion, OnTakenReference, entry_id, notes},
+        input::{BalanceCondition, ExpectedVersion, OnTakenReference, entry_id, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Json},
@@ -34,6 +34,9 @@ pub struct ReverseEntryInput {
     metadata: Option<Json>,
     /// Optimistic lock: refuse unless these accounts are still at these versions.
     expect: Option<Vec<ExpectedVersion>>,
+    /// What balances must be for the entry to be posted, as they are at that moment, before it: of its accounts, or of others. Otherwise
+    /// `CONDITION_NOT_MET`.
+    conditions: Option<Vec<BalanceCondition>>,
 }
 
 #[derive(Default)]
@@ -59,9 +62,10 @@ impl ReverseEntryMutation {
                 input.metadata,
             ),
             expect: ExpectedVersion::parse_all(input.expect),
+            conditions: BalanceCondition::parse_all(input.conditions),
         };
         let locks = LockSet {
-            accounts: expected(&command.expect),
+            accounts: looked_at(&command.expect, &command.conditions),
             entries: vec![command.entry_id],
         };
         let verb = ledger::reverse_entry(ctx.unit(), command, ctx.clock());

@@ -27,12 +27,26 @@ pub struct UpdateAccountInput {
     name: MaybeUndefined<String>,
     /// What it is in reports; null if it is to be not classified.
     class: MaybeUndefined<AccountClass>,
-    /// The limit of its balance; null is `NONE`. A limit that the present balance is beyond is refused.
+    /// The limit of 0 that its balance has; null is `NONE`. A limit that the present balance is beyond is refused.
     limit_policy: MaybeUndefined<LimitPolicy>,
+    /// The least balance that it may have, in minor units; null is any. A limit that the present balance, less what holds would lower it by,
+    /// is beyond is refused.
+    min_balance: MaybeUndefined<Int64>,
+    /// The largest balance that it may have, in minor units; null is any. A limit that the present balance, with what holds would raise it
+    /// by, is beyond is refused.
+    max_balance: MaybeUndefined<Int64>,
     /// A JSON object of your own, at most 16 KiB, in the place of the one that is there; null is the empty object.
     metadata: MaybeUndefined<Json>,
     /// Optimistic lock: refuse unless the account is still at this `revision`.
     expected_revision: Option<Int64>,
+}
+
+fn limit(input: MaybeUndefined<Int64>) -> Option<Option<i64>> {
+    match input {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(limit) => Some(Some(limit.0)),
+    }
 }
 
 #[derive(Default)]
@@ -40,7 +54,7 @@ pub struct UpdateAccountMutation;
 
 #[Object]
 impl UpdateAccountMutation {
-    /// Changes the name, the class, the limit or the metadata of an account. `Account.changes` keeps what they were. The code, the
+    /// Changes the name, the class, the limits or the metadata of an account. `Account.changes` keeps what they were. The code, the
     /// currency and the normal side never change.
     async fn update_account(
         &self,
@@ -68,6 +82,8 @@ impl UpdateAccountMutation {
                 MaybeUndefined::Null => Some(LimitPolicy::None.into()),
                 MaybeUndefined::Value(policy) => Some(policy.into()),
             },
+            min_balance: limit(input.min_balance),
+            max_balance: limit(input.max_balance),
             metadata: match input.metadata {
                 MaybeUndefined::Undefined => None,
                 MaybeUndefined::Null => Some(json!({})),

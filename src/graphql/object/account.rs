@@ -4,7 +4,8 @@ use async_graphql::{Context, Enum, Error, ID, Object, Result};
 use daybook_entity::account;
 
 use super::{
-    AccountChange, AccountChangeConnection, AccountChangeTotal, Balances, StatementLineConnection,
+    AccountChange, AccountChangeConnection, AccountChangeTotal, Balances, Money,
+    StatementLineConnection,
     account_group::AccountGroupPlace,
     global_id,
     statement::{self, StatementFilter, StatementOrderField},
@@ -50,7 +51,7 @@ pub enum AccountClass {
     Expense,
 }
 
-/// The limit of an account's balance. Pending amounts count as spent.
+/// The limit of 0 that an account's balance has. Pending amounts count as spent. For other limits, see `minBalance` and `maxBalance`.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "daybook_entity::LimitPolicy")]
 pub enum LimitPolicy {
@@ -110,9 +111,19 @@ impl Account {
         self.0.class.map(Into::into)
     }
 
-    /// The limit of its balance.
+    /// Its limit of 0, if it has one.
     async fn limit_policy(&self) -> LimitPolicy {
         self.0.limit_policy.into()
+    }
+
+    /// The least balance that it may have; null if it may have any. What holds would lower the balance by counts at once.
+    async fn min_balance(&self) -> Option<Money> {
+        Some(Money::of(&self.0, self.0.min_balance?))
+    }
+
+    /// The largest balance that it may have; null if it may have any. What holds would raise the balance by counts at once.
+    async fn max_balance(&self) -> Option<Money> {
+        Some(Money::of(&self.0, self.0.max_balance?))
     }
 
     /// Whether entries may touch it.
@@ -125,13 +136,13 @@ impl Account {
         Json(self.0.metadata.clone())
     }
 
-    /// How many times it was described: 1 since its opening, one more since each change of its name, class, limit, status or metadata.
+    /// How many times it was described: 1 since its opening, one more since each change of its name, class, limits, status or metadata.
     /// Entries do not change it.
     async fn revision(&self) -> Int64 {
         Int64(self.0.revision)
     }
 
-    /// Its opening, and each change of its name, class, limit, status and metadata: newest first, a page at a time.
+    /// Its opening, and each change of its name, class, limits, status and metadata: newest first, a page at a time.
     async fn changes(
         &self,
         #[graphql(desc = "How many, from the front; 20 by default, at most 100.")] first: Option<

@@ -1,9 +1,10 @@
 //! A change of what describes an account.
 
-use async_graphql::{Context, Error, Object, Result, SimpleObject};
-use daybook_entity::account_change;
+use async_graphql::{Context, Error, Object, Result};
+use daybook_entity::{account, account_change};
+use uuid::Uuid;
 
-use super::{Account, AccountClass, AccountStatus, LimitPolicy};
+use super::{Account, AccountClass, AccountStatus, LimitPolicy, Money};
 use crate::{
     graphql::{
         connection::{AccountChangeConnectionName, AccountChangeEdgeName, ConnectionOf},
@@ -36,30 +37,62 @@ impl AccountChangeTotal {
 pub struct AccountChange(pub(in crate::graphql) Revision);
 
 /// What describes an account.
-#[derive(SimpleObject)]
-pub struct AccountDescription {
+pub struct AccountDescription(account_change::Model);
+
+/// What describes an account.
+#[Object]
+impl AccountDescription {
     /// A text for people.
-    name: String,
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// What it is in reports; null if it is not classified.
-    class: Option<AccountClass>,
-    /// The limit of its balance.
-    limit_policy: LimitPolicy,
+    async fn class(&self) -> Option<AccountClass> {
+        self.0.class.map(Into::into)
+    }
+
+    /// Its limit of 0, if it has one.
+    async fn limit_policy(&self) -> LimitPolicy {
+        self.0.limit_policy.into()
+    }
+
+    /// The least balance that it may have; null if it may have any.
+    async fn min_balance(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        self.money(ctx, self.0.min_balance).await
+    }
+
+    /// The largest balance that it may have; null if it may have any.
+    async fn max_balance(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        self.money(ctx, self.0.max_balance).await
+    }
+
     /// Whether entries may touch it.
-    status: AccountStatus,
+    async fn status(&self) -> AccountStatus {
+        self.0.status.into()
+    }
+
     /// A JSON object of your own.
-    metadata: Json,
+    async fn metadata(&self) -> Json {
+        Json(self.0.metadata.clone())
+    }
 }
 
-impl From<account_change::Model> for AccountDescription {
-    fn from(change: account_change::Model) -> Self {
-        Self {
-            name: change.name,
-            class: change.class.map(Into::into),
-            limit_policy: change.limit_policy.into(),
-            status: change.status.into(),
-            metadata: Json(change.metadata),
-        }
+impl AccountDescription {
+    /// An amount in the account's currency, which its history does not repeat.
+    async fn money(&self, ctx: &Context<'_>, minor_units: Option<i64>) -> Result<Option<Money>> {
+        let Some(minor_units) = minor_units else {
+            return Ok(None);
+        };
+        let account = account(ctx, self.0.account_id).await?;
+        Ok(Some(Money::of(&account, minor_units)))
     }
+}
+
+async fn account(ctx: &Context<'_>, id: Uuid) -> Result<account::Model> {
+    let account = loaders::load::<Accounts, _>(ctx, id).await?;
+    // Cannot happen: a foreign key keeps the account from being deleted.
+    account.ok_or_else(|| Error::new("the account of a change is missing"))
 }
 
 impl AccountChange {
@@ -75,10 +108,7 @@ impl AccountChange {
 impl AccountChange {
     /// The account, as it is now.
     async fn account(&self, ctx: &Context<'_>) -> Result<Account> {
-        let account = loaders::load::<Accounts, _>(ctx, self.0.0).await?;
-        // Cannot happen: a foreign key keeps the account from being deleted.
-        let account = account.ok_or_else(|| Error::new("the account of a change is missing"))?;
-        Ok(Account(account))
+        Ok(Account(account(ctx, self.0.0).await?))
     }
 
     /// The account's revision since then: 1 for its opening.
@@ -92,14 +122,13 @@ impl AccountChange {
         if revision <= 1 {
             return Ok(None);
         }
-        Ok(Some(
-            AccountChange((id, revision - 1)).row(ctx).await?.into(),
-        ))
+        let before = AccountChange((id, revision - 1)).row(ctx).await?;
+        Ok(Some(AccountDescription(before)))
     }
 
     /// What it became.
     async fn after(&self, ctx: &Context<'_>) -> Result<AccountDescription> {
-        Ok(self.row(ctx).await?.into())
+        Ok(AccountDescription(self.row(ctx).await?))
     }
 
     /// When the ledger learned of it.

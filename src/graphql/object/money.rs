@@ -1,6 +1,7 @@
 //! An amount of money.
 
 use async_graphql::{Context, Object, Result};
+use daybook_entity::account;
 
 use crate::{
     graphql::{
@@ -15,6 +16,16 @@ use crate::{
 pub struct Money {
     pub(super) minor_units: i64,
     pub(super) currency: String,
+}
+
+impl Money {
+    /// An amount in the currency of an account.
+    pub(super) fn of(account: &account::Model, minor_units: i64) -> Self {
+        Self {
+            minor_units,
+            currency: account.currency.clone(),
+        }
+    }
 }
 
 /// An amount of one currency.

@@ -13,7 +13,8 @@ mod expired;
 
 use super::posting::{self, Draft, DraftLine, EntryNotes};
 use super::{
-    AccountRef, Clock, ExpectedVersion, InvalidInput, NewLine, PostEntryError, PostedEntry, input,
+    AccountRef, BalanceCondition, Clock, ExpectedVersion, InvalidInput, NewLine, PostEntryError,
+    PostedEntry, input,
 };
 use super::{find, post_entry};
 use chrono::{DateTime, Utc};
@@ -37,6 +38,8 @@ pub struct PlaceHold {
     pub notes: EntryNotes,
     /// The versions that accounts (of the hold, or others) must still have; each account once.
     pub expect: Vec<ExpectedVersion>,
+    /// What balances of accounts (of the hold, or others) must be, before it; an account can be in several.
+    pub conditions: Vec<BalanceCondition>,
 }
 
 /// The hold to capture.
@@ -76,6 +79,7 @@ pub async fn place_hold(
     let lines = lines.map(|line| line.draft(LineEffect::Hold)).collect();
     let mut draft = Draft::new(command.id, EntryKind::Hold, command.notes, lines);
     draft.expect = command.expect;
+    draft.conditions = command.conditions;
     let expires_at = command.expires_at;
     match expires_at.map(|at| input::instant("expiresAt", at)) {
         Some(Err(problem)) => draft.problem(problem),

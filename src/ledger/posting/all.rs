@@ -85,7 +85,7 @@ impl BulkPosting {
                 let refusal = InvalidInput::new("onTakenReference", problem);
                 return Err(at(index)(refusal.into()));
             }
-            let problems = resolve::check(&draft.lines, &draft.expect);
+            let problems = resolve::check(draft);
             if !problems.is_empty() {
                 // Boxed: it is rare, and every import's future would otherwise be as large.
                 let refused = Box::pin(resolve::refused(db, draft, problems)).await;
@@ -100,7 +100,7 @@ impl BulkPosting {
         let (mut all_lines, mut all_pending) = (Vec::new(), Vec::new());
         let mut late = Late::default();
         for (index, draft) in drafts.into_iter().enumerate() {
-            let resolved = resolve::resolve(&self.locked, &draft.lines, &draft.expect);
+            let resolved = resolve::resolve(&self.locked, &draft);
             let Resolved { lines, movements } = resolved.map_err(at(index))?;
             let entry = draft.recorded_at(now);
             if !self.locked.closed.is_empty() {

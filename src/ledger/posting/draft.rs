@@ -1,5 +1,6 @@
 //! An entry before it is written.
 
+use super::condition::BalanceCondition;
 use crate::ledger::input::{self, Checks};
 use crate::ledger::{AccountRef, InvalidInput};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -66,6 +67,7 @@ pub(in crate::ledger) struct Draft {
     pub(in crate::ledger) expires_at: Option<DateTime<Utc>>,
     pub(in crate::ledger) lines: Vec<DraftLine>,
     pub(in crate::ledger) expect: Vec<ExpectedVersion>,
+    pub(in crate::ledger) conditions: Vec<BalanceCondition>,
     pub(super) reference: Option<String>,
     pub(super) on_taken_reference: OnTakenReference,
     recorded_by: Option<String>,
@@ -130,6 +132,7 @@ impl Draft {
             expires_at: None,
             lines,
             expect: Vec::new(),
+            conditions: Vec::new(),
             reference: reference.flatten(),
             on_taken_reference: notes.on_taken_reference,
             recorded_by: notes.recorded_by,

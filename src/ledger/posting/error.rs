@@ -1,5 +1,6 @@
 //! Why an entry was not posted.
 
+use super::condition::UnmetCondition;
 use crate::ledger::input::and_more;
 use crate::ledger::{AccountRef, Code, Id, InvalidInput, MOST_PROBLEMS};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -52,8 +53,9 @@ pub enum PostEntryError {
     },
     /// The account's limit does not allow it.
     #[error(
-        "the account `{account_code}` has {available} minor units of {currency} available, and {requested} are asked for: post less, \
-         or fund the account first"
+        "the account `{account_code}` has {available} minor units of {currency} available{}, and {requested} are asked for: post less, \
+         or fund the account first",
+        above(*min_balance)
     )]
     InsufficientFunds {
         /// Its id.
@@ -62,9 +64,30 @@ pub enum PostEntryError {
         account_code: String,
         /// Its currency.
         currency: String,
+        /// Its least balance, where that is the limit, and not its policy.
+        min_balance: Option<i64>,
         /// What its limit still allows to be taken, holds counted as taken.
         available: i64,
         /// What the whole entry would take from it.
+        requested: i64,
+    },
+    /// The account's balance would be larger than it may be.
+    #[error(
+        "the account `{account_code}` takes {room} minor units of {currency} more, and {requested} are to be added: its `maxBalance` is \
+         {max_balance}, and holds count at once; post less, or raise the limit"
+    )]
+    LimitExceeded {
+        /// Its id.
+        account_id: Uuid,
+        /// Its code.
+        account_code: String,
+        /// Its currency.
+        currency: String,
+        /// Its largest balance.
+        max_balance: i64,
+        /// What its limit still allows to be added, holds counted as added.
+        room: i64,
+        /// What the whole entry would add to it.
         requested: i64,
     },
     /// The books are closed at the instant that the entry counts from.
@@ -112,6 +135,9 @@ pub enum PostEntryError {
         /// What it is.
         actual: i64,
     },
+    /// A balance is not what the caller asks it to be. Boxed: it says much, and every result would otherwise be as large.
+    #[error(transparent)]
+    ConditionNotMet(Box<UnmetCondition>),
     /// Another entry has the reference, for ever.
     #[error(
         "the reference `{reference}` is that of the entry {}{}",
@@ -186,13 +212,21 @@ impl PostEntryError {
             Self::AccountNotOpen { .. } => Some(Code::AccountNotOpen),
             Self::CurrencyMismatch { .. } => Some(Code::CurrencyMismatch),
             Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
+            Self::LimitExceeded { .. } => Some(Code::LimitExceeded),
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
             Self::PeriodClosed { .. } => Some(Code::PeriodClosed),
             Self::ReferenceTaken { .. } => Some(Code::ReferenceTaken),
+            Self::ConditionNotMet(_) => Some(Code::ConditionNotMet),
             Self::VersionConflict { .. } => Some(Code::VersionConflict),
             Self::Accounts { .. } | Self::Database { .. } => None,
         }
     }
+}
+
+fn above(min_balance: Option<i64>) -> String {
+    min_balance.map_or_else(String::new, |min| {
+        format!(" above its `minBalance` of {min}")
+    })
 }
 
 fn of_prefix(code_prefix: &str) -> String {

@@ -25,6 +25,7 @@
 
 mod all;
 mod apply;
+mod condition;
 mod draft;
 mod error;
 mod late;
@@ -38,6 +39,7 @@ use super::closing::refuse_closed;
 use super::{Clock, find, input};
 pub(super) use all::WrittenEntries;
 pub use all::{BulkPosting, PostEntriesError};
+pub use condition::{BalanceCondition, BalanceKind, UnmetCondition};
 pub(super) use draft::{Draft, DraftLine};
 pub use draft::{EntryNotes, ExpectedVersion, OnTakenReference};
 pub use error::PostEntryError;
@@ -77,7 +79,7 @@ pub(super) async fn write(
     let mut problems = std::mem::take(&mut draft.problems);
     // Not for what resolves a hold: its lines are made from the hold's (up to two for each), not written by a caller.
     if draft.resolves_id.is_none() {
-        problems.extend(resolve::check(&draft.lines, &draft.expect));
+        problems.extend(resolve::check(&draft));
     }
     if !problems.is_empty() {
         return Err(Box::pin(resolve::refused(db, &draft, problems)).await);
@@ -86,7 +88,7 @@ pub(super) async fn write(
     let mut locked = Locked::default();
     resolve::lock(db, &drafts, &mut locked).await?;
     let [draft] = drafts;
-    let Resolved { lines, movements } = resolve::resolve(&locked, &draft.lines, &draft.expect)?;
+    let Resolved { lines, movements } = resolve::resolve(&locked, &draft)?;
     let has_rival = draft.has_rival();
     let (on_taken, counts_from) = (draft.on_taken_reference, draft.counts_from);
     // The accounts are locked from here on. The next entry on them is recorded later, and by default also counts from later.

@@ -1,10 +1,11 @@
 //! What an entry does to one account: refused or applied.
 
+use super::condition::ResolvedCondition;
 use super::error::PostEntryError;
 use super::together::{Part, Shape};
-use crate::ledger::balance::room;
+use crate::ledger::limit::{Limit, room};
 use chrono::{DateTime, Utc};
-use daybook_entity::{AccountStatus, LimitPolicy, LineEffect, Side, account};
+use daybook_entity::{AccountStatus, LineEffect, Side, account};
 use sea_orm::sea_query::{
     Alias, Expr, IntoIden, Query, SubQueryStatement, TableRef, UpdateStatement, Value, ValueTuple,
 };
@@ -24,12 +25,14 @@ pub(super) struct Movement {
     pub(super) debits_pending: i64,
     /// Minor units over all lines; negative where a hold ends.
     pub(super) credits_pending: i64,
-    /// How many lines touch it; 0 when only its version matters.
+    /// How many lines touch it; 0 when only its version or its balance matters.
     pub(super) lines: i64,
     /// Whether a line does more than to free what a hold had set aside, for which the account has to be open.
     pub(super) needs_open: bool,
     /// The version that the account must have before.
     pub(super) expected_version: Option<i64>,
+    /// What its balances must be before.
+    pub(super) conditions: Vec<ResolvedCondition>,
 }
 
 impl Movement {
@@ -62,20 +65,52 @@ impl Movement {
         Ok(())
     }
 
-    /// What the entry takes from the account where its limit is concerned, what it sets aside included; negative when it gives.
+    /// How far the entry moves the account to this side, as limits count it: what it sets aside included; negative when it moves it to the
+    /// other one.
     ///
     /// Clamped to 64 bits. An entry beyond that range was refused before this is asked.
-    fn requested(&self, policy: LimitPolicy) -> i64 {
-        match policy {
-            LimitPolicy::NoCreditOverdraft => self
+    const fn requested(&self, side: Side) -> i64 {
+        match side {
+            Side::Credit => self
                 .credits
                 .saturating_add(self.credits_pending)
                 .saturating_sub(self.debits),
-            LimitPolicy::NoDebitOverdraft | LimitPolicy::None => self
+            Side::Debit => self
                 .debits
                 .saturating_add(self.debits_pending)
                 .saturating_sub(self.credits),
         }
+    }
+
+    /// The refusal of a movement that is beyond a limit of the account.
+    fn beyond_limit(&self, account: &account::Model) -> Option<PostEntryError> {
+        let sides = [Side::Debit, Side::Credit].into_iter();
+        let mut rooms = sides.filter_map(|side| Some((room(account, side)?, self.requested(side))));
+        let (room, requested) =
+            rooms.find(|(room, requested)| i128::from(*requested) > room.amount)?;
+        let (account_id, account_code) = (account.id, account.code.clone());
+        let currency = account.currency.clone();
+        Some(match room.limit {
+            Limit::MaxBalance(max_balance) => PostEntryError::LimitExceeded {
+                account_id,
+                account_code,
+                currency,
+                max_balance,
+                room: room.clamped(),
+                requested,
+            },
+            limit => PostEntryError::InsufficientFunds {
+                account_id,
+                account_code,
+                currency,
+                min_balance: match limit {
+                    Limit::MinBalance(min_balance) => Some(min_balance),
+                    Limit::Policy(_) | Limit::MaxBalance(_) => None,
+                },
+                available: room.clamped(),
+                requested,
+            },
+        })
     }
 
     /// How much the posted and pending totals of each side grow together; `None` where that does not fit.
@@ -100,6 +135,10 @@ impl Movement {
                 actual,
             });
         }
+        let mut conditions = self.conditions.iter();
+        if let Some(unmet) = conditions.find_map(|condition| condition.unmet(account)) {
+            return Some(PostEntryError::ConditionNotMet(Box::new(unmet)));
+        }
         if self.lines == 0 {
             return None;
         }
@@ -119,16 +158,7 @@ impl Movement {
                     && fits(credits, account.credits_posted, account.credits_pending) => {}
             _ => return Some(out_of_range(account)),
         }
-        let requested = self.requested(account.limit_policy);
-        let available = room(account).filter(|available| requested > *available)?;
-        let currency = account.currency.clone();
-        Some(PostEntryError::InsufficientFunds {
-            account_id,
-            account_code,
-            currency,
-            available,
-            requested,
-        })
+        self.beyond_limit(account)
     }
 
     /// The account after the movement of an entry that counts from `effective_at`. The movement is one that `account` does not

@@ -1,6 +1,6 @@
 //! Which accounts an entry is about, and what it does to each.
 
-use super::draft::{Draft, DraftLine, ExpectedVersion};
+use super::draft::Draft;
 use super::error::PostEntryError;
 use super::movement::Movement;
 use crate::ledger::closing::{self, Asked, Closed};
@@ -30,8 +30,9 @@ pub(super) struct Resolved {
     pub(super) movements: BTreeMap<Uuid, Movement>,
 }
 
-/// What is wrong with the lines and expected versions, as far as that shows without the database.
-pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Vec<InvalidInput> {
+/// What is wrong with the lines, expected versions and conditions, as far as that shows without the database.
+pub(super) fn check(draft: &Draft) -> Vec<InvalidInput> {
+    let lines = &draft.lines;
     let mut checks = Checks::default();
     if lines.is_empty() {
         let problem = "is empty: an entry has at least one line";
@@ -44,15 +45,22 @@ pub(super) fn check(lines: &[DraftLine], expect: &[ExpectedVersion]) -> Vec<Inva
         );
         checks.add(InvalidInput::new("lines", problem));
     }
-    if expect.len() > LINES_PER_ENTRY {
+    if draft.expect.len() > LINES_PER_ENTRY {
         let problem = format!("has more than {LINES_PER_ENTRY} accounts");
         checks.add(InvalidInput::new("expect", problem));
+    }
+    if draft.conditions.len() > LINES_PER_ENTRY {
+        let problem = format!("has more than {LINES_PER_ENTRY} of them");
+        checks.add(InvalidInput::new("conditions", problem));
     }
     for (index, line) in lines.iter().enumerate() {
         if line.amount <= 0 {
             let problem = "must be positive: to move money the other way, swap debit and credit";
             checks.add(InvalidInput::new(format!("lines[{index}].amount"), problem));
         }
+    }
+    for (place, condition) in draft.conditions.iter().enumerate() {
+        checks.take(condition.check(place));
     }
     checks.into_problems()
 }
@@ -65,7 +73,12 @@ pub(super) async fn refused(
 ) -> PostEntryError {
     let mut problems: Vec<_> = problems.into_iter().map(PostEntryError::Input).collect();
     // What is too long is not read.
-    if draft.lines.len() <= LINES_PER_ENTRY && draft.expect.len() <= LINES_PER_ENTRY {
+    let lengths = [
+        draft.lines.len(),
+        draft.expect.len(),
+        draft.conditions.len(),
+    ];
+    if lengths.into_iter().all(|length| length <= LINES_PER_ENTRY) {
         let mut locked = Locked::default();
         let (ids, codes) = unknown(std::slice::from_ref(draft), &locked);
         let found = async {
@@ -77,7 +90,7 @@ pub(super) async fn refused(
             Ok(accounts) => locked.add(accounts),
             Err(source) => return PostEntryError::Accounts { source },
         }
-        problems.extend(resolved(&locked, &draft.lines, &draft.expect).1);
+        problems.extend(resolved(&locked, draft).1);
     }
     match PostEntryError::all(problems) {
         Err(refusal) => refusal,
@@ -114,22 +127,15 @@ impl Locked {
 }
 
 /// Sums up what an entry does to each account.
-pub(super) fn resolve(
-    locked: &Locked,
-    lines: &[DraftLine],
-    expect: &[ExpectedVersion],
-) -> Result<Resolved, PostEntryError> {
-    let (resolved, problems) = resolved(locked, lines, expect);
+pub(super) fn resolve(locked: &Locked, draft: &Draft) -> Result<Resolved, PostEntryError> {
+    let (resolved, problems) = resolved(locked, draft);
     PostEntryError::all(problems)?;
     Ok(resolved)
 }
 
 /// As [`resolve`], with all problems.
-fn resolved(
-    locked: &Locked,
-    lines: &[DraftLine],
-    expect: &[ExpectedVersion],
-) -> (Resolved, Vec<PostEntryError>) {
+fn resolved(locked: &Locked, draft: &Draft) -> (Resolved, Vec<PostEntryError>) {
+    let lines = &draft.lines;
     let mut problems = Vec::new();
     let mut movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
     let mut resolved = Vec::with_capacity(lines.len());
@@ -186,7 +192,7 @@ fn resolved(
             break;
         }
     }
-    for (index, expected) in expect.iter().enumerate() {
+    for (index, expected) in draft.expect.iter().enumerate() {
         if problems.len() >= MOST_PROBLEMS {
             break;
         }
@@ -208,6 +214,20 @@ fn resolved(
             problems.push(InvalidInput::new(field, problem).into());
         }
     }
+    for (place, condition) in draft.conditions.iter().enumerate() {
+        if problems.len() >= MOST_PROBLEMS {
+            break;
+        }
+        let Some(account) = locked.find(&condition.account) else {
+            problems.push(PostEntryError::AccountNotFound {
+                field: format!("conditions[{place}].account"),
+                account: condition.account.clone(),
+            });
+            continue;
+        };
+        let movement = movements.entry(account.id).or_default();
+        movement.conditions.push(condition.resolved(place));
+    }
     let resolved = Resolved {
         lines: resolved,
         movements,
@@ -221,7 +241,11 @@ fn unknown(drafts: &[Draft], locked: &Locked) -> (Vec<Uuid>, Vec<String>) {
     let lines = drafts.iter().flat_map(|draft| &draft.lines);
     let named = lines.flat_map(|line| [&line.debit, &line.credit]);
     let expected = drafts.iter().flat_map(|draft| &draft.expect);
-    for by in named.chain(expected.map(|expected| &expected.account)) {
+    let conditions = drafts.iter().flat_map(|draft| &draft.conditions);
+    let others = expected
+        .map(|expected| &expected.account)
+        .chain(conditions.map(|condition| &condition.account));
+    for by in named.chain(others) {
         match by.normalised() {
             Some(AccountRef::Id(id)) if locked.accounts.contains_key(&id) => {}
             Some(AccountRef::Code(code)) if locked.ids.contains_key(&code) => {}

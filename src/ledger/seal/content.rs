@@ -141,7 +141,7 @@ fn of_account_change(
     account: &account::Model,
     change: &account_change::Model,
 ) -> Json {
-    json!({
+    let mut content = json!({
         "event": "ACCOUNT_CHANGE",
         "number": number.to_string(),
         "account": Id::Account(account.id).to_string(),
@@ -156,7 +156,16 @@ fn of_account_change(
         "metadata": change.metadata,
         "recordedAt": instant(change.recorded_at),
         "recordedBy": change.recorded_by,
-    })
+    });
+    for (name, limit) in [
+        ("minBalance", change.min_balance),
+        ("maxBalance", change.max_balance),
+    ] {
+        if let Some(limit) = limit {
+            content[name] = limit.to_string().into();
+        }
+    }
+    content
 }
 
 /// As answers have instants.

@@ -26,7 +26,9 @@ pub(super) async fn accounts(
             GROUP BY account_id
         ) AS told ON told.account_id = account.id
         WHERE last.account_id IS NULL OR last.name <> account.name OR last.class IS DISTINCT FROM account.class
-           OR last.limit_policy <> account.limit_policy OR last.status <> account.status OR last.metadata <> account.metadata
+           OR last.limit_policy <> account.limit_policy
+           OR last.min_balance IS DISTINCT FROM account.min_balance OR last.max_balance IS DISTINCT FROM account.max_balance
+           OR last.status <> account.status OR last.metadata <> account.metadata
            OR last.recorded_at <> COALESCE(account.revised_at, account.created_at)
            OR last.recorded_by IS DISTINCT FROM account.revised_by
            OR kept.times <> account.revision OR kept.newest <> account.revision

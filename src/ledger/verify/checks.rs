@@ -218,17 +218,28 @@ pub(super) async fn limits(
         code: String,
         status: AccountStatus,
         empty: i32,
+        normal_side: Side,
         limit_policy: String,
+        min_balance: Option<i64>,
+        max_balance: Option<i64>,
         debits_posted: i64,
         debits_pending: i64,
         credits_posted: i64,
         credits_pending: i64,
     }
-    let sql = "SELECT id, code, status, limit_policy, debits_posted, debits_pending, credits_posted, credits_pending,
+    // Numeric: what no row should have may not fit 64 bits.
+    let sql = "SELECT id, code, status, normal_side, limit_policy, min_balance, max_balance,
+               debits_posted, debits_pending, credits_posted, credits_pending,
                CASE WHEN debits_posted = credits_posted AND debits_pending = 0 AND credits_pending = 0 THEN 1 ELSE 0 END AS empty
         FROM account
         WHERE (limit_policy = 'NO_DEBIT_OVERDRAFT' AND debits_posted > credits_posted - debits_pending)
            OR (limit_policy = 'NO_CREDIT_OVERDRAFT' AND credits_posted > debits_posted - credits_pending)
+           OR min_balance > CASE normal_side
+                  WHEN 'CREDIT' THEN CAST(credits_posted AS numeric) - debits_posted - debits_pending
+                  ELSE CAST(debits_posted AS numeric) - credits_posted - credits_pending END
+           OR max_balance < CASE normal_side
+                  WHEN 'CREDIT' THEN CAST(credits_posted AS numeric) + credits_pending - debits_posted
+                  ELSE CAST(debits_posted AS numeric) + debits_pending - credits_posted END
            OR (status = 'CLOSED' AND (debits_posted <> credits_posted OR debits_pending <> 0 OR credits_pending <> 0))
         ORDER BY id";
     let mut differences = Vec::new();
@@ -238,16 +249,23 @@ pub(super) async fn limits(
             code: row.code,
         };
         let wide = i128::from;
-        let by = match row.limit_policy.as_str() {
-            "NO_DEBIT_OVERDRAFT" => {
-                wide(row.debits_posted) + wide(row.debits_pending) - wide(row.credits_posted)
-            }
-            "NO_CREDIT_OVERDRAFT" => {
-                wide(row.credits_posted) + wide(row.credits_pending) - wide(row.debits_posted)
-            }
-            _ => 0,
+        // By how much each side would be ahead, were all holds captured that are on it.
+        let debits = wide(row.debits_posted) + wide(row.debits_pending) - wide(row.credits_posted);
+        let credits =
+            wide(row.credits_posted) + wide(row.credits_pending) - wide(row.debits_posted);
+        let (raised, lowered) = match row.normal_side {
+            Side::Debit => (debits, credits),
+            Side::Credit => (credits, debits),
         };
-        if by > 0 {
+        let by_policy = match row.limit_policy.as_str() {
+            "NO_DEBIT_OVERDRAFT" => Some(debits),
+            "NO_CREDIT_OVERDRAFT" => Some(credits),
+            _ => None,
+        };
+        let by_min = row.min_balance.map(|min| lowered + wide(min));
+        let by_max = row.max_balance.map(|max| raised - wide(max));
+        let by = [by_policy, by_min, by_max].into_iter().flatten().max();
+        if let Some(by) = by.filter(|by| *by > 0) {
             differences.push(Difference::Overdraft {
                 account: account.clone(),
                 by,

@@ -50,7 +50,8 @@ on_every_engine! {
         assert_eq!((count("tier", "gold").await, count("n", "1").await), (1, 1));
         let change = async |metadata: Value| {
             let change = UpdateAccount {
-                account: by("a"), expected_revision: None, name: None, class: None, limit_policy: None, metadata: Some(metadata), recorded_by: None,
+                account: by("a"), expected_revision: None, name: None, class: None, limit_policy: None, min_balance: None, max_balance: None,
+                metadata: Some(metadata), recorded_by: None,
             };
             let clock = Clock::at(at(1));
             book.write(async |tx| update_account(tx, change, &clock).await).await.unwrap();

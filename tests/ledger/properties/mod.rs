@@ -6,16 +6,18 @@ mod operation;
 
 use std::collections::BTreeSet;
 
-use daybook::ledger::{Code, NewLine, OpenAccount};
-use daybook_entity::{AccountStatus, Side};
+use daybook::ledger::{
+    BalanceCondition, BalanceKind, Code, NewLine, OpenAccount, PlaceHold, PostEntry,
+};
+use daybook_entity::AccountStatus;
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use uuid::Uuid;
 
 use self::model::{Account, Effect, Entry, Model, with_effect};
-use self::operation::{Lines, Operation, operation};
-use super::book::{Book, line, new_account, new_entry, new_hold, noon};
+use self::operation::{Condition, Lines, Operation, operation};
+use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
 
 /// Runs one operation on both.
 async fn step(
@@ -31,6 +33,24 @@ async fn step(
             .map(|&(from, to, amount)| line(&codes[from], &codes[to], amount))
             .collect()
     };
+    let asked = |conditions: &[Condition]| -> Vec<BalanceCondition> {
+        let conditions = conditions.iter();
+        let conditions =
+            conditions.map(
+                |&(account, is_available, at_least, at_most)| BalanceCondition {
+                    account: by(&codes[account]),
+                    balance: if is_available {
+                        BalanceKind::Available
+                    } else {
+                        BalanceKind::Posted
+                    },
+                    at_least,
+                    at_most,
+                    equals: None,
+                },
+            );
+        conditions.collect()
+    };
     let entry = |id, is_hold, moves, lines| Entry {
         id,
         is_hold,
@@ -40,12 +60,15 @@ async fn step(
         is_reversed: false,
     };
     let (said, expected) = match operation {
-        Operation::Post(lines) => {
+        Operation::Post(lines, conditions) => {
             let said = book
-                .post(new_entry(new_lines(&lines)))
+                .post(PostEntry {
+                    conditions: asked(&conditions),
+                    ..new_entry(new_lines(&lines))
+                })
                 .await
                 .map_err(|error| error.code());
-            let expected = model.apply(&with_effect(&lines, Effect::Post));
+            let expected = model.apply_if(&conditions, &with_effect(&lines, Effect::Post));
             if let Ok(posted) = &said {
                 model
                     .entries
@@ -53,12 +76,15 @@ async fn step(
             }
             (said.map(drop), expected)
         }
-        Operation::Hold(lines) => {
+        Operation::Hold(lines, conditions) => {
             let said = book
-                .hold(new_hold(new_lines(&lines)))
+                .hold(PlaceHold {
+                    conditions: asked(&conditions),
+                    ..new_hold(new_lines(&lines))
+                })
                 .await
                 .map_err(|error| error.code());
-            let expected = model.apply(&with_effect(&lines, Effect::Hold));
+            let expected = model.apply_if(&conditions, &with_effect(&lines, Effect::Hold));
             if let Ok(posted) = &said {
                 model
                     .entries
@@ -184,6 +210,14 @@ async fn step(
             };
             (said.map(drop), expected)
         }
+        Operation::Limits(index, policy, min, max) => {
+            let said = book.limit(&codes[index], policy, min, max).await;
+            let said = said.map_err(|error| error.code());
+            (
+                said.map(drop),
+                model.accounts[index].limit(policy, min, max),
+            )
+        }
     };
     match (&said, &expected) {
         (Ok(()), Ok(())) => {}
@@ -199,6 +233,9 @@ async fn step(
             account.credits_pending,
         ];
         let found = Account {
+            normal_side: account.normal_side,
+            min: account.min_balance,
+            max: account.max_balance,
             policy: account.limit_policy,
             status: account.status,
             totals: totals.map(i128::from),
@@ -227,9 +264,9 @@ on_every_engine! {
                     let case = Uuid::new_v4().simple().to_string();
                     let codes: Vec<String> = (0..4).map(|number| format!("{case} {number}")).collect();
                     let mut model = Model::new();
-                    for (index, (code, account)) in codes.iter().zip(&model.accounts).enumerate() {
-                        let normal_side = if index % 2 == 0 { Side::Debit } else { Side::Credit };
-                        let command = OpenAccount { limit_policy: account.policy, normal_side, ..new_account(code) };
+                    for (code, account) in codes.iter().zip(&model.accounts) {
+                        let &Account { normal_side, policy: limit_policy, min: min_balance, max: max_balance, .. } = account;
+                        let command = OpenAccount { limit_policy, normal_side, min_balance, max_balance, ..new_account(code) };
                         book.open(command).await.unwrap();
                     }
                     for operation in operations {

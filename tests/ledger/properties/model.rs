@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use daybook::ledger::Code;
-use daybook_entity::{AccountStatus, LimitPolicy};
+use daybook_entity::{AccountStatus, LimitPolicy, Side};
 use uuid::Uuid;
 
-use super::operation::Lines;
+use super::operation::{Condition, Lines};
 
 const MAX: i128 = i64::MAX as i128;
 
@@ -21,7 +21,10 @@ pub(super) enum Effect {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Account {
+    pub(super) normal_side: Side,
     pub(super) policy: LimitPolicy,
+    pub(super) min: Option<i64>,
+    pub(super) max: Option<i64>,
     pub(super) status: AccountStatus,
     /// Debits posted and pending, credits posted and pending.
     pub(super) totals: [i128; 4],
@@ -45,22 +48,127 @@ pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
 }
 
-impl Model {
-    pub(super) fn new() -> Self {
-        let account = |policy| Account {
-            policy,
-            status: AccountStatus::Open,
-            totals: [0; 4],
-            version: 0,
+impl Account {
+    /// Whether it is beyond what holds for the balance at the least (or a policy), and at the most, were all holds captured that are in the
+    /// way.
+    fn beyond(&self) -> (bool, bool) {
+        let [debits, debits_pending, credits, credits_pending] = self.totals;
+        let policy = match self.policy {
+            LimitPolicy::None => false,
+            LimitPolicy::NoDebitOverdraft => debits + debits_pending > credits,
+            LimitPolicy::NoCreditOverdraft => credits + credits_pending > debits,
         };
-        let policies = [
-            LimitPolicy::None,
-            LimitPolicy::NoDebitOverdraft,
-            LimitPolicy::NoCreditOverdraft,
-            LimitPolicy::None,
+        let (lowest, highest) = match self.normal_side {
+            Side::Debit => (
+                debits - credits - credits_pending,
+                debits + debits_pending - credits,
+            ),
+            Side::Credit => (
+                credits - debits - debits_pending,
+                credits + credits_pending - debits,
+            ),
+        };
+        let below = self.min.is_some_and(|min| lowest < i128::from(min));
+        let above = self.max.is_some_and(|max| highest > i128::from(max));
+        (policy || below, above)
+    }
+
+    /// Sets the limits, or says all the reasons that there are not to.
+    pub(super) fn limit(
+        &mut self,
+        policy: LimitPolicy,
+        min: Option<i64>,
+        max: Option<i64>,
+    ) -> Result<(), BTreeSet<&'static str>> {
+        let after = Self {
+            policy,
+            min,
+            max,
+            ..self.clone()
+        };
+        if after == *self {
+            return Ok(());
+        }
+        let mut reasons = BTreeSet::new();
+        // A policy is a limit of 0.
+        let (floor, ceiling) = match (policy, self.normal_side) {
+            (LimitPolicy::None, _) => (i64::MIN, i64::MAX),
+            (LimitPolicy::NoDebitOverdraft, Side::Credit)
+            | (LimitPolicy::NoCreditOverdraft, Side::Debit) => (0, i64::MAX),
+            (LimitPolicy::NoDebitOverdraft, Side::Debit)
+            | (LimitPolicy::NoCreditOverdraft, Side::Credit) => (i64::MIN, 0),
+        };
+        let no_effect = min.is_some_and(|min| min < floor) || max.is_some_and(|max| max > ceiling);
+        if no_effect || min.zip(max).is_some_and(|(min, max)| min > max) {
+            reasons.insert(Code::BadUserInput.as_str());
+        }
+        if after.beyond() != (false, false) {
+            reasons.insert(Code::LimitExceeded.as_str());
+        }
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        *self = after;
+        Ok(())
+    }
+}
+
+impl Model {
+    /// Applies lines if the conditions are true before, or says all the reasons that there are to refuse them.
+    pub(super) fn apply_if(
+        &mut self,
+        conditions: &[Condition],
+        lines: &[(usize, usize, i64, Effect)],
+    ) -> Result<(), BTreeSet<&'static str>> {
+        let mut reasons = BTreeSet::new();
+        for &(index, is_available, at_least, at_most) in conditions {
+            let account = &self.accounts[index];
+            let [debits, debits_pending, credits, credits_pending] = account.totals;
+            let (balance, taken) = match account.normal_side {
+                Side::Debit => (debits - credits, credits_pending),
+                Side::Credit => (credits - debits, debits_pending),
+            };
+            let balance = if is_available {
+                balance - taken
+            } else {
+                balance
+            };
+            let range = at_least.map_or(-MAX, i128::from)..=at_most.map_or(MAX, i128::from);
+            if !range.contains(&balance) {
+                reasons.insert(Code::ConditionNotMet.as_str());
+            }
+            if range.is_empty() || at_least.is_none() && at_most.is_none() {
+                reasons.insert(Code::BadUserInput.as_str());
+            }
+        }
+        let mut after = self.clone();
+        reasons.extend(after.apply(lines).err().into_iter().flatten());
+        if !reasons.is_empty() {
+            return Err(reasons);
+        }
+        *self = after;
+        Ok(())
+    }
+
+    pub(super) fn new() -> Self {
+        let account =
+            |(normal_side, policy, limits): (Side, LimitPolicy, Option<(i64, i64)>)| Account {
+                normal_side,
+                policy,
+                min: limits.map(|(min, _)| min),
+                max: limits.map(|(_, max)| max),
+                status: AccountStatus::Open,
+                totals: [0; 4],
+                version: 0,
+            };
+        let accounts = [
+            (Side::Debit, LimitPolicy::None, None),
+            (Side::Credit, LimitPolicy::NoDebitOverdraft, None),
+            (Side::Debit, LimitPolicy::NoCreditOverdraft, None),
+            (Side::Credit, LimitPolicy::None, Some((-300, 300))),
         ];
         Self {
-            accounts: policies.map(account).to_vec(),
+            accounts: accounts.map(account).to_vec(),
             entries: Vec::new(),
         }
     }
@@ -117,13 +225,12 @@ impl Model {
             if opens[index] && account.status != AccountStatus::Open {
                 reasons.insert(Code::AccountNotOpen.as_str());
             }
-            let beyond = match account.policy {
-                LimitPolicy::None => false,
-                LimitPolicy::NoDebitOverdraft => debits + debits_pending > credits,
-                LimitPolicy::NoCreditOverdraft => credits + credits_pending > debits,
-            };
-            if beyond {
+            let (below, above) = account.beyond();
+            if below {
                 reasons.insert(Code::InsufficientFunds.as_str());
+            }
+            if above {
+                reasons.insert(Code::LimitExceeded.as_str());
             }
             account.version += touched[index];
         }

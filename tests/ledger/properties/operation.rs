@@ -1,21 +1,26 @@
 //! Random operations on four accounts.
 
-use daybook_entity::AccountStatus;
+use daybook_entity::{AccountStatus, LimitPolicy};
 use proptest::prelude::*;
 
 /// From, to, amount; accounts by their number.
 pub(super) type Lines = Vec<(usize, usize, i64)>;
 
+/// Account, whether it is the available balance, at least, at most.
+pub(super) type Condition = (usize, bool, Option<i64>, Option<i64>);
+
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
-    Post(Lines),
-    Hold(Lines),
+    Post(Lines, Vec<Condition>),
+    Hold(Lines, Vec<Condition>),
     /// Of the holds that there are, which one; quarters of each line to capture, or everything.
     Capture(usize, Option<Vec<i64>>),
     Release(usize),
     /// Of the entries that there are, which one.
     Reverse(usize),
     Status(usize, AccountStatus),
+    /// The policy, the least and the largest balance.
+    Limits(usize, LimitPolicy, Option<i64>, Option<i64>),
 }
 
 fn lines() -> impl Strategy<Value = Lines> {
@@ -29,19 +34,44 @@ fn lines() -> impl Strategy<Value = Lines> {
     prop::collection::vec((0..4_usize, 0..4_usize, amount), 1..4)
 }
 
+fn limit() -> impl Strategy<Value = Option<i64>> {
+    prop_oneof![
+        4 => Just(None),
+        8 => (-400..400_i64).prop_map(Some),
+        1 => prop::sample::select(vec![i64::MIN, i64::MIN + 1, 0, i64::MAX / 2, i64::MAX]).prop_map(Some),
+    ]
+}
+
+/// Mostly none.
+fn conditions() -> impl Strategy<Value = Vec<Condition>> {
+    let bound = || prop::option::of(-150..150_i64);
+    let condition = (0..4_usize, any::<bool>(), bound(), bound());
+    prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec(condition, 1..3),
+    ]
+}
+
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let status = prop_oneof![
         4 => Just(AccountStatus::Open),
         2 => Just(AccountStatus::Frozen),
         1 => Just(AccountStatus::Closed),
     ];
+    let policy = prop_oneof![
+        4 => Just(LimitPolicy::None),
+        1 => Just(LimitPolicy::NoDebitOverdraft),
+        1 => Just(LimitPolicy::NoCreditOverdraft),
+    ];
     prop_oneof![
-        6 => lines().prop_map(Operation::Post),
-        5 => lines().prop_map(Operation::Hold),
+        6 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Post(lines, conditions)),
+        5 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Hold(lines, conditions)),
         4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
             .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
         2 => any::<usize>().prop_map(Operation::Release),
         3 => any::<usize>().prop_map(Operation::Reverse),
         2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
+        3 => (0..4_usize, policy, limit(), limit())
+            .prop_map(|(account, policy, min, max)| Operation::Limits(account, policy, min, max)),
     ]
 }

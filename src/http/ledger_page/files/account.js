@@ -7,9 +7,11 @@ import { linkToGroup } from "./groups.js";
 
 const PAGE = 50;
 
+const MONEY = "{ amount decimal currency }";
+
 const ACCOUNT = `query Account($code: String!) {
   account(by: { code: $code }) {
-    id code name class currency normalSide limitPolicy status metadata createdAt closedUntil groups { group { path } }
+    id code name class currency normalSide limitPolicy minBalance ${MONEY} maxBalance ${MONEY} status metadata createdAt closedUntil groups { group { path } }
     balances { version posted { amount decimal currency } pending { amount decimal currency } available { amount decimal currency } }
   }
 }`;
@@ -41,7 +43,7 @@ const CHANGES = `query AccountChanges($code: String!, $after: String) {
     }
   }
 }
-fragment Described on AccountDescription { name class limitPolicy status metadata }`;
+fragment Described on AccountDescription { name class limitPolicy minBalance ${MONEY} maxBalance ${MONEY} status metadata }`;
 
 const CHANGE_COLUMNS = [
   ["Recorded", ""],
@@ -89,6 +91,8 @@ export async function showAccount(view, { code, signal }) {
         ["Set aside", pending.amount === "0" ? null : money(pending)],
         ["Available", pending.amount === "0" ? null : money(available)],
         ["Limit", LIMITS[account.limitPolicy] ?? account.limitPolicy],
+        ["Least balance", account.minBalance && money(account.minBalance)],
+        ["Largest balance", account.maxBalance && money(account.maxBalance)],
         ["Status", account.status.toLowerCase()],
         ["Closed", account.closedUntil && h("span", {}, "for what counts from before ", instant(account.closedUntil))],
         ["Groups", groups(account)],
@@ -165,6 +169,8 @@ const DESCRIBED = {
   name: ({ name }) => said(name),
   class: (description) => description.class?.toLowerCase() ?? "none",
   limit: ({ limitPolicy }) => LIMITS[limitPolicy] ?? limitPolicy,
+  "least balance": ({ minBalance }) => (minBalance ? money(minBalance) : "none"),
+  "largest balance": ({ maxBalance }) => (maxBalance ? money(maxBalance) : "none"),
   status: ({ status }) => status.toLowerCase(),
   metadata: (description) => metadata(description.metadata) ?? "none",
 };
