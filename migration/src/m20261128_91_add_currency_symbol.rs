@@ -16,6 +16,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager)?;
         let timestamp = dialect.timestamp;
+        // It names the column whatever the rule is: PostgreSQL drops with a column what is about it, and nothing else.
         let recorded_at_rule = dialect.timestamp_rule("recorded_at");
         run(
             manager,
@@ -23,7 +24,7 @@ impl MigrationTrait for Migration {
                 "ALTER TABLE currency ADD COLUMN symbol text
                      CONSTRAINT currency_symbol_length CHECK (length(symbol) BETWEEN 1 AND 12);
                  ALTER TABLE currency ADD COLUMN recorded_at {timestamp}
-                     CONSTRAINT currency_recorded_at_form CHECK ({recorded_at_rule});
+                     CONSTRAINT currency_recorded_at_form CHECK (recorded_at IS NULL OR {recorded_at_rule});
                  ALTER TABLE currency ADD COLUMN recorded_by text
                      CONSTRAINT currency_recorded_by_length CHECK (length(recorded_by) BETWEEN 1 AND 1024);"
             ),

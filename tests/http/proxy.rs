@@ -5,7 +5,7 @@ use std::{
     fs,
     net::TcpListener,
     path::Path,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -80,6 +80,8 @@ impl Proxy {
             .env("PATH", path)
             .args(["-db", "-f"])
             .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("haproxy is missing: .ci/test installs it");
         Self {
