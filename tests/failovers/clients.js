@@ -13,6 +13,8 @@ export class Clients {
   /** What was acknowledged, by the entries' ids. */
   acknowledged = new Set();
   heard = new Set();
+  /** How many entries were posted before the listener began. */
+  before = 0;
   problems = [];
   /** The longest wait of this phase, in seconds. */
   longest = { post: 0, read: 0, silence: 0 };
@@ -40,8 +42,16 @@ export class Clients {
 
   async begin() {
     for (const [code, side] of [["cash", "DEBIT"], ["alice", "CREDIT"]]) await this.run(open(code, side));
+    const listening = this.#listening();
+    // A stream begins with what is posted next, and does not say when that is.
+    while (!this.heard.size) {
+      const { postEntry } = await this.run(POST);
+      this.acknowledged.add(postEntry.entry.id);
+      await sleep(200);
+    }
+    this.before = [...this.acknowledged].filter((id) => !this.heard.has(id)).length;
     for (let n = 0; n < 3; n += 1) this.#tasks.push(this.#posting());
-    this.#tasks.push(this.#reading(), this.#listening());
+    this.#tasks.push(this.#reading(), listening);
   }
 
   async #timed(kind, query, headers) {
@@ -108,7 +118,7 @@ export class Clients {
     const [listening] = this.#tasks.splice(-1);
     this.#isOver = true;
     await Promise.all(this.#tasks);
-    for (const until = Date.now() + 30_000; this.heard.size < this.acknowledged.size && Date.now() < until; ) await sleep(100);
+    for (const until = Date.now() + 30_000; this.heard.size + this.before < this.acknowledged.size && Date.now() < until; ) await sleep(100);
     this.#listens.abort();
     await listening.catch((error) => {
       if (error.name !== "AbortError") this.problems.push(`feed: ${error.message}`);

@@ -56,8 +56,8 @@ try {
   await clients.end();
   const { account, verifyLedger } = await clients.run(`{ account(by: { code: "alice" }) { balances { version } } verifyLedger { ok } }`);
   const there = Number(account.balances.version);
-  console.log(`acknowledged ${clients.acknowledged.size}, in the ledger ${there}, heard ${clients.heard.size}; the ledger is ${verifyLedger.ok ? "sound" : "NOT sound"}`);
-  const isWhole = there === clients.acknowledged.size && clients.heard.size === there && verifyLedger.ok;
+  console.log(`acknowledged ${clients.acknowledged.size}, in the ledger ${there}, heard ${clients.heard.size} and ${clients.before} before it listened; the ledger is ${verifyLedger.ok ? "sound" : "NOT sound"}`);
+  const isWhole = there === clients.acknowledged.size && clients.heard.size + clients.before === there && verifyLedger.ok;
   status = isWhole && !clients.problems.length ? 0 : 1;
 } finally {
   server?.kill("SIGTERM");
