@@ -57,7 +57,7 @@ pub fn operations() -> Options {
     sizes = sizes
         .weight("EntryConnection.totalCount", 500)
         .weight("AccountConnection.totalCount", 100)
-        .weight("StatementLineConnection.totalCount", 100)
+        .weight("StatementLineConnection.totalCount", 500)
         .weight("ClosingConnection.totalCount", 20)
         .weight("Entry.receipt", 10)
         .weight("AccountGroup.accounts", 100)

@@ -99,10 +99,13 @@ pub async fn create_currency(
     if insert(db, currency.clone()).await? {
         return Ok(currency);
     }
-    // Not visible to this snapshot, if it was committed since: then the whole operation is run again.
     let there = super::currency(db, &code).await?;
-    let exponent = there.map_or(exponent, |there| there.exponent);
-    Err(CurrencyError::Taken { code, exponent })
+    // Cannot happen: what was in the way of the row is visible, and currencies are never deleted.
+    let there = there.ok_or_else(|| DbErr::RecordNotFound(code.clone()))?;
+    Err(CurrencyError::Taken {
+        code,
+        exponent: there.exponent,
+    })
 }
 
 /// Gives a currency another symbol, or none: two statements, or one if it is its symbol already, which is no change.

@@ -119,8 +119,9 @@ pub use set_account_status::{SetAccountStatus, SetAccountStatusError, set_accoun
 pub use statement::{
     EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,
     StatementCount, StatementFilter, StatementLine, StatementRequest, StatementSlice,
-    count_statement_lines, effective_lines, effective_lines_statement, running_balances,
-    running_balances_statement, statement_lines, whole_statement as statement_lines_statement,
+    count_statement as statement_counts_statement, count_statement_lines, effective_lines,
+    effective_lines_statement, running_balances, running_balances_statement, statement_lines,
+    whole_statement as statement_lines_statement,
 };
 pub use sums::{
     AccountSum, CodeParts, Every, GroupParts, MOST_SUMS, Series, SumRequest, account_sums,

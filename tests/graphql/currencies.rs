@@ -79,6 +79,9 @@ on_every_engine! {
         assert_eq!(told, (&json!("CURRENCY_TAKEN"), &json!("EUR"), &json!(2)), "{error}");
         let error = ledger.error(SYMBOL, json!({ "input": { "code": "HOUR", "symbol": "h" } })).await;
         assert_eq!((&error["extensions"]["code"], &error["extensions"]["currency"]), (&json!("CURRENCY_NOT_FOUND"), &json!("HOUR")), "{error}");
+        // What is left out is not taken for null.
+        let error = ledger.error(SYMBOL, json!({ "input": { "code": "EUR" } })).await;
+        assert_eq!((&error["extensions"]["code"], &error["extensions"]["field"]), (&json!("BAD_USER_INPUT"), &json!("symbol")), "{error}");
         assert_eq!(ledger.count("currency").await, before);
     }
 

@@ -130,6 +130,16 @@ impl Ledger {
         Self::serve_with(test, &url, DatabaseOptions::default(), set).await
     }
 
+    /// What the refusal of an operation tells programs, without what every refusal has.
+    pub(super) async fn refusal(&self, query: &str, variables: Value) -> Value {
+        let mut error = self.error(query, variables).await;
+        let mut extensions = error["extensions"].take();
+        let details = extensions.as_object_mut().unwrap();
+        assert_eq!(details.remove("retryable"), Some(json!(false)));
+        details.remove("accountId");
+        extensions
+    }
+
     /// Host and port.
     pub(super) fn address(&self) -> &str {
         &self.host

@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::Arc,
 };
 
 use daybook_test_harness::{Engine, TestDatabase, eventually};
@@ -99,9 +99,13 @@ async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Res
     response.error_for_status()?.json().await
 }
 
-/// Hears the feed from its beginning until it has heard all entries that there are once it is told to stop; begins again at its cursor when a
-/// stream ends.
-async fn follow(base: String, stop: CancellationToken, wanted: impl AsyncFn() -> usize) -> usize {
+/// Hears the feed until it has heard all entries that there are once all are posted; begins again at its cursor when a stream ends. Answers
+/// how many streams that took.
+async fn follow(
+    base: String,
+    is_all_posted: CancellationToken,
+    wanted: impl AsyncFn() -> usize,
+) -> usize {
     let client = reqwest::Client::new();
     let (mut after, mut heard, mut streams) = (Json::Null, HashSet::new(), 0);
     loop {
@@ -128,7 +132,7 @@ async fn follow(base: String, stop: CancellationToken, wanted: impl AsyncFn() ->
                 let id = posted["entry"]["id"].as_str().unwrap().to_owned();
                 assert!(heard.insert(id), "an entry was heard twice");
             }
-            if stop.is_cancelled() && heard.len() >= wanted().await {
+            if is_all_posted.is_cancelled() && heard.len() >= wanted().await {
                 return streams;
             }
         }
@@ -160,14 +164,14 @@ async fn servers_are_replaced_one_after_the_other_and_no_client_notices() {
     .await;
     post(&client, &proxy.base, ACCOUNTS).await.unwrap();
 
-    let is_over = std::sync::Arc::new(AtomicBool::new(false));
+    let is_over = CancellationToken::new();
     let posting: Vec<_> = (0..4)
         .map(|_| {
             let (base, is_over) = (proxy.base.clone(), is_over.clone());
             tokio::spawn(async move {
                 let client = reqwest::Client::new();
                 let mut answered = 0_usize;
-                while !is_over.load(Ordering::Relaxed) {
+                while !is_over.is_cancelled() {
                     let answer = post(&client, &base, POST).await.unwrap();
                     assert_eq!(answer.get("errors"), None, "{answer}");
                     answered += 1;
@@ -176,13 +180,13 @@ async fn servers_are_replaced_one_after_the_other_and_no_client_notices() {
             })
         })
         .collect();
-    let stop = CancellationToken::new();
-    let observer = std::sync::Arc::new(test.observer().await);
+    let is_all_posted = CancellationToken::new();
+    let observer = Arc::new(test.observer().await);
     let wanted = {
         let observer = observer.clone();
         async move || usize::try_from(observer.i64("SELECT COUNT(*) FROM entry").await).unwrap()
     };
-    let following = tokio::spawn(follow(proxy.base.clone(), stop.clone(), wanted));
+    let following = tokio::spawn(follow(proxy.base.clone(), is_all_posted.clone(), wanted));
 
     // By more than what its own jobs commit.
     let serves = async |base: &str| {
@@ -206,12 +210,12 @@ async fn servers_are_replaced_one_after_the_other_and_no_client_notices() {
     for server in &servers {
         eventually("both serve again", async || serves(server.base()).await).await;
     }
-    is_over.store(true, Ordering::Relaxed);
+    is_over.cancel();
     let mut answered = 0;
     for client in posting {
         answered += client.await.unwrap();
     }
-    stop.cancel();
+    is_all_posted.cancel();
     // What wakes the listener if it has heard everything already.
     post(&client, &proxy.base, POST).await.unwrap();
     assert_eq!(

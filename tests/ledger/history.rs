@@ -5,9 +5,10 @@ use super::volume::fill;
 use chrono::{DateTime, Utc};
 use daybook::ledger::{
     BalancesAt, CaptureHold, Clock, PageRequest, PlaceHold, PointInTime, PostEntry, PostedEntry,
-    ReleaseHold, StatementFilter, StatementLine, StatementRequest, balances_at,
-    balances_at_statement, capture_hold, new_entry_id, place_hold, post_entry, random,
-    release_hold, statement_lines, statement_lines_statement,
+    ReleaseHold, StatementCount, StatementFilter, StatementLine, StatementRequest, balances_at,
+    balances_at_statement, capture_hold, count_statement_lines, new_entry_id, place_hold,
+    post_entry, random, release_hold, statement_counts_statement, statement_lines,
+    statement_lines_statement,
 };
 use daybook_entity::{LineEffect, Side, account, late_line, late_total};
 use daybook_migration::Migrator;
@@ -270,7 +271,7 @@ on_every_engine! {
     async fn history_is_read_by_index(database: TestDatabase) {
         const LINES: i64 = 20_000;
         let book = three_accounts(database).await;
-        book.post(PostEntry { notes: effective(at(86_400 * 3650)), ..new_entry(vec![line("a", "b", 7)]) }).await.unwrap();
+        book.post(PostEntry { notes: effective(at(86_400 * 3650)), ..new_entry(vec![line("a", "b", 7), line("c", "b", 1)]) }).await.unwrap();
         fill(&book, "a", "b", LINES).await;
         let account = book.find("a").await;
         for point in [
@@ -293,5 +294,10 @@ on_every_engine! {
         let lines = &statement_lines(&book.db, &slices).await.unwrap()[&slices[0]];
         let versions: Vec<i64> = lines.iter().map(StatementLine::version).collect();
         assert_eq!(versions, (LINES - 8..=LINES + 1).collect::<Vec<_>>());
+        // Of an account with few lines, few are read to count them.
+        let filter = StatementFilter { effective_from: Some(at(0)), ..StatementFilter::default() };
+        let count = StatementCount::new(&book.find("c").await, filter).unwrap();
+        no_table_is_read_from_end_to_end(&book, statement_counts_statement(&book.db, std::slice::from_ref(&count))).await;
+        assert_eq!(count_statement_lines(&book.db, std::slice::from_ref(&count)).await.unwrap()[&count], 1);
     }
 }

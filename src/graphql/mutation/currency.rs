@@ -1,12 +1,15 @@
 //! Creates currencies, and changes what people write for them.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use futures_util::FutureExt as _;
 use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
-        context::LedgerContext as _, input::viewer, object::Currency, refusal::refuse,
+        context::LedgerContext as _,
+        input::viewer,
+        object::Currency,
+        refusal::{bad_input, refuse},
         scalars::CurrencyCode,
     },
     ledger::{self, CreateCurrency},
@@ -28,8 +31,8 @@ pub struct CreateCurrencyInput {
 pub struct SetCurrencySymbolInput {
     /// The currency.
     code: CurrencyCode,
-    /// What people write for it: 1 to 12 characters; null for nothing but its code.
-    symbol: Option<String>,
+    /// What people write for it: 1 to 12 characters; null for nothing but its code. It cannot be left out.
+    symbol: MaybeUndefined<String>,
 }
 
 /// The currency as it is now.
@@ -71,11 +74,18 @@ impl CurrencyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The currency, and its symbol.")] input: SetCurrencySymbolInput,
     ) -> Result<CurrencyPayload> {
-        let currency =
-            ledger::set_currency_symbol(ctx.unit(), &input.code.0, input.symbol.as_deref())
-                .boxed()
-                .await
-                .map_err(refuse)?;
+        let symbol = match &input.symbol {
+            MaybeUndefined::Undefined => {
+                let problem = "is missing: write the symbol, or null for none";
+                return Err(bad_input("symbol", problem));
+            }
+            MaybeUndefined::Null => None,
+            MaybeUndefined::Value(symbol) => Some(symbol.as_str()),
+        };
+        let currency = ledger::set_currency_symbol(ctx.unit(), &input.code.0, symbol)
+            .boxed()
+            .await
+            .map_err(refuse)?;
         Ok(CurrencyPayload {
             currency: Currency(currency),
         })

@@ -51,6 +51,21 @@ pub async fn count_statement_lines(
     if counts.is_empty() {
         return Ok(HashMap::new());
     }
+    let rows = db.query_all_raw(count_statement(db, counts)).await?;
+    rows.iter()
+        .map(|row| {
+            let number: i32 = row.try_get("", "column1")?;
+            let lines: i64 = row.try_get("", "column2")?;
+            let count = usize::try_from(number).ok().and_then(|at| counts.get(at));
+            let count =
+                count.ok_or_else(|| DbErr::Custom("a count was not asked for".to_owned()))?;
+            Ok((count.clone(), lines))
+        })
+        .collect()
+}
+
+/// The statement that counts: one row for each, with its place and how many lines there are. There must be one at least.
+pub fn count_statement(db: &impl ConnectionTrait, counts: &[StatementCount]) -> Statement {
     let mut parameters: Vec<Value> = Vec::new();
     let selects: Vec<String> = counts
         .iter()
@@ -72,16 +87,5 @@ pub async fn count_statement_lines(
         .collect();
     // One table of rows rather than a union: SQLite allows 500 selects of a union, and any number of rows.
     let sql = format!("VALUES {}", selects.join(", "));
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
-    let rows = db.query_all_raw(statement).await?;
-    rows.iter()
-        .map(|row| {
-            let number: i32 = row.try_get("", "column1")?;
-            let lines: i64 = row.try_get("", "column2")?;
-            let count = usize::try_from(number).ok().and_then(|at| counts.get(at));
-            let count =
-                count.ok_or_else(|| DbErr::Custom("a count was not asked for".to_owned()))?;
-            Ok((count.clone(), lines))
-        })
-        .collect()
+    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
 }

@@ -13,7 +13,7 @@ mod read;
 use super::keyset::{Key, Position, Window};
 use super::{Edge, InvalidInput, Page, PageRequest, input};
 use chrono::{DateTime, Utc};
-pub use count::{StatementCount, count_statement_lines};
+pub use count::{StatementCount, count_statement, count_statement_lines};
 use daybook_entity::{LineEffect, Side, account, entry_line};
 pub use effective::{
     EffectiveLines, EffectiveRequest, EffectiveSlice, LinePlace, RunningBalance, RunningLine,

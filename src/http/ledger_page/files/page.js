@@ -91,7 +91,7 @@ async function follow() {
   let after = null;
   while (!signal.aborted) {
     try {
-      live.textContent = "Live: changes are shown as they are committed.";
+      live.textContent = "Live: balances, statements and entries change as they are committed.";
       for await (const { entryPosted } of listen(FEED, { after }, signal)) {
         after = entryPosted.cursor;
         // A view that fails to follow is still right as of when it was loaded.
