@@ -15,6 +15,14 @@ fn twice(first: (&str, &str), second: (&str, &str)) -> Value {
     json!({ "query": TWICE, "variables": { "a": entry(first), "b": entry(second) } })
 }
 
+/// The second entry has a condition on this account, and touches others.
+fn looking(first: (&str, &str), at: &str) -> Value {
+    let mut body = twice(first, ("p", "q"));
+    let condition = json!({ "account": { "code": at }, "balance": "POSTED", "atMost": "1000000" });
+    body["variables"]["b"]["conditions"] = json!([condition]);
+    body
+}
+
 fn locks(sql: &str) -> bool {
     sql.contains("FOR NO KEY UPDATE")
 }
@@ -23,10 +31,21 @@ fn locks(sql: &str) -> bool {
 /// accounts are contended: whoever cannot have them at once loses without a wait for the database to find the deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_lost_attempt_has_locked_is_locked_first() {
+    locked_first(&twice(("x", "y"), ("z", "w")), 4).await;
+}
+
+/// What a condition is about is locked with the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_condition_is_about_is_locked_first() {
+    locked_first(&looking(("x", "y"), "z"), 5).await;
+}
+
+/// The operation locks so many accounts: `x` and `y` in its first field, and `z` in its second.
+async fn locked_first(body: &Value, accounts: usize) {
     let test = TestDatabase::create(Engine::Postgres).await;
     let proxy = test.proxy().await;
     let ledger = Ledger::serve_at(test, proxy.url(), DatabaseOptions::default()).await;
-    for code in ["x", "y", "z", "w"] {
+    for code in ["x", "y", "z", "w", "p", "q"] {
         ledger.open(code, "EUR", "DEBIT", "NONE").await;
     }
     let send = |request: reqwest::RequestBuilder| {
@@ -40,7 +59,7 @@ async fn what_a_lost_attempt_has_locked_is_locked_first() {
         has_posted |= sql.contains("INSERT INTO");
         has_posted && locks(sql)
     });
-    let operation = send(ledger.request(&twice(("x", "y"), ("z", "w"))));
+    let operation = send(ledger.request(body));
     second.reached().await;
     let rival = Arc::new(rival);
     let waits = Arc::clone(&rival);
@@ -58,7 +77,9 @@ async fn what_a_lost_attempt_has_locked_is_locked_first() {
     rival.execute("COMMIT").await;
     let answer = operation.await.unwrap();
     assert!(answer["data"]["b"].is_object(), "{answer}");
-    let together = |sql: &String| locks(sql) && sql.contains("$4");
+    // The first field names its own two, and then all.
+    let last = format!("${}", 2 + accounts);
+    let together = |sql: &String| locks(sql) && sql.contains(&last);
     let log = proxy.log();
     assert!(log.iter().any(together), "{log:?}");
 
@@ -66,7 +87,7 @@ async fn what_a_lost_attempt_has_locked_is_locked_first() {
         .execute("BEGIN; SELECT id FROM account WHERE code = 'z' FOR UPDATE")
         .await;
     proxy.clear_log();
-    let operation = send(ledger.request(&twice(("x", "y"), ("z", "w"))));
+    let operation = send(ledger.request(body));
     eventually("it is run again", async || proxy.log().iter().any(together)).await;
     assert!(
         proxy.log().iter().any(|sql| sql.contains("NOWAIT")),
@@ -76,10 +97,8 @@ async fn what_a_lost_attempt_has_locked_is_locked_first() {
     rival.execute("COMMIT").await;
     let answer = operation.await.unwrap();
     assert!(answer["data"]["b"].is_object(), "{answer}");
-    assert_eq!(
-        (ledger.balance("x").await, ledger.balance("w").await),
-        (2, -2)
-    );
+    assert_eq!(ledger.balance("x").await, 2);
+    assert_eq!(ledger.count("entry").await, 4);
 }
 
 /// Many of them at once, of every order and kind: all succeed, and the database finds few deadlocks.
