@@ -26,6 +26,9 @@ const RECOVERY: Duration = Duration::from_secs(2);
 /// How long subscribers may take to hear of everything when no entry comes any more.
 const CATCHING_UP: Duration = Duration::from_secs(30);
 
+/// The account that a subscriber asks for before it is there: it is refused until a client has opened it.
+const OPENED_LATER: &str = "n3";
+
 /// Runs, and answers the history.
 ///
 /// # Errors
@@ -102,6 +105,7 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
         }
         history.operations.extend(last.operations);
     }
+    client::open_where_missing(shared.addresses[0], OPENED_LATER).await?;
     quiet(&stand, arguments, &mut history).await?;
     history.ledger = settled(&stand, &subscribers).await?;
     let heard = subscribers.into_iter().map(Subscribing::end);
@@ -126,7 +130,7 @@ fn subscribers(arguments: &Arguments, rng: &mut Rng, shared: &Arc<Shared>) -> Ve
         habit("restless", false, 3),
         habit("from now on", true, 20),
         Habit {
-            accounts: Some(vec!["h1".to_owned(), "n3".to_owned()]),
+            accounts: Some(vec!["h1".to_owned(), OPENED_LATER.to_owned()]),
             ..habit("of two accounts", false, 8)
         },
         Habit {

@@ -27,7 +27,7 @@ use operation::Operation;
 use random::Random;
 use socket::Socket;
 
-pub use operation::setup;
+pub use operation::{open_where_missing, setup};
 pub use subscriber::{Habit, Subscribing, subscribe};
 
 /// How often an operation whose outcome is not known is sent again with its key.

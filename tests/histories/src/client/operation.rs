@@ -325,6 +325,11 @@ pub fn account_input(code: &str, side: &str, policy: &str) -> Value {
     json!({ "code": code, "name": code, "currency": "EUR", "normalSide": side, "limitPolicy": policy })
 }
 
+/// An account that clients open as they go.
+pub fn new_account(code: &str) -> Value {
+    account_input(code, "CREDIT", "NONE")
+}
+
 /// Opens the accounts that clients begin with.
 ///
 /// # Errors
@@ -333,7 +338,30 @@ pub async fn setup(address: SocketAddr) -> Result<()> {
     let accounts = super::random::accounts();
     let inputs = accounts.map(|(code, side, policy)| account_input(&code, side, policy));
     let inputs: Vec<Value> = inputs.collect();
-    let operation = Operation::mutation(&inputs, Vec::new());
+    let response = open(address, &inputs).await?;
+    ensure!(
+        response["errors"].is_null(),
+        "the accounts cannot be opened: {response}"
+    );
+    Ok(())
+}
+
+/// Opens an account as clients open theirs, where none of them has: an opening is refused with the entry that comes with it.
+///
+/// # Errors
+/// When the server refuses for another reason than that the account is there.
+pub async fn open_where_missing(address: SocketAddr, code: &str) -> Result<()> {
+    let response = open(address, &[new_account(code)]).await?;
+    let refusal = &response["errors"][0]["extensions"]["code"];
+    ensure!(
+        response["errors"].is_null() || refusal == "ACCOUNT_CODE_TAKEN",
+        "the account {code} cannot be opened: {response}"
+    );
+    Ok(())
+}
+
+async fn open(address: SocketAddr, inputs: &[Value]) -> Result<Value> {
+    let operation = Operation::mutation(inputs, Vec::new());
     let response = reqwest::Client::new()
         .post(format!("http://{address}/graphql"))
         .timeout(Duration::from_secs(30))
@@ -341,10 +369,5 @@ pub async fn setup(address: SocketAddr) -> Result<()> {
         .send()
         .await
         .context("the accounts cannot be opened")?;
-    let response: Value = response.json().await?;
-    ensure!(
-        response["errors"].is_null(),
-        "the accounts cannot be opened: {response}"
-    );
-    Ok(())
+    Ok(response.json().await?)
 }

@@ -234,10 +234,7 @@ impl Random {
             amount: self.0.i64(1..100),
         };
         let entry = self.post(shared, vec![line]);
-        Operation::mutation(
-            &[operation::account_input(&code, "CREDIT", "NONE")],
-            vec![entry],
-        )
+        Operation::mutation(&[operation::new_account(&code)], vec![entry])
     }
 
     fn hold(&mut self, shared: &Shared) -> Operation {
