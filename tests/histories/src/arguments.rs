@@ -4,9 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use daybook_test_harness::Engine;
 
-use crate::nemesis::Fault;
+use crate::{nemesis::Fault, stand::Kind};
 
 /// Random operations against the real server while everything fails around it, and a check of the history that they make.
 ///
@@ -14,9 +13,9 @@ use crate::nemesis::Fault;
 #[derive(Debug, Parser)]
 #[command(name = "daybook-histories", version)]
 pub struct Arguments {
-    /// sqlite or postgres
-    #[arg(value_parser = engine)]
-    pub engine: Engine,
+    /// sqlite; postgres; or cluster, which is PostgreSQL with a synchronous standby, and failovers
+    #[arg(value_parser = kind)]
+    pub kind: Kind,
     /// How many seconds clients and nemesis are at work
     #[arg(long, default_value_t = 30)]
     pub seconds: u64,
@@ -58,11 +57,12 @@ pub struct Arguments {
     pub tell: usize,
 }
 
-fn engine(text: &str) -> Result<Engine, String> {
+fn kind(text: &str) -> Result<Kind, String> {
     match text {
-        "sqlite" => Ok(Engine::Sqlite),
-        "postgres" => Ok(Engine::Postgres),
-        _ => Err("there are sqlite and postgres".to_owned()),
+        "sqlite" => Ok(Kind::Sqlite),
+        "postgres" => Ok(Kind::Postgres),
+        "cluster" => Ok(Kind::Cluster),
+        _ => Err("there are sqlite, postgres and cluster".to_owned()),
     }
 }
 
@@ -87,10 +87,10 @@ impl Arguments {
     /// The faults to make.
     ///
     /// # Errors
-    /// When one is not known, or not one of the engine's.
+    /// When one is not known, or the database cannot have it.
     pub fn faults(&self) -> Result<Vec<Fault>> {
         match self.faults.as_str() {
-            "all" => return Ok(Fault::of(self.engine)),
+            "all" => return Ok(Fault::of(self.kind)),
             "none" => return Ok(Vec::new()),
             _ => {}
         }
@@ -102,17 +102,20 @@ impl Arguments {
         let faults = faults.map_err(anyhow::Error::msg)?;
         let not_here = faults
             .iter()
-            .find(|fault| !Fault::of(self.engine).contains(fault));
+            .find(|fault| !Fault::of(self.kind).contains(fault));
         if let Some(fault) = not_here {
-            bail!("{fault} needs PostgreSQL");
+            bail!(match self.kind {
+                Kind::Sqlite => format!("{fault} needs PostgreSQL"),
+                _ => format!("{fault} needs a cluster"),
+            });
         }
         Ok(faults)
     }
 
     pub fn servers(&self) -> usize {
-        self.servers.unwrap_or(match self.engine {
-            Engine::Sqlite => 1,
-            Engine::Postgres => 2,
+        self.servers.unwrap_or(match self.kind {
+            Kind::Sqlite => 1,
+            Kind::Postgres | Kind::Cluster => 2,
         })
     }
 

@@ -57,7 +57,7 @@ async fn work() -> Result<ExitCode> {
     writeln!(
         output,
         "{:?}, seed {seed}, {} s, {} clients, {} servers, commit delay {} ms, {}",
-        arguments.engine,
+        arguments.kind,
         arguments.seconds,
         arguments.clients,
         arguments.servers(),

@@ -36,7 +36,7 @@ const OPENED_LATER: &str = "n3";
 pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
     let program = arguments.program()?;
     let plan = Plan {
-        engine: arguments.engine,
+        kind: arguments.kind,
         program: &program,
         servers: arguments.servers(),
         deadline: Duration::from_millis(arguments.deadline),
@@ -190,7 +190,7 @@ async fn settled(stand: &Stand, subscribers: &[Subscribing]) -> Result<Ledger> {
 }
 
 async fn verify(program: &Path, stand: &Stand, history: &mut History) -> Result<()> {
-    let said = Daybook::run(program, "verify", stand.database.url()).await?;
+    let said = Daybook::run(program, "verify", &stand.database.url()).await?;
     history.findings.extend(said.map(|text| Finding {
         kind: FindingKind::NotVerified,
         text,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use daybook_test_harness::Engine;
+use crate::stand::Kind;
 
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +13,16 @@ pub enum Fault {
     FreezeServer,
     /// `pg_ctl stop -m immediate`, and a start.
     CrashDatabase,
+    /// The primary is stopped as in a crash, and does not come back; its standby becomes the primary, and gets a standby of its own.
+    FailOver,
     /// `kill -9` of a backend: PostgreSQL ends all others, and recovers.
     KillBackend,
     /// A backend stands still, with the locks that it holds.
     FreezeBackend,
     /// What writes the log ahead stands still.
     FreezeWalWriter,
+    /// What sends the log to the standby stands still: COMMIT waits.
+    FreezeWalSender,
     /// All connections between a server and its database are cut.
     CutDatabaseWire,
     /// Bytes between a server and its database come late.
@@ -34,13 +38,15 @@ pub enum Fault {
 }
 
 /// All of them, with their names.
-const ALL: [(&str, Fault); 13] = [
+const ALL: [(&str, Fault); 15] = [
     ("kill-server", Fault::KillServer),
     ("freeze-server", Fault::FreezeServer),
     ("crash-database", Fault::CrashDatabase),
+    ("fail-over", Fault::FailOver),
     ("kill-backend", Fault::KillBackend),
     ("freeze-backend", Fault::FreezeBackend),
     ("freeze-walwriter", Fault::FreezeWalWriter),
+    ("freeze-walsender", Fault::FreezeWalSender),
     ("cut-database-wire", Fault::CutDatabaseWire),
     ("slow-database-wire", Fault::SlowDatabaseWire),
     ("dark-database-wire", Fault::DarkDatabaseWire),
@@ -51,11 +57,15 @@ const ALL: [(&str, Fault); 13] = [
 ];
 
 impl Fault {
-    /// Those that an engine can have.
-    pub fn of(engine: Engine) -> Vec<Self> {
+    /// Those that a database can have.
+    pub fn of(kind: Kind) -> Vec<Self> {
         let all = ALL.iter().map(|(_, fault)| *fault);
-        all.filter(|fault| engine == Engine::Postgres || !fault.is_of_a_server_database())
-            .collect()
+        all.filter(|fault| match kind {
+            Kind::Sqlite => !fault.is_of_a_server_database(),
+            Kind::Postgres => !matches!(fault, Self::FailOver | Self::FreezeWalSender),
+            Kind::Cluster => true,
+        })
+        .collect()
     }
 
     /// Whether it needs a database that is a server.

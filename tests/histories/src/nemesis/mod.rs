@@ -25,7 +25,7 @@ pub struct Nemesis {
     faults: Vec<Fault>,
     rng: Rng,
     clock: std::time::Instant,
-    /// BulkPosting make faults at once; one at a time stops what is started again.
+    /// Two make faults at once; one at a time stops what is started again.
     restarting: Arc<Mutex<()>>,
     pub disturbances: Vec<Disturbance>,
 }
@@ -98,10 +98,11 @@ impl Nemesis {
             }
             Fault::FreezeServer => self.freeze(server).await,
             Fault::CrashDatabase => self.crash().await?,
+            Fault::FailOver => self.fail_over().await?,
             Fault::KillBackend => {
                 let restarting = Arc::clone(&self.restarting);
                 let _restarting = restarting.lock().await;
-                if let Some(backend) = self.any(Role::Backend) {
+                if let Some(backend) = self.any(Role::Backend).await {
                     backend.kill();
                 }
                 // Every connection is lost: let some come back before the next fault.
@@ -109,25 +110,26 @@ impl Nemesis {
             }
             Fault::FreezeBackend => self.freeze_one(Role::Backend, 5000).await,
             Fault::FreezeWalWriter => self.freeze_one(Role::WalWriter, 3000).await,
-            Fault::CutDatabaseWire => server.database.as_ref().map_or((), Wire::cut),
-            Fault::ForgottenDatabaseWire => server.database.as_ref().map_or((), Wire::forget),
+            Fault::FreezeWalSender => self.freeze_one(Role::WalSender, 3000).await,
+            Fault::CutDatabaseWire => server.databases.iter().for_each(Wire::cut),
+            Fault::ForgottenDatabaseWire => server.databases.iter().for_each(Wire::forget),
             Fault::SlowDatabaseWire => {
                 let most = self.while_of(60);
-                self.weather(server.database.as_ref(), Flow::Slow(most), 3000)
+                self.weather(&server.databases, Flow::Slow(most), 3000)
                     .await;
             }
             Fault::DarkDatabaseWire => {
-                self.weather(server.database.as_ref(), Flow::Dark, 6000)
-                    .await;
+                self.weather(&server.databases, Flow::Dark, 6000).await;
             }
             Fault::CutClientWire => server.clients.cut(),
             Fault::SlowClientWire => {
                 let most = self.while_of(200);
-                self.weather(Some(&server.clients), Flow::Slow(most), 3000)
-                    .await;
+                let clients = std::slice::from_ref(&server.clients);
+                self.weather(clients, Flow::Slow(most), 3000).await;
             }
             Fault::DarkClientWire => {
-                self.weather(Some(&server.clients), Flow::Dark, 4000).await;
+                let clients = std::slice::from_ref(&server.clients);
+                self.weather(clients, Flow::Dark, 4000).await;
             }
         }
         Ok(matches!(
@@ -149,7 +151,7 @@ impl Nemesis {
 
     async fn freeze_one(&mut self, role: Role, most: u64) {
         let still = self.while_of(most);
-        if let Some(process) = self.any(role) {
+        if let Some(process) = self.any(role).await {
             process.freeze();
             sleep(still).await;
             process.thaw();
@@ -157,8 +159,8 @@ impl Nemesis {
     }
 
     /// One of PostgreSQL's processes; none while it is away.
-    fn any(&mut self, role: Role) -> Option<Process> {
-        let mut processes = self.stand.database.processes(role).ok()?;
+    async fn any(&mut self, role: Role) -> Option<Process> {
+        let mut processes = self.stand.database.processes(role).await.ok()?;
         (!processes.is_empty()).then(|| processes.swap_remove(self.rng.usize(..processes.len())))
     }
 
@@ -171,19 +173,37 @@ impl Nemesis {
         self.stand.database.start_again().await
     }
 
-    /// Changes how bytes go on a wire: there, back, or both ways.
-    async fn weather(&mut self, wire: Option<&Wire>, flow: Flow, most: u64) {
-        let Some(wire) = wire else {
-            return;
-        };
+    async fn fail_over(&mut self) -> Result<()> {
+        let (away, alone) = (self.while_of(1200), self.while_of(1000));
+        let restarting = Arc::clone(&self.restarting);
+        let _restarting = restarting.lock().await;
+        // In one of two, the standby lacks what the primary has written last, and nobody was told of.
+        if self.rng.bool()
+            && let Some(sender) = self.any(Role::WalSender).await
+        {
+            sender.freeze();
+            sleep(self.while_of(500)).await;
+        }
+        self.stand.database.crash().await?;
+        sleep(away).await;
+        self.stand.database.promote().await?;
+        // Meanwhile it takes a COMMIT and does not acknowledge it.
+        sleep(alone).await;
+        self.stand.start_standby().await
+    }
+
+    /// Changes how bytes go on wires: there, back, or both ways.
+    async fn weather(&mut self, wires: &[Wire], flow: Flow, most: u64) {
         let (there, back) = match self.rng.u8(0..3) {
             0 => (flow, Flow::Free),
             1 => (Flow::Free, flow),
             _ => (flow, flow),
         };
         let lasts = self.while_of(most);
-        wire.set(there, back);
+        wires.iter().for_each(|wire| wire.set(there, back));
         sleep(lasts).await;
-        wire.set(Flow::Free, Flow::Free);
+        wires
+            .iter()
+            .for_each(|wire| wire.set(Flow::Free, Flow::Free));
     }
 }

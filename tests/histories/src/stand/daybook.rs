@@ -31,8 +31,8 @@ pub struct Daybook {
     _reserved: TcpSocket,
     /// What clients connect to.
     pub clients: Wire,
-    /// What it connects to, where its database is not a file.
-    pub database: Option<Wire>,
+    /// What it connects to: a wire to each place of the database, none to a file.
+    pub databases: Vec<Wire>,
 }
 
 impl Daybook {
@@ -44,7 +44,7 @@ impl Daybook {
         program: PathBuf,
         log: PathBuf,
         database_url: &str,
-        database: Option<Wire>,
+        databases: Vec<Wire>,
         deadline: Duration,
     ) -> Result<Self> {
         let reserved = TcpSocket::new_v4()?;
@@ -72,7 +72,7 @@ impl Daybook {
             listens,
             _reserved: reserved,
             clients: Wire::to(listens).await?,
-            database,
+            databases,
         })
     }
 

@@ -8,9 +8,8 @@ mod wire;
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use daybook_test_harness::Engine;
 
-pub use database::{Database, Link, Role};
+pub use database::{Database, Kind, Link, Role};
 pub use daybook::Daybook;
 pub use process::Process;
 use process::Removal;
@@ -29,7 +28,7 @@ pub struct Stand {
 /// What a stand is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
-    pub engine: Engine,
+    pub kind: Kind,
     pub program: &'a Path,
     pub servers: usize,
     pub deadline: Duration,
@@ -47,24 +46,22 @@ impl Stand {
     pub async fn build(plan: Plan<'_>) -> Result<Self> {
         let folder = tempfile::TempDir::with_prefix("daybook-histories.")?.keep();
         let removal = Removal::of(&folder)?;
-        let database = Database::start(plan.engine, &folder, plan.commit_delay).await?;
-        let migrated = Daybook::run(plan.program, "migrate", database.url()).await?;
+        let database = Database::start(plan.kind, &folder, plan.commit_delay).await?;
+        let migrated = Daybook::run(plan.program, "migrate", &database.url()).await?;
         if let Some(said) = migrated {
             anyhow::bail!("daybook migrate: {said}");
         }
         let logs = plan.logs.unwrap_or(&folder);
         let mut servers = Vec::new();
         for number in 0..plan.servers {
-            let (url, wire) = match database.address() {
-                Some(address) => {
-                    let wire = Wire::to(address).await?;
-                    (database.url_by(wire.address), Some(wire))
-                }
-                None => (database.url().to_owned(), None),
-            };
+            let mut wires = Vec::new();
+            for address in database.addresses() {
+                wires.push(Wire::to(address).await?);
+            }
+            let url = database.url_by(&wires.iter().map(|wire| wire.address).collect::<Vec<_>>());
             let log = logs.join(format!("daybook-{number}.log"));
             let program = plan.program.to_owned();
-            let server = Daybook::new(program, log, &url, wire, plan.deadline).await?;
+            let server = Daybook::new(program, log, &url, wires, plan.deadline).await?;
             server.start().await.context("at the beginning")?;
             servers.push(server);
         }
@@ -79,6 +76,17 @@ impl Stand {
     pub fn addresses(&self) -> Vec<SocketAddr> {
         let addresses = self.servers.iter().map(|server| server.clients.address);
         addresses.collect()
+    }
+
+    /// Starts a standby where the primary was before a failover, and leads every server there.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_standby(&self) -> Result<()> {
+        let (place, address) = self.database.start_standby().await?;
+        let wires = self.servers.iter().filter_map(|it| it.databases.get(place));
+        wires.for_each(|wire| wire.lead_to(address));
+        Ok(())
     }
 
     /// Ends everything.

@@ -26,8 +26,10 @@ pub enum Flow {
 }
 
 /// How things are on the wire now.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Weather {
+    /// Where new connections lead.
+    target: SocketAddr,
     there: Flow,
     back: Flow,
     /// Connections up to this number are cut.
@@ -53,10 +55,17 @@ impl Wire {
     /// When no port is free.
     pub async fn to(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let weather = Arc::new(watch::Sender::new(Weather::default()));
+        let weather = Arc::new(watch::Sender::new(Weather {
+            target,
+            there: Flow::Free,
+            back: Flow::Free,
+            cut: 0,
+            forgotten: 0,
+            last: 0,
+        }));
         Ok(Self {
             address: listener.local_addr()?,
-            listener: tokio::spawn(accept(listener, target, Arc::clone(&weather))).abort_handle(),
+            listener: tokio::spawn(accept(listener, Arc::clone(&weather))).abort_handle(),
             weather,
         })
     }
@@ -67,6 +76,11 @@ impl Wire {
             weather.there = there;
             weather.back = back;
         });
+    }
+
+    /// Leads new connections elsewhere.
+    pub fn lead_to(&self, target: SocketAddr) {
+        self.weather.send_modify(|weather| weather.target = target);
     }
 
     /// Cuts all connections; new ones are welcome.
@@ -89,12 +103,12 @@ impl Drop for Wire {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, weather: Arc<watch::Sender<Weather>>) {
+async fn accept(listener: TcpListener, weather: Arc<watch::Sender<Weather>>) {
     while let Ok((client, _)) = listener.accept().await {
-        let mut number = 0;
+        let (mut number, mut target) = (0, weather.borrow().target);
         weather.send_modify(|weather| {
             weather.last += 1;
-            number = weather.last;
+            (number, target) = (weather.last, weather.target);
         });
         let weather = weather.subscribe();
         tokio::spawn(async move {
