@@ -7,11 +7,13 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use daybook_test_harness::{Engine, TestDatabase, eventually};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::binary::Running;
@@ -99,15 +101,15 @@ async fn post(client: &reqwest::Client, base: &str, query: &str) -> reqwest::Res
     response.error_for_status()?.json().await
 }
 
-/// Hears the feed until it has heard all entries that there are once all are posted; begins again at its cursor when a stream ends. Answers
-/// how many streams that took.
+/// Hears the feed from its beginning until it has heard all entries that there are once all are posted; begins again at its cursor when a
+/// stream ends. Answers how many streams that took.
 async fn follow(
     base: String,
     is_all_posted: CancellationToken,
     wanted: impl AsyncFn() -> usize,
 ) -> usize {
     let client = reqwest::Client::new();
-    let (mut after, mut heard, mut streams) = (Json::Null, HashSet::new(), 0);
+    let (mut after, mut heard, mut streams) = (json!("0"), HashSet::new(), 0);
     loop {
         streams += 1;
         let body = json!({ "query": FEED, "variables": { "after": after } });
@@ -222,6 +224,9 @@ async fn servers_are_replaced_one_after_the_other_and_no_client_notices() {
         usize::try_from(observer.i64("SELECT COUNT(*) FROM entry").await).unwrap(),
         answered + 1
     );
-    let streams = following.await.unwrap();
+    let streams = timeout(Duration::from_secs(60), following).await;
+    let streams = streams
+        .expect("the listener has not heard everything")
+        .unwrap();
     assert!(streams > 1, "the listener was never interrupted");
 }
