@@ -12,5 +12,6 @@ pub mod jobs;
 pub mod ledger;
 pub mod observe;
 pub mod signals;
+pub mod webhook;
 
 pub use jobs::expiry;

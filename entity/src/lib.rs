@@ -18,7 +18,10 @@ pub mod group_change;
 pub mod import;
 pub mod late_line;
 pub mod late_total;
+pub mod webhook;
+pub mod webhook_dead_letter;
 
 pub use account::{AccountClass, AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;
 pub use entry_line::LineEffect;
+pub use webhook::{WebhookStatus, WhenExhausted};

@@ -32,6 +32,7 @@ mod m20261128_31_create_account_group;
 mod m20261128_41_add_effective_order;
 mod m20261128_61_create_seal;
 mod m20261128_71_add_balance_limits;
+mod m20261128_81_create_webhook;
 mod m20261128_91_add_currency_symbol;
 
 /// All migrations, in order.
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_61_create_seal::Migration),
             Box::new(m20261128_71_add_balance_limits::Migration),
             Box::new(m20261128_91_add_currency_symbol::Migration),
+            Box::new(m20261128_81_create_webhook::Migration),
         ]
     }
 }

@@ -16,10 +16,12 @@ use crate::{
     jobs::{
         self, Jobs, certificate::RenewCertificate, expiry::Expiry, keys::RenewKeys, listen::Listen,
         log::ShrinkLog, notify::Notify, seal::Seal, sweep::Sweep, watch::Watch,
+        webhooks::SendWebhooks,
     },
     ledger::{self, Clock},
     observe::telemetry,
     signals,
+    webhook::Webhooks,
 };
 
 /// How long the pools may take to close. With nothing under way they close at once, unless a connection hangs.
@@ -72,8 +74,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     }
     options = options.pages(pages);
     let (feed, watcher) = Feed::new(database.clone(), feed_options(&settings));
+    let webhooks = Webhooks::new(settings.webhooks.addresses);
     let limits = (settings.deadline, settings.limits.answer_bytes);
-    let schema = schema_with_feed(&database, feed.clone(), clock.clone(), keys.clone(), limits);
+    let heard = (feed.clone(), webhooks.clone());
+    let schema = schema_with_feed(&database, heard, clock.clone(), keys.clone(), limits);
     let app = http::app(schema, options);
 
     let listener = listen(&settings.listen).await?;
@@ -91,6 +95,13 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     announce(&listener, &settings)?;
     jobs.start(Sweep::new(database.clone(), keys));
     jobs.start(Expiry::new(database.clone(), clock.clone()));
+    let sending = (settings.webhooks, webhooks);
+    jobs.start(SendWebhooks::new(
+        database.clone(),
+        feed.clone(),
+        clock,
+        sending,
+    ));
     jobs.start(Watch(watcher));
     if settings.seal {
         jobs.start(Seal::new(database.clone(), feed.clone()));
@@ -158,7 +169,8 @@ pub fn schema(
     let (feed, watcher) = Feed::new(database.clone(), options);
     tokio::spawn(jobs::supervise(Watch(watcher)));
     let (clock, keys) = (Clock::system(), IdempotencySettings::default());
-    schema_with_feed(database, feed, clock, keys, (deadline, answer_bytes))
+    let heard = (feed, Webhooks::default());
+    schema_with_feed(database, heard, clock, keys, (deadline, answer_bytes))
 }
 
 fn feed_options(settings: &ServeSettings) -> FeedOptions {
@@ -173,10 +185,10 @@ fn feed_options(settings: &ServeSettings) -> FeedOptions {
     }
 }
 
-/// As [`schema`], with a feed that jobs share.
+/// As [`schema`], with a feed and webhooks that jobs share.
 fn schema_with_feed(
     database: &Database,
-    feed: Feed,
+    (feed, webhooks): (Feed, Webhooks),
     clock: Clock,
     keys: IdempotencySettings,
     (deadline, answer_bytes): (Duration, usize),
@@ -189,6 +201,7 @@ fn schema_with_feed(
         // The limits of prepared operations apply first, and their errors say what they count.
         .limit_recursive_depth(2 * graphql_operation::MOST_LEVELS)
         .data(feed)
+        .data(webhooks)
         .extension(RequestErrors::around_units(unit_of_work, &limits))
         .finish();
     Retrying::new(schema)
@@ -211,7 +224,8 @@ pub(super) async fn app_in_process(
     // Nobody subscribes, so nobody watches.
     let (feed, _) = Feed::new(database.clone(), FeedOptions::default());
     let limits = (deadline, options.limits.answer_bytes);
-    let schema = schema_with_feed(database, feed, clock, keys, limits);
+    let heard = (feed, Webhooks::default());
+    let schema = schema_with_feed(database, heard, clock, keys, limits);
     Ok(http::app(schema, options))
 }
 

@@ -39,6 +39,7 @@ mod terminal;
 mod tls;
 mod traces;
 mod value;
+mod webhooks;
 mod wrong;
 
 /// What the process should do.
@@ -134,6 +135,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some(mut limits),
         Some(heavy),
         Some(persisted),
+        Some(webhooks),
         Some(traces),
         Some(log),
     ) = (
@@ -156,6 +158,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         limits::limits(&args.limits, &mut values),
         limits::heavy(&args.limits, max_connections, &mut values),
         limits::persisted(&args.limits, &mut values),
+        webhooks::webhooks(&args.webhooks, &mut values),
         traces::url(&args.traces, &mut values),
         log_settings(&args.log, &mut values),
     )
@@ -185,6 +188,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         limits,
         heavy,
         persisted,
+        webhooks,
         traces,
         log,
     })

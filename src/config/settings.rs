@@ -8,6 +8,7 @@ use super::{access::TokenSettings, database_url::DatabaseUrl, log::LogSettings};
 use crate::{
     exchange::Format,
     http::{Certificate, ConnectionOptions, HeavyOptions, Hosts, Limits, PersistedOptions},
+    webhook::WebhookOptions,
 };
 
 /// The settings of the server.
@@ -56,6 +57,8 @@ pub struct ServeSettings {
     pub heavy: HeavyOptions,
     /// Persisted documents.
     pub persisted: PersistedOptions,
+    /// How events are sent to webhooks.
+    pub webhooks: WebhookOptions,
     /// Where spans are sent.
     pub traces: Option<Uri>,
     /// What to log.

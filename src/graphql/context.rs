@@ -4,7 +4,7 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use super::feed::Feed;
-use crate::ledger::Clock;
+use crate::{ledger::Clock, webhook::Webhooks};
 
 /// The ledger's own additions to a resolver's context.
 pub(super) trait LedgerContext<'a> {
@@ -18,6 +18,9 @@ pub(super) trait LedgerContext<'a> {
 
     /// The feed, which announces committed entries.
     fn feed(&self) -> &'a Feed;
+
+    /// Where webhooks may send, and the job that sends.
+    fn webhooks(&self) -> &'a Webhooks;
 }
 
 impl<'a> LedgerContext<'a> for Context<'a> {
@@ -26,6 +29,10 @@ impl<'a> LedgerContext<'a> for Context<'a> {
     }
 
     fn feed(&self) -> &'a Feed {
+        self.data_unchecked()
+    }
+
+    fn webhooks(&self) -> &'a Webhooks {
         self.data_unchecked()
     }
 }

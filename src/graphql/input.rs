@@ -103,6 +103,26 @@ impl EntryRef {
     }
 }
 
+/// A cursor of the feed.
+pub(super) fn parse_cursor(field: &str, cursor: &str) -> Result<i64> {
+    let number = cursor.parse().ok().filter(|number| *number >= 0);
+    number.ok_or_else(|| {
+        bad_input(
+            field,
+            "it is not a cursor: give one as it arrived in an event, or \"0\" for the beginning",
+        )
+    })
+}
+
+/// How many items of a list are asked for, which is not a connection.
+pub(super) fn page_size(first: Option<i32>) -> Result<u64> {
+    match first {
+        None => Ok(20),
+        Some(first @ 0..=100) => Ok(u64::from(first.unsigned_abs())),
+        Some(_) => Err(bad_input("first", "it must be 0 to 100")),
+    }
+}
+
 /// The viewer, as the caller's token names them; none without authentication.
 pub(super) fn viewer(ctx: &Context<'_>) -> Option<String> {
     ctx.data_opt::<Viewer>().map(|viewer| viewer.0.clone())

@@ -143,6 +143,11 @@ loader! {
 }
 
 loader! {
+    /// The accounts that webhooks choose, by the webhook's id, for those that do.
+    AccountsOfWebhooks: Uuid => Vec<account::Model>, |unit, ids| ledger::accounts_of_webhooks(unit, ids).await
+}
+
+loader! {
     /// The receipts of entries, by the entry's id.
     Receipts: Uuid => Receipt, |unit, ids| ledger::entry_receipts(unit, ids).await
 }

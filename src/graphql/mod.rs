@@ -25,11 +25,13 @@ mod scopes;
 mod subscription;
 mod time;
 mod verification;
+mod webhook_body;
 
 pub use feed::{Feed, FeedOptions, WatchError, Watcher};
 pub use mutation::MutationRoot;
 pub use operations::{operation_schema, operations};
 pub use query::QueryRoot;
 pub use schema::{LedgerSchema, LedgerSchemaBuilder, schema, sdl};
-pub use scopes::{CLOSE, REOPEN, VERIFY, grant};
+pub use scopes::{CLOSE, REOPEN, VERIFY, WEBHOOKS, grant};
 pub use subscription::SubscriptionRoot;
+pub(crate) use webhook_body::{Unreadable, WebhookBodies};

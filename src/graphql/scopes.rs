@@ -10,13 +10,15 @@ pub const VERIFY: &str = "ledger:verify";
 pub const CLOSE: &str = "ledger:close";
 /// The scope of `reopenBooks`, beside that of mutations.
 pub const REOPEN: &str = "ledger:reopen";
+/// The scope of everything about webhooks, beside that of queries or mutations.
+pub const WEBHOOKS: &str = "ledger:webhooks";
 
 /// The scopes of the caller's token, of those that are known here.
 struct Granted(Vec<&'static str>);
 
 /// Tells the schema which of these scopes of a caller's token it knows.
 pub fn grant(request: &mut Request, scopes: &[String]) {
-    let known = [VERIFY, CLOSE, REOPEN].into_iter();
+    let known = [VERIFY, CLOSE, REOPEN, WEBHOOKS].into_iter();
     let granted = known.filter(|known| scopes.iter().any(|scope| scope == known));
     request.data.insert(Granted(granted.collect()));
 }

@@ -7,13 +7,13 @@ use unit_of_work::redeliver_shared;
 use super::{
     context::LedgerContext as _,
     feed::{FeedEvent, ReadSlot, undelivered},
-    input::AccountRef,
+    input::{AccountRef, parse_cursor},
     loaders::{self, Entries, EntryChanges},
     object::{AccountChange, Entry, EntryChange},
     refusal::bad_input,
     scalars::Int64,
 };
-use crate::ledger::{EventKind, Subject};
+use crate::ledger::{EventKind, OutboxEvent, Subject};
 
 /// How many accounts a subscription can choose.
 const MOST_ACCOUNTS: usize = 100;
@@ -104,7 +104,9 @@ async fn events(
             "it has more than 100 accounts: subscribe to all, and choose",
         ));
     }
-    let after = after.map(|cursor| parse(&cursor)).transpose()?;
+    let after = after
+        .map(|cursor| parse_cursor("after", &cursor))
+        .transpose()?;
     let feed = ctx.feed().clone();
     let events = feed.subscribe(kind, after, accounts).await?;
     let tells_behind = ctx.look_ahead().field("behind").exists();
@@ -123,16 +125,6 @@ async fn events(
     }))
 }
 
-fn parse(cursor: &str) -> Result<i64> {
-    let number = cursor.parse().ok().filter(|number| *number >= 0);
-    number.ok_or_else(|| {
-        bad_input(
-            "after",
-            "it is not a cursor: give one as it arrived in an event, or \"0\" for the beginning",
-        )
-    })
-}
-
 /// An event, and the right to execute it.
 struct Event {
     event: FeedEvent,
@@ -140,6 +132,14 @@ struct Event {
 }
 
 impl Event {
+    /// An event that is told by itself, outside of a stream.
+    const fn alone(event: OutboxEvent) -> Self {
+        Self {
+            event: FeedEvent::alone(event),
+            _slot: None,
+        }
+    }
+
     fn cursor(&self) -> String {
         self.event.event.seq.to_string()
     }
@@ -147,6 +147,12 @@ impl Event {
 
 /// An entry was committed.
 pub struct EntryEvent(Event);
+
+impl EntryEvent {
+    pub(super) const fn alone(event: OutboxEvent) -> Self {
+        Self(Event::alone(event))
+    }
+}
 
 /// An entry was committed.
 #[Object]
@@ -177,6 +183,12 @@ impl EntryEvent {
 /// An account was opened, or what describes it was changed.
 pub struct AccountEvent(Event);
 
+impl AccountEvent {
+    pub(super) const fn alone(event: OutboxEvent) -> Self {
+        Self(Event::alone(event))
+    }
+}
+
 /// An account was opened, or what describes it was changed.
 #[Object]
 impl AccountEvent {
@@ -201,6 +213,12 @@ impl AccountEvent {
 
 /// Metadata was added to an entry.
 pub struct EntryChangeEvent(Event);
+
+impl EntryChangeEvent {
+    pub(super) const fn alone(event: OutboxEvent) -> Self {
+        Self(Event::alone(event))
+    }
+}
 
 /// Metadata was added to an entry.
 #[Object]

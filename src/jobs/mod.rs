@@ -19,6 +19,7 @@
 //! | `seal` | seals what is settled, with `--seal` | a second |
 //! | `sweep` | deletes expired idempotency keys and old markers | five minutes |
 //! | `watch` | finds out how far the outbox is settled | when woken, a second |
+//! | `webhooks` | sends events to webhooks | a quarter of a second |
 
 pub(crate) mod certificate;
 pub mod expiry;
@@ -30,6 +31,7 @@ pub(crate) mod seal;
 mod supervisor;
 pub(crate) mod sweep;
 pub(crate) mod watch;
+pub(crate) mod webhooks;
 
 pub(crate) use supervisor::{Job, Jobs, supervise};
 

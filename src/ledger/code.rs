@@ -44,6 +44,8 @@ pub enum Code {
     CurrencyTaken,
     /// No currency has this code.
     CurrencyNotFound,
+    /// No webhook has this id.
+    WebhookNotFound,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -78,6 +80,7 @@ impl Code {
             Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",
             Self::CurrencyTaken => "CURRENCY_TAKEN",
             Self::CurrencyNotFound => "CURRENCY_NOT_FOUND",
+            Self::WebhookNotFound => "WEBHOOK_NOT_FOUND",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -19,6 +19,7 @@ const ACCOUNT: &str = "acct";
 const ENTRY: &str = "entry";
 const LINE: &str = "line";
 const GROUP: &str = "group";
+const WEBHOOK: &str = "webhook";
 
 /// The random part of a new id.
 pub type Random = [u8; 10];
@@ -59,12 +60,14 @@ pub enum Id {
     },
     /// `group_…`, a group of accounts
     Group(Uuid),
+    /// `webhook_…`
+    Webhook(Uuid),
 }
 
 /// A string that is no id of the ledger's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is not an id: expected acct_…, entry_…, line_… or group_… with 26 characters after the underscore, as the ledger wrote it"
+    "`{text}` is not an id: expected acct_…, entry_…, line_…, group_… or webhook_… with 26 characters after the underscore, as the ledger wrote it"
 )]
 pub struct InvalidId {
     /// What was given, shortened.
@@ -77,6 +80,7 @@ impl fmt::Display for Id {
             Self::Account(id) => (ACCOUNT, id),
             Self::Entry(id) => (ENTRY, id),
             Self::Group(id) => (GROUP, id),
+            Self::Webhook(id) => (WEBHOOK, id),
             Self::Line { entry_id, line_no } => {
                 let number = u128::try_from(line_no).unwrap_or(0) & LINE_BITS;
                 (
@@ -108,6 +112,7 @@ impl FromStr for Id {
             ACCOUNT => Ok(Self::Account(uuid)),
             ENTRY => Ok(Self::Entry(uuid)),
             GROUP => Ok(Self::Group(uuid)),
+            WEBHOOK => Ok(Self::Webhook(uuid)),
             LINE => {
                 let line_no = i32::try_from(uuid.as_u128() & LINE_BITS).map_err(|_| invalid())?;
                 if line_no == 0 {

@@ -46,6 +46,7 @@ mod statement_cache;
 mod sums;
 mod update_account;
 mod verify;
+mod webhook;
 mod words;
 
 pub use account_changes::{Revision, account_changes, page_account_changes};
@@ -130,4 +131,11 @@ pub use sums::{
 pub use update_account::{UpdateAccount, UpdateAccountError, update_account};
 pub use verify::{
     CheckedAccount, CheckedLine, Difference, EntryProblem, LedgerCheck, SealProblem, Total, verify,
+};
+pub use webhook::{
+    Attempt, CreateWebhook, MOST_WEBHOOKS, NextDelivery, Outcome, RotateWebhookSecret, Searched,
+    StartAfter, UpdateWebhook, WebhookDue, WebhookError, WebhookState, accounts_of_webhooks,
+    count_dead_letters, create_webhook, dead_letters, delete_webhook, due_webhooks, lease_webhook,
+    next_delivery, pass_over, record_attempt, redeliver_webhook_events, release_webhook,
+    rotate_webhook_secret, update_webhook, webhook, webhook_kinds, webhooks,
 };

@@ -38,6 +38,7 @@ export default [
               "TrialBalance",
               "TrialBalanceAccount",
               "TrialBalanceTotal",
+              "WebhookDeadLetter",
             ],
           },
         },

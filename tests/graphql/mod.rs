@@ -42,3 +42,4 @@ mod time;
 mod units;
 mod unknown_accounts;
 mod verify;
+mod webhooks;

@@ -7,12 +7,15 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 23] = [
     "account_group",
     "group_member",
     "group_prefix",
     "group_change",
     "seal",
+    "webhook",
+    "webhook_account",
+    "webhook_dead_letter",
     "closing",
     "closed_period",
     "entry_change",

@@ -7,6 +7,7 @@ mod files;
 mod limits;
 mod observe;
 mod terminal;
+mod webhooks;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -19,6 +20,7 @@ pub(super) use self::{
     limits::LimitArgs,
     observe::{LogArgs, TraceArgs},
     terminal::{AccountsArgs, BalanceArgs, LookArgs, PlaceArgs, PostArgs, StatementArgs},
+    webhooks::WebhookArgs,
 };
 use self::{
     files::{EXPORT_HELP, IMPORT_HELP},
@@ -174,6 +176,8 @@ pub(super) struct ServeArgs {
     pub(super) connections: ConnectionArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) webhooks: WebhookArgs,
     #[command(flatten)]
     pub(super) traces: TraceArgs,
     #[command(flatten)]

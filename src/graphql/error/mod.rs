@@ -11,7 +11,7 @@ use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
     AccountGroupError, AccountNotFound, CloseBooksError, Code, CurrencyError, GroupNotFound, Id,
     InvalidId, InvalidInput, Limit, OpenAccountError, PageError, SetAccountStatusError,
-    UpdateAccountError,
+    UpdateAccountError, WebhookError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -341,6 +341,32 @@ impl Refusal for CloseBooksError {
         match self {
             Self::Database { source } => Some(source),
             Self::Input(_) => None,
+        }
+    }
+}
+
+impl Refusal for WebhookError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::AccountNotFound(refusal) => refusal.details(details),
+            Self::NotFound { id } => details.set("webhookId", id.as_str()),
+            Self::NoDeadLetter { cursor } => {
+                details.set("field", "cursors");
+                details.set("cursor", cursor.to_string());
+            }
+            Self::Database(_) => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database(source) => Some(source),
+            _ => None,
         }
     }
 }

@@ -24,6 +24,16 @@ pub(in crate::graphql) struct EventKey {
 }
 
 impl FeedEvent {
+    /// An event that is told by itself, outside of a stream.
+    pub(in crate::graphql) const fn alone(event: OutboxEvent) -> Self {
+        Self {
+            event,
+            behind: 0,
+            resume_after: event.seq - 1,
+            losses: 0,
+        }
+    }
+
     pub(in crate::graphql) fn key(&self, tells_behind: bool) -> EventKey {
         EventKey {
             losses: self.losses,

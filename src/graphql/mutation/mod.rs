@@ -18,6 +18,7 @@ mod release_hold;
 mod reverse_entry;
 mod set_account_status;
 mod update_account;
+mod webhook;
 
 use async_graphql::MergedObject;
 
@@ -39,4 +40,5 @@ pub struct MutationRoot(
     currency::CurrencyMutation,
     account_group::AccountGroupMutation,
     account_group_contents::AccountGroupContentsMutation,
+    webhook::WebhookMutation,
 );

@@ -22,6 +22,7 @@ mod node;
 mod receipt;
 mod report;
 mod statement;
+mod webhook;
 
 pub use account::{Account, AccountClass, AccountStatus, LimitPolicy, Side};
 pub use account_change::{AccountChange, AccountChangeConnection, AccountChangeTotal};
@@ -44,3 +45,4 @@ pub use node::Node;
 pub use receipt::Receipt;
 pub use report::{AccountSum, BalanceSheet, IncomeStatement, TrialBalance};
 pub use statement::StatementLineConnection;
+pub use webhook::{Webhook, WebhookEvent, WhenExhausted};

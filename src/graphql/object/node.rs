@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, Interface};
 
-use super::{Account, AccountGroup, Entry, EntryLine};
+use super::{Account, AccountGroup, Entry, EntryLine, Webhook};
 
 /// Anything that has an id of its own, by which `node` finds it again.
 #[derive(Interface)]
@@ -20,4 +20,6 @@ pub enum Node {
     Entry(Entry),
     /// A line of an entry.
     EntryLine(EntryLine),
+    /// A webhook.
+    Webhook(Webhook),
 }

@@ -6,6 +6,7 @@ mod entry;
 mod ledger;
 mod node;
 mod report;
+mod webhook;
 
 use async_graphql::MergedObject;
 
@@ -21,4 +22,5 @@ pub struct QueryRoot(
     entry::EntryQuery,
     ledger::LedgerQuery,
     report::ReportQuery,
+    webhook::WebhookQuery,
 );

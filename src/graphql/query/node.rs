@@ -2,14 +2,16 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use futures_util::future::join_all;
+use unit_of_work::ContextExt as _;
 
 use crate::{
     graphql::{
         loaders::{self, AccountGroups, Accounts, Entries, Lines},
-        object::{Account, AccountGroup, Entry, EntryLine, Node},
+        object::{Account, AccountGroup, Entry, EntryLine, Node, Webhook},
         refusal::bad_input,
+        scopes::{WEBHOOKS, require},
     },
-    ledger::Id,
+    ledger::{self, Id},
 };
 
 /// How many ids `nodes` takes.
@@ -64,6 +66,11 @@ async fn find(ctx: &Context<'_>, id: &ID) -> Result<Option<Node>> {
         Id::Group(id) => {
             let group = loaders::load::<AccountGroups, _>(ctx, id).await?;
             group.map(|group| AccountGroup(group).into())
+        }
+        Id::Webhook(id) => {
+            require(ctx, WEBHOOKS)?;
+            let webhook = ledger::webhook(ctx.unit(), id).await?;
+            webhook.map(|webhook| Webhook(webhook).into())
         }
         Id::Line { entry_id, line_no } => {
             let lines = loaders::load::<Lines, _>(ctx, entry_id).await?;

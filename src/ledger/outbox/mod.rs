@@ -205,6 +205,15 @@ pub(super) async fn events_between(
         .collect()
 }
 
+/// The event with this number.
+pub(super) async fn event_by_number(
+    db: &impl ConnectionTrait,
+    seq: i64,
+) -> Result<Option<OutboxEvent>, DbErr> {
+    let events = events_between(db, seq - 1, seq, 1).await?;
+    Ok(events.into_iter().next())
+}
+
 /// The largest number that is visible; 0 when there is none.
 ///
 /// # Errors

@@ -1,0 +1,53 @@
+//! What a webhook sends, and where it may send it: addresses, signatures, and the client.
+//!
+//! Read `address.rs` first. Whoever may create a webhook has this server send requests to a place of their choice. So a server reaches
+//! nothing by them that is not on the public Internet, unless its operator has said otherwise.
+//!
+//! Requests follow [Standard Webhooks](https://www.standardwebhooks.com), which has libraries to verify them in many languages
+//! (`signature.rs`). When something is sent is decided in `src/jobs/webhooks/`; which event comes next, in `src/ledger/webhook/`.
+
+mod address;
+mod client;
+mod options;
+mod signature;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+pub use address::Addresses;
+pub(crate) use client::{Answer, Client};
+pub use options::WebhookOptions;
+pub(crate) use signature::{new_secret, sign};
+
+/// What the schema has to know of webhooks, and how it wakes the job that sends. Cheap to clone; all clones wake the same job.
+#[derive(Clone, Debug, Default)]
+pub struct Webhooks {
+    /// Where they may send.
+    pub addresses: Addresses,
+    changed: Arc<Notify>,
+}
+
+impl Webhooks {
+    /// Webhooks that may send to these addresses.
+    #[must_use]
+    pub fn new(addresses: Addresses) -> Self {
+        Self {
+            addresses,
+            changed: Arc::default(),
+        }
+    }
+
+    /// Says that endpoints were changed.
+    pub(crate) fn tell(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until endpoints were changed by this process since the last call.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
