@@ -48,7 +48,8 @@ on_every_engine! {
         assert_eq!(receiver.next().await.entry(), posted);
     }
 
-    /// A server with stricter settings than the one that took the URL sends nothing there.
+    /// A server with stricter settings than the one that took the URL sends nothing there. An address in a URL is not resolved, so the URL
+    /// itself has to be looked at.
     async fn the_settings_of_the_server_that_sends_count(test: TestDatabase) {
         let mut receiver = Receiver::start(&[]).await;
         let mut server = Process::start_with(test.url(), &FLAGS);
@@ -59,10 +60,10 @@ on_every_engine! {
         receiver.next().await;
         eventually("it is recorded", async || client.state().await["lastSuccessAt"].is_string()).await;
         server.kill();
-        let server = Process::start(test.url());
+        let server = Process::start_with(test.url(), &["--webhook-allow-http", "--webhook-first-wait", "50ms"]);
         let client = Client::of(&server);
         client.post("a", "b", 2).await;
-        eventually("it is tried", async || client.state().await["failedAttempts"] == 1).await;
+        eventually("it is tried", async || client.state().await["failedAttempts"].as_i64() >= Some(2)).await;
         assert!(receiver.is_empty());
     }
 }
