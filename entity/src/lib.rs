@@ -24,4 +24,4 @@ pub mod webhook_dead_letter;
 pub use account::{AccountClass, AccountStatus, LimitPolicy, Side};
 pub use entry::EntryKind;
 pub use entry_line::LineEffect;
-pub use webhook::{WebhookStatus, WhenExhausted};
+pub use webhook::{WebhookSecret, WebhookStatus, WhenExhausted};

@@ -29,6 +29,16 @@ pub enum WhenExhausted {
     Stop,
 }
 
+/// What requests to an endpoint are signed with: `whsec_…`. It is shown in no `Debug` output.
+#[derive(Clone, PartialEq, Eq, DeriveValueType)]
+pub struct WebhookSecret(pub String);
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("whsec_…")
+    }
+}
+
 /// An endpoint that events are sent to.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook")]
@@ -46,10 +56,10 @@ pub struct Model {
     pub when_exhausted: WhenExhausted,
     /// Whether events are sent.
     pub status: WebhookStatus,
-    /// What requests are signed with: `whsec_…`.
-    pub secret: String,
+    /// What requests are signed with.
+    pub secret: WebhookSecret,
     /// What they are signed with as well, for a while after a rotation.
-    pub previous_secret: Option<String>,
+    pub previous_secret: Option<WebhookSecret>,
     /// Until when.
     pub previous_secret_until: Option<DateTimeUtc>,
     /// All events up to this number were delivered, or are dead letters.
@@ -91,3 +101,38 @@ impl std::fmt::Debug for Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_debug_output_shows_a_secret() {
+        let now = DateTimeUtc::UNIX_EPOCH;
+        let model = Model {
+            id: Uuid::nil(),
+            url: "https://app.example/?token=abc".to_owned(),
+            events: "ENTRY_POSTED".to_owned(),
+            choice: 1,
+            when_exhausted: WhenExhausted::Skip,
+            status: WebhookStatus::Active,
+            secret: WebhookSecret("whsec_one".to_owned()),
+            previous_secret: Some(WebhookSecret("whsec_two".to_owned())),
+            previous_secret_until: Some(now),
+            position: 0,
+            failed_attempts: 0,
+            next_attempt_at: None,
+            last_success_at: None,
+            last_failure_at: None,
+            last_failure: None,
+            lease: 0,
+            lease_ms: None,
+            created_at: now,
+            created_by: None,
+        };
+        let shown = format!("{model:?}");
+        assert!(!shown.contains("token"), "{shown}");
+        let shown = shown + &format!("{:?}", ActiveModel::from(model));
+        assert!(!shown.contains("one") && !shown.contains("two"), "{shown}");
+    }
+}

@@ -32,8 +32,8 @@ mod m20261128_31_create_account_group;
 mod m20261128_41_add_effective_order;
 mod m20261128_61_create_seal;
 mod m20261128_71_add_balance_limits;
-mod m20261128_81_create_webhook;
 mod m20261128_91_add_currency_symbol;
+mod m20261128_93_create_webhook;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_61_create_seal::Migration),
             Box::new(m20261128_71_add_balance_limits::Migration),
             Box::new(m20261128_91_add_currency_symbol::Migration),
-            Box::new(m20261128_81_create_webhook::Migration),
+            Box::new(m20261128_93_create_webhook::Migration),
         ]
     }
 }

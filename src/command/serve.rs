@@ -95,7 +95,7 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     announce(&listener, &settings)?;
     jobs.start(Sweep::new(database.clone(), keys));
     jobs.start(Expiry::new(database.clone(), clock.clone()));
-    let sending = (settings.webhooks, webhooks);
+    let sending = (settings.webhooks, webhooks.clone());
     jobs.start(SendWebhooks::new(
         database.clone(),
         feed.clone(),
@@ -117,6 +117,12 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
         notice: settings.notice,
         drain: settings.drain,
     };
+    // At once: another server goes on. In the time that requests have.
+    let asked = signal.clone().cancelled_owned();
+    let webhooks_stopped = tokio::spawn(async move {
+        asked.await;
+        timeout(stop.notice + stop.drain, webhooks.stop()).await
+    });
     if let (Some(address), Some(app)) = (&settings.metrics_listen, app.metrics()) {
         let listener = listen(address).await?;
         let app = app.clone();
@@ -142,6 +148,11 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
             drain = ?settings.drain,
             "stopped; what had not finished in time was rolled back"
         ),
+    }
+    if !matches!(webhooks_stopped.await, Ok(Ok(()))) {
+        tracing::warn!(
+            "a webhook was not answered in time: another server waits for as long as it may take, and the event is sent again"
+        );
     }
     if !jobs.stop(CLOSE).await {
         tracing::warn!("a job did not end in time");

@@ -24,11 +24,15 @@ pub(super) fn webhooks(args: &WebhookArgs, values: &mut Reader<'_>) -> Option<We
         &args.webhook_attempts,
         value::at_least_one,
     );
-    let first_wait = values.read(
-        "webhook_first_wait",
-        &args.webhook_first_wait,
-        value::some_time,
-    );
+    let first_wait =
+        values.read(
+            "webhook_first_wait",
+            &args.webhook_first_wait,
+            |text| match value::some_time(text) {
+                Ok(time) if time <= WebhookOptions::LONGEST_WAIT => Ok(time),
+                _ => Err("a time of at most an hour, such as 5s or 1m".to_owned()),
+            },
+        );
     let deliveries = values.read(
         "max_webhook_deliveries",
         &args.max_webhook_deliveries,

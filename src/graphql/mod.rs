@@ -34,4 +34,4 @@ pub use query::QueryRoot;
 pub use schema::{LedgerSchema, LedgerSchemaBuilder, schema, sdl};
 pub use scopes::{CLOSE, REOPEN, VERIFY, WEBHOOKS, grant};
 pub use subscription::SubscriptionRoot;
-pub(crate) use webhook_body::{Unreadable, WebhookBodies};
+pub(crate) use webhook_body::{Unreadable, WebhookBodies, WebhookBody};

@@ -5,7 +5,7 @@
 
 use async_graphql::{
     Context, EmptyMutation, EmptySubscription, Error, Executor as _, Object, Request, Result,
-    Schema,
+    Schema, Value as ConstValue,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -58,8 +58,12 @@ pub(crate) struct WebhookBody {
 
 /// An event cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("an event cannot be read for webhooks: {0}")]
-pub(crate) struct Unreadable(String);
+#[error("the event cannot be read: {reason}")]
+pub(crate) struct Unreadable {
+    reason: String,
+    /// Whether it may be read at another time: the database cannot be reached, say. If not, it is about the event itself.
+    pub(crate) is_passing: bool,
+}
 
 impl WebhookBodies {
     pub(crate) fn new(database: Database, clock: Clock) -> Self {
@@ -74,7 +78,7 @@ impl WebhookBodies {
     /// The message that tells an endpoint of an event.
     ///
     /// # Errors
-    /// If the database fails.
+    /// If the database fails, or the event is not as it has to be.
     ///
     /// # Cancel safety
     /// Nothing is written.
@@ -90,10 +94,17 @@ impl WebhookBodies {
         };
         let response = self.0.execute(Request::new(document).data(event)).await;
         if let Some(error) = response.errors.first() {
-            return Err(Unreadable(error.message.clone()));
+            let retryable = error.extensions.as_ref();
+            let retryable = retryable.and_then(|it| it.get("retryable"));
+            return Err(Unreadable {
+                reason: error.message.clone(),
+                is_passing: retryable == Some(&ConstValue::Boolean(true)),
+            });
         }
-        let data = response.data.into_json();
-        let mut data = data.map_err(|error| Unreadable(error.to_string()))?;
+        let mut data = response.data.into_json().map_err(|error| Unreadable {
+            reason: error.to_string(),
+            is_passing: false,
+        })?;
         let data = data["event"].take();
         let timestamp = data[subject]["recordedAt"].clone();
         let id = message_id(webhook, event, kind, &timestamp);

@@ -2,6 +2,9 @@
 //!
 //! A URL is checked when it is given and before each request, and what its name resolves to is checked when a connection is made: a
 //! name can resolve to another address later, and to a private one on purpose.
+//!
+//! What is public is what IANA's registries of special-purpose addresses leave: whatever embeds another address (mapped, translated,
+//! tunnelled) is judged by that one, or refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -41,15 +44,33 @@ impl Addresses {
             }
             _ => return Err("must begin with https://".to_owned()),
         }
+        let authority = url
+            .authority()
+            .map_or("", axum::http::uri::Authority::as_str);
         // What is behind # is not sent. A user and a password would be shown to everyone who sees the URL.
-        let is_plain = !text.contains(['#', '@']) && !host.is_empty();
-        if !is_plain || url.port_u16() == Some(0) || url.port().is_none() && has_port(&url) {
+        if host.is_empty() || text.contains('#') || authority.contains('@') {
             return Err("must be a URL without a user, a password or a fragment, such as https://app.example/hook".to_owned());
+        }
+        match url.port_u16() {
+            // A port that is none, such as `host:` or `host:99999`.
+            None if authority.len() > host.len() => {
+                return Err("has a port that is no number from 1 to 65535".to_owned());
+            }
+            Some(port) if !self.allows_port(port) => {
+                return Err("has a port that belongs to another protocol: this server sends to 80, 443, and those from 1024 on".to_owned());
+            }
+            _ => {}
         }
         if !self.private && !may_be_public(host) {
             return Err(PRIVATE.to_owned());
         }
         Ok(url)
+    }
+
+    /// Whether a connection to this port may be made. Behind other ports below 1024 are servers of other protocols, some of which would
+    /// take the lines of a request for commands.
+    fn allows_port(self, port: u16) -> bool {
+        port != 0 && (self.private || matches!(port, 80 | 443 | 1024..))
     }
 
     /// Whether a connection to this address may be made.
@@ -62,18 +83,16 @@ impl Addresses {
 /// Why a private address is refused.
 pub(super) const PRIVATE: &str = "is at an address that is not public, and this server sends to public ones only (--webhook-allow-private)";
 
-/// Whether an authority has a port that is none, such as `host:` or `host:99999`.
-fn has_port(url: &Uri) -> bool {
-    let authority = url.authority().map(axum::http::uri::Authority::as_str);
-    let host = url.host().unwrap_or_default();
-    authority.is_some_and(|authority| authority.len() > host.len())
-}
-
 /// Whether a host can be public, by its name. What it resolves to is asked for when a connection is made.
 fn may_be_public(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = address.parse() {
-        return is_public(address);
+    let brackets = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match brackets.unwrap_or(host).parse() {
+        Ok(address) => return is_public(address),
+        // One with a zone, say, which is an address of this machine's own network.
+        Err(_) if brackets.is_some() => return false,
+        Err(_) => {}
     }
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     // Names of special use (RFC 6761, RFC 6762, RFC 8375), and the one that ICANN keeps for private networks.
@@ -99,8 +118,10 @@ fn is_public(address: IpAddr) -> bool {
 
 /// See IANA's registry of special-purpose addresses.
 fn is_public_v4(address: Ipv4Addr) -> bool {
+    // Where machines in Azure find their host's services.
+    const HOST_IN_AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
     let [a, b, c, _] = address.octets();
-    !matches!(
+    let is_special = matches!(
         (a, b, c),
         // This network; private; shared by carriers; loopback; link-local, with the metadata of clouds.
         (0 | 10 | 127, _, _) | (100, 64..=127, _) | (169, 254, _) | (172, 16..=31, _)
@@ -108,7 +129,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (192, 0, 0 | 2) | (192, 88, 99) | (192, 168, _) | (198, 18 | 19, _)
             // Documentation; multicast, reserved, broadcast.
             | (198, 51, 100) | (203, 0, 113) | (224.., _, _)
-    )
+    );
+    !is_special && address != HOST_IN_AZURE
 }
 
 /// Global unicast addresses are 2000::/3. Of these, some embed an IPv4 address, and some are special.
@@ -148,8 +170,10 @@ mod tests {
             "0.0.0.0",
             "10.1.2.3",
             "100.64.0.1",
+            "100.100.100.200",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
@@ -169,7 +193,10 @@ mod tests {
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
             "::127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:0:127.0.0.1",
             "64:ff9b::7f00:1",
+            "64:ff9b:1::7f00:1",
             "100::1",
             "2001::1",
             "2001:db8::1",
@@ -177,6 +204,7 @@ mod tests {
             "3fff::1",
             "fc00::1",
             "fd00::1",
+            "fd00:ec2::254",
             "fe80::1",
             "fec0::1",
             "ff02::1",
@@ -194,6 +222,9 @@ mod tests {
             "https://1.1.1.1/",
             "https://[2606:4700::1111]/x",
             "https://localhost.example/",
+            "https://app.example/ann@app.example?to=ann@app.example",
+            "https://app.example:443/",
+            "https://app.example:1024/",
         ] {
             assert!(strict.url(good).is_ok(), "{good}");
         }
@@ -210,6 +241,14 @@ mod tests {
             "https://app.example/#a",
             "https://app.example:0/",
             "https://app.example:99999/",
+            "https://app.example:/",
+            "https://app.example:22/",
+            "https://app.example:1023/",
+            "https://ann@127.0.0.1/",
+            "https://[fe80::1%25eth0]/",
+            "https://[::127.0.0.1]/",
+            "https://[64:ff9b::a00:1]/",
+            "https://0.0.0.0/",
             "https://a b/",
             "https://localhost/",
             "https://LOCALHOST./",
@@ -227,6 +266,7 @@ mod tests {
         }
         let private = Addresses::new(true, false);
         assert!(private.url("https://127.0.0.1:1/").is_ok());
+        assert!(private.url("https://127.0.0.1:0/").is_err());
         assert!(private.url("http://127.0.0.1:1/").is_err());
         let plain = Addresses::new(false, true);
         assert!(plain.url("http://app.example/").is_ok());

@@ -14,18 +14,22 @@ mod signature;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use address::Addresses;
 pub(crate) use client::{Answer, Client};
 pub use options::WebhookOptions;
 pub(crate) use signature::{new_secret, sign};
 
-/// What the schema has to know of webhooks, and how it wakes the job that sends. Cheap to clone; all clones wake the same job.
+/// What the schema and the server have to know of webhooks, and how they wake and end the job that sends. Cheap to clone; all clones are
+/// about the same job.
 #[derive(Clone, Debug, Default)]
 pub struct Webhooks {
     /// Where they may send.
     pub addresses: Addresses,
     changed: Arc<Notify>,
+    stopping: CancellationToken,
+    turns: TaskTracker,
 }
 
 impl Webhooks {
@@ -34,7 +38,7 @@ impl Webhooks {
     pub fn new(addresses: Addresses) -> Self {
         Self {
             addresses,
-            changed: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -49,5 +53,33 @@ impl Webhooks {
     /// Cancel safe.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Whether no further event is to be sent by this process.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Waits until no further event is to be sent by this process.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
+    /// A turn of an endpoint, which [`Self::stop`] waits for.
+    pub(crate) fn turn<F: Future>(&self, turn: F) -> impl Future<Output = F::Output> + use<F> {
+        self.turns.track_future(turn)
+    }
+
+    /// Sends no further event, and waits until those that are under way were answered and recorded, and the endpoints given back.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: no further event is sent all the same.
+    pub(crate) async fn stop(&self) {
+        self.stopping.cancel();
+        self.turns.close();
+        self.turns.wait().await;
     }
 }

@@ -14,7 +14,7 @@ pub struct WebhookOptions {
     pub timeout: Duration,
     /// How often an event is tried, at most. Default: 20, which takes eleven hours.
     pub attempts: i64,
-    /// How long after the first attempt the second is made. The time doubles with each further one. Default: 5 seconds.
+    /// How long after the first attempt the second is made; an hour at most. The time doubles with each further one. Default: 5 seconds.
     pub first_wait: Duration,
     /// The most deliveries at once. Default: 16.
     pub deliveries: usize,
@@ -32,10 +32,10 @@ impl Default for WebhookOptions {
     }
 }
 
-/// The longest wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-
 impl WebhookOptions {
+    /// The longest wait between two attempts, but for the fifth by which they differ.
+    pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
     /// How long to wait after so many failed attempts: by up to a fifth shorter or longer, so that endpoints that failed together are not
     /// tried together for ever. `chance` is a random number. `None` if there is no further attempt.
     #[must_use]
@@ -45,7 +45,10 @@ impl WebhookOptions {
         }
         let doublings = u32::try_from(failed.saturating_sub(1)).unwrap_or(u32::MAX);
         let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
-        let wait = self.first_wait.saturating_mul(factor).min(LONGEST_WAIT);
+        let wait = self
+            .first_wait
+            .saturating_mul(factor)
+            .min(Self::LONGEST_WAIT);
         let fifth = wait / 5;
         let spread = (fifth * 2).mul_f64(f64::from(chance) / f64::from(u32::MAX));
         Some(wait - fifth + spread)

@@ -199,6 +199,12 @@ fn help_shows_every_setting_and_no_secret() {
         "--trusted-documents",
         "--only-trusted-documents",
         "--no-introspection",
+        "--webhook-allow-private",
+        "--webhook-allow-http",
+        "--webhook-timeout",
+        "--webhook-attempts",
+        "--webhook-first-wait",
+        "--max-webhook-deliveries",
         "--otlp-endpoint",
         "--otlp-traces-endpoint",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -213,6 +219,34 @@ fn help_shows_every_setting_and_no_secret() {
         assert!(help.contains(setting), "{setting} is not in:\n{help}");
     }
     assert!(!help.contains("hunter2"), "{help}");
+}
+
+/// A time that the server would cut is refused, and not cut.
+#[test]
+fn times_of_webhooks_are_bounded() {
+    let output = run(
+        &[
+            "--webhook-timeout",
+            "61s",
+            "--webhook-first-wait",
+            "61m",
+            "--webhook-attempts",
+            "0",
+            "--max-webhook-deliveries",
+            "0",
+        ],
+        &[],
+    );
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in [
+        "--webhook-timeout is \"61s\"; expected a time of at most a minute",
+        "--webhook-first-wait is \"61m\"; expected a time of at most an hour",
+        "--webhook-attempts is \"0\"; expected",
+        "--max-webhook-deliveries is \"0\"; expected",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]

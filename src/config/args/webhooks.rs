@@ -28,7 +28,7 @@ pub(in crate::config) struct WebhookArgs {
         value_name = "N"
     )]
     pub(in crate::config) webhook_attempts: String,
-    /// How long after the first attempt the second is made; the time doubles up to an hour, and differs by up to a fifth
+    /// How long after the first attempt the second is made, an hour at most; the time doubles up to an hour, and differs by up to a fifth
     #[arg(
         long,
         env = "DAYBOOK_WEBHOOK_FIRST_WAIT",

@@ -118,6 +118,22 @@ impl Feed {
         self.0.settled.now().number
     }
 
+    /// How far the outbox is settled, once that is known; none if it does not become known within this time.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(super) async fn settled_within(&self, limit: Duration) -> Option<i64> {
+        let mut settled = self.0.settled.subscribe();
+        self.0.woken.notify_one();
+        let known = timeout(limit, settled.wait_for(|it| it.number.is_some())).await;
+        known.ok()?.ok()?.number
+    }
+
+    /// How often the database lost events that were settled. Numbers from before and after a loss are not comparable.
+    pub(crate) fn losses(&self) -> u64 {
+        self.0.settled.now().losses
+    }
+
     /// Waits for a commit of this process since the last call.
     ///
     /// # Cancel safety

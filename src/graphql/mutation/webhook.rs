@@ -2,7 +2,9 @@
 
 use async_graphql::{Context, Error, ID, InputObject, Object, Result, SimpleObject};
 use chrono::Duration;
+use daybook_entity::WebhookSecret;
 use futures_util::FutureExt as _;
+use std::time::Duration as StdDuration;
 use unit_of_work::ContextExt as _;
 use uuid::Uuid;
 
@@ -20,6 +22,10 @@ use crate::{
     },
     webhook::new_secret,
 };
+
+/// How long a new webhook waits until it is known how far the outbox is settled. It is known but for a moment after the server's start and
+/// after a failover.
+const SETTLED_WITHIN: StdDuration = StdDuration::from_secs(2);
 
 /// The webhook to create.
 #[derive(InputObject)]
@@ -122,7 +128,7 @@ impl WebhookMutation {
         let after = match &input.after {
             Some(cursor) => StartAfter::Number(parse_cursor("after", cursor)?),
             None => StartAfter::Now {
-                settled: ctx.feed().settled(),
+                settled: ctx.feed().settled_within(SETTLED_WITHIN).await,
             },
         };
         let secret = secret()?;
@@ -132,7 +138,7 @@ impl WebhookMutation {
             events: input.events.into_iter().map(Into::into).collect(),
             accounts: parse(input.accounts.unwrap_or_default()),
             when_exhausted: input.when_exhausted.into(),
-            secret: secret.clone(),
+            secret: WebhookSecret(secret.clone()),
             after,
             created_by: viewer(ctx),
         };
@@ -197,7 +203,7 @@ impl WebhookMutation {
         let secret = secret()?;
         let command = RotateWebhookSecret {
             id: webhook_id(&input.webhook)?,
-            secret: secret.clone(),
+            secret: WebhookSecret(secret.clone()),
             overlap: Duration::hours(input.keep_previous_hours.into()),
         };
         let webhook = ledger::rotate_webhook_secret(ctx.unit(), command, ctx.now());

@@ -123,7 +123,8 @@ impl Webhook {
 
     /// When the next event is tried again; null if no attempt of it has failed, or nothing is sent.
     async fn next_attempt_at(&self) -> Option<DateTime> {
-        self.0.next_attempt_at.map(DateTime)
+        let is_sent = self.0.status == webhook::WebhookStatus::Active;
+        self.0.next_attempt_at.filter(|_| is_sent).map(DateTime)
     }
 
     /// When an event was last delivered.

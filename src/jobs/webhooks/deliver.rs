@@ -12,21 +12,25 @@ use axum::{
 };
 use daybook_entity::webhook;
 use sea_orm::DbErr;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use unit_of_work::{Database, RetryPolicy, UnitOfWork};
 use uuid::Uuid;
 
 use crate::{
-    graphql::{Feed, Unreadable, WebhookBodies},
+    graphql::{Feed, Unreadable, WebhookBodies, WebhookBody},
     ledger::{self, Attempt, Clock, Id, NextDelivery, OutboxEvent, Outcome, Searched},
-    webhook::{Answer, Client, WebhookOptions, sign},
+    webhook::{Answer, Client, WebhookOptions, Webhooks, sign},
 };
 
-/// How many events are sent in one turn, while others wait for theirs.
+/// How many events are sent in one turn, and for how long, while others wait for theirs.
 const EVENTS_OF_TURN: usize = 100;
+const TIME_OF_TURN: Duration = Duration::from_secs(5);
 
 /// For how long a lease lasts beyond the time that an endpoint may take: for what the database and the machine take.
 const BEYOND: Duration = Duration::from_secs(3);
+
+/// A lease that is older is taken anew before a request is sent, so that it lasts for as long as the endpoint may take.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How far events that are not for an endpoint are searched, before that is recorded.
 const FAR: i64 = 1000;
@@ -49,13 +53,29 @@ pub(super) struct Courier {
     database: Database,
     feed: Feed,
     clock: Clock,
+    webhooks: Webhooks,
     options: WebhookOptions,
     bodies: WebhookBodies,
     /// Made when it is first needed: it reads the machine's root certificates.
     client: OnceLock<Client>,
     deliveries: Semaphore,
-    /// How far was searched for each endpoint. It is only in memory: whoever does not know searches again.
-    searched: Mutex<HashMap<Uuid, Searched>>,
+    /// How far was searched for each endpoint, and how often the database had lost events by then. It is only in memory: whoever does
+    /// not know searches again.
+    searched: Mutex<HashMap<Uuid, (u64, Searched)>>,
+}
+
+/// An endpoint that this server has.
+struct Lease {
+    number: i64,
+    /// When the number was about to be written: others see it later.
+    since: Instant,
+}
+
+/// How far events can be sent.
+#[derive(Clone, Copy)]
+struct Extent {
+    losses: u64,
+    settled: i64,
 }
 
 impl Courier {
@@ -63,7 +83,7 @@ impl Courier {
         database: Database,
         feed: Feed,
         clock: Clock,
-        options: WebhookOptions,
+        (options, webhooks): (WebhookOptions, Webhooks),
     ) -> Self {
         Self {
             bodies: WebhookBodies::new(database.clone(), clock.clone()),
@@ -73,13 +93,14 @@ impl Courier {
             database,
             feed,
             clock,
+            webhooks,
             options,
         }
     }
 
     /// Whether there may be events for an endpoint that were not searched.
     pub(super) fn has_more(&self, webhook: &webhook::Model, settled: i64) -> bool {
-        let searched = self.searched(webhook.id);
+        let searched = self.searched(webhook.id, self.feed.losses());
         let searched = searched.filter(|it| it.choice == webhook.choice);
         settled > searched.map_or(0, |it| it.until).max(webhook.position)
     }
@@ -98,39 +119,51 @@ impl Courier {
     /// An event that is under way may arrive, and is sent again. The lease stays, until it is taken over.
     pub(super) async fn turn(&self, id: Uuid, seen: i64) -> Result<(), TurnError> {
         // Nothing is written before it is known that there is something to send.
-        let Some(searched) = self.search(id).await? else {
+        let Some(found) = self.search(id).await? else {
             return Ok(());
         };
-        let _place = self.deliveries.acquire().await;
-        let lasts = self.options.timeout + BEYOND;
-        let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
-        let take = async |unit| ledger::lease_webhook(&unit, id, seen, lasts).await;
-        let Some(mut lease) = self.write(take).await? else {
+        let _place = tokio::select! {
+            biased;
+            () = self.webhooks.stopping() => return Ok(()),
+            place = self.deliveries.acquire() => place,
+        };
+        let Some(mut lease) = self.take(id, seen).await? else {
             return Ok(());
         };
-        let turn = match searched {
+        let turn = match found {
             Found::Event => self.deliver(id, &mut lease).await,
-            Found::Far(searched) => self.pass_over(id, &mut lease, searched).await,
+            Found::Far(losses, searched) => self.pass_over(id, &mut lease, losses, searched).await,
         };
-        let give = async |unit| ledger::release_webhook(&unit, id, lease).await;
+        let number = lease.number;
+        let give = async |unit| ledger::release_webhook(&unit, id, number).await;
         self.write(give).await?;
         turn
     }
 
+    /// Takes an endpoint whose lease is still `seen`, whoever has it. None if it is another one now.
+    async fn take(&self, id: Uuid, seen: i64) -> Result<Option<Lease>, DbErr> {
+        let since = Instant::now();
+        let lasts = self.options.timeout + BEYOND;
+        let lasts = i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX);
+        let take = async |unit| ledger::lease_webhook(&unit, id, seen, lasts).await;
+        let number = self.write(take).await?;
+        Ok(number.map(|number| Lease { number, since }))
+    }
+
     /// Looks for what there is to send. None if there is nothing, or not yet.
     async fn search(&self, id: Uuid) -> Result<Option<Found>, TurnError> {
-        while let Some(settled) = self.feed.settled() {
-            let (webhook, next) = self.next(id, None, settled).await?;
+        while let Some(extent) = self.extent() {
+            let (webhook, next) = self.next(id, None, extent).await?;
             match (webhook, next) {
                 (Some(webhook), NextDelivery::Send { is_letter, .. }) => {
                     return Ok((is_letter || self.is_time(&webhook)).then_some(Found::Event));
                 }
                 (Some(webhook), NextDelivery::NothingUntil(until)) => {
-                    let searched = self.remember(&webhook, until);
+                    let searched = self.remember(&webhook, until, extent.losses);
                     if until >= webhook.position.saturating_add(FAR) {
-                        return Ok(Some(Found::Far(searched)));
+                        return Ok(Some(Found::Far(extent.losses, searched)));
                     }
-                    if until >= settled {
+                    if until >= extent.settled {
                         return Ok(None);
                     }
                 }
@@ -140,18 +173,22 @@ impl Courier {
         Ok(None)
     }
 
-    async fn deliver(&self, id: Uuid, lease: &mut i64) -> Result<(), TurnError> {
+    async fn deliver(&self, id: Uuid, lease: &mut Lease) -> Result<(), TurnError> {
+        let begun = Instant::now();
         for _ in 0..EVENTS_OF_TURN {
-            let Some(settled) = self.feed.settled() else {
+            if self.webhooks.is_stopping() || begun.elapsed() > TIME_OF_TURN {
+                return Ok(());
+            }
+            let Some(extent) = self.extent() else {
                 return Ok(());
             };
-            let (webhook, next) = self.next(id, Some(*lease), settled).await?;
+            let (webhook, next) = self.next(id, Some(lease.number), extent).await?;
             let (webhook, event, is_letter) = match (webhook, next) {
                 (Some(webhook), NextDelivery::Send { event, is_letter }) => {
                     (webhook, event, is_letter)
                 }
                 (Some(webhook), NextDelivery::NothingUntil(until)) => {
-                    self.remember(&webhook, until);
+                    self.remember(&webhook, until, extent.losses);
                     return Ok(());
                 }
                 (None, _) | (_, NextDelivery::NotOurs) => return Ok(()),
@@ -160,21 +197,52 @@ impl Courier {
             if !is_letter && !self.is_time(&webhook) {
                 return Ok(());
             }
-            let outcome = self.attempt(&webhook, event, is_letter).await?;
+            let message = self.bodies.of(webhook.id, event).await;
+            // Reading it can have taken long, or this process stood still.
+            if lease.since.elapsed() > FRESH {
+                let Some(taken) = self.take(id, lease.number).await? else {
+                    tracing::info!(webhook = %Id::Webhook(id), event = event.seq, "another server has taken the webhook over");
+                    return Ok(());
+                };
+                *lease = taken;
+            }
+            let outcome = match message {
+                Ok(message) => self.attempt(&webhook, event, message).await?,
+                Err(error) if error.is_passing => return Err(error.into()),
+                Err(error) => {
+                    tracing::error!(webhook = %Id::Webhook(id), event = event.seq, %error, "a webhook cannot be told of an event");
+                    self.failed(&webhook, error.to_string())
+                }
+            };
             let is_in_order = outcome == Outcome::Delivered || is_letter;
+            let told = told(&outcome, is_letter);
             let attempt = Attempt {
                 webhook: id,
-                lease: *lease,
-                seq: event.seq,
+                lease: lease.number,
+                choice: webhook.choice,
+                event,
                 is_letter,
                 outcome,
             };
-            let now = self.clock.now();
+            let (since, now) = (Instant::now(), self.clock.now());
             let record = async |unit| ledger::record_attempt(&unit, attempt.clone(), now).await;
-            let Some(next) = self.write(record).await? else {
+            let Some(number) = self.write(record).await? else {
+                tracing::info!(
+                    webhook = %Id::Webhook(id),
+                    event = event.seq,
+                    "an attempt is not recorded: another server has taken the webhook over, or it was changed or deleted meanwhile"
+                );
                 return Ok(());
             };
-            *lease = next;
+            *lease = Lease { number, since };
+            metrics::counter!("daybook_webhook_attempts_total", "outcome" => told).increment(1);
+            if matches!(told, EXHAUSTED | GONE) {
+                tracing::warn!(
+                    webhook = %Id::Webhook(id),
+                    event = event.seq,
+                    "a webhook takes an event not at all: it is a dead letter, or the webhook has stopped"
+                );
+            }
             if !is_in_order {
                 return Ok(());
             }
@@ -182,17 +250,21 @@ impl Courier {
         Ok(())
     }
 
-    /// Moves the endpoint past what is not for it.
+    /// Moves the endpoint past what is not for it, unless numbers may have been given again since that was searched.
     async fn pass_over(
         &self,
         id: Uuid,
-        lease: &mut i64,
+        lease: &mut Lease,
+        losses: u64,
         searched: Searched,
     ) -> Result<(), TurnError> {
-        let held = *lease;
+        if self.feed.losses() != losses {
+            return Ok(());
+        }
+        let held = lease.number;
         let pass = async |unit| ledger::pass_over(&unit, id, held, searched).await;
-        if let Some(next) = self.write(pass).await? {
-            *lease = next;
+        if let Some(number) = self.write(pass).await? {
+            lease.number = number;
         }
         Ok(())
     }
@@ -202,17 +274,14 @@ impl Courier {
         &self,
         webhook: &webhook::Model,
         event: OutboxEvent,
-        is_letter: bool,
+        message: WebhookBody,
     ) -> Result<Outcome, TurnError> {
-        let message = self.bodies.of(webhook.id, event).await?;
         let now = self.clock.now();
-        let previous = webhook.previous_secret.as_deref();
+        let previous = webhook.previous_secret.as_ref();
         let previous =
             previous.filter(|_| webhook.previous_secret_until.is_some_and(|it| it > now));
-        let secrets: Vec<_> = [Some(webhook.secret.as_str()), previous]
-            .into_iter()
-            .flatten()
-            .collect();
+        let secrets = [Some(&webhook.secret), previous].into_iter().flatten();
+        let secrets: Vec<_> = secrets.map(|secret| secret.0.as_str()).collect();
         let timestamp = now.timestamp();
         let signature = sign(&secrets, &message.id, timestamp, &message.body);
         // Also now, since this server may be one that sends to fewer places than the one that took the URL.
@@ -246,24 +315,36 @@ impl Courier {
             Answer::Status(status) => format!("it answers {status}"),
             Answer::None(reason) => reason,
         };
-        let failed = webhook.failed_attempts + 1;
+        tracing::debug!(webhook = %Id::Webhook(webhook.id), event = event.seq, reason, "a webhook was not delivered");
+        Ok(self.failed(webhook, reason))
+    }
+
+    /// An attempt that has failed, and when the next one is.
+    fn failed(&self, webhook: &webhook::Model, reason: String) -> Outcome {
         let [a, b, c, d, ..] = ledger::random();
         let chance = u32::from_be_bytes([a, b, c, d]);
+        let failed = webhook.failed_attempts + 1;
         let wait = self.options.wait_after(failed, chance);
-        tracing::debug!(webhook = %Id::Webhook(webhook.id), event = event.seq, failed, is_letter, reason, "a webhook was not delivered");
-        Ok(Outcome::Failed {
+        Outcome::Failed {
             reason,
             next_attempt_at: wait.map(|wait| self.clock.now() + wait),
-        })
+        }
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        // In this order: a loss in between makes what is found out count for less.
+        let losses = self.feed.losses();
+        let settled = self.feed.settled()?;
+        Some(Extent { losses, settled })
     }
 
     async fn next(
         &self,
         id: Uuid,
         lease: Option<i64>,
-        settled: i64,
+        Extent { losses, settled }: Extent,
     ) -> Result<(Option<webhook::Model>, NextDelivery), DbErr> {
-        let searched = self.searched(id);
+        let searched = self.searched(id, losses);
         let next = async |unit| ledger::next_delivery(&unit, id, lease, searched, settled).await;
         self.database.read(next).await
     }
@@ -292,22 +373,40 @@ impl Courier {
         Ok(self.client.get_or_init(|| client))
     }
 
-    fn searched(&self, id: Uuid) -> Option<Searched> {
-        self.lock().get(&id).copied()
+    /// How far was searched for an endpoint, if no events were lost since then.
+    fn searched(&self, id: Uuid, losses: u64) -> Option<Searched> {
+        let (then, searched) = self.lock().get(&id).copied()?;
+        (then == losses).then_some(searched)
     }
 
-    fn remember(&self, webhook: &webhook::Model, until: i64) -> Searched {
+    fn remember(&self, webhook: &webhook::Model, until: i64, losses: u64) -> Searched {
         let searched = Searched {
             choice: webhook.choice,
             until,
         };
-        self.lock().insert(webhook.id, searched);
+        self.lock().insert(webhook.id, (losses, searched));
         searched
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Searched>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, (u64, Searched)>> {
         // Nothing can panic while the lock is held.
         self.searched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const EXHAUSTED: &str = "EXHAUSTED";
+const GONE: &str = "GONE";
+
+/// An outcome, as the metric names it.
+const fn told(outcome: &Outcome, is_letter: bool) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "DELIVERED",
+        Outcome::Failed {
+            next_attempt_at: Some(_),
+            ..
+        } if !is_letter => "FAILED",
+        Outcome::Failed { .. } => EXHAUSTED,
+        Outcome::Gone { .. } => GONE,
     }
 }
 
@@ -315,6 +414,6 @@ impl Courier {
 enum Found {
     /// Something to send.
     Event,
-    /// Nothing, and so much of it that the next search should not begin before.
-    Far(Searched),
+    /// Nothing, and so much of it that the next search should not begin before; and how often the database had lost events by then.
+    Far(u64, Searched),
 }

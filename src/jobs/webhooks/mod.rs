@@ -7,6 +7,12 @@
 //! Several servers look; the one that gets an endpoint's lease delivers to it (`src/ledger/webhook/`). A server that dies leaves its lease
 //! behind. Another takes it over when the lease has not moved for as long as the server that took it has said, by the other's own clock: the
 //! clocks of two servers are never compared.
+//!
+//! Metric: `daybook_webhook_attempts_total`, by `outcome`: `DELIVERED`, `FAILED` (it is tried again), `EXHAUSTED` (it is not, but when somebody
+//! asks for it) and `GONE`.
+//!
+//! When the server stops, it begins no further turn, and each that is under way ends after its event ([`Webhooks::stop`]), so that no
+//! endpoint has to be waited for by others.
 
 mod deliver;
 
@@ -14,13 +20,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
 use tokio::{
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
 use unit_of_work::Database;
 use uuid::Uuid;
 
-use self::deliver::Courier;
+use self::deliver::{Courier, TurnError};
 use super::Job;
 use crate::{
     graphql::Feed,
@@ -46,7 +52,7 @@ pub(crate) struct SendWebhooks {
     courier: Arc<Courier>,
     ticks: Interval,
     /// The endpoint of each turn that is under way, and its task.
-    turns: JoinSet<Uuid>,
+    turns: JoinSet<Result<(), TurnError>>,
     under_way: HashMap<tokio::task::Id, Uuid>,
     /// When endpoints were last seen with the lease of another server that they have still.
     foreign: HashMap<Uuid, (i64, Instant)>,
@@ -68,7 +74,8 @@ impl SendWebhooks {
     ) -> Self {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let courier = Courier::new(database.clone(), feed.clone(), clock.clone(), options);
+        let sending = (options, webhooks.clone());
+        let courier = Courier::new(database.clone(), feed.clone(), clock.clone(), sending);
         Self {
             database,
             feed,
@@ -86,24 +93,27 @@ impl SendWebhooks {
         }
     }
 
-    /// Forgets a turn that has ended.
-    fn ended(&mut self, turn: Result<(tokio::task::Id, Uuid), tokio::task::JoinError>) {
+    /// Forgets a turn that has ended. After a failure, its endpoint is left alone for a while.
+    fn ended(&mut self, turn: Result<(tokio::task::Id, Result<(), TurnError>), JoinError>) {
+        let task = match &turn {
+            Ok((task, _)) => *task,
+            Err(error) => error.id(),
+        };
+        let Some(id) = self.under_way.remove(&task) else {
+            return;
+        };
+        let webhook = ledger::Id::Webhook(id);
         match turn {
-            Ok((task, _)) => {
-                self.under_way.remove(&task);
+            Ok((_, Ok(()))) => return,
+            Ok((_, Err(error))) => {
+                tracing::warn!(%webhook, %error, "a turn of a webhook failed, and is begun again");
             }
+            // The runtime has said of a panic where it was.
             Err(error) => {
-                // The runtime has said of a panic where it was.
-                tracing::error!(%error, "a turn of a webhook ended, and is begun again");
-                self.rest(error.id());
+                tracing::error!(%webhook, %error, "a turn of a webhook ended, and is begun again");
             }
         }
-    }
-
-    fn rest(&mut self, task: tokio::task::Id) {
-        if let Some(id) = self.under_way.remove(&task) {
-            self.resting.insert(id, Instant::now() + AFTER_FAILURE);
-        }
+        self.resting.insert(id, Instant::now() + AFTER_FAILURE);
     }
 
     /// When this endpoint is to be looked at again; `None` if its turn is now.
@@ -163,6 +173,9 @@ impl Job for SendWebhooks {
             .database
             .read(async |unit| ledger::due_webhooks(&unit).await)
             .await?;
+        if self.webhooks.is_stopping() {
+            return Ok(());
+        }
         self.settled = settled;
         self.has_endpoints = !due.is_empty();
         let now = Instant::now();
@@ -183,14 +196,8 @@ impl Job for SendWebhooks {
             self.foreign.remove(&id);
             let courier = Arc::clone(&self.courier);
             let seen = due.webhook.lease;
-            let turn = async move {
-                if let Err(error) = courier.turn(id, seen).await {
-                    tracing::warn!(webhook = %ledger::Id::Webhook(id), %error, "a turn of a webhook failed, and is begun again");
-                    tokio::time::sleep(AFTER_FAILURE).await;
-                }
-                id
-            };
-            let task = self.turns.spawn(turn).id();
+            let turn = async move { courier.turn(id, seen).await };
+            let task = self.turns.spawn(self.webhooks.turn(turn)).id();
             self.under_way.insert(task, id);
         }
         self.next_look = next_look;

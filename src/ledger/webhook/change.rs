@@ -1,15 +1,16 @@
 //! Creates endpoints, changes and deletes them, and asks for dead letters to be sent again.
 
-use super::{MOST_WEBHOOK_ACCOUNTS, MOST_WEBHOOKS, WebhookError, find};
+use super::{MOST_WEBHOOK_ACCOUNTS, MOST_WEBHOOKS, WebhookError};
 use crate::ledger::{
     AccountRef, EventKind, Id, InvalidInput, Random, accounts_by_code, accounts_by_id, input,
     input::Checks, new_account_id, newest_in_outbox, sql::Sql, unknown_account, visible_in_outbox,
 };
 use chrono::{DateTime, Duration, Utc};
-use daybook_entity::{WebhookStatus, WhenExhausted, webhook, webhook_dead_letter};
+use daybook_entity::{WebhookSecret, WebhookStatus, WhenExhausted, webhook, webhook_dead_letter};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, Set, sea_query::Expr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QuerySelect, Set,
+    sea_query::{Expr, LockType},
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -57,8 +58,8 @@ pub struct CreateWebhook {
     pub accounts: Vec<AccountRef>,
     /// What becomes of an event whose last attempt has failed.
     pub when_exhausted: WhenExhausted,
-    /// What requests are signed with: `whsec_…`.
-    pub secret: String,
+    /// What requests are signed with.
+    pub secret: WebhookSecret,
     /// Where it begins.
     pub after: StartAfter,
     /// Who creates it: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
@@ -96,13 +97,13 @@ pub enum WebhookState {
 pub struct RotateWebhookSecret {
     /// The endpoint.
     pub id: Uuid,
-    /// What requests are signed with: `whsec_…`.
-    pub secret: String,
+    /// What requests are signed with.
+    pub secret: WebhookSecret,
     /// For how long they are signed with the one before, too.
     pub overlap: Duration,
 }
 
-/// Creates an endpoint: three statements, and two more if it chooses accounts.
+/// Creates an endpoint: three statements, one more on PostgreSQL, and four more if it chooses accounts.
 ///
 /// # Errors
 /// When the input breaks a rule, when there is no such account, when there are too many endpoints, or when the database fails.
@@ -119,6 +120,7 @@ pub async fn create_webhook(
     if let Some(refusal) = checks.refusal() {
         return Err(refusal.into());
     }
+    one_by_one(db).await?;
     let count = webhook::Entity::find().count(db).await?;
     if usize::try_from(count).unwrap_or(usize::MAX) >= MOST_WEBHOOKS {
         let problem =
@@ -155,7 +157,8 @@ pub async fn create_webhook(
     Ok(webhook)
 }
 
-/// Changes an endpoint. What is under way to it is not recalled.
+/// Changes an endpoint. What is under way to it is not recalled; if other events are chosen meanwhile, it is not recorded either, and is
+/// sent again if it is chosen still.
 ///
 /// # Errors
 /// When the input breaks a rule, when there is no such endpoint or account, or when the database fails.
@@ -163,7 +166,7 @@ pub async fn update_webhook(
     db: &impl ConnectionTrait,
     command: UpdateWebhook,
 ) -> Result<webhook::Model, WebhookError> {
-    let webhook = found(db, command.id).await?;
+    let webhook = locked(db, command.id).await?;
     let choice = webhook.choice;
     let mut changed = webhook.into_active_model();
     let mut checks = Checks::default();
@@ -185,6 +188,9 @@ pub async fn update_webhook(
     }
     if command.events.is_some() || command.accounts.is_some() {
         changed.choice = Set(choice + 1);
+        // They are those of an event that may not be the next one any more.
+        changed.failed_attempts = Set(0);
+        changed.next_attempt_at = Set(None);
     }
     if let Some(when_exhausted) = command.when_exhausted {
         changed.when_exhausted = Set(when_exhausted);
@@ -208,7 +214,7 @@ pub async fn update_webhook(
     if changed.is_changed() {
         Ok(changed.update(db).await?)
     } else {
-        found(db, command.id).await
+        locked(db, command.id).await
     }
 }
 
@@ -220,7 +226,7 @@ pub async fn delete_webhook(
     db: &impl ConnectionTrait,
     id: Uuid,
 ) -> Result<webhook::Model, WebhookError> {
-    let webhook = found(db, id).await?;
+    let webhook = locked(db, id).await?;
     webhook::Entity::delete_by_id(id).exec(db).await?;
     Ok(webhook)
 }
@@ -238,7 +244,7 @@ pub async fn rotate_webhook_secret(
         let problem = "must be 0 to 720 hours";
         return Err(InvalidInput::new("keepPreviousHours", problem).into());
     }
-    let webhook = found(db, command.id).await?;
+    let webhook = locked(db, command.id).await?;
     let until = input::instant("now", now + command.overlap)?;
     let previous = (command.overlap > Duration::zero()).then(|| webhook.secret.clone());
     let mut changed = webhook.into_active_model();
@@ -261,7 +267,7 @@ pub async fn redeliver_webhook_events(
         let problem = format!("must have 1 to {MOST_LETTERS} cursors");
         return Err(InvalidInput::new("cursors", problem).into());
     }
-    let webhook = found(db, id).await?;
+    let webhook = locked(db, id).await?;
     let letters = webhook_dead_letter::Entity::find()
         .filter(webhook_dead_letter::Column::WebhookId.eq(id))
         .filter(webhook_dead_letter::Column::Seq.is_in(cursors.iter().copied()))
@@ -280,8 +286,19 @@ pub async fn redeliver_webhook_events(
     Ok(webhook)
 }
 
-async fn found(db: &impl ConnectionTrait, id: Uuid) -> Result<webhook::Model, WebhookError> {
-    let webhook = find::webhook(db, id).await?;
+/// Nobody else creates an endpoint until the transaction ends. The database does so, too; that would be after they were counted.
+async fn one_by_one(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if db.get_database_backend() == DbBackend::Postgres {
+        let lock = Sql::new("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE");
+        db.execute_raw(lock.statement(db)).await?;
+    }
+    Ok(())
+}
+
+/// The endpoint, locked: of two changes at once, the second builds on the first.
+async fn locked(db: &impl ConnectionTrait, id: Uuid) -> Result<webhook::Model, WebhookError> {
+    let find = webhook::Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
+    let webhook = find.one(db).await?;
     webhook.ok_or_else(|| WebhookError::NotFound {
         id: Id::Webhook(id).to_string(),
     })
@@ -370,9 +387,7 @@ async fn start(db: &impl ConnectionTrait, after: StartAfter) -> Result<i64, Webh
             let problem = "no event has this cursor yet: give one as it arrived in an event of this ledger, or \"0\" for the beginning";
             Err(InvalidInput::new("after", problem).into())
         }
-        StartAfter::Now { .. } if db.get_database_backend() == sea_orm::DbBackend::Sqlite => {
-            Ok(newest)
-        }
+        StartAfter::Now { .. } if db.get_database_backend() == DbBackend::Sqlite => Ok(newest),
         StartAfter::Now { settled } => {
             // Where nothing is known to be settled, what is before the last ten thousand numbers counts as settled.
             let mut position = settled.unwrap_or(newest - LOOK_BACK).clamp(0, newest);

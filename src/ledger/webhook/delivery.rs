@@ -2,7 +2,7 @@
 
 use super::find;
 use crate::ledger::{
-    AccountRef, Chosen, OutboxEvent, input,
+    AccountRef, Chosen, OutboxEvent, Subject, input,
     outbox::{event_by_number, read_outbox},
     sql::Sql,
 };
@@ -13,6 +13,10 @@ use uuid::Uuid;
 
 /// How many numbers are searched at once for an event that an endpoint has chosen.
 const STEP: i64 = 1000;
+
+/// Nothing more is sent until somebody says so.
+const STOP: &str =
+    ", status = 'STOPPED', failed_attempts = failed_attempts + 1, next_attempt_at = NULL";
 
 /// The most characters that are kept of a reason.
 const REASON_LENGTH: usize = 500;
@@ -77,8 +81,10 @@ pub struct Attempt {
     pub webhook: Uuid,
     /// The lease under which it was made.
     pub lease: i64,
-    /// The number of the event.
-    pub seq: i64,
+    /// What the endpoint had chosen then.
+    pub choice: i64,
+    /// The event.
+    pub event: OutboxEvent,
     /// Whether it was a dead letter, sent once more.
     pub is_letter: bool,
     /// What became of it.
@@ -120,10 +126,11 @@ pub async fn lease_webhook(
     seen: i64,
     milliseconds: i64,
 ) -> Result<Option<i64>, DbErr> {
-    let take = Sql::new("UPDATE webhook SET lease = lease + 1, lease_ms = ? WHERE id = ? AND lease = ? AND status = 'ACTIVE'")
-        .bind(milliseconds)
-        .bind(id)
-        .bind(seen);
+    let take =
+        Sql::new("UPDATE webhook SET lease = lease + 1, lease_ms = ? WHERE id = ? AND lease = ?")
+            .bind(milliseconds)
+            .bind(id)
+            .bind(seen);
     let taken = db.execute_raw(take.statement(db)).await?.rows_affected();
     Ok((taken == 1).then_some(seen + 1))
 }
@@ -221,6 +228,23 @@ pub async fn pass_over(
     Ok((passed == 1).then_some(lease + 1))
 }
 
+/// The condition that the outbox has this event.
+fn still_there(event: OutboxEvent) -> Sql {
+    let there = " AND EXISTS (SELECT 1 FROM outbox WHERE seq = ? AND ";
+    let there = Sql::new(there).bind(event.seq);
+    match event.subject {
+        Subject::Entry(id) => there.then("entry_id = ? AND revision IS NULL)").bind(id),
+        Subject::EntryChange(id, number) => {
+            let there = there.then("entry_id = ? AND revision = ?)");
+            there.bind(id).bind(number)
+        }
+        Subject::AccountChange(id, revision) => {
+            let there = there.then("account_id = ? AND revision = ?)");
+            there.bind(id).bind(revision)
+        }
+    }
+}
+
 /// The first dead letter that is to be sent once more.
 async fn requested(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<OutboxEvent>, DbErr> {
     let first = Sql::new(
@@ -233,8 +257,9 @@ async fn requested(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<OutboxE
     event_by_number(db, row.try_get("", "seq")?).await
 }
 
-/// Records an attempt. Returns the lease that this server has now, or none if another server has taken the endpoint meanwhile, or it was
-/// deleted: then nothing is recorded, and the event is sent again by whoever has it. At most three statements.
+/// Records an attempt. Returns the lease that this server has now, or none if nothing is recorded: another server has taken the endpoint
+/// meanwhile, it was deleted, other events were chosen, or the database has gone back to before the event. Then whoever has the endpoint
+/// sends what is next now, which may be the same event. At most three statements.
 ///
 /// # Errors
 /// When the database fails. The transaction must then be rolled back.
@@ -246,10 +271,12 @@ pub async fn record_attempt(
     let Attempt {
         webhook: id,
         lease,
-        seq,
+        choice,
+        event,
         is_letter,
         outcome,
     } = attempt;
+    let seq = event.seq;
     let now = input::microseconds(now);
     let mut set = Sql::new("UPDATE webhook SET lease = lease + 1");
     let mut is_last = false;
@@ -259,7 +286,9 @@ pub async fn record_attempt(
             None
         }
         Outcome::Failed { reason, .. } | Outcome::Gone { reason } => {
-            let reason: String = reason.chars().take(REASON_LENGTH).collect();
+            // Some of it can come from the endpoint.
+            let reason = reason.chars().filter(|it| !it.is_control());
+            let reason: String = reason.take(REASON_LENGTH).collect();
             let reason = if reason.is_empty() {
                 "it failed".to_owned()
             } else {
@@ -271,9 +300,10 @@ pub async fn record_attempt(
         }
     };
     match &outcome {
-        Outcome::Gone { .. } => set = set.then(", status = 'STOPPED'"),
         // What fails once more stays where it is, and is in nobody's way.
+        Outcome::Gone { .. } if is_letter => set = set.then(", status = 'STOPPED'"),
         Outcome::Delivered | Outcome::Failed { .. } if is_letter => {}
+        Outcome::Gone { .. } => set = set.then(STOP),
         Outcome::Delivered => {
             set = set.then(", position = ?, failed_attempts = 0, next_attempt_at = NULL");
             set = set.bind(seq);
@@ -300,12 +330,18 @@ pub async fn record_attempt(
         set = set.then(", position = ?, failed_attempts = 0, next_attempt_at = NULL");
         set = set.bind(seq);
     } else if is_last {
-        set = set.then(
-            ", status = 'STOPPED', failed_attempts = failed_attempts + 1, next_attempt_at = NULL",
-        );
+        set = set.then(STOP);
     }
-    let set = set.then(" WHERE id = ? AND lease = ? AND lease_ms IS NOT NULL");
-    let set = set.bind(id).bind(lease);
+    let mut set = set
+        .then(" WHERE id = ? AND lease = ? AND lease_ms IS NOT NULL")
+        .bind(id)
+        .bind(lease);
+    if !is_letter {
+        // Between the last position and this event can be some that are chosen now.
+        set = set.then(" AND choice = ?").bind(choice);
+    }
+    // After a failover that has lost it, its number can be another event's.
+    let set = set.and(still_there(event));
     if db.execute_raw(set.statement(db)).await?.rows_affected() != 1 {
         return Ok(None);
     }

@@ -66,11 +66,16 @@ on_every_engine! {
         let server = Process::start_with(test.url(), &FLAGS);
         let client = Client::of(&server);
         client.open(&["a", "b", "c"]).await;
-        client.post("a", "b", 1).await;
+        // It would be chosen, and was committed before.
+        client.post("a", "c", 1).await;
         let (id, _) = client.hook(&receiver.url(), &json!({ "accounts": [{ "code": "c" }] })).await;
         client.post("a", "b", 2).await;
         let third = client.post("a", "c", 3).await;
         assert_eq!(receiver.next().await.entry(), third);
+        // A choice counts from the position on, which is not that of this event before it is recorded.
+        let observer = test.observer().await;
+        let is_done = "SELECT COUNT(*) FROM webhook WHERE lease_ms IS NULL AND position = (SELECT MAX(seq) FROM outbox)";
+        eventually("it is recorded", async || observer.i64(is_done).await == 1).await;
         let choice = json!({ "webhook": id, "accounts": [{ "code": "b" }], "events": ["ENTRY_POSTED", "ACCOUNT_CHANGED"] });
         let changed = client.data(UPDATE, json!({ "input": choice })).await["updateWebhook"]["webhook"].take();
         assert_eq!((&changed["accounts"], &changed["events"]), (&json!([{ "code": "b" }]), &json!(["ENTRY_POSTED", "ACCOUNT_CHANGED"])));
@@ -81,6 +86,7 @@ on_every_engine! {
         let fifth = client.post("b", "c", 5).await;
         assert_eq!(receiver.next().await.json()["data"]["change"]["account"]["code"], "b");
         assert_eq!(receiver.next().await.entry(), fifth);
+        eventually("it is recorded", async || observer.i64(is_done).await == 1).await;
         client.data(UPDATE, json!({ "input": { "webhook": id, "accounts": [] } })).await;
         let sixth = client.post("a", "c", 6).await;
         assert_eq!(receiver.next().await.entry(), sixth);
@@ -112,15 +118,22 @@ on_every_engine! {
 
     /// What the receiver says beside its status does not matter, and takes no longer than the time that it has.
     async fn an_answer_without_an_end_holds_nothing_up(test: TestDatabase) {
-        let mut receiver = Receiver::start(&[Reply::Endless]).await;
+        let mut receiver = Receiver::start(&[Reply::Endless, Reply::Unfinished]).await;
         let server = Process::start_with(test.url(), &FLAGS);
         let client = Client::of(&server);
         client.open(&["a", "b"]).await;
         client.hook(&receiver.url(), &json!({})).await;
-        client.post("a", "b", 1).await;
-        client.post("a", "b", 2).await;
-        let messages = receiver.many(2).await;
-        assert_ne!(messages[0].id, messages[1].id);
+        let mut posted = Vec::new();
+        for amount in 1..=3 {
+            posted.push(client.post("a", "b", amount).await);
+        }
+        let told: Vec<_> = receiver.many(3).await.iter().map(Message::entry).collect();
+        assert_eq!(told, posted);
+        let observer = test.observer().await;
+        let is_done = "SELECT COUNT(*) FROM webhook WHERE lease_ms IS NULL AND position = (SELECT MAX(seq) FROM outbox)";
+        eventually("all is recorded", async || observer.i64(is_done).await == 1).await;
+        // The status had arrived: neither is a failure.
+        assert_eq!(client.state().await["lastFailureAt"], Value::Null);
     }
 
     async fn what_cannot_be_delivered_is_a_dead_letter_and_can_be_sent_again(test: TestDatabase) {
@@ -161,6 +174,39 @@ on_every_engine! {
         assert!(again.is_signed_with(&secret) && again.id == messages[0].id);
         eventually("it has left the list", async || observer.i64("SELECT COUNT(*) FROM webhook_dead_letter").await == 0).await;
         assert_eq!(client.state().await["cursor"], other);
+
+        let metrics = reqwest::get(format!("http://{}/metrics", server.address)).await.unwrap().text().await.unwrap();
+        for (outcome, count) in [("DELIVERED", 2), ("FAILED", 1), ("EXHAUSTED", 2)] {
+            let line = format!("daybook_webhook_attempts_total{{outcome=\"{outcome}\"}} {count}");
+            assert!(metrics.contains(&line), "{line}: {metrics}");
+        }
+    }
+
+    /// A server that sends to one webhook at a time, and one that always takes long: the other has its turn all the same.
+    async fn a_slow_endpoint_leaves_others_their_turn(test: TestDatabase) {
+        const EVENTS: usize = 40;
+        let (mut slow, mut other) = (Receiver::start(&vec![Reply::Unfinished; EVENTS]).await, Receiver::start(&[]).await);
+        let flags: Vec<_> = FLAGS.into_iter().chain(["--max-webhook-deliveries", "1"]).collect();
+        let server = Process::start_with(test.url(), &flags);
+        let client = Client::of(&server);
+        client.open(&["a", "b"]).await;
+        let (id, _) = client.hook(&slow.url(), &json!({})).await;
+        client.paused(&id, true).await;
+        for _ in 0..EVENTS {
+            client.post("a", "b", 1).await;
+        }
+        client.paused(&id, false).await;
+        slow.next().await;
+        let url = other.url();
+        client.hook(&url, &json!({})).await;
+        let posted = client.post("a", "b", 2).await;
+        assert_eq!(other.next().await.entry(), posted);
+        let mut told = 1;
+        while !slow.is_empty() {
+            slow.next().await;
+            told += 1;
+        }
+        assert!(told < EVENTS, "{told}");
     }
 
     /// Nothing comes out of order where that is asked for, and an endpoint that is gone is left alone.
@@ -197,10 +243,13 @@ on_every_engine! {
         let (id, _) = client.hook(&paused.url(), &json!({})).await;
         client.hook(&other.url(), &json!({})).await;
         assert_eq!(client.paused(&id, true).await["status"], "PAUSED");
-        let mut posted = Vec::new();
+        let (observer, mut posted) = (test.observer().await, Vec::new());
         for amount in 1..=5 {
             posted.push(client.post("a", "b", amount).await);
             other.next().await;
+            // The turn has ended: the next event is told only after another look at all webhooks.
+            let is_done = "SELECT COUNT(*) FROM webhook WHERE lease_ms IS NULL AND position = (SELECT MAX(seq) FROM outbox)";
+            eventually("it is recorded", async || observer.i64(is_done).await >= 1).await;
         }
         assert!(paused.is_empty());
         client.paused(&id, false).await;

@@ -126,8 +126,8 @@ on_every_engine! {
     /// Whoever writes past this server cannot have an event skipped, or an endpoint taken from the server that has it.
     async fn the_database_keeps_the_position(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
-        ledger.post("cash", "alice", 1).await;
         created(&ledger).await;
+        ledger.post("cash", "alice", 1).await;
         let observer = ledger.observer().await;
         let held = "lease = lease + 1, lease_ms = 1000";
         for (change, rule) in [
@@ -146,7 +146,11 @@ on_every_engine! {
             let refused = observer.try_execute(&format!("UPDATE webhook SET {change}")).await.unwrap_err();
             assert!(refused.to_string().contains(rule), "{change}: {refused}");
         }
-        observer.execute("UPDATE webhook SET position = position + 1, lease = lease + 1").await;
+        let move_on = "UPDATE webhook SET position = position + 1, lease = lease + 1";
+        observer.execute(move_on).await;
+        // There is no further event.
+        let refused = observer.try_execute(move_on).await.unwrap_err();
+        assert!(refused.to_string().contains("webhook_position_moves"), "{refused}");
     }
 
     async fn there_are_a_hundred_at_most(test: TestDatabase) {

@@ -3,6 +3,8 @@
 mod delivery;
 mod endpoints;
 mod places;
+mod poison;
+mod position;
 mod receiver;
 mod secrets;
 mod servers;

@@ -13,11 +13,12 @@ use axum::{
     routing::post,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::{
     net::TcpListener,
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Duration, timeout},
 };
 
@@ -30,10 +31,14 @@ pub(super) enum Reply {
     Status(u16),
     /// By naming another URL.
     Redirect(String),
+    /// With 204, once it is told to.
+    When(Arc<Notify>),
     /// Never.
     Never,
     /// With a body that does not end.
     Endless,
+    /// With the beginning of a body, and nothing more.
+    Unfinished,
 }
 
 /// A message as it arrived.
@@ -163,6 +168,10 @@ async fn answer(State(told): State<Told>, headers: HeaderMap, body: String) -> R
     match reply.unwrap_or(Reply::Status(204)) {
         Reply::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Reply::Redirect(to) => (StatusCode::TEMPORARY_REDIRECT, [("location", to)]).into_response(),
+        Reply::When(told) => {
+            told.notified().await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Reply::Never => std::future::pending().await,
         Reply::Endless => {
             let chunks = futures_util::stream::unfold((), |()| async {
@@ -170,6 +179,11 @@ async fn answer(State(told): State<Told>, headers: HeaderMap, body: String) -> R
                 Some((Ok::<_, std::io::Error>(vec![b'x'; 1024]), ()))
             });
             axum::body::Body::from_stream(chunks).into_response()
+        }
+        Reply::Unfinished => {
+            let beginning = futures_util::stream::iter([Ok::<_, std::io::Error>("thank")]);
+            let rest = futures_util::stream::pending();
+            axum::body::Body::from_stream(beginning.chain(rest)).into_response()
         }
     }
 }

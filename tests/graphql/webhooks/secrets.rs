@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::receiver::{Receiver, Reply};
 use super::{Client, FLAGS, STATE};
+use crate::exchange::command::{daybook, export, stderr};
 use crate::graphql::process::Process;
 use crate::http::binary::Running;
 
@@ -48,6 +49,25 @@ on_every_engine! {
         let message = receiver.next().await;
         assert_eq!([&third, &fourth].map(|secret| message.is_signed_with(secret)), [false, true]);
         assert_eq!(test.observer().await.optional_text("SELECT previous_secret FROM webhook").await, None);
+    }
+
+    /// Webhooks are no part of the books: no export has anything of them, and the books are sound beside them.
+    async fn an_export_has_nothing_of_webhooks(test: TestDatabase) {
+        let server = Process::start_with(test.url(), &[]);
+        let client = Client::of(&server);
+        client.open(&["a", "b"]).await;
+        let (id, secret) = client.hook("https://app.example/hook", &json!({})).await;
+        rotated(&client, &id, 1).await;
+        client.post("a", "b", 1).await;
+        for format in ["hledger", "ledger", "csv", "json"] {
+            let text = export(test.url(), format);
+            assert!(text.contains("EUR"), "{format}: {text}");
+            for word in [secret.strip_prefix("whsec_").unwrap(), "whsec_", "app.example"] {
+                assert!(!text.contains(word), "{format}: {text}");
+            }
+        }
+        let output = daybook(&["verify", "--database", test.url()], "");
+        assert!(output.status.success(), "{}", stderr(&output));
     }
 
     /// Whatever is asked for, and whatever is logged.

@@ -1,8 +1,8 @@
 //! `webhook`: where events of the outbox are sent, which ones, and how far each endpoint has got.
 //!
 //! `position` is the number up to which everything was delivered, or put into `webhook_dead_letter`. It never goes back, and it moves only
-//! under a lease, whose number rises with every move. So a server whose lease was taken over can move nothing any more: whatever it
-//! believes, no event is skipped.
+//! under a lease, whose number rises with every move, and never past the last event. So a server whose lease was taken over can move
+//! nothing any more: whatever it believes, no event is skipped.
 //!
 //! The secrets are kept as they are, since requests are signed with them.
 
@@ -33,7 +33,8 @@ const RULES: [(&str, &str, &str); 4] = [
         "webhook_position_moves",
         "BEFORE UPDATE OF position",
         "NEW.position < OLD.position
-             OR NEW.position > OLD.position AND (OLD.lease_ms IS NULL OR NEW.lease <= OLD.lease)",
+             OR NEW.position > OLD.position AND (OLD.lease_ms IS NULL OR NEW.lease <= OLD.lease
+                 OR NEW.position > (SELECT COALESCE(MAX(seq), 0) FROM outbox))",
     ),
 ];
 
@@ -46,6 +47,10 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager)?;
         run(manager, &tables(&dialect)).await?;
+        // Two that are created at the same moment do not see each other: one waits, so that not both are the last one.
+        let one_by_one = "LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE;";
+        let one_by_one = dialect.before_each("webhook", "webhook_locks", "INSERT", one_by_one);
+        run(manager, &one_by_one).await?;
         for (name, event, condition) in RULES {
             let rule = dialect.refuse("webhook", name, event, condition);
             run(manager, &rule).await?;
@@ -55,7 +60,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager)?;
-        let mut sql = String::new();
+        let mut sql = dialect.drop_before_each("webhook", "webhook_locks");
         for (name, _, _) in RULES {
             sql += &dialect.drop_trigger("webhook", name);
         }
