@@ -34,6 +34,7 @@ mod exchange;
 mod limits;
 mod log;
 mod manual;
+mod replicas;
 mod settings;
 mod terminal;
 mod tls;
@@ -131,6 +132,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some((tokens, origins)),
         Some(hosts),
         Some(connections),
+        Some((replicas, replica_wait)),
         Some(mut limits),
         Some(heavy),
         Some(persisted),
@@ -153,6 +155,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::access(&args.access, &mut values),
         access::hosts(args, &mut values),
         connections::connections(&args.connections, &mut values),
+        replicas::replicas(&args.replicas, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::heavy(&args.limits, max_connections, &mut values),
         limits::persisted(&args.limits, &mut values),
@@ -182,6 +185,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         origins,
         hosts,
         connections,
+        replicas,
+        replica_wait,
         limits,
         heavy,
         persisted,

@@ -42,7 +42,6 @@ compile_error!("unit-of-work needs one of the features `async-graphql-7` and `as
 #[cfg(all(feature = "async-graphql-7", not(feature = "async-graphql-8")))]
 extern crate async_graphql_7 as async_graphql;
 
-#[cfg(feature = "postgres")]
 mod consistency;
 mod database;
 mod error;
@@ -59,6 +58,7 @@ mod unit;
 #[cfg(feature = "axum")]
 pub mod web;
 
+pub use consistency::{ConsistencyToken, InvalidConsistencyToken};
 pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
 pub use database::{Access, Database, DatabaseOptions, DriverOptions, NewConnection};

@@ -8,11 +8,30 @@ use std::{fmt, num::NonZero, str::FromStr};
 
 use thiserror::Error;
 
-/// What was committed, or can have been seen, up to a position in the history of one system.
+/// What a client has written, or may have seen, up to a position in the history of one database system. A query that shows it reads a
+/// snapshot that includes all of that, on a [replica](crate::DatabaseOptions::replicas) or on the primary.
 ///
-/// The order of the fields is the order of tokens.
+/// Put the token of a client into the data of its request. The response of each query and mutation that used the database has the
+/// client's next one, as `extensions.consistency` and as the header `x-consistency` in `Response::http_headers`. Where nobody can put
+/// data into a request, the member `consistency` of its `extensions` is read.
+///
+/// Clients must not rely on what is in it. But of two tokens of one system the greater text is the newer, so a client with several
+/// requests under way keeps the greatest.
+///
+/// ```
+/// use async_graphql::Request;
+/// use unit_of_work::ConsistencyToken;
+///
+/// # fn main() -> Result<(), unit_of_work::InvalidConsistencyToken> {
+/// let token: ConsistencyToken = "00000002.000000000401abcd.68fa3c2d11e0a7b5".parse()?;
+/// let request = Request::new("{ orders { id } }").data(token);
+/// # let _ = request; Ok(()) }
+/// ```
+///
+/// The order of tokens is that of their texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ConsistencyToken {
+pub struct ConsistencyToken {
+    // The order of the fields is the order of tokens.
     /// The timeline of the primary that wrote up to the position. PostgreSQL begins with 1.
     pub(crate) timeline: NonZero<u32>,
     /// A position in the write-ahead log (LSN), in bytes from the beginning of the log.
@@ -21,10 +40,17 @@ pub(crate) struct ConsistencyToken {
     pub(crate) system: u64,
 }
 
-/// The text is no token.
+/// A text is not a [`ConsistencyToken`].
+///
+/// ```
+/// use unit_of_work::ConsistencyToken;
+///
+/// assert!("latest".parse::<ConsistencyToken>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the consistency token is not valid: send one as this server has answered it")]
-pub(crate) struct NoToken;
+#[non_exhaustive]
+pub struct InvalidConsistencyToken;
 
 const TIMELINE: usize = 8;
 const NUMBER: usize = 16;
@@ -44,9 +70,10 @@ impl fmt::Display for ConsistencyToken {
 }
 
 impl FromStr for ConsistencyToken {
-    type Err = NoToken;
+    type Err = InvalidConsistencyToken;
 
-    fn from_str(text: &str) -> Result<Self, NoToken> {
+    /// Reads a token as it was written: it has one spelling only.
+    fn from_str(text: &str) -> Result<Self, InvalidConsistencyToken> {
         let mut parts = text.splitn(3, '.');
         let mut part = |digits| hexadecimal(parts.next()?, digits);
         let token = (|| {
@@ -56,7 +83,7 @@ impl FromStr for ConsistencyToken {
                 system: part(NUMBER)?,
             })
         })();
-        token.ok_or(NoToken)
+        token.ok_or(InvalidConsistencyToken)
     }
 }
 
@@ -122,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(
                 text.parse::<ConsistencyToken>(),
-                Err(NoToken),
+                Err(InvalidConsistencyToken),
                 "{text:.80?}"
             );
         }
