@@ -113,7 +113,7 @@ impl Scene {
         let marks = self.marks().await.len();
         eventually("the replica is read", async || {
             let looked = self.look(token).await;
-            assert_eq!(looked.marks, i64::try_from(marks).expect("are few"));
+            assert_eq!(looked.marks, i64::try_from(marks).expect("few"));
             looked.port == self.port(number)
         })
         .await;
