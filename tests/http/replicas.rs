@@ -11,7 +11,7 @@ use super::{
     sockets::{PROTOCOL, Socket},
 };
 
-const ACCOUNTS: &str = "{ accounts(first: 10) { nodes { code } } }";
+const ACCOUNTS: &str = "{ accounts(first: 10) { edges { node { code } } } }";
 
 fn open(code: &str) -> String {
     format!(
@@ -97,9 +97,11 @@ impl Scene {
 }
 
 fn codes(body: &Json) -> Vec<&str> {
-    let nodes = body["data"]["accounts"]["nodes"].as_array();
-    let codes = nodes.into_iter().flatten();
-    codes.filter_map(|node| node["code"].as_str()).collect()
+    let edges = body["data"]["accounts"]["edges"].as_array();
+    let edges = edges.into_iter().flatten();
+    edges
+        .filter_map(|edge| edge["node"]["code"].as_str())
+        .collect()
 }
 
 /// What was written is read on the replica, which lags behind, and the tokens travel in headers.
