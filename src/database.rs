@@ -52,6 +52,9 @@ pub fn options(settings: &ServeSettings) -> DatabaseOptions {
     options.statement_timeout = settings.deadline;
     options.idle_in_transaction_timeout = settings.deadline;
     options.application_name = "daybook".to_owned();
+    let replicas = settings.replicas.iter().filter_map(DatabaseUrl::postgres);
+    options.replicas = replicas.cloned().collect();
+    options.replica_wait = settings.replica_wait;
     options
 }
 
@@ -64,8 +67,9 @@ const OTHER_FILES: usize = 24;
 pub fn within_descriptors(mut settings: ServeSettings) -> ServeSettings {
     let most = graphql_service::most_descriptors();
     let others = graphql_service::most_connections().saturating_add(OTHER_FILES);
-    // Two each: a connection to SQLite has two files open, and PostgreSQL has two pools.
-    let room = most.saturating_sub(others) / 2;
+    // Two each: a connection to SQLite has two files open, and PostgreSQL has two pools. Each replica has one.
+    let replicas = settings.replicas.iter().map(|url| url.servers().len());
+    let room = most.saturating_sub(others) / (2 + replicas.sum::<usize>());
     let room = u32::try_from(room).unwrap_or(u32::MAX).max(1);
     if settings.max_connections > room {
         tracing::warn!(

@@ -68,6 +68,14 @@ impl DatabaseUrl {
         }
     }
 
+    /// The driver's options of a PostgreSQL database; `None` for SQLite.
+    pub fn postgres(&self) -> Option<&DriverOptions> {
+        match &self.target {
+            Target::Sqlite(_) => None,
+            Target::Postgres(options) => Some(options),
+        }
+    }
+
     /// Whether the URL allows to create the file of an SQLite database.
     pub fn creates(&self) -> bool {
         self.file().is_some() && self.url.contains("mode=rwc")

@@ -34,6 +34,7 @@ mod exchange;
 mod limits;
 mod log;
 mod manual;
+mod replicas;
 mod settings;
 mod terminal;
 mod tls;
@@ -132,6 +133,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         Some((tokens, origins)),
         Some(hosts),
         Some(connections),
+        Some((replicas, replica_wait)),
         Some(mut limits),
         Some(heavy),
         Some(persisted),
@@ -155,6 +157,7 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         access::access(&args.access, &mut values),
         access::hosts(args, &mut values),
         connections::connections(&args.connections, &mut values),
+        replicas::replicas(&args.replicas, &mut values),
         limits::limits(&args.limits, &mut values),
         limits::heavy(&args.limits, max_connections, &mut values),
         limits::persisted(&args.limits, &mut values),
@@ -185,6 +188,8 @@ fn serve_settings(args: &ServeArgs, matches: &ArgMatches) -> Result<ServeSetting
         origins,
         hosts,
         connections,
+        replicas,
+        replica_wait,
         limits,
         heavy,
         persisted,

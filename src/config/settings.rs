@@ -51,6 +51,10 @@ pub struct ServeSettings {
     pub hosts: Hosts,
     /// Limits of connections.
     pub connections: ConnectionOptions,
+    /// Standbys that queries may be read from.
+    pub replicas: Vec<DatabaseUrl>,
+    /// How long a query waits until a replica has what its consistency token stands for.
+    pub replica_wait: Duration,
     /// Limits of requests, operations and answers.
     pub limits: Limits,
     /// Which operations are heavy, and how many of them run at once.

@@ -32,6 +32,7 @@ mod multipart;
 mod origins;
 mod persisted;
 mod proxy;
+mod replicas;
 mod requests;
 mod responses;
 mod serving;

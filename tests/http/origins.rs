@@ -38,12 +38,10 @@ async fn only_pages_of_allowed_origins_are_consented_to() {
         ),
         (200, Some("https://app.example"))
     );
-    assert!(
-        answer
-            .header("access-control-allow-headers")
-            .unwrap()
-            .contains("idempotency-key")
-    );
+    for header in ["idempotency-key", "x-consistency"] {
+        let allowed = answer.header("access-control-allow-headers").unwrap();
+        assert!(allowed.contains(header), "{header}: {allowed}");
+    }
     assert_eq!(answer.header("access-control-allow-credentials"), None);
     for origin in [
         "https://evil.example",

@@ -185,6 +185,8 @@ fn help_shows_every_setting_and_no_secret() {
         "--max-held",
         "--max-held-per-client",
         "--metrics-listen",
+        "--replica",
+        "--replica-wait",
         "--max-operations",
         "--max-subscriptions",
         "--max-body",

@@ -16,6 +16,7 @@
 //! | how do mutations share a COMMIT? | `unit::group` |
 //! | what happens around the resolvers of one operation, and what is the client told? | `operation` |
 //! | when is an operation run again? | `retry` |
+//! | does a server have what a client has written, or seen? | `consistency` |
 //! | which connections are there, and what do the engines do differently? | `database`, `database::engine` |
 //! | how is a mutation answered again, and not done again? | [`idempotency`] |
 //! | how do events reach subscribers? | `subscription` |
@@ -41,6 +42,7 @@ compile_error!("unit-of-work needs one of the features `async-graphql-7` and `as
 #[cfg(all(feature = "async-graphql-7", not(feature = "async-graphql-8")))]
 extern crate async_graphql_7 as async_graphql;
 
+mod consistency;
 mod database;
 mod error;
 #[cfg(any(doc, doctest))]
@@ -56,6 +58,7 @@ mod unit;
 #[cfg(feature = "axum")]
 pub mod web;
 
+pub use consistency::{ConsistencyToken, InvalidConsistencyToken};
 pub use database::begin::SessionSettings;
 pub use database::checkpoint::Checkpoint;
 pub use database::{Access, Database, DatabaseOptions, DriverOptions, NewConnection};

@@ -14,3 +14,25 @@ pub(in crate::config) struct DatabaseArgs {
     )]
     pub(in crate::config) database: String,
 }
+
+/// Standbys that the server reads from.
+#[derive(Args)]
+#[command(next_help_heading = "Replicas")]
+pub(in crate::config) struct ReplicaArgs {
+    /// A standby of the database, or a list of them, which queries may be read from: postgres://USER:PASSWORD@HOST,HOST/NAME; can be given again
+    #[arg(
+        long,
+        env = "DAYBOOK_REPLICA",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(in crate::config) replica: Vec<String>,
+    /// How long a query waits until a replica has what its consistency token stands for, before it is read on the primary
+    #[arg(
+        long,
+        env = "DAYBOOK_REPLICA_WAIT",
+        default_value = "50ms",
+        value_name = "TIME"
+    )]
+    pub(in crate::config) replica_wait: String,
+}

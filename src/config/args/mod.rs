@@ -15,7 +15,7 @@ use clap_complete::Shell;
 pub(super) use self::{
     access::{AccessArgs, TlsArgs},
     connections::ConnectionArgs,
-    database::DatabaseArgs,
+    database::{DatabaseArgs, ReplicaArgs},
     files::{ExportArgs, ImportArgs},
     limits::LimitArgs,
     observe::{LogArgs, TraceArgs},
@@ -174,6 +174,8 @@ pub(super) struct ServeArgs {
     pub(super) access: AccessArgs,
     #[command(flatten)]
     pub(super) connections: ConnectionArgs,
+    #[command(flatten)]
+    pub(super) replicas: ReplicaArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
     #[command(flatten)]

@@ -30,7 +30,15 @@ impl Socket {
         server: &Server,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, tungstenite::Error> {
-        let mut request = format!("ws://{}/graphql", server.address)
+        Self::try_connect_to(&server.address.to_string(), headers).await
+    }
+
+    /// Connects to a server by its host and port.
+    pub(super) async fn try_connect_to(
+        address: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, tungstenite::Error> {
+        let mut request = format!("ws://{address}/graphql")
             .into_client_request()
             .unwrap();
         for (name, value) in headers {

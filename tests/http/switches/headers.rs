@@ -109,6 +109,8 @@ async fn a_header_that_is_almost_right_is_refused() {
         ("x-timeout-ms", "x-timeout"),
         ("x-time-oout", "x-timeout"),
         ("x-units-of-work", "x-unit-of-work"),
+        ("consistency", "x-consistency"),
+        ("x-consistancy", "x-consistency"),
     ] {
         let answer = post(&server, JSON, &json!({ "query": ADD }), &[(name, b"true")]).await;
         answer.assert_refused(400, "BAD_REQUEST");

@@ -65,6 +65,14 @@ impl Refusal {
         }
     }
 
+    /// 400, with the code `CONSISTENCY_TOKEN_INVALID`.
+    pub(crate) fn consistency_token(message: impl Into<String>) -> Self {
+        Self {
+            error: RequestError::ConsistencyToken,
+            ..Self::bad_request(message)
+        }
+    }
+
     /// 401, with the code `UNAUTHENTICATED`: the caller is not known. `challenge` becomes `WWW-Authenticate`, and says how to
     /// authenticate, such as `Bearer`.
     pub fn unauthenticated(challenge: &'static str, message: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
 use graphql_operation::Stage;
+use unit_of_work::codes;
 
 /// Why a request did not become an operation. Nothing of it has run.
 ///
@@ -42,6 +43,8 @@ pub enum RequestError {
     Forbidden,
     /// The server runs as many operations as it may.
     Overloaded,
+    /// The consistency token is none.
+    ConsistencyToken,
 }
 
 impl RequestError {
@@ -59,6 +62,7 @@ impl RequestError {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::Overloaded => "OVERLOADED",
+            Self::ConsistencyToken => codes::CONSISTENCY_TOKEN_INVALID,
         }
     }
 

@@ -3,12 +3,15 @@
 use async_graphql::{Response as GraphqlResponse, ServerError, Value};
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 use unit_of_work::codes;
 
 use crate::answer::{media::MediaType, request_error::RequestError, writing::json};
+
+/// What a client shows to read what it has written and seen.
+const CONSISTENCY: HeaderName = HeaderName::from_static("x-consistency");
 
 /// The response to one request.
 ///
@@ -101,6 +104,14 @@ fn http_response(
         // `Cache-Control` replaces ours; other headers, such as `Set-Cookie`, are added.
         if let Some(cache_control) = set.remove(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, cache_control);
+        }
+        // Of the tokens of a batch, the newest includes all others, and is the greatest text.
+        if let Some(token) = set.remove(CONSISTENCY)
+            && headers
+                .get(CONSISTENCY)
+                .is_none_or(|newest| token.as_bytes() > newest.as_bytes())
+        {
+            headers.insert(CONSISTENCY, token);
         }
         // The headers that describe the body are ours to set.
         set.remove(header::CONTENT_LENGTH);

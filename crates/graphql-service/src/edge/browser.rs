@@ -37,12 +37,18 @@ pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         "traceparent",
         "x-apollo-operation-name",
         "x-batch",
+        "x-consistency",
         "x-dry-run",
         "x-request-id",
         "x-timeout",
         "x-unit-of-work",
     ];
-    let response = ["idempotency-replayed", "retry-after", "x-request-id"];
+    let response = [
+        "idempotency-replayed",
+        "retry-after",
+        "x-consistency",
+        "x-request-id",
+    ];
     Some(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))

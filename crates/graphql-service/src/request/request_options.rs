@@ -4,11 +4,12 @@
 //! |---|---|---|
 //! | `x-dry-run` | `true`, `false` | `extensions.dryRun`: true or false |
 //! | `x-batch` | `all-or-nothing`, `each` | |
+//! | `x-consistency` | a token that this server has answered | `extensions.consistency`: the same |
 //! | `x-timeout` | a time such as `500ms` | `extensions.timeout`: the same |
 //! | `x-unit-of-work` | `report`, `timeline`, `off` | `extensions.unitOfWork`: the same |
 //!
 //! A browser cannot set headers on a WebSocket. There the payload of `connection_init` can have the headers as members, and each operation
-//! its `extensions`.
+//! its `extensions`. A consistency token belongs to one operation after another, so it is not accepted for a whole socket.
 //!
 //! A client that sends a switch relies on it. So a value that is not understood, a header that is sent twice and a name that is almost
 //! right are refused with 400, and no operation runs in another way than was asked for. A switch that makes no difference, such as a
@@ -22,7 +23,7 @@ use async_graphql::{Request, Value};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
-use unit_of_work::{AllOrNothing, DryRun, OperationDeadline, Report};
+use unit_of_work::{AllOrNothing, ConsistencyToken, DryRun, OperationDeadline, Report};
 
 use crate::{
     answer::refusal::Refusal,
@@ -30,6 +31,8 @@ use crate::{
 };
 
 const BATCH: HeaderName = HeaderName::from_static("x-batch");
+const CONSISTENCY: HeaderName = HeaderName::from_static(CONSISTENCY_NAME);
+const CONSISTENCY_NAME: &str = "x-consistency";
 const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
@@ -46,6 +49,8 @@ pub(crate) struct RequestOptions {
     dry_run: bool,
     all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
+    /// What the client has written and seen.
+    shown: Option<ConsistencyToken>,
     /// The end of `timeout`, once it has begun.
     until: Option<Instant>,
 }
@@ -86,12 +91,23 @@ impl RequestOptions {
             dry_run: dry_run.unwrap_or_default(),
             all_or_nothing,
             timeout: read(headers, &TIMEOUT, |text| timeout(text, "x-timeout"))?,
+            shown: read(headers, &CONSISTENCY, |text| {
+                text.parse().map_err(|error| {
+                    Refusal::consistency_token(format!("`{CONSISTENCY_NAME}`: {error}"))
+                })
+            })?,
             until: None,
         })
     }
 
-    /// Reads the switches of a WebSocket's handshake. `x-batch` is refused, since a socket has no batches.
+    /// Reads the switches of a WebSocket's handshake. `x-batch` is refused, since a socket has no batches, and `x-consistency`, since each of
+    /// its operations has a token of its own.
     pub(crate) fn of_handshake(headers: &HeaderMap, switches: Switches) -> Result<Self, Refusal> {
+        if headers.contains_key(CONSISTENCY) {
+            return Err(Refusal::bad_request(format!(
+                "`{CONSISTENCY_NAME}` is for a request of its own: give each operation `extensions.consistency`"
+            )));
+        }
         Self::of(headers, switches)?.without_batch()
     }
 
@@ -157,6 +173,9 @@ impl RequestOptions {
         let own = own.map(|own| Instant::now() + own);
         if let Some(until) = own.or_else(|| self.deadline()) {
             request.data.insert(OperationDeadline(until));
+        }
+        if let Some(token) = self.shown {
+            request.data.insert(token);
         }
         let own = match request.extensions.get("unitOfWork") {
             None | Some(Value::Null) => Some(Report::Off),

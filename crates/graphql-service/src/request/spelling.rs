@@ -25,9 +25,10 @@ const fn known(name: &'static str) -> Known {
 }
 
 /// The headers that are switches.
-static HEADERS: [Known; 5] = [
+static HEADERS: [Known; 6] = [
     known(IDEMPOTENCY_KEY),
     known(BATCH),
+    known("x-consistency"),
     known("x-dry-run"),
     known("x-timeout"),
     known("x-unit-of-work"),
@@ -37,7 +38,8 @@ static HEADERS: [Known; 5] = [
 const PERSISTED: &str = "persistedQuery";
 
 /// The members of `extensions` whose names are checked: the switches, and the one that names a document.
-static EXTENSIONS: [Known; 5] = [
+static EXTENSIONS: [Known; 6] = [
+    known("consistency"),
     known("dryRun"),
     known("idempotencyKey"),
     known(PERSISTED),

@@ -19,6 +19,8 @@ pub(crate) struct Begin {
     pub(crate) idle_timeout: Option<Duration>,
     /// Settings that hold only for this transaction.
     pub(crate) settings: SessionSettings,
+    /// Whether to ask for the server's position: in a query after the snapshot was taken, otherwise after COMMIT or ROLLBACK.
+    pub(crate) locate: bool,
     /// Whether to ask for the transaction's id, with which the outcome of a lost COMMIT can be found out.
     pub(crate) identify: bool,
 }
@@ -77,5 +79,6 @@ impl Begin {
             && self.statement_timeout.is_none()
             && self.settings.is_empty()
             && !self.identify
+            && !self.locate
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
 use crate::{
-    Access, FailureKind, UnitError,
+    Access, ConsistencyToken, FailureKind, UnitError,
     database::{
         begin::Begin,
         engine::{AnyLease, Engine, Peer, on_engine, outcome::Identity},
@@ -162,6 +162,33 @@ impl Connection {
 
     pub(crate) fn peer(&self) -> Peer {
         on_engine!(AnyLease, &self.lease, lease => lease.connection.peer().clone().into())
+    }
+
+    /// The server's position, as the last flight that asked was told.
+    pub(crate) fn position(&self) -> Option<ConsistencyToken> {
+        on_engine!(AnyLease, &self.lease, lease => lease.position.as_deref().copied())
+    }
+
+    /// A token of the server's timeline that no server ever has all of, if the timeline is known.
+    pub(crate) fn latest(&self) -> Option<ConsistencyToken> {
+        on_engine!(AnyLease, &self.lease, lease => latest_of(lease))
+    }
+
+    /// Checks whether the server at the other end goes on from where the token was given. A standby is not judged here.
+    ///
+    /// # Errors
+    /// [`UnitError::ConsistencyTokenInvalid`] and [`UnitError::ConsistencyLost`] as [`sqlx::Error::Io`]; and an error that may pass, for a
+    /// server that has not heard yet of the one that gave the token.
+    pub(crate) fn honours(&self, token: &ConsistencyToken) -> Result<(), sqlx::Error> {
+        on_engine!(AnyLease, &self.lease, lease => honoured_by(lease, token))
+    }
+
+    /// Asks the server for its position, outside of a transaction.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the connection is closed then.
+    pub(crate) async fn locate(&mut self) -> Result<(), sqlx::Error> {
+        on_engine!(AnyLease, &mut self.lease, lease => Engine::locate(lease).await)
     }
 
     /// The table of markers that COMMIT can use, if there is one.
@@ -359,6 +386,14 @@ fn backend_of<E: Engine>(_: &Lease<E>) -> DbBackend {
 
 fn dialect_of<E: Engine>(_: &Lease<E>) -> Dialect {
     E::DIALECT
+}
+
+fn honoured_by<E: Engine>(lease: &Lease<E>, token: &ConsistencyToken) -> Result<(), sqlx::Error> {
+    E::honours(lease.connection.peer(), token)
+}
+
+fn latest_of<E: Engine>(lease: &Lease<E>) -> Option<ConsistencyToken> {
+    E::latest(lease.connection.peer())
 }
 
 fn markers_of<E: Engine>(lease: &Lease<E>) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! A connection that one unit has taken from its pool.
 
 use crate::{
-    Access,
+    Access, ConsistencyToken,
     database::{
         engine::{Engine, outcome::Identity},
         pool::Pooled,
@@ -18,6 +18,10 @@ pub(crate) struct Lease<E: Engine> {
     pub(super) access: Access,
     /// The transaction's identity, if it can be asked about later.
     pub(super) identity: Option<Identity>,
+    /// Whether the flights that end the transaction ask for the server's position.
+    pub(super) locates: bool,
+    /// The server's position, as the last flight that asked was told. Boxed, because most databases have no replicas.
+    pub(super) position: Option<Box<ConsistencyToken>>,
 }
 
 impl<E: Engine> Lease<E> {
@@ -27,6 +31,8 @@ impl<E: Engine> Lease<E> {
             has_begun: false,
             access: Access::ReadOnly,
             identity: None,
+            locates: false,
+            position: None,
         }
     }
 

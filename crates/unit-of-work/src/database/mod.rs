@@ -47,6 +47,7 @@ use self::{
 };
 use crate::{
     ConnectError, UnitError,
+    consistency::reading::Reading,
     error::CommitFailure,
     look_up::LookUps,
     unit::{
@@ -89,6 +90,13 @@ struct Inner {
     named_locks: NamedLocks,
     /// Cancelled when the database is being closed.
     closing: CancellationToken,
+}
+
+impl Drop for Inner {
+    /// Ends the tasks that look after replicas, if nobody has closed the database.
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
 }
 
 impl Database {
@@ -146,7 +154,9 @@ impl Database {
             named_locks: NamedLocks::default(),
             closing: CancellationToken::new(),
         });
-        Ok(Self { inner })
+        let database = Self { inner };
+        on_engine!(Opened, &database.inner.opened, open => open.watch(&database));
+        Ok(database)
     }
 
     /// Whether both are the same, opened once.
@@ -231,6 +241,29 @@ impl Database {
             let connection = open.acquire(self, access, deadline).await?;
             Ok(Connection::new(connection))
         })
+    }
+
+    /// Takes a reader's connection as [`Database::acquire`] does, to a server that has what the reading asks for.
+    ///
+    /// # Errors
+    /// Those of [`Database::acquire`], and of [`Connection::honours`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe: a connection that was being taken goes back to its pool.
+    pub(crate) async fn acquire_to_read(
+        &self,
+        reading: &Reading,
+        deadline: Option<Instant>,
+    ) -> Result<Connection, sqlx::Error> {
+        on_engine!(Opened, &self.inner.opened, open => {
+            let connection = open.acquire_to_read(self, reading, deadline).await?;
+            Ok(Connection::new(connection))
+        })
+    }
+
+    /// Whether queries may be read from replicas, so that responses have consistency tokens.
+    pub(crate) fn has_replicas(&self) -> bool {
+        on_engine!(Opened, &self.inner.opened, open => open.has_replicas())
     }
 
     /// Checks, between COMMIT and its answer, whether the committed data is in the files at the paths.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sea_orm::{DbErr, IsolationLevel};
 
-use super::after_connect::{AfterConnect, NewConnection};
+use super::{
+    after_connect::{AfterConnect, NewConnection},
+    driver_options::DriverOptions,
+};
 use crate::setters::setters;
 
 /// How a [`Database`](crate::Database) connects. The defaults suit a server with a database beside it.
@@ -59,6 +62,16 @@ pub struct DatabaseOptions {
     /// standby and a role that may only read are enough. On SQLite, the file is opened read-only; it must exist and have a write-ahead log,
     /// as every database has that this crate has written. Default: no.
     pub read_only: bool,
+    /// PostgreSQL's standbys that queries may be read from. A query that shows a [`ConsistencyToken`](crate::ConsistencyToken) is sent to
+    /// one that has what the token stands for, and to the primary if none has it in time. Everything else uses the primary. Default:
+    /// none.
+    ///
+    /// Each server has a pool of its own. It must be of the same cluster, and the role needs `pg_read_all_stats`, without which a standby
+    /// does not tell which primary it follows. A server that cannot be reached when the database is connected to is logged, and used
+    /// when it can be reached.
+    pub replicas: Vec<DriverOptions>,
+    /// How long a query waits until a replica has what its token stands for, before it is sent to the primary. Default: 50 milliseconds.
+    pub replica_wait: Duration,
     /// PostgreSQL's `application_name`, unless the URL, the driver's options or the environment (`PGAPPNAME`) name another.
     pub application_name: String,
     /// The hook for new connections.
@@ -80,6 +93,8 @@ impl Default for DatabaseOptions {
             commit_patience: Duration::from_millis(50),
             writer_isolation: IsolationLevel::ReadCommitted,
             read_only: false,
+            replicas: Vec::new(),
+            replica_wait: Duration::from_millis(50),
             application_name: "unit-of-work".to_owned(),
             after_connect: None,
         }
@@ -99,9 +114,25 @@ setters!(DatabaseOptions {
     commit_patience: Duration,
     writer_isolation: IsolationLevel,
     read_only: bool,
+    replica_wait: Duration,
 });
 
 impl DatabaseOptions {
+    /// Sets [`DatabaseOptions::replicas`](#structfield.replicas). Each item names one server or several.
+    ///
+    /// ```
+    /// use unit_of_work::DatabaseOptions;
+    ///
+    /// # fn main() -> Result<(), unit_of_work::ConnectError> {
+    /// let options = DatabaseOptions::default().replicas(["postgres://app@two,three/app".parse()?]);
+    /// # let _ = options; Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn replicas(mut self, replicas: impl IntoIterator<Item = DriverOptions>) -> Self {
+        self.replicas = replicas.into_iter().collect();
+        self
+    }
+
     /// Sets [`DatabaseOptions::application_name`](#structfield.application_name).
     #[must_use]
     pub fn application_name(mut self, application_name: impl Into<String>) -> Self {

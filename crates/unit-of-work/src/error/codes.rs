@@ -65,3 +65,8 @@ pub const DATABASE_FULL: &str = "DATABASE_FULL";
 pub const DATABASE_FILE_REPLACED: &str = "DATABASE_FILE_REPLACED";
 /// The database's own files are damaged: nothing of the operation happened.
 pub const DATABASE_DAMAGED: &str = "DATABASE_DAMAGED";
+/// The consistency token is not valid, or was given by another database system: nothing of the operation happened.
+pub const CONSISTENCY_TOKEN_INVALID: &str = "CONSISTENCY_TOKEN_INVALID";
+/// Another database server has taken over since the consistency token was given, and what the token stands for may be gone. Nothing of the
+/// operation happened. The client has to forget the token, and to look again what is there.
+pub const CONSISTENCY_LOST: &str = "CONSISTENCY_LOST";

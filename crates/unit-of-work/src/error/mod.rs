@@ -173,6 +173,15 @@ pub enum UnitError {
     /// file of it was replaced.
     #[error("it is not known whether COMMIT happened")]
     OutcomeUnknown,
+    /// The [`ConsistencyToken`](crate::ConsistencyToken) that was shown is one of another database system.
+    #[error("the consistency token was given by another database system")]
+    ConsistencyTokenInvalid,
+    /// Another server has taken over since the [`ConsistencyToken`](crate::ConsistencyToken) was given, and it is not known whether it has
+    /// what the token stands for.
+    #[error(
+        "a failover came after the consistency token was given: what it stands for may be gone"
+    )]
+    ConsistencyLost,
 }
 
 impl UnitError {

@@ -4,7 +4,7 @@ use async_graphql::{Request, ServerError, Value};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
-use crate::{codes, operation::respond::coded};
+use crate::{codes, consistency::reading::MEMBER, operation::respond::coded};
 
 /// A stricter isolation level for this operation. A weaker one than its kind's own is ignored. It travels with BEGIN, and
 /// costs no round trip.
@@ -54,6 +54,7 @@ pub(crate) fn is_dry_run(request: &Request) -> Result<bool, ServerError> {
     for name in request.extensions.keys() {
         refuse_misspelt(name, "dryRun", codes::DRY_RUN_INVALID)?;
         refuse_misspelt(name, "idempotencyKey", codes::IDEMPOTENCY_KEY_INVALID)?;
+        refuse_misspelt(name, MEMBER, codes::CONSISTENCY_TOKEN_INVALID)?;
     }
     match request.extensions.get("dryRun") {
         None => Ok(false),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     FailureKind, UnitOfWork,
+    consistency::reading,
     error::{CommitFailure, codes},
     operation::failures::{Failure, Failures},
     unit::{Answer, Outcome, Told},
@@ -165,6 +166,9 @@ pub(crate) fn overloaded() -> ServerError {
 /// The error of a doomed unit, if no field has reported why.
 fn doomed(unit: &UnitOfWork) -> ServerError {
     let failures = unit.failures();
+    if let Some(told) = token_refused(failures) {
+        return told;
+    }
     match unit.doom() {
         Some(FailureKind::Conflict) => conflict(),
         Some(FailureKind::ConnectionLost | FailureKind::Unavailable) => {
@@ -184,6 +188,9 @@ fn doomed(unit: &UnitOfWork) -> ServerError {
 
 /// The error of a statement that was refused because something had failed before.
 pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
+    if let Some(told) = token_refused(failures) {
+        return told;
+    }
     let id = failures.show_cause();
     match failures.cause().map(|cause| cause.kind) {
         // As the error of the field in which it failed.
@@ -191,6 +198,11 @@ pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
         Some(FailureKind::FileReplaced) => file_replaced(id),
         _ => doomed_by(id),
     }
+}
+
+/// The error if the client's token was refused, which failed everything that came after.
+fn token_refused(failures: &Failures) -> Option<ServerError> {
+    reading::told(&failures.cause()?.refusal?)
 }
 
 /// The error if something failed before. The log has the cause under this id.

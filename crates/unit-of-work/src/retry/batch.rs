@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     Access, Database, Report, RetryPolicy, UnitOfWork, codes,
+    consistency::reading,
     observe::telemetry,
     operation::{report, respond::coded, select::kind_of},
     retry::{
@@ -205,6 +206,14 @@ impl Together {
                 "The operations of a batch that is all or nothing have one transaction, and so the same settings.",
             ));
         }
+        let asked = terms
+            .reading
+            .is_some_and(|own| !own.is_covered_by(unit.reading()));
+        if asked {
+            return Err(refused(
+                "The operations of a batch that is all or nothing read one snapshot: the first of them has to show the newest consistency token.",
+            ));
+        }
         let wanted = terms.isolation.unwrap_or(unit.isolation());
         if stricter(unit.isolation(), wanted) != unit.isolation() {
             state.wanted = Some(wanted);
@@ -282,6 +291,7 @@ impl Together {
                 attempt.number,
                 wanted,
             );
+            reading::put(&mut response, unit);
             response
         };
         let responses = responses.into_iter().map(tell).collect();

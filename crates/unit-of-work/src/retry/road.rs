@@ -20,7 +20,8 @@ use async_graphql::{
 };
 
 use crate::{
-    DryRun, IdempotencyKey, Isolation, OperationDeadline, Report, SessionSettings, Viewer, codes,
+    ConsistencyToken, DryRun, IdempotencyKey, Isolation, OperationDeadline, Report,
+    SessionSettings, Viewer, codes,
     operation::respond::{coded, no_subscription},
     retry::{attempt::Attempt, batch::AllOrNothing, template::Template},
 };
@@ -33,8 +34,9 @@ type Copy = fn(&Data, &mut Data);
 struct Carried(Vec<(TypeId, Copy)>);
 
 /// The types that this crate, async-graphql and HTTP bring along.
-const OWN: [(fn() -> TypeId, Copy); 12] = [
+const OWN: [(fn() -> TypeId, Copy); 13] = [
     carry::<AllOrNothing>(),
+    carry::<ConsistencyToken>(),
     carry::<DryRun>(),
     carry::<IdempotencyKey>(),
     carry::<Isolation>(),

@@ -76,7 +76,22 @@ enum Waited {
 }
 
 impl UnitOfWork {
-    pub(super) async fn commit(&self, mut connection: Connection) -> Outcome {
+    pub(super) async fn commit(&self, connection: Connection) -> Outcome {
+        let latest = self.reading().and_then(|_| connection.latest());
+        let outcome = self.send_commit(connection).await;
+        if self.reading().is_some() && self.seen().is_none() {
+            match outcome {
+                // Boxed: it is rare.
+                Outcome::Committed => Box::pin(self.see_commit(latest)).await,
+                // Whoever looks whether it happened must look on the primary.
+                Outcome::Unknown => self.see_all_of(latest),
+                _ => {}
+            }
+        }
+        outcome
+    }
+
+    async fn send_commit(&self, mut connection: Connection) -> Outcome {
         let proof = self.proof(&connection);
         let identity = connection.identity();
         let now = Instant::now();
@@ -100,6 +115,7 @@ impl UnitOfWork {
         };
         match waited {
             Waited::Answered(Ok(())) => {
+                self.saw(&connection);
                 drop(connection);
                 self.inner.database.health().committed();
                 if self.inner.database.is_committed_where_it_should_be() {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Access, FailureKind, UnitError,
+    consistency::reading::Reading,
     database::{begin::Begin, connection::Connection},
     error::ends_session,
     observe::{
@@ -38,6 +39,7 @@ impl UnitOfWork {
             statement_timeout: shorter(database.statement_timeout()),
             idle_timeout: shorter(database.idle_in_transaction_timeout()),
             settings: terms.settings.clone(),
+            locate: terms.reading.is_some(),
             identify: terms.access == Access::ReadWrite,
         }
     }
@@ -71,7 +73,7 @@ impl UnitOfWork {
         }
         let begin = self.begin_statement();
         if one_statement && self.inner.terms.without_transaction && begin.is_plain() {
-            let mut connection = self.acquire().await?;
+            let mut connection = self.acquire(self.inner.terms.reading).await?;
             *self.peer() = Some(connection.peer());
             connection.begin_without_transaction();
             self.inner.stats.begun(self.inner.terms.access);
@@ -81,8 +83,9 @@ impl UnitOfWork {
         // BEGIN notices a connection that was lost while idle. Nothing has happened on it, so another one is taken: a restart of the
         // database costs the pool its idle connections, but fails no operation.
         let mut others = self.inner.database.max_connections();
+        let mut reading = self.inner.terms.reading;
         loop {
-            let turn = self.turn(&begin).await?;
+            let turn = self.turn(&begin, reading).await?;
             let is_shared = turn.is_shared();
             let (returned, begun) = self.begin(state, turn, begin.clone()).await;
             state = returned;
@@ -93,6 +96,8 @@ impl UnitOfWork {
                         && others > 0 =>
                 {
                     others -= 1;
+                    // A replica that has failed once is not asked again.
+                    reading = reading.map(Reading::on_the_primary);
                 }
                 Err(error) => return Err(self.failed(error)),
             }
@@ -100,9 +105,13 @@ impl UnitOfWork {
     }
 
     /// Waits for a connection, or for the transaction of a group.
-    async fn turn(&self, begin: &Begin) -> Result<Turn, DbErr> {
+    async fn turn(&self, begin: &Begin, reading: Option<Reading>) -> Result<Turn, DbErr> {
         let waited = Instant::now();
-        let turn = self.turn_of(begin, self.acquire()).await?;
+        let turn = self.turn_of(begin, self.acquire(reading)).await?;
+        if let Some(token) = self.reading().and_then(|reading| reading.shown) {
+            let honoured = turn.honours(&token).map_err(acquire_error);
+            honoured.map_err(|error| self.failed(error))?;
+        }
         if turn.is_shared() {
             self.inner.stats.waited(waited.elapsed());
             // As for a connection of its own, the files are checked after the wait.
@@ -115,7 +124,7 @@ impl UnitOfWork {
         Ok(turn)
     }
 
-    async fn acquire(&self) -> Result<Connection, DbErr> {
+    async fn acquire(&self, reading: Option<Reading>) -> Result<Connection, DbErr> {
         let timeline = self.timeline();
         let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
             timeline.begin(Step::Wait, None)
@@ -124,7 +133,14 @@ impl UnitOfWork {
         let waited = Instant::now();
         let terms = &self.inner.terms;
         let until = terms.deadline.map(Deadline::to_reach_the_database);
-        let connection = self.inner.database.acquire(terms.access, until).await;
+        let database = &self.inner.database;
+        let connection = match &reading {
+            // Boxed, so that the future is not larger without replicas.
+            Some(reading) if terms.access == Access::ReadOnly => {
+                Box::pin(database.acquire_to_read(reading, until)).await
+            }
+            _ => database.acquire(terms.access, until).await,
+        };
         self.inner.stats.waited(waited.elapsed());
         let connection = step.ended(connection.map_err(acquire_error), FailureKind::of);
         let connection = connection.map_err(|error| self.failed(error))?;
@@ -161,6 +177,7 @@ impl UnitOfWork {
             if result.is_ok() {
                 *unit.peer() = Some(connection.peer());
                 unit.inner.stats.begun(unit.inner.terms.access);
+                unit.saw(&connection);
                 *state = State::Open(connection);
             } else {
                 unit.inner.database.give_up(connection);

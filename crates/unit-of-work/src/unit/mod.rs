@@ -36,6 +36,7 @@ mod fate;
 mod lend;
 mod registration;
 mod roll_back;
+mod seen;
 mod transaction;
 
 use std::sync::{
@@ -52,7 +53,7 @@ pub(crate) use fate::{Answer, Fate, Told, answer_late};
 pub(crate) use lend::acquire_error;
 
 use crate::{
-    Access, Database, FailureKind, SessionSettings, UnitError,
+    Access, ConsistencyToken, Database, FailureKind, SessionSettings, UnitError,
     database::{connection::Connection, engine::Peer},
     look_up::LookUps,
     observe::{telemetry::Stats, timeline::Timeline},
@@ -131,6 +132,8 @@ struct Inner {
     peer: std::sync::Mutex<Option<Peer>>,
     /// Whether an order to stop a statement was certainly carried out, if there was one.
     stopped: OnceLock<bool>,
+    /// What the unit has written, or can have seen.
+    seen: OnceLock<ConsistencyToken>,
     /// The savepoint of the root field that is being resolved, where root fields have one.
     field: std::sync::Mutex<Option<Arc<Scope>>>,
     /// The savepoints that code has begun and has not ended yet.
@@ -195,6 +198,7 @@ impl UnitOfWork {
                 evidence: Named::default(),
                 peer: std::sync::Mutex::default(),
                 stopped: OnceLock::new(),
+                seen: OnceLock::new(),
                 field: std::sync::Mutex::default(),
                 begun: std::sync::Mutex::default(),
                 stats: Stats::default(),

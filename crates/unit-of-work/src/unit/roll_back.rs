@@ -71,7 +71,10 @@ impl UnitOfWork {
     /// Rolls back and returns the connection to its pool, or closes it if that takes too long.
     pub(super) async fn roll_back(&self, mut connection: Connection) {
         match self.undo(&mut connection, Undo::Transaction).await {
-            Ok(()) => drop(connection),
+            Ok(()) => {
+                self.saw(&connection);
+                drop(connection);
+            }
             Err(_) => self.inner.database.give_up(connection),
         }
         self.inner.stats.held();

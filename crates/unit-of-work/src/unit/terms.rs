@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
-use crate::{Access, SessionSettings, observe::timeline::Timeline, retry::notes::Notes};
+use crate::{
+    Access, SessionSettings, consistency::reading::Reading, observe::timeline::Timeline,
+    retry::notes::Notes,
+};
 
 /// The terms of an operation's unit.
 #[derive(Clone, Debug)]
@@ -18,6 +21,9 @@ pub(crate) struct Terms {
     pub(crate) without_transaction: bool,
     /// Whether the unit may share its COMMIT, because its operation is run again if that fails.
     pub(crate) shares_commit: bool,
+    /// What is asked of the server that is read from, and that its position is asked for. `None` on a database without replicas, and for
+    /// work outside of an operation.
+    pub(crate) reading: Option<Reading>,
     /// The timeline to write to, if there is one.
     pub(crate) timeline: Option<Arc<Timeline>>,
     /// This attempt's notes for the next one, if there can be one. It is not the attempt itself, which may own the unit: the two would keep
@@ -34,6 +40,7 @@ impl Terms {
             settings: SessionSettings::default(),
             without_transaction: false,
             shares_commit: false,
+            reading: None,
             timeline: None,
             notes: None,
         }

@@ -38,6 +38,7 @@ mod properties;
 mod queries;
 mod raw_statements;
 mod read_only;
+mod replicas;
 mod retries;
 mod rollbacks;
 mod savepoints;

@@ -30,7 +30,8 @@ use tokio::time::Instant;
 
 use self::outcome::{Found, Identity, Progress};
 use crate::{
-    Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
+    Access, ConnectError, ConsistencyToken, Database, DatabaseOptions, UnitOfWork,
+    consistency::reading::Reading,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
@@ -119,6 +120,21 @@ pub(crate) trait Engine: sqlx::Database {
         begin: &Begin,
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
 
+    /// A token of the server's timeline that no server ever has all of.
+    fn latest(_peer: &Self::Peer) -> Option<ConsistencyToken> {
+        None
+    }
+
+    /// As [`Connection::honours`](crate::database::connection::Connection::honours).
+    fn honours(_peer: &Self::Peer, _token: &ConsistencyToken) -> Result<(), sqlx::Error> {
+        Ok(())
+    }
+
+    /// Asks the server for its position, outside of a transaction. An engine without replicas has none.
+    fn locate(_lease: &mut Lease<Self>) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        ready(Ok(()))
+    }
+
     /// Commits, with the marker in the same round trip.
     fn commit(
         lease: &mut Lease<Self>,
@@ -162,6 +178,24 @@ pub(crate) trait OpenDatabase {
         access: Access,
         deadline: Option<Instant>,
     ) -> impl Future<Output = Result<Pooled<Self::Engine>, sqlx::Error>> + Send;
+
+    /// Whether queries may be read from replicas.
+    fn has_replicas(&self) -> bool {
+        false
+    }
+
+    /// Takes a reader's connection, to a server that has what the reading asks for. Cancel safe.
+    fn acquire_to_read(
+        &self,
+        database: &Database,
+        _reading: &Reading,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Result<Pooled<Self::Engine>, sqlx::Error>> + Send {
+        self.acquire(database, Access::ReadOnly, deadline)
+    }
+
+    /// Looks after the replicas until the database is closed.
+    fn watch(&self, _database: &Database) {}
 
     /// Checks, within `limit`, whether mutations can be committed now.
     fn check_writable(
@@ -368,6 +402,12 @@ impl Opened {
                 let server = postgres::Server::open(given, options).await?;
                 Ok(Self::Postgres(server))
             }
+            #[cfg(feature = "sqlite")]
+            Given::Sqlite(_) if !options.replicas.is_empty() => Err(ConnectError::Refused {
+                problem:
+                    "`DatabaseOptions::replicas` names standbys of PostgreSQL, and SQLite has none"
+                        .to_owned(),
+            }),
             #[cfg(feature = "sqlite")]
             Given::Sqlite(given) => {
                 let file = sqlite::File::open(*given, options).await?;

@@ -142,6 +142,7 @@ impl<DB: Engine> Pool<DB> {
                         connection: Some(connection),
                         in_doubt: false,
                         is_changed: false,
+                        place: None,
                         _used: used,
                     });
                 }
@@ -169,6 +170,43 @@ impl<DB: Engine> Pool<DB> {
                 return Err(failed);
             }
             sleep(delay).await;
+        }
+    }
+
+    /// Waits for a connection that others use for `patience`, and makes one if there may be another one: once, however long that takes
+    /// within the time for connecting.
+    ///
+    /// # Errors
+    /// As [`Pool::acquire_for`].
+    ///
+    /// # Cancel safety
+    /// As [`Pool::acquire_for`].
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "SQLite has no replicas")
+    )]
+    pub(crate) async fn acquire_once(&self, patience: Duration) -> Result<Pooled<DB>, sqlx::Error> {
+        let used = self.used.token();
+        if self.used.is_closed() {
+            return Err(sqlx::Error::PoolClosed);
+        }
+        let timeouts = Timeouts {
+            wait: Some(patience),
+            create: Some(self.limits.connect_timeout),
+            recycle: None,
+        };
+        match self.connections.timeout_get(&timeouts).await {
+            Ok(connection) => Ok(Pooled {
+                connection: Some(connection),
+                in_doubt: false,
+                is_changed: false,
+                place: None,
+                _used: used,
+            }),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(sqlx::Error::PoolTimedOut),
+            Err(PoolError::Timeout(_)) => Err(no_answer()),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(_) => Err(sqlx::Error::PoolClosed),
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use deadpool::managed::Object;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connector::Connector;
@@ -18,6 +19,8 @@ pub(crate) struct Pooled<DB: Engine> {
     pub(super) in_doubt: bool,
     /// Whether the unit has changed the session, which the next unit must not see.
     pub(super) is_changed: bool,
+    /// The place of its user among those that may be so many at once. Boxed, as it is rare.
+    pub(super) place: Option<Box<OwnedSemaphorePermit>>,
     pub(super) _used: TaskTrackerToken,
 }
 
@@ -49,6 +52,15 @@ impl<DB: Engine> Pooled<DB> {
     /// prepared statements that the driver relies on.
     pub(crate) fn close_after_use(&mut self) {
         self.is_changed = true;
+    }
+
+    /// Keeps a place until it is dropped.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "SQLite has no replicas")
+    )]
+    pub(crate) fn keeps(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(Box::new(place));
     }
 
     /// Whether its session was changed.

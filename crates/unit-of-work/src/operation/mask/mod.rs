@@ -16,6 +16,7 @@ use async_graphql::{Error, PathSegment, ServerError};
 
 use crate::{
     FailureKind, UnitError,
+    consistency::reading,
     operation::{
         failures::{Failure, Failures, What},
         respond,
@@ -286,7 +287,12 @@ fn shown(failures: &Failures, failure: &Failure) -> ServerError {
     match &failure.refusal {
         Some(UnitError::Doomed) => return respond::doomed_before(failures),
         Some(UnitError::SavepointFailed) => return respond::part_undone(failures.show_cause()),
-        _ => {}
+        Some(refusal) => {
+            if let Some(told) = reading::told(refusal) {
+                return told;
+            }
+        }
+        None => {}
     }
     match failure.kind {
         FailureKind::Conflict => respond::conflict(),

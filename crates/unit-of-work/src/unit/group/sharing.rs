@@ -182,6 +182,11 @@ async fn commit(mut connection: Connection) {
         return connection.close_hard();
     };
     let outcome = unit.commit(connection).await;
+    if let Some(token) = unit.seen() {
+        for member in &members.0 {
+            member.unit.has_seen(token);
+        }
+    }
     let count = members.0.len();
     if count == 1 {
         return members.tell(&Verdict::Alone(outcome));

@@ -11,7 +11,10 @@ use futures_util::poll;
 use tokio::sync::oneshot;
 
 use super::{Inner, UnitOfWork, named_locks::Given, sharing::pass_on};
-use crate::database::{begin::Begin, connection::Connection};
+use crate::{
+    ConsistencyToken,
+    database::{begin::Begin, connection::Connection},
+};
 
 /// The units that wait for the writer of one database, and may be handed an open transaction.
 #[derive(Default)]
@@ -34,6 +37,18 @@ pub(in crate::unit) enum Turn {
 impl Turn {
     pub(in crate::unit) fn is_shared(&self) -> bool {
         matches!(self, Self::Shared(_))
+    }
+
+    /// Checks whether the server at the other end goes on from where the token was given. A query was sent to one that does.
+    ///
+    /// # Errors
+    /// As [`Connection::honours`].
+    pub(in crate::unit) fn honours(&self, token: &ConsistencyToken) -> Result<(), sqlx::Error> {
+        let connection = match self {
+            Self::Own(connection) => Some(connection),
+            Self::Shared(Handed(connection)) => connection.as_ref(),
+        };
+        connection.map_or(Ok(()), |connection| connection.honours(token))
     }
 }
 

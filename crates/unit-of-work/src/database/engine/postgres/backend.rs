@@ -4,14 +4,16 @@
 //! If the connection is lost, the process can be named on another connection: to cancel its statement, to end it, or to find out whether
 //! its transaction is over. Process ids are reused, so the start time of the process is part of its identity.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use sqlx::{Executor as _, PgConnection, Row as _};
 
-use crate::FailureKind;
+use crate::{ConsistencyToken, FailureKind};
 
 /// A backend process of PostgreSQL, and its server. Empty if the server does not tell.
 #[derive(Debug, Default)]
 pub(crate) struct Backend {
-    /// The server's place in the list of servers.
+    /// The server's place in the list of servers; those of replicas come after it.
     pub(crate) at: usize,
     /// `pg_backend_pid()`.
     pub(crate) pid: String,
@@ -24,6 +26,9 @@ pub(crate) struct Backend {
     pub(crate) is_standby: bool,
     /// The marker table with its schema, if this session may use it.
     pub(crate) markers: Option<String>,
+    /// What the server has, as far as it was asked on this connection. It stays so: a server that has replayed something keeps it for as
+    /// long as the connection lasts.
+    pub(super) proved: Mutex<Option<ConsistencyToken>>,
 }
 
 /// One run of a PostgreSQL server.
@@ -82,6 +87,30 @@ const WHO: &str = "\
            pg_is_in_recovery()::text";
 
 impl Backend {
+    /// `system_identifier` as a number.
+    pub(super) fn system_number(&self) -> Option<u64> {
+        self.system.as_ref()?.parse().ok()
+    }
+
+    /// Whether the server was proved to have what the token stands for.
+    pub(super) fn was_proved(&self, token: &ConsistencyToken) -> bool {
+        let is_included = |proved: ConsistencyToken| {
+            let of_one_line = proved.system == token.system && proved.timeline == token.timeline;
+            of_one_line && proved.position >= token.position
+        };
+        self.proved().is_some_and(is_included)
+    }
+
+    /// Notes that the server has what the token stands for.
+    pub(super) fn prove(&self, token: ConsistencyToken) {
+        *self.proved() = Some(token);
+    }
+
+    fn proved(&self) -> MutexGuard<'_, Option<ConsistencyToken>> {
+        // Nothing can panic while the lock is held.
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks a new connection, in one round trip.
     ///
     /// # Errors
@@ -129,6 +158,7 @@ impl Backend {
             system,
             is_standby: text(5)?.as_deref() == Some("true"),
             markers: markers.map(|row| row.try_get_unchecked(0)).transpose()?,
+            proved: Mutex::default(),
         })
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sea_orm::DbErr;
 
-use crate::database::begin::Begin;
+use super::position::POSITION;
+use crate::{Access, database::begin::Begin};
 
 /// BEGIN with its settings, and the question for the transaction's id.
 ///
@@ -34,6 +35,10 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     for (name, value) in begin.settings.iter() {
         let (name, value) = (literal(name), literal(value));
         let _ = write!(sql, "; SELECT set_config({name}, {value}, true)");
+    }
+    if begin.locate && begin.access == Access::ReadOnly {
+        // The first statement takes the snapshot. The position is read after that, so the snapshot has nothing from beyond it.
+        let _ = write!(sql, "; {POSITION}");
     }
     if begin.identify {
         sql.push_str("; SELECT pg_current_xact_id()::text, pg_backend_pid()::text");

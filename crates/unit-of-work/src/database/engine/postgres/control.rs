@@ -35,7 +35,7 @@ const AS_LOGIN: &str = "SET LOCAL ROLE NONE; ";
 
 #[derive(Debug)]
 pub(crate) struct Control {
-    /// For each server, connections for orders about its backends. One that takes no writes has backends, too.
+    /// For each server and each replica, connections for orders about its backends. One that takes no writes has backends, too.
     servers: Vec<Pool<Postgres>>,
     /// Connections to the primary, to look for rows. `None` if there is only one server, which is asked whatever it is.
     primary: Option<Pool<Postgres>>,
@@ -44,6 +44,7 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(
         servers: &Servers,
+        replicas: Option<&Servers>,
         writer: &PostgresSession,
         options: &DatabaseOptions,
     ) -> Self {
@@ -52,7 +53,9 @@ impl Control {
             role: Role::Any,
             ..writer.clone()
         };
-        let of_each = servers.each();
+        let of_each = servers
+            .each()
+            .chain(replicas.into_iter().flat_map(Servers::each));
         Self {
             servers: of_each
                 .map(|server| Pool::new(server, any.clone(), limits))

@@ -5,6 +5,8 @@ pub(super) mod failure;
 
 mod begin;
 mod control;
+mod position;
+mod replicas;
 mod servers;
 mod session;
 mod start_up;
@@ -29,6 +31,7 @@ use self::servers::search;
 use self::{
     backend::Backend,
     control::Control,
+    replicas::Replicas,
     servers::{Servers, check_all},
     session::{PostgresSession, Role},
     start_up::refuse_contradictions,
@@ -41,12 +44,14 @@ use super::{
 use crate::database::migrate::one_for_migrations;
 use crate::{
     Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
+    consistency::reading::Reading,
     database::{
         after_connect::AfterConnect,
         connect::{first_connection, first_connections, limits},
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
+    observe::telemetry::read_with_a_token,
 };
 
 /// An open PostgreSQL database.
@@ -55,6 +60,8 @@ pub(crate) struct Server {
     reader: Pool<Postgres>,
     writer: Pool<Postgres>,
     control: Control,
+    /// `None` without any.
+    replicas: Option<Replicas>,
     /// The connect options without those of a session, for migrations.
     #[cfg_attr(
         not(feature = "migration"),
@@ -80,14 +87,19 @@ impl Server {
         given: Vec<PgConnectOptions>,
         options: &DatabaseOptions,
     ) -> Result<Self, ConnectError> {
-        let base: Vec<_> = given
-            .into_iter()
-            .map(|server| match server.get_application_name() {
-                Some(_) => server,
-                None => server.application_name(&options.application_name),
-            })
-            .collect();
-        let base = Servers::new(base)?;
+        let named = |server: PgConnectOptions| match server.get_application_name() {
+            Some(_) => server,
+            None => server.application_name(&options.application_name),
+        };
+        let base = Servers::new(given.into_iter().map(named).collect())?;
+        let replicas = replicas::named(options)?;
+        let replicas = match replicas.is_empty() {
+            true => None,
+            false => {
+                let replicas = Servers::new(replicas.into_iter().map(named).collect())?;
+                Some(replicas.beginning_at(base.iter().count()))
+            }
+        };
         let hook = |access| {
             let access = match options.read_only {
                 true => Access::ReadOnly,
@@ -99,8 +111,10 @@ impl Server {
             hook: hook(access),
             access,
             role: match access {
-                // Whoever named one server, and a standby, wants to read from it.
-                Access::ReadOnly if options.read_only || base.is_one() => Role::Any,
+                // Whoever named one server, and a standby, wants to read from it. With replicas it must be the primary, which has
+                // what replicas do not have yet.
+                Access::ReadOnly if options.read_only => Role::Any,
+                Access::ReadOnly if base.is_one() && replicas.is_none() => Role::Any,
                 _ => Role::Primary,
             },
             isolation,
@@ -113,7 +127,7 @@ impl Server {
             true => &[&reader],
             false => &[&reader, &writer],
         };
-        for server in base.iter() {
+        for server in base.iter().chain(replicas.iter().flat_map(Servers::iter)) {
             refuse_contradictions(server, sessions)?;
         }
         let to_read = base.of(&reader);
@@ -131,9 +145,21 @@ impl Server {
             first_connection::<Postgres>(&to_write, &writer).await
         })
         .await?;
+        let replicas = match replicas {
+            None => None,
+            Some(servers) => {
+                Some(Replicas::open(servers, (&to_read, &reader), &writer, options).await?)
+            }
+        };
         let limits = limits(options, options.max_connections);
         Ok(Self {
-            control: Control::new(&to_write, &writer, options),
+            control: Control::new(
+                &to_write,
+                replicas.as_ref().map(Replicas::to_control),
+                &writer,
+                options,
+            ),
+            replicas,
             reader: Pool::new(to_read, reader, limits),
             writer: Pool::new(to_write, writer.clone(), limits),
             session: writer,
@@ -197,6 +223,44 @@ impl OpenDatabase for Server {
     fn doubt_idle(&self) {
         self.reader.doubt_idle();
         self.writer.doubt_idle();
+        if let Some(replicas) = &self.replicas {
+            replicas.doubt_idle();
+        }
+    }
+
+    fn has_replicas(&self) -> bool {
+        self.replicas.is_some()
+    }
+
+    async fn acquire_to_read(
+        &self,
+        database: &Database,
+        reading: &Reading,
+        deadline: Option<Instant>,
+    ) -> Result<Pooled<Postgres>, sqlx::Error> {
+        if let Some(replicas) = &self.replicas
+            && reading.on_replica
+            && let Some(token) = reading.shown
+            && let Some(connection) = replicas.acquire(token, database, deadline).await
+        {
+            return Ok(connection);
+        }
+        let (Some(token), Some(replicas)) = (reading.shown, &self.replicas) else {
+            return self.acquire(database, Access::ReadOnly, deadline).await;
+        };
+        read_with_a_token("primary");
+        let place = replicas.place_at_primary().await?;
+        let mut connection = self.acquire(database, Access::ReadOnly, deadline).await?;
+        connection.keeps(place);
+        replicas::honours(connection.peer(), &token)?;
+        replicas::wait_for_commits(&mut connection).await?;
+        Ok(connection)
+    }
+
+    fn watch(&self, database: &Database) {
+        if let Some(replicas) = &self.replicas {
+            replicas.watch(database);
+        }
     }
 
     async fn check_writable(
@@ -272,6 +336,9 @@ impl OpenDatabase for Server {
     }
 
     async fn close(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
         self.control.close().await;
     }
 }

@@ -1,18 +1,24 @@
 //! One connection to PostgreSQL: the checks of a new one, and how its transaction begins and ends.
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc};
 
+use futures_util::TryStreamExt as _;
 use sea_orm::{DbBackend, DbErr};
-use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Row as _, SqlSafeStr};
+use sqlx::{
+    AssertSqlSafe, Either, Executor as _, PgConnection, Postgres, Row as _, SqlSafeStr,
+    postgres::PgRow,
+};
 
 use super::{
     backend::Backend,
     begin::begin_sql,
+    position::{POSITION, Position},
+    replicas::honours,
     servers::{Servers, search},
     session::PostgresSession,
 };
 use crate::{
-    Access,
+    Access, ConsistencyToken,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
@@ -88,11 +94,20 @@ impl Engine for Postgres {
     async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
         let sql = begin_sql(begin)?;
         lease.begins(begin.access);
+        lease.locates = begin.locate && begin.access == Access::ReadWrite;
         let rows = lease
             .connection
             .fetch_all(AssertSqlSafe(sql))
             .await
             .map_err(query_error)?;
+        if begin.locate && !lease.locates {
+            // A snapshot of which it is not known what it can have is not read.
+            let position = located(lease, &rows).ok_or_else(|| query_error(not_told()))?;
+            let peer = lease.connection.peer();
+            if let Some(included) = position.included(peer) {
+                peer.prove(included);
+            }
+        }
         if begin.identify
             && let Some(row) = rows.last()
         {
@@ -108,17 +123,43 @@ impl Engine for Postgres {
         Ok(())
     }
 
+    fn latest(peer: &Arc<Backend>) -> Option<ConsistencyToken> {
+        Some(ConsistencyToken {
+            timeline: NonZero::new(peer.server.as_ref()?.timeline)?,
+            position: NonZero::<u64>::MAX,
+            system: peer.system_number()?,
+        })
+    }
+
+    fn honours(peer: &Arc<Backend>, token: &ConsistencyToken) -> Result<(), sqlx::Error> {
+        honours(peer, token)
+    }
+
+    async fn locate(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
+        lease.connection.in_doubt(true);
+        let rows = lease.connection.fetch_all(POSITION).await?;
+        lease.connection.in_doubt(false);
+        located(lease, &rows).map(drop).ok_or_else(not_told)
+    }
+
     async fn commit(lease: &mut Lease<Self>, marker: Option<&Marker>) -> Result<(), sqlx::Error> {
         match marker {
+            None if lease.locates => end_and_locate(lease, "COMMIT", 1).await,
             None => end(lease, "COMMIT").await,
             Some(marker) => {
                 let flight = format!("{}; COMMIT", marker.insert());
+                if lease.locates {
+                    return end_and_locate(lease, &flight, 2).await;
+                }
                 end(lease, AssertSqlSafe(flight)).await
             }
         }
     }
 
     async fn roll_back(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
+        if lease.locates {
+            return end_and_locate(lease, "ROLLBACK", 1).await;
+        }
         end(lease, "ROLLBACK").await
     }
 
@@ -131,6 +172,50 @@ async fn end(lease: &mut Lease<Postgres>, statement: impl SqlSafeStr) -> Result<
     lease.connection.execute(statement.into_sql_str()).await?;
     lease.has_ended();
     Ok(())
+}
+
+/// As [`end`], and then asks the server for its position, in the same flight. `statements` is how many the flight has before that question.
+///
+/// # Errors
+/// Those of the end. If only the question after it fails, the position is not known, and the connection stays in doubt.
+async fn end_and_locate(
+    lease: &mut Lease<Postgres>,
+    flight: &str,
+    statements: usize,
+) -> Result<(), sqlx::Error> {
+    let flight = AssertSqlSafe(format!("{flight}; {POSITION}"));
+    let (mut answered, mut rows) = (0, Vec::new());
+    {
+        let mut answers = lease.connection.fetch_many(flight);
+        loop {
+            match answers.try_next().await {
+                Ok(Some(Either::Left(_))) => answered += 1,
+                Ok(Some(Either::Right(row))) => rows.push(row),
+                Ok(None) if answered < statements => return Err(not_told()),
+                Ok(None) => break,
+                Err(error) if answered < statements => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, "a transaction has ended, and the server does not say where it is");
+                    return Ok(());
+                }
+            }
+        }
+    }
+    located(lease, &rows);
+    lease.has_ended();
+    Ok(())
+}
+
+/// Notes the server's position, which the last rows of a flight have. `None` if the server does not tell.
+fn located(lease: &mut Lease<Postgres>, rows: &[PgRow]) -> Option<Position> {
+    let position = Position::read(rows)?;
+    lease.position = Some(Box::new(position.seen(lease.connection.peer())?));
+    Some(position)
+}
+
+/// The error where a server does not say where it is.
+fn not_told() -> sqlx::Error {
+    sqlx::Error::Protocol("the server does not say where it is".to_owned())
 }
 
 impl From<Lease<Postgres>> for AnyLease {

@@ -17,6 +17,7 @@ use tracing::{Instrument, Span};
 use super::PerRequest;
 use crate::{
     Access, DryRun, Report, SessionSettings, UnitOfWork,
+    consistency::reading,
     observe::telemetry,
     operation::{
         failures,
@@ -101,6 +102,7 @@ impl PerRequest {
             && settings.is_none_or(SessionSettings::is_empty)
             && wanted != Report::Timeline
             && !dry_run;
+        let reading = self.reading(ctx, kind, isolation, &database)?;
         let terms = Terms {
             access,
             isolation,
@@ -111,8 +113,11 @@ impl PerRequest {
                 && together.is_none()
                 && attempt.is_some_and(|attempt| attempt.shares_commit)
                 && database.shares_commits(),
+            // A query on a database with replicas asks where its server is, behind BEGIN.
             without_transaction: kind == OperationType::Query
+                && reading.is_none()
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
+            reading,
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
             notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),
         };
@@ -276,6 +281,7 @@ impl Execution<'_> {
         }
         let number = self.attempt.map_or(1, |attempt| attempt.number);
         report::put(&mut response, unit, &finished.outcome, number, self.wanted);
+        reading::put(&mut response, unit);
         response
     }
 }

@@ -21,7 +21,8 @@ use futures_util::{
 use sea_orm::IsolationLevel;
 
 use crate::{
-    FieldRule, ResolvedField, Settings, UnitOfWork,
+    ConsistencyToken, FieldRule, ResolvedField, Settings, UnitOfWork,
+    consistency::reading,
     idempotency::Idempotency,
     observe::timeline,
     operation::{
@@ -62,6 +63,8 @@ pub(super) struct PerRequest {
     document_error: OnceLock<ServerError>,
     /// Whether the request's `extensions` ask for a dry run.
     dry_run: OnceLock<bool>,
+    /// The consistency token in the request's `extensions`.
+    shown: OnceLock<ConsistencyToken>,
     /// The strictest isolation level that a root field of the operation requires.
     field_isolation: OnceLock<IsolationLevel>,
     /// The root fields of a mutation, if each has a savepoint.
@@ -89,6 +92,9 @@ impl Extension for PerRequest {
             .get_or_init(|| request.operation_name.clone());
         let dry_run = is_dry_run(&request)?;
         self.dry_run.get_or_init(|| dry_run);
+        if let Some(token) = reading::shown_in_extensions(&request)? {
+            self.shown.get_or_init(|| token);
+        }
         self.idempotency.prepare(ctx, &request);
         if let Some(rules) = &self.field_rules
             && let Some(rule) = rules.of(ctx, &request)
@@ -263,6 +269,7 @@ impl PerRequest {
             kind: OnceLock::new(),
             document_error: OnceLock::new(),
             dry_run: OnceLock::new(),
+            shown: OnceLock::new(),
             field_isolation: OnceLock::new(),
             fields: OnceLock::new(),
             is_watched: OnceLock::new(),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use async_graphql::extensions::ExtensionContext;
+use async_graphql::{ServerError, extensions::ExtensionContext, parser::types::OperationType};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
 use super::PerRequest;
 use crate::{
-    Isolation, OperationDeadline,
+    ConsistencyToken, Database, Isolation, OperationDeadline,
+    consistency::reading::{self, Reading},
     observe::timeline::Timeline,
     retry::attempt::Attempt,
     unit::terms::{Deadline, stricter},
@@ -40,6 +41,35 @@ impl PerRequest {
             Some(attempt) => attempt.timeline(),
             None => Timeline::new(1),
         }
+    }
+
+    /// What the operation asks of the server that it reads from. `None` for an event, which is always read from the primary, and on a database
+    /// without replicas.
+    ///
+    /// A standby cannot be read at SERIALIZABLE. An attempt after one that has failed uses the primary, so that what is wrong with a replica
+    /// costs one attempt at most.
+    ///
+    /// # Errors
+    /// If the tokens in the request's data and in its `extensions` contradict.
+    pub(super) fn reading(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        kind: OperationType,
+        isolation: Option<IsolationLevel>,
+        database: &Database,
+    ) -> Result<Option<Reading>, ServerError> {
+        if !database.has_replicas() || kind == OperationType::Subscription {
+            return Ok(None);
+        }
+        let in_data = ctx.data_opt::<ConsistencyToken>().copied();
+        let shown = reading::newer(in_data, self.shown.get().copied())?;
+        let attempt = ctx.data_opt::<Arc<Attempt>>();
+        let is_alone_and_first = attempt.is_none_or(|it| it.number == 1 && it.together.is_none());
+        let on_replica = kind == OperationType::Query
+            && isolation != Some(IsolationLevel::Serializable)
+            && !self.idempotency.has_key()
+            && is_alone_and_first;
+        Ok(Some(Reading { shown, on_replica }))
     }
 
     /// The stricter of the levels that the request and its fields require.

@@ -34,6 +34,8 @@ use crate::ConnectError;
 pub(crate) struct Servers {
     /// Each with the start-up options of the sessions.
     list: Arc<[PgConnectOptions]>,
+    /// The place of the first of them among all servers that the database has connections to.
+    first: usize,
     known: Arc<Known>,
 }
 
@@ -66,6 +68,7 @@ impl Servers {
         }
         Ok(Self {
             list: list.into(),
+            first: 0,
             known: Arc::default(),
         })
     }
@@ -77,14 +80,21 @@ impl Servers {
             list: list
                 .map(|server| server.clone().options(session.options()))
                 .collect(),
+            first: self.first,
             known: Arc::clone(&self.known),
         }
     }
 
+    /// The same servers, whose places begin with this one.
+    pub(super) fn beginning_at(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
     /// Each of the servers alone.
     pub(super) fn each(&self) -> impl Iterator<Item = Self> {
-        self.list.iter().map(|server| Self {
+        self.list.iter().enumerate().map(|(at, server)| Self {
             list: Arc::new([server.clone()]),
+            first: self.first + at,
             known: Arc::default(),
         })
     }
@@ -116,7 +126,7 @@ impl Servers {
 }
 
 /// A server's name for messages: its host and port, or its socket.
-fn name(server: &PgConnectOptions) -> String {
+pub(super) fn name(server: &PgConnectOptions) -> String {
     match server.get_socket() {
         Some(socket) => format!("{}:{}", socket.display(), server.get_port()),
         None => format!("{}:{}", server.get_host(), server.get_port()),

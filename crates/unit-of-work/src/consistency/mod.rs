@@ -1,0 +1,14 @@
+//! Consistency tokens: what a client shows to read on a replica what it has written, or seen, before.
+//!
+//! [`token`] is the token as text. [`judgement`] says whether a server's data includes what a token stands for. [`reading`] is what one
+//! operation asks for, and what it has seen. None of them asks a server: what can be asked, and how, belongs to `database/engine`.
+//!
+//! A read must never be older than its token. So whatever is not known counts against the server, and a token of an earlier timeline
+//! is lost unless it is known where that timeline ended.
+
+#[cfg(feature = "postgres")]
+pub(crate) mod judgement;
+pub(crate) mod reading;
+mod token;
+
+pub use token::{ConsistencyToken, InvalidConsistencyToken};

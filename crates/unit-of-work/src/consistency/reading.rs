@@ -1,0 +1,113 @@
+//! What one operation asks of the server that it reads from, and what its client is told of that.
+
+use async_graphql::{Request, Response, ServerError, Value};
+use http::{HeaderName, HeaderValue};
+
+use super::ConsistencyToken;
+use crate::{UnitError, UnitOfWork, codes, operation::respond::coded};
+
+/// The member of `extensions`, in requests and in responses.
+pub(crate) const MEMBER: &str = "consistency";
+
+/// The header of a response.
+const HEADER: HeaderName = HeaderName::from_static("x-consistency");
+
+/// What an operation on a database with replicas asks of the server that it reads from. Other databases have no use for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The token that the client has shown.
+    pub(crate) shown: Option<ConsistencyToken>,
+    /// Whether a replica will do, if it has what the token stands for.
+    pub(crate) on_replica: bool,
+}
+
+impl Reading {
+    /// The same, on the primary.
+    pub(crate) fn on_the_primary(self) -> Self {
+        Self {
+            on_replica: false,
+            ..self
+        }
+    }
+
+    /// Whether who reads as `other` asks has all that this one asks for.
+    pub(crate) fn is_covered_by(&self, other: Option<&Self>) -> bool {
+        let Some(own) = self.shown else {
+            return true;
+        };
+        let other = other.and_then(|other| other.shown);
+        other.is_some_and(|other| other.system == own.system && other >= own)
+    }
+}
+
+/// The token in the request's own `extensions`.
+///
+/// # Errors
+/// If it is not valid. The client relies on it, so null does not mean that there is none.
+pub(crate) fn shown_in_extensions(
+    request: &Request,
+) -> Result<Option<ConsistencyToken>, ServerError> {
+    match request.extensions.get(MEMBER) {
+        None => Ok(None),
+        Some(Value::String(text)) => match text.parse() {
+            Ok(token) => Ok(Some(token)),
+            Err(_) => Err(invalid()),
+        },
+        Some(_) => Err(invalid()),
+    }
+}
+
+/// The newer of the tokens in the request's data and in its `extensions`.
+///
+/// # Errors
+/// If they are of different systems, so that neither includes the other.
+pub(crate) fn newer(
+    one: Option<ConsistencyToken>,
+    other: Option<ConsistencyToken>,
+) -> Result<Option<ConsistencyToken>, ServerError> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.system != other.system => Err(invalid()),
+        (one, other) => Ok(one.max(other)),
+    }
+}
+
+/// Adds the token of what the unit has written and seen.
+pub(crate) fn put(response: &mut Response, unit: &UnitOfWork) {
+    let Some(token) = unit.seen() else {
+        return;
+    };
+    let text = token.to_string();
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.http_headers.insert(HEADER, value);
+    }
+    let member = (MEMBER.to_owned(), Value::String(text));
+    response.extensions.extend([member]);
+}
+
+/// What a client is told where a unit has refused its token.
+pub(crate) fn told(refusal: &UnitError) -> Option<ServerError> {
+    match refusal {
+        UnitError::ConsistencyTokenInvalid => Some(invalid()),
+        UnitError::ConsistencyLost => Some(lost()),
+        _ => None,
+    }
+}
+
+/// The text is no token, or one of another system.
+fn invalid() -> ServerError {
+    coded(
+        "The consistency token is not valid here, so nothing of the operation was run: send one as this server has answered it.",
+        codes::CONSISTENCY_TOKEN_INVALID,
+        false,
+    )
+}
+
+/// What the token stands for may be gone.
+fn lost() -> ServerError {
+    coded(
+        "Another database server has taken over since the consistency token was given, and what it stands for may be gone. \
+         Nothing of the operation happened. Forget the token, and look again what is there.",
+        codes::CONSISTENCY_LOST,
+        false,
+    )
+}

@@ -1,0 +1,164 @@
+//! Reads on replicas: a query that shows a token is never older than what the token stands for, whichever server it is read from.
+
+mod failover;
+mod monotonic;
+mod reading;
+mod starting;
+mod tokens;
+
+use std::time::Duration;
+
+use async_graphql::{Request, Response, Value};
+use daybook_test_harness::{Cluster, TestDatabase, eventually};
+use sea_orm::DbBackend;
+use tokio::time::timeout;
+use unit_of_work::{ConsistencyToken, DatabaseOptions, marker};
+
+use crate::stage::{PATIENCE, Stage, data};
+
+/// How many marks there are, and which server says so.
+const LOOK: &str = "{ marks setting(name: \"port\") }";
+
+/// For a test in which no replica may be waited for for long.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// A cluster, and a stage on it: server 0 is the primary, and all others are replicas.
+struct Scene {
+    cluster: Cluster,
+    stage: Stage,
+    replicas: usize,
+}
+
+impl std::ops::Deref for Scene {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+/// The URL of the database on one of the servers, as options.
+fn replica(cluster: &Cluster, test: &TestDatabase, number: usize) -> unit_of_work::DriverOptions {
+    let url = cluster.database_on(test, number).url().to_owned();
+    url.parse().expect("is a URL")
+}
+
+impl Scene {
+    async fn new(replicas: usize, wait: Duration) -> Self {
+        Self::with(DatabaseOptions::default(), (replicas, wait)).await
+    }
+
+    async fn with(options: DatabaseOptions, (replicas, wait): (usize, Duration)) -> Self {
+        let cluster = Cluster::start(replicas).await;
+        let test = cluster.database().await;
+        let url = test.url().to_owned();
+        Self::at(cluster, test, &url, options, (replicas, wait)).await
+    }
+
+    async fn at(
+        cluster: Cluster,
+        test: TestDatabase,
+        url: &str,
+        options: DatabaseOptions,
+        (replicas, wait): (usize, Duration),
+    ) -> Self {
+        let markers = marker::create_table(DbBackend::Postgres);
+        test.observer().await.execute(&markers).await;
+        let named = (1..=replicas).map(|number| replica(&cluster, &test, number));
+        let options = options.replicas(named).replica_wait(wait);
+        let stage = Stage::at(test, url, options, |it| it.deadline(PATIENCE)).await;
+        let scene = Self {
+            cluster,
+            stage,
+            replicas,
+        };
+        scene.all_caught_up().await;
+        scene
+    }
+
+    /// All replicas have what the primary has.
+    async fn all_caught_up(&self) {
+        for number in 1..=self.replicas {
+            self.cluster.caught_up(&self.stage.test, number).await;
+        }
+    }
+
+    /// The `port` of a server.
+    fn port(&self, number: usize) -> String {
+        let url = self.cluster.server(number).url();
+        let port = url.rsplit([':', '/']).nth(1);
+        port.expect("a URL with a port").to_owned()
+    }
+
+    async fn send(&self, request: Request) -> Response {
+        timeout(PATIENCE, self.schema.execute(request))
+            .await
+            .expect("answers")
+    }
+
+    /// Adds a mark, and answers the token of that.
+    async fn mark(&self, name: &str) -> ConsistencyToken {
+        let request = Request::new(format!("mutation {{ mark(name: \"{name}\") }}"));
+        let response = self.send(request).await;
+        assert!(response.is_ok(), "{response:?}");
+        token(&response)
+    }
+
+    async fn look(&self, token: ConsistencyToken) -> Looked {
+        Looked::of(&self.send(Request::new(LOOK).data(token)).await)
+    }
+
+    /// Looks until a replica is read. The first look at one may take longer than queries wait: it has no connection yet.
+    async fn reads_on(&self, token: ConsistencyToken, number: usize) {
+        let marks = self.marks().await.len();
+        eventually("the replica is read", async || {
+            let looked = self.look(token).await;
+            assert_eq!(looked.marks, i64::try_from(marks).expect("few"));
+            looked.port == self.port(number)
+        })
+        .await;
+    }
+
+    /// Looks in a task of its own.
+    fn start_looking(&self, token: ConsistencyToken) -> tokio::task::JoinHandle<Response> {
+        let (schema, request) = (self.schema.clone(), Request::new(LOOK).data(token));
+        tokio::spawn(async move { schema.execute(request).await })
+    }
+}
+
+/// What a look has shown.
+#[derive(Debug)]
+struct Looked {
+    marks: i64,
+    port: String,
+    token: ConsistencyToken,
+}
+
+impl Looked {
+    fn of(response: &Response) -> Self {
+        assert!(response.is_ok(), "{response:?}");
+        let data = data(response);
+        Self {
+            marks: data["marks"].as_i64().expect("a number"),
+            port: data["setting"].as_str().expect("a text").to_owned(),
+            token: token(response),
+        }
+    }
+}
+
+/// The token of a response, which is the same in its extensions and in its headers.
+fn token(response: &Response) -> ConsistencyToken {
+    let Some(Value::String(text)) = response.extensions.get("consistency") else {
+        panic!("no token: {response:?}");
+    };
+    let header = response.http_headers.get("x-consistency");
+    let header = header.and_then(|header| header.to_str().ok());
+    assert_eq!(header, Some(text.as_str()));
+    text.parse().expect("is a token")
+}
+
+fn has_token(response: &Response) -> bool {
+    let has = response.extensions.contains_key("consistency");
+    assert_eq!(has, response.http_headers.contains_key("x-consistency"));
+    has
+}
