@@ -55,6 +55,7 @@ pub fn options(settings: &ServeSettings) -> DatabaseOptions {
     let replicas = settings.replicas.iter().filter_map(DatabaseUrl::postgres);
     options.replicas = replicas.cloned().collect();
     options.replica_wait = settings.replica_wait;
+    options.max_staleness = settings.max_staleness;
     options
 }
 

@@ -55,6 +55,8 @@ pub struct ServeSettings {
     pub replicas: Vec<DatabaseUrl>,
     /// How long a query waits until a replica has what its consistency token stands for.
     pub replica_wait: Duration,
+    /// How far behind the primary a replica may be for a query without a token.
+    pub max_staleness: Option<Duration>,
     /// Limits of requests, operations and answers.
     pub limits: Limits,
     /// Which operations are heavy, and how many of them run at once.

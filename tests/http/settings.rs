@@ -187,6 +187,7 @@ fn help_shows_every_setting_and_no_secret() {
         "--metrics-listen",
         "--replica",
         "--replica-wait",
+        "--max-staleness",
         "--max-operations",
         "--max-subscriptions",
         "--max-body",

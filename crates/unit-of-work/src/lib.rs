@@ -67,7 +67,7 @@ pub use error::{CommitFailure, ConnectError, FailureKind, UnitError, codes, viol
 pub use idempotency::IdempotencySettings;
 pub use idempotency::{IdempotencyKey, Viewer};
 pub use look_up::SharedLookUp;
-pub use operation::ask::{DryRun, Isolation, OperationDeadline};
+pub use operation::ask::{DryRun, Isolation, MaxStaleness, OperationDeadline};
 pub use operation::context::ContextExt;
 pub use operation::extension::UnitOfWorkExtension;
 pub use operation::field_rule::{FieldRule, ResolvedField};

@@ -35,4 +35,7 @@ pub(in crate::config) struct ReplicaArgs {
         value_name = "TIME"
     )]
     pub(in crate::config) replica_wait: String,
+    /// How far behind the primary a replica may be for a query without a token; without this, such queries are read on the primary
+    #[arg(long, env = "DAYBOOK_MAX_STALENESS", value_name = "TIME")]
+    pub(in crate::config) max_staleness: Option<String>,
 }

@@ -43,6 +43,10 @@ async fn a_header_that_is_not_understood_is_refused() {
             &[b"", b"5", b"soon", b"-1s", b"2days", b"1s, 2s", b"\xff"],
         ),
         (
+            "x-max-staleness",
+            &[b"", b"5", b"none", b"-1s", b"2days", b"1s, 2s", b"\xff"],
+        ),
+        (
             "x-unit-of-work",
             &[b"", b"other", b"true", b"report timeline", b"\xff"],
         ),
@@ -110,6 +114,8 @@ async fn a_header_that_is_almost_right_is_refused() {
         ("x-time-oout", "x-timeout"),
         ("x-units-of-work", "x-unit-of-work"),
         ("consistency", "x-consistency"),
+        ("max-staleness", "x-max-staleness"),
+        ("x-max-stalenes", "x-max-staleness"),
         ("x-consistancy", "x-consistency"),
     ] {
         let answer = post(&server, JSON, &json!({ "query": ADD }), &[(name, b"true")]).await;

@@ -39,6 +39,7 @@ pub(crate) fn cors(origins: Vec<HeaderValue>) -> Option<CorsLayer> {
         "x-batch",
         "x-consistency",
         "x-dry-run",
+        "x-max-staleness",
         "x-request-id",
         "x-timeout",
         "x-unit-of-work",

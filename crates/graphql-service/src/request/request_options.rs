@@ -5,6 +5,7 @@
 //! | `x-dry-run` | `true`, `false` | `extensions.dryRun`: true or false |
 //! | `x-batch` | `all-or-nothing`, `each` | |
 //! | `x-consistency` | a token that this server has answered | `extensions.consistency`: the same |
+//! | `x-max-staleness` | a time such as `5s` | `extensions.maxStaleness`: the same |
 //! | `x-timeout` | a time such as `500ms` | `extensions.timeout`: the same |
 //! | `x-unit-of-work` | `report`, `timeline`, `off` | `extensions.unitOfWork`: the same |
 //!
@@ -23,7 +24,9 @@ use async_graphql::{Request, Value};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
-use unit_of_work::{AllOrNothing, ConsistencyToken, DryRun, OperationDeadline, Report};
+use unit_of_work::{
+    AllOrNothing, ConsistencyToken, DryRun, MaxStaleness, OperationDeadline, Report,
+};
 
 use crate::{
     answer::refusal::Refusal,
@@ -34,6 +37,7 @@ const BATCH: HeaderName = HeaderName::from_static("x-batch");
 const CONSISTENCY: HeaderName = HeaderName::from_static(CONSISTENCY_NAME);
 const CONSISTENCY_NAME: &str = "x-consistency";
 const DRY_RUN: HeaderName = HeaderName::from_static("x-dry-run");
+const MAX_STALENESS: HeaderName = HeaderName::from_static("x-max-staleness");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-timeout");
 const UNIT_OF_WORK: HeaderName = HeaderName::from_static("x-unit-of-work");
 
@@ -49,6 +53,7 @@ pub(crate) struct RequestOptions {
     dry_run: bool,
     all_or_nothing: Option<bool>,
     timeout: Option<Duration>,
+    max_staleness: Option<Duration>,
     /// What the client has written and seen.
     shown: Option<ConsistencyToken>,
     /// The end of `timeout`, once it has begun.
@@ -91,6 +96,9 @@ impl RequestOptions {
             dry_run: dry_run.unwrap_or_default(),
             all_or_nothing,
             timeout: read(headers, &TIMEOUT, |text| timeout(text, "x-timeout"))?,
+            max_staleness: read(headers, &MAX_STALENESS, |text| {
+                timeout(text, "x-max-staleness")
+            })?,
             shown: read(headers, &CONSISTENCY, |text| {
                 text.parse().map_err(|error| {
                     Refusal::consistency_token(format!("`{CONSISTENCY_NAME}`: {error}"))
@@ -134,6 +142,7 @@ impl RequestOptions {
             report: own.report.max(self.report),
             dry_run: own.dry_run || self.dry_run,
             timeout: own.timeout.or(self.timeout),
+            max_staleness: own.max_staleness.or(self.max_staleness),
             ..self
         })
     }
@@ -173,6 +182,14 @@ impl RequestOptions {
         let own = own.map(|own| Instant::now() + own);
         if let Some(until) = own.or_else(|| self.deadline()) {
             request.data.insert(OperationDeadline(until));
+        }
+        let own = match request.extensions.get("maxStaleness") {
+            None => None,
+            Some(Value::String(text)) => Some(timeout(text, "extensions.maxStaleness")?),
+            Some(_) => Some(timeout("", "extensions.maxStaleness")?),
+        };
+        if let Some(limit) = own.or(self.max_staleness) {
+            request.data.insert(MaxStaleness(limit));
         }
         if let Some(token) = self.shown {
             request.data.insert(token);

@@ -25,11 +25,12 @@ const fn known(name: &'static str) -> Known {
 }
 
 /// The headers that are switches.
-static HEADERS: [Known; 6] = [
+static HEADERS: [Known; 7] = [
     known(IDEMPOTENCY_KEY),
     known(BATCH),
     known("x-consistency"),
     known("x-dry-run"),
+    known("x-max-staleness"),
     known("x-timeout"),
     known("x-unit-of-work"),
 ];
@@ -38,10 +39,11 @@ static HEADERS: [Known; 6] = [
 const PERSISTED: &str = "persistedQuery";
 
 /// The members of `extensions` whose names are checked: the switches, and the one that names a document.
-static EXTENSIONS: [Known; 6] = [
+static EXTENSIONS: [Known; 7] = [
     known("consistency"),
     known("dryRun"),
     known("idempotencyKey"),
+    known("maxStaleness"),
     known(PERSISTED),
     known("timeout"),
     known("unitOfWork"),

@@ -1,5 +1,7 @@
 //! What one operation asks of the server that it reads from, and what its client is told of that.
 
+use std::time::Duration;
+
 use async_graphql::{Request, Response, ServerError, Value};
 use http::{HeaderName, HeaderValue};
 
@@ -17,7 +19,11 @@ const HEADER: HeaderName = HeaderName::from_static("x-consistency");
 pub(crate) struct Reading {
     /// The token that the client has shown.
     pub(crate) shown: Option<ConsistencyToken>,
-    /// Whether a replica will do, if it has what the token stands for.
+    /// How far behind the primary a replica may be, where that counts.
+    pub(crate) staleness: Option<Duration>,
+    /// The last write of the same viewer at this server, for a query without a token.
+    pub(crate) wrote: Option<ConsistencyToken>,
+    /// Whether a replica will do, if it has all of that.
     pub(crate) on_replica: bool,
 }
 

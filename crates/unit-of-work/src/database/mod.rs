@@ -47,7 +47,7 @@ use self::{
 };
 use crate::{
     ConnectError, UnitError,
-    consistency::reading::Reading,
+    consistency::{reading::Reading, writes::Writes},
     error::CommitFailure,
     look_up::LookUps,
     unit::{
@@ -88,6 +88,8 @@ struct Inner {
     /// Units that wait for the writer, and may share a COMMIT.
     waiting: Waiting,
     named_locks: NamedLocks,
+    /// What viewers have written, for their reads on replicas.
+    writes: Writes,
     /// Cancelled when the database is being closed.
     closing: CancellationToken,
 }
@@ -152,6 +154,7 @@ impl Database {
             look_ups: LookUps::default(),
             waiting: Waiting::default(),
             named_locks: NamedLocks::default(),
+            writes: Writes::default(),
             closing: CancellationToken::new(),
         });
         let database = Self { inner };
@@ -264,6 +267,14 @@ impl Database {
     /// Whether queries may be read from replicas, so that responses have consistency tokens.
     pub(crate) fn has_replicas(&self) -> bool {
         on_engine!(Opened, &self.inner.opened, open => open.has_replicas())
+    }
+
+    pub(crate) fn max_staleness(&self) -> Option<Duration> {
+        self.inner.options.max_staleness
+    }
+
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.inner.writes
     }
 
     /// Checks, between COMMIT and its answer, whether the committed data is in the files at the paths.

@@ -72,6 +72,10 @@ pub struct DatabaseOptions {
     pub replicas: Vec<DriverOptions>,
     /// How long a query waits until a replica has what its token stands for, before it is sent to the primary. Default: 50 milliseconds.
     pub replica_wait: Duration,
+    /// How far behind the primary a replica may be for a query that shows no token. It is never behind the last write of the same
+    /// [`Viewer`](crate::Viewer) through this `Database`, or of all clients without one. `None`: such queries use the primary. Default:
+    /// none.
+    pub max_staleness: Option<Duration>,
     /// PostgreSQL's `application_name`, unless the URL, the driver's options or the environment (`PGAPPNAME`) name another.
     pub application_name: String,
     /// The hook for new connections.
@@ -95,6 +99,7 @@ impl Default for DatabaseOptions {
             read_only: false,
             replicas: Vec::new(),
             replica_wait: Duration::from_millis(50),
+            max_staleness: None,
             application_name: "unit-of-work".to_owned(),
             after_connect: None,
         }
@@ -130,6 +135,13 @@ impl DatabaseOptions {
     #[must_use]
     pub fn replicas(mut self, replicas: impl IntoIterator<Item = DriverOptions>) -> Self {
         self.replicas = replicas.into_iter().collect();
+        self
+    }
+
+    /// Sets [`DatabaseOptions::max_staleness`](#structfield.max_staleness).
+    #[must_use]
+    pub fn max_staleness(mut self, max_staleness: impl Into<Option<Duration>>) -> Self {
+        self.max_staleness = max_staleness.into();
         self
     }
 

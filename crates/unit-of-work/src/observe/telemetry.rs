@@ -14,7 +14,7 @@
 //! | `unit_of_work_statements_total` | counter | | statements run on units |
 //! | `unit_of_work_flights_total` | counter | | statements that looked something up for several operations |
 //! | `unit_of_work_look_ups_shared_total` | counter | | operations that got their value by one of these |
-//! | `unit_of_work_token_reads_total` | counter | `at` | queries that showed a token, by where they were read: `replica` at once, `replica_later`, `primary` |
+//! | `unit_of_work_replica_reads_total` | counter | `at` | queries that showed a token, or for which a replica would have done, by where they were read: `replica` at once, `replica_later`, `primary` |
 //! | `unit_of_work_events_shared_total` | counter | | events that were executed for another subscriber |
 //! | `unit_of_work_wait_seconds` | histogram | | waiting for a connection |
 //! | `unit_of_work_held_seconds` | histogram | | from BEGIN until the connection was free again |
@@ -56,10 +56,10 @@ impl Default for Stats {
     }
 }
 
-/// A query that showed a token was read there.
+/// A query for which a replica would have done was read there.
 #[cfg(feature = "postgres")]
-pub(crate) fn read_with_a_token(at: &'static str) {
-    metrics::counter!("unit_of_work_token_reads_total", "at" => at).increment(1);
+pub(crate) fn read_for_a_replica(at: &'static str) {
+    metrics::counter!("unit_of_work_replica_reads_total", "at" => at).increment(1);
 }
 
 impl Stats {

@@ -1,5 +1,7 @@
 //! Options of one request: put them into its data.
 
+use std::time::Duration;
+
 use async_graphql::{Request, ServerError, Value};
 use sea_orm::IsolationLevel;
 use tokio::time::Instant;
@@ -33,6 +35,20 @@ pub struct Isolation(pub IsolationLevel);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationDeadline(pub Instant);
+
+/// How far behind the primary a replica may be for this query, in place of
+/// [`DatabaseOptions::max_staleness`](crate::DatabaseOptions::max_staleness). It holds beside a
+/// [`ConsistencyToken`](crate::ConsistencyToken). With zero, the query is read on the primary.
+///
+/// ```
+/// use std::time::Duration;
+/// use unit_of_work::MaxStaleness;
+///
+/// let request = async_graphql::Request::new("{ report }").data(MaxStaleness(Duration::from_secs(10)));
+/// # let _ = request;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxStaleness(pub Duration);
 
 /// A dry run: the mutation runs, its response shows what would happen, and it is rolled back. Deferred constraints are checked too. The
 /// response's extensions say `dryRun: true`.

@@ -20,7 +20,7 @@ use async_graphql::{
 };
 
 use crate::{
-    ConsistencyToken, DryRun, IdempotencyKey, Isolation, OperationDeadline, Report,
+    ConsistencyToken, DryRun, IdempotencyKey, Isolation, MaxStaleness, OperationDeadline, Report,
     SessionSettings, Viewer, codes,
     operation::respond::{coded, no_subscription},
     retry::{attempt::Attempt, batch::AllOrNothing, template::Template},
@@ -34,12 +34,13 @@ type Copy = fn(&Data, &mut Data);
 struct Carried(Vec<(TypeId, Copy)>);
 
 /// The types that this crate, async-graphql and HTTP bring along.
-const OWN: [(fn() -> TypeId, Copy); 13] = [
+const OWN: [(fn() -> TypeId, Copy); 14] = [
     carry::<AllOrNothing>(),
     carry::<ConsistencyToken>(),
     carry::<DryRun>(),
     carry::<IdempotencyKey>(),
     carry::<Isolation>(),
+    carry::<MaxStaleness>(),
     carry::<OperationDeadline>(),
     carry::<Report>(),
     carry::<SessionSettings>(),

@@ -79,13 +79,18 @@ impl UnitOfWork {
     pub(super) async fn commit(&self, connection: Connection) -> Outcome {
         let latest = self.reading().and_then(|_| connection.latest());
         let outcome = self.send_commit(connection).await;
-        if self.reading().is_some() && self.seen().is_none() {
+        if self.reading().is_some() {
             match outcome {
-                // Boxed: it is rare.
-                Outcome::Committed => Box::pin(self.see_commit(latest)).await,
+                Outcome::Committed if self.seen().is_none() => {
+                    // Boxed: it is rare.
+                    Box::pin(self.see_commit(latest)).await;
+                }
                 // Whoever looks whether it happened must look on the primary.
                 Outcome::Unknown => self.see_all_of(latest),
                 _ => {}
+            }
+            if matches!(outcome, Outcome::Committed | Outcome::Unknown) {
+                self.wrote();
             }
         }
         outcome

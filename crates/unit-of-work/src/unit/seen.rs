@@ -44,6 +44,13 @@ impl UnitOfWork {
         }
     }
 
+    /// Notes for queries of the same viewer that the unit was committed, or may have been.
+    pub(super) fn wrote(&self) {
+        if let (Some(viewer), Some(token)) = (&self.inner.terms.viewer, self.seen()) {
+            self.database().writes().note(viewer, token);
+        }
+    }
+
     /// Asks the primary where it is, if the flight of COMMIT has not told. If the primary does not say so either, the token is one that no
     /// replica ever has. Without one, the client might read on a replica that lacks what it has just written.
     pub(super) async fn see_commit(&self, latest: Option<ConsistencyToken>) {

@@ -6,7 +6,7 @@ use sea_orm::IsolationLevel;
 use tokio::time::Instant;
 
 use crate::{
-    Access, SessionSettings, consistency::reading::Reading, observe::timeline::Timeline,
+    Access, SessionSettings, Viewer, consistency::reading::Reading, observe::timeline::Timeline,
     retry::notes::Notes,
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Terms {
     /// What is asked of the server that is read from, and that its position is asked for. `None` on a database without replicas, and for
     /// work outside of an operation.
     pub(crate) reading: Option<Reading>,
+    /// Who sends the operation, if there is a reading.
+    pub(crate) viewer: Option<Box<Viewer>>,
     /// The timeline to write to, if there is one.
     pub(crate) timeline: Option<Arc<Timeline>>,
     /// This attempt's notes for the next one, if there can be one. It is not the attempt itself, which may own the unit: the two would keep
@@ -41,6 +43,7 @@ impl Terms {
             without_transaction: false,
             shares_commit: false,
             reading: None,
+            viewer: None,
             timeline: None,
             notes: None,
         }

@@ -185,6 +185,7 @@ async fn commit(mut connection: Connection) {
     if let Some(token) = unit.seen() {
         for member in &members.0 {
             member.unit.has_seen(token);
+            member.unit.wrote();
         }
     }
     let count = members.0.len();

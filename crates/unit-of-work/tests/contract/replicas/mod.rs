@@ -3,6 +3,7 @@
 mod failover;
 mod monotonic;
 mod reading;
+mod staleness;
 mod starting;
 mod tokens;
 

@@ -51,7 +51,7 @@ use crate::{
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
-    observe::telemetry::read_with_a_token,
+    observe::telemetry::read_for_a_replica,
 };
 
 /// An open PostgreSQL database.
@@ -238,20 +238,22 @@ impl OpenDatabase for Server {
         reading: &Reading,
         deadline: Option<Instant>,
     ) -> Result<Pooled<Postgres>, sqlx::Error> {
-        if let Some(replicas) = &self.replicas
-            && reading.on_replica
-            && let Some(token) = reading.shown
-            && let Some(connection) = replicas.acquire(token, database, deadline).await
-        {
-            return Ok(connection);
-        }
-        let (Some(token), Some(replicas)) = (reading.shown, &self.replicas) else {
+        let Some(replicas) = &self.replicas else {
             return self.acquire(database, Access::ReadOnly, deadline).await;
         };
-        read_with_a_token("primary");
+        if let Some(connection) = replicas.acquire(reading, database, deadline).await {
+            return Ok(connection);
+        }
+        if reading.shown.is_none() && !reading.on_replica {
+            return self.acquire(database, Access::ReadOnly, deadline).await;
+        }
+        read_for_a_replica("primary");
         let place = replicas.place_at_primary().await?;
         let mut connection = self.acquire(database, Access::ReadOnly, deadline).await?;
         connection.keeps(place);
+        let Some(token) = reading.shown else {
+            return Ok(connection);
+        };
         replicas::honours(connection.peer(), &token)?;
         replicas::wait_for_commits(&mut connection).await?;
         Ok(connection)

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use super::PerRequest;
+use super::{PerRequest, terms::viewer_of};
 use crate::{
     Access, DryRun, Report, SessionSettings, UnitOfWork,
     consistency::reading,
@@ -117,6 +117,7 @@ impl PerRequest {
             without_transaction: kind == OperationType::Query
                 && reading.is_none()
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
+            viewer: reading.map(|_| Box::new(viewer_of(ctx))),
             reading,
             timeline: (wanted == Report::Timeline).then(|| self.timeline(attempt)),
             notes: attempt.map(|attempt| Arc::clone(&attempt.notes)),

@@ -1,6 +1,6 @@
 //! The terms of a request's unit: deadline, timeline and isolation level.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{ServerError, extensions::ExtensionContext, parser::types::OperationType};
 use sea_orm::IsolationLevel;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::PerRequest;
 use crate::{
-    ConsistencyToken, Database, Isolation, OperationDeadline,
+    ConsistencyToken, Database, Isolation, MaxStaleness, OperationDeadline, Viewer,
     consistency::reading::{self, Reading},
     observe::timeline::Timeline,
     retry::attempt::Attempt,
@@ -63,13 +63,29 @@ impl PerRequest {
         }
         let in_data = ctx.data_opt::<ConsistencyToken>().copied();
         let shown = reading::newer(in_data, self.shown.get().copied())?;
+        let staleness = match ctx.data_opt::<MaxStaleness>() {
+            Some(own) => Some(own.0),
+            None if shown.is_none() => database.max_staleness(),
+            None => None,
+        };
+        let wrote = match (shown, staleness) {
+            (None, Some(_)) => database.writes().of(&viewer_of(ctx)),
+            _ => None,
+        };
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let is_alone_and_first = attempt.is_none_or(|it| it.number == 1 && it.together.is_none());
         let on_replica = kind == OperationType::Query
+            && (shown.is_some() || staleness.is_some())
+            && staleness != Some(Duration::ZERO)
             && isolation != Some(IsolationLevel::Serializable)
             && !self.idempotency.has_key()
             && is_alone_and_first;
-        Ok(Some(Reading { shown, on_replica }))
+        Ok(Some(Reading {
+            shown,
+            staleness,
+            wrote,
+            on_replica,
+        }))
     }
 
     /// The stricter of the levels that the request and its fields require.
@@ -80,4 +96,9 @@ impl PerRequest {
             (asked, field) => asked.or(field),
         }
     }
+}
+
+/// Who sends the operation. Clients without a viewer are one.
+pub(super) fn viewer_of(ctx: &ExtensionContext<'_>) -> Viewer {
+    ctx.data_opt::<Viewer>().cloned().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The choice of a replica for a query that shows a token.
+//! The choice of a replica for a query that shows a token, or may be read a little behind.
 //!
 //! Each replica is looked at, until one has what the token stands for. Those that only lag behind are looked at again until the time is up.
 //! The look is made on the connection that the query then gets: behind one name there may be several servers.
@@ -11,27 +11,28 @@ use tokio_util::task::TaskTracker;
 
 use super::{Replica, Replicas, look::look};
 use crate::{
-    ConsistencyToken, Database, consistency::judgement::Judgement, database::pool::Pooled,
-    observe::telemetry::read_with_a_token, unit::detached_on_drop::DetachedOnDrop,
+    ConsistencyToken, Database,
+    consistency::{judgement::Judgement, reading::Reading},
+    database::pool::Pooled,
+    observe::telemetry::read_for_a_replica,
+    unit::detached_on_drop::DetachedOnDrop,
 };
 
 /// How long to wait before a replica that lags behind is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Replicas {
-    /// A connection to a replica whose next snapshot includes what the token stands for. `None` if none has that in time.
+    /// A connection to a replica whose next snapshot has all that the reading asks for. `None` if none has that in time.
     ///
     /// # Cancel safety
     /// Cancel safe: connections go back to their pools, or are closed.
     pub(in super::super) async fn acquire(
         &self,
-        token: ConsistencyToken,
+        reading: &Reading,
         database: &Database,
         deadline: Option<Instant>,
     ) -> Option<Pooled<Postgres>> {
-        if token.system != self.system {
-            return None;
-        }
+        let asked = self.asked(reading)?;
         let until = Instant::now() + self.wait;
         let until = deadline.map_or(until, |deadline| deadline.min(until));
         let mut behind = Vec::new();
@@ -40,9 +41,9 @@ impl Replicas {
             let Some(mut connection) = acquired else {
                 continue;
             };
-            match replica.judge(&mut connection, &token, until).await {
+            match replica.judge(&mut connection, &asked, until).await {
                 Judgement::Included => {
-                    read_with_a_token("replica");
+                    read_for_a_replica("replica");
                     return Some(connection);
                 }
                 Judgement::Behind => behind.push((replica, connection)),
@@ -51,15 +52,16 @@ impl Replicas {
         }
         loop {
             let next = Instant::now() + LOOK_AGAIN;
-            if behind.is_empty() || next >= until {
+            // Without a token the client has no need of this replica.
+            if behind.is_empty() || next >= until || reading.shown.is_none() {
                 return None;
             }
             sleep_until(next).await;
             let mut still_behind = Vec::with_capacity(behind.len());
             for (replica, mut connection) in behind {
-                match replica.judge(&mut connection, &token, until).await {
+                match replica.judge(&mut connection, &asked, until).await {
                     Judgement::Included => {
-                        read_with_a_token("replica_later");
+                        read_for_a_replica("replica_later");
                         return Some(connection);
                     }
                     Judgement::Behind => still_behind.push((replica, connection)),
@@ -68,6 +70,24 @@ impl Replicas {
             }
             behind = still_behind;
         }
+    }
+
+    /// All that a replica must have. `None` if no replica will do.
+    fn asked(&self, reading: &Reading) -> Option<Vec<ConsistencyToken>> {
+        if !reading.on_replica
+            || reading
+                .shown
+                .is_some_and(|shown| shown.system != self.system)
+        {
+            return None;
+        }
+        let as_of = match reading.staleness {
+            Some(limit) => Some(self.beacons.since(Instant::now().checked_sub(limit))?),
+            None => None,
+        };
+        let asked = [reading.shown, reading.wrote, as_of];
+        let asked: Vec<_> = asked.into_iter().flatten().collect();
+        (!asked.is_empty()).then_some(asked)
     }
 
     /// The replicas that have answered when they were asked last, each time from another one on.
@@ -102,17 +122,27 @@ impl Replica {
         }
     }
 
+    /// The worst judgement of all that is asked for.
     async fn judge(
         &self,
         connection: &mut Pooled<Postgres>,
-        token: &ConsistencyToken,
+        asked: &[ConsistencyToken],
         until: Instant,
     ) -> Judgement {
-        if connection.peer().was_proved(token) {
+        let peer = connection.peer();
+        if asked.iter().all(|token| peer.was_proved(token)) {
             return Judgement::Included;
         }
         match timeout_at(until, look(connection)).await {
-            Ok(Ok(look)) => look.judge(token),
+            Ok(Ok(look)) => {
+                let judged = asked.iter().map(|token| look.judge(token));
+                judged.fold(Judgement::Included, |worst, next| match (worst, next) {
+                    (Judgement::Included, next) => next,
+                    (worst, Judgement::Included) => worst,
+                    (Judgement::Behind, Judgement::Behind) => Judgement::Behind,
+                    _ => Judgement::Unknown,
+                })
+            }
             Ok(Err(error)) => {
                 self.has_answered(Err(&error));
                 Judgement::Unknown

@@ -1,12 +1,14 @@
 //! Replicas: standbys that queries may be read from, if they have what the query's token stands for.
 //!
 //! Read [`choose`] first: it finds a replica for one query. [`look`] is what a server is asked, and what is made of its answer.
-//! [`primary`] is how the primary is read with a token, where no replica has it in time. [`at_start`] asks all servers once, and [`watch`]
+//! [`beacons`] are for
+//! queries without one. [`primary`] is how the primary is read with a token, where no replica has it in time. [`at_start`] asks all servers once, and [`watch`]
 //! looks after each from then on.
 //!
 //! Nothing here is asked where no replica is named.
 
 mod at_start;
+mod beacons;
 mod choose;
 mod look;
 mod primary;
@@ -27,6 +29,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::beacons::Beacons;
 pub(super) use self::primary::{honours, wait_for_commits};
 
 use super::{
@@ -42,6 +45,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Replicas {
     list: Vec<Arc<Replica>>,
+    beacons: Arc<Beacons>,
     /// The cluster's system identifier.
     system: u64,
     /// How long a query waits for a replica.
@@ -122,8 +126,10 @@ impl Replicas {
                 answers: AtomicBool::new(answers),
             })
         });
+        let primary = Pool::new(primary.clone(), reader.clone(), of_watcher);
         Ok(Self {
             list: list.collect(),
+            beacons: Arc::new(Beacons::new(primary)),
             system: found.system,
             wait: options.replica_wait,
             at_primary: Arc::new(Semaphore::new(
@@ -160,6 +166,7 @@ impl Replicas {
     }
 
     pub(super) async fn close(&self) {
+        self.beacons.close().await;
         for replica in &self.list {
             replica.pool.close().await;
             replica.watcher.close().await;

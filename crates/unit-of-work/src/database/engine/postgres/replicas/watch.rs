@@ -19,6 +19,13 @@ const LIMIT: Duration = Duration::from_secs(2);
 impl Replicas {
     /// Looks after each replica until the database is closed.
     pub(in super::super) fn watch(&self, database: &Database) {
+        let (beacons, closing) = (Arc::clone(&self.beacons), database.closing().clone());
+        database.tasks().spawn(async move {
+            tokio::select! {
+                () = closing.cancelled() => {}
+                () = beacons.light() => {}
+            }
+        });
         for replica in &self.list {
             let (replica, closing) = (Arc::clone(replica), database.closing().clone());
             database.tasks().spawn(async move {
