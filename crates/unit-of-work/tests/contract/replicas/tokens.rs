@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{BatchRequest, BatchResponse, Executor, Request, Response, Schema};
 use daybook_test_harness::Cluster;
-use futures_util::poll;
+use futures_util::FutureExt as _;
 use sea_orm::DbBackend;
 use unit_of_work::{
     AllOrNothing, DatabaseOptions, DryRun, IdempotencyKey, IdempotencySettings,
@@ -80,18 +80,18 @@ async fn members_of_a_shared_commit_have_its_token() {
         .idle_in_transaction_timeout(PATIENCE / 2);
     options.max_connections = 4;
     let scene = Scene::at(cluster, test, &url, options, (1, PATIENCE)).await;
-    let queued = async |name: &str, rest: &str| {
+    let queued = |name: &str, rest: &str| {
         let retrying = scene.retrying(20);
         let query =
             format!("mutation {{ willLock(names: [\"one\"]) mark(name: \"{name}\") {rest} }}");
         let mut operation = Box::pin(async move { retrying.execute(Request::new(query)).await });
-        assert!(poll!(&mut operation).is_pending(), "waits");
+        assert!((&mut operation).now_or_never().is_none(), "waits");
         tokio::spawn(operation)
     };
-    let first = queued("a", "meet").await;
+    let first = queued("a", "meet");
     scene.cue.reached().await;
-    let second = queued("b", "meet").await;
-    let third = queued("c", "refuse").await;
+    let second = queued("b", "meet");
+    let third = queued("c", "refuse");
     scene.cluster.pause(1).await;
     scene.cue.proceed();
     scene.cue.reached().await;
