@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use super::process::Process;
 use super::server::{POST, line};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A server that starts on PostgreSQL settles what is there when all transactions of the database server have ended, and so those of
+/// other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const CREATE: &str = "mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id cursor status } secret } }";
 const UPDATE: &str = "mutation ($input: UpdateWebhookInput!) { updateWebhook(input: $input) { webhook { id status events accounts { code } } } }";
@@ -24,12 +26,12 @@ const STATE: &str = "{ webhooks { id url events accounts { code } whenExhausted 
      lastFailureAt lastFailure previousSecretUntil deadLetterCount createdAt createdBy \
      deadLetters { cursor attempts failedAt reason isRequested } } }";
 
-/// What lets a server send to this machine, and lets nobody wait for long.
+/// What lets a server send to this machine, and lets nobody wait for long: but for longer than a receiver on a busy machine takes.
 const FLAGS: [&str; 6] = [
     "--webhook-allow-private",
     "--webhook-allow-http",
     "--webhook-timeout",
-    "500ms",
+    "3s",
     "--webhook-first-wait",
     "50ms",
 ];

@@ -1,6 +1,6 @@
 //! Servers that are killed, frozen, stopped, started again, and beside each other.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
@@ -123,8 +123,9 @@ on_every_engine! {
     async fn a_server_that_was_thought_dead_records_nothing(test: TestDatabase) {
         let answer = Arc::new(Notify::new());
         let mut receivers = [Receiver::start(&[Reply::When(Arc::clone(&answer))]).await, Receiver::start(&[Reply::Never]).await];
-        // Whatever the first records as failed would be a dead letter.
-        let flags = ["--webhook-allow-private", "--webhook-allow-http", "--webhook-timeout", "1s", "--webhook-attempts", "1"];
+        // Whatever the first records as failed would be a dead letter. The second has more time, on a machine however busy.
+        let flags = ["--webhook-allow-private", "--webhook-allow-http", "--webhook-attempts", "1", "--webhook-timeout", "3s"];
+        let patient = [&flags[..5], &["20s"]].concat();
         let fixed = ["--listen", "127.0.0.1:0", "--database", test.url()];
         let mut first = Running::start(&[&fixed[..], &flags[..]].concat());
         let client = Client::at(first.base());
@@ -134,9 +135,9 @@ on_every_engine! {
         }
         let mut posted = vec![client.post("a", "b", 1).await];
         let before = [receivers[0].next().await, receivers[1].next().await];
-        first.signal("STOP");
+        freeze(&first, &test).await;
         answer.notify_one();
-        let second = Process::start_with(test.url(), &flags);
+        let second = Process::start_with(test.url(), &patient);
         let client = Client::of(&second);
         for amount in 2..=3 {
             posted.push(client.post("a", "b", amount).await);
@@ -231,6 +232,29 @@ on_every_engine! {
     }
 }
 
+/// Stops a server where it has no transaction open: others would wait for that, and not for the server.
+async fn freeze(server: &Running, test: &TestDatabase) {
+    let observer = test.observer().await;
+    observer.lock_timeout(Duration::from_millis(100)).await;
+    loop {
+        server.signal("STOP");
+        let is_free = match test.engine() {
+            Engine::Sqlite => observer.try_execute("BEGIN IMMEDIATE").await.is_ok(),
+            Engine::Postgres => {
+                let busy = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+                observer.i64(busy).await == 0
+            }
+        };
+        if is_free {
+            if test.engine() == Engine::Sqlite {
+                observer.execute("ROLLBACK").await;
+            }
+            return;
+        }
+        server.signal("CONT");
+    }
+}
+
 /// The database takes so long to read an event that another server has taken the endpoint by then: the first sends nothing. Only on
 /// PostgreSQL, since readers of SQLite wait for nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,13 +268,17 @@ async fn a_server_whose_lease_was_taken_does_not_send() {
     let client = Client::at(first.base());
     client.open(&["a", "b"]).await;
     client.hook(&receiver.url(), &json!({})).await;
+    // The server has settled what was there.
+    client.post("a", "b", 1).await;
+    receiver.next().await;
+    let observer = test.observer().await;
+    let is_free = "SELECT COUNT(*) FROM webhook WHERE lease_ms IS NULL AND position = (SELECT MAX(seq) FROM outbox)";
+    eventually("it is recorded", async || observer.i64(is_free).await == 1).await;
     let read = proxy.hold(|sql| sql.contains("FROM \"entry\" WHERE \"entry\".\"id\" IN"));
-    let posted = client.post("a", "b", 1).await;
+    let posted = client.post("a", "b", 2).await;
     read.reached().await;
     let _second = Process::start_with(test.url(), &FLAGS);
     assert_eq!(receiver.next().await.entry(), posted);
-    let observer = test.observer().await;
-    let is_free = "SELECT COUNT(*) FROM webhook WHERE lease_ms IS NULL AND position = (SELECT MAX(seq) FROM outbox)";
     eventually("it is recorded", async || observer.i64(is_free).await == 1).await;
     read.release();
     first
