@@ -153,12 +153,18 @@ pub(super) async fn post_many(
                         id,
                         hold_id,
                         amounts: None,
+                        keeps_rest: false,
                         notes,
                     };
                     book.write(async |tx| capture_hold(tx, command, &Clock::at(now)).await)
                         .await
                 } else {
-                    let command = ReleaseHold { id, hold_id, notes };
+                    let command = ReleaseHold {
+                        id,
+                        hold_id,
+                        amounts: None,
+                        notes,
+                    };
                     book.write(async |tx| release_hold(tx, command, &Clock::at(now)).await)
                         .await
                 };
