@@ -31,6 +31,9 @@ pub(super) struct Account {
     pub(super) version: i64,
 }
 
+/// What is taken of each line, or the reasons that there are not to.
+pub(super) type Taken = Result<Vec<i64>, BTreeSet<&'static str>>;
+
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) id: Uuid,
@@ -45,12 +48,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What to take of each line, or the reason that there is not to.
-    pub(super) fn take(
-        &self,
-        over: Code,
-        quarters: Option<&[i64]>,
-    ) -> (Option<Vec<i64>>, Result<Vec<i64>, BTreeSet<&'static str>>) {
+    /// The amounts to ask for, and what is then to be taken.
+    pub(super) fn take(&self, over: Code, quarters: Option<&[i64]>) -> (Option<Vec<i64>>, Taken) {
         let amounts = quarters.map(|quarters| {
             let lines = self.lines.iter().zip(quarters);
             let amounts = lines.map(|((_, _, amount), quarters)| amount / 4 * quarters);

@@ -1,10 +1,11 @@
 //! Reversals, captures and releases of a part: what is left is exact, whoever takes how much of it at the same time.
 
+mod at_once;
+mod rules;
+
 use super::book::{
-    Book, at, effective, line, new_capture, new_entry, new_hold, new_reversal, noon, violated,
+    Book, at, effective, line, new_capture, new_entry, new_hold, new_reversal, noon,
 };
-use super::concurrency::somebody_waits_for_a_lock;
-use super::rules::{an_entry, insert, refused};
 use daybook::ledger::{
     CaptureHold, Clock, Code, EntryNotes, HoldError, OnTakenReference, PlaceHold, PostEntryError,
     PostedEntry, RemainingExceeded, ReverseEntry, ReverseEntryError, available_balance,
@@ -13,13 +14,8 @@ use daybook::ledger::{
     reversals_by_entry_id, reversals_of_entries, reverse_entry,
 };
 use daybook_entity::{AccountStatus, EntryKind, LineEffect, entry, line_part};
-use daybook_migration::Migrator;
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, EntityTrait, TransactionTrait};
-use sea_orm_migration::MigratorTrait;
-use std::sync::Arc;
-use tokio::sync::Barrier;
+use daybook_test_harness::{TestDatabase, on_every_engine};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use uuid::Uuid;
 
 /// A bank, fees, and a wallet with a hundred in it.
@@ -152,74 +148,6 @@ on_every_engine! {
         assert_eq!(book.reverse_of(id, Some(vec![40])).await.unwrap_err().code(), Some(Code::InsufficientFunds));
         book.reverse_of(id, Some(vec![39])).await.unwrap();
         assert_eq!(left(&book, id).await, [Some(1)]);
-        book.is_sound().await;
-    }
-
-    /// Eight refunds of 15 of 100 at the same moment: six fit, and the others are told what is left.
-    async fn a_crowd_never_takes_more_than_there_is(database: TestDatabase) {
-        let (book, id) = a_full_wallet(database).await;
-        let book = Arc::new(book);
-        let hold = {
-            book.transfer("bank", "wallet", 100).await.unwrap();
-            book.hold(new_hold(vec![line("wallet", "shop", 100)])).await.unwrap().entry.id
-        };
-        let start = Arc::new(Barrier::new(16));
-        let clients = (0..16).map(|client| {
-            let (book, start) = (Arc::clone(&book), Arc::clone(&start));
-            tokio::spawn(async move {
-                start.wait().await;
-                match client % 4 {
-                    0 | 2 => book.reverse_of(id, Some(vec![15])).await.map(|it| it.entry.part).map_err(|error| match error {
-                        ReverseEntryError::Exceeded(exceeded) => exceeded,
-                        other => panic!("{other:?}"),
-                    }),
-                    1 => resolved(book.capture_part(hold, &[15]).await),
-                    _ => resolved(book.release_of(hold, Some(vec![15]), noon()).await),
-                }
-            })
-        });
-        let results: Vec<_> = join_all(clients).await.into_iter().map(Result::unwrap).collect();
-        for which in [0, 1] {
-            let some: Vec<_> = results.iter().skip(which).step_by(2).collect();
-            let mut parts: Vec<_> = some.iter().filter_map(|it| it.as_ref().ok()).collect();
-            parts.sort_unstable();
-            assert_eq!(parts, [&Some(1), &Some(2), &Some(3), &Some(4), &Some(5), &Some(6)]);
-            for refused in some.iter().filter_map(|it| it.as_ref().err()) {
-                assert_eq!((refused.remaining, refused.requested), (10, 15));
-            }
-        }
-        assert_eq!((left(&book, id).await, left(&book, hold).await), (vec![Some(10)], vec![Some(10)]));
-        let wallet = book.find("wallet").await;
-        assert_eq!((wallet.debits_pending, wallet.credits_posted), (10, 200));
-        book.is_sound().await;
-    }
-
-    /// Parts, and all that is left, at the same moment: nothing remains, and nothing is moved back twice.
-    async fn all_that_is_left_is_what_the_parts_before_have_left(database: TestDatabase) {
-        let (book, _) = a_full_wallet(database).await;
-        let book = Arc::new(book);
-        for _ in 0..4 {
-            let id = book.transfer("wallet", "shop", 100).await.unwrap().entry.id;
-            let start = Arc::new(Barrier::new(6));
-            let clients = (0..6).map(|client| {
-                let (book, start) = (Arc::clone(&book), Arc::clone(&start));
-                tokio::spawn(async move {
-                    start.wait().await;
-                    book.reverse_of(id, (client > 0).then(|| vec![12])).await
-                })
-            });
-            let results: Vec<_> = join_all(clients).await.into_iter().map(Result::unwrap).collect();
-            let mut moved = 0;
-            for result in &results {
-                match result {
-                    Ok(posted) => moved += posted.lines[0].amount,
-                    Err(refused) => assert_eq!(refused.code(), Some(Code::AlreadyReversed), "{refused:?}"),
-                }
-            }
-            assert!(results[0].is_ok(), "{results:?}");
-            assert_eq!((moved, left(&book, id).await), (100, vec![Some(0)]));
-        }
-        assert_eq!(balances(&book, "wallet").await, (100, 0, 100));
         book.is_sound().await;
     }
 
@@ -359,166 +287,4 @@ on_every_engine! {
         book.is_sound().await;
     }
 
-    /// Whoever writes, parts follow each other, and no more is taken of a line than is left.
-    async fn the_database_keeps_what_is_left(database: TestDatabase) {
-        let (book, id) = a_full_wallet(database).await;
-        let reversal = |part, leaves_rest| entry::Model { kind: EntryKind::Reversal, reverses_id: Some(id), part, leaves_rest, ..an_entry() };
-        for (name, model) in [
-            ("entry_part_form", entry::Model { part: Some(1), leaves_rest: true, ..an_entry() }),
-            ("entry_part_form", entry::Model { leaves_rest: true, ..an_entry() }),
-            ("entry_part_form", reversal(None, true)),
-            ("entry_part_form", reversal(Some(0), true)),
-            // All at once is no part.
-            ("entry_part_form", reversal(Some(1), false)),
-            ("entry_part_follows", reversal(Some(2), true)),
-            ("entry_part_follows", reversal(Some(101), false)),
-        ] {
-            refused(&book, model, name).await;
-        }
-        let first = reversal(Some(1), true);
-        insert(&book, first.clone()).await.unwrap();
-        for (name, model) in [
-            ("entry_reversed_once", reversal(None, false)),
-            ("entry_reversed_once", reversal(Some(1), true)),
-            ("entry_part_follows", reversal(Some(3), true)),
-        ] {
-            refused(&book, model, name).await;
-        }
-        let second = reversal(Some(2), false);
-        insert(&book, second.clone()).await.unwrap();
-        // Nothing follows what has left nothing.
-        refused(&book, reversal(Some(3), false), "entry_part_follows").await;
-        refused(&book, reversal(Some(2), false), "entry_reversed_once").await;
-
-        let taken = |by: &entry::Model, part, amount, remaining| line_part::Model { entry_id: id, line_no: 1, part, by_entry_id: by.id, amount, remaining };
-        for (name, model) in [
-            ("line_part_follows", taken(&first, 1, 60, 41)),
-            ("line_part_follows", taken(&first, 1, 60, 39)),
-            ("line_part_follows", taken(&first, 2, 60, 40)),
-            ("line_part_follows", taken(&second, 1, 60, 40)),
-            ("line_part_follows", line_part::Model { line_no: 2, ..taken(&first, 1, 60, 40) }),
-            ("line_part_follows", line_part::Model { entry_id: first.id, ..taken(&first, 1, 60, 40) }),
-            ("line_part_remaining_range", taken(&first, 1, 101, -1)),
-            ("line_part_amount_positive", taken(&first, 1, -1, 101)),
-            ("line_part_amount_positive", taken(&first, 1, 0, 100)),
-        ] {
-            refused(&book, model, name).await;
-        }
-        insert(&book, taken(&first, 1, 60, 40)).await.unwrap();
-        for model in [
-            taken(&second, 2, 60, 40),
-            taken(&second, 2, 41, 0),
-            // The last leaves nothing.
-            taken(&second, 2, 39, 1),
-        ] {
-            refused(&book, model, "line_part_follows").await;
-        }
-        refused(&book, taken(&second, 2, 41, -1), "line_part_follows").await;
-        insert(&book, taken(&second, 2, 40, 0)).await.unwrap();
-        for sql in ["UPDATE line_part SET remaining = remaining + 1", "DELETE FROM line_part", "UPDATE entry SET part = NULL, leaves_rest = FALSE", "UPDATE entry SET leaves_rest = FALSE"] {
-            let name = if sql.contains("line_part") { "line_part_append_only" } else { "entry_append_only" };
-            assert_eq!(violated(&book.db.execute_unprepared(sql).await.unwrap_err()), name, "{sql}");
-        }
-        if book.engine == Engine::Sqlite {
-            for (sql, name) in [
-                ("INSERT OR REPLACE INTO line_part SELECT * FROM line_part WHERE part = 2", "line_part"),
-                ("INSERT OR REPLACE INTO entry (id, kind, reverses_id, effective_at, recorded_at, metadata, part, leaves_rest)
-                  SELECT CAST(randomblob(14) || x'0000' AS BLOB), kind, reverses_id, effective_at, recorded_at, metadata, part, leaves_rest FROM entry WHERE part = 1", "entry_reversed_once"),
-            ] {
-                let refused = violated(&book.db.execute_unprepared(sql).await.unwrap_err());
-                assert!(refused.starts_with(name), "{sql}: {refused}");
-            }
-        }
-    }
-
-    /// Down, and up again: entries, rules, and what is found by them are as before.
-    async fn a_ledger_with_entries_is_migrated(database: TestDatabase) {
-        let (book, id) = a_full_wallet(database).await;
-        let hold = book.hold(new_hold(vec![line("wallet", "shop", 10)])).await.unwrap().entry.id;
-        let captured = book.hold(new_hold(vec![line("wallet", "shop", 10)])).await.unwrap().entry.id;
-        let capture = book.capture(captured, Some(vec![4]), noon()).await.unwrap().entry.id;
-        let reversal = book.reverse(capture).await.unwrap().entry;
-        let entries = async || entry::Entity::find().all(&book.db).await.unwrap();
-        let before = entries().await;
-        let later = Migrator::migrations().iter().rev().position(|it| it.name() == "m20261128_95_add_parts").unwrap();
-        let steps = Some(u32::try_from(later + 1).unwrap());
-        for _ in 0..2 {
-            book.write(async |tx| Migrator::down(tx, steps).await).await.unwrap();
-            book.write(async |tx| Migrator::up(tx, None).await).await.unwrap();
-        }
-        assert_eq!(entries().await, before);
-        book.is_sound().await;
-        refused(&book, entry::Model { kind: EntryKind::Reversal, reverses_id: Some(capture), ..an_entry() }, "entry_reversed_once").await;
-        let refused = book.reverse_of(capture, Some(vec![1])).await.unwrap_err();
-        assert!(matches!(refused, ReverseEntryError::AlreadyReversed { reversed_by, .. } if reversed_by == reversal.id), "{refused:?}");
-        for sql in ["DELETE FROM entry", "UPDATE entry SET description = 'x'"] {
-            assert_eq!(violated(&book.db.execute_unprepared(sql).await.unwrap_err()), "entry_append_only", "{sql}");
-        }
-        book.reverse_of(id, Some(vec![1])).await.unwrap();
-        book.capture_part(hold, &[1]).await.unwrap();
-        book.is_sound().await;
-        // What is there in parts would have nowhere to be.
-        let parts = entries().await;
-        book.write(async |tx| Migrator::down(tx, steps).await).await.unwrap_err();
-        assert_eq!(entries().await, parts);
-    }
-}
-
-fn resolved(said: Result<PostedEntry, HoldError>) -> Result<Option<i32>, RemainingExceeded> {
-    match said {
-        Ok(posted) => Ok(posted.entry.part),
-        Err(HoldError::Exceeded(exceeded)) => Err(exceeded),
-        Err(other) => panic!("{other:?}"),
-    }
-}
-
-/// The second of two refunds of 60 of 100 waits for the accounts, and is then refused with what the first has left. The second of two parts
-/// of different lines, on different accounts, waits for the number of its part, and takes the next one.
-#[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the domain is tested without a unit of work around it"
-)]
-async fn the_second_of_two_parts_sees_the_first() {
-    let database = TestDatabase::create(Engine::Postgres).await;
-    let (book, id) = a_full_wallet(database).await;
-    let book = Arc::new(book);
-    for (code, other) in [("a", "b"), ("c", "d")] {
-        book.account(code).await;
-        book.account(other).await;
-    }
-    let both = new_entry(vec![line("a", "b", 5), line("c", "d", 5)]);
-    let apart = book.post(both).await.unwrap().entry.id;
-    for (first, second, expected) in [
-        (in_part(id, &[60]), in_part(id, &[60]), Err(40)),
-        (in_part(id, &[10]), new_reversal(id), Ok((Some(3), 30))),
-        (
-            in_part(apart, &[5, 0]),
-            in_part(apart, &[0, 3]),
-            Ok((Some(2), 3)),
-        ),
-    ] {
-        let held = book.db.begin().await.unwrap();
-        reverse_entry(&held, first, &Clock::at(noon()))
-            .await
-            .unwrap();
-        let waiting = tokio::spawn({
-            let book = Arc::clone(&book);
-            async move {
-                book.write(async |tx| reverse_entry(tx, second, &Clock::at(noon())).await)
-                    .await
-            }
-        });
-        somebody_waits_for_a_lock(&book).await;
-        held.commit().await.unwrap();
-        let said = match waiting.await.unwrap() {
-            Ok(posted) => Ok((posted.entry.part, posted.lines[0].amount)),
-            Err(ReverseEntryError::Exceeded(exceeded)) => Err(exceeded.remaining),
-            Err(other) => panic!("{other:?}"),
-        };
-        assert_eq!(said, expected);
-        book.is_sound().await;
-    }
-    assert_eq!(left(&book, apart).await, [Some(0), Some(2)]);
-    assert_eq!(left(&book, id).await, [Some(0)]);
 }
