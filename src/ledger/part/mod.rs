@@ -14,16 +14,15 @@
 mod error;
 mod read;
 
+use super::posting::DraftLine;
 use super::{AccountRef, InvalidInput};
+use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry, entry_line, line_part};
 pub(super) use error::PartError;
 pub use error::RemainingExceeded;
 pub use read::{Remaining, remaining_by_entry_id, resolutions_by_hold_id, reversals_of_entries};
 pub(super) use read::{line_parts_of, lines, subject};
 use uuid::Uuid;
-
-use super::posting::DraftLine;
-use chrono::{DateTime, Utc};
 
 /// The most parts of one entry. The last of them leaves nothing.
 pub(super) const MOST_PARTS: i32 = 100;
