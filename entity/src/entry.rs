@@ -32,11 +32,9 @@ pub struct Model {
     pub id: Uuid,
     /// What it does.
     pub kind: EntryKind,
-    /// The hold that it ends.
-    #[sea_orm(unique)]
+    /// The hold that it ends, or of which it captures or releases a part.
     pub resolves_id: Option<Uuid>,
-    /// The entry that it undoes.
-    #[sea_orm(unique)]
+    /// The entry that it undoes, wholly or in part.
     pub reverses_id: Option<Uuid>,
     /// What people read.
     pub description: Option<String>,
@@ -53,6 +51,10 @@ pub struct Model {
     pub reference: Option<String>,
     /// Who had it recorded: the `sub` of a token. None without authentication, and for what the server or an import does.
     pub recorded_by: Option<String>,
+    /// Which of the parts it is, from 1, in which that other entry is ended or undone; none if all at once.
+    pub part: Option<i32>,
+    /// Whether it leaves something of that other entry, so that another part can follow.
+    pub leaves_rest: bool,
 }
 
 /// None: the domain reads by key.

@@ -171,6 +171,29 @@ impl Dialect {
         }
     }
 
+    /// As [`Dialect::refuse`] before an INSERT, for the rows that fulfil `applies`. That condition reads no table, and costs the others nothing.
+    pub(crate) fn refuse_insert(
+        &self,
+        table: &str,
+        name: &str,
+        applies: &str,
+        condition: &str,
+    ) -> String {
+        match self.engine {
+            DbBackend::Postgres => {
+                let refuse = self.refuse(table, name, "BEFORE INSERT", condition);
+                refuse.replace(
+                    "FOR EACH ROW EXECUTE",
+                    &format!("FOR EACH ROW WHEN ({applies}) EXECUTE"),
+                )
+            }
+            _ => {
+                let condition = format!("{applies} AND ({condition})");
+                self.refuse(table, name, "BEFORE INSERT", &condition)
+            }
+        }
+    }
+
     /// Runs `sql`, which ends in a semicolon, after `event` (`INSERT`, `UPDATE OF name`) has written a row of `table`.
     pub(crate) fn after(&self, table: &str, name: &str, event: &str, sql: &str) -> String {
         match self.engine {

@@ -34,6 +34,7 @@ mod m20261128_61_create_seal;
 mod m20261128_71_add_balance_limits;
 mod m20261128_91_add_currency_symbol;
 mod m20261128_93_create_webhook;
+mod m20261128_95_add_parts;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_71_add_balance_limits::Migration),
             Box::new(m20261128_91_add_currency_symbol::Migration),
             Box::new(m20261128_93_create_webhook::Migration),
+            Box::new(m20261128_95_add_parts::Migration),
         ]
     }
 }

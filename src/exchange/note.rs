@@ -43,6 +43,9 @@ pub(super) struct EntryNote {
     pub(super) resolves: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reverses: Option<String>,
+    /// Which part of that other entry it ends or undoes, if not all at once. For people only, as the relation is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) part: Option<i32>,
     /// The description, if the journal's line cannot have it unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,

@@ -66,6 +66,11 @@ pub(super) fn entry_id(field: &str, id: &ID) -> Result<uuid::Uuid> {
     }
 }
 
+/// Amounts of lines, if there are any.
+pub(super) fn minor_units(amounts: Option<Vec<Int64>>) -> Option<Vec<i64>> {
+    amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect())
+}
+
 /// What to answer if another entry has the reference.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTakenReference {

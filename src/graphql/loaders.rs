@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::ledger::{
     self, BalancesAt, EffectiveLines, EffectiveSlice, GroupPlace, LinePlace, PointInTime, Receipt,
-    Revision, StatementCount, StatementLine, StatementSlice,
+    Remaining, Revision, StatementCount, StatementLine, StatementSlice,
 };
 
 /// Loads one value, together with others that are asked for at the same time.
@@ -153,13 +153,28 @@ loader! {
 }
 
 loader! {
-    /// The entries that resolve holds, by the hold's id.
+    /// The entries that have ended holds, by the hold's id.
     Resolvers: Uuid => entry::Model, |unit, ids| ledger::resolvers_by_hold_id(unit, ids.iter().copied()).await
 }
 
 loader! {
-    /// The entries that reverse others, by the reversed entry's id.
+    /// The entries that have undone others, by the undone entry's id.
     Reversals: Uuid => entry::Model, |unit, ids| ledger::reversals_by_entry_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The captures and releases of holds, by the hold's id.
+    Resolutions: Uuid => Vec<entry::Model>, |unit, ids| ledger::resolutions_by_hold_id(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// The reversals of entries, also of parts of them, by the id of the entry that they undo.
+    ReversalParts: Uuid => Vec<entry::Model>, |unit, ids| ledger::reversals_of_entries(unit, ids.iter().copied()).await
+}
+
+loader! {
+    /// What is left of the lines of entries, by the entry's id.
+    Remainders: Uuid => Remaining, |unit, ids| ledger::remaining_by_entry_id(unit, ids).await
 }
 
 loader! {

@@ -40,6 +40,8 @@ pub fn operations() -> Options {
         .list("Query.accountSums", Size::Usually(200))
         .list("Entry.lines", Size::Usually(10))
         .list("Entry.changes", Size::Usually(2))
+        .list("Entry.reversals", Size::Usually(2))
+        .list("Entry.resolutions", Size::Usually(2))
         .list("EntryPayload.accounts", Size::Usually(20));
     // The lines of a new entry are those of its input, and each is between two accounts.
     let accounts = Size::EachOf {

@@ -34,6 +34,8 @@ pub enum Code {
     HoldExpired,
     /// The entry was reversed before.
     AlreadyReversed,
+    /// More is to be moved back, captured or released than is left of a line.
+    RemainingExceeded,
     /// Another entry has this reference.
     ReferenceTaken,
     /// The books are closed at the instant that an entry counts from.
@@ -75,6 +77,7 @@ impl Code {
             Self::HoldAlreadyResolved => "HOLD_ALREADY_RESOLVED",
             Self::HoldExpired => "HOLD_EXPIRED",
             Self::AlreadyReversed => "ALREADY_REVERSED",
+            Self::RemainingExceeded => "REMAINING_EXCEEDED",
             Self::ReferenceTaken => "REFERENCE_TAKEN",
             Self::PeriodClosed => "PERIOD_CLOSED",
             Self::MetadataKeyTaken => "METADATA_KEY_TAKEN",

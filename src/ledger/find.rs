@@ -287,7 +287,7 @@ pub async fn lines_by_entry_id(
     Ok(lines)
 }
 
-/// The entries that resolve these holds, by the hold's id.
+/// The entries that have ended these holds, by the hold's id: those that have left nothing of them.
 ///
 /// # Errors
 /// When the database fails.
@@ -297,6 +297,7 @@ pub async fn resolvers_by_hold_id(
 ) -> Result<HashMap<Uuid, entries_table::Model>, DbErr> {
     let rows = entries_table::Entity::find()
         .filter(entries_table::Column::ResolvesId.is_in(hold_ids))
+        .filter(entries_table::Column::LeavesRest.eq(false))
         .all(db)
         .await?;
     let keyed = rows
@@ -305,7 +306,7 @@ pub async fn resolvers_by_hold_id(
     Ok(keyed.collect())
 }
 
-/// The entries that reverse these, by the reversed entry's id.
+/// The entries that have undone these, by the undone entry's id: those that have left nothing of them.
 ///
 /// # Errors
 /// When the database fails.
@@ -315,6 +316,7 @@ pub async fn reversals_by_entry_id(
 ) -> Result<HashMap<Uuid, entries_table::Model>, DbErr> {
     let rows = entries_table::Entity::find()
         .filter(entries_table::Column::ReversesId.is_in(entry_ids))
+        .filter(entries_table::Column::LeavesRest.eq(false))
         .all(db)
         .await?;
     let keyed = rows

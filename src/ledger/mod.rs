@@ -30,6 +30,7 @@ mod open_account;
 mod outbox;
 mod page_accounts;
 mod page_entries;
+mod part;
 mod post_entries;
 mod post_entry;
 mod posting;
@@ -101,6 +102,10 @@ pub use page_accounts::{
 };
 pub use page_entries::{
     EntryOrder, EntryOrderField, count_entries, page_entries, page_entries_statements,
+};
+pub use part::{
+    Remaining, RemainingExceeded, remaining_by_entry_id, resolutions_by_hold_id,
+    reversals_of_entries,
 };
 pub use post_entries::{PostedEntries, post_entries, post_entry_list};
 pub use post_entry::{NewLine, PostEntry, post_entry};

@@ -1,7 +1,7 @@
 //! The whole ledger, in the order in which entries were posted. Posted again in this order, every entry is possible.
 
-use super::find;
-use daybook_entity::{account, currency, entry, entry_line};
+use super::{find, part};
+use daybook_entity::{account, currency, entry, entry_line, line_part};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Statement,
@@ -17,9 +17,11 @@ pub struct ReplayedEntry {
     pub entry: entry::Model,
     /// Its lines, in order.
     pub lines: Vec<entry_line::Model>,
+    /// If it undoes or ends another entry in part: what it takes and leaves of that entry's lines.
+    pub takes: Vec<line_part::Model>,
 }
 
-/// At most `limit` entries after the number `after`: two statements. Entries that touch a common account come in the order in which
+/// At most `limit` entries after the number `after`: two statements, and a third if there are parts. Entries that touch a common account come in the order in which
 /// they were posted, so that posting them again meets no limit of an account that was not met before.
 ///
 /// # Errors
@@ -45,9 +47,12 @@ pub async fn replay(
     }
     let ids: Vec<Uuid> = entries.iter().map(|(_, entry)| entry.id).collect();
     let mut lines = find::lines_by_entry_id(db, ids).await?;
+    let parts = entries.iter().filter(|(_, entry)| entry.part.is_some());
+    let mut takes = part::line_parts_of(db, parts.map(|(_, entry)| entry.id).collect()).await?;
     let entries = entries.into_iter().map(|(seq, entry)| ReplayedEntry {
         seq,
         lines: lines.remove(&entry.id).unwrap_or_default(),
+        takes: takes.remove(&entry.id).unwrap_or_default(),
         entry,
     });
     Ok(entries.collect())

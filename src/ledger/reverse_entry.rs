@@ -1,17 +1,17 @@
-//! Reverses an entry: writes its mirror image, once.
+//! Reverses an entry: writes its mirror image, all at once or [in parts](super::part).
 //!
 //! What was debited is credited, line by line; of a capture only what it moved. A hold is released instead, and a release has
-//! moved nothing. A reversal is an entry like others, so it can be reversed too. Limits hold for it as for any other entry: money that
-//! is no longer there cannot be taken back.
+//! moved nothing. A reversal is an entry like others, so it can be reversed too; what it took of the first entry stays taken. Limits hold
+//! for it as for any other entry: money that is no longer there cannot be taken back.
 
 use super::hold::with_article;
-use super::posting::{self, Draft, DraftLine, EntryNotes};
+use super::part::{self, MOST_PARTS, Part, PartError, Relation, RemainingExceeded, Subject};
+use super::posting::{self, Draft, EntryNotes};
 use super::{
-    AccountRef, BalanceCondition, Clock, Code, ExpectedVersion, Id, InvalidInput, PostEntryError,
-    PostedEntry, find,
+    BalanceCondition, Clock, Code, ExpectedVersion, Id, InvalidInput, PostEntryError, PostedEntry,
 };
-use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use daybook_entity::EntryKind;
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 /// The entry to reverse.
@@ -21,6 +21,8 @@ pub struct ReverseEntry {
     pub id: Uuid,
     /// The entry.
     pub entry_id: Uuid,
+    /// How much to move back of each line that has moved money, in their order: minor units. All that is left, where not said.
+    pub amounts: Option<Vec<i64>>,
     /// When the reversal counts from, and what people and programs read.
     pub notes: EntryNotes,
     /// The versions that accounts (of the entry, or others) must still have; each account once.
@@ -55,7 +57,7 @@ pub enum ReverseEntryError {
         /// What it is.
         kind: EntryKind,
     },
-    /// It was reversed before.
+    /// It was reversed before, and nothing of it is left.
     #[error(
         "the entry {} was reversed by {}: to undo that, reverse the reversal",
         Id::Entry(*entry_id),
@@ -64,9 +66,12 @@ pub enum ReverseEntryError {
     AlreadyReversed {
         /// The entry.
         entry_id: Uuid,
-        /// What has reversed it.
+        /// What has reversed it, or the last part of it.
         reversed_by: Uuid,
     },
+    /// Less is left of a line than is to be moved back.
+    #[error(transparent)]
+    Exceeded(#[from] RemainingExceeded),
     /// The database failed.
     #[error("the database failed while the entry {entry_id} was being reversed")]
     Database {
@@ -83,6 +88,15 @@ impl From<InvalidInput> for ReverseEntryError {
     }
 }
 
+impl From<PartError> for ReverseEntryError {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Input(input) => input.into(),
+            PartError::Exceeded(exceeded) => exceeded.into(),
+        }
+    }
+}
+
 impl ReverseEntryError {
     /// What clients switch on; `None` when it is not the caller's doing.
     #[must_use]
@@ -92,104 +106,79 @@ impl ReverseEntryError {
             Self::NotFound { .. } => Some(Code::EntryNotFound),
             Self::MovedNothing { .. } => Some(Code::BadUserInput),
             Self::AlreadyReversed { .. } => Some(Code::AlreadyReversed),
+            Self::Exceeded(exceeded) => Some(exceeded.code()),
             Self::Database { .. } => None,
         }
     }
 }
 
-/// Reverses an entry: the entry and its lines are read, and the mirror entry is inserted by itself, so five statements on PostgreSQL,
-/// and two more than posting it took on SQLite.
+/// Reverses an entry, or a part of it: the entry and its lines are read, and the mirror entry is inserted by itself, so five statements on
+/// PostgreSQL, and two more than posting it took on SQLite. What follows a part takes one more.
 ///
 /// # Errors
-/// When there is no such entry, when it has moved nothing or is reversed, when the mirror entry is refused, or when the database fails.
-/// The transaction must then be rolled back.
+/// When there is no such entry, when it has moved nothing or is reversed, when more is to be moved back than is left of a line, when the
+/// mirror entry is refused, or when the database fails. The transaction must then be rolled back.
 pub async fn reverse_entry(
     db: &impl ConnectionTrait,
     command: ReverseEntry,
     clock: &Clock,
 ) -> Result<PostedEntry, ReverseEntryError> {
-    let entry_id = command.entry_id;
-    let failed = |source| ReverseEntryError::Database { entry_id, source };
-    let reference = command.notes.reference()?;
-    let reversed = reversible(db, entry_id, reference).await?;
-    let lines = find::lines_by_entry_id(db, [entry_id])
-        .await
-        .map_err(failed)?;
-    let lines = lines.into_values().flatten().filter_map(mirror).collect();
-    let draft = Draft::new(command.id, EntryKind::Reversal, command.notes, lines);
-    let mut draft = draft.checked()?.not_before(&reversed)?;
-    draft.reverses_id = Some(entry_id);
-    draft.expect = command.expect;
-    draft.conditions = command.conditions;
-    if let Some(posted) = posting::write(db, draft, clock).await? {
-        return Ok(posted);
+    // Each time that another transaction was faster, there is a part more.
+    for _ in 0..=MOST_PARTS {
+        if let Some(posted) = try_reverse(db, &command, clock).await? {
+            return Ok(posted);
+        }
     }
-    let reversal = entry::Entity::find()
-        .filter(entry::Column::ReversesId.eq(entry_id))
-        .one(db)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| failed(DbErr::RecordNotInserted))?;
-    Err(ReverseEntryError::AlreadyReversed {
-        entry_id,
-        reversed_by: reversal.id,
+    Err(ReverseEntryError::Database {
+        entry_id: command.entry_id,
+        source: DbErr::RecordNotInserted,
     })
 }
 
-/// The entry, when it has moved something and nothing has reversed it yet: one statement. Whether it is reversed does not matter if
-/// another entry has the reference: that one is then the answer, or the refusal.
-async fn reversible(
+/// Reverses the entry; `None` if another transaction has reversed it, or a part of it, since it was read.
+async fn try_reverse(
     db: &impl ConnectionTrait,
-    entry_id: Uuid,
-    reference: Option<String>,
-) -> Result<entry::Model, ReverseEntryError> {
-    let found = entry::Entity::find()
-        .filter(
-            Condition::any()
-                .add(entry::Column::Id.eq(entry_id))
-                .add(entry::Column::ReversesId.eq(entry_id))
-                .add_option(
-                    reference
-                        .as_deref()
-                        .map(|it| entry::Column::Reference.eq(it)),
-                ),
-        )
-        .all(db)
-        .await
-        .map_err(|source| ReverseEntryError::Database { entry_id, source })?;
-    let is_taken = reference.is_some() && found.iter().any(|it| it.reference == reference);
-    let (found, others): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|entry| entry.id == entry_id);
-    let mut reversals = others
-        .iter()
-        .filter(|other| !is_taken && other.reverses_id == Some(entry_id));
-    let entry = found
-        .into_iter()
-        .next()
-        .ok_or(ReverseEntryError::NotFound { entry_id })?;
-    if matches!(entry.kind, EntryKind::Hold | EntryKind::Release) {
-        let kind = entry.kind;
-        return Err(ReverseEntryError::MovedNothing { entry_id, kind });
-    }
-    match reversals.next() {
-        Some(reversal) => Err(ReverseEntryError::AlreadyReversed {
-            entry_id,
-            reversed_by: reversal.id,
-        }),
-        None => Ok(entry),
-    }
+    command: &ReverseEntry,
+    clock: &Clock,
+) -> Result<Option<PostedEntry>, ReverseEntryError> {
+    let entry_id = command.entry_id;
+    let failed = |source| ReverseEntryError::Database { entry_id, source };
+    let reference = command.notes.reference()?;
+    let subject = part::subject(db, Relation::Reverses, entry_id, reference.as_deref());
+    let subject = reversible(entry_id, subject.await.map_err(failed)?)?;
+    let lines = part::lines(db, Relation::Reverses, &subject).await;
+    let lines = lines.map_err(failed)?;
+    let nothing = "say how much to move back";
+    let amounts = part::taken(&subject, &lines, command.amounts.as_deref(), nothing)?;
+    let mirrored = lines.iter().zip(&amounts);
+    let mirrored = mirrored.filter_map(|(line, amount)| line.mirror(*amount));
+    let draft = Draft::new(
+        command.id,
+        EntryKind::Reversal,
+        command.notes.clone(),
+        mirrored.collect(),
+    );
+    let mut draft = draft.checked()?.not_before(subject.effective_at)?;
+    draft.reverses_id = Some(entry_id);
+    draft.part = Part::of(&subject, command.id, &lines, &amounts)?;
+    draft.expect.clone_from(&command.expect);
+    draft.conditions.clone_from(&command.conditions);
+    Ok(posting::write(db, draft, clock).await?)
 }
 
-/// The line the other way round; `None` for one that only freed what a hold had set aside.
-fn mirror(line: entry_line::Model) -> Option<DraftLine> {
-    match line.effect {
-        LineEffect::Post | LineEffect::Capture => Some(DraftLine {
-            debit: AccountRef::Id(line.credit_account_id),
-            credit: AccountRef::Id(line.debit_account_id),
-            amount: line.amount,
-            currency: line.currency,
-            effect: LineEffect::Post,
+/// The entry, when it has moved something and something of it is left. What is left does not matter if another entry has the reference:
+/// that one is then the answer, or the refusal.
+fn reversible(entry_id: Uuid, subject: Option<Subject>) -> Result<Subject, ReverseEntryError> {
+    let subject = subject.ok_or(ReverseEntryError::NotFound { entry_id })?;
+    if matches!(subject.kind, EntryKind::Hold | EntryKind::Release) {
+        let kind = subject.kind;
+        return Err(ReverseEntryError::MovedNothing { entry_id, kind });
+    }
+    match subject.ended_by {
+        Some((reversed_by, _)) => Err(ReverseEntryError::AlreadyReversed {
+            entry_id,
+            reversed_by,
         }),
-        LineEffect::Hold | LineEffect::Release => None,
+        None => Ok(subject),
     }
 }

@@ -292,6 +292,44 @@ on_every_engine! {
         }
     }
 
+    /// What moved is in every format, whatever part it was; imported, the money is the same. JSON says what each part takes and leaves.
+    async fn parts_leave_the_ledger_with_what_they_moved(test: TestDatabase) {
+        let (url, engine) = (test.url().to_owned(), test.engine());
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        for code in ["bank", "shop", "wallet"] {
+            book.account(code).await;
+        }
+        let paid = book.transfer("bank", "wallet", 100).await.unwrap().entry.id;
+        let hold = book.hold(new_hold(vec![crate::ledger::book::line("wallet", "shop", 70)])).await.unwrap().entry.id;
+        book.reverse_of(paid, Some(vec![20])).await.unwrap();
+        book.capture_part(hold, &[30]).await.unwrap();
+        book.capture(hold, Some(vec![25]), at(0)).await.unwrap();
+        let all: Json = serde_json::from_str(&export(&url, "json")).unwrap();
+        let entries = all["entries"].as_array().unwrap();
+        let parts = entries.iter().map(|it| (it["kind"].as_str().unwrap(), it.get("part"), it.get("leavesRest"), it.get("takes")));
+        let takes = |amount: &str, remaining: &str| json!([{ "line": 1, "amount": amount, "remaining": remaining }]);
+        let (one, two, yes, no) = (json!(1), json!(2), json!(true), json!(false));
+        assert_eq!(parts.collect::<Vec<_>>(), [
+            ("POST", None, None, None),
+            ("HOLD", None, None, None),
+            ("REVERSAL", Some(&one), Some(&yes), Some(&takes("20", "80"))),
+            ("CAPTURE", Some(&one), Some(&yes), Some(&takes("30", "40"))),
+            ("CAPTURE", Some(&two), Some(&no), Some(&takes("40", "0"))),
+        ]);
+        let journal = export(&url, "hledger");
+        assert_eq!(journal.matches("\"part\":").count(), 3, "{journal}");
+        assert_eq!(hledger_balances(&journal), balances(&observer).await, "{journal}");
+        for format in ["hledger", "csv"] {
+            let other = TestDatabase::create(engine).await;
+            let (other_url, other_observer) = (other.url().to_owned(), other.observer().await);
+            let said = imported(&other_url, format, &export(&url, format));
+            assert!(said.starts_with("imported 4 entries of 4 lines"), "{said}");
+            assert_eq!(moved(&other_observer).await, moved(&observer).await);
+            Book::empty(other).await.is_sound().await;
+        }
+    }
+
     async fn json_has_everything(test: TestDatabase) {
         let url = test.url().to_owned();
         let observer = test.observer().await;

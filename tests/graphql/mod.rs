@@ -25,6 +25,7 @@ mod limits;
 mod lock_order;
 mod marketplace;
 mod nodes;
+mod parts;
 mod post_entries;
 mod problems;
 mod process;

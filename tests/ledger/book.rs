@@ -162,7 +162,7 @@ impl Book {
             .await
     }
 
-    /// Captures a hold, now or later.
+    /// Captures a hold, now or later; what is not captured is freed.
     pub(crate) async fn capture(
         &self,
         hold_id: Uuid,
@@ -170,12 +170,25 @@ impl Book {
         now: DateTime<Utc>,
     ) -> Result<PostedEntry, HoldError> {
         let command = CaptureHold {
-            id: new_entry_id(now, random()),
-            hold_id,
             amounts,
-            notes: EntryNotes::default(),
+            ..new_capture(hold_id, now)
         };
         self.write(async |tx| capture_hold(tx, command, &Clock::at(now)).await)
+            .await
+    }
+
+    /// Captures a part of a hold; the rest stays set aside.
+    pub(crate) async fn capture_part(
+        &self,
+        hold_id: Uuid,
+        amounts: &[i64],
+    ) -> Result<PostedEntry, HoldError> {
+        let command = CaptureHold {
+            amounts: Some(amounts.to_vec()),
+            keeps_rest: true,
+            ..new_capture(hold_id, noon())
+        };
+        self.write(async |tx| capture_hold(tx, command, &Clock::at(noon())).await)
             .await
     }
 
@@ -185,23 +198,40 @@ impl Book {
         hold_id: Uuid,
         now: DateTime<Utc>,
     ) -> Result<PostedEntry, HoldError> {
+        self.release_of(hold_id, None, now).await
+    }
+
+    /// Releases a part of a hold, or all that is left of it, now or later.
+    pub(crate) async fn release_of(
+        &self,
+        hold_id: Uuid,
+        amounts: Option<Vec<i64>>,
+        now: DateTime<Utc>,
+    ) -> Result<PostedEntry, HoldError> {
         let command = ReleaseHold {
             id: new_entry_id(now, random()),
             hold_id,
+            amounts,
             notes: EntryNotes::default(),
         };
         self.write(async |tx| release_hold(tx, command, &Clock::at(now)).await)
             .await
     }
 
-    /// Reverses an entry.
+    /// Reverses an entry, or what is left of it.
     pub(crate) async fn reverse(&self, entry_id: Uuid) -> Result<PostedEntry, ReverseEntryError> {
+        self.reverse_of(entry_id, None).await
+    }
+
+    /// Reverses a part of an entry, or all that is left of it.
+    pub(crate) async fn reverse_of(
+        &self,
+        entry_id: Uuid,
+        amounts: Option<Vec<i64>>,
+    ) -> Result<PostedEntry, ReverseEntryError> {
         let command = ReverseEntry {
-            id: new_entry_id(noon(), random()),
-            entry_id,
-            notes: EntryNotes::default(),
-            expect: Vec::new(),
-            conditions: Vec::new(),
+            amounts,
+            ..new_reversal(entry_id)
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
@@ -313,6 +343,27 @@ pub(crate) fn new_hold(lines: Vec<NewLine>) -> PlaceHold {
         id: new_entry_id(noon(), random()),
         lines,
         expires_at: None,
+        notes: EntryNotes::default(),
+        expect: Vec::new(),
+        conditions: Vec::new(),
+    }
+}
+
+pub(crate) fn new_capture(hold_id: Uuid, now: DateTime<Utc>) -> CaptureHold {
+    CaptureHold {
+        id: new_entry_id(now, random()),
+        hold_id,
+        amounts: None,
+        keeps_rest: false,
+        notes: EntryNotes::default(),
+    }
+}
+
+pub(crate) fn new_reversal(entry_id: Uuid) -> ReverseEntry {
+    ReverseEntry {
+        id: new_entry_id(noon(), random()),
+        entry_id,
+        amounts: None,
         notes: EntryNotes::default(),
         expect: Vec::new(),
         conditions: Vec::new(),

@@ -1,10 +1,10 @@
 //! Many at once on the same accounts.
 
-use super::book::{Book, at, by, line, new_account, new_entry, new_hold, noon};
+use super::book::{Book, at, by, line, new_account, new_capture, new_entry, new_hold, noon};
 use daybook::ledger::{
-    CaptureHold, Clock, Code, EntryNotes, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry,
-    SetAccountStatus, SetAccountStatusError, capture_hold, new_entry_id, place_hold, post_entry,
-    posted_balance, random, set_account_status, verify,
+    Clock, Code, ExpectedVersion, OpenAccountError, PlaceHold, PostEntry, SetAccountStatus,
+    SetAccountStatusError, capture_hold, place_hold, post_entry, posted_balance,
+    set_account_status, verify,
 };
 use daybook_entity::{AccountStatus, account, late_line};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
@@ -216,12 +216,7 @@ async fn a_capture_that_waited_past_the_expiry_is_refused() {
         let seconds = Arc::clone(&seconds);
         move || at(seconds.load(Ordering::SeqCst))
     });
-    let capture = CaptureHold {
-        id: new_entry_id(noon(), random()),
-        hold_id,
-        amounts: None,
-        notes: EntryNotes::default(),
-    };
+    let capture = new_capture(hold_id, noon());
 
     let first = book.db.begin().await.unwrap();
     let transfer = new_entry(vec![line("a", "b", 1)]);

@@ -106,15 +106,18 @@ async fn history_is_the_sum_of_the_lines(book: &Book, entries: &[PostedEntry]) {
     }
 }
 
-/// Entries of every kind between three accounts, each a second after the one before, that count from `effective` of their number.
+/// Entries of every kind between three accounts, each a second after the one before, that count from `effective` of their number. Holds are
+/// captured in parts, too, if that is wanted.
 pub(super) async fn post_many(
     book: &Book,
     count: i64,
+    holds_in_parts: bool,
     mut effective_at: impl FnMut(i64, &mut Dice) -> DateTime<Utc>,
 ) -> Vec<PostedEntry> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut entries: Vec<PostedEntry> = Vec::new();
-    let mut holds: Vec<(Uuid, DateTime<Utc>)> = Vec::new();
+    // With half of each of its lines, if nothing was captured of it yet.
+    let mut holds: Vec<(Uuid, DateTime<Utc>, Vec<i64>)> = Vec::new();
     for number in 0..count {
         let now = at(number);
         let notes = effective(effective_at(number, &mut dice));
@@ -140,25 +143,36 @@ pub(super) async fn post_many(
                     .write(async |tx| place_hold(tx, command, &Clock::at(now)).await)
                     .await
                     .unwrap();
-                holds.push((hold.entry.id, hold.entry.effective_at));
+                let halves = hold.lines.iter().map(|line| line.amount / 2).collect();
+                holds.push((hold.entry.id, hold.entry.effective_at, halves));
                 hold
             }
             kind @ (1 | 2) if !holds.is_empty() => {
                 let index =
                     usize::try_from(dice.roll(i64::try_from(holds.len()).unwrap())).unwrap();
-                let (hold_id, from) = holds.swap_remove(index);
+                let (hold_id, from, halves) = holds.swap_remove(index);
                 let notes = effective(notes.effective_at.unwrap().max(from));
+                let in_part = holds_in_parts && halves.iter().any(|half| *half > 0);
                 let resolved = if kind == 1 {
+                    if in_part {
+                        holds.push((hold_id, from, Vec::new()));
+                    }
                     let command = CaptureHold {
                         id,
                         hold_id,
-                        amounts: None,
+                        amounts: in_part.then_some(halves),
+                        keeps_rest: true,
                         notes,
                     };
                     book.write(async |tx| capture_hold(tx, command, &Clock::at(now)).await)
                         .await
                 } else {
-                    let command = ReleaseHold { id, hold_id, notes };
+                    let command = ReleaseHold {
+                        id,
+                        hold_id,
+                        amounts: None,
+                        notes,
+                    };
                     book.write(async |tx| release_hold(tx, command, &Clock::at(now)).await)
                         .await
                 };
@@ -216,7 +230,7 @@ on_every_engine! {
     /// The first entry of an account counts from next year, so that all others are late; then in order; then at random.
     async fn history_is_right_in_any_order(database: TestDatabase) {
         let book = three_accounts(database).await;
-        let entries = post_many(&book, 40, |number, dice| match number {
+        let entries = post_many(&book, 40, true, |number, dice| match number {
             0 => at(365 * 86_400),
             1..10 => at(number),
             10..20 => at(-number * 3600),
@@ -228,7 +242,7 @@ on_every_engine! {
 
     async fn who_never_backdates_keeps_nothing_for_it(database: TestDatabase) {
         let book = three_accounts(database).await;
-        let entries = post_many(&book, 20, |number, _| at(number / 2)).await;
+        let entries = post_many(&book, 20, true, |number, _| at(number / 2)).await;
         history_is_the_sum_of_the_lines(&book, &entries).await;
         assert!(late_line::Entity::find().all(&book.db).await.unwrap().is_empty());
         assert!(late_total::Entity::find().all(&book.db).await.unwrap().is_empty());
@@ -237,7 +251,8 @@ on_every_engine! {
     /// The migration makes for an old ledger what posting would have made.
     async fn what_was_posted_before_the_migration_has_its_history_too(database: TestDatabase) {
         let book = three_accounts(database).await;
-        let entries = post_many(&book, 30, |_, dice| at(dice.roll(1000) - 500) + chrono::TimeDelta::microseconds(dice.roll(2_000_000))).await;
+        // The older tables have no parts.
+        let entries = post_many(&book, 30, false, |_, dice| at(dice.roll(1000) - 500) + chrono::TimeDelta::microseconds(dice.roll(2_000_000))).await;
         let all = async || {
             let lines = late_line::Entity::find().order_by_asc(late_line::Column::AccountId).order_by_asc(late_line::Column::Version);
             let totals = late_total::Entity::find().order_by_asc(late_total::Column::AccountId)
@@ -255,7 +270,7 @@ on_every_engine! {
 
     async fn many_accounts_are_one_statement(database: TestDatabase) {
         let book = three_accounts(database).await;
-        let entries = post_many(&book, 20, |_, dice| at(dice.roll(50))).await;
+        let entries = post_many(&book, 20, true, |_, dice| at(dice.roll(50))).await;
         let accounts = [book.find("a").await, book.find("b").await, book.find("c").await];
         let ids = accounts.clone().map(|account| account.id);
         let at_once = balances_at(&book.db, &ids, PointInTime::EffectiveAt(at(25))).await.unwrap();

@@ -1,6 +1,6 @@
 //! Holds: money that is set aside counts at once, and is captured or released once.
 
-use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
+use super::book::{Book, at, effective, line, new_capture, new_entry, new_hold, noon};
 use daybook::ledger::{
     CaptureHold, Clock, Code, HoldError, PlaceHold, PostEntryError, available_balance,
     capture_hold, expired_holds, new_entry_id, pending_balance, posted_balance, random,
@@ -241,7 +241,7 @@ on_every_engine! {
         let book = a_full_wallet(database).await;
         let future = PlaceHold { notes: effective(at(3600)), ..new_hold(vec![line("wallet", "shop", 10)]) };
         let hold = book.hold(future).await.unwrap().entry.id;
-        let early = CaptureHold { id: new_entry_id(noon(), random()), hold_id: hold, amounts: None, notes: effective(at(3599)) };
+        let early = CaptureHold { notes: effective(at(3599)), ..new_capture(hold, noon()) };
         let refused = book.write(async |tx| capture_hold(tx, early, &Clock::at(noon())).await).await.unwrap_err();
         assert!(matches!(&refused, HoldError::Post(PostEntryError::Input(input)) if input.field == "effectiveAt"), "{refused:?}");
         let captured = book.capture(hold, None, noon()).await.unwrap();

@@ -15,6 +15,7 @@ mod instants;
 mod limits;
 mod migrations;
 mod pages;
+mod parts;
 mod posting;
 mod properties;
 mod reversals;

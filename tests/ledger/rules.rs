@@ -49,6 +49,8 @@ pub(super) fn an_entry() -> entry::Model {
         metadata: json!({}),
         reference: None,
         recorded_by: None,
+        part: None,
+        leaves_rest: false,
     }
 }
 
@@ -301,7 +303,7 @@ on_every_engine! {
             ("DELETE FROM entry_line", "entry_line_append_only"),
         ];
         if book.engine == Engine::Postgres {
-            attempts.push(("TRUNCATE entry_line", "entry_line_append_only"));
+            attempts.push(("TRUNCATE entry_line CASCADE", "entry_line_append_only"));
             attempts.push(("TRUNCATE entry CASCADE", "entry_append_only"));
         } else {
             attempts.push(("INSERT OR REPLACE INTO entry SELECT * FROM entry", "entry_pkey"));

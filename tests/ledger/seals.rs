@@ -1,7 +1,7 @@
 //! Seals: whatever is changed of the past is found, and the chain has one order.
 
 use super::book::Book;
-use super::verification::{a_varied_book, found_after};
+use super::verification::{a_book_of_parts, a_varied_book, found_after};
 use daybook::ledger::{
     Difference, SealProblem, latest_receipt, newest_in_outbox, receipts, seal_events,
 };
@@ -109,6 +109,42 @@ on_every_engine! {
             assert!(has_seal(&found, wanted), "{sql}: {found:?}");
         }
         book.is_sound().await;
+    }
+
+    /// Which part it is, and what it takes and leaves of each line. What is no part says nothing of this, as before there were parts.
+    async fn whatever_is_changed_of_a_part_is_found(database: TestDatabase) {
+        let book = a_book_of_parts(database).await;
+        let whole = book.transfer("w1", "w2", 1).await.unwrap().entry.id;
+        book.reverse(whole).await.unwrap();
+        seal(&book).await;
+        book.is_sound().await;
+        let part = "by_entry_id = (SELECT id FROM entry WHERE kind = 'REVERSAL' AND part = 1)";
+        for sql in [
+            format!("UPDATE line_part SET amount = amount + 1 WHERE {part}"),
+            format!("UPDATE line_part SET remaining = remaining + 1 WHERE {part}"),
+            format!("UPDATE line_part SET line_no = 2 WHERE {part}"),
+            format!("DELETE FROM line_part WHERE {part}"),
+            "UPDATE entry SET part = 7 WHERE kind = 'REVERSAL' AND part = 3".to_owned(),
+            "UPDATE entry SET leaves_rest = TRUE WHERE kind = 'REVERSAL' AND part = 3".to_owned(),
+        ] {
+            let found = found_after(&book, &sql).await;
+            assert!(has_seal(&found, SealProblem::Changed), "{sql}: {found:?}");
+        }
+        let newest = newest_in_outbox(&book.db).await.unwrap();
+        let all: Vec<i64> = (1..=newest).collect();
+        let found = receipts(&book.db, &all).await.unwrap();
+        let contents = found.values().filter_map(|it| it.content.as_deref());
+        let contents = contents.map(|it| serde_json::from_str::<serde_json::Value>(it).unwrap());
+        let of_parts = |it: &serde_json::Value| it["kind"] == "REVERSAL" && it.get("part").is_some();
+        let (parts, others): (Vec<_>, Vec<_>) = contents.partition(of_parts);
+        assert_eq!(parts.len(), 3);
+        let second = parts.iter().find(|it| it["part"] == 2).unwrap();
+        assert_eq!(second["takes"], serde_json::json!([
+            { "line": 1, "amount": "5", "remaining": "10" }, { "line": 2, "amount": "5", "remaining": "5" },
+        ]));
+        assert_eq!(second["leavesRest"], true);
+        let whole = others.iter().find(|it| it["kind"] == "REVERSAL").unwrap();
+        assert!(["part", "leavesRest", "takes"].iter().all(|key| whole.get(key).is_none()), "{whole}");
     }
 
     /// One change makes one difference, not one for each later event.

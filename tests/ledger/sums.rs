@@ -143,7 +143,7 @@ async fn filled(database: TestDatabase) -> Book {
         };
         book.open(account).await.unwrap();
     }
-    post_many(&book, 60, |_, dice| at(dice.roll(800_000) - 400_000)).await;
+    post_many(&book, 60, true, |_, dice| at(dice.roll(800_000) - 400_000)).await;
     for number in 0..10 {
         let mut yen = line("b:yen", "yen", 7 + number);
         yen.currency = "JPY".to_owned();

@@ -104,25 +104,56 @@ pub(super) async fn a_varied_book(database: TestDatabase) -> Book {
     book
 }
 
+/// An entry that was reversed in three parts, and a hold of which a part was captured, another released, and a third is still set aside.
+pub(super) async fn a_book_of_parts(database: TestDatabase) -> Book {
+    let book = a_sound_book(database).await;
+    let lines = vec![line("w1", "w2", 20), line("w1", "w2", 10)];
+    let posted = book.post(new_entry(lines)).await.unwrap().entry.id;
+    for amounts in [Some(vec![5, 0]), Some(vec![5, 5]), None] {
+        book.reverse_of(posted, amounts).await.unwrap();
+    }
+    let hold = book.hold(new_hold(vec![line("w1", "w2", 30)])).await;
+    let hold = hold.unwrap().entry.id;
+    book.capture_part(hold, &[10]).await.unwrap();
+    book.release_of(hold, Some(vec![5]), noon()).await.unwrap();
+    book.is_sound().await;
+    book
+}
+
 /// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
 pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
     let lift = match book.engine {
         Engine::Sqlite => {
             book.db
-                .execute_unprepared("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+                .execute_unprepared(
+                    "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
+                )
                 .await
                 .unwrap();
-            let tables = ["entry", "entry_line", "account_pending", "late_line", "late_place", "outbox", "account_change", "entry_change", "closing", "seal"];
+            let tables = [
+                "entry",
+                "entry_line",
+                "line_part",
+                "account_pending",
+                "late_line",
+                "late_place",
+                "outbox",
+                "account_change",
+                "entry_change",
+                "closing",
+                "seal",
+            ];
             let drops = tables.map(|table| {
                 format!("DROP TRIGGER {table}_refuse_UPDATE; DROP TRIGGER {table}_refuse_DELETE;")
             });
             drops.concat() + "DROP TRIGGER account_next_revision; DROP TRIGGER account_change_to_history; DROP TRIGGER entry_change_follows; DROP TRIGGER entry_change_to_entry;
                 DROP TRIGGER closed_period_stays; DROP TRIGGER closed_period_fixed; DROP TRIGGER closed_period_is_closing;
-                DROP TRIGGER seal_follows; DROP TRIGGER account_identity_fixed;"
+                DROP TRIGGER seal_follows; DROP TRIGGER account_identity_fixed; DROP TRIGGER line_part_follows; DROP TRIGGER entry_part_follows;"
         }
         Engine::Postgres => "SET LOCAL session_replication_role = replica;
             ALTER TABLE entry_line DROP CONSTRAINT entry_line_amount_positive;
-            ALTER TABLE entry DROP CONSTRAINT entry_resolved_once, DROP CONSTRAINT entry_reversed_once;"
+            ALTER TABLE entry DROP CONSTRAINT entry_part_form;
+            DROP INDEX entry_resolved_once; DROP INDEX entry_reversed_once;"
             .to_owned(),
     };
     let mut found = Vec::new();
@@ -225,6 +256,42 @@ on_every_engine! {
             for difference in &found {
                 assert!(difference.to_string().len() > 20, "{difference:?}");
             }
+        }
+        book.is_sound().await;
+    }
+
+    /// Each way to damage what is said of parts.
+    async fn each_damage_of_parts_is_found(database: TestDatabase) {
+        use EntryProblem as Problem;
+        let book = a_book_of_parts(database).await;
+        let reversed = "(SELECT reverses_id FROM entry WHERE kind = 'REVERSAL' AND part = 1)";
+        let number = |part| format!("(SELECT id FROM entry WHERE kind = 'REVERSAL' AND part = {part})");
+        let (second, third) = (number(2), number(3));
+        let damages = [
+            // The sum of what is left and taken is as before; only the lines of the parts tell.
+            (format!("UPDATE line_part SET remaining = remaining + 1, amount = amount - 1 WHERE entry_id = {reversed} AND line_no = 1 AND part = 1"), Problem::Parts),
+            (format!("UPDATE line_part SET remaining = remaining + 1 WHERE entry_id = {reversed} AND line_no = 1 AND part = 2"), Problem::Parts),
+            ("UPDATE line_part SET remaining = remaining - 1 WHERE entry_id IN (SELECT id FROM entry WHERE kind = 'HOLD')".to_owned(), Problem::Parts),
+            // Two lines between the same accounts: their sum is right, and each of them is not.
+            (format!("UPDATE line_part SET line_no = 2 WHERE by_entry_id = {}", number(1)), Problem::Parts),
+            (format!("DELETE FROM line_part WHERE by_entry_id = {second}"), Problem::Parts),
+            (format!("DELETE FROM line_part WHERE by_entry_id = {third}"), Problem::Parts),
+            ("DELETE FROM line_part".to_owned(), Problem::Parts),
+            (format!("UPDATE line_part SET by_entry_id = {} WHERE by_entry_id = {second} AND line_no = 2", number(1)), Problem::Parts),
+            (format!("UPDATE entry SET part = 4 WHERE id = {third}"), Problem::Parts),
+            (format!("UPDATE entry SET part = 4 WHERE id = {second}"), Problem::Parts),
+            (format!("UPDATE entry SET leaves_rest = TRUE WHERE id = {third}"), Problem::Parts),
+            (format!("UPDATE entry SET leaves_rest = FALSE WHERE id = {second}"), Problem::Parts),
+            (format!("UPDATE entry SET leaves_rest = FALSE WHERE id = {second}"), Problem::ReversedTwice),
+            ("UPDATE entry SET leaves_rest = FALSE WHERE resolves_id IS NOT NULL".to_owned(), Problem::ResolvedInPart),
+            (format!("UPDATE entry_line SET amount = amount + 1 WHERE entry_id = {second}"), Problem::Parts),
+            (format!("UPDATE entry_line SET amount = amount + 100 WHERE entry_id = {second}"), Problem::ReversedInPart),
+            ("UPDATE entry_line SET amount = amount + 100 WHERE effect = 'CAPTURE'".to_owned(), Problem::ResolvedInPart),
+        ];
+        for (sql, problem) in damages {
+            let found = found_after(&book, &sql).await;
+            let tells = |found: &Difference| matches!(found, Difference::Entry { problem: is, .. } if *is == problem);
+            assert!(found.iter().any(tells), "{sql}: {found:#?}");
         }
         book.is_sound().await;
     }

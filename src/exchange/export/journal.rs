@@ -100,6 +100,7 @@ impl Document for Journal {
             recorded_at: instant(entry.recorded_at),
             resolves: entry.resolves_id.map(entry_id),
             reverses: entry.reverses_id.map(entry_id),
+            part: entry.part,
             description: (shown != description).then(|| description.to_owned()),
             metadata: entry.metadata.clone(),
             reference: entry.reference.clone(),

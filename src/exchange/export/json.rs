@@ -3,7 +3,7 @@
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::ledger::{Id, ReplayedEntry};
-use daybook_entity::{account, account_group, closing, currency, entry_line};
+use daybook_entity::{account, account_group, closing, currency, entry_line, line_part};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -95,12 +95,17 @@ impl Document for Json {
 
     fn entry(
         &mut self,
-        ReplayedEntry { entry, lines, .. }: &ReplayedEntry,
+        ReplayedEntry {
+            entry,
+            lines,
+            takes,
+            ..
+        }: &ReplayedEntry,
         _: &[Line<'_>],
         out: &mut Vec<u8>,
     ) -> Result<(), ExportError> {
         let lines: Vec<Value> = lines.iter().map(line).collect();
-        let value = json!({
+        let mut value = json!({
             "id": entry_id(entry.id),
             "kind": word(&entry.kind),
             "resolves": entry.resolves_id.map(entry_id),
@@ -114,6 +119,11 @@ impl Document for Json {
             "metadata": entry.metadata,
             "lines": lines,
         });
+        if let Some(part) = entry.part {
+            value["part"] = part.into();
+            value["leavesRest"] = entry.leaves_rest.into();
+            value["takes"] = takes.iter().map(taken).collect();
+        }
         let before = if self.has_entry {
             ","
         } else {
@@ -135,6 +145,15 @@ impl Document for Json {
     fn has_all(&self) -> bool {
         true
     }
+}
+
+/// What a part takes of a line of the entry that it ends or undoes, and what it leaves.
+fn taken(part: &line_part::Model) -> Value {
+    json!({
+        "line": part.line_no,
+        "amount": part.amount.to_string(),
+        "remaining": part.remaining.to_string(),
+    })
 }
 
 fn line(line: &entry_line::Model) -> Value {

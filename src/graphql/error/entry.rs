@@ -13,7 +13,7 @@ use crate::{
     },
     ledger::{
         AnnotateEntryError, Code, EntryRef, HoldError, Id, PostEntriesError, PostEntryError,
-        ReverseEntryError,
+        RemainingExceeded, ReverseEntryError,
     },
 };
 
@@ -24,6 +24,13 @@ fn entry(details: &mut ErrorExtensionValues, name: &str, id: uuid::Uuid) {
 fn kind(details: &mut ErrorExtensionValues, name: &str, kind: daybook_entity::EntryKind) {
     let kind = EntryKind::from(kind);
     details.set(name, async_graphql::resolver_utils::enum_value(kind));
+}
+
+fn remaining(details: &mut ErrorExtensionValues, exceeded: &RemainingExceeded) {
+    details.set("field", exceeded.field.as_str());
+    entry(details, "entryId", exceeded.entry_id);
+    int64(details, "remaining", exceeded.remaining);
+    int64(details, "requested", exceeded.requested);
 }
 
 impl Refusal for PostEntryError {
@@ -231,6 +238,7 @@ impl Refusal for HoldError {
                 entry(details, "holdId", *hold_id);
                 details.set("expiredAt", DateTime(*expired_at).to_value());
             }
+            Self::Exceeded(exceeded) => remaining(details, exceeded),
             Self::Database { .. } => {}
         }
     }
@@ -265,6 +273,7 @@ impl Refusal for ReverseEntryError {
                 entry(details, "entryId", *entry_id);
                 entry(details, "reversedBy", *reversed_by);
             }
+            Self::Exceeded(exceeded) => remaining(details, exceeded),
             Self::Database { .. } => {}
         }
     }

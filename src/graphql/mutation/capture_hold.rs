@@ -8,7 +8,7 @@ use super::payload::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{OnTakenReference, entry_id, notes},
+        input::{OnTakenReference, entry_id, minor_units, notes},
         locks::in_order,
         refusal::refuse,
         scalars::{DateTime, Int64, Json},
@@ -21,9 +21,13 @@ use crate::{
 pub struct CaptureHoldInput {
     /// The hold: `entry_…`
     hold: ID,
-    /// How much of each of its lines to move, in their order: minor units, 0 to what it has set aside. Everything by default; what is
-    /// not moved is freed. For a hold of one line, `amounts: "500"` is enough.
+    /// How much of each of its lines to move, in their order: minor units, 0 to what is still set aside. All of that by default. For a hold
+    /// of one line, `amounts: "500"` is enough.
     amounts: Option<Vec<Int64>>,
+    /// Whether this is the last capture: what is not moved is freed, and the hold is over. If not, the rest stays set aside, to be captured or
+    /// released later.
+    #[graphql(name = "final", default = true)]
+    is_final: bool,
     /// When the capture counts from; now by default, and not before the hold. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
@@ -42,17 +46,17 @@ pub struct CaptureHoldMutation;
 
 #[Object]
 impl CaptureHoldMutation {
-    /// Moves what a hold has set aside, all of it or a part, and frees the rest. A hold is captured or released once.
+    /// Moves what a hold has set aside, all that is left of it or a part, and frees the rest; with `final: false`, the rest stays set aside.
     async fn capture_hold(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The hold, and how much of it.")] input: CaptureHoldInput,
     ) -> Result<EntryPayload> {
-        let amounts = input.amounts;
         let command = CaptureHold {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
-            amounts: amounts.map(|amounts| amounts.into_iter().map(|amount| amount.0).collect()),
+            amounts: minor_units(input.amounts),
+            keeps_rest: !input.is_final,
             notes: notes(
                 ctx,
                 input.reference,

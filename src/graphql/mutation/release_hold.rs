@@ -8,10 +8,10 @@ use super::payload::EntryPayload;
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{OnTakenReference, entry_id, notes},
+        input::{OnTakenReference, entry_id, minor_units, notes},
         locks::in_order,
         refusal::refuse,
-        scalars::{DateTime, Json},
+        scalars::{DateTime, Int64, Json},
     },
     ledger::{self, LockSet, ReleaseHold},
 };
@@ -21,6 +21,9 @@ use crate::{
 pub struct ReleaseHoldInput {
     /// The hold: `entry_…`
     hold: ID,
+    /// How much of each of its lines to free, in their order: minor units, 0 to what is still set aside; the rest stays set aside. All of it
+    /// by default. For a hold of one line, `amounts: "500"` is enough.
+    amounts: Option<Vec<Int64>>,
     /// When the release counts from; now by default, and not before the hold. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
@@ -39,15 +42,16 @@ pub struct ReleaseHoldMutation;
 
 #[Object]
 impl ReleaseHoldMutation {
-    /// Frees what a hold has set aside, expired or not, on frozen accounts too. A hold is captured or released once.
+    /// Frees what a hold has set aside, all that is left of it or a part, expired or not, on frozen accounts too.
     async fn release_hold(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The hold.")] input: ReleaseHoldInput,
+        #[graphql(desc = "The hold, and how much of it.")] input: ReleaseHoldInput,
     ) -> Result<EntryPayload> {
         let command = ReleaseHold {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             hold_id: entry_id("hold", &input.hold)?,
+            amounts: minor_units(input.amounts),
             notes: notes(
                 ctx,
                 input.reference,

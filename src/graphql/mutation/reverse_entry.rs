@@ -8,10 +8,12 @@ use super::{lock_set::looked_at, payload::EntryPayload};
 use crate::{
     graphql::{
         context::LedgerContext as _,
-        input::{BalanceCondition, ExpectedVersion, OnTakenReference, entry_id, notes},
+        input::{
+            BalanceCondition, ExpectedVersion, OnTakenReference, entry_id, minor_units, notes,
+        },
         locks::in_order,
         refusal::refuse,
-        scalars::{DateTime, Json},
+        scalars::{DateTime, Int64, Json},
     },
     ledger::{self, LockSet, ReverseEntry},
 };
@@ -21,6 +23,9 @@ use crate::{
 pub struct ReverseEntryInput {
     /// The entry: `entry_…`
     entry: ID,
+    /// How much to move back of each of its lines that have moved money (the first ones of a capture), in their order: minor units, 0 to what
+    /// is left of the line. All that is left by default. For an entry of one line, `amounts: "500"` is enough.
+    amounts: Option<Vec<Int64>>,
     /// When the reversal counts from; now by default, and not before the entry. A date means its first instant in UTC.
     effective_at: Option<DateTime>,
     /// Your own name for the entry: 1 to 200 visible characters. No other entry ever has the same, so that nothing is posted twice.
@@ -44,15 +49,17 @@ pub struct ReverseEntryMutation;
 
 #[Object]
 impl ReverseEntryMutation {
-    /// Writes the mirror image of an entry: what it has moved is moved back. Once for each entry; limits hold for it too.
+    /// Writes the mirror image of an entry: what it has moved is moved back, all that is left of it or a part. Never more than it has moved;
+    /// limits hold for it too.
     async fn reverse_entry(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The entry.")] input: ReverseEntryInput,
+        #[graphql(desc = "The entry, and how much of it.")] input: ReverseEntryInput,
     ) -> Result<EntryPayload> {
         let command = ReverseEntry {
             id: ledger::new_entry_id(ctx.now(), ledger::random()),
             entry_id: entry_id("entry", &input.entry)?,
+            amounts: minor_units(input.amounts),
             notes: notes(
                 ctx,
                 input.reference,

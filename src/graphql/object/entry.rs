@@ -9,7 +9,10 @@ use crate::{
     graphql::{
         context::LedgerContext as _,
         count_items::count_items,
-        loaders::{self, Entries, EntryChanges, Lines, Receipts, Resolvers, Reversals},
+        loaders::{
+            self, Entries, EntryChanges, Lines, Receipts, Resolutions, Resolvers, ReversalParts,
+            Reversals,
+        },
         scalars::{DateTime, Json},
     },
     ledger::Id,
@@ -43,13 +46,13 @@ pub struct HoldState {
 /// The status of a hold.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldStatus {
-    /// It can be captured or released.
+    /// It can be captured or released, as far as that has not happened yet.
     Open,
     /// It has expired: it can only be released, and counts against limits until it is.
     Expired,
-    /// It was captured, in whole or in part.
+    /// It is over, and was captured, in whole or in part.
     Captured,
-    /// It was released.
+    /// It was released, and nothing of it was captured.
     Released,
 }
 
@@ -59,6 +62,12 @@ async fn load(ctx: &Context<'_>, id: Option<Uuid>) -> Result<Option<Entry>> {
     };
     let entry = loaders::load::<Entries, _>(ctx, id).await?;
     Ok(entry.map(Entry::new))
+}
+
+fn list(ctx: &Context<'_>, entries: Option<Vec<entry::Model>>) -> Result<Vec<Entry>> {
+    let entries = entries.unwrap_or_default();
+    count_items(ctx, entries.len())?;
+    Ok(entries.into_iter().map(Entry::new).collect())
 }
 
 /// One event of the journal: amounts that moved together. It never changes, but for metadata that is added; a mistake is reversed.
@@ -81,6 +90,13 @@ impl Entry {
             row,
             lines: Some(lines),
         }
+    }
+
+    /// Whether something of this hold was captured.
+    async fn is_captured(&self, ctx: &Context<'_>) -> Result<bool> {
+        let entries = loaders::load::<Resolutions, _>(ctx, self.row.id).await?;
+        let is_capture = |it: &entry::Model| it.kind == daybook_entity::EntryKind::Capture;
+        Ok(entries.unwrap_or_default().iter().any(is_capture))
     }
 }
 
@@ -122,6 +138,9 @@ impl Entry {
         }
         let status = match loaders::load::<Resolvers, _>(ctx, self.row.id).await? {
             Some(entry) if entry.kind == daybook_entity::EntryKind::Capture => HoldStatus::Captured,
+            Some(entry) if entry.part.is_some() && self.is_captured(ctx).await? => {
+                HoldStatus::Captured
+            }
             Some(_) => HoldStatus::Released,
             None if self.row.expires_at.is_some_and(|at| at <= ctx.now()) => HoldStatus::Expired,
             None => HoldStatus::Open,
@@ -130,12 +149,12 @@ impl Entry {
         Ok(Some(HoldState { status, expires_at }))
     }
 
-    /// The hold that this entry ends, by capturing or releasing it.
+    /// The hold that this entry captures or releases, or of which it does a part.
     async fn resolves(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
         load(ctx, self.row.resolves_id).await
     }
 
-    /// The capture or the release that has ended this hold.
+    /// The capture or the release that has ended this hold: the last one, if there were several. Null while something of it is set aside.
     async fn resolved_by(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
         if self.row.kind != daybook_entity::EntryKind::Hold {
             return Ok(None);
@@ -144,12 +163,27 @@ impl Entry {
         Ok(entry.map(Entry::new))
     }
 
-    /// The entry that this one undoes.
+    /// All captures and releases of this hold, in their order: at most 100. Empty for an entry that is no hold.
+    async fn resolutions(&self, ctx: &Context<'_>) -> Result<Vec<Entry>> {
+        if self.row.kind != daybook_entity::EntryKind::Hold {
+            return Ok(Vec::new());
+        }
+        let entries = loaders::load::<Resolutions, _>(ctx, self.row.id).await?;
+        list(ctx, entries)
+    }
+
+    /// The entry that this one undoes, in whole or in part.
     async fn reverses(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
         load(ctx, self.row.reverses_id).await
     }
 
-    /// The reversal that has undone this entry.
+    /// All reversals of this entry, in their order: at most 100. Each has moved back a part, or all that was left.
+    async fn reversals(&self, ctx: &Context<'_>) -> Result<Vec<Entry>> {
+        let entries = loaders::load::<ReversalParts, _>(ctx, self.row.id).await?;
+        list(ctx, entries)
+    }
+
+    /// The reversal that has undone this entry: the last one, if there were several. Null while something of it is left.
     async fn reversed_by(&self, ctx: &Context<'_>) -> Result<Option<Entry>> {
         let entry = loaders::load::<Reversals, _>(ctx, self.row.id).await?;
         Ok(entry.map(Entry::new))

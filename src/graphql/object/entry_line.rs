@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Account, Money, global_id};
 use crate::{
-    graphql::loaders::{self, Accounts},
+    graphql::loaders::{self, Accounts, Remainders},
     ledger::Id,
 };
 
@@ -72,6 +72,14 @@ impl EntryLine {
     /// How much; positive.
     async fn amount(&self) -> Money {
         self.money(self.0.amount)
+    }
+
+    /// What is left of the amount now: of what was moved, what no reversal has moved back; of what was set aside, what is neither captured nor
+    /// released. Null for a line that only freed something.
+    async fn remaining(&self, ctx: &Context<'_>) -> Result<Option<Money>> {
+        let remaining = loaders::load::<Remainders, _>(ctx, self.0.entry_id).await?;
+        let remaining = remaining.unwrap_or_default().of(&self.0);
+        Ok(remaining.map(|minor_units| self.money(minor_units)))
     }
 
     /// The posted balance of the debited account after this line.

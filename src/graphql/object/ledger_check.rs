@@ -71,10 +71,12 @@ pub enum LedgerDifferenceKind {
     EntryLines,
     /// A line has no positive amount, or one account on both sides, or does what its entry's kind does not do.
     Line,
-    /// A hold was ended more than once or not as a whole, or what was ended is no hold.
+    /// A hold was ended more than once or not as a whole, more of it was taken than was set aside, or what was ended is no hold.
     Hold,
-    /// An entry was reversed more than once or not as a whole.
+    /// An entry was reversed more than once or not as a whole, or more was moved back than it had moved.
     Reversal,
+    /// What is said to be taken and left of an entry in parts is not what the lines of the parts make.
+    Parts,
     /// The feed does not have an entry, or a change of its metadata, exactly once.
     Feed,
     /// An event is not what its seal says: the past was changed.
@@ -137,6 +139,7 @@ impl From<Difference> for LedgerDifference {
                     | EntryProblem::ResolvedTwice
                     | EntryProblem::ResolvedInPart => Kind::Hold,
                     EntryProblem::ReversedTwice | EntryProblem::ReversedInPart => Kind::Reversal,
+                    EntryProblem::Parts => Kind::Parts,
                     EntryProblem::PeriodClosed => Kind::Closing,
                     EntryProblem::Changes => Kind::EntryChanges,
                     EntryProblem::Outbox => Kind::Feed,

@@ -17,8 +17,7 @@ use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, entry};
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select,
-    Statement,
+    ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select, Statement,
 };
 
 /// The most pairs of metadata that are asked for at once.
@@ -113,7 +112,6 @@ pub(super) async fn selected(
     filter: &EntryFilter,
     notes: &mut Option<Vec<Statement>>,
 ) -> Result<Select<entry::Entity>, PageError> {
-    let engine = db.get_database_backend();
     let mut select = entry::Entity::find();
     if let Some(kind) = filter.kind {
         select = select.filter(kinds(&[kind]));
@@ -145,7 +143,7 @@ pub(super) async fn selected(
         select = select.filter(entry::Column::Reference.eq(stored));
     }
     if let Some(hold) = filter.hold {
-        select = select.filter(status(hold, engine));
+        select = select.filter(status(hold));
     }
     if let Some((line, count)) = lines(db, filter, notes).await? {
         select = select.filter(line.filter(db, count, notes).await?);
@@ -179,18 +177,20 @@ fn kinds(kinds: &[EntryKind]) -> Expr {
 }
 
 /// What is asked of a hold besides that it is open, which a table of its own says.
-fn status(hold: HoldIs, engine: DbBackend) -> Condition {
+fn status(hold: HoldIs) -> Condition {
     let expires = entry::Column::ExpiresAt;
-    let ended = |kind: EntryKind| {
-        let ended = "EXISTS (SELECT 1 FROM entry AS ended WHERE ended.resolves_id = entry.id AND ended.kind = ?)";
-        let ended = Sql::new(ended).bind(kind.to_value()).expr(engine);
-        Condition::all().add(kinds(&[EntryKind::Hold])).add(ended)
+    // What was captured in part and then released was captured.
+    let captured = "EXISTS (SELECT 1 FROM entry AS part WHERE part.resolves_id = entry.id AND part.kind = 'CAPTURE')";
+    let ended = |captured: &str| {
+        let over = "EXISTS (SELECT 1 FROM entry AS newest WHERE newest.resolves_id = entry.id AND NOT newest.leaves_rest)";
+        let holds = Condition::all().add(kinds(&[EntryKind::Hold]));
+        holds.add(Expr::cust(format!("{over} AND {captured}")))
     };
     match hold {
         HoldIs::Open(now) => Condition::any().add(expires.is_null()).add(expires.gt(now)),
         HoldIs::Expired(now) => Condition::all().add(expires.lte(now)),
-        HoldIs::Captured => ended(EntryKind::Capture),
-        HoldIs::Released => ended(EntryKind::Release),
+        HoldIs::Captured => ended(captured),
+        HoldIs::Released => ended(&format!("NOT {captured}")),
     }
 }
 

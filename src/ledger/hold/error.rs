@@ -1,6 +1,7 @@
 //! Why a hold was not resolved.
 
-use crate::ledger::{Code, Id, InvalidInput, PostEntryError};
+use crate::ledger::part::PartError;
+use crate::ledger::{Code, Id, InvalidInput, PostEntryError, RemainingExceeded};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::EntryKind;
 use sea_orm::DbErr;
@@ -27,7 +28,7 @@ pub enum HoldError {
         /// What it is.
         kind: EntryKind,
     },
-    /// Another entry has resolved it.
+    /// Another entry has resolved it, and nothing of it is left.
     #[error(
         "the hold {} was {} by {}: it can be neither captured nor released again; place a new one where that is wanted",
         Id::Entry(*hold_id),
@@ -52,6 +53,9 @@ pub enum HoldError {
         /// Since when.
         expired_at: DateTime<Utc>,
     },
+    /// Less is left of a line than is to be captured or released.
+    #[error(transparent)]
+    Exceeded(#[from] RemainingExceeded),
     /// The database failed.
     #[error("the database failed while the hold {hold_id} was being resolved")]
     Database {
@@ -62,7 +66,7 @@ pub enum HoldError {
     },
 }
 
-/// The entry that has resolved a hold.
+/// The entry that has resolved a hold, or the last part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolvedBy {
     /// Its id.
@@ -77,6 +81,15 @@ impl From<InvalidInput> for HoldError {
     }
 }
 
+impl From<PartError> for HoldError {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Input(input) => input.into(),
+            PartError::Exceeded(exceeded) => exceeded.into(),
+        }
+    }
+}
+
 impl HoldError {
     /// What clients switch on; `None` when it is not the caller's doing.
     #[must_use]
@@ -87,6 +100,7 @@ impl HoldError {
             Self::NotAHold { .. } => Some(Code::BadUserInput),
             Self::AlreadyResolved { .. } => Some(Code::HoldAlreadyResolved),
             Self::Expired { .. } => Some(Code::HoldExpired),
+            Self::Exceeded(exceeded) => Some(exceeded.code()),
             Self::Database { .. } => None,
         }
     }

@@ -49,9 +49,10 @@ pub async fn find_expired_holds(
         .expr(Expr::val(1))
         .from_as(entry::Entity, resolver.clone())
         .and_where(
-            Expr::col((resolver, entry::Column::ResolvesId))
+            Expr::col((resolver.clone(), entry::Column::ResolvesId))
                 .eq(Expr::col((entry::Entity, entry::Column::Id))),
         )
+        .and_where(Expr::col((resolver, entry::Column::LeavesRest)).eq(false))
         .to_owned();
     let mut expired = entry::Entity::find()
         .select_only()
@@ -97,6 +98,7 @@ pub async fn release_expired_hold(
     let command = ReleaseHold {
         id: new_entry_id(clock.now(), random()),
         hold_id,
+        amounts: None,
         notes: EntryNotes {
             description: Some("The hold has expired".to_owned()),
             ..EntryNotes::default()

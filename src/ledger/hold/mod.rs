@@ -11,18 +11,19 @@
 mod error;
 mod expired;
 
-use super::posting::{self, Draft, DraftLine, EntryNotes};
+use super::part::{self, MOST_PARTS, OpenLine, Part, Relation, Subject};
+use super::post_entry;
+use super::posting::{self, Draft, EntryNotes};
 use super::{
-    AccountRef, BalanceCondition, Clock, ExpectedVersion, InvalidInput, NewLine, PostEntryError,
-    PostedEntry, input,
+    BalanceCondition, Clock, ExpectedVersion, InvalidInput, NewLine, PostEntryError, PostedEntry,
+    input,
 };
-use super::{find, post_entry};
 use chrono::{DateTime, Utc};
-use daybook_entity::{EntryKind, LineEffect, entry, entry_line};
+use daybook_entity::{EntryKind, LineEffect};
 pub(super) use error::with_article;
 pub use error::{HoldError, ResolvedBy};
 pub use expired::{ExpiredHold, expired_holds, find_expired_holds, release_expired_hold};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 /// The hold to place.
@@ -49,8 +50,10 @@ pub struct CaptureHold {
     pub id: Uuid,
     /// The hold.
     pub hold_id: Uuid,
-    /// How much of each of its lines, in their order; everything, where not said. What is not captured is freed.
+    /// How much of each of its lines, in their order: minor units. All that is left, where not said.
     pub amounts: Option<Vec<i64>>,
+    /// Whether what is not captured stays set aside, so that the hold can be captured or released again; otherwise it is freed.
+    pub keeps_rest: bool,
     /// When the capture counts from, and what people and programs read.
     pub notes: EntryNotes,
 }
@@ -62,6 +65,8 @@ pub struct ReleaseHold {
     pub id: Uuid,
     /// The hold.
     pub hold_id: Uuid,
+    /// How much of each of its lines, in their order: minor units; the rest stays set aside. All that is left, where not said.
+    pub amounts: Option<Vec<i64>>,
     /// When the release counts from, and what people and programs read.
     pub notes: EntryNotes,
 }
@@ -96,72 +101,133 @@ pub async fn place_hold(
     Ok(placed)
 }
 
-/// Moves what a hold has set aside, all of it or a part, and frees the rest: the hold and its lines are
-/// read, and the entry is inserted by itself, so five statements on PostgreSQL, and two more than the hold took on SQLite.
+/// Moves what a hold has set aside, all that is left of it or a part, and frees the rest or keeps it: the hold and its lines are
+/// read, and the entry is inserted by itself, so five statements on PostgreSQL, and two more than the hold took on SQLite. What follows a
+/// part takes one more.
 ///
 /// # Errors
-/// When there is no such hold, when it is resolved or has expired, when more is asked for than it holds, when an account is not open, or
-/// when the database fails. The transaction must then be rolled back.
+/// When there is no such hold, when it is resolved or has expired, when more is asked for than is left of a line, when an account is not
+/// open, or when the database fails. The transaction must then be rolled back.
 pub async fn capture_hold(
     db: &impl ConnectionTrait,
     command: CaptureHold,
     clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
-    let reference = command.notes.reference()?;
-    let (hold, is_taken) = open_hold(db, command.hold_id, reference).await?;
-    if !is_taken {
-        refuse_expired(&hold, clock.now())?;
-    }
-    let held = lines(db, hold.id).await?;
-    let amounts = match command.amounts {
-        Some(amounts) => captured(&held, amounts)?,
-        None => held.iter().map(|line| line.amount).collect(),
+    let keeps_rest = command.keeps_rest;
+    let resolution = Resolution {
+        id: command.id,
+        hold_id: command.hold_id,
+        kind: EntryKind::Capture,
+        amounts: command.amounts,
+        notes: command.notes,
     };
-    let part = |line: &entry_line::Model, effect, amount| {
-        (amount > 0).then(|| DraftLine {
-            debit: AccountRef::Id(line.debit_account_id),
-            credit: AccountRef::Id(line.credit_account_id),
-            amount,
-            currency: line.currency.clone(),
-            effect,
-        })
-    };
-    let captures = held.iter().zip(&amounts);
-    let captures = captures.map(|(line, amount)| part(line, LineEffect::Capture, *amount));
-    let rests = held.iter().zip(&amounts);
-    let rests = rests.map(|(line, amount)| part(line, LineEffect::Release, line.amount - amount));
-    let lines = captures.chain(rests).flatten().collect();
-    let draft = Draft::new(command.id, EntryKind::Capture, command.notes, lines).checked()?;
-    let captured = resolve(db, &hold, draft, clock).await?;
-    // It may have expired while this waited for the accounts.
-    refuse_expired(&hold, captured.entry.recorded_at)?;
-    Ok(captured)
+    resolve(db, &resolution, clock, |line, amount| match keeps_rest {
+        true => (amount, 0),
+        false => (amount, line.remaining - amount),
+    })
+    .await
 }
 
-/// Frees what a hold has set aside, expired or not, on frozen accounts too: as many statements as capturing it.
+/// Frees what a hold has set aside, all that is left of it or a part, expired or not, on frozen accounts too: as many statements as capturing
+/// it.
 ///
 /// # Errors
-/// When there is no such hold, when it is resolved, or when the database fails. The transaction must then be rolled back.
+/// When there is no such hold, when it is resolved, when more is asked for than is left of a line, or when the database fails. The
+/// transaction must then be rolled back.
 pub async fn release_hold(
     db: &impl ConnectionTrait,
     command: ReleaseHold,
     clock: &Clock,
 ) -> Result<PostedEntry, HoldError> {
-    let reference = command.notes.reference()?;
-    let (hold, _) = open_hold(db, command.hold_id, reference).await?;
-    let lines = lines(db, hold.id).await?.into_iter().map(|line| DraftLine {
-        debit: AccountRef::Id(line.debit_account_id),
-        credit: AccountRef::Id(line.credit_account_id),
-        amount: line.amount,
-        currency: line.currency,
-        effect: LineEffect::Release,
-    });
-    let lines = lines.collect();
-    let draft = Draft::new(command.id, EntryKind::Release, command.notes, lines).checked()?;
-    resolve(db, &hold, draft, clock).await
+    let resolution = Resolution {
+        id: command.id,
+        hold_id: command.hold_id,
+        kind: EntryKind::Release,
+        amounts: command.amounts,
+        notes: command.notes,
+    };
+    resolve(db, &resolution, clock, |_, amount| (0, amount)).await
 }
 
-fn refuse_expired(hold: &entry::Model, now: DateTime<Utc>) -> Result<(), HoldError> {
+/// What is to become of a hold.
+struct Resolution {
+    id: Uuid,
+    hold_id: Uuid,
+    /// A capture or a release.
+    kind: EntryKind,
+    amounts: Option<Vec<i64>>,
+    notes: EntryNotes,
+}
+
+/// Writes the entry. `parts` says what is captured and what is freed of a line, given the amount for it.
+async fn resolve(
+    db: &impl ConnectionTrait,
+    resolution: &Resolution,
+    clock: &Clock,
+    parts: impl Fn(&OpenLine, i64) -> (i64, i64),
+) -> Result<PostedEntry, HoldError> {
+    // Each time that another transaction was faster, there is a part more.
+    for _ in 0..=MOST_PARTS {
+        if let Some(posted) = try_resolve(db, resolution, clock, &parts).await? {
+            return Ok(posted);
+        }
+    }
+    Err(HoldError::Database {
+        hold_id: resolution.hold_id,
+        source: DbErr::RecordNotInserted,
+    })
+}
+
+/// Writes the entry; `None` if another transaction has captured or released the hold, or a part of it, since it was read.
+async fn try_resolve(
+    db: &impl ConnectionTrait,
+    resolution: &Resolution,
+    clock: &Clock,
+    parts: &impl Fn(&OpenLine, i64) -> (i64, i64),
+) -> Result<Option<PostedEntry>, HoldError> {
+    let Resolution { id, hold_id, .. } = *resolution;
+    let failed = |source| HoldError::Database { hold_id, source };
+    let reference = resolution.notes.reference()?;
+    let hold = part::subject(db, Relation::Resolves, hold_id, reference.as_deref());
+    let hold = open_hold(hold_id, hold.await.map_err(failed)?)?;
+    let captures = resolution.kind == EntryKind::Capture;
+    if captures && !hold.is_taken {
+        refuse_expired(&hold, clock.now())?;
+    }
+    let lines = part::lines(db, Relation::Resolves, &hold).await;
+    let lines = lines.map_err(failed)?;
+    let nothing = match captures {
+        true => "to capture nothing, release the hold",
+        false => "say how much to release",
+    };
+    let amounts = part::taken(&hold, &lines, resolution.amounts.as_deref(), nothing)?;
+    let both = lines.iter().zip(&amounts);
+    let both: Vec<_> = both
+        .map(|(line, amount)| (line, parts(line, *amount)))
+        .collect();
+    let captured = both.iter();
+    let captured =
+        captured.filter_map(|(line, (amount, _))| line.draft(LineEffect::Capture, *amount));
+    let freed = both.iter();
+    let freed = freed.filter_map(|(line, (_, amount))| line.draft(LineEffect::Release, *amount));
+    let drafts = captured.chain(freed).collect();
+    let taken: Vec<i64> = both
+        .iter()
+        .map(|(_, (captured, freed))| captured + freed)
+        .collect();
+    let draft = Draft::new(id, resolution.kind, resolution.notes.clone(), drafts);
+    let mut draft = draft.checked()?.not_before(hold.effective_at)?;
+    draft.resolves_id = Some(hold_id);
+    draft.part = Part::of(&hold, id, &lines, &taken)?;
+    let posted = posting::write(db, draft, clock).await?;
+    if captures && let Some(captured) = &posted {
+        // It may have expired while this waited for the accounts.
+        refuse_expired(&hold, captured.entry.recorded_at)?;
+    }
+    Ok(posted)
+}
+
+fn refuse_expired(hold: &Subject, now: DateTime<Utc>) -> Result<(), HoldError> {
     match hold.expires_at {
         Some(expired_at) if expired_at <= now => Err(HoldError::Expired {
             hold_id: hold.id,
@@ -171,114 +237,19 @@ fn refuse_expired(hold: &entry::Model, now: DateTime<Utc>) -> Result<(), HoldErr
     }
 }
 
-/// What to capture of each line.
-fn captured(held: &[entry_line::Model], amounts: Vec<i64>) -> Result<Vec<i64>, InvalidInput> {
-    if amounts.len() != held.len() {
-        let problem = format!(
-            "has {} amounts, and the hold has {} lines: give one for each, in their order; 0 frees a line",
-            amounts.len(),
-            held.len()
-        );
-        return Err(InvalidInput::new("amounts", problem));
-    }
-    for (index, (line, amount)) in held.iter().zip(&amounts).enumerate() {
-        if !(0..=line.amount).contains(amount) {
-            let problem = format!(
-                "is {amount}, and the hold has set {} aside: capture 0 to {0}, and post what is beyond",
-                line.amount
-            );
-            return Err(InvalidInput::new(format!("amounts[{index}]"), problem));
-        }
-    }
-    if amounts.iter().all(|amount| *amount == 0) {
-        let problem = "are all 0: to capture nothing, release the hold";
-        return Err(InvalidInput::new("amounts", problem));
-    }
-    Ok(amounts)
-}
-
-/// The hold, when nothing has resolved it yet, and whether an entry has the reference: one statement. If one has, it does not matter
-/// whether the hold is resolved: that entry is then the answer, or the refusal.
-async fn open_hold(
-    db: &impl ConnectionTrait,
-    hold_id: Uuid,
-    reference: Option<String>,
-) -> Result<(entry::Model, bool), HoldError> {
-    let found = entry::Entity::find()
-        .filter(
-            Condition::any()
-                .add(entry::Column::Id.eq(hold_id))
-                .add(entry::Column::ResolvesId.eq(hold_id))
-                .add_option(
-                    reference
-                        .as_deref()
-                        .map(|it| entry::Column::Reference.eq(it)),
-                ),
-        )
-        .all(db)
-        .await
-        .map_err(|source| HoldError::Database { hold_id, source })?;
-    let is_taken = reference.is_some() && found.iter().any(|it| it.reference == reference);
-    let (mut hold, mut resolver) = (None, None);
-    for entry in found {
-        if entry.id == hold_id {
-            hold = Some(entry);
-        } else if entry.resolves_id == Some(hold_id) {
-            resolver = Some(entry);
-        }
-    }
-    let hold = hold.ok_or(HoldError::NotFound { hold_id })?;
+/// The hold, when something of it is left. What is left does not matter if another entry has the reference: that one is then the answer, or
+/// the refusal.
+fn open_hold(hold_id: Uuid, subject: Option<Subject>) -> Result<Subject, HoldError> {
+    let hold = subject.ok_or(HoldError::NotFound { hold_id })?;
     if hold.kind != EntryKind::Hold {
         let kind = hold.kind;
         return Err(HoldError::NotAHold { hold_id, kind });
     }
-    match resolver {
-        Some(resolver) if !is_taken => Err(already_resolved(hold_id, &resolver)),
-        _ => Ok((hold, is_taken)),
-    }
-}
-
-async fn lines(
-    db: &impl ConnectionTrait,
-    hold_id: Uuid,
-) -> Result<Vec<entry_line::Model>, HoldError> {
-    let mut lines = find::lines_by_entry_id(db, [hold_id])
-        .await
-        .map_err(|source| HoldError::Database { hold_id, source })?;
-    Ok(lines.remove(&hold_id).unwrap_or_default())
-}
-
-/// Writes the entry that resolves `hold`.
-async fn resolve(
-    db: &impl ConnectionTrait,
-    hold: &entry::Model,
-    draft: Draft,
-    clock: &Clock,
-) -> Result<PostedEntry, HoldError> {
-    let mut draft = draft.not_before(hold)?;
-    draft.resolves_id = Some(hold.id);
-    if let Some(posted) = posting::write(db, draft, clock).await? {
-        return Ok(posted);
-    }
-    let failed = |source| HoldError::Database {
-        hold_id: hold.id,
-        source,
-    };
-    let resolver = entry::Entity::find()
-        .filter(entry::Column::ResolvesId.eq(hold.id))
-        .one(db)
-        .await
-        .map_err(failed)?
-        .ok_or_else(|| failed(DbErr::RecordNotInserted))?;
-    Err(already_resolved(hold.id, &resolver))
-}
-
-fn already_resolved(hold_id: Uuid, resolver: &entry::Model) -> HoldError {
-    HoldError::AlreadyResolved {
-        hold_id,
-        by: ResolvedBy {
-            id: resolver.id,
-            kind: resolver.kind,
-        },
+    match hold.ended_by {
+        Some((id, kind)) => Err(HoldError::AlreadyResolved {
+            hold_id,
+            by: ResolvedBy { id, kind },
+        }),
+        None => Ok(hold),
     }
 }

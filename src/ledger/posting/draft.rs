@@ -2,6 +2,7 @@
 
 use super::condition::BalanceCondition;
 use crate::ledger::input::{self, Checks};
+use crate::ledger::part::Part;
 use crate::ledger::{AccountRef, InvalidInput};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry};
@@ -64,6 +65,8 @@ pub(in crate::ledger) struct Draft {
     pub(in crate::ledger) kind: EntryKind,
     pub(in crate::ledger) resolves_id: Option<Uuid>,
     pub(in crate::ledger) reverses_id: Option<Uuid>,
+    /// What it is as a part of the entry that it ends or undoes.
+    pub(in crate::ledger) part: Part,
     pub(in crate::ledger) expires_at: Option<DateTime<Utc>>,
     pub(in crate::ledger) lines: Vec<DraftLine>,
     pub(in crate::ledger) expect: Vec<ExpectedVersion>,
@@ -129,6 +132,7 @@ impl Draft {
             kind,
             resolves_id: None,
             reverses_id: None,
+            part: Part::default(),
             expires_at: None,
             lines,
             expect: Vec::new(),
@@ -163,18 +167,16 @@ impl Draft {
         }
     }
 
-    /// The draft of an entry that ends or undoes `earlier`, and counts from no instant before it.
+    /// The draft of an entry that ends or undoes one that counts from `earliest`, and counts from no instant before it.
     ///
     /// Counting from before it would leave history with a hold that ended before it began.
     pub(in crate::ledger) fn not_before(
         mut self,
-        earlier: &entry::Model,
+        earliest: DateTime<Utc>,
     ) -> Result<Self, InvalidInput> {
         match self.counts_from {
-            CountsFrom::Instant(instant) if instant < earlier.effective_at => {
-                let earliest = earlier
-                    .effective_at
-                    .to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            CountsFrom::Instant(instant) if instant < earliest => {
+                let earliest = earliest.to_rfc3339_opts(SecondsFormat::AutoSi, true);
                 let problem = format!(
                     "is before {earliest}, from when on the entry that it ends or undoes counts: choose that instant or a later one"
                 );
@@ -182,7 +184,7 @@ impl Draft {
             }
             CountsFrom::Instant(_) => {}
             CountsFrom::Recording(_) => {
-                self.counts_from = CountsFrom::Recording(Some(earlier.effective_at));
+                self.counts_from = CountsFrom::Recording(Some(earliest));
             }
         }
         Ok(self)
@@ -208,6 +210,8 @@ impl Draft {
             metadata: self.metadata,
             reference: self.reference,
             recorded_by: self.recorded_by,
+            part: self.part.number,
+            leaves_rest: self.part.leaves_rest,
         }
     }
 }

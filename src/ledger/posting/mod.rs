@@ -68,8 +68,8 @@ pub struct PostedEntry {
     pub already_posted: bool,
 }
 
-/// Writes the entry and all that it changes; `None`, and nothing written, when another entry resolves or reverses the same one. If another
-/// entry has its reference, that entry is the answer, or the refusal, and nothing is written.
+/// Writes the entry and all that it changes; `None`, and nothing written, when another entry was first to resolve or reverse the same one, or
+/// to be that part of it. If another entry has its reference, that entry is the answer, or the refusal, and nothing is written.
 pub(super) async fn write(
     db: &impl ConnectionTrait,
     draft: Draft,
@@ -87,7 +87,8 @@ pub(super) async fn write(
     let drafts = [draft];
     let mut locked = Locked::default();
     resolve::lock(db, &drafts, &mut locked).await?;
-    let [draft] = drafts;
+    let [mut draft] = drafts;
+    let parts = std::mem::take(&mut draft.part.lines);
     let Resolved { lines, movements } = resolve::resolve(&locked, &draft)?;
     let has_rival = draft.has_rival();
     let (on_taken, counts_from) = (draft.on_taken_reference, draft.counts_from);
@@ -130,6 +131,7 @@ pub(super) async fn write(
     }));
     statements.extend(together::words(std::slice::from_ref(&entry)));
     statements.extend(together::inserts(&pending));
+    statements.extend(together::inserts(&parts));
     statements.extend(together::inserts(&lines));
     together::execute(db, statements).await.map_err(failed)?;
     let mut late = Late::default();

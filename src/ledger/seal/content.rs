@@ -1,17 +1,18 @@
 //! What an event says, as the text that is hashed: JSON with sorted keys and without spaces, of everything that was recorded with the
 //! event and never changes.
 //!
-//! - `ENTRY`: an entry as it was posted, with the metadata that it had then. What was added later is an event of its own.
+//! - `ENTRY`: an entry as it was posted, with the metadata that it had then. What was added later is an event of its own. If it undoes or
+//!   ends another entry in part: which part it is, and what it takes and leaves of each line.
 //! - `ENTRY_CHANGE`: the metadata of an entry before and after a change.
 //! - `ACCOUNT_CHANGE`: an account as it was opened, or what describes it after a change.
 //!
 //! The text is made anew of the rows each time. So a release of Daybook must write the same text of the same row as those before it: what is
 //! added to an event later is left out of the text where it has its default.
 
-use super::super::{Id, account_changes, accounts_by_id, find, sql};
+use super::super::{Id, account_changes, accounts_by_id, find, part, sql};
 use super::{OutboxEvent, Subject};
 use chrono::{DateTime, SecondsFormat, Utc};
-use daybook_entity::{account, account_change, entry, entry_change, entry_line};
+use daybook_entity::{account, account_change, entry, entry_change, entry_line, line_part};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 /// The number of the first change of an entry.
 const FIRST: i64 = 1;
 
-/// What these events say, by number. An event whose rows are not there has none. At most five statements.
+/// What these events say, by number. An event whose rows are not there has none. At most five statements, and one more if there are parts.
 pub(super) async fn of_events(
     db: &impl ConnectionTrait,
     events: &[OutboxEvent],
@@ -40,6 +41,8 @@ pub(super) async fn of_events(
     // The changes are read after the entries: if an entry is changed in between, its metadata from before is in the change.
     let posted = find::entries_by_id(db, entries.iter().copied()).await?;
     let lines = find::lines_by_entry_id(db, entries.iter().copied()).await?;
+    let parts = posted.values().filter(|entry| entry.part.is_some());
+    let parts = part::line_parts_of(db, parts.map(|entry| entry.id).collect()).await?;
     let changes = changes(db, changed).await?;
     let states = account_changes::account_changes(db, &revisions).await?;
     let accounts = accounts_by_id(db, revisions.iter().map(|(id, _)| *id)).await?;
@@ -51,7 +54,8 @@ pub(super) async fn of_events(
                 let first = changes.get(&(id, FIRST));
                 let metadata = first.map_or(&entry.metadata, |change| &change.metadata_before);
                 let lines = lines.get(&id).map_or(&[][..], Vec::as_slice);
-                of_entry(event.seq, entry, metadata, lines)
+                let parts = parts.get(&id).map_or(&[][..], Vec::as_slice);
+                of_entry(event.seq, entry, metadata, (lines, parts))
             }),
             Subject::EntryChange(id, number) => changes
                 .get(&(id, number))
@@ -93,7 +97,7 @@ fn of_entry(
     number: i64,
     entry: &entry::Model,
     metadata: &Json,
-    lines: &[entry_line::Model],
+    (lines, parts): (&[entry_line::Model], &[line_part::Model]),
 ) -> Json {
     let line = |line: &entry_line::Model| {
         json!({
@@ -105,7 +109,7 @@ fn of_entry(
             "effect": line.effect.to_value(),
         })
     };
-    json!({
+    let mut content = json!({
         "event": "ENTRY",
         "number": number.to_string(),
         "entry": Id::Entry(entry.id).to_string(),
@@ -120,7 +124,20 @@ fn of_entry(
         "description": entry.description,
         "metadata": metadata,
         "recordedBy": entry.recorded_by,
-    })
+    });
+    if let Some(part) = entry.part {
+        let taken = |it: &line_part::Model| {
+            json!({
+                "line": it.line_no,
+                "amount": it.amount.to_string(),
+                "remaining": it.remaining.to_string(),
+            })
+        };
+        content["part"] = part.into();
+        content["leavesRest"] = entry.leaves_rest.into();
+        content["takes"] = parts.iter().map(taken).collect();
+    }
+    content
 }
 
 fn of_entry_change(number: i64, change: &entry_change::Model) -> Json {

@@ -182,7 +182,11 @@ impl fmt::Display for Difference {
                     }
                     EntryProblem::ReversedInPart => write!(
                         f,
-                        "the reversal of the entry {entry} is not its mirror image"
+                        "what has reversed the entry {entry} is not its mirror image"
+                    ),
+                    EntryProblem::Parts => write!(
+                        f,
+                        "what is said to be taken and left in parts, of the entry {entry} or by it, is not what lines make"
                     ),
                     EntryProblem::PeriodClosed => write!(
                         f,

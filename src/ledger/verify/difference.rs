@@ -185,14 +185,16 @@ pub enum EntryProblem {
     Effect,
     /// It ends an entry that is no hold.
     ResolvesNoHold,
-    /// It is a hold that more than one entry has ended.
+    /// It is a hold that more than one entry has ended: each of them has left nothing.
     ResolvedTwice,
-    /// It is a hold, and what was captured and freed is not what it had set aside.
+    /// It is a hold that is over, and what was captured and freed is not what it had set aside; or more was than that.
     ResolvedInPart,
-    /// More than one entry has reversed it.
+    /// More than one entry has reversed it: each of them has left nothing.
     ReversedTwice,
-    /// It was reversed, and the reversal is not its mirror image.
+    /// It was reversed, and the reversals are not its mirror image together; or they moved back more than it had moved.
     ReversedInPart,
+    /// What it is said that parts took and left of its lines, or that it took itself as a part, is not what the lines make.
+    Parts,
     /// Its metadata is not what the last change of it says, or a change is missing.
     Changes,
     /// It counts from an instant that was closed when it was posted.

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Each problem, and the statement that finds the ids of the entries that have it.
-const CHECKS: [(EntryProblem, &str); 15] = [
+const CHECKS: [(EntryProblem, &str); 20] = [
     (
         EntryProblem::NoLines,
         "SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)",
@@ -32,8 +32,9 @@ const CHECKS: [(EntryProblem, &str); 15] = [
     ),
     (
         EntryProblem::ResolvedTwice,
-        "SELECT resolves_id AS id FROM entry WHERE resolves_id IS NOT NULL GROUP BY resolves_id HAVING COUNT(*) > 1",
+        "SELECT resolves_id AS id FROM entry WHERE resolves_id IS NOT NULL AND NOT leaves_rest GROUP BY resolves_id HAVING COUNT(*) > 1",
     ),
+    // If something is left, less was captured and freed than was set aside; otherwise as much.
     (
         EntryProblem::ResolvedInPart,
         "SELECT DISTINCT id FROM (
@@ -44,11 +45,12 @@ const CHECKS: [(EntryProblem, &str); 15] = [
                 SELECT resolves_id, debit_account_id, credit_account_id, -amount FROM entry_line JOIN entry ON entry.id = entry_id
                 WHERE resolves_id IS NOT NULL AND effect IN ('CAPTURE', 'RELEASE')
             ) AS parts GROUP BY id, debit_account_id, credit_account_id
-         ) AS sums WHERE aside <> 0",
+         ) AS sums WHERE aside < 0
+            OR aside > 0 AND EXISTS (SELECT 1 FROM entry AS newest WHERE newest.resolves_id = sums.id AND NOT newest.leaves_rest)",
     ),
     (
         EntryProblem::ReversedTwice,
-        "SELECT reverses_id AS id FROM entry WHERE reverses_id IS NOT NULL GROUP BY reverses_id HAVING COUNT(*) > 1",
+        "SELECT reverses_id AS id FROM entry WHERE reverses_id IS NOT NULL AND NOT leaves_rest GROUP BY reverses_id HAVING COUNT(*) > 1",
     ),
     (
         EntryProblem::ReversedInPart,
@@ -60,7 +62,62 @@ const CHECKS: [(EntryProblem, &str); 15] = [
                 SELECT reverses_id, credit_account_id, debit_account_id, -amount FROM entry_line JOIN entry ON entry.id = entry_id
                 WHERE reverses_id IS NOT NULL
             ) AS parts GROUP BY id, debit_account_id, credit_account_id
-         ) AS sums WHERE moved <> 0",
+         ) AS sums WHERE moved < 0
+            OR moved > 0 AND EXISTS (SELECT 1 FROM entry AS newest WHERE newest.reverses_id = sums.id AND NOT newest.leaves_rest)",
+    ),
+    // The parts of an entry are numbered from 1 on, and all but the last have left something.
+    (
+        EntryProblem::Parts,
+        "SELECT id FROM (
+            SELECT COALESCE(reverses_id, resolves_id) AS id, COUNT(*) AS parts, COUNT(DISTINCT COALESCE(part, 1)) AS numbers,
+                   MAX(COALESCE(part, 1)) AS newest, SUM(CASE WHEN leaves_rest THEN 1 ELSE 0 END) AS leaving,
+                   MAX(CASE WHEN leaves_rest THEN 0 ELSE COALESCE(part, 1) END) AS final_part
+            FROM entry WHERE reverses_id IS NOT NULL OR resolves_id IS NOT NULL GROUP BY COALESCE(reverses_id, resolves_id)
+         ) AS numbered WHERE numbers <> parts OR newest <> parts OR leaving < parts - 1 OR final_part NOT IN (0, newest)",
+    ),
+    // What is left of a line is what was left before, less what the part takes.
+    (
+        EntryProblem::Parts,
+        "SELECT DISTINCT entry_id AS id FROM (
+            SELECT line_part.entry_id, line_part.amount, remaining, entry_line.effect, LAG(remaining, 1, entry_line.amount) OVER in_order AS left_before
+            FROM line_part LEFT JOIN entry_line ON entry_line.entry_id = line_part.entry_id AND entry_line.line_no = line_part.line_no
+            WINDOW in_order AS (PARTITION BY line_part.entry_id, line_part.line_no ORDER BY part)
+         ) AS chain WHERE effect IS NULL OR effect = 'RELEASE' OR amount <= 0 OR remaining < 0 OR remaining <> left_before - amount",
+    ),
+    // What a part takes of lines is what its own lines move, and only of the entry that it is about.
+    (
+        EntryProblem::Parts,
+        "SELECT DISTINCT id FROM (
+            SELECT id, debit_account_id, credit_account_id, SUM(amount) AS amount FROM (
+                SELECT entry_id AS id, debit_account_id, credit_account_id, amount FROM entry_line JOIN entry ON entry.id = entry_id
+                WHERE part IS NOT NULL
+                UNION ALL
+                SELECT by_entry_id, CASE WHEN reverses_id IS NULL THEN debit_account_id ELSE credit_account_id END,
+                       CASE WHEN reverses_id IS NULL THEN credit_account_id ELSE debit_account_id END, -line_part.amount
+                FROM line_part
+                JOIN entry_line ON entry_line.entry_id = line_part.entry_id AND entry_line.line_no = line_part.line_no
+                JOIN entry ON entry.id = by_entry_id
+            ) AS both_sides GROUP BY id, debit_account_id, credit_account_id
+         ) AS sums WHERE amount <> 0",
+    ),
+    (
+        EntryProblem::Parts,
+        "SELECT by_entry_id AS id FROM line_part LEFT JOIN entry ON entry.id = by_entry_id
+         WHERE entry.id IS NULL OR entry.part IS NULL OR entry.part <> line_part.part
+            OR COALESCE(reverses_id, resolves_id) <> line_part.entry_id",
+    ),
+    // Whether something is left after the last part.
+    (
+        EntryProblem::Parts,
+        "SELECT id FROM (
+            SELECT entry.id, SUM(COALESCE((
+                SELECT remaining FROM line_part WHERE line_part.entry_id = entry_line.entry_id AND line_part.line_no = entry_line.line_no
+                    AND line_part.part <= entry.part ORDER BY line_part.part DESC LIMIT 1
+            ), entry_line.amount)) AS remaining, MAX(CASE WHEN leaves_rest THEN 1 ELSE 0 END) AS leaves
+            FROM entry JOIN entry_line ON entry_line.entry_id = COALESCE(reverses_id, resolves_id)
+                AND (effect = 'HOLD' OR reverses_id IS NOT NULL AND effect IN ('POST', 'CAPTURE'))
+            WHERE part IS NOT NULL GROUP BY entry.id
+         ) AS rests WHERE (remaining > 0) <> (leaves = 1)",
     ),
     (
         EntryProblem::Outbox,

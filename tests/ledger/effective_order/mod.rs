@@ -110,12 +110,18 @@ async fn carry_out(book: &Book, codes: &[String], steps: &[Step]) -> Vec<PostedE
                         id,
                         hold_id,
                         amounts: None,
+                        keeps_rest: false,
                         notes,
                     };
                     let capture = async |tx: &_| capture_hold(tx, capture, &Clock::at(now)).await;
                     book.write(capture).await.unwrap()
                 } else {
-                    let release = ReleaseHold { id, hold_id, notes };
+                    let release = ReleaseHold {
+                        id,
+                        hold_id,
+                        amounts: None,
+                        notes,
+                    };
                     let release = async |tx: &_| release_hold(tx, release, &Clock::at(now)).await;
                     book.write(release).await.unwrap()
                 }

@@ -7,7 +7,8 @@ mod operation;
 use std::collections::BTreeSet;
 
 use daybook::ledger::{
-    BalanceCondition, BalanceKind, Code, NewLine, OpenAccount, PlaceHold, PostEntry,
+    BalanceCondition, BalanceKind, CaptureHold, Clock, Code, NewLine, OpenAccount, PlaceHold,
+    PostEntry, capture_hold, lines_by_entry_id, remaining_by_entry_id,
 };
 use daybook_entity::AccountStatus;
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use self::model::{Account, Effect, Entry, Model, with_effect};
 use self::operation::{Condition, Lines, Operation, operation};
-use super::book::{Book, by, line, new_account, new_entry, new_hold, noon};
+use super::book::{Book, by, line, new_account, new_capture, new_entry, new_hold, noon};
 
 /// Runs one operation on both.
 async fn step(
@@ -51,13 +52,25 @@ async fn step(
             );
         conditions.collect()
     };
-    let entry = |id, is_hold, moves, lines| Entry {
+    let entry = |id, is_hold, moves, lines: Lines| Entry {
         id,
         is_hold,
+        left: lines.iter().map(|line| line.2).collect(),
         lines,
         moves,
-        is_resolved: false,
-        is_reversed: false,
+        is_over: false,
+    };
+    // Lines that do this with their amount of `amounts`; those of no amount are left out.
+    let part = |lines: &Lines, amounts: &[i64], effect| -> Vec<_> {
+        let lines = lines.iter().zip(amounts);
+        let lines = lines.map(|(&(from, to, _), amount)| (from, to, *amount, effect));
+        lines.filter(|line| line.2 > 0).collect()
+    };
+    let moved = |lines: &[(usize, usize, i64, Effect)]| -> Lines {
+        let lines = lines.iter();
+        lines
+            .map(|&(from, to, amount, _)| (from, to, amount))
+            .collect()
     };
     let (said, expected) = match operation {
         Operation::Post(lines, conditions) => {
@@ -92,82 +105,71 @@ async fn step(
             }
             (said.map(drop), expected)
         }
-        Operation::Capture(which, quarters) => {
+        Operation::Capture(which, quarters, keeps_rest) => {
             let holds = model.holds();
             let Some(&index) = holds.get(which % holds.len().max(1)) else {
                 return Ok(());
             };
             let hold = model.entries[index].clone();
-            let amounts: Option<Vec<i64>> = quarters.map(|quarters| {
-                hold.lines
-                    .iter()
-                    .zip(quarters)
-                    .map(|((_, _, amount), quarters)| amount / 4 * quarters)
-                    .collect()
+            let (amounts, take) = hold.take(Code::HoldAlreadyResolved, quarters.as_deref());
+            let command = CaptureHold {
+                amounts,
+                keeps_rest,
+                ..new_capture(hold.id, noon())
+            };
+            let said = book
+                .write(async |tx| capture_hold(tx, command, &Clock::at(noon())).await)
+                .await
+                .map_err(|error| error.code());
+            let expected = take.and_then(|amounts| {
+                let captured = part(&hold.lines, &amounts, Effect::Capture);
+                let rest = hold.left.iter().zip(&amounts);
+                let rest = rest.map(|(left, amount)| if keeps_rest { 0 } else { left - amount });
+                let rest: Vec<i64> = rest.collect();
+                let freed = part(&hold.lines, &rest, Effect::Release);
+                model.apply(&[captured.clone(), freed].concat())?;
+                let taken = amounts.iter().zip(&rest);
+                let taken: Vec<i64> = taken.map(|(amount, rest)| amount + rest).collect();
+                model.entries[index].took(&taken);
+                Ok(captured)
             });
-            let said = book
-                .capture(hold.id, amounts.clone(), noon())
-                .await
-                .map_err(|error| error.code());
-            let amounts = amounts.unwrap_or_else(|| hold.lines.iter().map(|line| line.2).collect());
-            let part = |effect, amount_of: &dyn Fn(usize, i64) -> i64| -> Vec<_> {
-                let lines = hold.lines.iter().enumerate();
-                lines
-                    .map(|(index, &(from, to, held))| (from, to, amount_of(index, held), effect))
-                    .filter(|line| line.2 > 0)
-                    .collect()
-            };
-            let captured = part(Effect::Capture, &|index, _| amounts[index]);
-            let freed = part(Effect::Release, &|index, held| held - amounts[index]);
-            let expected = if hold.is_resolved {
-                code_only(Code::HoldAlreadyResolved.as_str())
-            } else if captured.is_empty() {
-                code_only(Code::BadUserInput.as_str())
-            } else {
-                model.apply(&[captured.clone(), freed].concat())
-            };
-            if let Ok(posted) = &said {
-                model.entries[index].is_resolved = true;
-                let lines = captured
-                    .into_iter()
-                    .map(|(from, to, amount, _)| (from, to, amount))
-                    .collect();
-                model
-                    .entries
-                    .push(entry(posted.entry.id, false, true, lines));
+            if let (Ok(posted), Ok(captured)) = (&said, &expected) {
+                let captured = entry(posted.entry.id, false, true, moved(captured));
+                model.entries.push(captured);
             }
-            (said.map(drop), expected)
+            (said.map(drop), expected.map(drop))
         }
-        Operation::Release(which) => {
+        Operation::Release(which, quarters) => {
             let holds = model.holds();
             let Some(&index) = holds.get(which % holds.len().max(1)) else {
                 return Ok(());
             };
             let hold = model.entries[index].clone();
+            let (amounts, take) = hold.take(Code::HoldAlreadyResolved, quarters.as_deref());
             let said = book
-                .release(hold.id, noon())
+                .release_of(hold.id, amounts, noon())
                 .await
                 .map_err(|error| error.code());
-            let expected = if hold.is_resolved {
-                code_only(Code::HoldAlreadyResolved.as_str())
-            } else {
-                model.apply(&with_effect(&hold.lines, Effect::Release))
-            };
+            let expected = take.and_then(|amounts| {
+                model.apply(&part(&hold.lines, &amounts, Effect::Release))?;
+                model.entries[index].took(&amounts);
+                Ok(())
+            });
             if let Ok(posted) = &said {
-                model.entries[index].is_resolved = true;
                 model
                     .entries
                     .push(entry(posted.entry.id, false, false, Vec::new()));
             }
             (said.map(drop), expected)
         }
-        Operation::Reverse(which) => {
+        Operation::Reverse(which, quarters) => {
             let index = which % model.entries.len().max(1);
             let Some(reversed) = model.entries.get(index).cloned() else {
                 return Ok(());
             };
+            let (amounts, take) = reversed.take(Code::AlreadyReversed, quarters.as_deref());
             let said = book
-                .reverse(reversed.id)
+                .reverse_of(reversed.id, amounts)
                 .await
                 .map_err(|error| error.code());
             let mirror: Lines = reversed
@@ -175,20 +177,23 @@ async fn step(
                 .iter()
                 .map(|&(from, to, amount)| (to, from, amount))
                 .collect();
-            let expected = if !reversed.moves {
-                code_only(Code::BadUserInput.as_str())
-            } else if reversed.is_reversed {
-                code_only(Code::AlreadyReversed.as_str())
-            } else {
-                model.apply(&with_effect(&mirror, Effect::Post))
+            let expected = match (reversed.moves, take) {
+                (false, _) => code_only(Code::BadUserInput.as_str()).map(|()| Vec::new()),
+                (true, Err(reasons)) => Err(reasons),
+                (true, Ok(amounts)) => {
+                    let back = part(&mirror, &amounts, Effect::Post);
+                    model.apply(&back).map(|()| {
+                        model.entries[index].took(&amounts);
+                        back
+                    })
+                }
             };
-            if let Ok(posted) = &said {
-                model.entries[index].is_reversed = true;
+            if let (Ok(posted), Ok(back)) = (&said, &expected) {
                 model
                     .entries
-                    .push(entry(posted.entry.id, false, true, mirror));
+                    .push(entry(posted.entry.id, false, true, moved(back)));
             }
-            (said.map(drop), expected)
+            (said.map(drop), expected.map(drop))
         }
         Operation::Status(index, status) => {
             let said = book
@@ -243,6 +248,21 @@ async fn step(
         };
         if found != *expected {
             return Err(format!("{code} is {found:?}, in the model {expected:?}"));
+        }
+    }
+    // What is left of each line is what the model has left.
+    let ids: Vec<Uuid> = model.entries.iter().map(|entry| entry.id).collect();
+    let left = remaining_by_entry_id(&book.db, &ids).await.unwrap();
+    let mut lines = lines_by_entry_id(&book.db, ids).await.unwrap();
+    for entry in &model.entries {
+        let left = left.get(&entry.id).cloned().unwrap_or_default();
+        let lines = lines.remove(&entry.id).unwrap_or_default();
+        let found: Vec<i64> = lines.iter().filter_map(|line| left.of(line)).collect();
+        if found != entry.left {
+            let (id, expected) = (entry.id, &entry.left);
+            return Err(format!(
+                "{found:?} are left of {id}, in the model {expected:?}"
+            ));
         }
     }
     book.is_sound().await;

@@ -31,15 +31,54 @@ pub(super) struct Account {
     pub(super) version: i64,
 }
 
+/// What is taken of each line, or the reasons that there are not to.
+pub(super) type Taken = Result<Vec<i64>, BTreeSet<&'static str>>;
+
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) id: Uuid,
     pub(super) is_hold: bool,
     /// What it has moved, or set aside.
     pub(super) lines: Lines,
+    /// What is left of each of these lines.
+    pub(super) left: Vec<i64>,
     pub(super) moves: bool,
-    pub(super) is_resolved: bool,
-    pub(super) is_reversed: bool,
+    /// Whether nothing is left.
+    pub(super) is_over: bool,
+}
+
+impl Entry {
+    /// The amounts to ask for, and what is then to be taken.
+    pub(super) fn take(&self, over: Code, quarters: Option<&[i64]>) -> (Option<Vec<i64>>, Taken) {
+        let amounts = quarters.map(|quarters| {
+            let lines = self.lines.iter().zip(quarters);
+            let amounts = lines.map(|((_, _, amount), quarters)| amount / 4 * quarters);
+            amounts.collect::<Vec<_>>()
+        });
+        let taken = amounts.clone().unwrap_or_else(|| self.left.clone());
+        let code = if self.is_over {
+            Some(over)
+        } else if taken.iter().zip(&self.left).any(|(take, left)| take > left) {
+            Some(Code::RemainingExceeded)
+        } else if taken.iter().all(|take| *take == 0) {
+            Some(Code::BadUserInput)
+        } else {
+            None
+        };
+        let result = match code {
+            Some(code) => Err(BTreeSet::from([code.as_str()])),
+            None => Ok(taken),
+        };
+        (amounts, result)
+    }
+
+    /// Notes that so much was taken of each line.
+    pub(super) fn took(&mut self, taken: &[i64]) {
+        for (left, taken) in self.left.iter_mut().zip(taken) {
+            *left -= taken;
+        }
+        self.is_over = self.left.iter().all(|left| *left == 0);
+    }
 }
 
 #[derive(Clone)]

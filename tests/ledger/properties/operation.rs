@@ -13,11 +13,12 @@ pub(super) type Condition = (usize, bool, Option<i64>, Option<i64>);
 pub(super) enum Operation {
     Post(Lines, Vec<Condition>),
     Hold(Lines, Vec<Condition>),
-    /// Of the holds that there are, which one; quarters of each line to capture, or everything.
-    Capture(usize, Option<Vec<i64>>),
-    Release(usize),
-    /// Of the entries that there are, which one.
-    Reverse(usize),
+    /// Of the holds that there are, which one; quarters of each line to capture, or all that is left; whether the rest stays set aside.
+    Capture(usize, Option<Vec<i64>>, bool),
+    /// Quarters to release, or all that is left.
+    Release(usize, Option<Vec<i64>>),
+    /// Of the entries that there are, which one; quarters of each line to move back, or all that is left.
+    Reverse(usize, Option<Vec<i64>>),
     Status(usize, AccountStatus),
     /// The policy, the least and the largest balance.
     Limits(usize, LimitPolicy, Option<i64>, Option<i64>),
@@ -52,6 +53,11 @@ fn conditions() -> impl Strategy<Value = Vec<Condition>> {
     ]
 }
 
+/// Quarters of each line, or all that is left.
+fn quarters() -> impl Strategy<Value = Option<Vec<i64>>> {
+    prop::option::of(prop::collection::vec(0..=4_i64, 3))
+}
+
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let status = prop_oneof![
         4 => Just(AccountStatus::Open),
@@ -66,10 +72,10 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Post(lines, conditions)),
         5 => (lines(), conditions()).prop_map(|(lines, conditions)| Operation::Hold(lines, conditions)),
-        4 => (any::<usize>(), prop::option::of(prop::collection::vec(0..=4_i64, 3)))
-            .prop_map(|(which, quarters)| Operation::Capture(which, quarters)),
-        2 => any::<usize>().prop_map(Operation::Release),
-        3 => any::<usize>().prop_map(Operation::Reverse),
+        5 => (any::<usize>(), quarters(), any::<bool>())
+            .prop_map(|(which, quarters, keeps_rest)| Operation::Capture(which, quarters, keeps_rest)),
+        3 => (any::<usize>(), quarters()).prop_map(|(which, quarters)| Operation::Release(which, quarters)),
+        5 => (any::<usize>(), quarters()).prop_map(|(which, quarters)| Operation::Reverse(which, quarters)),
         2 => (0..4_usize, status).prop_map(|(account, status)| Operation::Status(account, status)),
         3 => (0..4_usize, policy, limit(), limit())
             .prop_map(|(account, policy, min, max)| Operation::Limits(account, policy, min, max)),

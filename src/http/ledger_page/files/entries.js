@@ -21,9 +21,9 @@ const ENTRY = `query Entry($id: ID!) {
   entry(id: $id) {
     id kind reference description effectiveAt recordedAt recordedBy metadata hold { status expiresAt }
     receipt { number hash } changes { recordedAt recordedBy before after }
-    resolves ${RELATED} resolvedBy ${RELATED} reverses ${RELATED} reversedBy ${RELATED}
+    resolves ${RELATED} resolutions ${RELATED} reverses ${RELATED} reversals ${RELATED}
     lines {
-      id effect amount { amount decimal currency } debit { code name } credit { code name }
+      id effect amount { amount decimal currency } remaining { amount decimal currency } debit { code name } credit { code name }
       debitBalanceAfter { amount decimal currency } creditBalanceAfter { amount decimal currency }
     }
   }
@@ -126,6 +126,7 @@ const LINE_COLUMNS = [
   ["Credit", ""],
   ["Its balance after", "amount"],
   ["Amount", "amount"],
+  ["Left of it", "amount"],
 ];
 
 const CHANGE_COLUMNS = [
@@ -160,10 +161,10 @@ export async function showEntry(view, { id, signal }) {
       ["Counts from", instant(entry.effectiveAt)],
       ["Recorded", instant(entry.recordedAt)],
       ["Recorded by", entry.recordedBy && said(entry.recordedBy)],
-      ["Ends the hold", to(entry.resolves)],
-      ["Ended by", to(entry.resolvedBy)],
+      ["Of the hold", to(entry.resolves)],
+      ...entry.resolutions.map((part) => ["Captured or released by", to(part)]),
       ["Undoes", to(entry.reverses)],
-      ["Undone by", to(entry.reversedBy)],
+      ...entry.reversals.map((part) => ["Undone by", to(part)]),
       ["Metadata", metadata(entry.metadata)],
       ["Receipt", receipt && h("span", { class: "id" }, `${receipt.number}:${receipt.hash}`)],
       ["Id", h("span", { class: "id" }, entry.id)],
@@ -179,6 +180,7 @@ export async function showEntry(view, { id, signal }) {
         linkToAccount(line.credit),
         money(line.creditBalanceAfter),
         money(line.amount),
+        line.remaining ? money(line.remaining) : "",
       ]),
     ),
     ...(changes.length ? [h("h2", {}, "Changes of its metadata"), table("Newest first", CHANGE_COLUMNS, changes.map(changeRow))] : []),
