@@ -15,8 +15,8 @@ use unit_of_work::{ContextExt as _, SharedLookUp, UnitLoader, UnitOfWork};
 use uuid::Uuid;
 
 use crate::ledger::{
-    self, BalancesAt, EffectiveLines, EffectiveSlice, GroupPlace, LinePlace, PointInTime, Receipt,
-    Remaining, Revision, StatementCount, StatementLine, StatementSlice,
+    self, About, BalancesAt, EffectiveLines, EffectiveSlice, GroupPlace, LinePlace, PointInTime,
+    Receipt, Remaining, Revision, StatementCount, StatementLine, StatementSlice,
 };
 
 /// Loads one value, together with others that are asked for at the same time.
@@ -164,12 +164,12 @@ loader! {
 
 loader! {
     /// The captures and releases of holds, by the hold's id.
-    Resolutions: Uuid => Vec<entry::Model>, |unit, ids| ledger::resolutions_by_hold_id(unit, ids.iter().copied()).await
+    Resolutions: Uuid => Vec<About>, |unit, ids| ledger::resolutions_by_hold_id(unit, ids.iter().copied()).await
 }
 
 loader! {
     /// The reversals of entries, also of parts of them, by the id of the entry that they undo.
-    ReversalParts: Uuid => Vec<entry::Model>, |unit, ids| ledger::reversals_of_entries(unit, ids.iter().copied()).await
+    ReversalParts: Uuid => Vec<About>, |unit, ids| ledger::reversals_of_entries(unit, ids.iter().copied()).await
 }
 
 loader! {

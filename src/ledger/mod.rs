@@ -104,7 +104,7 @@ pub use page_entries::{
     EntryOrder, EntryOrderField, count_entries, page_entries, page_entries_statements,
 };
 pub use part::{
-    Remaining, RemainingExceeded, remaining_by_entry_id, resolutions_by_hold_id,
+    About, Remaining, RemainingExceeded, remaining_by_entry_id, resolutions_by_hold_id,
     reversals_of_entries,
 };
 pub use post_entries::{PostedEntries, post_entries, post_entry_list};

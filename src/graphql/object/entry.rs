@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, Object, Result, SimpleObject};
 use daybook_entity::{entry, entry_line};
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{EntryChange, EntryLine, Receipt, global_id};
@@ -15,7 +16,7 @@ use crate::{
         },
         scalars::{DateTime, Json},
     },
-    ledger::Id,
+    ledger::{About, Id},
 };
 
 /// What an entry does.
@@ -64,10 +65,13 @@ async fn load(ctx: &Context<'_>, id: Option<Uuid>) -> Result<Option<Entry>> {
     Ok(entry.map(Entry::new))
 }
 
-fn list(ctx: &Context<'_>, entries: Option<Vec<entry::Model>>) -> Result<Vec<Entry>> {
+/// These entries, which are read only if they are not too many.
+async fn list(ctx: &Context<'_>, entries: Option<Vec<About>>) -> Result<Vec<Entry>> {
     let entries = entries.unwrap_or_default();
     count_items(ctx, entries.len())?;
-    Ok(entries.into_iter().map(Entry::new).collect())
+    let ids = entries.into_iter().map(|it| it.id);
+    let loaded = try_join_all(ids.map(|id| loaders::load::<Entries, _>(ctx, id))).await?;
+    Ok(loaded.into_iter().flatten().map(Entry::new).collect())
 }
 
 /// One event of the journal: amounts that moved together. It never changes, but for metadata that is added; a mistake is reversed.
@@ -95,7 +99,7 @@ impl Entry {
     /// Whether something of this hold was captured.
     async fn is_captured(&self, ctx: &Context<'_>) -> Result<bool> {
         let entries = loaders::load::<Resolutions, _>(ctx, self.row.id).await?;
-        let is_capture = |it: &entry::Model| it.kind == daybook_entity::EntryKind::Capture;
+        let is_capture = |it: &About| it.kind == daybook_entity::EntryKind::Capture;
         Ok(entries.unwrap_or_default().iter().any(is_capture))
     }
 }
@@ -169,7 +173,7 @@ impl Entry {
             return Ok(Vec::new());
         }
         let entries = loaders::load::<Resolutions, _>(ctx, self.row.id).await?;
-        list(ctx, entries)
+        list(ctx, entries).await
     }
 
     /// The entry that this one undoes, in whole or in part.
@@ -180,7 +184,7 @@ impl Entry {
     /// All reversals of this entry, in their order: at most 100. Each has moved back a part, or all that was left.
     async fn reversals(&self, ctx: &Context<'_>) -> Result<Vec<Entry>> {
         let entries = loaders::load::<ReversalParts, _>(ctx, self.row.id).await?;
-        list(ctx, entries)
+        list(ctx, entries).await
     }
 
     /// The reversal that has undone this entry: the last one, if there were several. Null while something of it is left.

@@ -20,7 +20,9 @@ use chrono::{DateTime, Utc};
 use daybook_entity::{EntryKind, LineEffect, entry, entry_line, line_part};
 pub(super) use error::PartError;
 pub use error::RemainingExceeded;
-pub use read::{Remaining, remaining_by_entry_id, resolutions_by_hold_id, reversals_of_entries};
+pub use read::{
+    About, Remaining, remaining_by_entry_id, resolutions_by_hold_id, reversals_of_entries,
+};
 pub(super) use read::{line_parts_of, lines, subject};
 use uuid::Uuid;
 

@@ -211,6 +211,15 @@ pub async fn remaining_by_entry_id(
     Ok(all)
 }
 
+/// An entry that is about another one. Its metadata, which is large, is left to be read once it is known how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its id.
+    pub id: Uuid,
+    /// What it does.
+    pub kind: EntryKind,
+}
+
 /// What has undone these entries, wholly or in part, in its order, by the id of the entry that is undone: at most 100 each.
 ///
 /// # Errors
@@ -218,7 +227,7 @@ pub async fn remaining_by_entry_id(
 pub async fn reversals_of_entries(
     db: &impl ConnectionTrait,
     entry_ids: impl IntoIterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, Vec<entry::Model>>, DbErr> {
+) -> Result<HashMap<Uuid, Vec<About>>, DbErr> {
     about(db, Relation::Reverses, entry_ids).await
 }
 
@@ -229,7 +238,7 @@ pub async fn reversals_of_entries(
 pub async fn resolutions_by_hold_id(
     db: &impl ConnectionTrait,
     hold_ids: impl IntoIterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, Vec<entry::Model>>, DbErr> {
+) -> Result<HashMap<Uuid, Vec<About>>, DbErr> {
     about(db, Relation::Resolves, hold_ids).await
 }
 
@@ -237,22 +246,19 @@ async fn about(
     db: &impl ConnectionTrait,
     relation: Relation,
     ids: impl IntoIterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, Vec<entry::Model>>, DbErr> {
-    let rows = entry::Entity::find()
+) -> Result<HashMap<Uuid, Vec<About>>, DbErr> {
+    let rows: Vec<(Uuid, Uuid, EntryKind)> = entry::Entity::find()
+        .select_only()
+        .columns([relation.column(), entry::Column::Id, entry::Column::Kind])
         .filter(relation.column().is_in(ids))
         .order_by_asc(relation.column())
         .order_by_asc(entry::Column::Part)
+        .into_tuple()
         .all(db)
         .await?;
-    let mut parts: HashMap<Uuid, Vec<entry::Model>> = HashMap::new();
-    for row in rows {
-        let subject = match relation {
-            Relation::Reverses => row.reverses_id,
-            Relation::Resolves => row.resolves_id,
-        };
-        if let Some(subject) = subject {
-            parts.entry(subject).or_default().push(row);
-        }
+    let mut parts: HashMap<Uuid, Vec<About>> = HashMap::new();
+    for (subject, id, kind) in rows {
+        parts.entry(subject).or_default().push(About { id, kind });
     }
     Ok(parts)
 }
