@@ -37,6 +37,9 @@ pub struct Arguments {
     /// How many servers are beside each other on the database; 2 on PostgreSQL, and 1 on SQLite
     #[arg(long)]
     pub servers: Option<usize>,
+    /// Whether queries may be read on the standby of a cluster: clients share the newest token
+    #[arg(long)]
+    pub replicas: bool,
     /// The deadline of an operation, in milliseconds
     #[arg(long, default_value_t = 3000)]
     pub deadline: u64,
@@ -110,6 +113,18 @@ impl Arguments {
             });
         }
         Ok(faults)
+    }
+
+    /// Checks what makes sense only together.
+    ///
+    /// # Errors
+    /// When there are to be replicas where there is no standby.
+    pub fn check(&self) -> Result<()> {
+        ensure!(
+            !self.replicas || self.kind == Kind::Cluster,
+            "--replicas needs a cluster"
+        );
+        Ok(())
     }
 
     pub fn servers(&self) -> usize {

@@ -49,6 +49,7 @@ async fn main() -> ExitCode {
 
 async fn work() -> Result<ExitCode> {
     let arguments = Arguments::parse();
+    arguments.check()?;
     let seed = arguments.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         now.map_or(0, |now| now.as_secs())
@@ -56,8 +57,13 @@ async fn work() -> Result<ExitCode> {
     let mut output = io::stdout();
     writeln!(
         output,
-        "{:?}, seed {seed}, {} s, {} clients, {} servers, commit delay {} ms, {}",
+        "{:?}{}, seed {seed}, {} s, {} clients, {} servers, commit delay {} ms, {}",
         arguments.kind,
+        if arguments.replicas {
+            " with reads on its standby"
+        } else {
+            ""
+        },
         arguments.seconds,
         arguments.clients,
         arguments.servers(),

@@ -39,6 +39,7 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
         kind: arguments.kind,
         program: &program,
         servers: arguments.servers(),
+        replicas: arguments.replicas,
         deadline: Duration::from_millis(arguments.deadline),
         commit_delay: Duration::from_millis(arguments.commit_delay),
         logs: arguments.keep.as_deref(),

@@ -8,7 +8,10 @@ use tokio::time::timeout;
 use super::{
     answer::OUTCOME_UNKNOWN,
     operation::{Operation, together},
+    tokens::Tokens,
 };
+
+const TOKEN: &str = "x-consistency";
 
 /// A client with connections of its own, that are kept alive.
 #[derive(Debug, Default)]
@@ -20,8 +23,10 @@ impl Http {
         &self,
         address: SocketAddr,
         operation: &Operation,
+        tokens: &Tokens,
         patience: Duration,
     ) -> Result<Value, String> {
+        let shown = tokens.newest();
         let request = || {
             let request = self.0.post(format!("http://{address}/graphql"));
             let mut request = if operation.is_batch {
@@ -36,12 +41,19 @@ impl Http {
             if operation.is_dry_run() {
                 request = request.header("x-dry-run", "true");
             }
+            if let Some(token) = &shown {
+                request = request.header(TOKEN, token);
+            }
             request.send()
         };
         let once = || async {
             let response = request().await.map_err(|error| reason(&error))?;
+            let token = response.headers().get(TOKEN).cloned();
             let answer = response.json().await.map_err(|error| reason(&error))?;
-            Ok(together(answer))
+            let answer = together(answer);
+            tokens.see(token.as_ref().and_then(|token| token.to_str().ok()));
+            tokens.judge(shown.as_deref(), &answer);
+            Ok(answer)
         };
         let answered = async {
             if operation.is_sent_twice {

@@ -6,6 +6,7 @@ mod operation;
 mod random;
 mod socket;
 mod subscriber;
+mod tokens;
 
 use std::{
     net::SocketAddr,
@@ -26,6 +27,7 @@ use http::Http;
 use operation::Operation;
 use random::Random;
 use socket::Socket;
+use tokens::Tokens;
 
 pub use operation::{open_where_missing, setup};
 pub use subscriber::{Habit, Subscribing, subscribe};
@@ -41,6 +43,7 @@ pub struct Shared {
     /// Deadline, bound and slack: how long an answer may take. Clients wait a little longer.
     pub answered_within: Duration,
     pub known: Mutex<random::Known>,
+    tokens: Tokens,
     /// The next number of a tag, of all clients.
     numbers: AtomicUsize,
 }
@@ -52,6 +55,7 @@ impl Shared {
             started: Instant::now(),
             answered_within,
             known: Mutex::default(),
+            tokens: Tokens::default(),
             numbers: AtomicUsize::new(0),
         }
     }
@@ -176,8 +180,14 @@ impl Client {
             .patience
             .unwrap_or(self.shared.answered_within + Duration::from_secs(2));
         let answered = match &mut self.transport {
-            Transport::Http(http) => http.send(address, operation, patience).await,
-            Transport::Socket(socket) => socket.send(address, operation, patience).await,
+            Transport::Http(http) => {
+                let tokens = &self.shared.tokens;
+                http.send(address, operation, tokens, patience).await
+            }
+            Transport::Socket(socket) => {
+                let tokens = &self.shared.tokens;
+                socket.send(address, operation, tokens, patience).await
+            }
         };
         let ended = self.shared.now();
         let heard = match answered {

@@ -10,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-use super::operation::Operation;
+use super::{operation::Operation, tokens::Tokens};
 
 /// One socket, which is opened again when it is gone, or another server is wanted.
 #[derive(Default)]
@@ -26,6 +26,7 @@ impl Socket {
         &mut self,
         address: SocketAddr,
         operation: &Operation,
+        tokens: &Tokens,
         patience: Duration,
     ) -> Result<Value, String> {
         self.last += 1;
@@ -35,7 +36,11 @@ impl Socket {
                 Some((at, stream)) if at == address => stream,
                 _ => Stream::open(address).await.ok_or("not connected")?,
             };
-            let payload = operation.body_with_extensions();
+            let shown = tokens.newest();
+            let mut payload = operation.body_with_extensions();
+            if let Some(token) = &shown {
+                payload["extensions"]["consistency"] = json!(token);
+            }
             stream
                 .send(&json!({ "type": "subscribe", "id": id, "payload": payload }))
                 .await
@@ -58,6 +63,10 @@ impl Socket {
                 }
             }
             self.open = Some((address, stream));
+            if let Some(answer) = &answer {
+                tokens.see(answer["extensions"]["consistency"].as_str());
+                tokens.judge(shown.as_deref(), answer);
+            }
             answer.ok_or_else(|| "completed without an answer".to_owned())
         };
         match timeout(patience, answered).await {

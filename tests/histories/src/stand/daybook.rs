@@ -36,14 +36,14 @@ pub struct Daybook {
 }
 
 impl Daybook {
-    /// A server of this database on a free port. It is not started yet.
+    /// A server of this database on a free port, which may read its standbys. It is not started yet.
     ///
     /// # Errors
     /// When no port is free.
     pub async fn new(
         program: PathBuf,
         log: PathBuf,
-        database_url: &str,
+        (database_url, reads_replicas): (&str, bool),
         databases: Vec<Wire>,
         deadline: Duration,
     ) -> Result<Self> {
@@ -51,7 +51,7 @@ impl Daybook {
         reserved.set_reuseaddr(true)?;
         reserved.bind(([127, 0, 0, 1], 0).into())?;
         let listens = reserved.local_addr()?;
-        let arguments = [
+        let mut arguments = [
             "serve",
             "--listen",
             &listens.to_string(),
@@ -64,6 +64,9 @@ impl Daybook {
         ]
         .map(str::to_owned)
         .to_vec();
+        if reads_replicas {
+            arguments.extend(["--replica".to_owned(), database_url.to_owned()]);
+        }
         Ok(Self {
             program,
             log,

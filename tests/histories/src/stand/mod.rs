@@ -31,6 +31,8 @@ pub struct Plan<'a> {
     pub kind: Kind,
     pub program: &'a Path,
     pub servers: usize,
+    /// Whether queries may be read on the standby.
+    pub replicas: bool,
     pub deadline: Duration,
     /// How long PostgreSQL waits in COMMIT before it writes: a window in which it can be stopped.
     pub commit_delay: Duration,
@@ -61,7 +63,8 @@ impl Stand {
             let url = database.url_by(&wires.iter().map(|wire| wire.address).collect::<Vec<_>>());
             let log = logs.join(format!("daybook-{number}.log"));
             let program = plan.program.to_owned();
-            let server = Daybook::new(program, log, &url, wires, plan.deadline).await?;
+            let server =
+                Daybook::new(program, log, (&url, plan.replicas), wires, plan.deadline).await?;
             server.start().await.context("at the beginning")?;
             servers.push(server);
         }
