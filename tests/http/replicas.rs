@@ -1,6 +1,6 @@
 //! The real binary reads on replicas, and its clients have their tokens on every transport.
 
-use daybook_test_harness::{Cluster, TestDatabase, WireProxy};
+use daybook_test_harness::{Cluster, TestDatabase, WireProxy, eventually};
 use reqwest::header;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
@@ -86,6 +86,15 @@ impl Scene {
         assert_eq!(body["extensions"]["consistency"], token, "{body}");
         assert_eq!(body.get("errors"), None, "{body}");
         Answer { body, token }
+    }
+
+    /// A value of the replica's own metrics.
+    async fn metric(&self, name: &str) -> Option<f64> {
+        let metrics = reqwest::get(format!("{}/metrics", self.daybook.base())).await;
+        let metrics = metrics.unwrap().text().await.unwrap();
+        let of_replica = format!("{name}{{replica=");
+        let line = metrics.lines().find(|line| line.starts_with(&of_replica))?;
+        line.rsplit(' ').next()?.parse().ok()
     }
 
     /// Whether the replica was asked for accounts.
@@ -229,4 +238,33 @@ fn replicas_that_are_none_are_refused() {
         "{}",
         stderr(&output)
     );
+}
+
+/// The metrics say how far the replica is behind, and whether it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_how_far_the_replica_is_behind() {
+    let scene = Scene::new("50ms").await;
+    let behind = async |scene: &Scene| scene.metric("unit_of_work_replica_behind_seconds").await;
+    eventually("it follows", async || {
+        behind(&scene).await.is_some_and(|behind| behind < 2.5)
+    })
+    .await;
+    assert_eq!(scene.metric("unit_of_work_replica_up").await, Some(1.0));
+    scene.cluster.pause(1).await;
+    scene.send(&open("a"), None).await;
+    eventually("it is behind", async || {
+        behind(&scene).await.is_some_and(|behind| behind > 3.0)
+    })
+    .await;
+    scene.cluster.resume(1).await;
+    eventually("it has caught up", async || {
+        behind(&scene).await.is_some_and(|behind| behind < 2.5)
+    })
+    .await;
+    scene.cluster.crash(1).await;
+    eventually("it is away", async || {
+        scene.metric("unit_of_work_replica_up").await == Some(0.0)
+    })
+    .await;
+    scene.send(ACCOUNTS, None).await;
 }

@@ -62,6 +62,21 @@ pub(crate) fn read_for_a_replica(at: &'static str) {
     metrics::counter!("unit_of_work_replica_reads_total", "at" => at).increment(1);
 }
 
+/// How far a replica is behind the primary, at most.
+#[cfg(feature = "postgres")]
+pub(crate) fn replica_is_behind(name: &str, behind: Duration) {
+    let gauge =
+        metrics::gauge!("unit_of_work_replica_behind_seconds", "replica" => name.to_owned());
+    gauge.set(behind);
+}
+
+/// Whether a replica answers as a standby.
+#[cfg(feature = "postgres")]
+pub(crate) fn replica_answers(name: &str, answers: bool) {
+    let gauge = metrics::gauge!("unit_of_work_replica_up", "replica" => name.to_owned());
+    gauge.set(f64::from(u8::from(answers)));
+}
+
 impl Stats {
     pub(crate) fn waited(&self, time: Duration) {
         self.wait_micros.fetch_add(micros(time), Ordering::Relaxed);

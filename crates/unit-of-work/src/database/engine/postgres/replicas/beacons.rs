@@ -12,9 +12,13 @@ use std::{
 use sqlx::{Executor as _, Postgres};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::position::{POSITION, Position};
+use super::{
+    super::position::{POSITION, Position},
+    look::Look,
+};
 use crate::{
     ConsistencyToken,
+    consistency::judgement::Judgement,
     database::pool::{Pool, no_answer},
 };
 
@@ -49,6 +53,17 @@ impl Beacons {
         let lit = self.lit.lock().unwrap_or_else(PoisonError::into_inner);
         let first = lit.partition_point(|(time, _)| at.is_some_and(|at| *time < at));
         lit.get(first).map(|(_, token)| *token)
+    }
+
+    /// How far a replica that has answered this just now is behind, at most: the time since the last beacon that it has. If it has none, it
+    /// is behind by more than is told. `None` before the first beacon.
+    pub(super) fn behind(&self, look: &Look) -> Option<Duration> {
+        let lit = self.lit.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = |(_, token): &&(Instant, ConsistencyToken)| {
+            matches!(look.judge(token), Judgement::Included)
+        };
+        let last = lit.iter().rev().find(has).or_else(|| lit.front());
+        last.map(|(at, _)| at.elapsed())
     }
 
     /// Asks the primary again and again.

@@ -39,6 +39,7 @@ use super::{
 use crate::{
     ConnectError, DatabaseOptions,
     database::{connect::limits, driver_options::Given, pool::Pool},
+    observe::telemetry,
 };
 
 /// The replicas of one database.
@@ -177,6 +178,7 @@ impl Replicas {
 impl Replica {
     /// Notes whether it has answered, and tells it when that has changed.
     fn has_answered(&self, answer: Result<(), &dyn fmt::Display>) {
+        telemetry::replica_answers(&self.name, answer.is_ok());
         match answer {
             Ok(()) => {
                 if !self.answers.swap(true, Relaxed) {

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-use super::{Replica, Replicas, look::look};
-use crate::{Database, database::pool::no_answer};
+use super::{Replica, Replicas, beacons::Beacons, look::look};
+use crate::{Database, database::pool::no_answer, observe::telemetry};
 
 /// How long to wait between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,10 +28,11 @@ impl Replicas {
         });
         for replica in &self.list {
             let (replica, closing) = (Arc::clone(replica), database.closing().clone());
+            let beacons = Arc::clone(&self.beacons);
             database.tasks().spawn(async move {
                 tokio::select! {
                     () = closing.cancelled() => {}
-                    () = replica.watch() => {}
+                    () = replica.watch(&beacons) => {}
                 }
             });
         }
@@ -39,7 +40,7 @@ impl Replicas {
 }
 
 impl Replica {
-    async fn watch(&self) {
+    async fn watch(&self, beacons: &Beacons) {
         loop {
             sleep(EVERY).await;
             let looked = timeout(LIMIT, async {
@@ -47,7 +48,12 @@ impl Replica {
                 look(&mut connection).await
             });
             match looked.await.unwrap_or_else(|_| Err(no_answer())) {
-                Ok(look) if look.is_standby() => self.has_answered(Ok(())),
+                Ok(look) if look.is_standby() => {
+                    self.has_answered(Ok(()));
+                    if let Some(behind) = beacons.behind(&look) {
+                        telemetry::replica_is_behind(&self.name, behind);
+                    }
+                }
                 Ok(_) => self.has_answered(Err(&"it is no standby now")),
                 Err(error) => self.has_answered(Err(&error)),
             }
