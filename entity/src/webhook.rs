@@ -116,8 +116,8 @@ mod tests {
             choice: 1,
             when_exhausted: WhenExhausted::Skip,
             status: WebhookStatus::Active,
-            secret: WebhookSecret("whsec_one".to_owned()),
-            previous_secret: Some(WebhookSecret("whsec_two".to_owned())),
+            secret: WebhookSecret("whsec_first".to_owned()),
+            previous_secret: Some(WebhookSecret("whsec_second".to_owned())),
             previous_secret_until: Some(now),
             position: 0,
             failed_attempts: 0,
@@ -133,6 +133,9 @@ mod tests {
         let shown = format!("{model:?}");
         assert!(!shown.contains("token"), "{shown}");
         let shown = shown + &format!("{:?}", ActiveModel::from(model));
-        assert!(!shown.contains("one") && !shown.contains("two"), "{shown}");
+        assert!(
+            !shown.contains("first") && !shown.contains("second"),
+            "{shown}"
+        );
     }
 }
