@@ -6,8 +6,9 @@
 //! that would be the same part at the same time, one waits for the other and is refused.
 //!
 //! `line_part` has what each part takes of each line, and what is left of the line after it; append-only. What is left is never less than
-//! nothing, and is what was left before, less what the part takes: the database itself keeps more than was moved from being moved back.
-//! What is undone or ended at once has no rows here.
+//! nothing, and is what was left before, less what the part takes: so the rows of a line never take more than it has. Whether the lines of a
+//! part move what its rows say is for `verify`: to compare them here would cost every line that is posted. What is undone or ended at once has
+//! no rows here.
 //!
 //! The indexes of both columns have only the entries that have one of them; most have neither.
 

@@ -33,6 +33,19 @@ impl AccountRef {
             Self::NoId(_) => None,
         }
     }
+
+    /// The ids and the codes by which these can be looked up.
+    pub(crate) fn ids_and_codes(accounts: &[Self]) -> (Vec<Uuid>, Vec<String>) {
+        let (mut ids, mut codes) = (Vec::new(), Vec::new());
+        for account in accounts.iter().filter_map(Self::normalised) {
+            match account {
+                Self::Id(id) => ids.push(id),
+                Self::Code(code) => codes.push(code),
+                Self::NoId(_) => {}
+            }
+        }
+        (ids, codes)
+    }
 }
 
 impl fmt::Display for AccountRef {
@@ -100,14 +113,7 @@ pub async fn unknown_account(
     field: &str,
     accounts: &[AccountRef],
 ) -> Result<Option<AccountNotFound>, DbErr> {
-    let (mut ids, mut codes) = (Vec::new(), Vec::new());
-    for account in accounts.iter().filter_map(AccountRef::normalised) {
-        match account {
-            AccountRef::Id(id) => ids.push(id),
-            AccountRef::Code(code) => codes.push(code),
-            AccountRef::NoId(_) => {}
-        }
-    }
+    let (ids, codes) = AccountRef::ids_and_codes(accounts);
     let by_id = accounts_by_id(db, ids).await?;
     let by_code = accounts_by_code(db, codes).await?;
     let is_known = |account: &AccountRef| match account.normalised() {

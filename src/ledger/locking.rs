@@ -105,26 +105,15 @@ pub(super) fn statement(
     codes: &[String],
     locking: &Locking,
 ) -> Select<account::Entity> {
-    let mut ids = ids.to_vec();
-    let mut codes = codes.to_vec();
-    for account in locking
-        .also
-        .accounts
-        .iter()
-        .filter_map(AccountRef::normalised)
-    {
-        match account {
-            AccountRef::Id(id) => ids.push(id),
-            AccountRef::Code(code) => codes.push(code),
-            AccountRef::NoId(_) => {}
-        }
-    }
+    let (mut all_ids, mut all_codes) = AccountRef::ids_and_codes(&locking.also.accounts);
+    all_ids.extend(ids);
+    all_codes.extend_from_slice(codes);
     let mut wanted = Condition::any();
-    if !ids.is_empty() {
-        wanted = wanted.add(account::Column::Id.is_in(ids));
+    if !all_ids.is_empty() {
+        wanted = wanted.add(account::Column::Id.is_in(all_ids));
     }
-    if !codes.is_empty() {
-        wanted = wanted.add(account::Column::Code.is_in(codes));
+    if !all_codes.is_empty() {
+        wanted = wanted.add(account::Column::Code.is_in(all_codes));
     }
     if !locking.also.entries.is_empty() {
         for side in [

@@ -59,4 +59,19 @@ on_every_engine! {
             ledger.data("mutation ($input: PostEntryInput!) { postEntry(input: $input) { entry { id } } }", variables.clone()).await;
         }
     }
+    /// So can an entry be reversed in many parts.
+    async fn an_answer_with_too_many_parts_is_refused(test: TestDatabase) {
+        let ledger = Ledger::with_complexity(test, 200).await;
+        let paid = ledger.post("cash", "alice", 100).await["entry"]["id"].take();
+        let reverse = "mutation ($input: ReverseEntryInput!) { reverseEntry(input: $input) { entry { id } } }";
+        for _ in 0..30 {
+            ledger.data(reverse, json!({ "input": { "entry": paid, "amounts": "1" } })).await;
+        }
+        let usual = format!("{{ entry(id: {paid}) {{ reversals {{ id }} }} }}");
+        let answer = ledger.data(&usual, json!({})).await;
+        assert_eq!(answer["entry"]["reversals"].as_array().map(Vec::len), Some(30), "{answer}");
+        let many = format!("{{ entry(id: {paid}) {{ a: reversals {{ id metadata }} b: reversals {{ id metadata }} c: reversals {{ id metadata }} d: reversals {{ id metadata }} }} }}");
+        let refused = send(&ledger, Transport::Post, &many, &json!({})).await;
+        assert_eq!(refused["errors"][0]["extensions"]["code"], "ANSWER_TOO_LARGE", "{refused}");
+    }
 }

@@ -262,8 +262,9 @@ async fn metrics_tell_how_far_the_replica_is_behind() {
     })
     .await;
     scene.cluster.crash(1).await;
-    eventually("it is away", async || {
-        scene.metric("unit_of_work_replica_up").await == Some(0.0)
+    eventually("it is away, and falls behind", async || {
+        let is_away = scene.metric("unit_of_work_replica_up").await == Some(0.0);
+        is_away && behind(&scene).await.is_some_and(|behind| behind > 3.0)
     })
     .await;
     scene.send(ACCOUNTS, None).await;

@@ -117,19 +117,8 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn new(chosen: Chosen<'_>) -> Self {
         let accounts = chosen.accounts.map(|accounts| {
-            let (mut ids, mut codes) = (HashSet::new(), HashSet::new());
-            for account in accounts.iter().filter_map(AccountRef::normalised) {
-                match account {
-                    AccountRef::Id(id) => {
-                        ids.insert(id);
-                    }
-                    AccountRef::Code(code) => {
-                        codes.insert(code);
-                    }
-                    AccountRef::NoId(_) => {}
-                }
-            }
-            (ids, codes)
+            let (ids, codes) = AccountRef::ids_and_codes(accounts);
+            (ids.into_iter().collect(), codes.into_iter().collect())
         });
         Self {
             kind: chosen.kind,

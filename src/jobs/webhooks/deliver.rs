@@ -1,10 +1,6 @@
 //! The turn of one endpoint: takes its lease, sends one event after another, records each attempt, and gives the lease back.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -16,6 +12,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use unit_of_work::{Database, RetryPolicy, UnitOfWork};
 use uuid::Uuid;
 
+use super::searches::Searches;
 use crate::{
     graphql::{Feed, Unreadable, WebhookBodies, WebhookBody},
     ledger::{self, Attempt, Clock, Id, NextDelivery, OutboxEvent, Outcome, Searched},
@@ -59,9 +56,7 @@ pub(super) struct Courier {
     /// Made when it is first needed: it reads the machine's root certificates.
     client: OnceLock<Client>,
     deliveries: Semaphore,
-    /// How far was searched for each endpoint, and how often the database had lost events by then. It is only in memory: whoever does
-    /// not know searches again.
-    searched: Mutex<HashMap<Uuid, (u64, Searched)>>,
+    searches: Searches,
 }
 
 /// An endpoint that this server has.
@@ -89,7 +84,7 @@ impl Courier {
             bodies: WebhookBodies::new(database.clone(), clock.clone()),
             client: OnceLock::new(),
             deliveries: Semaphore::new(options.deliveries),
-            searched: Mutex::default(),
+            searches: Searches::default(),
             database,
             feed,
             clock,
@@ -100,14 +95,14 @@ impl Courier {
 
     /// Whether there may be events for an endpoint that were not searched.
     pub(super) fn has_more(&self, webhook: &webhook::Model, settled: i64) -> bool {
-        let searched = self.searched(webhook.id, self.feed.losses());
+        let searched = self.searches.of(webhook.id, self.feed.losses());
         let searched = searched.filter(|it| it.choice == webhook.choice);
         settled > searched.map_or(0, |it| it.until).max(webhook.position)
     }
 
     /// Forgets endpoints that are not there any more.
     pub(super) fn forget(&self, is_there: impl Fn(&Uuid) -> bool) {
-        self.lock().retain(|id, _| is_there(id));
+        self.searches.forget(is_there);
     }
 
     /// Sends an endpoint what there is for it, at most a hundred events.
@@ -159,7 +154,7 @@ impl Courier {
                     return Ok((is_letter || self.is_time(&webhook)).then_some(Found::Event));
                 }
                 (Some(webhook), NextDelivery::NothingUntil(until)) => {
-                    let searched = self.remember(&webhook, until, extent.losses);
+                    let searched = self.searches.remember(&webhook, until, extent.losses);
                     if until >= webhook.position.saturating_add(FAR) {
                         return Ok(Some(Found::Far(extent.losses, searched)));
                     }
@@ -188,7 +183,7 @@ impl Courier {
                     (webhook, event, is_letter)
                 }
                 (Some(webhook), NextDelivery::NothingUntil(until)) => {
-                    self.remember(&webhook, until, extent.losses);
+                    self.searches.remember(&webhook, until, extent.losses);
                     return Ok(());
                 }
                 (None, _) | (_, NextDelivery::NotOurs) => return Ok(()),
@@ -344,7 +339,7 @@ impl Courier {
         lease: Option<i64>,
         Extent { losses, settled }: Extent,
     ) -> Result<(Option<webhook::Model>, NextDelivery), DbErr> {
-        let searched = self.searched(id, losses);
+        let searched = self.searches.of(id, losses);
         let next = async |unit| ledger::next_delivery(&unit, id, lease, searched, settled).await;
         self.database.read(next).await
     }
@@ -371,26 +366,6 @@ impl Courier {
         let client = Client::new(self.options.addresses);
         let client = client.map_err(|error| TurnError::Client(error.to_string()))?;
         Ok(self.client.get_or_init(|| client))
-    }
-
-    /// How far was searched for an endpoint, if no events were lost since then.
-    fn searched(&self, id: Uuid, losses: u64) -> Option<Searched> {
-        let (then, searched) = self.lock().get(&id).copied()?;
-        (then == losses).then_some(searched)
-    }
-
-    fn remember(&self, webhook: &webhook::Model, until: i64, losses: u64) -> Searched {
-        let searched = Searched {
-            choice: webhook.choice,
-            until,
-        };
-        self.lock().insert(webhook.id, (losses, searched));
-        searched
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, (u64, Searched)>> {
-        // Nothing can panic while the lock is held.
-        self.searched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,6 +15,7 @@
 //! endpoint has to be waited for by others.
 
 mod deliver;
+mod searches;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

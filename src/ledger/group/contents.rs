@@ -122,14 +122,7 @@ async fn accounts_of(
     db: &impl ConnectionTrait,
     accounts: &[AccountRef],
 ) -> Result<Vec<(String, Content)>, AccountGroupError> {
-    let (mut ids, mut codes) = (Vec::new(), Vec::new());
-    for account in accounts.iter().filter_map(AccountRef::normalised) {
-        match account {
-            AccountRef::Id(id) => ids.push(id),
-            AccountRef::Code(code) => codes.push(code),
-            AccountRef::NoId(_) => {}
-        }
-    }
+    let (ids, codes) = AccountRef::ids_and_codes(accounts);
     let by_id = accounts_by_id(db, ids).await?;
     let by_code = accounts_by_code(db, codes).await?;
     let found = accounts.iter().enumerate().map(|(index, by)| {

@@ -259,21 +259,15 @@ pub async fn read_outbox(
     let wanted = match accounts {
         None => String::new(),
         Some(accounts) => {
-            let (mut ids, mut codes) = (Vec::new(), Vec::new());
-            for account in accounts.iter().filter_map(AccountRef::normalised) {
-                let place = format!("${}", parameters.len() + 1);
-                match account {
-                    AccountRef::Id(id) => {
-                        ids.push(place);
-                        parameters.push(id.into());
-                    }
-                    AccountRef::Code(code) => {
-                        codes.push(place);
-                        parameters.push(code.into());
-                    }
-                    AccountRef::NoId(_) => {}
-                }
-            }
+            let (ids, codes) = AccountRef::ids_and_codes(accounts);
+            let mut places = |values: Vec<Value>| -> Vec<String> {
+                let first = parameters.len() + 1;
+                let places = (first..).take(values.len());
+                parameters.extend(values);
+                places.map(|place| format!("${place}")).collect()
+            };
+            let ids = places(ids.into_iter().map(Value::from).collect());
+            let codes = places(codes.into_iter().map(Value::from).collect());
             // By code anew each time: an account that does not exist yet may be opened later.
             let about = match kind {
                 EventKind::Entry | EventKind::EntryChange => {

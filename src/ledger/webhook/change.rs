@@ -1,9 +1,12 @@
 //! Creates endpoints, changes and deletes them, and asks for dead letters to be sent again.
 
-use super::{MOST_WEBHOOK_ACCOUNTS, MOST_WEBHOOKS, WebhookError};
+use super::{
+    MOST_WEBHOOK_ACCOUNTS, MOST_WEBHOOKS, WebhookError,
+    start::{StartAfter, start},
+};
 use crate::ledger::{
     AccountRef, EventKind, Id, InvalidInput, Random, accounts_by_code, accounts_by_id, input,
-    input::Checks, new_account_id, newest_in_outbox, sql::Sql, unknown_account, visible_in_outbox,
+    input::Checks, new_account_id, sql::Sql, unknown_account,
 };
 use chrono::{DateTime, Duration, Utc};
 use daybook_entity::{WebhookSecret, WebhookStatus, WhenExhausted, webhook, webhook_dead_letter};
@@ -29,21 +32,6 @@ const MOST_LETTERS: usize = 100;
 
 /// For how long a secret that was replaced is still signed with, at most.
 const LONGEST_OVERLAP: Duration = Duration::days(30);
-
-/// How many of the last numbers are looked at for the place to begin at.
-const LOOK_BACK: i64 = 10_000;
-
-/// Which events an endpoint is told first.
-#[derive(Clone, Copy, Debug)]
-pub enum StartAfter {
-    /// Those after this number.
-    Number(i64),
-    /// Those that are committed from now on. Everything up to `settled` is known to be settled, if that is known.
-    Now {
-        /// See [`StartAfter::Now`].
-        settled: Option<i64>,
-    },
-}
 
 /// The endpoint to create.
 #[derive(Clone)]
@@ -167,8 +155,7 @@ pub async fn update_webhook(
     command: UpdateWebhook,
 ) -> Result<webhook::Model, WebhookError> {
     let webhook = locked(db, command.id).await?;
-    let choice = webhook.choice;
-    let mut changed = webhook.into_active_model();
+    let mut changed = webhook.clone().into_active_model();
     let mut checks = Checks::default();
     if let Some(url) = &command.url
         && let Some(url) = checks.take(checked_url(url))
@@ -187,7 +174,7 @@ pub async fn update_webhook(
         return Err(refusal.into());
     }
     if command.events.is_some() || command.accounts.is_some() {
-        changed.choice = Set(choice + 1);
+        changed.choice = Set(webhook.choice + 1);
         // They are those of an event that may not be the next one any more.
         changed.failed_attempts = Set(0);
         changed.next_attempt_at = Set(None);
@@ -214,7 +201,7 @@ pub async fn update_webhook(
     if changed.is_changed() {
         Ok(changed.update(db).await?)
     } else {
-        locked(db, command.id).await
+        Ok(webhook)
     }
 }
 
@@ -342,14 +329,7 @@ async fn account_ids(
     if let Some(unknown) = unknown_account(db, "accounts", accounts).await? {
         return Err(unknown.into());
     }
-    let (mut ids, mut codes) = (Vec::new(), Vec::new());
-    for account in accounts.iter().filter_map(AccountRef::normalised) {
-        match account {
-            AccountRef::Id(id) => ids.push(id),
-            AccountRef::Code(code) => codes.push(code),
-            AccountRef::NoId(_) => {}
-        }
-    }
+    let (ids, codes) = AccountRef::ids_and_codes(accounts);
     let by_id = accounts_by_id(db, ids).await?;
     let by_code = accounts_by_code(db, codes).await?;
     Ok(by_id
@@ -373,31 +353,4 @@ async fn choose(
         .and(Sql::join(rows, ", "));
     db.execute_raw(insert.statement(db)).await?;
     Ok(())
-}
-
-/// The position of a new endpoint.
-///
-/// From now on, nothing that is committed after this transaction has begun is missed: the position is one up to which every number is
-/// visible here, or was settled. Events that were committed shortly before can still come, if a smaller number was not visible.
-async fn start(db: &impl ConnectionTrait, after: StartAfter) -> Result<i64, WebhookError> {
-    let newest = newest_in_outbox(db).await?;
-    match after {
-        StartAfter::Number(after) if (0..=newest).contains(&after) => Ok(after),
-        StartAfter::Number(_) => {
-            let problem = "no event has this cursor yet: give one as it arrived in an event of this ledger, or \"0\" for the beginning";
-            Err(InvalidInput::new("after", problem).into())
-        }
-        StartAfter::Now { .. } if db.get_database_backend() == DbBackend::Sqlite => Ok(newest),
-        StartAfter::Now { settled } => {
-            // Where nothing is known to be settled, what is before the last ten thousand numbers counts as settled.
-            let mut position = settled.unwrap_or(newest - LOOK_BACK).clamp(0, newest);
-            for seq in visible_in_outbox(db, position, LOOK_BACK).await? {
-                if seq != position + 1 {
-                    break;
-                }
-                position = seq;
-            }
-            Ok(position)
-        }
-    }
 }

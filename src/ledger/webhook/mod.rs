@@ -12,9 +12,10 @@ mod change;
 mod delivery;
 mod error;
 mod find;
+mod start;
 
 pub use change::{
-    CreateWebhook, RotateWebhookSecret, StartAfter, UpdateWebhook, WebhookState, create_webhook,
+    CreateWebhook, RotateWebhookSecret, UpdateWebhook, WebhookState, create_webhook,
     delete_webhook, redeliver_webhook_events, rotate_webhook_secret, update_webhook,
 };
 pub use delivery::{
@@ -25,6 +26,7 @@ pub use error::WebhookError;
 pub use find::{
     accounts_of_webhooks, count_dead_letters, dead_letters, webhook, webhook_kinds, webhooks,
 };
+pub use start::StartAfter;
 
 /// How many endpoints there can be. The database keeps to it.
 pub const MOST_WEBHOOKS: usize = 100;

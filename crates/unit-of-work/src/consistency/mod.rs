@@ -4,7 +4,7 @@
 //! operation asks for, and what it has seen. [`writes`] remembers what viewers have written who show no token. None of them asks a server: what can be asked, and how, belongs to `database/engine`.
 //!
 //! A read must never be older than its token. So whatever is not known counts against the server, and a token of an earlier timeline
-//! is lost unless it is known where that timeline ended.
+//! is lost, since no server tells an ordinary role where that timeline ended.
 
 #[cfg(feature = "postgres")]
 pub(crate) mod judgement;

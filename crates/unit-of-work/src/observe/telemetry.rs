@@ -62,7 +62,7 @@ pub(crate) fn read_for_a_replica(at: &'static str) {
     metrics::counter!("unit_of_work_replica_reads_total", "at" => at).increment(1);
 }
 
-/// How far a replica is behind the primary, at most.
+/// How far a replica is behind the primary, at most; while it is silent, how long ago it was that it is known to have been up to date.
 #[cfg(feature = "postgres")]
 pub(crate) fn replica_is_behind(name: &str, behind: Duration) {
     let gauge =

@@ -55,15 +55,12 @@ impl Beacons {
         lit.get(first).map(|(_, token)| *token)
     }
 
-    /// How far a replica that has answered this just now is behind, at most: the time since the last beacon that it has. If it has none, it
-    /// is behind by more than is told. `None` before the first beacon.
-    pub(super) fn behind(&self, look: &Look) -> Option<Duration> {
+    /// When the last beacon was lit that a replica has. `None` if it has none.
+    pub(super) fn last_of(&self, look: &Look) -> Option<Instant> {
         let lit = self.lit.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = |(_, token): &&(Instant, ConsistencyToken)| {
-            matches!(look.judge(token), Judgement::Included)
-        };
-        let last = lit.iter().rev().find(has).or_else(|| lit.front());
-        last.map(|(at, _)| at.elapsed())
+        let mut from_the_last = lit.iter().rev();
+        let last = from_the_last.find(|(_, token)| look.judge(token) == Judgement::Included);
+        last.map(|(at, _)| *at)
     }
 
     /// Asks the primary again and again.

@@ -42,7 +42,6 @@ pub(super) async fn look(connection: &mut Pooled<Postgres>) -> Result<Look, sqlx
             system,
             timeline: position.timeline,
             position: position.position,
-            ends: Vec::new(),
         }),
         is_standby: role.try_get_unchecked::<String, _>(0)? == "true",
     })

@@ -43,7 +43,6 @@ pub(in super::super) fn honours(
         system,
         timeline: std::num::NonZero::new(server.timeline),
         position: u64::MAX,
-        ends: Vec::new(),
     };
     match place.judge(token) {
         Judgement::Included | Judgement::Unknown => Ok(()),

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Replica, Replicas, beacons::Beacons, look::look};
 use crate::{Database, database::pool::no_answer, observe::telemetry};
@@ -41,6 +41,8 @@ impl Replicas {
 
 impl Replica {
     async fn watch(&self, beacons: &Beacons) {
+        // The last time of which it is known that the replica has what the primary had then. While it is silent, it gets older.
+        let mut as_of = Instant::now();
         loop {
             sleep(EVERY).await;
             let looked = timeout(LIMIT, async {
@@ -50,13 +52,12 @@ impl Replica {
             match looked.await.unwrap_or_else(|_| Err(no_answer())) {
                 Ok(look) if look.is_standby() => {
                     self.has_answered(Ok(()));
-                    if let Some(behind) = beacons.behind(&look) {
-                        telemetry::replica_is_behind(&self.name, behind);
-                    }
+                    as_of = beacons.last_of(&look).unwrap_or(as_of);
                 }
                 Ok(_) => self.has_answered(Err(&"it is no standby now")),
                 Err(error) => self.has_answered(Err(&error)),
             }
+            telemetry::replica_is_behind(&self.name, as_of.elapsed());
         }
     }
 }
