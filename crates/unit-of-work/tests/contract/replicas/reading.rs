@@ -184,6 +184,36 @@ async fn query_that_loses_its_replica_is_run_again() {
     );
 }
 
+/// A replica that loses connections costs a query one of them: at BEGIN it goes on at the primary, and later it is run again there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replica_that_loses_connections_is_asked_once() {
+    for at in ["BEGIN", "FROM mark"] {
+        let cluster = Cluster::start(1).await;
+        let test = cluster.database().await;
+        let proxy = cluster.database_on(&test, 1).proxy().await;
+        let url = test.url().to_owned();
+        let options = DatabaseOptions::default()
+            .replicas([proxy.url().parse().expect("is a URL")])
+            .replica_wait(PATIENCE);
+        let stage = crate::stage::Stage::at(test, &url, options, |it| it.deadline(PATIENCE)).await;
+        let token = token(&stage.run("mutation { mark(name: \"a\") }").await);
+        let primary = stage.run("{ setting(name: \"port\") }").await;
+        let primary = data(&primary)["setting"].clone();
+        proxy.clear_log();
+        let gate = proxy.hold(move |text| text.contains(at));
+        let (retrying, request) = (stage.retrying(20), Request::new(LOOK).data(token));
+        let operation = tokio::spawn(async move { retrying.execute(request).await });
+        gate.reached().await;
+        gate.cut();
+        let response = ended(operation).await;
+        assert_eq!(Looked::of(&response).marks, 1, "{at}");
+        assert_eq!(data(&response)["setting"], primary, "{at}");
+        let log = proxy.log();
+        let begun = log.iter().filter(|text| text.contains("BEGIN"));
+        assert_eq!(begun.count(), 1, "{at}: {log:?}");
+    }
+}
+
 /// The order to stop a statement goes to the replica that runs it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statement_on_a_replica_is_stopped_there() {
