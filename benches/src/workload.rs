@@ -337,7 +337,9 @@ fn post_entry() -> Vec<Step> {
         step(SELECT_ACCOUNT, list("low, high")),
         step(
             "INSERT INTO \"entry\" ",
-            list("entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL"),
+            list(
+                "entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL, NULL, :zero",
+            ),
         ),
         // SQLite's two, in the order of the ids.
         update("low", ":low_debits", ":high_debits"),
