@@ -138,6 +138,15 @@ impl PostgresServer {
         self.order("stop immediate");
     }
 
+    /// Stops the server in order: its standbys that are connected get all that it has written, and then it ends.
+    ///
+    /// # Panics
+    ///
+    /// When it does not stop, or is not this process's own.
+    pub fn stop(&self) {
+        self.order("stop fast");
+    }
+
     /// Starts the server again, on its port, with its settings.
     ///
     /// # Panics
@@ -154,7 +163,16 @@ impl PostgresServer {
     ///
     /// When it does not become one, or is not this process's own.
     pub fn become_standby(&self) {
-        self.order("stop fast");
+        self.stop();
+        self.start_as_standby();
+    }
+
+    /// Starts a server that was stopped again, as a standby. It follows whom its setting `primary_conninfo` names, if it has one.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become one, or is not this process's own.
+    pub fn start_as_standby(&self) {
         self.order("standby");
         self.order("start");
     }

@@ -60,7 +60,8 @@ make() {
         as_server "$programs/initdb" --pgdata="$folder/data" --waldir="$folder/log" --wal-segsize=1 --username=postgres --auth=trust \
             --encoding=UTF8 --no-locale --no-sync
     elif [ -n "$primary" ]; then
-        as_server "$programs/pg_basebackup" --host=127.0.0.1 --port="$primary" --username=postgres --pgdata="$folder/data" \
+        # It has no limit of its own, and its primary may be cut off.
+        as_server timeout 120 "$programs/pg_basebackup" --host=127.0.0.1 --port="$primary" --username=postgres --pgdata="$folder/data" \
             --checkpoint=fast --write-recovery-conf --no-sync
     else
         as_server "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 --no-locale \

@@ -13,7 +13,7 @@ use crate::{nemesis::Fault, stand::Kind};
 #[derive(Debug, Parser)]
 #[command(name = "daybook-histories", version)]
 pub struct Arguments {
-    /// sqlite; postgres; or cluster, which is PostgreSQL with a synchronous standby, and failovers
+    /// sqlite; postgres; or cluster, which is PostgreSQL with a synchronous standby and an asynchronous one, and failovers
     #[arg(value_parser = kind)]
     pub kind: Kind,
     /// How many seconds clients and nemesis are at work
@@ -37,9 +37,18 @@ pub struct Arguments {
     /// How many servers are beside each other on the database; 2 on PostgreSQL, and 1 on SQLite
     #[arg(long)]
     pub servers: Option<usize>,
-    /// Whether queries may be read on the standby of a cluster: clients share the newest token
+    /// Whether queries may be read on the standbys of a cluster: clients share the newest token
     #[arg(long)]
     pub replicas: bool,
+    /// Whether clients show no token
+    #[arg(long)]
+    pub no_tokens: bool,
+    /// How old a query without a token may be, as 30s; with --replicas. To see that the check finds old reads
+    #[arg(long)]
+    pub max_staleness: Option<String>,
+    /// Whether COMMIT waits for no standby of a cluster. To see that the check finds what is lost then
+    #[arg(long)]
+    pub asynchronous: bool,
     /// The deadline of an operation, in milliseconds
     #[arg(long, default_value_t = 3000)]
     pub deadline: u64,
@@ -118,13 +127,32 @@ impl Arguments {
     /// Checks what makes sense only together.
     ///
     /// # Errors
-    /// When there are to be replicas where there is no standby.
+    /// When there are to be replicas where there is no standby, or what needs them without them.
     pub fn check(&self) -> Result<()> {
+        let is_cluster = self.kind == Kind::Cluster;
+        ensure!(!self.replicas || is_cluster, "--replicas needs a cluster");
         ensure!(
-            !self.replicas || self.kind == Kind::Cluster,
-            "--replicas needs a cluster"
+            !self.asynchronous || is_cluster,
+            "--asynchronous needs a cluster"
+        );
+        let is_of_replicas = self.no_tokens || self.max_staleness.is_some();
+        ensure!(
+            self.replicas || !is_of_replicas,
+            "--no-tokens and --max-staleness need --replicas"
         );
         Ok(())
+    }
+
+    /// What else is special, in words.
+    pub fn modes(&self) -> String {
+        let modes = [
+            (self.replicas, "reads on its standbys"),
+            (self.no_tokens, "no tokens"),
+            (self.max_staleness.is_some(), "old reads"),
+            (self.asynchronous, "asynchronous standbys alone"),
+        ];
+        let modes = modes.iter().filter(|(is, _)| *is);
+        modes.map(|(_, mode)| format!(", {mode}")).collect()
     }
 
     pub fn servers(&self) -> usize {

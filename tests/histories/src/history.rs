@@ -22,6 +22,14 @@ pub struct History {
     pub ledger: Ledger,
     /// Deadline, bound and slack: how long an answer may take.
     pub answered_within: Duration,
+    /// Whether answers have consistency tokens: whether queries may be read on standbys.
+    pub has_tokens: bool,
+    /// Whether clients show them.
+    pub shows_tokens: bool,
+    /// Each time that a standby of PostgreSQL took over.
+    pub switches: Vec<Switch>,
+    /// Where servers have read the queries that a standby could have answered, as they count: not what a killed one had counted.
+    pub read_at: BTreeMap<String, u64>,
     /// What the run itself found wrong: an answer that breaks the contract, a session left open, `daybook verify`.
     pub findings: Vec<Finding>,
 }
@@ -31,6 +39,15 @@ pub struct History {
 pub struct Finding {
     pub kind: FindingKind,
     pub text: String,
+}
+
+/// A standby took over: what the old primary had written behind this position is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// The timeline of the old primary.
+    pub timeline: u32,
+    /// Where it ends in the write-ahead log, in bytes from its beginning.
+    pub position: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +99,10 @@ pub struct Attempt {
     pub is_answered: bool,
     /// Whether the client went away early, of its own accord.
     pub is_abandoned: bool,
+    /// The consistency token that it showed.
+    pub shown: Option<String>,
+    /// The one that it was answered with.
+    pub told: Option<String>,
 }
 
 /// What became of an operation, as its client knows.
@@ -237,6 +258,15 @@ impl Operation {
     pub fn begun(&self) -> Moment {
         let begun = self.attempts.iter().map(|attempt| attempt.begun).min();
         begun.unwrap_or_default()
+    }
+
+    /// The token of the answer that it succeeded with, and the one that was shown for it.
+    pub fn tokens(&self) -> (Option<&str>, Option<&str>) {
+        let mut answers = self.attempts.iter().filter(|attempt| attempt.is_answered);
+        let last = answers.next_back();
+        let of =
+            |token: fn(&Attempt) -> &Option<String>| last.and_then(|last| token(last).as_deref());
+        (of(|attempt| &attempt.shown), of(|attempt| &attempt.told))
     }
 
     /// When its client knew that it had succeeded.

@@ -1,8 +1,8 @@
 //! What a connection of its own sees in the database, past servers and wires.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use sqlx::{Connection as _, Row as _};
 
 use crate::{
@@ -118,6 +118,28 @@ pub async fn open_sessions(database: &Database) -> Result<Vec<String>> {
     };
     link.close().await;
     Ok(open)
+}
+
+/// Where a server has read the queries that a standby could have answered, as its metrics count.
+///
+/// # Errors
+/// When it does not tell.
+pub async fn read_at(server: SocketAddr) -> Result<Vec<(String, u64)>> {
+    let asked = reqwest::Client::new()
+        .get(format!("http://{server}/metrics"))
+        .timeout(Duration::from_secs(30));
+    let metrics = asked.send().await?.error_for_status()?.text().await?;
+    let lines = metrics.lines();
+    let counts = lines.filter_map(|line| {
+        // `unit_of_work_replica_reads_total{at="replica"} 12`
+        let line = line.strip_prefix("unit_of_work_replica_reads_total{at=\"")?;
+        line.split_once("\"} ")
+    });
+    let counts = counts.map(|(at, count)| {
+        let count = count.parse().with_context(|| format!("{at} {count}"))?;
+        Ok((at.to_owned(), count))
+    });
+    counts.collect()
 }
 
 /// A row of either engine.

@@ -59,11 +59,7 @@ async fn work() -> Result<ExitCode> {
         output,
         "{:?}{}, seed {seed}, {} s, {} clients, {} servers, commit delay {} ms, {}",
         arguments.kind,
-        if arguments.replicas {
-            " with reads on its standby"
-        } else {
-            ""
-        },
+        arguments.modes(),
         arguments.seconds,
         arguments.clients,
         arguments.servers(),

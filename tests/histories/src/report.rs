@@ -24,6 +24,8 @@ pub struct Report {
     stream_errors: BTreeMap<String, u64>,
     listenings: usize,
     longest: Duration,
+    switches: usize,
+    read_at: BTreeMap<String, u64>,
     anomalies: BTreeMap<Kind, Vec<String>>,
     told: usize,
 }
@@ -32,6 +34,8 @@ impl Report {
     pub fn of(history: &History, anomalies: &[Anomaly], told: usize) -> Self {
         let mut report = Self {
             entries: history.ledger.entries.len(),
+            switches: history.switches.len(),
+            read_at: history.read_at.clone(),
             told,
             ..Self::default()
         };
@@ -79,7 +83,7 @@ impl Report {
     }
 
     pub fn is_clean(&self) -> bool {
-        self.anomalies.is_empty()
+        self.anomalies.keys().all(|kind| kind.is_expected())
     }
 }
 
@@ -101,13 +105,32 @@ impl fmt::Display for Report {
             "events heard {events}, by {listenings} listenings with {reconnects} reconnects"
         )?;
         writeln!(to, "errors on streams {}", counted(&self.stream_errors))?;
+        if self.switches > 0 {
+            writeln!(to, "a standby took over {} times", self.switches)?;
+        }
+        if !self.read_at.is_empty() {
+            let read_at = counted(&self.read_at);
+            writeln!(
+                to,
+                "queries that a standby could answer, by where they were read {read_at}"
+            )?;
+        }
         for (kind, texts) in &self.anomalies {
-            writeln!(to, "ANOMALY: {kind}: {}", texts.len())?;
+            let what = if kind.is_expected() {
+                "to be expected"
+            } else {
+                "ANOMALY"
+            };
+            writeln!(to, "{what}: {kind}: {}", texts.len())?;
             for text in texts.iter().take(self.told) {
                 writeln!(to, "    {text}")?;
             }
         }
-        let anomalies: usize = self.anomalies.values().map(Vec::len).sum();
+        let anomalies = self
+            .anomalies
+            .iter()
+            .filter(|(kind, _)| !kind.is_expected());
+        let anomalies: usize = anomalies.map(|(_, texts)| texts.len()).sum();
         write!(to, "anomalies {anomalies}")
     }
 }

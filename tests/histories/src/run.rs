@@ -17,7 +17,7 @@ use crate::{
     history::{Action, Finding, FindingKind, History, Ledger},
     look,
     nemesis::Nemesis,
-    stand::{Daybook, Plan, Stand},
+    stand::{Database, Daybook, Kind, Plan, Servers, Stand},
 };
 
 /// How long clients go on when the nemesis has ended.
@@ -39,7 +39,9 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
         kind: arguments.kind,
         program: &program,
         servers: arguments.servers(),
+        is_synchronous: !arguments.asynchronous,
         replicas: arguments.replicas,
+        max_staleness: arguments.max_staleness.as_deref(),
         deadline: Duration::from_millis(arguments.deadline),
         commit_delay: Duration::from_millis(arguments.commit_delay),
         logs: arguments.keep.as_deref(),
@@ -47,7 +49,11 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
     let stand = Arc::new(Stand::build(plan).await?);
     let addresses = stand.addresses();
     client::setup(addresses[0]).await?;
-    let shared = Arc::new(Shared::new(addresses, arguments.answered_within()));
+    let shared = Arc::new(Shared::new(
+        addresses,
+        arguments.answered_within(),
+        !arguments.no_tokens,
+    ));
     let mut rng = Rng::with_seed(seed);
     let subscribers = subscribers(arguments, &mut rng, &shared);
     let clients = CancellationToken::new();
@@ -77,6 +83,8 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
     sleep(Duration::from_secs(arguments.seconds)).await;
     let mut history = History {
         answered_within: arguments.answered_within(),
+        has_tokens: arguments.replicas,
+        shows_tokens: !arguments.no_tokens,
         ..History::default()
     };
     nemeses.cancel();
@@ -106,6 +114,11 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
         }
         history.operations.extend(last.operations);
     }
+    if let Database::Servers(servers) = &stand.database
+        && arguments.kind == Kind::Cluster
+    {
+        cluster(servers, &shared, &mut history).await?;
+    }
     client::open_where_missing(shared.addresses[0], OPENED_LATER).await?;
     quiet(&stand, arguments, &mut history).await?;
     history.ledger = settled(&stand, &subscribers).await?;
@@ -116,6 +129,23 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
         stand.stop().await;
     }
     Ok(history)
+}
+
+/// Whether all standbys follow, how often one took over, and where queries were read.
+async fn cluster(servers: &Servers, shared: &Shared, history: &mut History) -> Result<()> {
+    if let Err(error) = servers.all_follow().await {
+        history.findings.push(Finding {
+            kind: FindingKind::NotRecovered,
+            text: format!("{error:#}"),
+        });
+    }
+    history.switches = servers.switches().await?;
+    for address in &shared.addresses {
+        for (at, count) in look::read_at(*address).await? {
+            *history.read_at.entry(at).or_default() += count;
+        }
+    }
+    Ok(())
 }
 
 fn subscribers(arguments: &Arguments, rng: &mut Rng, shared: &Arc<Shared>) -> Vec<Subscribing> {

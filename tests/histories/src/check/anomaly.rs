@@ -37,6 +37,9 @@ pub enum Kind {
     FracturedRead,
     /// A read older than what had been acknowledged, or read, before it began.
     StaleRead,
+    /// A read of what a failover then lost, by a query whose token is lost with it. An asynchronous standby shows what is not acknowledged
+    /// yet, so this breaks no promise.
+    SeenAndLost,
     /// A write based on a version that was not the last one.
     LostUpdate,
     /// G0: a cycle of writes.
@@ -57,6 +60,12 @@ pub enum Kind {
     UnorderedEvent,
     /// A subscriber heard of an entry that is not there, or not of all of it.
     PhantomEvent,
+    /// A client was told an older token than it had shown, or had been told.
+    TokenBack,
+    /// An answer without the token that it should have.
+    TokenMissing,
+    /// A query that showed a token of before a failover was answered after it, as if what the token stands for were there.
+    TokenIgnored,
     /// No answer within the deadline and its bound, although nothing was in its way.
     Unanswered,
     /// An answer that is none.
@@ -67,6 +76,13 @@ pub enum Kind {
     NotVerified,
     /// A server did not come back when everything was well again.
     NotRecovered,
+}
+
+impl Kind {
+    /// Whether it is to be expected of the cluster, and breaks no promise.
+    pub const fn is_expected(self) -> bool {
+        matches!(self, Self::SeenAndLost)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -84,6 +100,7 @@ impl fmt::Display for Kind {
             Self::WrongBalance => "wrong balance",
             Self::FracturedRead => "fractured read",
             Self::StaleRead => "stale read",
+            Self::SeenAndLost => "seen, and lost in a failover",
             Self::LostUpdate => "lost update",
             Self::DirtyWrite => "cycle of ww (G0)",
             Self::CircularInformation => "cycle of ww, wr (G1c)",
@@ -94,6 +111,9 @@ impl fmt::Display for Kind {
             Self::RepeatedEvent => "repeated event",
             Self::UnorderedEvent => "event out of order",
             Self::PhantomEvent => "event of what is not there",
+            Self::TokenBack => "token goes back",
+            Self::TokenMissing => "answer without a token",
+            Self::TokenIgnored => "token of before a failover taken",
             Self::Unanswered => "unanswered in time",
             Self::BrokenAnswer => "broken answer",
             Self::SessionLeft => "session left in a transaction",

@@ -8,6 +8,7 @@ use super::{
     Anomalies, Kind,
     graph::{Graph, Link, Links},
     lists::Lists,
+    tokens,
 };
 use crate::history::{Action, Answer, History, Moment, Operation};
 
@@ -35,6 +36,10 @@ fn dependencies(history: &History, lists: &Lists<'_>, graph: &mut Graph) {
     }
     for (number, operation) in history.operations.iter().enumerate() {
         if operation.action == Action::DryRun || operation.answer != Answer::Acknowledged {
+            continue;
+        }
+        // What it saw may be lost, and other lines are in its place.
+        if tokens::is_beyond_a_switch(history, operation) {
             continue;
         }
         let mut read = |account: &str, version: u64| {

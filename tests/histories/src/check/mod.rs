@@ -14,6 +14,7 @@ mod lists;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use anomaly::{Anomaly, Kind};
 
@@ -40,5 +41,6 @@ pub fn check(history: &History) -> Vec<Anomaly> {
     reads::check(history, &lists, &mut anomalies);
     cycles::check(history, &lists, &mut anomalies);
     feed::check(history, &lists, &mut anomalies);
+    tokens::check(history, &mut anomalies);
     anomalies.0
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Anomalies, Kind, lists::Lists};
+use super::{Anomalies, Kind, lists::Lists, tokens};
 use crate::history::{Action, Answer, Found, History, Moment, Operation, Read, Side};
 
 pub(super) fn check(history: &History, lists: &Lists<'_>, anomalies: &mut Anomalies) {
@@ -12,28 +12,55 @@ pub(super) fn check(history: &History, lists: &Lists<'_>, anomalies: &mut Anomal
         if operation.action == Action::DryRun || operation.answer != Answer::Acknowledged {
             continue;
         }
-        for read in &operation.reads {
-            content(number, read, history, lists, anomalies);
-            let newest = known.version(&read.account, operation.begun());
-            if read.version < newest {
-                let (account, version) = (&read.account, read.version);
-                let text = format!(
-                    "operation {number}: {account} at version {version}, which was known to be at {newest} before it began"
-                );
-                anomalies.add(Kind::StaleRead, text);
-            }
-            match read.after {
-                Some(entry) => own(number, operation, entry, read, lists, anomalies),
-                None => intermediate(number, read, history, lists, anomalies),
-            }
-        }
-        fractured(number, operation, history, lists, anomalies);
+        // Whatever becomes of a snapshot, it adds up.
         conserved(number, operation, history, anomalies);
-        for found in &operation.found {
-            entry(number, operation, found, history, lists, &known, anomalies);
+        let mut found = Anomalies::default();
+        one(number, operation, history, lists, &known, &mut found);
+        if tokens::is_beyond_a_switch(history, operation) {
+            // What it saw has another place in the end, or none. It must have been new all the same.
+            let (old, lost): (Vec<_>, Vec<_>) = found
+                .0
+                .into_iter()
+                .partition(|anomaly| anomaly.kind == Kind::StaleRead);
+            anomalies.0.extend(old);
+            if let Some(lost) = lost.first() {
+                anomalies.add(Kind::SeenAndLost, &lost.text);
+            }
+        } else {
+            anomalies.0.append(&mut found.0);
         }
-        updates(number, operation, history, lists, anomalies);
     }
+}
+
+/// One operation.
+fn one(
+    number: usize,
+    operation: &Operation,
+    history: &History,
+    lists: &Lists<'_>,
+    known: &Known<'_>,
+    anomalies: &mut Anomalies,
+) {
+    for read in &operation.reads {
+        content(number, read, history, lists, anomalies);
+        let newest = known.version(&read.account, operation.begun());
+        if read.version < newest {
+            let (account, version) = (&read.account, read.version);
+            let text = format!(
+                "operation {number}: {account} at version {version}, which was known to be at {newest} before it began"
+            );
+            anomalies.add(Kind::StaleRead, text);
+        }
+        match read.after {
+            Some(entry) => own(number, operation, entry, read, lists, anomalies),
+            None => intermediate(number, read, history, lists, anomalies),
+        }
+    }
+    fractured(number, operation, history, lists, anomalies);
+    for found in &operation.found {
+        entry(number, operation, found, history, lists, known, anomalies);
+    }
+    updates(number, operation, history, lists, anomalies);
 }
 
 /// What clients knew, and from when on.
@@ -52,7 +79,9 @@ impl<'a> Known<'a> {
             let Some(ended) = operation.succeeded() else {
                 continue;
             };
-            if operation.action == Action::DryRun {
+            // What was lost is known to nobody.
+            if operation.action == Action::DryRun || tokens::is_beyond_a_switch(history, operation)
+            {
                 continue;
             }
             for read in &operation.reads {

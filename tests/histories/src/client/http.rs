@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{
     answer::OUTCOME_UNKNOWN,
     operation::{Operation, together},
-    tokens::Tokens,
+    tokens::{Answered, Tokens},
 };
 
 const TOKEN: &str = "x-consistency";
@@ -18,14 +18,14 @@ const TOKEN: &str = "x-consistency";
 pub struct Http(reqwest::Client);
 
 impl Http {
-    /// The answer: JSON, whatever the status. Else why there is none.
+    /// Sends an operation, and takes note of the token.
     pub async fn send(
         &self,
         address: SocketAddr,
         operation: &Operation,
         tokens: &Tokens,
         patience: Duration,
-    ) -> Result<Value, String> {
+    ) -> Answered {
         let shown = tokens.newest();
         let request = || {
             let request = self.0.post(format!("http://{address}/graphql"));
@@ -51,9 +51,9 @@ impl Http {
             let token = response.headers().get(TOKEN).cloned();
             let answer = response.json().await.map_err(|error| reason(&error))?;
             let answer = together(answer);
-            tokens.see(token.as_ref().and_then(|token| token.to_str().ok()));
-            tokens.judge(shown.as_deref(), &answer);
-            Ok(answer)
+            let told = token.as_ref().and_then(|token| token.to_str().ok());
+            tokens.see(shown.as_deref(), told, &answer);
+            Ok((answer, told.map(str::to_owned)))
         };
         let answered = async {
             if operation.is_sent_twice {
@@ -63,12 +63,21 @@ impl Http {
                 once().await
             }
         };
-        match timeout(patience, answered).await {
-            Ok(answered) => answered,
-            Err(_) => Err("timeout".to_owned()),
+        let answered = timeout(patience, answered).await;
+        let (answer, told) = match answered.unwrap_or_else(|_| Err("timeout".to_owned())) {
+            Ok((answer, told)) => (Ok(answer), told),
+            Err(why) => (Err(why), None),
+        };
+        Answered {
+            answer,
+            shown,
+            told,
         }
     }
 }
+
+/// What came back: the answer, and its token.
+type Back = Result<(Value, Option<String>), String>;
 
 /// In a few words, for there are thousands.
 fn reason(error: &reqwest::Error) -> String {
@@ -84,14 +93,13 @@ fn reason(error: &reqwest::Error) -> String {
 
 /// Of two answers to the same operation the one that says more: success, then that nobody knows. One refusal means nothing
 /// while the other request is still on its way.
-fn better(first: Result<Value, String>, second: Result<Value, String>) -> Result<Value, String> {
-    let is_success = |answer: &Result<Value, String>| {
-        answer
-            .as_ref()
-            .is_ok_and(|answer| answer["errors"].is_null())
+fn better(first: Back, second: Back) -> Back {
+    let is_success = |back: &Back| {
+        back.as_ref()
+            .is_ok_and(|(answer, _)| answer["errors"].is_null())
     };
-    let is_refusal = |answer: &Result<Value, String>| {
-        answer.as_ref().is_ok_and(|answer| {
+    let is_refusal = |back: &Back| {
+        back.as_ref().is_ok_and(|(answer, _)| {
             let errors = answer["errors"].as_array().into_iter().flatten();
             let mut codes = errors.map(|error| &error["extensions"]["code"]);
             codes.all(|code| code != OUTCOME_UNKNOWN)

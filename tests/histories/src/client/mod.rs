@@ -49,13 +49,13 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(addresses: Vec<SocketAddr>, answered_within: Duration) -> Self {
+    pub fn new(addresses: Vec<SocketAddr>, answered_within: Duration, shows_tokens: bool) -> Self {
         Self {
             addresses,
             started: Instant::now(),
             answered_within,
             known: Mutex::default(),
-            tokens: Tokens::default(),
+            tokens: Tokens::new(shows_tokens),
             numbers: AtomicUsize::new(0),
         }
     }
@@ -190,7 +190,7 @@ impl Client {
             }
         };
         let ended = self.shared.now();
-        let heard = match answered {
+        let heard = match answered.answer {
             Ok(value) => operation.hear(&value),
             Err(why) => Heard::nothing(why),
         };
@@ -206,6 +206,8 @@ impl Client {
             ended,
             is_answered,
             is_abandoned: operation.patience.is_some() && !is_answered,
+            shown: answered.shown,
+            told: answered.told,
         };
         (attempt, heard)
     }

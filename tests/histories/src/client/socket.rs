@@ -10,7 +10,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest as _},
 };
 
-use super::{operation::Operation, tokens::Tokens};
+use super::{
+    operation::Operation,
+    tokens::{Answered, Tokens},
+};
 
 /// One socket, which is opened again when it is gone, or another server is wanted.
 #[derive(Default)]
@@ -21,22 +24,23 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// The payload of the answer, else why there is none.
+    /// Sends an operation, and takes note of the token.
     pub async fn send(
         &mut self,
         address: SocketAddr,
         operation: &Operation,
         tokens: &Tokens,
         patience: Duration,
-    ) -> Result<Value, String> {
+    ) -> Answered {
         self.last += 1;
         let id = self.last.to_string();
+        let mut shown = None;
         let answered = async {
             let mut stream = match self.open.take() {
                 Some((at, stream)) if at == address => stream,
                 _ => Stream::open(address).await.ok_or("not connected")?,
             };
-            let shown = tokens.newest();
+            shown = tokens.newest();
             let mut payload = operation.body_with_extensions();
             if let Some(token) = &shown {
                 payload["extensions"]["consistency"] = json!(token);
@@ -63,15 +67,19 @@ impl Socket {
                 }
             }
             self.open = Some((address, stream));
-            if let Some(answer) = &answer {
-                tokens.see(answer["extensions"]["consistency"].as_str());
-                tokens.judge(shown.as_deref(), answer);
-            }
             answer.ok_or_else(|| "completed without an answer".to_owned())
         };
-        match timeout(patience, answered).await {
-            Ok(answered) => answered,
-            Err(_) => Err("timeout".to_owned()),
+        let answered = timeout(patience, answered).await;
+        let answer = answered.unwrap_or_else(|_| Err("timeout".to_owned()));
+        let told = answer.as_ref().ok().and_then(|answer: &Value| {
+            let told = answer["extensions"]["consistency"].as_str();
+            tokens.see(shown.as_deref(), told, answer);
+            told.map(str::to_owned)
+        });
+        Answered {
+            answer,
+            shown,
+            told,
         }
     }
 }

@@ -7,38 +7,57 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::answer::OUTCOME_UNKNOWN;
+
+/// What was answered to one request, and the tokens of both.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer: JSON, whatever the status. Else why there is none.
+    pub answer: Result<Value, String>,
+    pub shown: Option<String>,
+    pub told: Option<String>,
+}
+
 /// The newest token; none before the first, and after a failover that may have lost what it stood for.
-#[derive(Debug, Default)]
-pub struct Tokens(Mutex<Option<String>>);
+#[derive(Debug)]
+pub struct Tokens {
+    newest: Mutex<Option<String>>,
+    /// Whether operations show it.
+    are_shown: bool,
+}
 
 impl Tokens {
+    pub const fn new(are_shown: bool) -> Self {
+        Self {
+            newest: Mutex::new(None),
+            are_shown,
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Option<String>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What an operation shows.
     pub fn newest(&self) -> Option<String> {
-        self.with(|newest| newest.clone())
+        self.with(|newest| newest.clone().filter(|_| self.are_shown))
     }
 
-    /// Takes note of an answer's token: of two, the greater text is the newer.
-    pub fn see(&self, token: Option<&str>) {
+    /// Takes note of an answer: of two tokens, the greater text is the newer. The token that was shown is forgotten, if the answer says that what it
+    /// stands for may be lost.
+    pub fn see(&self, shown: Option<&str>, told: Option<&str>, answer: &Value) {
+        let errors = answer["errors"].as_array().into_iter().flatten();
+        let codes: Vec<_> = errors.map(|error| &error["extensions"]["code"]).collect();
+        let is_lost = codes.iter().any(|code| *code == "CONSISTENCY_LOST");
+        // Whoever does not know the outcome has told nothing. Its token is one that no standby ever has, and nothing would be read there any more.
+        let is_unknown = codes.iter().any(|code| *code == OUTCOME_UNKNOWN);
         self.with(|newest| {
-            if token > newest.as_deref() {
-                *newest = token.map(str::to_owned);
+            if is_lost && newest.as_deref() == shown {
+                *newest = None;
+            }
+            if !is_unknown && told > newest.as_deref() {
+                *newest = told.map(str::to_owned);
             }
         });
-    }
-
-    /// Forgets the token that was shown, if the answer says that what it stands for may be lost.
-    pub fn judge(&self, shown: Option<&str>, answer: &Value) {
-        let mut errors = answer["errors"].as_array().into_iter().flatten();
-        if errors.any(|error| error["extensions"]["code"] == "CONSISTENCY_LOST") {
-            self.with(|newest| {
-                if newest.as_deref() == shown {
-                    *newest = None;
-                }
-            });
-        }
     }
 }

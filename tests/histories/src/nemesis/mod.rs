@@ -13,7 +13,7 @@ pub use fault::Fault;
 
 use crate::{
     history::{Disturbance, Moment},
-    stand::{Daybook, Flow, Process, Role, Stand, Wire},
+    stand::{Daybook, Flow, Process, Role, Servers, Stand, Wire},
 };
 
 /// How long a killed server may take to come back. Its database may be away meanwhile.
@@ -99,6 +99,7 @@ impl Nemesis {
             Fault::FreezeServer => self.freeze(server).await,
             Fault::CrashDatabase => self.crash().await?,
             Fault::FailOver => self.fail_over().await?,
+            Fault::SwitchOver => self.switch_over().await?,
             Fault::KillBackend => {
                 let restarting = Arc::clone(&self.restarting);
                 let _restarting = restarting.lock().await;
@@ -111,6 +112,33 @@ impl Nemesis {
             Fault::FreezeBackend => self.freeze_one(Role::Backend, 5000).await,
             Fault::FreezeWalWriter => self.freeze_one(Role::WalWriter, 3000).await,
             Fault::FreezeWalSender => self.freeze_one(Role::WalSender, 3000).await,
+            Fault::PauseReplay => {
+                let most = self.while_of(4000);
+                self.lag("SELECT pg_wal_replay_pause()", most).await?;
+            }
+            Fault::DelayReplay => {
+                let (delay, most) = (self.rng.u64(1..1500), self.while_of(5000));
+                let delay = format!("ALTER SYSTEM SET recovery_min_apply_delay = '{delay}ms'");
+                self.lag(&delay, most).await?;
+            }
+            Fault::CutStandbyWire | Fault::SlowStandbyWire | Fault::DarkStandbyWire => {
+                let servers = stand.database.servers()?;
+                let wire = servers.upstream(self.standby(servers));
+                let late = self.while_of(100);
+                match fault {
+                    Fault::CutStandbyWire => wire.cut(),
+                    Fault::SlowStandbyWire => self.weather([wire], Flow::Slow(late), 5000).await,
+                    _ => self.weather([wire], Flow::Dark, 6000).await,
+                }
+            }
+            Fault::DarkPrimaryWire | Fault::DarkReplicaWires => {
+                let primary = stand.database.servers()?.roles().primary;
+                let wires = server.databases.iter().enumerate();
+                let wires = wires
+                    .filter(|(place, _)| (*place == primary) == (fault == Fault::DarkPrimaryWire));
+                let wires: Vec<&Wire> = wires.map(|(_, wire)| wire).collect();
+                self.weather(wires, Flow::Dark, 6000).await;
+            }
             Fault::CutDatabaseWire => server.databases.iter().for_each(Wire::cut),
             Fault::ForgottenDatabaseWire => server.databases.iter().for_each(Wire::forget),
             Fault::SlowDatabaseWire => {
@@ -124,12 +152,11 @@ impl Nemesis {
             Fault::CutClientWire => server.clients.cut(),
             Fault::SlowClientWire => {
                 let most = self.while_of(200);
-                let clients = std::slice::from_ref(&server.clients);
-                self.weather(clients, Flow::Slow(most), 3000).await;
+                self.weather([&server.clients], Flow::Slow(most), 3000)
+                    .await;
             }
             Fault::DarkClientWire => {
-                let clients = std::slice::from_ref(&server.clients);
-                self.weather(clients, Flow::Dark, 4000).await;
+                self.weather([&server.clients], Flow::Dark, 4000).await;
             }
         }
         Ok(matches!(
@@ -160,7 +187,8 @@ impl Nemesis {
 
     /// One of PostgreSQL's processes; none while it is away.
     async fn any(&mut self, role: Role) -> Option<Process> {
-        let mut processes = self.stand.database.processes(role).await.ok()?;
+        let servers = self.stand.database.servers().ok()?;
+        let mut processes = servers.processes(role).await.ok()?;
         (!processes.is_empty()).then(|| processes.swap_remove(self.rng.usize(..processes.len())))
     }
 
@@ -168,32 +196,71 @@ impl Nemesis {
         let away = self.while_of(1200);
         let restarting = Arc::clone(&self.restarting);
         let _restarting = restarting.lock().await;
-        self.stand.database.crash().await?;
+        let servers = self.stand.database.servers()?;
+        servers.crash().await?;
         sleep(away).await;
-        self.stand.database.start_again().await
+        servers.start_again().await
     }
 
     async fn fail_over(&mut self) -> Result<()> {
         let (away, alone) = (self.while_of(1200), self.while_of(1000));
+        let (restarting, stand) = (Arc::clone(&self.restarting), Arc::clone(&self.stand));
+        let _restarting = restarting.lock().await;
+        let servers = stand.database.servers()?;
+        // In one of two, the standbys, or one of them, lack what the primary has written last, and nobody was told of.
+        if self.rng.bool() {
+            let senders = servers.processes(Role::WalSender).await;
+            let mut senders = senders.unwrap_or_default();
+            if self.rng.bool() && !senders.is_empty() {
+                senders.swap_remove(self.rng.usize(..senders.len()));
+            }
+            senders.iter().for_each(Process::freeze);
+            sleep(self.while_of(1000)).await;
+        }
+        servers.crash().await?;
+        sleep(away).await;
+        // Meanwhile it takes a COMMIT and does not acknowledge it.
+        servers.fail_over(alone).await?;
+        self.stand.lead();
+        Ok(())
+    }
+
+    async fn switch_over(&mut self) -> Result<()> {
+        let alone = self.while_of(1000);
         let restarting = Arc::clone(&self.restarting);
         let _restarting = restarting.lock().await;
-        // In one of two, the standby lacks what the primary has written last, and nobody was told of.
-        if self.rng.bool()
-            && let Some(sender) = self.any(Role::WalSender).await
-        {
-            sender.freeze();
-            sleep(self.while_of(500)).await;
+        self.stand.database.servers()?.switch_over(alone).await?;
+        self.stand.lead();
+        Ok(())
+    }
+
+    /// The place of one of the standbys.
+    fn standby(&mut self, servers: &Servers) -> usize {
+        let standbys = servers.standbys();
+        standbys[self.rng.usize(..standbys.len())]
+    }
+
+    /// Has one of the standbys fall behind for a while. It may have become the primary meanwhile, or have been made anew.
+    async fn lag(&mut self, order: &str, lasts: Duration) -> Result<()> {
+        let stand = Arc::clone(&self.stand);
+        let servers = stand.database.servers()?;
+        let standby = self.standby(servers);
+        // Where it does not answer now, it may have been told all the same.
+        if servers.tell(standby, order).await.is_ok() {
+            let _ = servers.tell(standby, "SELECT pg_reload_conf()").await;
+            sleep(lasts).await;
         }
-        self.stand.database.crash().await?;
-        sleep(away).await;
-        self.stand.database.promote().await?;
-        // Meanwhile it takes a COMMIT and does not acknowledge it.
-        sleep(alone).await;
-        self.stand.start_standby().await
+        servers.go_on(standby).await
     }
 
     /// Changes how bytes go on wires: there, back, or both ways.
-    async fn weather(&mut self, wires: &[Wire], flow: Flow, most: u64) {
+    async fn weather<'a>(
+        &mut self,
+        wires: impl IntoIterator<Item = &'a Wire>,
+        flow: Flow,
+        most: u64,
+    ) {
+        let wires: Vec<&Wire> = wires.into_iter().collect();
         let (there, back) = match self.rng.u8(0..3) {
             0 => (flow, Flow::Free),
             1 => (Flow::Free, flow),

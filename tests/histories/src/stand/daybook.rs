@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::{net::TcpSocket, sync::Mutex, time::sleep};
 
 use super::{
+    Plan,
     process::{Guarded, Process},
     wire::Wire,
 };
@@ -36,16 +37,15 @@ pub struct Daybook {
 }
 
 impl Daybook {
-    /// A server of this database on a free port, which may read its standbys. It is not started yet.
+    /// A server of this database on a free port, which may read its standbys if the plan says so. It is not started yet.
     ///
     /// # Errors
     /// When no port is free.
     pub async fn new(
-        program: PathBuf,
+        plan: &Plan<'_>,
         log: PathBuf,
-        (database_url, reads_replicas): (&str, bool),
+        database_url: &str,
         databases: Vec<Wire>,
-        deadline: Duration,
     ) -> Result<Self> {
         let reserved = TcpSocket::new_v4()?;
         reserved.set_reuseaddr(true)?;
@@ -58,17 +58,19 @@ impl Daybook {
             "--database",
             database_url,
             "--deadline",
-            &format!("{}ms", deadline.as_millis()),
+            &format!("{}ms", plan.deadline.as_millis()),
             "--no-playground",
-            "--no-metrics",
         ]
         .map(str::to_owned)
         .to_vec();
-        if reads_replicas {
+        if plan.replicas {
             arguments.extend(["--replica".to_owned(), database_url.to_owned()]);
         }
+        if let Some(staleness) = plan.max_staleness {
+            arguments.extend(["--max-staleness".to_owned(), staleness.to_owned()]);
+        }
         Ok(Self {
-            program,
+            program: plan.program.to_owned(),
             log,
             arguments,
             running: Mutex::new(None),

@@ -3,16 +3,21 @@
 mod database;
 mod daybook;
 mod process;
+mod role;
+mod servers;
+mod takeover;
 mod wire;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 
-pub use database::{Database, Kind, Link, Role};
+pub use database::{Database, Kind, Link};
 pub use daybook::Daybook;
 pub use process::Process;
 use process::Removal;
+pub use role::Role;
+pub use servers::Servers;
 pub use wire::{Flow, Wire};
 
 /// Everything that a run runs.
@@ -31,8 +36,12 @@ pub struct Plan<'a> {
     pub kind: Kind,
     pub program: &'a Path,
     pub servers: usize,
-    /// Whether queries may be read on the standby.
+    /// Whether COMMIT waits for a standby of a cluster.
+    pub is_synchronous: bool,
+    /// Whether queries may be read on standbys.
     pub replicas: bool,
+    /// How old queries without a token may be, in Daybook's words.
+    pub max_staleness: Option<&'a str>,
     pub deadline: Duration,
     /// How long PostgreSQL waits in COMMIT before it writes: a window in which it can be stopped.
     pub commit_delay: Duration,
@@ -48,7 +57,8 @@ impl Stand {
     pub async fn build(plan: Plan<'_>) -> Result<Self> {
         let folder = tempfile::TempDir::with_prefix("daybook-histories.")?.keep();
         let removal = Removal::of(&folder)?;
-        let database = Database::start(plan.kind, &folder, plan.commit_delay).await?;
+        let database =
+            Database::start(plan.kind, &folder, plan.commit_delay, plan.is_synchronous).await?;
         let migrated = Daybook::run(plan.program, "migrate", &database.url()).await?;
         if let Some(said) = migrated {
             anyhow::bail!("daybook migrate: {said}");
@@ -62,9 +72,7 @@ impl Stand {
             }
             let url = database.url_by(&wires.iter().map(|wire| wire.address).collect::<Vec<_>>());
             let log = logs.join(format!("daybook-{number}.log"));
-            let program = plan.program.to_owned();
-            let server =
-                Daybook::new(program, log, (&url, plan.replicas), wires, plan.deadline).await?;
+            let server = Daybook::new(&plan, log, &url, wires).await?;
             server.start().await.context("at the beginning")?;
             servers.push(server);
         }
@@ -81,15 +89,13 @@ impl Stand {
         addresses.collect()
     }
 
-    /// Starts a standby where the primary was before a failover, and leads every server there.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_standby(&self) -> Result<()> {
-        let (place, address) = self.database.start_standby().await?;
-        let wires = self.servers.iter().filter_map(|it| it.databases.get(place));
-        wires.for_each(|wire| wire.lead_to(address));
-        Ok(())
+    /// Leads every server to where the servers of the database are now.
+    pub fn lead(&self) {
+        let addresses = self.database.addresses();
+        for server in &self.servers {
+            let wires = server.databases.iter().zip(&addresses);
+            wires.for_each(|(wire, address)| wire.lead_to(*address));
+        }
     }
 
     /// Ends everything.

@@ -5,6 +5,7 @@ mod cycles;
 mod entries;
 mod feed;
 mod reads;
+mod tokens;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -59,6 +60,8 @@ impl Book {
                 ended: begun + second(1),
                 is_answered: true,
                 is_abandoned: false,
+                shown: None,
+                told: None,
             }],
             answer: Answer::Acknowledged,
             entries: Vec::new(),
