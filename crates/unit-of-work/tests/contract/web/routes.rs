@@ -77,6 +77,29 @@ async fn count(unit: UnitOfWork) -> Result<String, Problem> {
     Ok(count_marks(&unit).await?.to_string())
 }
 
+/// How many marks there are, and the port of the server that says so.
+async fn look(unit: UnitOfWork) -> Result<String, Problem> {
+    let marks = count_marks(&unit).await?;
+    let question = statement(&unit, "SELECT current_setting('port')");
+    let row = unit.query_one_raw(question).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("port".to_owned()))?;
+    Ok(format!("{marks} {}", row.try_get_by_index::<String>(0)?))
+}
+
+/// Looks, waits for the test, and looks again.
+async fn look_twice(unit: UnitOfWork, State((cue, _)): State<Shared>) -> Result<String, Problem> {
+    let before = look(unit.clone()).await?;
+    cue.meet().await;
+    Ok(format!("{before}, {}", look(unit).await?))
+}
+
+/// Answers this status, whatever became of its statement.
+async fn look_as(unit: UnitOfWork, Path(status): Path<u16>) -> (StatusCode, &'static str) {
+    let _ = count_marks(&unit).await;
+    let status = StatusCode::from_u16(status).expect("is a status");
+    (status, "the handler's own words")
+}
+
 #[derive(serde::Deserialize)]
 struct Meets {
     #[serde(default)]
@@ -139,6 +162,10 @@ pub fn router(cue: &Arc<Cue>, database: &Database) -> Router {
         .route("/orphan", post(orphan))
         .route("/rollback-only/{name}", post(rollback_only))
         .route("/count", get(count))
+        .route("/look", get(look).post(look))
+        .route("/look-twice", get(look_twice))
+        .route("/look-as/{status}", get(look_as).post(look_as))
+        .route("/ping", get(async |_: UnitOfWork| "pong"))
         .route("/increment", post(increment))
         .route("/stream-of-the-unit/{name}", post(stream_of_the_unit))
         .route("/stream-of-its-own/{name}", post(stream_of_its_own))
