@@ -18,7 +18,7 @@ use unit_of_work::{
 use super::{Answer, answer, routes, with_key};
 use crate::{
     replicas::{SHORT, Scene},
-    stage::PATIENCE,
+    stage::{PATIENCE, Stage},
 };
 
 /// A cluster, and the routes in a layer on its database.
@@ -349,23 +349,33 @@ async fn staleness_of_the_database_holds_for_handlers() {
     rest.scene.cluster.resume(1).await;
 }
 
-/// A handler that may run again does so on the primary when it loses its replica.
+/// A handler that may run again does so on the primary when it loses its replica, also if the replica could be read again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handler_that_loses_its_replica_runs_again_on_the_primary() {
-    let scene = Scene::new(1, PATIENCE).await;
+    let cluster = Cluster::start(1).await;
+    let test = cluster.database().await;
+    let proxy = cluster.database_on(&test, 1).proxy().await;
+    let url = test.url().to_owned();
+    let options = DatabaseOptions::default()
+        .replicas([proxy.url().parse().expect("is a URL")])
+        .replica_wait(PATIENCE);
+    let stage = Stage::at(test, &url, options, |it| it).await;
     let policy = RetryPolicy::default().attempts(5);
-    let rest = Rest::of(scene, |layer| layer.retry(policy));
-    let shown = rest.mark("a").await.to_string();
-    rest.scene.all_caught_up().await;
-    let shows = [("x-consistency", shown.as_str())];
-    let running = rest.start(with(Method::GET, "/look-twice", &shows));
-    rest.scene.cue.reached().await;
-    rest.scene.cluster.crash(1).await;
-    rest.scene.cue.proceed();
-    rest.scene.cue.reached().await;
-    rest.scene.cue.proceed();
-    let answer = ended(running).await;
-    let primary = rest.scene.port(0);
-    assert_eq!(answer.body, format!("1 {primary}, 1 {primary}"));
-    rest.scene.assert_whole().await;
+    let layer = UnitOfWorkLayer::new(stage.database.clone()).retry(policy);
+    let app = routes::router(&stage.cue, &stage.database).layer(layer);
+    let send = |request| ended(tokio::spawn(answer(app.clone(), request)));
+    let shown = token(&send(with(Method::POST, "/mark/a", &[])).await).to_string();
+    proxy.clear_log();
+    let gate = proxy.hold(|text| text.contains("current_setting('port')"));
+    let looking = with(Method::GET, "/look", &[("x-consistency", &shown)]);
+    let looking = tokio::spawn(answer(app.clone(), looking));
+    gate.reached().await;
+    gate.cut();
+    let primary = stage.observer().await;
+    let primary = primary.text("SELECT current_setting('port')").await;
+    assert_eq!(looked(&ended(looking).await), (1, primary));
+    let log = proxy.log();
+    let begun = log.iter().filter(|text| text.contains("BEGIN"));
+    assert_eq!(begun.count(), 1, "{log:?}");
+    stage.assert_whole().await;
 }

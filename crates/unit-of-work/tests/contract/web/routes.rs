@@ -86,13 +86,6 @@ async fn look(unit: UnitOfWork) -> Result<String, Problem> {
     Ok(format!("{marks} {}", row.try_get_by_index::<String>(0)?))
 }
 
-/// Looks, waits for the test, and looks again.
-async fn look_twice(unit: UnitOfWork, State((cue, _)): State<Shared>) -> Result<String, Problem> {
-    let before = look(unit.clone()).await?;
-    cue.meet().await;
-    Ok(format!("{before}, {}", look(unit).await?))
-}
-
 /// Answers this status, whatever became of its statement.
 async fn look_as(unit: UnitOfWork, Path(status): Path<u16>) -> (StatusCode, &'static str) {
     let _ = count_marks(&unit).await;
@@ -163,7 +156,6 @@ pub fn router(cue: &Arc<Cue>, database: &Database) -> Router {
         .route("/rollback-only/{name}", post(rollback_only))
         .route("/count", get(count))
         .route("/look", get(look).post(look))
-        .route("/look-twice", get(look_twice))
         .route("/look-as/{status}", get(look_as).post(look_as))
         .route("/ping", get(async |_: UnitOfWork| "pong"))
         .route("/increment", post(increment))
