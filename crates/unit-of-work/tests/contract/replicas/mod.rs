@@ -6,6 +6,7 @@ mod reading;
 mod staleness;
 mod starting;
 mod tokens;
+mod told;
 
 use std::time::Duration;
 
