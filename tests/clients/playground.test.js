@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, open as openPage } from "./browser.js";
+import { playgroundOn } from "./playground.js";
 import { openAccounts, postUntil, run, serve } from "./server.js";
 
 const server = await serve();
@@ -19,41 +20,7 @@ before(async () => {
   await page.goto(origin, { waitUntil: "networkidle0" });
 });
 
-/** Goes to the tab of an example. */
-async function open(tab) {
-  await page.locator(`::-p-xpath(//button[contains(@class, "graphiql-tab-button")][normalize-space()="${tab}"])`).click();
-}
-
-async function press() {
-  await page.locator(".graphiql-execute-button").click();
-}
-
-/** The panel, once it shows this outcome. */
-async function panel(outcome) {
-  await page.waitForSelector(`.outcome[data-outcome="${outcome}"]`, { timeout: 10_000 });
-  return page.evaluate(() => {
-    const text = (node) => node?.textContent ?? null;
-    const panel = document.querySelector(".unit-of-work");
-    const facts = [...panel.querySelectorAll("[data-fact]")];
-    return {
-      outcome: text(panel.querySelector(".outcome")),
-      error: text(panel.querySelector("blockquote")),
-      facts: Object.fromEntries(facts.map((fact) => [fact.dataset.fact, text(fact.querySelector("dd"))])),
-      steps: [...panel.querySelectorAll("[data-step]")].map((step) => ({
-        step: step.dataset.step,
-        sql: text(step.querySelector("pre")),
-        field: text(step.querySelector(".note code")),
-        width: step.querySelector(".track > div").getBoundingClientRect().width,
-      })),
-    };
-  });
-}
-
-/** Waits until the editor shows a response with this in it, which it may a moment after the panel. */
-async function responseWith(text) {
-  const shows = (text) => document.querySelector(".result-window")?.textContent.includes(text);
-  await page.waitForFunction(shows, { timeout: 10_000 }, text);
-}
+const { open, press, panel, responseWith } = playgroundOn(page);
 
 test("a mutation's unit is drawn from its first wait to COMMIT", async () => {
   await open("OpenAccounts");

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use async_graphql::{Request, Response, ServerError, Value};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ConsistencyToken;
-use crate::{UnitError, UnitOfWork, codes, operation::respond::coded};
+use crate::{Database, UnitError, UnitOfWork, Viewer, codes, operation::respond::coded};
 
 /// The member of `extensions`, in requests and in responses.
 pub(crate) const MEMBER: &str = "consistency";
 
-/// The header of a response.
-const HEADER: HeaderName = HeaderName::from_static("x-consistency");
+/// The header of a response, and of a request that a layer reads itself.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-consistency");
 
 /// What an operation on a database with replicas asks of the server that it reads from. Other databases have no use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,33 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// What a client asks of a database with replicas by the token that it has shown, and by how old what it reads may be. `can_be_read_there`
+    /// says whether a standby could serve its operation at all.
+    pub(crate) fn new(
+        database: &Database,
+        shown: Option<ConsistencyToken>,
+        own_staleness: Option<Duration>,
+        viewer: impl FnOnce() -> Viewer,
+        can_be_read_there: bool,
+    ) -> Self {
+        let staleness = match (own_staleness, shown) {
+            (None, None) => database.max_staleness(),
+            (own, _) => own,
+        };
+        let wrote = match (shown, staleness) {
+            (None, Some(_)) => database.writes().of(&viewer()),
+            _ => None,
+        };
+        Self {
+            shown,
+            staleness,
+            wrote,
+            on_replica: can_be_read_there
+                && (shown.is_some() || staleness.is_some())
+                && staleness != Some(Duration::ZERO),
+        }
+    }
+
     /// The same, on the primary.
     pub(crate) fn on_the_primary(self) -> Self {
         Self {
@@ -83,11 +110,16 @@ pub(crate) fn put(response: &mut Response, unit: &UnitOfWork) {
         return;
     };
     let text = token.to_string();
-    if let Ok(value) = HeaderValue::from_str(&text) {
-        response.http_headers.insert(HEADER, value);
-    }
+    put_header(&mut response.http_headers, &text);
     let member = (MEMBER.to_owned(), Value::String(text));
     response.extensions.extend([member]);
+}
+
+/// Adds a token to the headers of a response.
+pub(crate) fn put_header(headers: &mut HeaderMap, token: &str) {
+    if let Ok(value) = HeaderValue::from_str(token) {
+        headers.insert(HEADER, value);
+    }
 }
 
 /// What a client is told where a unit has refused its token.
@@ -100,7 +132,7 @@ pub(crate) fn told(refusal: &UnitError) -> Option<ServerError> {
 }
 
 /// The text is no token, or one of another system.
-fn invalid() -> ServerError {
+pub(crate) fn invalid() -> ServerError {
     coded(
         "The consistency token is not valid here, so nothing of the operation was run: send one as this server has answered it.",
         codes::CONSISTENCY_TOKEN_INVALID,

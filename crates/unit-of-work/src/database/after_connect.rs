@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Access,
-    connection::lend_as_connection_trait,
+    connection_trait::lend_as_connection_trait,
     engine::{Driver, Engine, on_engine},
     statements::Statements,
 };

@@ -18,6 +18,7 @@ use crate::{
         sql::{self, Dialect, Effect},
     },
     observe::{
+        server::NamedServer,
         telemetry,
         timeline::{Step, Timeline, UnderWay},
     },
@@ -43,51 +44,6 @@ pub(crate) struct Connection {
     has_member: bool,
 }
 
-/// Implements `ConnectionTrait` for a type with the methods `statement` and `backend`.
-macro_rules! lend_as_connection_trait {
-    ($type:ty) => {
-        #[async_trait::async_trait]
-        impl sea_orm::ConnectionTrait for $type {
-            fn get_database_backend(&self) -> sea_orm::DbBackend {
-                self.backend()
-            }
-
-            async fn execute_raw(
-                &self,
-                statement: sea_orm::Statement,
-            ) -> Result<sea_orm::ExecResult, sea_orm::DbErr> {
-                self.statement(async |connection| connection.execute(statement).await)
-                    .await
-            }
-
-            async fn execute_unprepared(
-                &self,
-                sql: &str,
-            ) -> Result<sea_orm::ExecResult, sea_orm::DbErr> {
-                self.statement(async |connection| connection.execute_unprepared(sql).await)
-                    .await
-            }
-
-            async fn query_one_raw(
-                &self,
-                statement: sea_orm::Statement,
-            ) -> Result<Option<sea_orm::QueryResult>, sea_orm::DbErr> {
-                self.statement(async |connection| connection.query_one(statement).await)
-                    .await
-            }
-
-            async fn query_all_raw(
-                &self,
-                statement: sea_orm::Statement,
-            ) -> Result<Vec<sea_orm::QueryResult>, sea_orm::DbErr> {
-                self.statement(async |connection| connection.query_all(statement).await)
-                    .await
-            }
-        }
-    };
-}
-pub(crate) use lend_as_connection_trait;
-
 impl Connection {
     /// A connection that was just taken from its pool.
     pub(super) fn new<E: Engine>(connection: Pooled<E>) -> Self
@@ -111,7 +67,7 @@ impl Connection {
 
     fn step(&self, step: Step, sql: Option<&str>) -> UnderWay {
         let under_way = match &self.timeline {
-            Some(timeline) => timeline.begin(step, sql),
+            Some(timeline) => timeline.begin(step, sql, self.server().cloned()),
             None => UnderWay::UNSEEN,
         };
         let backend = on_engine!(AnyLease, &self.lease, lease => backend_of(lease));
@@ -162,6 +118,11 @@ impl Connection {
 
     pub(crate) fn peer(&self) -> Peer {
         on_engine!(AnyLease, &self.lease, lease => lease.connection.peer().clone().into())
+    }
+
+    /// The server at the other end, if the database has several.
+    pub(crate) fn server(&self) -> Option<&Arc<NamedServer>> {
+        on_engine!(AnyLease, &self.lease, lease => server_of(lease))
     }
 
     /// The server's position, as the last flight that asked was told.
@@ -394,6 +355,10 @@ fn honoured_by<E: Engine>(lease: &Lease<E>, token: &ConsistencyToken) -> Result<
 
 fn latest_of<E: Engine>(lease: &Lease<E>) -> Option<ConsistencyToken> {
     E::latest(lease.connection.peer())
+}
+
+fn server_of<E: Engine>(lease: &Lease<E>) -> Option<&Arc<NamedServer>> {
+    E::server(lease.connection.peer())
 }
 
 fn markers_of<E: Engine>(lease: &Lease<E>) -> Option<&str> {

@@ -14,6 +14,7 @@ pub(crate) mod after_connect;
 pub(crate) mod begin;
 pub(crate) mod checkpoint;
 pub(crate) mod connection;
+pub(crate) mod connection_trait;
 pub(crate) mod engine;
 pub(crate) mod health;
 

@@ -1,4 +1,5 @@
 //! Observability of units: spans, metrics, and the timeline of their steps.
 
+pub(crate) mod server;
 pub(crate) mod telemetry;
 pub(crate) mod timeline;

@@ -21,7 +21,7 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -33,7 +33,10 @@ use tracing::{Span, field::Empty};
 use crate::{
     Access, FailureKind,
     database::engine::words::words,
-    observe::timeline::Step,
+    observe::{
+        server::{NamedServer, ServerRole},
+        timeline::Step,
+    },
     unit::{Outcome, Reason},
 };
 
@@ -41,6 +44,8 @@ use crate::{
 pub(crate) struct Stats {
     created: Instant,
     begun: OnceLock<Instant>,
+    /// What the server is, if the database has several.
+    server: OnceLock<ServerRole>,
     statements: AtomicU64,
     wait_micros: AtomicU64,
 }
@@ -50,6 +55,7 @@ impl Default for Stats {
         Self {
             created: Instant::now(),
             begun: OnceLock::new(),
+            server: OnceLock::new(),
             statements: AtomicU64::new(0),
             wait_micros: AtomicU64::new(0),
         }
@@ -90,6 +96,17 @@ impl Stats {
             Access::ReadWrite => "read_write",
         };
         metrics::counter!("unit_of_work_begun_total", "access" => access).increment(1);
+    }
+
+    /// The unit has begun on this server, if the database has several.
+    pub(crate) fn uses(&self, server: Option<&Arc<NamedServer>>) {
+        if let Some(server) = server {
+            self.server.get_or_init(|| server.role);
+        }
+    }
+
+    pub(crate) fn server(&self) -> Option<ServerRole> {
+        self.server.get().copied()
     }
 
     pub(crate) fn statement(&self) {

@@ -15,7 +15,11 @@ use async_graphql::{Name, QueryPathNode, Value, indexmap::IndexMap};
 use futures_util::task::FutureObj;
 use tracing::Span;
 
-use crate::{FailureKind, observe::telemetry, operation::report::milliseconds};
+use crate::{
+    FailureKind,
+    observe::{server::NamedServer, telemetry},
+    operation::report::milliseconds,
+};
 
 /// Steps beyond this many are only counted.
 const MOST_STEPS: usize = 500;
@@ -61,6 +65,8 @@ struct Told {
     step: Step,
     sql: Option<String>,
     field: Option<Arc<str>>,
+    /// Where it is done, if it needs a server and the database has several.
+    server: Option<Arc<NamedServer>>,
     at: Duration,
     /// `None` while it is under way, or if it was abandoned.
     took: Option<Duration>,
@@ -125,8 +131,13 @@ impl Timeline {
         self.steps().ended = true;
     }
 
-    /// Begins a step.
-    pub(crate) fn begin(self: &Arc<Self>, step: Step, sql: Option<&str>) -> UnderWay {
+    /// Begins a step, at this server if the database has several.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        step: Step,
+        sql: Option<&str>,
+        server: Option<Arc<NamedServer>>,
+    ) -> UnderWay {
         let mut steps = self.steps();
         if steps.ended {
             return UnderWay::UNSEEN;
@@ -140,6 +151,7 @@ impl Timeline {
             step,
             sql: sql.map(|sql| sql[..sql.floor_char_boundary(LONGEST_SQL)].to_owned()),
             field: FIELD.try_with(Arc::clone).ok(),
+            server,
             at: self.started.elapsed(),
             took: None,
             failure: None,
@@ -175,6 +187,9 @@ impl Told {
         }
         if let Some(field) = &self.field {
             put("field", (**field).into());
+        }
+        if let Some(server) = &self.server {
+            put("server", server.to_string().into());
         }
         put("at", milliseconds(self.at));
         put("milliseconds", self.took.map_or(Value::Null, milliseconds));

@@ -17,12 +17,13 @@ pub enum Report {
     /// No report.
     #[default]
     Off,
-    /// Outcome, isolation, statements and milliseconds are in `extensions.unitOfWork`.
+    /// Outcome, isolation, statements and milliseconds are in `extensions.unitOfWork`; and, where the database has several servers, whether
+    /// the last attempt has used the `PRIMARY` or a `REPLICA`.
     InExtensions,
     /// As [`Report::InExtensions`], with a `timeline` of all attempts: each wait, and each statement with its text (without parameters),
-    /// its field, when it began and how long it took.
+    /// its field, when it began, how long it took, and its server where the database has several.
     ///
-    /// It reveals the structure of the database, and literals in statements. It is for developers, not for clients in production.
+    /// It reveals the structure of the database, literals in statements, and the hosts and ports of servers. It is for developers, not for clients in production.
     Timeline,
 }
 
@@ -78,6 +79,12 @@ fn of(unit: &UnitOfWork, outcome: &Outcome, attempts: u32) -> IndexMap<Name, Val
         } else {
             Value::Null
         },
+    );
+    put(
+        "server",
+        stats
+            .server()
+            .map_or(Value::Null, |role| Value::from(role.name())),
     );
     put("attempts", Value::from(attempts));
     put("statements", Value::from(stats.statements()));

@@ -201,7 +201,7 @@ pub(crate) fn doomed_before(failures: &Failures) -> ServerError {
 }
 
 /// The error if the client's token was refused, which failed everything that came after.
-fn token_refused(failures: &Failures) -> Option<ServerError> {
+pub(crate) fn token_refused(failures: &Failures) -> Option<ServerError> {
     reading::told(&failures.cause()?.refusal?)
 }
 

@@ -92,7 +92,7 @@ impl Attempts {
     fn step_after(&mut self, last: &Attempt, step: Step) -> UnderWay {
         self.timeline = last.timeline.get().cloned();
         match &self.timeline {
-            Some(timeline) => timeline.begin(step, None),
+            Some(timeline) => timeline.begin(step, None, None),
             None => UnderWay::UNSEEN,
         }
     }

@@ -77,6 +77,7 @@ impl UnitOfWork {
             *self.peer() = Some(connection.peer());
             connection.begin_without_transaction();
             self.inner.stats.begun(self.inner.terms.access);
+            self.inner.stats.uses(connection.server());
             *state = State::WithoutTransaction(connection);
             return Ok(state);
         }
@@ -127,7 +128,7 @@ impl UnitOfWork {
     async fn acquire(&self, reading: Option<Reading>) -> Result<Connection, DbErr> {
         let timeline = self.timeline();
         let step = timeline.map_or(timeline::UnderWay::UNSEEN, |timeline| {
-            timeline.begin(Step::Wait, None)
+            timeline.begin(Step::Wait, None, None)
         });
         let step = step.traced(telemetry::step_span(Step::Wait, self.backend(), None));
         let waited = Instant::now();
@@ -177,6 +178,7 @@ impl UnitOfWork {
             if result.is_ok() {
                 *unit.peer() = Some(connection.peer());
                 unit.inner.stats.begun(unit.inner.terms.access);
+                unit.inner.stats.uses(connection.server());
                 unit.saw(&connection);
                 *state = State::Open(connection);
             } else {

@@ -341,4 +341,4 @@ impl std::fmt::Debug for UnitOfWork {
     }
 }
 
-crate::database::connection::lend_as_connection_trait!(UnitOfWork);
+crate::database::connection_trait::lend_as_connection_trait!(UnitOfWork);

@@ -354,7 +354,7 @@ impl std::fmt::Debug for Savepoint {
     }
 }
 
-crate::database::connection::lend_as_connection_trait!(Savepoint);
+crate::database::connection_trait::lend_as_connection_trait!(Savepoint);
 
 impl Drop for Savepoint {
     /// If it has not ended properly, its parent cannot be used.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     Problem,
+    consistency::{Asks, Shown, tell_token},
     keyed::{fingerprint, keep, kept},
     layer::Shared,
     request::{Whole, key_of},
@@ -26,11 +27,11 @@ use crate::{
     idempotency::{Recorder, Ticket},
     observe::telemetry,
     operation::respond,
-    retry::Attempts,
+    retry::{Attempts, notes::Notes},
     unit::{
         Answer, Ending, Outcome, Reason, RollBackOnDrop,
         finisher::{Finisher, Panic, within},
-        terms::Deadline,
+        terms::{Deadline, Terms},
     },
 };
 
@@ -63,6 +64,8 @@ struct Asked {
     access: Access,
     terms: UnitTerms,
     deadline: Option<Deadline>,
+    /// What it asks of the server that it reads from. `None` on a database without replicas.
+    asks: Option<Asks>,
     ticket: Option<Ticket>,
     most: usize,
 }
@@ -84,9 +87,7 @@ where
     loop {
         let attempt = attempts.next(None);
         let name = asked.terms.name.as_deref();
-        let terms = asked
-            .terms
-            .of(asked.access, asked.deadline, Arc::clone(&attempt.notes));
+        let terms = asked.terms_of(attempt.number, Arc::clone(&attempt.notes));
         let span = telemetry::unit_span(name);
         let unit = UnitOfWork::new(asked.database.clone(), terms, span.clone());
         let request = sent.next(&unit);
@@ -137,11 +138,13 @@ async fn prepare(shared: &Shared, request: Request) -> Result<(Asked, Sent), Pro
         Access::ReadOnly => None,
         Access::ReadWrite => key_of(&parts.headers)?,
     };
+    let shown = Shown::in_headers(&parts.headers)?;
     let viewer = Viewer((shared.viewer)(&parts).unwrap_or_default());
     let database = (shared.choose)(&parts)?;
     if database.check_access(access).is_err() {
         return Err(Problem::told(&respond::read_only()));
     }
+    let asks = Asks::of(&database, shown, &viewer, (access, terms.isolation));
     let deadline = match (shared.deadline, terms.deadline) {
         (Some(layer), Some(own)) => Some(layer.min(own)),
         (layer, own) => layer.or(own),
@@ -172,6 +175,7 @@ async fn prepare(shared: &Shared, request: Request) -> Result<(Asked, Sent), Pro
         access,
         terms,
         deadline,
+        asks,
         ticket,
         most: shared.most,
     };
@@ -209,6 +213,15 @@ enum Came<E> {
 }
 
 impl Asked {
+    /// The terms of one attempt.
+    fn terms_of(&self, attempt: u32, notes: Arc<Notes>) -> Terms {
+        let terms = self.terms.of(self.access, self.deadline, notes);
+        match &self.asks {
+            Some(asks) => asks.of_attempt(attempt, terms),
+            None => terms,
+        }
+    }
+
     /// Runs the handler once, and ends the unit. The second half of the answer is the client's.
     async fn attempt<S>(
         &self,
@@ -236,7 +249,12 @@ impl Asked {
         let deadline = self.deadline.map(|deadline| deadline.at);
         let came = within(deadline, AssertUnwindSafe(handler).catch_unwind()).await;
         guard.disarm();
-        self.end(unit, deadline, came).await
+        let (outcome, response) = self.end(unit, deadline, came).await;
+        let response = response.map(|mut response| {
+            tell_token(&mut response, unit);
+            response
+        });
+        (outcome, response)
     }
 
     /// Runs the handler, unless its key has a response already.
@@ -317,6 +335,10 @@ impl Asked {
             .is_ok_and(|response| is_kept(response.status()));
         let finished = finisher.finish(cut_short, is_ok).await;
         let outcome = finished.outcome.clone();
+        if let Some(refused) = respond::token_refused(unit.failures()) {
+            // Nothing of the request was run, whatever the handler made of that.
+            return (outcome, Ok(Problem::told(&refused).into_response()));
+        }
         let told = match response {
             // What the client hears of a GraphQL operation that has ended so, it hears here.
             Err(told) => Some(finished.tell(told, unit)),

@@ -22,7 +22,7 @@ type Choose = Arc<dyn Fn(&Parts) -> Result<Database, Problem> + Send + Sync>;
 /// On what terms a request runs.
 type TermsOf = Arc<dyn Fn(&Parts) -> Result<UnitTerms, Problem> + Send + Sync>;
 
-/// Whose the keys of a request are.
+/// Whose a request is.
 type ViewerOf = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
 
 /// Gives each request of the routes that it is put around a unit of work. The module [`web`](super) has the rules.
@@ -148,7 +148,8 @@ impl UnitOfWorkLayer {
         self.with(|shared| shared.recorder = Some(Recorder::new(settings)))
     }
 
-    /// Whose the keys of a request are: the authenticated caller, as GraphQL's [`Viewer`](crate::Viewer). Default: all callers share them.
+    /// Whose a request is: the authenticated caller, as GraphQL's [`Viewer`](crate::Viewer). Idempotency keys are each caller's own, and
+    /// who reads without a token on a replica finds what the same caller has written. Default: all callers are one.
     #[must_use]
     pub fn viewer(self, viewer: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
         self.with(|shared| shared.viewer = Arc::new(viewer))

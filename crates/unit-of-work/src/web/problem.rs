@@ -10,13 +10,16 @@ use sea_orm::DbErr;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{FailureKind, codes, error::CommitFailure, operation::respond};
+use crate::{
+    FailureKind, UnitError, codes, consistency::reading, error::CommitFailure, operation::respond,
+};
 
 /// An error that a client is told as `application/problem+json` (RFC 9457): a fixed text, a `code` of [`codes`], whether the
 /// request may be sent again (`retryable`), and an `id` where the log has the cause under it. The text of a database error is never in it.
 ///
 /// Handlers answer it for what a statement says: it is `From<DbErr>`. A conflict and a database that is away are 503 with `Retry-After`, a
-/// constraint is 409, anything else is 500.
+/// constraint is 409, anything else is 500. A consistency token of the client that cannot be honoured is 400
+/// ([`CONSISTENCY_TOKEN_INVALID`](codes::CONSISTENCY_TOKEN_INVALID)) or 412 ([`CONSISTENCY_LOST`](codes::CONSISTENCY_LOST)).
 ///
 /// ```
 /// use sea_orm::{ConnectionTrait, DbErr};
@@ -90,7 +93,11 @@ impl Problem {
 
 fn status_of(code: &str, retryable: bool) -> StatusCode {
     match code {
-        codes::IDEMPOTENCY_KEY_INVALID | codes::IDEMPOTENCY_NOT_ENABLED => StatusCode::BAD_REQUEST,
+        codes::CONSISTENCY_TOKEN_INVALID
+        | codes::IDEMPOTENCY_KEY_INVALID
+        | codes::IDEMPOTENCY_NOT_ENABLED => StatusCode::BAD_REQUEST,
+        // The token in the request was a condition, and it cannot be kept.
+        codes::CONSISTENCY_LOST => StatusCode::PRECONDITION_FAILED,
         codes::IDEMPOTENCY_KEY_REUSED => StatusCode::UNPROCESSABLE_ENTITY,
         codes::READ_ONLY => StatusCode::FORBIDDEN,
         codes::ROLLBACK_ONLY => StatusCode::CONFLICT,
@@ -102,8 +109,11 @@ fn status_of(code: &str, retryable: bool) -> StatusCode {
 }
 
 impl From<DbErr> for Problem {
-    /// Masks a database error, and logs it.
+    /// Masks a database error, and logs it. A token of the client that was refused is the client's to hear of, and no error of the database.
     fn from(error: DbErr) -> Self {
+        if let Some(told) = UnitError::in_db_err(&error).and_then(reading::told) {
+            return Self::told(&told);
+        }
         let id = Uuid::new_v4();
         let kind = FailureKind::of(&error);
         tracing::error!(error.id = %id, %error, kind = kind.name(), "a handler answers for a database error");

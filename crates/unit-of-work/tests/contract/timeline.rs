@@ -63,6 +63,9 @@ on_every_engine! {
         assert_eq!(members(&timeline, "sql"), ["INSERT INTO mark VALUES ('a')", "INSERT INTO mark VALUES ('b')"]);
         assert_eq!((&timeline[2]["field"], &timeline[3]["field"]), (&"mark".into(), &"second".into()));
         assert_eq!(timeline[4].get("field"), None, "COMMIT is for all fields");
+        // There is one server, so nobody has to be told which.
+        assert!(members(&timeline, "server").is_empty(), "{timeline:?}");
+        assert_eq!(report(&response)["server"], Value::Null);
         assert_in_order(&timeline);
         stage.assert_whole().await;
     }

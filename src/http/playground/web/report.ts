@@ -4,6 +4,8 @@ export interface Report {
   reason: string | null;
   isolation: string | null;
   access: string | null;
+  /** `PRIMARY` or `REPLICA`: what the last attempt has used. Null where the database has one server, or was not used. */
+  server: string | null;
   attempts: number;
   statements: number;
   milliseconds: number;
@@ -18,6 +20,8 @@ export interface Step {
   step: string;
   sql?: string;
   field?: string;
+  /** Such as `replica db2:5432`, where the database has several servers. */
+  server?: string;
   /** Milliseconds from the operation's start. */
   at: number;
   /** Null where it had not ended when the response was made. */

@@ -17,11 +17,19 @@ export function Timeline({ of: report }: { of: Report }) {
   const steps = report.timeline ?? [];
   const end = Math.max(report.milliseconds, ...steps.map((step) => step.at + (step.milliseconds ?? 0)));
   const left = report.stepsLeftOut ?? 0;
+  /** The server of the last step before this one that needed one. */
+  const serverBefore = (index: number) => steps.slice(0, index).findLast((step) => step.server !== undefined)?.server;
   return (
     <>
       <ol className="timeline">
         {steps.map((step, index) => (
-          <Row key={index} step={step} end={end} isNew={index > 0 && steps[index - 1].attempt !== step.attempt} />
+          <Row
+            key={index}
+            step={step}
+            end={end}
+            isNew={index > 0 && steps[index - 1].attempt !== step.attempt}
+            isElsewhere={step.server !== undefined && step.server !== serverBefore(index)}
+          />
         ))}
       </ol>
       {left > 0 && <p>{left} more steps are not shown.</p>}
@@ -29,13 +37,23 @@ export function Timeline({ of: report }: { of: Report }) {
   );
 }
 
-function Row({ step, end, isNew }: { step: Step; end: number; isNew: boolean }) {
+interface RowOf {
+  step: Step;
+  end: number;
+  /** Whether it is the first of an attempt. */
+  isNew: boolean;
+  /** Whether the steps before it were at another server. */
+  isElsewhere: boolean;
+}
+
+function Row({ step, end, isNew, isElsewhere }: RowOf) {
   const [name, meaning] = STEPS[step.step] ?? [step.step, ''];
   const share = (time: number) => `${end > 0 ? (100 * time) / end : 0}%`;
   const took = step.milliseconds ?? end - step.at;
   return (
     <li data-step={step.step} data-failure={step.failure}>
       {isNew && <h4>Attempt {step.attempt}</h4>}
+      {isElsewhere && <div className="server">on the {step.server}</div>}
       <div className="step">
         <strong>{name}</strong>
         <span className="time">{step.milliseconds === null ? 'not ended' : time(step.milliseconds)}</span>

@@ -57,6 +57,7 @@ function Facts({ of: report }: { of: Report }) {
   const facts: [string, string | number | null][] = [
     ['isolation', report.isolation],
     ['access', report.access],
+    ['server', serverOf(report)],
     ['attempts', report.attempts],
     ['statements', report.statements],
     ['waited for a connection', report.isolation && time(report.waitMilliseconds)],
@@ -75,6 +76,12 @@ function Facts({ of: report }: { of: Report }) {
       )}
     </dl>
   );
+}
+
+/** The server of the last attempt, by its name where the timeline has it. */
+function serverOf(report: Report): string | null {
+  const named = report.timeline?.findLast((step) => step.server !== undefined);
+  return named?.server ?? report.server?.toLowerCase() ?? null;
 }
 
 function Icon() {

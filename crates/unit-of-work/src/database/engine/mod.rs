@@ -23,7 +23,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::{fmt, future::ready};
+use std::{fmt, future::ready, sync::Arc};
 
 use sea_orm::{DbBackend, DbErr, Statement};
 
@@ -39,6 +39,7 @@ use crate::{
         lease::Lease,
         sql::Dialect,
     },
+    observe::server::NamedServer,
     unit::marker::Marker,
 };
 
@@ -144,6 +145,11 @@ pub(crate) trait Engine: sqlx::Database {
     /// Makes sure that a failed COMMIT cannot take effect after a crash by what it has already written. `false` if that cannot be ensured.
     fn overwrite(_lease: &mut Lease<Self>) -> impl Future<Output = bool> + Send {
         ready(true)
+    }
+
+    /// The server at the other end, if the database has several.
+    fn server(_peer: &Self::Peer) -> Option<&Arc<NamedServer>> {
+        None
     }
 
     /// The table of markers that COMMIT can use, if there is one.

@@ -6,6 +6,7 @@ mod reading;
 mod staleness;
 mod starting;
 mod tokens;
+mod told;
 
 use std::time::Duration;
 
@@ -21,12 +22,12 @@ use crate::stage::{PATIENCE, Stage, data};
 const LOOK: &str = "{ marks setting(name: \"port\") }";
 
 /// For a test in which no replica may be waited for for long.
-const SHORT: Duration = Duration::from_millis(50);
+pub const SHORT: Duration = Duration::from_millis(50);
 
 /// A cluster, and a stage on it: server 0 is the primary, and all others are replicas.
-struct Scene {
-    cluster: Cluster,
-    stage: Stage,
+pub struct Scene {
+    pub cluster: Cluster,
+    pub stage: Stage,
     replicas: usize,
 }
 
@@ -45,18 +46,18 @@ fn replica(cluster: &Cluster, test: &TestDatabase, number: usize) -> unit_of_wor
 }
 
 impl Scene {
-    async fn new(replicas: usize, wait: Duration) -> Self {
+    pub async fn new(replicas: usize, wait: Duration) -> Self {
         Self::with(DatabaseOptions::default(), (replicas, wait)).await
     }
 
-    async fn with(options: DatabaseOptions, (replicas, wait): (usize, Duration)) -> Self {
+    pub async fn with(options: DatabaseOptions, (replicas, wait): (usize, Duration)) -> Self {
         let cluster = Cluster::start(replicas).await;
         let test = cluster.database().await;
         let url = test.url().to_owned();
         Self::at(cluster, test, &url, options, (replicas, wait)).await
     }
 
-    async fn at(
+    pub async fn at(
         cluster: Cluster,
         test: TestDatabase,
         url: &str,
@@ -78,14 +79,14 @@ impl Scene {
     }
 
     /// All replicas have what the primary has.
-    async fn all_caught_up(&self) {
+    pub async fn all_caught_up(&self) {
         for number in 1..=self.replicas {
             self.cluster.caught_up(&self.stage.test, number).await;
         }
     }
 
     /// The `port` of a server.
-    fn port(&self, number: usize) -> String {
+    pub fn port(&self, number: usize) -> String {
         let url = self.cluster.server(number).url();
         let port = url.rsplit([':', '/']).nth(1);
         port.expect("a URL with a port").to_owned()

@@ -1,5 +1,6 @@
 //! REST handlers and webhooks on units of work.
 
+mod replicas;
 mod routes;
 
 use std::{sync::atomic::Ordering, time::Duration};
@@ -7,7 +8,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode},
+    http::{self, HeaderMap, Request, StatusCode},
 };
 use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use tokio::{task::JoinHandle, time::timeout};
@@ -292,6 +293,27 @@ on_every_engine! {
         }
         assert!(stage.marks().await.is_empty());
         stage.assert_whole().await;
+    }
+
+    /// Without replicas no response has a token, and nothing but the form of one is looked at.
+    async fn request_without_replicas_has_no_token(test: TestDatabase) {
+        const TOKEN: &str = "00000002.000000000401abcd.68fa3c2d11e0a7b5";
+        let scene = Scene::new(test).await;
+        let shows = |request: http::request::Builder, token: &str| {
+            let request = request.header("x-consistency", token).header("x-max-staleness", "5s");
+            request.body(Body::empty()).expect("is a request")
+        };
+        for request in [Request::post("/mark/a"), Request::get("/count")] {
+            let answer = scene.send(shows(request, TOKEN)).await;
+            assert!(answer.status.is_success(), "{}", answer.body);
+            assert!(!answer.headers.contains_key("x-consistency") && !answer.headers.contains_key("vary"));
+        }
+        for request in [Request::post("/mark/b"), Request::get("/count")] {
+            let answer = scene.send(shows(request, "latest")).await;
+            assert_eq!((answer.status, &*answer.code()), (StatusCode::BAD_REQUEST, "CONSISTENCY_TOKEN_INVALID"));
+        }
+        assert_eq!(scene.stage.marks().await, ["a"]);
+        scene.stage.assert_whole().await;
     }
 
     async fn terms_and_database_of_a_request(test: TestDatabase) {

@@ -77,6 +77,22 @@ async fn count(unit: UnitOfWork) -> Result<String, Problem> {
     Ok(count_marks(&unit).await?.to_string())
 }
 
+/// How many marks there are, and the port of the server that says so.
+async fn look(unit: UnitOfWork) -> Result<String, Problem> {
+    let marks = count_marks(&unit).await?;
+    let question = statement(&unit, "SELECT current_setting('port')");
+    let row = unit.query_one_raw(question).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("port".to_owned()))?;
+    Ok(format!("{marks} {}", row.try_get_by_index::<String>(0)?))
+}
+
+/// Answers this status, whatever became of its statement.
+async fn look_as(unit: UnitOfWork, Path(status): Path<u16>) -> (StatusCode, &'static str) {
+    let _ = count_marks(&unit).await;
+    let status = StatusCode::from_u16(status).expect("is a status");
+    (status, "the handler's own words")
+}
+
 #[derive(serde::Deserialize)]
 struct Meets {
     #[serde(default)]
@@ -139,6 +155,9 @@ pub fn router(cue: &Arc<Cue>, database: &Database) -> Router {
         .route("/orphan", post(orphan))
         .route("/rollback-only/{name}", post(rollback_only))
         .route("/count", get(count))
+        .route("/look", get(look).post(look))
+        .route("/look-as/{status}", get(look_as).post(look_as))
+        .route("/ping", get(async |_: UnitOfWork| "pong"))
         .route("/increment", post(increment))
         .route("/stream-of-the-unit/{name}", post(stream_of_the_unit))
         .route("/stream-of-its-own/{name}", post(stream_of_its_own))

@@ -4,11 +4,11 @@
 //! If the connection is lost, the process can be named on another connection: to cancel its statement, to end it, or to find out whether
 //! its transaction is over. Process ids are reused, so the start time of the process is part of its identity.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sqlx::{Executor as _, PgConnection, Row as _};
 
-use crate::{ConsistencyToken, FailureKind};
+use crate::{ConsistencyToken, FailureKind, observe::server::NamedServer};
 
 /// A backend process of PostgreSQL, and its server. Empty if the server does not tell.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Backend {
     /// `system_identifier`, of a standby too.
     pub(crate) system: Option<String>,
     pub(crate) is_standby: bool,
+    /// Its name, if the database has several servers.
+    pub(crate) named: Option<Arc<NamedServer>>,
     /// The marker table with its schema, if this session may use it.
     pub(crate) markers: Option<String>,
     /// What the server has, as far as it was asked on this connection. It stays so: a server that has replayed something keeps it for as
@@ -111,13 +113,14 @@ impl Backend {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks a new connection, in one round trip.
+    /// Asks a new connection, in one round trip. `name` is the server's, where there are several.
     ///
     /// # Errors
     /// If the connection is lost.
     pub(super) async fn introduce(
         connection: &mut PgConnection,
         at: usize,
+        name: Option<String>,
     ) -> Result<Self, sqlx::Error> {
         let unknown = Self {
             at,
@@ -150,13 +153,15 @@ impl Backend {
             }),
             _ => None,
         };
+        let is_standby = text(5)?.as_deref() == Some("true");
         Ok(Self {
             at,
             pid: text(0)?.unwrap_or_default(),
             started: text(1)?.unwrap_or_default(),
             server,
             system,
-            is_standby: text(5)?.as_deref() == Some("true"),
+            is_standby,
+            named: name.map(|name| Arc::new(NamedServer::new(name, is_standby))),
             markers: markers.map(|row| row.try_get_unchecked(0)).transpose()?,
             proved: Mutex::default(),
         })

@@ -91,13 +91,14 @@ impl Server {
             Some(_) => server,
             None => server.application_name(&options.application_name),
         };
-        let base = Servers::new(given.into_iter().map(named).collect())?;
+        let mut base = Servers::new(given.into_iter().map(named).collect())?;
         let replicas = replicas::named(options)?;
         let replicas = match replicas.is_empty() {
             true => None,
             false => {
                 let replicas = Servers::new(replicas.into_iter().map(named).collect())?;
-                Some(replicas.beginning_at(base.iter().count()))
+                base = base.beside_others();
+                Some(replicas.beginning_at(base.iter().count()).beside_others())
             }
         };
         let hook = |access| {

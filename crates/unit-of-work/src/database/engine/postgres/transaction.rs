@@ -27,6 +27,7 @@ use crate::{
         sql::Dialect,
         statements::query_error,
     },
+    observe::server::NamedServer,
     unit::marker::Marker,
 };
 
@@ -161,6 +162,10 @@ impl Engine for Postgres {
             return end_and_locate(lease, "ROLLBACK", 1).await;
         }
         end(lease, "ROLLBACK").await
+    }
+
+    fn server(peer: &Arc<Backend>) -> Option<&Arc<NamedServer>> {
+        peer.named.as_ref()
     }
 
     fn markers(peer: &Arc<Backend>) -> Option<&str> {

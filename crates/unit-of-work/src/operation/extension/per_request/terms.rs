@@ -1,6 +1,6 @@
 //! The terms of a request's unit: deadline, timeline and isolation level.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_graphql::{ServerError, extensions::ExtensionContext, parser::types::OperationType};
 use sea_orm::IsolationLevel;
@@ -63,29 +63,20 @@ impl PerRequest {
         }
         let in_data = ctx.data_opt::<ConsistencyToken>().copied();
         let shown = reading::newer(in_data, self.shown.get().copied())?;
-        let staleness = match ctx.data_opt::<MaxStaleness>() {
-            Some(own) => Some(own.0),
-            None if shown.is_none() => database.max_staleness(),
-            None => None,
-        };
-        let wrote = match (shown, staleness) {
-            (None, Some(_)) => database.writes().of(&viewer_of(ctx)),
-            _ => None,
-        };
+        let own_staleness = ctx.data_opt::<MaxStaleness>().map(|own| own.0);
         let attempt = ctx.data_opt::<Arc<Attempt>>();
         let is_alone_and_first = attempt.is_none_or(|it| it.number == 1 && it.together.is_none());
-        let on_replica = kind == OperationType::Query
-            && (shown.is_some() || staleness.is_some())
-            && staleness != Some(Duration::ZERO)
+        let can_be_read_there = kind == OperationType::Query
             && isolation != Some(IsolationLevel::Serializable)
             && !self.idempotency.has_key()
             && is_alone_and_first;
-        Ok(Some(Reading {
+        Ok(Some(Reading::new(
+            database,
             shown,
-            staleness,
-            wrote,
-            on_replica,
-        }))
+            own_staleness,
+            || viewer_of(ctx),
+            can_be_read_there,
+        )))
     }
 
     /// The stricter of the levels that the request and its fields require.

@@ -36,6 +36,8 @@ pub(crate) struct Servers {
     list: Arc<[PgConnectOptions]>,
     /// The place of the first of them among all servers that the database has connections to.
     first: usize,
+    /// Whether operations tell which of them they have used: there is a choice.
+    are_told: bool,
     known: Arc<Known>,
 }
 
@@ -67,6 +69,7 @@ impl Servers {
             }
         }
         Ok(Self {
+            are_told: list.len() > 1,
             list: list.into(),
             first: 0,
             known: Arc::default(),
@@ -81,7 +84,16 @@ impl Servers {
                 .map(|server| server.clone().options(session.options()))
                 .collect(),
             first: self.first,
+            are_told: self.are_told,
             known: Arc::clone(&self.known),
+        }
+    }
+
+    /// The same servers, beside which there are others.
+    pub(super) fn beside_others(self) -> Self {
+        Self {
+            are_told: true,
+            ..self
         }
     }
 
@@ -95,6 +107,7 @@ impl Servers {
         self.list.iter().enumerate().map(|(at, server)| Self {
             list: Arc::new([server.clone()]),
             first: self.first + at,
+            are_told: self.are_told,
             known: Arc::default(),
         })
     }

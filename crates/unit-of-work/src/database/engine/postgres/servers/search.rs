@@ -67,7 +67,8 @@ async fn ask(servers: &Servers, at: usize, asked: &PostgresSession) -> Result<Fo
         refuse_standby(&mut connection).await?;
     }
     prepare::<Postgres>(&mut connection, asked).await?;
-    let backend = Backend::introduce(&mut connection, servers.first + at).await?;
+    let name = servers.are_told.then(|| name(servers.options(at)));
+    let backend = Backend::introduce(&mut connection, servers.first + at, name).await?;
     if !servers.is_one()
         && let Err(refused) = servers.known.history.admit(&backend)
     {
