@@ -25,18 +25,26 @@ pub(crate) struct Begin {
     pub(crate) identify: bool,
 }
 
-/// Settings of PostgreSQL for the transaction of one operation (`set_config(name, value, true)`): a tenant or a viewer for row-level
-/// security, or `role`. Put them into a request's data.
+/// What protects the rows of one operation, where the database is one of several tenants: settings of PostgreSQL for row-level security, and
+/// the rows that an operation sees on SQLite. Put them into a request's data. The guide
+/// [`row_level_security`](crate::guide::row_level_security) shows both.
 ///
-/// They travel with BEGIN, so they cost no round trip, and end with the transaction. SQLite has no settings: there, an operation with
-/// settings is refused at its first statement, since a protection must not be dropped silently.
+/// - [`set`](Self::set) is for PostgreSQL: `set_config(name, value, true)` of a tenant, a viewer, or `role`. The settings travel with BEGIN, so
+///   they cost no round trip, and end with the transaction. SQLite has no settings.
+/// - [`rows`](Self::rows) is for SQLite, which has no policies. PostgreSQL has its own.
+///
+/// Each engine refuses an operation with what is the other's at its first statement, since a protection must not be dropped silently. So a
+/// server that supports both decides by [`Database::backend`](crate::Database::backend).
 ///
 /// ```
 /// let settings = unit_of_work::SessionSettings::new().set("app.tenant", "42");
 /// let request = async_graphql::Request::new("{ orders { id } }").data(settings);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionSettings(Vec<(String, String)>);
+pub struct SessionSettings {
+    set: Vec<(String, String)>,
+    rows: Vec<(String, String)>,
+}
 
 impl SessionSettings {
     /// No settings.
@@ -45,22 +53,62 @@ impl SessionSettings {
         Self::default()
     }
 
-    /// Adds a setting. A custom one has a dot in its name.
+    /// Adds a setting of PostgreSQL. A custom one has a dot in its name.
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.0.push((name.into(), value.into()));
+        self.set.push((name.into(), value.into()));
+        self
+    }
+
+    /// Lets the operation see only those rows of an SQLite table for which `condition` is true. The condition is **SQL of the server's own,
+    /// and never of a client**: a value in it has to be known, or quoted with care. Of two conditions for one table, both have to hold.
+    ///
+    /// It holds in every statement of the operation, whatever a resolver asks for: a table expression with the table's name stands in
+    /// front of the statement (`WITH "account" AS NOT MATERIALIZED (SELECT * FROM main."account" WHERE …)`), so joins, subqueries and
+    /// loaders read that. Indexes are used as before.
+    ///
+    /// - **UPDATE, DELETE and ON CONFLICT DO UPDATE** change only rows that the operation sees: the condition is added to their WHERE.
+    /// - **INSERT, and the new values of an UPDATE, are not looked at**: an operation can write a row that it does not see. Whoever
+    ///   writes has to know whose row it is.
+    /// - **Triggers and foreign keys** see and change all rows, as they do with policies.
+    /// - The condition names the table's columns without the table, so that it can stand in an UPDATE with an alias. (UPDATE … FROM fails
+    ///   if what it reads from has a column of the same name.) It can name other tables: those with conditions are seen through them. It
+    ///   cannot read its own table, except as `main."account"`.
+    /// - `IN (SELECT …)` is better than `EXISTS (…)`: with EXISTS in a WHERE, SQLite 3.51 counts the rows of OFFSET wrong, here as anywhere.
+    /// - A table without a condition is seen as a whole. For a view or a virtual table, which could read around the conditions of others,
+    ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused.
+    ///
+    /// An operation sends single SELECT, VALUES, INSERT, UPDATE, DELETE, REPLACE and WITH statements then. Everything else is refused with
+    /// [`UnitError::RowsRefused`](crate::UnitError::RowsRefused): a PRAGMA, a table named with its schema (`main.account`), a table
+    /// expression of its own with the name of such a table, REPLACE into one. So is a condition for a table that does not exist.
+    ///
+    /// ```
+    /// use unit_of_work::SessionSettings;
+    ///
+    /// let settings = SessionSettings::new()
+    ///     .rows("account", "ledger = 'acme'")
+    ///     .rows("entry_line", "account_id IN (SELECT id FROM account)");
+    /// let request = async_graphql::Request::new("{ accounts { code } }").data(settings);
+    /// # let _ = request;
+    /// ```
+    #[must_use]
+    pub fn rows(mut self, table: impl Into<String>, condition: impl Into<String>) -> Self {
+        self.rows.push((table.into(), condition.into()));
         self
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.set.is_empty() && self.rows.is_empty()
     }
 
-    /// Their names and values.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let settings = self.0.iter();
-        settings.map(|(name, value)| (name.as_str(), value.as_str()))
+    /// The names and values of PostgreSQL's settings.
+    pub(crate) fn of_postgres(&self) -> &[(String, String)] {
+        &self.set
+    }
+
+    /// The tables of SQLite with their conditions.
+    pub(crate) fn of_sqlite(&self) -> &[(String, String)] {
+        &self.rows
     }
 }
 

@@ -170,25 +170,35 @@ impl Connection {
         on_engine!(AnyLease, &mut self.lease, lease => lease.end_abandoned().await)
     }
 
-    /// Refuses a statement that would end or change the transaction, and remembers one that changes the session.
-    fn admit(&mut self, text: &str) -> Result<(), DbErr> {
+    /// Refuses a statement that would end or change the transaction, or that could see rows which the transaction may not see. Remembers
+    /// one that changes the session. Returns the text to send in the place of the statement's, if it is another.
+    fn admit(&mut self, text: &str) -> Result<Option<String>, DbErr> {
         let dialect = on_engine!(AnyLease, &self.lease, lease => dialect_of(lease));
         match sql::effect(text, dialect) {
-            Effect::Nothing => Ok(()),
+            Effect::Nothing => {}
             Effect::ChangesSession => {
                 on_engine!(AnyLease, &mut self.lease, lease => lease.connection.close_after_use());
-                Ok(())
             }
             Effect::ControlsTransaction(statement) => {
-                Err(UnitError::TransactionControl { statement }.into())
+                return Err(UnitError::TransactionControl { statement }.into());
             }
         }
+        on_engine!(AnyLease, &self.lease, lease => narrowed_by(lease, text)).map_err(Into::into)
     }
 
-    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.admit(&statement.sql)?;
-        self.is_busy = true;
+    /// Admits a statement and begins its step. The timeline has the text that the application has written.
+    fn admit_step(&mut self, statement: &mut Statement) -> Result<UnderWay, DbErr> {
+        let narrowed = self.admit(&statement.sql)?;
         let step = self.step(Step::Statement, Some(&statement.sql));
+        if let Some(text) = narrowed {
+            statement.sql = text;
+        }
+        Ok(step)
+    }
+
+    pub(crate) async fn execute(&mut self, mut statement: Statement) -> Result<ExecResult, DbErr> {
+        let step = self.admit_step(&mut statement)?;
+        self.is_busy = true;
         let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
@@ -196,9 +206,10 @@ impl Connection {
     }
 
     pub(crate) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.admit(sql)?;
-        self.is_busy = true;
+        let narrowed = self.admit(sql)?;
         let step = self.step(Step::Statement, Some(sql));
+        let sql = narrowed.as_deref().unwrap_or(sql);
+        self.is_busy = true;
         let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute_unprepared(sql).await);
         self.is_busy = false;
         let done = self.heard(done);
@@ -277,11 +288,10 @@ impl Connection {
 
     pub(crate) async fn query_one(
         &mut self,
-        statement: Statement,
+        mut statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
-        self.admit(&statement.sql)?;
+        let step = self.admit_step(&mut statement)?;
         self.is_busy = true;
-        let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().query_one(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
@@ -290,11 +300,10 @@ impl Connection {
 
     pub(crate) async fn query_all(
         &mut self,
-        statement: Statement,
+        mut statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        self.admit(&statement.sql)?;
+        let step = self.admit_step(&mut statement)?;
         self.is_busy = true;
-        let step = self.step(Step::Statement, Some(&statement.sql));
         let done = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().query_all(statement).await);
         self.is_busy = false;
         let done = self.heard(done);
@@ -347,6 +356,13 @@ fn backend_of<E: Engine>(_: &Lease<E>) -> DbBackend {
 
 fn dialect_of<E: Engine>(_: &Lease<E>) -> Dialect {
     E::DIALECT
+}
+
+fn narrowed_by<E: Engine>(lease: &Lease<E>, text: &str) -> Result<Option<String>, UnitError> {
+    match &lease.rows {
+        Some(rows) => E::narrow(rows, text),
+        None => Ok(None),
+    }
 }
 
 fn honoured_by<E: Engine>(lease: &Lease<E>, token: &ConsistencyToken) -> Result<(), sqlx::Error> {

@@ -22,6 +22,8 @@ pub(crate) struct Lease<E: Engine> {
     pub(super) locates: bool,
     /// The server's position, as the last flight that asked was told. Boxed, because most databases have no replicas.
     pub(super) position: Option<Box<ConsistencyToken>>,
+    /// The rows that the transaction sees, if not all. Boxed, because most operations see all.
+    pub(super) rows: Option<Box<E::Rows>>,
 }
 
 impl<E: Engine> Lease<E> {
@@ -33,6 +35,7 @@ impl<E: Engine> Lease<E> {
             identity: None,
             locates: false,
             position: None,
+            rows: None,
         }
     }
 

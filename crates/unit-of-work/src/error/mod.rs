@@ -154,6 +154,13 @@ pub enum UnitError {
         /// Its keyword.
         statement: &'static str,
     },
+    /// The operation sees only some rows ([`SessionSettings::rows`](crate::SessionSettings::rows)), and a statement could see others, or a
+    /// condition cannot be held to. Nothing was sent, and the unit is doomed.
+    #[error("the operation sees only some rows, and cannot be held to that: {problem}")]
+    RowsRefused {
+        /// What is the matter with the statement, or with the condition.
+        problem: String,
+    },
     /// The database was connected with [`DatabaseOptions::read_only`](crate::DatabaseOptions::read_only), so nothing may write on it.
     #[error("the database was connected read-only: nothing may write on it")]
     ReadOnlyDatabase,

@@ -3,13 +3,18 @@
 //! The text is compared unchanged, since a client that repeats a request sends the same text. Variables are compared as values, since JSON
 //! does not keep the order of an object's members.
 //!
+//! Its [`SessionSettings`] belong to it: who sees other rows must not be answered with what somebody else has seen, even under the same
+//! viewer. A request without settings has the fingerprint that it always had.
+//!
 //! A request that only names its document (a persisted query) has no text. It is compared by its parsed document, since the empty texts of
 //! two documents must not count as the same.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use sha2::{Digest, Sha256};
+
+use crate::SessionSettings;
 
 /// The SHA-256, in hexadecimal, of a request with this text, or with this document if it has no text.
 pub(super) fn of(
@@ -33,6 +38,18 @@ pub(super) fn of(
     }
     text.push('}');
     of_bytes(text.as_bytes())
+}
+
+/// The fingerprint of a request with these settings, from that of the request without them.
+pub(super) fn with_settings<'a>(settings: &SessionSettings, request: &'a str) -> Cow<'a, str> {
+    if settings.is_empty() {
+        return Cow::Borrowed(request);
+    }
+    let mut text = String::new();
+    write_json(&mut text, &request);
+    write_json(&mut text, &settings.of_postgres());
+    write_json(&mut text, &settings.of_sqlite());
+    Cow::Owned(of_bytes(text.as_bytes()))
 }
 
 /// The SHA-256 in hexadecimal.
@@ -148,6 +165,28 @@ mod tests {
         }
         assert_ne!(parsed(r#"{"a": [[1], 2]}"#), parsed(r#"{"a": [1, [2]]}"#));
         assert_ne!(parsed(r#"{"a": "1 2"}"#), parsed(r#"{"a": ["1", "2"]}"#));
+    }
+
+    #[test]
+    fn settings_matter() {
+        let request = fingerprint(&request(json!({})));
+        let with = |settings: &SessionSettings| with_settings(settings, &request).into_owned();
+        let none = SessionSettings::new();
+        assert_eq!(with(&none), request);
+        let all = [
+            none.clone(),
+            none.clone().set("a", "b"),
+            none.clone().set("ab", ""),
+            none.clone().set("a", "b").set("a", "b"),
+            none.clone().rows("a", "b"),
+            none.set("a", "b").rows("a", "b"),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert_eq!(with(one), with(&one.clone()));
+            for other in &all[place + 1..] {
+                assert_ne!(with(one), with(other), "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@
 //! | with a key that | happens |
 //! |---|---|
 //! | is new, or has expired | the mutation runs; its key and its response are rows of its own transaction |
-//! | has a response, and the same operation and variables | the stored response, marked as replayed; nothing runs |
-//! | has a response, and another operation or other variables | `IDEMPOTENCY_KEY_REUSED`; nothing runs |
+//! | has a response, and the same operation, variables and settings | the stored response, marked as replayed; nothing runs |
+//! | has a response, and another operation, other variables or other [`SessionSettings`](crate::SessionSettings) | `IDEMPOTENCY_KEY_REUSED`; nothing runs |
 //! | is held by another mutation that is still running | it waits for that one; then one of the other rows applies |
 //! | belonged to a mutation that was rolled back | as if it were new: the key was rolled back too |
 //!

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
-use super::{recorder::Ticket, stored::Stored};
+use super::{fingerprint, recorder::Ticket, stored::Stored};
 use crate::{
     Database, UnitOfWork,
     database::engine::words::{Words, words},
@@ -76,7 +76,7 @@ pub(super) async fn claim(
     now: i64,
     expires_at: i64,
 ) -> Result<Claim, DbErr> {
-    let fingerprint = ticket.fingerprint()?;
+    let fingerprint = fingerprint::with_settings(unit.settings(), ticket.fingerprint()?);
     let claimed = run(
         unit,
         "INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, response, expires_at) \
@@ -87,7 +87,7 @@ pub(super) async fn claim(
         [
             ticket.viewer.0.as_str().into(),
             ticket.key.as_str().into(),
-            fingerprint.into(),
+            fingerprint.as_ref().into(),
             expires_at.into(),
             now.into(),
         ],

@@ -313,27 +313,22 @@ async fn isolation_of_a_batch() {
     stage.assert_whole().await;
 }
 
-/// One transaction has one tenant.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_of_a_batch_are_the_same() {
-    let stage = Stage::new(TestDatabase::create(Engine::Postgres).await).await;
-    let tenant = |request: Request| {
-        let tenant = if request.query.contains("\"a\"") {
-            "1"
-        } else {
-            "2"
+on_every_engine! {
+    /// One transaction has one tenant.
+    async fn settings_of_a_batch_are_the_same(test: TestDatabase) {
+        let is_sqlite = test.engine() == Engine::Sqlite;
+        let stage = Stage::new(test).await;
+        let tenant = |request: Request| {
+            let tenant = if request.query.contains("\"a\"") { "1" } else { "2" };
+            let settings = SessionSettings::new();
+            request.data(AllOrNothing).data(match is_sqlite {
+                true => settings.rows("mark", format!("name <> '{tenant}'")),
+                false => settings.set("app.tenant", tenant),
+            })
         };
-        let settings = SessionSettings::new().set("app.tenant", tenant);
-        request.data(AllOrNothing).data(settings)
-    };
-    let queries = [
-        "mutation { mark(name: \"a\") }",
-        "mutation { mark(name: \"b\") }",
-    ];
-    let responses = batch_with(&stage.retrying(5), &queries, tenant).await;
-    assert_eq!(
-        all_codes(&responses),
-        [["BATCH_ROLLED_BACK"], ["BATCH_REFUSED"]]
-    );
-    assert_eq!(stage.marks().await, Vec::<String>::new());
+        let queries = ["mutation { mark(name: \"a\") }", "mutation { mark(name: \"b\") }"];
+        let responses = batch_with(&stage.retrying(5), &queries, tenant).await;
+        assert_eq!(all_codes(&responses), [["BATCH_ROLLED_BACK"], ["BATCH_REFUSED"]]);
+        assert_eq!(stage.marks().await, Vec::<String>::new());
+    }
 }

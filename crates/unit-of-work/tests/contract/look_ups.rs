@@ -322,6 +322,8 @@ on_every_engine! {
             own.push(Request::new(mark("c")).data(Isolation(IsolationLevel::Serializable)));
             let settings = SessionSettings::new().set("app.tenant", "7");
             own.push(Request::new(mark("c")).data(settings));
+        } else {
+            own.push(Request::new(mark("c")).data(SessionSettings::new().rows("mark", "TRUE")));
         }
         for (place, request) in own.into_iter().enumerate() {
             let operation = tokio::spawn({

@@ -52,6 +52,7 @@ mod telemetry;
 mod timeline;
 mod transactions;
 mod unavailable;
+mod visible_rows;
 #[cfg(feature = "axum")]
 mod web;
 mod wire;

@@ -31,7 +31,7 @@ pub(crate) use open_database::OpenDatabase;
 
 use self::outcome::{Found, Identity, Progress};
 use crate::{
-    Access, ConnectError, ConsistencyToken, DatabaseOptions,
+    Access, ConnectError, ConsistencyToken, DatabaseOptions, UnitError,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
@@ -63,6 +63,9 @@ pub(crate) trait Engine: sqlx::Database {
 
     /// The other end of a connection.
     type Peer: Clone + fmt::Debug + Into<Peer> + Send + Sync + 'static;
+
+    /// What the texts of a transaction's statements are changed by, so that it sees only some rows.
+    type Rows: fmt::Debug + Send + Sync + 'static;
 
     /// The engine, as SeaORM names it.
     const BACKEND: DbBackend;
@@ -117,6 +120,12 @@ pub(crate) trait Engine: sqlx::Database {
         lease: &mut Lease<Self>,
         begin: &Begin,
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// The text to send in the place of a statement's, so that it sees only these rows. `None` if it can be sent as it is.
+    ///
+    /// # Errors
+    /// [`UnitError::RowsRefused`].
+    fn narrow(rows: &Self::Rows, text: &str) -> Result<Option<String>, UnitError>;
 
     /// A token of the server's timeline that no server ever has all of.
     fn latest(_peer: &Self::Peer) -> Option<ConsistencyToken> {

@@ -4,6 +4,8 @@
 //! Every statement of a unit is looked at. For most, the first word and a search for a few words are enough; only the others are read
 //! token by token.
 
+#[cfg(feature = "sqlite")]
+pub(crate) mod rows;
 mod tokens;
 
 use tokens::{Token, Tokens};

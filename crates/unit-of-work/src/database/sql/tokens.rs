@@ -1,5 +1,8 @@
 //! Splits the text of a statement into tokens as its engine does: enough to tell keywords from what is quoted or commented.
 
+#[cfg(feature = "sqlite")]
+use std::ops::Range;
+
 /// The engine whose rules apply to comments and quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -40,6 +43,15 @@ impl<'a> Tokens<'a> {
             at: 0,
             dialect,
         }
+    }
+
+    /// The next token, and where it is in the text.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn next_placed(&mut self) -> Option<(Token<'a>, Range<usize>)> {
+        self.skip_blank();
+        let start = self.at;
+        let token = self.next()?;
+        Some((token, start..self.at))
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {

@@ -88,7 +88,7 @@ pub(super) enum Given {
     /// Its names, for a transaction of its own.
     Names(Held),
     /// A transaction that others have begun.
-    Transaction(Handed),
+    Transaction(Box<Handed>),
 }
 
 impl NamedLocks {
@@ -104,7 +104,7 @@ impl NamedLocks {
             };
             tokio::select! {
                 biased;
-                Ok(handed) = &mut handed => return Given::Transaction(handed),
+                Ok(handed) = &mut handed => return Given::Transaction(Box::new(handed)),
                 Ok(held) = &mut granted => return Given::Names(held),
                 // Its place is gone. That cannot be, but must not be the end of the unit.
                 else => {}

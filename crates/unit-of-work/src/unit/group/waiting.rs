@@ -163,7 +163,7 @@ impl UnitOfWork {
             return acquiring.await.map(Turn::Own);
         };
         match database.named_locks().wait(self, names).await {
-            Given::Transaction(handed) => Ok(Turn::Shared(handed)),
+            Given::Transaction(handed) => Ok(Turn::Shared(*handed)),
             Given::Names(held) => {
                 let mut connection = acquiring.await?;
                 connection.holds(held);

@@ -1,9 +1,9 @@
 //! What a key may be, whose it is, and what it does not apply to.
 
 use async_graphql::{Request, Value};
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use unit_of_work::{
-    IdempotencyKey, Viewer,
+    IdempotencyKey, SessionSettings, Viewer,
     idempotency::InvalidIdempotencyKey::{self, BadQuotes, Empty, NotVisibleAscii, TooLong},
 };
 
@@ -111,6 +111,34 @@ on_every_engine! {
         null.extensions.insert("idempotencyKey".to_owned(), Value::Null);
         assert!(stage.send(null).await.is_ok());
         assert_eq!(stage.keys().await, ["k"]);
+    }
+
+    /// A key is for who sees what its first request saw. Without settings, it is what it always was.
+    async fn a_key_is_for_the_same_settings(test: TestDatabase) {
+        let is_sqlite = test.engine() == Engine::Sqlite;
+        let stage = Recorded::new(test).await;
+        let settings = |tenant: &str| match is_sqlite {
+            true => SessionSettings::new().rows("counter", format!("value < {tenant}")),
+            false => SessionSettings::new().set("app.tenant", tenant),
+        };
+        let send = async |key: &str, tenant: Option<&str>| {
+            let mut request = with_key(key, &format!("mutation {{ mark(name: \"{key}\") }}"));
+            if let Some(tenant) = tenant {
+                request = request.data(settings(tenant));
+            }
+            stage.send(request).await
+        };
+        for (key, first, others) in [("a", Some("1"), [Some("2"), None]), ("b", None, [Some("1"), Some("2")])] {
+            assert!(send(key, first).await.is_ok());
+            for other in others {
+                assert_eq!(codes(&send(key, other).await), ["IDEMPOTENCY_KEY_REUSED"], "{key} {other:?}");
+            }
+            assert!(is_replay(&send(key, first).await), "{key}");
+        }
+        assert_eq!(stage.marks().await, ["a", "b"]);
+        // As servers before this one have stored it, and will read it.
+        let stored = "SELECT fingerprint FROM unit_of_work_idempotency WHERE idempotency_key = 'b'";
+        assert_eq!(stage.observer().await.text(stored).await, "8f456a5c96e49c80b163813f975e9beb5d94fd57760c931c28c4bd18cd603ffd");
     }
 
     /// One viewer's key is nothing to another, nor to those who are none.

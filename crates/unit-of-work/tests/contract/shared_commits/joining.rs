@@ -8,8 +8,8 @@ use sea_orm::IsolationLevel;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use unit_of_work::{
-    AllOrNothing, DryRun, IdempotencyKey, IdempotencySettings, Isolation, Report, Retrying, Viewer,
-    idempotency,
+    AllOrNothing, DryRun, IdempotencyKey, IdempotencySettings, Isolation, Report, Retrying,
+    SessionSettings, Viewer, idempotency,
 };
 
 use super::{
@@ -48,6 +48,10 @@ async fn own_terms_do_not_join() {
             request().data(Isolation(IsolationLevel::Serializable)),
         ),
         ("a timeline", request().data(Report::Timeline)),
+        (
+            "rows that it sees",
+            request().data(SessionSettings::new().rows("mark", "TRUE")),
+        ),
         ("a batch", request().data(AllOrNothing)),
     ] {
         let scene = Scene::new(patient()).await;
@@ -64,6 +68,25 @@ async fn own_terms_do_not_join() {
         .await;
         does_not_join(&scene, first, own, name).await;
     }
+}
+
+/// Nor is its transaction handed on: the next one would see what it sees.
+#[tokio::test]
+async fn rows_hand_nothing_on() {
+    let scene = Scene::new(patient()).await;
+    let insert = "INSERT INTO mark VALUES ('hidden')";
+    scene.observer().await.execute(insert).await;
+    let own = Request::new("mutation { mark(name: \"b\") meet }");
+    let own = own.data(SessionSettings::new().rows("mark", "name <> 'hidden'"));
+    let own = scene.first(own).await;
+    let before = scene.commits();
+    let next = scene.queued("mutation { marksAroundAWrite }").await;
+    scene.cue.proceed();
+    assert_committed(&ended(own).await, 1);
+    let next = ended(next).await;
+    assert_eq!(data(&next), json!({ "marksAroundAWrite": [2, 3] }));
+    assert_eq!(scene.commits(), before + 2, "each has its own COMMIT");
+    scene.assert_whole().await;
 }
 
 async fn does_not_join<T>(

@@ -10,9 +10,16 @@ use crate::{Access, database::begin::Begin};
 /// BEGIN with its settings, and the question for the transaction's id.
 ///
 /// # Errors
-/// If a setting has the character U+0000.
+/// If a setting has the character U+0000, and if there are rows to see, which is SQLite's.
 pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
-    if begin.settings.iter().any(has_nul) {
+    if !begin.settings.of_sqlite().is_empty() {
+        return Err(DbErr::BackendNotSupported {
+            db: "PostgreSQL",
+            ctx: "the rows of an operation: row-level security by settings",
+        });
+    }
+    let settings = begin.settings.of_postgres();
+    if settings.iter().any(has_nul) {
         return Err(DbErr::Custom(
             "a setting of the transaction has the character U+0000".to_owned(),
         ));
@@ -32,7 +39,7 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
             let _ = write!(sql, "; SET LOCAL {name} = {milliseconds}");
         }
     }
-    for (name, value) in begin.settings.iter() {
+    for (name, value) in settings {
         let (name, value) = (literal(name), literal(value));
         let _ = write!(sql, "; SELECT set_config({name}, {value}, true)");
     }
@@ -47,7 +54,7 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
 }
 
 /// Whether a setting has the character U+0000, at which PostgreSQL ends a statement.
-fn has_nul((name, value): (&str, &str)) -> bool {
+fn has_nul((name, value): &(String, String)) -> bool {
     name.contains('\0') || value.contains('\0')
 }
 

@@ -1,6 +1,6 @@
 //! One connection to PostgreSQL: the checks of a new one, and how its transaction begins and ends.
 
-use std::{num::NonZero, sync::Arc};
+use std::{convert::Infallible, num::NonZero, sync::Arc};
 
 use futures_util::TryStreamExt as _;
 use sea_orm::{DbBackend, DbErr};
@@ -18,7 +18,7 @@ use super::{
     session::PostgresSession,
 };
 use crate::{
-    Access, ConsistencyToken,
+    Access, ConsistencyToken, UnitError,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
@@ -35,6 +35,7 @@ impl Engine for Postgres {
     type Target = Servers;
     type Asked = PostgresSession;
     type Peer = Arc<Backend>;
+    type Rows = Infallible;
 
     const BACKEND: DbBackend = DbBackend::Postgres;
     const DIALECT: Dialect = Dialect::Postgres;
@@ -122,6 +123,10 @@ impl Engine for Postgres {
             });
         }
         Ok(())
+    }
+
+    fn narrow(rows: &Infallible, _text: &str) -> Result<Option<String>, UnitError> {
+        match *rows {}
     }
 
     fn latest(peer: &Arc<Backend>) -> Option<ConsistencyToken> {

@@ -5,6 +5,7 @@ pub(super) mod files;
 pub(super) mod interrupt;
 
 mod keeper;
+mod rows;
 mod session;
 mod transaction;
 mod writable;
@@ -247,7 +248,10 @@ impl OpenDatabase for File {
 
     /// SQLite checks deferred constraints only at COMMIT. This checks every row that has a foreign key.
     async fn check_deferred(&self, unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
-        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+        let check = Statement::from_string(
+            DbBackend::Sqlite,
+            "SELECT 1 FROM pragma_foreign_key_check LIMIT 1",
+        );
         let orphan = unit.query_one_raw(check).await?;
         Ok(orphan.map(|_| CommitFailure {
             kind: FailureKind::Constraint,

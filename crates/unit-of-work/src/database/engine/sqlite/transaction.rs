@@ -7,16 +7,16 @@ use sqlx::{
 };
 use sqlx_core::transaction::TransactionManager as _;
 
-use super::{interrupt::Interrupt, session::SqliteSession};
+use super::{interrupt::Interrupt, rows, session::SqliteSession};
 use crate::{
-    Access,
+    Access, UnitError,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
         connect::prepare,
         engine::{AnyLease, Driver, Engine, Peer},
         lease::Lease,
-        sql::Dialect,
+        sql::{Dialect, rows::VisibleRows},
         statements::query_error,
     },
     unit::marker::Marker,
@@ -28,6 +28,7 @@ impl Engine for Sqlite {
     type Target = SqliteConnectOptions;
     type Asked = SqliteSession;
     type Peer = Interrupt;
+    type Rows = VisibleRows;
 
     const BACKEND: DbBackend = DbBackend::Sqlite;
     const DIALECT: Dialect = Dialect::Sqlite;
@@ -69,7 +70,7 @@ impl Engine for Sqlite {
     }
 
     async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
-        if !begin.settings.is_empty() {
+        if !begin.settings.of_postgres().is_empty() {
             return Err(DbErr::BackendNotSupported {
                 db: "SQLite",
                 ctx: "settings of a transaction",
@@ -84,7 +85,17 @@ impl Engine for Sqlite {
         lease.begins(begin.access);
         Transactions::begin(&mut lease.connection, statement)
             .await
-            .map_err(query_error)
+            .map_err(query_error)?;
+        let conditions = begin.settings.of_sqlite();
+        if !conditions.is_empty() {
+            let rows = rows::visible(&mut lease.connection, conditions).await?;
+            lease.rows = Some(Box::new(rows));
+        }
+        Ok(())
+    }
+
+    fn narrow(rows: &VisibleRows, text: &str) -> Result<Option<String>, UnitError> {
+        rows.narrow(text)
     }
 
     /// Ignores markers: the answer comes from a thread of this process, and cannot get lost.

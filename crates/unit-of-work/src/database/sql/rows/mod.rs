@@ -1,0 +1,256 @@
+//! Holds the statements of a transaction to the rows that it may see, on SQLite, which has no policies.
+//!
+//! A table expression with the name of a table hides the table. So a statement that names `account` is sent as
+//!
+//! ```sql
+//! WITH "account" AS NOT MATERIALIZED (SELECT * FROM main."account" WHERE (ledger = 'acme')) SELECT … FROM account …
+//! ```
+//!
+//! SQLite looks for a name among table expressions first, at every depth of the statement, also in RETURNING and ON CONFLICT. It merges
+//! them into the query, so indexes are used. What the name does not hide is looked after here:
+//! - the target of an INSERT, UPDATE or DELETE is the table itself: what changes rows that are there gets the condition into its WHERE;
+//! - a name with a schema is the table itself, and a view reads the table itself: such statements are refused.
+//!
+//! Triggers and foreign keys have the table itself as well, as it should be.
+//!
+//! What is not understood is refused. [`condition`] reads the conditions once for each transaction, and [`statement`] finds in a statement
+//! the places where something has to be inserted.
+
+mod condition;
+mod statement;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use self::{condition::Table, statement::Statement};
+use super::tokens::{Dialect, Token, Tokens};
+use crate::UnitError;
+
+/// The objects of a database that matter for what a statement sees.
+#[derive(Debug, Default)]
+pub(crate) struct Schema {
+    /// The tables and views.
+    pub(crate) tables: Vec<String>,
+    /// Those of them whose rows come from elsewhere: views, virtual tables, the samples that ANALYZE takes.
+    pub(crate) indirect: Vec<String>,
+    /// The tables and views of the connection alone. They hide the database's.
+    pub(crate) temporary: Vec<String>,
+}
+
+/// The rows that a transaction sees.
+#[derive(Debug)]
+pub(crate) struct VisibleRows {
+    tables: Vec<Table>,
+    /// What reads rows around the conditions, and has none itself.
+    indirect: Vec<String>,
+}
+
+impl VisibleRows {
+    /// Those that fulfil the conditions, each of a table.
+    ///
+    /// # Errors
+    /// [`UnitError::RowsRefused`] for a condition that would not protect.
+    pub(crate) fn new(conditions: &[(String, String)], schema: Schema) -> Result<Self, UnitError> {
+        let tables = condition::tables(conditions, &schema).map_err(refused)?;
+        let mut indirect = schema.indirect;
+        indirect.retain(|name| !tables.iter().any(|table| table.is_named(name)));
+        Ok(Self { tables, indirect })
+    }
+
+    /// The text to send in the place of `text`; `None` if it names none of the tables.
+    ///
+    /// # Errors
+    /// [`UnitError::RowsRefused`] for a statement that could see or change other rows.
+    pub(crate) fn narrow(&self, text: &str) -> Result<Option<String>, UnitError> {
+        self.narrowed(text).map_err(refused)
+    }
+
+    fn narrowed(&self, text: &str) -> Result<Option<String>, String> {
+        let tokens = read(text)?;
+        let statement = Statement::read(text, &tokens)?;
+        let mut named = vec![false; self.tables.len()];
+        for (place, token) in tokens.iter().enumerate() {
+            let Some(name) = token.name(text) else {
+                continue;
+            };
+            let before = &tokens[..place];
+            let is_part = before.last().is_some_and(|dot| dot.is_symbol(b'.'));
+            let table = self.tables.iter().position(|table| table.is_named(&name));
+            if table.is_none()
+                && !self
+                    .indirect
+                    .iter()
+                    .any(|view| view.eq_ignore_ascii_case(&name))
+            {
+                continue;
+            }
+            if is_part && before.len() > 1 && is_schema(&before[before.len() - 2], text) {
+                return Err(format!(
+                    "`{name}` is named with its schema, and would be seen as a whole"
+                ));
+            }
+            match table {
+                Some(_) if statement::is_own_table(&tokens[place + 1..]) => {
+                    return Err(format!(
+                        "a table expression of the statement is named `{name}`, as a table with a condition is"
+                    ));
+                }
+                Some(table) => named[table] = true,
+                // A column, as in `line.name`.
+                None if is_part => {}
+                None => {
+                    return Err(format!(
+                        "`{name}` reads rows of other tables, and has no condition of its own"
+                    ));
+                }
+            }
+        }
+        let Some(expressions) = self.expressions(named) else {
+            return Ok(None);
+        };
+        let mut edits = statement.introduced(&expressions);
+        if let Some(target) = &statement.target
+            && let Some(table) = self
+                .tables
+                .iter()
+                .find(|table| table.is_named(&target.name))
+        {
+            if target.replaces {
+                return Err(format!(
+                    "REPLACE in `{}` would delete rows that the operation does not see",
+                    target.name
+                ));
+            }
+            for clause in &target.clauses {
+                clause.narrow(&table.condition, &mut edits);
+            }
+        }
+        Ok(Some(edited(text, edits)))
+    }
+
+    /// The table expressions for the tables that are named, and for those that their conditions name. `None` if there are none.
+    fn expressions(&self, mut named: Vec<bool>) -> Option<String> {
+        let mut open: Vec<usize> = (0..named.len()).filter(|table| named[*table]).collect();
+        while let Some(table) = open.pop() {
+            for needed in &self.tables[table].needs {
+                if !std::mem::replace(&mut named[*needed], true) {
+                    open.push(*needed);
+                }
+            }
+        }
+        let tables = self.tables.iter().zip(named);
+        let expressions: Vec<_> = tables
+            .filter(|(_, is_named)| *is_named)
+            .map(|(table, _)| table.expression())
+            .collect();
+        (!expressions.is_empty()).then(|| expressions.join(", "))
+    }
+}
+
+fn refused(problem: String) -> UnitError {
+    UnitError::RowsRefused { problem }
+}
+
+/// Whether a token is the name of a schema. No other databases are attached to a connection.
+fn is_schema(token: &Placed<'_>, text: &str) -> bool {
+    token
+        .name(text)
+        .is_some_and(|name| name.eq_ignore_ascii_case("main") || name.eq_ignore_ascii_case("temp"))
+}
+
+/// A token and its place in the text.
+#[derive(Clone, Copy, Debug)]
+struct Placed<'a> {
+    token: Token<'a>,
+    start: usize,
+    end: usize,
+}
+
+impl Placed<'_> {
+    fn is(&self, keyword: &str) -> bool {
+        self.token.is(keyword)
+    }
+
+    fn is_symbol(&self, symbol: u8) -> bool {
+        self.token == Token::Symbol(symbol)
+    }
+
+    /// What it names, if it is a name. SQLite also takes a string literal for one.
+    fn name<'t>(&self, text: &'t str) -> Option<Cow<'t, str>> {
+        let whole = &text[self.start..self.end];
+        let quote = whole.chars().next()?;
+        match self.token {
+            Token::Word(_) => Some(Cow::Borrowed(whole)),
+            Token::Quoted(_) | Token::Literal if matches!(quote, '"' | '`' | '\'') => {
+                let inside = &whole[1..];
+                let inside = inside.strip_suffix(quote).unwrap_or(inside);
+                let doubled = format!("{quote}{quote}");
+                Some(match inside.contains(&doubled) {
+                    true => Cow::Owned(inside.replace(&doubled, &quote.to_string())),
+                    false => Cow::Borrowed(inside),
+                })
+            }
+            Token::Quoted(_) => {
+                let inside = &whole[1..];
+                Some(Cow::Borrowed(inside.strip_suffix(']').unwrap_or(inside)))
+            }
+            Token::Literal | Token::Symbol(_) => None,
+        }
+    }
+}
+
+/// The tokens of a text, as SQLite reads it.
+///
+/// # Errors
+/// For what SQLite reads in another way than [`Tokens`] do.
+fn read(text: &str) -> Result<Vec<Placed<'_>>, String> {
+    if text.contains('\0') {
+        return Err("it has the character U+0000, at which SQLite stops".to_owned());
+    }
+    let mut tokens = Tokens::of(text, Dialect::Sqlite);
+    let mut placed: Vec<Placed<'_>> = Vec::new();
+    while let Some((token, place)) = tokens.next_placed() {
+        let token = Placed {
+            token,
+            start: place.start,
+            end: place.end,
+        };
+        if matches!(token.token, Token::Word(word) if word.contains('\u{feff}')) {
+            return Err("it has the character U+FEFF, which is white space to SQLite".to_owned());
+        }
+        // `$a(…)` is one variable to SQLite, whatever stands inside.
+        if token.is_symbol(b'(') && ends_with_variable(&placed, token.start) {
+            return Err("a variable is followed by a parenthesis".to_owned());
+        }
+        placed.push(token);
+    }
+    Ok(placed)
+}
+
+/// Whether the tokens end with a variable, without white space before `end`.
+fn ends_with_variable(tokens: &[Placed<'_>], end: usize) -> bool {
+    let [.., sign, name] = tokens else {
+        return false;
+    };
+    let is_sign = [b'$', b'@', b':', b'#']
+        .into_iter()
+        .any(|symbol| sign.is_symbol(symbol));
+    is_sign && sign.end == name.start && name.end == end
+}
+
+/// The text with insertions, each at its place.
+fn edited(text: &str, mut edits: Vec<(usize, String)>) -> String {
+    edits.sort_by_key(|(place, _)| *place);
+    let length = edits.iter().map(|(_, edit)| edit.len()).sum::<usize>();
+    let mut result = String::with_capacity(text.len() + length);
+    let mut done = 0;
+    for (place, edit) in edits {
+        result.push_str(&text[done..place]);
+        result.push_str(&edit);
+        done = place;
+    }
+    result.push_str(&text[done..]);
+    result
+}
