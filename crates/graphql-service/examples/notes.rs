@@ -140,7 +140,7 @@ impl Caller for Known {
         }
     }
 
-    fn attach(&self, request: &mut Request) {
+    fn attach(&self, request: &mut Request, _: OperationType) {
         request.data.insert(Role(self.role()));
     }
 

@@ -52,7 +52,7 @@ use crate::answer::refusal::Refusal;
 /// }
 /// # impl Caller for KeyHolder {
 /// #     fn may(&self, _: OperationType) -> Result<(), Refusal> { Ok(()) }
-/// #     fn attach(&self, _: &mut Request) {}
+/// #     fn attach(&self, _: &mut Request, _: OperationType) {}
 /// #     fn name(&self) -> Option<&str> { None }
 /// #     fn expires(&self) -> Option<tokio::time::Instant> { None }
 /// #     fn audience(&self) -> String { String::new() }
@@ -147,7 +147,7 @@ pub enum Init<C> {
 ///         }
 ///     }
 ///
-///     fn attach(&self, request: &mut Request) {
+///     fn attach(&self, request: &mut Request, _: OperationType) {
 ///         request.data.insert(self.name.clone()); // resolvers: `ctx.data::<String>()`
 ///     }
 ///
@@ -168,16 +168,24 @@ pub enum Init<C> {
 /// assert!(reader.may(OperationType::Mutation).is_err());
 /// ```
 pub trait Caller: Clone + Send + Sync + 'static {
-    /// Whether the caller may run operations of this kind. Called for each operation; reading `/metrics` counts as a query.
+    /// Whether the caller may run operations of this kind. Called for each operation.
     ///
     /// # Errors
     /// A [`Refusal`], such as [`Refusal::forbidden`], where they may not. Nothing of the operation runs.
     fn may(&self, kind: OperationType) -> Result<(), Refusal>;
 
-    /// Adds to the request's data what resolvers have to know about the caller.
+    /// Whether the caller may read `/metrics`, which is about everybody's operations. By default, whoever may run queries may.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where they may not.
+    fn may_read_metrics(&self) -> Result<(), Refusal> {
+        self.may(OperationType::Query)
+    }
+
+    /// Adds to the data of a request, whose operation is of this kind, what resolvers have to know about the caller.
     ///
     /// With the crate unit-of-work, that is at least a [`Viewer`](unit_of_work::Viewer), since each idempotency key belongs to a viewer.
-    fn attach(&self, request: &mut Request);
+    fn attach(&self, request: &mut Request, kind: OperationType);
 
     /// The name under which this caller's use of the server is counted. Limits for one client apply to each name, and heavy operations
     /// of different names take turns. Without a name, the address of the connection is counted instead.
@@ -245,7 +253,7 @@ impl Caller for Anyone {
         Ok(())
     }
 
-    fn attach(&self, _: &mut Request) {}
+    fn attach(&self, _: &mut Request, _: OperationType) {}
 
     fn name(&self) -> Option<&str> {
         None

@@ -25,7 +25,7 @@ impl Admitted {
         caller: &impl Caller,
     ) -> Result<Self, Refusal> {
         caller.may(self.kind)?;
-        caller.attach(request);
+        caller.attach(request, self.kind);
         Ok(self)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::OperationType;
 use axum::{
     extract::State,
     http::{HeaderMap, header},
@@ -49,7 +48,7 @@ pub(crate) async fn write<A: Authentication>(
 ) -> Response {
     if let Some(authentication) = &state.authentication {
         let caller = authentication.of_request(&headers).await;
-        if let Err(refusal) = caller.and_then(|caller| caller.may(OperationType::Query)) {
+        if let Err(refusal) = caller.and_then(|caller| caller.may_read_metrics()) {
             return refusal.into_http(MediaType::Json);
         }
     }

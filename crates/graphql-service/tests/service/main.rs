@@ -228,7 +228,7 @@ impl Caller for Name {
         }
     }
 
-    fn attach(&self, request: &mut Operation) {
+    fn attach(&self, request: &mut Operation, _: OperationType) {
         request.data.insert(self.clone());
     }
 
