@@ -59,17 +59,41 @@ impl VisibleRows {
         Ok(Self { tables, indirect })
     }
 
-    /// The text to send in the place of `text`; `None` if it names none of the tables.
+    /// The text to send in the place of `text`, which is one statement or several; `None` if it names none of the tables.
     ///
     /// # Errors
     /// [`UnitError::RowsRefused`] for a statement that could see or change other rows.
     pub(crate) fn narrow(&self, text: &str) -> Result<Option<String>, UnitError> {
-        self.narrowed(text).map_err(refused)
+        let tokens = read(text).map_err(refused)?;
+        let mut statements: Vec<_> = tokens.split(|token| token.is_symbol(b';')).collect();
+        // Semicolons may end the last one.
+        while statements.len() > 1 && statements.last().is_some_and(|last| last.is_empty()) {
+            statements.pop();
+        }
+        let [_, _, ..] = statements[..] else {
+            return self.narrowed(text, &tokens).map_err(refused);
+        };
+        let (mut narrowed, mut is_changed) = (String::new(), false);
+        for statement in statements {
+            let (Some(first), Some(last)) = (statement.first(), statement.last()) else {
+                return Err(refused("one of its statements is empty".to_owned()));
+            };
+            // Read again by itself: the places of its tokens are those in its own text.
+            let text = &text[first.start..last.end];
+            let tokens = read(text).map_err(refused)?;
+            let edited = self.narrowed(text, &tokens).map_err(refused)?;
+            is_changed |= edited.is_some();
+            if !narrowed.is_empty() {
+                narrowed.push_str("; ");
+            }
+            narrowed.push_str(edited.as_deref().unwrap_or(text));
+        }
+        Ok(is_changed.then_some(narrowed))
     }
 
-    fn narrowed(&self, text: &str) -> Result<Option<String>, String> {
-        let tokens = read(text)?;
-        let statement = Statement::read(text, &tokens)?;
+    /// As [`Self::narrow`], for one statement.
+    fn narrowed(&self, text: &str, tokens: &[Placed<'_>]) -> Result<Option<String>, String> {
+        let statement = Statement::read(text, tokens)?;
         let mut named = vec![false; self.tables.len()];
         for (place, token) in tokens.iter().enumerate() {
             let Some(name) = token.name(text) else {

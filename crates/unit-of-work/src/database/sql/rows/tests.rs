@@ -48,6 +48,22 @@ const ACCOUNT: &str =
 const LINE: &str = "\"line\" AS NOT MATERIALIZED (SELECT * FROM main.\"line\" WHERE (owner IN (SELECT id FROM account)))";
 
 #[test]
+fn each_of_several_statements_is_held_to_the_rows() {
+    for (text, expected) in [
+        ("SELECT 1; SELECT 2", None),
+        (
+            "INSERT INTO other VALUES (?, ';'); UPDATE account SET n = ?; SELECT * FROM account;",
+            Some(format!(
+                "INSERT INTO other VALUES (?, ';'); WITH {ACCOUNT} UPDATE account SET n = ? WHERE (a = 1); WITH {ACCOUNT} SELECT * FROM account"
+            )),
+        ),
+    ] {
+        let narrowed = two().narrow(text);
+        assert_eq!(narrowed.expect("are understood"), expected, "{text}");
+    }
+}
+
+#[test]
 fn expressions_stand_in_front_of_what_is_named() {
     let both = format!("{LINE}, {ACCOUNT}");
     for (text, expected) in [
@@ -196,9 +212,10 @@ fn what_cannot_be_held_to_rows_is_refused() {
         "\"SELECT\" 1",
         "(SELECT 1)",
         ";SELECT 1",
-        "SELECT 1; SELECT 2",
         "SELECT 1; PRAGMA user_version",
-        "UPDATE account SET a = 1; SELECT 1;",
+        "SELECT 1;; SELECT 2",
+        "SELECT 1; SELECT * FROM main.account",
+        "SELECT * FROM account; DROP TABLE account",
         "SELECT * FROM main.account",
         "SELECT * FROM \"main\" . \"account\"",
         "SELECT * FROM 'Main'/**/.[Account]",
