@@ -14,6 +14,7 @@ use crate::{
     config::{DatabaseUrl, ServeSettings},
     error::StartError,
     http::Readiness,
+    ledger,
 };
 
 /// The table of the migrations that a database has applied.
@@ -95,6 +96,22 @@ pub async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
     let migrated = bring_up_to_date(&database, url).await;
     database.close().await;
     migrated
+}
+
+/// Connects, and sets up what tokens for some ledgers need, on a database that has all migrations.
+///
+/// # Errors
+/// A [`StartError`] about the database.
+pub async fn confine(url: &DatabaseUrl) -> Result<(), StartError> {
+    let database = connect(url, DatabaseOptions::default()).await?;
+    let confined = database
+        .write(async |unit| ledger::confine(&unit).await)
+        .await;
+    database.close().await;
+    confined.map_err(|error: DbErr| StartError::Confine {
+        database: url.clone(),
+        reason: error.to_string(),
+    })
 }
 
 /// Applies all missing migrations in one transaction. Servers that start at the same time wait for each other, and the second finds

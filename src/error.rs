@@ -75,6 +75,17 @@ pub enum StartError {
         /// What the driver says.
         source: Box<ConnectError>,
     },
+    /// Callers cannot be confined to ledgers.
+    #[error(
+        "the database {database} is up to date, but tokens cannot be for some ledgers: {reason}; an administrator of PostgreSQL can prepare \
+         it: CREATE ROLE daybook_confined NOLOGIN; GRANT daybook_confined TO the user in --database"
+    )]
+    Confine {
+        /// Which.
+        database: DatabaseUrl,
+        /// What the database says.
+        reason: String,
+    },
     /// The database server refuses the user or the password.
     #[error("the database {database} refuses the user or the password; check --database")]
     DatabaseLogin {

@@ -338,7 +338,7 @@ fn post_entry() -> Vec<Step> {
         step(
             "INSERT INTO \"entry\" ",
             list(
-                "entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL, NULL, :zero",
+                "entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL, NULL, :zero, NULL",
             ),
         ),
         // SQLite's two, in the order of the ids.

@@ -127,6 +127,8 @@ pub struct Model {
     pub min_balance: Option<i64>,
     /// The largest balance that it may have, positive on its normal side; what holds would raise it by counts. None: any.
     pub max_balance: Option<i64>,
+    /// The ledger that it is in: the first part of its code. None: the one that has no name.
+    pub ledger: Option<String>,
 }
 
 /// None: the domain reads by key.

@@ -46,8 +46,7 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     /// A JSON object of the caller's.
     pub metadata: Json,
-    /// The name that the caller gave it. No other entry ever has the same.
-    #[sea_orm(unique)]
+    /// The name that the caller gave it. No other entry of its ledger ever has the same.
     pub reference: Option<String>,
     /// Who had it recorded: the `sub` of a token. None without authentication, and for what the server or an import does.
     pub recorded_by: Option<String>,
@@ -55,6 +54,8 @@ pub struct Model {
     pub part: Option<i32>,
     /// Whether it leaves something of that other entry, so that another part can follow.
     pub leaves_rest: bool,
+    /// The ledger of its accounts. None: the one that has no name.
+    pub ledger: Option<String>,
 }
 
 /// None: the domain reads by key.

@@ -18,6 +18,7 @@ pub mod group_change;
 pub mod import;
 pub mod late_line;
 pub mod late_total;
+pub mod ledger;
 pub mod line_part;
 pub mod webhook;
 pub mod webhook_dead_letter;

@@ -35,6 +35,7 @@ mod m20261128_71_add_balance_limits;
 mod m20261128_91_add_currency_symbol;
 mod m20261128_93_create_webhook;
 mod m20261128_95_add_parts;
+mod m20261128_97_create_ledger;
 
 /// All migrations, in order.
 #[derive(Debug)]
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_91_add_currency_symbol::Migration),
             Box::new(m20261128_93_create_webhook::Migration),
             Box::new(m20261128_95_add_parts::Migration),
+            Box::new(m20261128_97_create_ledger::Migration),
         ]
     }
 }

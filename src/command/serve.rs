@@ -51,7 +51,10 @@ pub async fn serve(settings: ServeSettings) -> Result<(), StartError> {
     options.metrics = settings.metrics.then(telemetry::metrics).flatten();
     options.metrics_apart = settings.metrics_listen.is_some();
     let tokens = match settings.tokens.clone() {
-        Some(settings) => Some(tokens(settings).await?),
+        Some(settings) => {
+            let confines = can_confine(&database).await;
+            Some(tokens(settings, database.backend(), confines).await?)
+        }
         None => None,
     };
     if let Some(tokens) = tokens.clone() {
@@ -318,7 +321,31 @@ async fn warn_of_weaknesses(database: &Database) {
     }
 }
 
-async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
+/// Whether tokens can be for some ledgers. If not, such tokens have no scope.
+async fn can_confine(database: &Database) -> bool {
+    match database
+        .read(async |unit| ledger::can_confine(&unit).await)
+        .await
+    {
+        Ok(true) => true,
+        Ok(false) => {
+            tracing::info!(
+                "tokens for some ledgers (`ledger:read:CODE`) are not taken: `daybook migrate --confine` sets the database up for them"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "tokens for some ledgers are not taken: the database cannot be asked whether it is set up for them");
+            false
+        }
+    }
+}
+
+async fn tokens(
+    settings: TokenSettings,
+    engine: DbBackend,
+    confines: bool,
+) -> Result<Tokens, StartError> {
     let TokenSettings {
         keys,
         issuer,
@@ -326,8 +353,17 @@ async fn tokens(settings: TokenSettings) -> Result<Tokens, StartError> {
     } = settings;
     Tokens::of_source(keys.clone(), issuer, audience)
         .await
-        // Every viewer sees the same ledger, so viewers with the same scopes can share one response.
-        .map(|tokens| tokens.granting(graphql::grant).viewers_are_alike())
+        // What a viewer sees depends on the scopes alone, so viewers with the same scopes can share one response.
+        .map(|tokens| {
+            let tokens = tokens
+                .granting(graphql::grant_on(engine))
+                .viewers_are_alike();
+            if confines {
+                tokens.for_ledgers()
+            } else {
+                tokens
+            }
+        })
         .map_err(|problem| StartError::Keys {
             from: keys,
             problem,

@@ -212,7 +212,11 @@ fn migrate_settings(
     ) else {
         return Err(values.wrong());
     };
-    Ok(MigrateSettings { database, log })
+    Ok(MigrateSettings {
+        confine: args.confine,
+        database,
+        log,
+    })
 }
 
 fn verify_settings(

@@ -87,6 +87,8 @@ pub struct VerifySettings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MigrateSettings {
+    /// Whether to set up what tokens for some ledgers need.
+    pub confine: bool,
     /// The database.
     pub database: DatabaseUrl,
     /// What to log.

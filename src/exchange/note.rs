@@ -28,8 +28,19 @@ pub(super) struct AccountNote {
     /// For people only: an import opens accounts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<String>,
+    /// The ledger that it is in, if that has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ledger: Option<LedgerNote>,
     #[serde(default, skip_serializing_if = "is_empty")]
     pub(super) metadata: Json,
+}
+
+/// What the note of an account says of its ledger.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct LedgerNote {
+    pub(super) code: String,
+    pub(super) name: String,
 }
 
 /// The note of a transaction.

@@ -4,7 +4,10 @@ use async_graphql::Context;
 use chrono::{DateTime, Utc};
 
 use super::feed::Feed;
-use crate::{ledger::Clock, webhook::Webhooks};
+use crate::{
+    ledger::{Clock, Visible},
+    webhook::Webhooks,
+};
 
 /// The ledger's own additions to a resolver's context.
 pub(super) trait LedgerContext<'a> {
@@ -21,6 +24,9 @@ pub(super) trait LedgerContext<'a> {
 
     /// Where webhooks may send, and the job that sends.
     fn webhooks(&self) -> &'a Webhooks;
+
+    /// The ledgers that the caller sees, if not all.
+    fn visible(&self) -> Option<&'a Visible>;
 }
 
 impl<'a> LedgerContext<'a> for Context<'a> {
@@ -34,5 +40,9 @@ impl<'a> LedgerContext<'a> for Context<'a> {
 
     fn webhooks(&self) -> &'a Webhooks {
         self.data_unchecked()
+    }
+
+    fn visible(&self) -> Option<&'a Visible> {
+        self.data_opt()
     }
 }

@@ -8,6 +8,7 @@ use async_graphql::{Context, dataloader::Loader};
 use chrono::{DateTime, Utc};
 use daybook_entity::{
     account, account_change, account_group, currency, entry, entry_change, entry_line,
+    ledger as ledgers_table,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sea_orm::DbErr;
@@ -122,14 +123,19 @@ loader! {
     ClosedUntil: Uuid => DateTime<Utc>, |unit, ids| ledger::closed_until(unit, ids).await
 }
 
+loader! {
+    /// Ledgers by code.
+    Ledgers: String => ledgers_table::Model, |unit, codes| ledger::ledgers_by_code(unit, codes.iter().cloned()).await
+}
+
 shared_loader! {
     /// Entries by id.
     Entries: Uuid => entry::Model, |unit, ids| ledger::entries_by_id(unit, ids.iter().copied()).await
 }
 
 shared_loader! {
-    /// Entries by reference, as it is stored.
-    EntriesByReference: String => entry::Model, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
+    /// Entries by reference, as it is stored: at most one of each ledger.
+    EntriesByReference: String => Vec<entry::Model>, |unit, references| ledger::entries_by_reference(unit, references.iter().cloned()).await
 }
 
 loader! {

@@ -32,6 +32,6 @@ pub use mutation::MutationRoot;
 pub use operations::{operation_schema, operations};
 pub use query::QueryRoot;
 pub use schema::{LedgerSchema, LedgerSchemaBuilder, schema, sdl};
-pub use scopes::{CLOSE, REOPEN, VERIFY, WEBHOOKS, grant};
+pub use scopes::{CLOSE, REOPEN, VERIFY, WEBHOOKS, grant_on};
 pub use subscription::SubscriptionRoot;
 pub(crate) use webhook_body::{Unreadable, WebhookBodies, WebhookBody};

@@ -27,6 +27,7 @@ pub fn operations() -> Options {
         .other_lists(10)
         .list("Query.nodes", Size::Argument("ids"))
         .list("Query.currencies", Size::Usually(200))
+        .list("Query.ledgers", Size::Usually(20))
         .list("Query.closedPeriods", Size::Usually(10))
         .list("Query.accountTrees", Size::Usually(5))
         .list("Account.groups", Size::Usually(3))

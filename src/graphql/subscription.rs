@@ -108,7 +108,8 @@ async fn events(
         .map(|cursor| parse_cursor("after", &cursor))
         .transpose()?;
     let feed = ctx.feed().clone();
-    let events = feed.subscribe(kind, after, accounts).await?;
+    let visible = ctx.visible().cloned();
+    let events = feed.subscribe(kind, after, accounts, visible).await?;
     let tells_behind = ctx.look_ahead().field("behind").exists();
     let key = move |event: &FeedEvent| event.key(tells_behind);
     // The slot is taken outside of the shared response. So it is free once the event was executed, and a subscriber that gets another's

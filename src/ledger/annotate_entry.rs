@@ -22,7 +22,7 @@ pub const CHANGES_PER_ENTRY: i64 = 100;
 pub enum EntryRef {
     /// By its id.
     Id(Uuid),
-    /// By the reference that it was posted with.
+    /// By the reference that it was posted with, if only one entry has it.
     Reference(String),
 }
 
@@ -117,7 +117,12 @@ pub async fn annotate_entry(
         // The lock is not that of a foreign key: other entries can still end or reverse this one.
         Some(found) => {
             let select = entry::Entity::find().filter(found);
-            select.lock(LockType::NoKeyUpdate).all(db).await?.pop()
+            let mut found = select.lock(LockType::NoKeyUpdate).all(db).await?;
+            if found.len() > 1 {
+                let problem = "is that of an entry in each of several ledgers: give the id of one";
+                return Err(InvalidInput::new("entry.reference", problem).into());
+            }
+            found.pop()
         }
         None => None,
     };

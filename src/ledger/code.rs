@@ -48,6 +48,12 @@ pub enum Code {
     CurrencyNotFound,
     /// No webhook has this id.
     WebhookNotFound,
+    /// There is a ledger of this code.
+    LedgerTaken,
+    /// Accounts have codes that would be those of a new ledger.
+    LedgerNotNew,
+    /// The accounts of an entry are of different ledgers.
+    EntryCrossesLedgers,
     /// A line's currency is not that of its accounts.
     CurrencyMismatch,
     /// A sum would not fit 64 bits.
@@ -84,6 +90,9 @@ impl Code {
             Self::CurrencyTaken => "CURRENCY_TAKEN",
             Self::CurrencyNotFound => "CURRENCY_NOT_FOUND",
             Self::WebhookNotFound => "WEBHOOK_NOT_FOUND",
+            Self::LedgerTaken => "LEDGER_TAKEN",
+            Self::LedgerNotNew => "LEDGER_NOT_NEW",
+            Self::EntryCrossesLedgers => "ENTRY_CROSSES_LEDGERS",
             Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::AmountOutOfRange => "AMOUNT_OUT_OF_RANGE",
             Self::BadUserInput => "BAD_USER_INPUT",

@@ -2,12 +2,12 @@
 //!
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
-use super::{Id, PageError, input, statement_cache::StatementCache};
+use super::{Id, PageError, Visible, input, ledgers::first_part, statement_cache::StatementCache};
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Value,
+    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -104,7 +104,8 @@ pub(super) async fn named_account(
     })
 }
 
-/// The first of these accounts that there is not, as the `field[index]` of an input: at most two statements.
+/// The first of these accounts that there is not, or that is in none of the visible ledgers, as the `field[index]` of an input: at most two
+/// statements.
 ///
 /// # Errors
 /// When the database fails.
@@ -112,14 +113,21 @@ pub async fn unknown_account(
     db: &impl ConnectionTrait,
     field: &str,
     accounts: &[AccountRef],
+    visible: Option<&Visible>,
 ) -> Result<Option<AccountNotFound>, DbErr> {
     let (ids, codes) = AccountRef::ids_and_codes(accounts);
     let by_id = accounts_by_id(db, ids).await?;
     let by_code = accounts_by_code(db, codes).await?;
-    let is_known = |account: &AccountRef| match account.normalised() {
-        Some(AccountRef::Id(id)) => by_id.contains_key(&id),
-        Some(AccountRef::Code(code)) => by_code.contains_key(&code),
-        Some(AccountRef::NoId(_)) | None => false,
+    let is_known = |account: &AccountRef| {
+        let found = match account.normalised() {
+            Some(AccountRef::Id(id)) => by_id.get(&id),
+            Some(AccountRef::Code(code)) => by_code.get(&code),
+            Some(AccountRef::NoId(_)) | None => None,
+        };
+        let is_visible = |account: &account::Model| {
+            visible.is_none_or(|visible| visible.contains(account.ledger.as_deref()))
+        };
+        found.is_some_and(is_visible)
     };
     let unknown = accounts.iter().position(|account| !is_known(account));
     Ok(unknown.map(|index| AccountNotFound {
@@ -219,20 +227,22 @@ pub async fn entries_by_id(
     Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The entry with this reference, as it is stored.
+/// The entry of this ledger with this reference, as it is stored.
 ///
 /// # Errors
 /// When the database fails.
 pub(super) async fn entry_by_reference(
     db: &impl ConnectionTrait,
     reference: &str,
+    ledger: Option<&str>,
 ) -> Result<Option<entries_table::Model>, DbErr> {
-    // Without a LIMIT: the column is unique.
-    let mut found = entries_table::Entity::find()
+    // One at most for each ledger.
+    let found = entries_table::Entity::find()
         .filter(entries_table::Column::Reference.eq(reference))
         .all(db)
         .await?;
-    Ok(found.pop())
+    let mut found = found.into_iter();
+    Ok(found.find(|it| it.ledger.as_deref() == ledger))
 }
 
 /// The reference as it can be looked up: trimmed, and in the form NFC, as it is stored; `None` when no entry can have it.
@@ -241,22 +251,25 @@ pub fn stored_reference(text: &str) -> Option<String> {
     input::reference("reference", text).ok()
 }
 
-/// The entries with these references, [as they are stored](stored_reference), by reference.
+/// The entries with these references, [as they are stored](stored_reference), by reference: at most one of each ledger.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn entries_by_reference(
     db: &impl ConnectionTrait,
     references: impl IntoIterator<Item = String>,
-) -> Result<HashMap<String, entries_table::Model>, DbErr> {
+) -> Result<HashMap<String, Vec<entries_table::Model>>, DbErr> {
     let rows = entries_table::Entity::find()
         .filter(entries_table::Column::Reference.is_in(references))
         .all(db)
         .await?;
-    let keyed = rows
-        .into_iter()
-        .filter_map(|row| Some((row.reference.clone()?, row)));
-    Ok(keyed.collect())
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in rows {
+        if let Some(reference) = row.reference.clone() {
+            found.entry(reference).or_default().push(row);
+        }
+    }
+    Ok(found)
 }
 
 /// When the latest entry was recorded; `None` where there is none.
@@ -343,6 +356,27 @@ pub async fn currency(
         return Ok(None);
     }
     currencies_table::Entity::find_by_id(code).one(db).await
+}
+
+/// The currency with this code, and the ledger that an account with that code is in: one statement.
+pub(super) async fn currency_and_ledger(
+    db: &impl ConnectionTrait,
+    currency: &str,
+    account_code: &str,
+) -> Result<Option<(currencies_table::Model, Option<String>)>, DbErr> {
+    if !input::is_currency_code(currency) {
+        return Ok(None);
+    }
+    let found = Statement::from_sql_and_values(
+        db.get_database_backend(),
+        "SELECT currency.*, (SELECT ledger.code FROM ledger WHERE ledger.code = $1) AS ledger FROM currency WHERE currency.code = $2",
+        [first_part(account_code).into(), currency.into()],
+    );
+    let Some(row) = db.query_one_raw(found).await? else {
+        return Ok(None);
+    };
+    let currency = currencies_table::Model::from_query_result(&row, "")?;
+    Ok(Some((currency, row.try_get("", "ledger")?)))
 }
 
 /// All currencies, by code.

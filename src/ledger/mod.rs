@@ -23,6 +23,7 @@ mod hold;
 mod id;
 mod input;
 mod keyset;
+mod ledgers;
 mod limit;
 mod locking;
 mod money;
@@ -87,14 +88,18 @@ pub use hold::{
 pub use id::{Id, InvalidId, LINES_PER_ENTRY, Random, new_account_id, new_entry_id, random};
 pub use input::{InvalidInput, MOST_PROBLEMS};
 pub use keyset::{Edge, Page, PageError, PageRequest};
+pub use ledgers::{
+    CreateLedger, CreateLedgerError, MOST_LEDGERS, Visible, can_confine, confine, create_ledger,
+    ledger, ledgers, ledgers_by_code,
+};
 pub use limit::Limit;
 pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
 pub use outbox::{
-    Chosen, EventKind, Horizon, Look, OutboxEvent, Progress, Subject, accounts_of_subjects,
-    fence_outbox, look_at_outbox, newest_in_outbox, numbers_one_by_one, read_outbox,
-    visible_in_outbox,
+    Chosen, EventKind, Horizon, Look, OutboxEvent, Progress, Subject, TouchedAccount,
+    accounts_of_subjects, fence_outbox, look_at_outbox, newest_in_outbox, numbers_one_by_one,
+    read_outbox, visible_in_outbox,
 };
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, InGroup, count_accounts, page_accounts,

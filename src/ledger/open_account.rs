@@ -1,7 +1,7 @@
 //! Opens an account, with nothing on it.
 
 use super::input::Checks;
-use super::{Code, InvalidInput, find, input, limit};
+use super::{Code, InvalidInput, Visible, find, input, limit};
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountClass, AccountStatus, LimitPolicy, Side, account};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
@@ -34,6 +34,8 @@ pub struct OpenAccount {
     pub metadata: Option<Json>,
     /// Who has it opened: 1 to 1024 characters, as the caller's authentication names them; none where nobody is known.
     pub recorded_by: Option<String>,
+    /// The ledgers in one of which it has to be, if not any will do.
+    pub visible: Option<Visible>,
 }
 
 /// Why an account was not opened.
@@ -87,17 +89,29 @@ pub async fn open_account(
     let name = checks.take(input::name("name", &command.name));
     let metadata = checks.take(input::metadata("metadata", command.metadata));
     let created_at = input::instant("now", now)?;
-    let currency = find::currency(db, &command.currency).await;
-    let currency = currency.map_err(|source| OpenAccountError::Database {
-        account_code: code.clone().unwrap_or_default(),
+    let code_or_none = code.as_deref().unwrap_or_default();
+    let found = find::currency_and_ledger(db, &command.currency, code_or_none).await;
+    let found = found.map_err(|source| OpenAccountError::Database {
+        account_code: code_or_none.to_owned(),
         source,
     })?;
-    if currency.is_none() {
+    if found.is_none() {
         let problem = format!(
             "`{}` is not a currency of this ledger: see `currencies`",
             command.currency.escape_debug()
         );
         checks.add(InvalidInput::new("currency", problem));
+    }
+    let ledger = found.and_then(|(_, ledger)| ledger);
+    if let Some(visible) = &command.visible
+        && !visible.contains(ledger.as_deref())
+    {
+        let codes: Vec<_> = visible.codes().map(|code| format!("`{code}:`")).collect();
+        let problem = format!(
+            "must begin with the code of a ledger that there is, and that your token is for: {}",
+            codes.join(", ")
+        );
+        checks.add(InvalidInput::new("code", problem));
     }
     let account = account::Model {
         id: command.id,
@@ -121,6 +135,7 @@ pub async fn open_account(
         revised_by: command.recorded_by,
         min_balance: command.min_balance,
         max_balance: command.max_balance,
+        ledger,
     };
     checks.take(limit::check(&account));
     for (field, beyond) in [

@@ -3,12 +3,13 @@
 use super::command::{
     balances, export, hledger_balances, imported, ledger_balances, start, stderr,
 };
-use crate::ledger::book::{Book, at, by, new_account, new_hold};
+use crate::ledger::book::{Book, at, by, new_account, new_entry, new_hold};
 use crate::ledger::groups;
 use daybook::ledger::register_currency;
 use daybook::ledger::{
-    AnnotateEntry, Clock, CloseBooks, EntryNotes, EntryRef, NewLine, OpenAccount, PostEntry,
-    UpdateAccount, annotate_entry, close_books, new_entry_id, random, update_account,
+    AnnotateEntry, Clock, CloseBooks, CreateLedger, EntryNotes, EntryRef, NewLine, OpenAccount,
+    PostEntry, UpdateAccount, annotate_entry, close_books, create_ledger, new_entry_id, random,
+    update_account,
 };
 use daybook_entity::{AccountClass, LimitPolicy, Side};
 use daybook_test_harness::{Observer, TestDatabase, on_every_engine};
@@ -261,6 +262,39 @@ on_every_engine! {
             assert_eq!(never_used, i64::from(is_journal));
             Book::empty(other).await.is_sound().await;
         }
+    }
+
+    /// Ledgers come back with their names, their accounts, and references that several of them have.
+    async fn ledgers_leave_and_come_back(test: TestDatabase) {
+        let (url, engine) = (test.url().to_owned(), test.engine());
+        let observer = test.observer().await;
+        let book = Book::new(test).await;
+        for code in ["acme", "beta"] {
+            let command = CreateLedger { code: code.to_owned(), name: format!("{code} & Söhne"), recorded_by: None };
+            book.write(async |tx| create_ledger(tx, command.clone(), at(0)).await).await.unwrap();
+        }
+        for prefix in ["acme:", "beta:", ""] {
+            book.account(&format!("{prefix}cash")).await;
+            book.account(&format!("{prefix}sales")).await;
+            let lines = vec![crate::ledger::book::line(&format!("{prefix}cash"), &format!("{prefix}sales"), 5)];
+            let notes = EntryNotes { reference: Some("no. 1".to_owned()), ..EntryNotes::default() };
+            book.post(PostEntry { notes, ..new_entry(lines) }).await.unwrap();
+        }
+        let in_ledgers = "COALESCE(ledger, '-') || ' ' || code";
+        let all: Json = serde_json::from_str(&export(&url, "json")).unwrap();
+        assert_eq!(all["ledgers"][1]["name"], "beta & Söhne");
+        assert_eq!((&all["accounts"][0]["ledger"], &all["entries"][2]["ledger"]), (&json!("acme"), &json!(null)));
+        assert_eq!(ledger_balances(&export(&url, "ledger")), balances(&observer).await);
+        let journal = export(&url, "hledger");
+        assert_eq!(hledger_balances(&journal), balances(&observer).await);
+        let other = TestDatabase::create(engine).await;
+        let (other_url, other_observer) = (other.url().to_owned(), other.observer().await);
+        imported(&other_url, "hledger", &journal);
+        assert_eq!(accounts(&other_observer, in_ledgers).await, accounts(&observer, in_ledgers).await);
+        assert_eq!(moved(&other_observer).await, moved(&observer).await);
+        let names = "SELECT code || name FROM ledger ORDER BY code";
+        assert_eq!(other_observer.texts(names).await, observer.texts(names).await);
+        Book::empty(other).await.is_sound().await;
     }
 
     async fn hledger_knows_the_class_of_an_account(test: TestDatabase) {

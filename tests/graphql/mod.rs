@@ -21,6 +21,7 @@ mod heavy;
 mod holds;
 mod idempotency;
 mod large_answers;
+mod ledgers;
 mod limits;
 mod lock_order;
 mod marketplace;

@@ -10,6 +10,7 @@ use daybook::{
 };
 use daybook_test_harness::{Engine, Observer, TestDatabase};
 use futures_util::{SinkExt, StreamExt};
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{
@@ -123,10 +124,28 @@ impl Ledger {
 
     /// A server that asks for tokens, which [`sign`] makes.
     pub(super) async fn guarded(test: TestDatabase) -> Self {
+        Self::guarded_with(test, |_| {}).await
+    }
+
+    /// As [`Ledger::guarded`], with other options.
+    pub(super) async fn guarded_with(test: TestDatabase, with: impl FnOnce(&mut Options)) -> Self {
         let url = test.url().to_owned();
         let tokens = Tokens::new(Keys::from_secret(SECRET).unwrap(), "issuer", "daybook");
-        let tokens = tokens.granting(graphql::grant).viewers_are_alike();
-        let set = |options: &mut Options| options.authentication = Access::Tokens(tokens);
+        let engine = match test.engine() {
+            Engine::Sqlite => DbBackend::Sqlite,
+            Engine::Postgres => DbBackend::Postgres,
+        };
+        let tokens = tokens
+            .granting(graphql::grant_on(engine))
+            .for_ledgers()
+            .viewers_are_alike();
+        let set = |options: &mut Options| {
+            options.authentication = Access::Tokens(tokens);
+            with(options);
+        };
+        let at = DatabaseUrl::parse(&url).unwrap();
+        database::migrate(&at).await.unwrap();
+        database::confine(&at).await.unwrap();
         Self::serve_with(test, &url, DatabaseOptions::default(), set).await
     }
 
@@ -268,6 +287,16 @@ pub(crate) struct Subscription(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Subscription {
     /// Connects and subscribes; `None` when the server goes meanwhile, or is not there.
     pub(crate) async fn open(address: &str, query: &str, variables: Value) -> Option<Self> {
+        Self::open_with(address, Value::Null, query, variables).await
+    }
+
+    /// As [`Subscription::open`], with this payload of `connection_init`, if it is not null.
+    pub(crate) async fn open_with(
+        address: &str,
+        init: Value,
+        query: &str,
+        variables: Value,
+    ) -> Option<Self> {
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()
             .unwrap();
@@ -277,9 +306,11 @@ impl Subscription {
             .insert("sec-websocket-protocol", protocol);
         let (socket, _) = connect_async(request).await.ok()?;
         let mut subscription = Self(socket);
-        subscription
-            .try_send(json!({ "type": "connection_init" }))
-            .await?;
+        let init = match init {
+            Value::Null => json!({ "type": "connection_init" }),
+            payload => json!({ "type": "connection_init", "payload": payload }),
+        };
+        subscription.try_send(init).await?;
         assert_eq!(subscription.try_message().await?["type"], "connection_ack");
         let payload = json!({ "query": query, "variables": variables });
         subscription

@@ -288,6 +288,7 @@ pub(crate) fn new_account(code: &str) -> OpenAccount {
         max_balance: None,
         metadata: None,
         recorded_by: None,
+        visible: None,
     }
 }
 

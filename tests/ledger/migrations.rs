@@ -7,7 +7,8 @@ use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::DbErr;
 use sea_orm_migration::{MigratorTrait, SchemaManager};
 
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 25] = [
+    "ledger",
     "line_part",
     "account_group",
     "group_member",

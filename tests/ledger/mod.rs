@@ -12,6 +12,7 @@ pub(crate) mod groups;
 mod history;
 mod holds;
 mod instants;
+mod ledgers;
 mod limits;
 mod migrations;
 mod pages;

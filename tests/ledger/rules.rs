@@ -33,6 +33,7 @@ pub(super) fn an_account() -> account::Model {
         revised_by: None,
         min_balance: None,
         max_balance: None,
+        ledger: None,
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) fn an_entry() -> entry::Model {
         recorded_by: None,
         part: None,
         leaves_rest: false,
+        ledger: None,
     }
 }
 

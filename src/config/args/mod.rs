@@ -206,6 +206,9 @@ pub(super) struct VerifyArgs {
 
 #[derive(Args)]
 pub(super) struct MigrateArgs {
+    /// Also set up what tokens for some ledgers need: on PostgreSQL the role daybook_confined, and policies for it
+    #[arg(long)]
+    pub(super) confine: bool,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::exchange::table::HEADER;
 use crate::ledger::{ReplayedEntry, decimal};
-use daybook_entity::{account, currency};
+use daybook_entity::{account, currency, ledger};
 use std::io;
 
 pub(super) struct Csv;
@@ -14,6 +14,10 @@ impl Document for Csv {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(HEADER)?;
         writer.flush()
+    }
+
+    fn ledgers(&mut self, _: Vec<ledger::Model>, _: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
     }
 
     fn account(&mut self, _: &account::Model, _: &[String], _: &mut Vec<u8>) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! The interface of the formats.
 
 use super::error::ExportError;
-use crate::ledger::{self, ReplayedEntry};
-use daybook_entity::{account, account_group, closing, currency, entry_line};
+use crate::ledger::{Id, ReplayedEntry};
+use daybook_entity::{account, account_group, closing, currency, entry_line, ledger};
 use sea_orm::ActiveEnum;
 use std::io;
 use uuid::Uuid;
@@ -10,6 +10,8 @@ use uuid::Uuid;
 /// A format of export. Its methods are called in this order.
 pub(super) trait Document {
     fn begin(&mut self, currencies: &[currency::Model], out: &mut Vec<u8>) -> io::Result<()>;
+    /// The ledgers that have names, by code.
+    fn ledgers(&mut self, ledgers: Vec<ledger::Model>, out: &mut Vec<u8>) -> io::Result<()>;
     /// When the books were closed and reopened, in their order.
     fn closings(&mut self, _closings: &[closing::Model], _out: &mut Vec<u8>) -> io::Result<()> {
         Ok(())
@@ -62,5 +64,5 @@ pub(super) fn word<E: ActiveEnum<Value = String>>(value: &E) -> String {
 }
 
 pub(super) fn entry_id(id: Uuid) -> String {
-    ledger::Id::Entry(id).to_string()
+    Id::Entry(id).to_string()
 }

@@ -3,11 +3,12 @@
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::exchange::name::{journal_name, type_of};
-use crate::exchange::note::{self, AccountNote, EntryNote};
+use crate::exchange::note::{self, AccountNote, EntryNote, LedgerNote};
 use crate::exchange::{Format, amount::symbol};
 use crate::ledger::{ReplayedEntry, decimal};
 use chrono::Datelike as _;
-use daybook_entity::{account, currency};
+use daybook_entity::{account, currency, ledger};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
@@ -16,11 +17,16 @@ const LEDGER_YEARS: RangeInclusive<i32> = 1400..=9999;
 
 pub(super) struct Journal {
     format: Format,
+    /// The names of ledgers, by code.
+    ledgers: HashMap<String, String>,
 }
 
 impl Journal {
-    pub(super) const fn new(format: Format) -> Self {
-        Self { format }
+    pub(super) fn new(format: Format) -> Self {
+        Self {
+            format,
+            ledgers: HashMap::new(),
+        }
     }
 }
 
@@ -47,6 +53,11 @@ impl Document for Journal {
         writeln!(out)
     }
 
+    fn ledgers(&mut self, ledgers: Vec<ledger::Model>, _: &mut Vec<u8>) -> io::Result<()> {
+        self.ledgers = ledgers.into_iter().map(|it| (it.code, it.name)).collect();
+        Ok(())
+    }
+
     fn account(
         &mut self,
         account: &account::Model,
@@ -71,6 +82,10 @@ impl Document for Journal {
             min_balance: account.min_balance.map(|min| min.to_string()),
             max_balance: account.max_balance.map(|max| max.to_string()),
             status: Some(word(&account.status)),
+            ledger: account.ledger.as_ref().map(|code| LedgerNote {
+                code: code.clone(),
+                name: self.ledgers.get(code).unwrap_or(code).clone(),
+            }),
             metadata: account.metadata.clone(),
         };
         write!(out, "    ; ")?;

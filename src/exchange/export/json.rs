@@ -3,7 +3,7 @@
 use super::document::{Document, Line, entry_id, instant, word};
 use super::error::ExportError;
 use crate::ledger::{Id, ReplayedEntry};
-use daybook_entity::{account, account_group, closing, currency, entry_line, line_part};
+use daybook_entity::{account, account_group, closing, currency, entry_line, ledger, line_part};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -25,6 +25,19 @@ impl Document for Json {
         };
         let currencies: Vec<Value> = currencies.iter().map(currency).collect();
         write!(out, "{{\"currencies\":{}", Value::from(currencies))
+    }
+
+    fn ledgers(&mut self, ledgers: Vec<ledger::Model>, out: &mut Vec<u8>) -> io::Result<()> {
+        let ledger = |it: ledger::Model| {
+            json!({
+                "code": it.code,
+                "name": it.name,
+                "recordedAt": instant(it.recorded_at),
+                "recordedBy": it.recorded_by,
+            })
+        };
+        let ledgers: Vec<Value> = ledgers.into_iter().map(ledger).collect();
+        write!(out, ",\"ledgers\":{}", Value::from(ledgers))
     }
 
     fn closings(&mut self, closings: &[closing::Model], out: &mut Vec<u8>) -> io::Result<()> {
@@ -71,6 +84,7 @@ impl Document for Json {
         let value = json!({
             "id": Id::Account(account.id).to_string(),
             "code": account.code,
+            "ledger": account.ledger,
             "name": account.name,
             "currency": account.currency,
             "normalSide": word(&account.normal_side),
@@ -108,6 +122,7 @@ impl Document for Json {
         let mut value = json!({
             "id": entry_id(entry.id),
             "kind": word(&entry.kind),
+            "ledger": entry.ledger,
             "resolves": entry.resolves_id.map(entry_id),
             "reverses": entry.reverses_id.map(entry_id),
             "reference": entry.reference,

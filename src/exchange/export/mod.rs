@@ -53,6 +53,7 @@ pub async fn export(
     let mut buffer = Vec::new();
     let currencies = ledger::used_currencies(db).await?;
     document.begin(&currencies, &mut buffer)?;
+    document.ledgers(ledger::ledgers(db).await?, &mut buffer)?;
     document.closings(&ledger::all_closings(db).await?, &mut buffer)?;
     if document.has_all() {
         document.groups(&groups(db).await?, &mut buffer)?;

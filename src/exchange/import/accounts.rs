@@ -11,16 +11,16 @@
 use super::error::ImportError;
 use crate::exchange::item::Declared;
 use crate::exchange::name::class_by_name;
-use crate::exchange::note::AccountNote;
+use crate::exchange::note::{AccountNote, LedgerNote};
 use crate::exchange::refusal::Refusal;
 use crate::exchange::transaction::Posting;
 use crate::ledger::{
-    self, AccountRef, Clock, OpenAccount, OpenAccountError, UpdateAccount, UpdateAccountError,
-    new_account_id, random,
+    self, AccountRef, Clock, CreateLedger, CreateLedgerError, OpenAccount, OpenAccountError,
+    UpdateAccount, UpdateAccountError, new_account_id, random,
 };
 use daybook_entity::{AccountClass, LimitPolicy, Side};
 use sea_orm::{ActiveEnum, ConnectionTrait};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(super) struct Accounts {
     notes: HashMap<String, AccountNote>,
     /// By account of the ledger, the name that the file has for it.
     names: HashMap<Uuid, String>,
+    /// The codes of ledgers that are there.
+    ledgers: HashSet<String>,
     /// Of accounts that were opened: the line of the file, and the limits to set at its end.
     limits: Vec<(u64, UpdateAccount)>,
     pub(super) opened: u64,
@@ -110,6 +112,11 @@ impl Accounts {
         let id = match (id, free) {
             (Some(id), _) => id,
             (None, Some(code)) => {
+                if let Some(ledger) = note.as_ref().and_then(|note| note.ledger.as_ref())
+                    && self.ledgers.insert(ledger.code.clone())
+                {
+                    create_ledger(db, line, ledger, clock).await?;
+                }
                 let mut account = new_account(line, code, currency, note.as_ref(), clock)?;
                 match (&note, side) {
                     // Daybook wrote all of the account: its class is its own tag, and not what hledger would make of its name.
@@ -204,6 +211,7 @@ fn new_account(
         max_balance: None,
         metadata: None,
         recorded_by: None,
+        visible: None,
     };
     if let Some(note) = note {
         account.normal_side = Side::try_from_value(&note.normal_side)
@@ -244,6 +252,28 @@ fn limits(line: u64, note: &AccountNote, id: Uuid) -> Result<Option<UpdateAccoun
         metadata: None,
         recorded_by: None,
     }))
+}
+
+/// Creates the ledger of an account, unless there is one of its code.
+async fn create_ledger(
+    db: &impl ConnectionTrait,
+    line: u64,
+    note: &LedgerNote,
+    clock: &Clock,
+) -> Result<(), ImportError> {
+    let command = CreateLedger {
+        code: note.code.clone(),
+        name: note.name.clone(),
+        recorded_by: None,
+    };
+    match ledger::create_ledger(db, command, clock.now()).await {
+        Ok(_) | Err(CreateLedgerError::Taken { .. }) => Ok(()),
+        Err(CreateLedgerError::Database(source)) => Err(source.into()),
+        Err(error) => {
+            let problem = format!("the ledger `{}` cannot be created: {error}", note.code);
+            Err(Refusal::of_line(line, problem).into())
+        }
+    }
 }
 
 async fn open(

@@ -72,6 +72,18 @@ impl Refusal for PostEntryError {
                 details.set("accountCurrency", account_currency.as_str());
                 details.set("lineCurrency", line_currency.as_str());
             }
+            Self::CrossesLedgers {
+                line,
+                account_id,
+                account_code,
+                account_ledger,
+                entry_ledger,
+            } => {
+                account(details, *account_id, account_code);
+                details.set("field", format!("lines[{line}]"));
+                details.set("accountLedger", account_ledger.clone());
+                details.set("entryLedger", entry_ledger.clone());
+            }
             Self::InsufficientFunds {
                 account_id,
                 account_code,

@@ -9,9 +9,9 @@ use sea_orm::DbErr;
 
 use super::{object::LimitPolicy, refusal::Refusal};
 use crate::ledger::{
-    AccountGroupError, AccountNotFound, CloseBooksError, Code, CurrencyError, GroupNotFound, Id,
-    InvalidId, InvalidInput, Limit, OpenAccountError, PageError, SetAccountStatusError,
-    UpdateAccountError, WebhookError,
+    AccountGroupError, AccountNotFound, CloseBooksError, Code, CreateLedgerError, CurrencyError,
+    GroupNotFound, Id, InvalidId, InvalidInput, Limit, OpenAccountError, PageError,
+    SetAccountStatusError, UpdateAccountError, WebhookError,
 };
 
 fn account(details: &mut ErrorExtensionValues, id: uuid::Uuid, code: &str) {
@@ -192,6 +192,31 @@ impl Refusal for OpenAccountError {
     fn into_database_error(self) -> Option<DbErr> {
         match self {
             Self::Database { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal for CreateLedgerError {
+    fn code(&self) -> Option<Code> {
+        Self::code(self)
+    }
+
+    fn details(&self, details: &mut ErrorExtensionValues) {
+        match self {
+            Self::Input(input) => input.details(details),
+            Self::Taken { code } => details.set("ledger", code.as_str()),
+            Self::NotNew { code, account_code } => {
+                details.set("ledger", code.as_str());
+                details.set("accountCode", account_code.as_str());
+            }
+            Self::Database(_) => {}
+        }
+    }
+
+    fn into_database_error(self) -> Option<DbErr> {
+        match self {
+            Self::Database(source) => Some(source),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     graphql::refusal::bad_input,
-    ledger::{self, AccountRef, Chosen, EventKind, OutboxEvent},
+    ledger::{self, AccountRef, Chosen, EventKind, OutboxEvent, Visible},
 };
 
 /// The most events that a subscriber has in memory.
@@ -37,6 +37,7 @@ pub(super) struct Reader {
     beginning: Option<Beginning>,
     kind: EventKind,
     accounts: Option<Vec<AccountRef>>,
+    visible: Option<Visible>,
     wanted: Wanted,
     /// Events that were read, and not yielded yet.
     read: VecDeque<OutboxEvent>,
@@ -58,6 +59,7 @@ impl Reader {
         after: Option<i64>,
         kind: EventKind,
         accounts: Option<Vec<AccountRef>>,
+        visible: Option<Visible>,
     ) -> Result<Self> {
         let Settled { number, losses } = *settled.borrow();
         let mut reader = Self {
@@ -71,8 +73,10 @@ impl Reader {
             wanted: Wanted::new(Chosen {
                 kind,
                 accounts: accounts.as_deref(),
+                visible: visible.as_ref(),
             }),
             accounts,
+            visible,
             read: VecDeque::new(),
         };
         match after {
@@ -191,6 +195,7 @@ impl Reader {
         let chosen = Chosen {
             kind: self.kind,
             accounts: self.accounts.as_deref(),
+            visible: self.visible.as_ref(),
         };
         let read = async |unit| ledger::read_outbox(&unit, after, settled, chosen, BATCH).await;
         let events = feed.read(read).await;

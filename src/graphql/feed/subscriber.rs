@@ -15,7 +15,7 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Admits a subscriber, or refuses it at once. `is_choosing` says whether it chose accounts.
+    /// Admits a subscriber, or refuses it at once. `is_choosing` says whether it chose accounts, or sees some ledgers alone.
     pub(super) fn admit(feed: &Feed, is_choosing: bool) -> Result<Self> {
         let place = Arc::clone(&feed.0.subscriptions).try_acquire_owned();
         let Ok(place) = place else {

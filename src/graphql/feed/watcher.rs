@@ -197,8 +197,8 @@ impl Inner {
         self.settled.tell(|state| state.number = settled);
     }
 
-    /// The accounts that these events are about. `None` if they cannot be read: then subscribers that chose accounts read the
-    /// table.
+    /// The accounts that these events are about. `None` if they cannot be read: then subscribers that chose accounts or ledgers read
+    /// the table.
     async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedBySubject> {
         let subjects: Vec<_> = events.iter().map(|event| event.subject).collect();
         let read = async |unit| ledger::accounts_of_subjects(&unit, &subjects).await;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use uuid::Uuid;
 
-use crate::ledger::{AccountRef, Chosen, EventKind, OutboxEvent, Subject};
+use crate::ledger::{AccountRef, Chosen, EventKind, OutboxEvent, Subject, TouchedAccount, Visible};
 
 /// The most events that are kept.
 const EVENTS: usize = 4096;
@@ -13,8 +13,8 @@ const EVENTS: usize = 4096;
 /// The most accounts that are kept with them, an account once for each entry that touches it.
 const TOUCHED: usize = 65_536;
 
-/// The accounts that an entry touches, or the one that was changed: each by its id and its code.
-type Touched = Vec<(Uuid, String)>;
+/// The accounts that an entry touches, or the one that was changed.
+type Touched = Vec<TouchedAccount>;
 
 /// The accounts that events are about.
 pub(super) type TouchedBySubject = HashMap<Subject, Touched>;
@@ -32,7 +32,7 @@ pub(super) struct Window {
 #[derive(Debug)]
 struct Kept {
     event: OutboxEvent,
-    /// `None` if no subscriber had chosen accounts when the event was added.
+    /// `None` if no subscriber had chosen accounts or ledgers when the event was added.
     touched: Option<Touched>,
 }
 
@@ -112,6 +112,8 @@ pub(super) struct Wanted {
     kind: EventKind,
     /// `None` means all.
     accounts: Option<(HashSet<Uuid>, HashSet<String>)>,
+    /// `None` means all.
+    visible: Option<Visible>,
 }
 
 impl Wanted {
@@ -123,19 +125,28 @@ impl Wanted {
         Self {
             kind: chosen.kind,
             accounts,
+            visible: chosen.visible.cloned(),
         }
     }
 
     /// Whether an event of this kind, about these accounts, is wanted. `None` if that depends on the accounts and they are not known.
-    fn is_met(&self, kind: EventKind, touched: Option<&[(Uuid, String)]>) -> Option<bool> {
+    fn is_met(&self, kind: EventKind, touched: Option<&[TouchedAccount]>) -> Option<bool> {
         if kind != self.kind {
             return Some(false);
         }
-        let Some((ids, codes)) = &self.accounts else {
+        if self.accounts.is_none() && self.visible.is_none() {
             return Some(true);
+        }
+        let is_chosen = |it: &TouchedAccount| {
+            let accounts = self.accounts.as_ref();
+            accounts.is_none_or(|(ids, codes)| ids.contains(&it.id) || codes.contains(&it.code))
+        };
+        let is_visible = |it: &TouchedAccount| {
+            let visible = self.visible.as_ref();
+            visible.is_none_or(|visible| visible.contains(it.ledger.as_deref()))
         };
         let mut touched = touched?.iter();
-        Some(touched.any(|(id, code)| ids.contains(id) || codes.contains(code)))
+        Some(touched.any(|it| is_chosen(it) && is_visible(it)))
     }
 }
 
@@ -154,7 +165,16 @@ mod tests {
         Wanted::new(Chosen {
             kind,
             accounts: None,
+            visible: None,
         })
+    }
+
+    fn touched(id: Uuid, code: &str) -> TouchedAccount {
+        TouchedAccount {
+            id,
+            code: code.to_owned(),
+            ledger: code.split_once(':').map(|(ledger, _)| ledger.to_owned()),
+        }
     }
 
     fn seqs(taken: Option<Taken>) -> Option<(Vec<i64>, i64)> {
@@ -191,7 +211,7 @@ mod tests {
 
         let mut window = Window::default();
         for seq in 1..=3 {
-            let touched = vec![(Uuid::nil(), "a".to_owned()); TOUCHED / 2];
+            let touched = vec![touched(Uuid::nil(), "a"); TOUCHED / 2];
             let touched = HashMap::from([(event(seq).subject, touched)]);
             window.extend(&[event(seq)], Some(touched));
         }
@@ -203,15 +223,16 @@ mod tests {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let mut window = Window::default();
         window.extend(&[event(1)], None);
-        let touched = HashMap::from([
-            (event(2).subject, vec![(a, "a".to_owned())]),
-            (event(3).subject, vec![(b, "b".to_owned())]),
+        let about = HashMap::from([
+            (event(2).subject, vec![touched(a, "a")]),
+            (event(3).subject, vec![touched(b, "b")]),
         ]);
-        window.extend(&[event(2), event(3)], Some(touched));
+        window.extend(&[event(2), event(3)], Some(about));
         let of = |account| {
             Wanted::new(Chosen {
                 kind: EventKind::Entry,
                 accounts: Some(&[account]),
+                visible: None,
             })
         };
         // Nobody knows which accounts entry 1 touches.
@@ -222,6 +243,37 @@ mod tests {
         );
         let by_code = of(AccountRef::Code("b".to_owned()));
         assert_eq!(seqs(window.take(1, &by_code, 9)), Some((vec![3], 3)));
+    }
+
+    #[test]
+    fn ledgers_are_told_apart() {
+        let account = Uuid::from_u128;
+        let mut window = Window::default();
+        window.extend(&[event(1)], None);
+        let about = HashMap::from([
+            (event(2).subject, vec![touched(account(1), "acme:cash")]),
+            (event(3).subject, vec![touched(account(2), "beta:cash")]),
+            (event(4).subject, vec![touched(account(3), "cash")]),
+        ]);
+        window.extend(&[event(2), event(3), event(4)], Some(about));
+        let acme = Visible::new(["acme".to_owned()]);
+        let seen = |accounts| {
+            Wanted::new(Chosen {
+                kind: EventKind::Entry,
+                accounts,
+                visible: Some(&acme),
+            })
+        };
+        assert_eq!(seqs(window.take(0, &seen(None), 9)), None);
+        assert_eq!(seqs(window.take(1, &seen(None), 9)), Some((vec![2], 4)));
+        let of_others = [
+            AccountRef::Id(account(2)),
+            AccountRef::Code("cash".to_owned()),
+        ];
+        assert_eq!(
+            seqs(window.take(1, &seen(Some(&of_others)), 9)),
+            Some((vec![], 4))
+        );
     }
 
     #[test]

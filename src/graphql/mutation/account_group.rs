@@ -11,6 +11,7 @@ use crate::{
         object::{AccountGroup, global_id},
         refusal::{bad_input, refuse},
         scalars::Int64,
+        scopes::require_all_ledgers,
     },
     ledger::{self, CreateAccountGroup, DeleteAccountGroup, Id, UpdateAccountGroup},
 };
@@ -74,6 +75,7 @@ impl AccountGroupMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The group.")] input: CreateAccountGroupInput,
     ) -> Result<AccountGroupPayload> {
+        require_all_ledgers(ctx)?;
         let command = CreateAccountGroup {
             random: ledger::random(),
             path: input.path,
@@ -90,6 +92,7 @@ impl AccountGroupMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The group, and what it is to become.")] input: UpdateAccountGroupInput,
     ) -> Result<AccountGroupPayload> {
+        require_all_ledgers(ctx)?;
         let command = UpdateAccountGroup {
             group: input.group.parse(),
             expected_revision: input.expected_revision.map(|revision| revision.0),
@@ -107,6 +110,7 @@ impl AccountGroupMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The group.")] input: DeleteAccountGroupInput,
     ) -> Result<DeleteAccountGroupPayload> {
+        require_all_ledgers(ctx)?;
         let command = DeleteAccountGroup {
             group: input.group.parse(),
             expected_revision: input.expected_revision.map(|revision| revision.0),

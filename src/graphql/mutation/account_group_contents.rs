@@ -9,6 +9,7 @@ use crate::{
     graphql::{
         context::LedgerContext as _,
         input::{AccountGroupRef, AccountRef, viewer},
+        scopes::require_all_ledgers,
     },
     ledger::{self, ChangeGroupContents},
 };
@@ -47,6 +48,7 @@ impl AccountGroupContentsMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The group, and what to put into it.")] input: AccountGroupContentsInput,
     ) -> Result<AccountGroupPayload> {
+        require_all_ledgers(ctx)?;
         let command = input.parse(ctx);
         let group = ledger::add_to_account_group(ctx.unit(), command, ctx.clock());
         payload(group.boxed().await)
@@ -59,6 +61,7 @@ impl AccountGroupContentsMutation {
         #[graphql(desc = "The group, and what to take out of it.")]
         input: AccountGroupContentsInput,
     ) -> Result<AccountGroupPayload> {
+        require_all_ledgers(ctx)?;
         let command = input.parse(ctx);
         let group = ledger::remove_from_account_group(ctx.unit(), command, ctx.clock());
         payload(group.boxed().await)

@@ -11,6 +11,7 @@ use crate::{
         object::Currency,
         refusal::{bad_input, refuse},
         scalars::CurrencyCode,
+        scopes::require_all_ledgers,
     },
     ledger::{self, CreateCurrency},
 };
@@ -53,6 +54,7 @@ impl CurrencyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The currency.")] input: CreateCurrencyInput,
     ) -> Result<CurrencyPayload> {
+        require_all_ledgers(ctx)?;
         let command = CreateCurrency {
             code: input.code.0,
             exponent: input.exponent,
@@ -74,6 +76,7 @@ impl CurrencyMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The currency, and its symbol.")] input: SetCurrencySymbolInput,
     ) -> Result<CurrencyPayload> {
+        require_all_ledgers(ctx)?;
         let symbol = match &input.symbol {
             MaybeUndefined::Undefined => {
                 let problem = "is missing: write the symbol, or null for none";

@@ -7,6 +7,7 @@ mod account_group_contents;
 mod annotate_entry;
 mod capture_hold;
 mod close_books;
+mod create_ledger;
 mod currency;
 mod lock_set;
 mod open_account;
@@ -38,6 +39,7 @@ pub struct MutationRoot(
     annotate_entry::AnnotateEntryMutation,
     close_books::CloseBooksMutation,
     currency::CurrencyMutation,
+    create_ledger::CreateLedgerMutation,
     account_group::AccountGroupMutation,
     account_group_contents::AccountGroupContentsMutation,
     webhook::WebhookMutation,

@@ -66,6 +66,7 @@ impl OpenAccountMutation {
             max_balance: input.max_balance.map(|max| max.0),
             metadata: input.metadata.map(|metadata| metadata.0),
             recorded_by: viewer(ctx),
+            visible: ctx.visible().cloned(),
         };
         let account = ledger::open_account(ctx.unit(), command, now)
             .boxed()

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, Error, ID, Object, Result};
 use daybook_entity::account;
 
 use super::{
-    AccountChange, AccountChangeConnection, AccountChangeTotal, Balances, Money,
+    AccountChange, AccountChangeConnection, AccountChangeTotal, Balances, Ledger, Money,
     StatementLineConnection,
     account_group::AccountGroupPlace,
     global_id,
@@ -89,6 +89,11 @@ impl Account {
     /// The unique name that people and programs call it by.
     async fn code(&self) -> &str {
         &self.0.code
+    }
+
+    /// The ledger that it is in: the one whose code is the first part of its own; null for the one that has no name.
+    async fn ledger(&self, ctx: &Context<'_>) -> Result<Option<Ledger>> {
+        Ledger::of(ctx, self.0.ledger.as_deref()).await
     }
 
     /// A text for people.

@@ -5,7 +5,7 @@ use daybook_entity::{entry, entry_line};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::{EntryChange, EntryLine, Receipt, global_id};
+use super::{EntryChange, EntryLine, Ledger, Receipt, global_id};
 use crate::{
     graphql::{
         context::LedgerContext as _,
@@ -207,6 +207,11 @@ impl Entry {
     /// itself (the release of an expired hold) or by an import.
     async fn recorded_by(&self) -> Option<&str> {
         self.row.recorded_by.as_deref()
+    }
+
+    /// The ledger that it is in; null for the one that has no name.
+    async fn ledger(&self, ctx: &Context<'_>) -> Result<Option<Ledger>> {
+        Ledger::of(ctx, self.row.ledger.as_deref()).await
     }
 
     /// A text for people.

@@ -61,6 +61,8 @@ pub enum LedgerDifferenceKind {
     History,
     /// What describes an account is not what the last of its changes says, a change is missing, or the feed does not have each change once.
     AccountChanges,
+    /// An account is in another ledger than its code says, or an entry has a line on an account of another ledger.
+    Ledger,
     /// What is closed is not what the last closing says, or an entry counts from an instant that was closed when it was posted.
     Closing,
     /// A group of accounts, or what is in it, is not what the last change says, or a change is missing.
@@ -118,6 +120,7 @@ impl From<Difference> for LedgerDifference {
             Difference::AccountChanges { account } => {
                 (Kind::AccountChanges, Some(account.id), None)
             }
+            Difference::Ledger { account } => (Kind::Ledger, Some(account.id), None),
             Difference::Closing { .. } => (Kind::Closing, None, None),
             Difference::Seal { entry_id: id, .. } => {
                 entry_id = id.map(|id| global_id(Id::Entry(id)));
@@ -140,6 +143,7 @@ impl From<Difference> for LedgerDifference {
                     | EntryProblem::ResolvedInPart => Kind::Hold,
                     EntryProblem::ReversedTwice | EntryProblem::ReversedInPart => Kind::Reversal,
                     EntryProblem::Parts => Kind::Parts,
+                    EntryProblem::Ledger => Kind::Ledger,
                     EntryProblem::PeriodClosed => Kind::Closing,
                     EntryProblem::Changes => Kind::EntryChanges,
                     EntryProblem::Outbox => Kind::Feed,

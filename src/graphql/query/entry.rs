@@ -113,7 +113,13 @@ impl EntryQuery {
                 let Some(reference) = ledger::stored_reference(&reference) else {
                     return Ok(None);
                 };
-                loaders::load::<EntriesByReference, _>(ctx, reference).await?
+                let found = loaders::load::<EntriesByReference, _>(ctx, reference).await?;
+                let mut found = found.unwrap_or_default();
+                if found.len() > 1 {
+                    let problem = "is that of an entry in each of several ledgers: give the id of one, or find them with `entries`";
+                    return Err(bad_input("by.reference", problem));
+                }
+                found.pop()
             }
         };
         Ok(entry.map(Entry::new))

@@ -8,7 +8,10 @@ use crate::{
     graphql::{
         connection::connection,
         count_items::count_items,
-        object::{Closing, ClosingConnection, ClosingTotal, Currency, LedgerCheck, Receipt},
+        loaders::{self, Ledgers},
+        object::{
+            Closing, ClosingConnection, ClosingTotal, Currency, Ledger, LedgerCheck, Receipt,
+        },
         refusal::refuse,
         scalars::Int64,
         verification,
@@ -29,6 +32,23 @@ impl LedgerQuery {
         let currencies = ledger::currencies(ctx.unit()).await?;
         count_items(ctx, currencies.len())?;
         Ok(currencies.into_iter().map(Currency).collect())
+    }
+
+    /// The ledgers beside the one that has no name, by code: those that the caller's token is for.
+    async fn ledgers(&self, ctx: &Context<'_>) -> Result<Vec<Ledger>> {
+        let ledgers = ledger::ledgers(ctx.unit()).await?;
+        count_items(ctx, ledgers.len())?;
+        Ok(ledgers.into_iter().map(Ledger).collect())
+    }
+
+    /// The ledger with this code; null if there is none, or the caller's token is not for it.
+    async fn ledger(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Its code.")] code: String,
+    ) -> Result<Option<Ledger>> {
+        let ledger = loaders::load::<Ledgers, _>(ctx, code).await?;
+        Ok(ledger.map(Ledger))
     }
 
     /// What is closed now, by prefix: the last closing of each. Nothing is posted that counts from before `closedUntil`.

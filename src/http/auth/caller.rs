@@ -16,16 +16,52 @@ pub const READ: &str = "ledger:read";
 /// The scope of mutations.
 pub const WRITE: &str = "ledger:write";
 
-/// Puts into a request's data what the caller's scopes allow beyond [`READ`] and [`WRITE`].
-pub type Grant = fn(&mut Request, &[String]);
+/// Puts into a request's data what the caller's scopes allow beyond [`READ`] and [`WRITE`], and the codes of the ledgers to which the
+/// operation is confined, if it is: it must see no other.
+pub type Grant = fn(&mut Request, &[String], Option<&[String]>);
+
+/// What a caller may read, or write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reach {
+    Nothing,
+    /// The ledgers with these codes.
+    Ledgers(Arc<[String]>),
+    All,
+}
+
+impl Reach {
+    /// What these scopes allow: `scope` is for all ledgers, and `scope:acme` for the ledger `acme`.
+    pub(super) fn of(scopes: &[String], scope: &str) -> Self {
+        if scopes.iter().any(|has| has == scope) {
+            return Self::All;
+        }
+        let ledgers = scopes
+            .iter()
+            .filter_map(|has| has.strip_prefix(scope)?.strip_prefix(':'));
+        let ledgers: Arc<[String]> = ledgers.map(str::to_owned).collect();
+        if ledgers.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Ledgers(ledgers)
+        }
+    }
+
+    fn ledgers(&self) -> Option<&[String]> {
+        match self {
+            Self::All => None,
+            Self::Nothing => Some(&[]),
+            Self::Ledgers(codes) => Some(codes),
+        }
+    }
+}
 
 /// Who sends a request, and what they may do.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(super) viewer: Option<String>,
     pub(super) granted: Option<(Grant, Arc<[String]>)>,
-    pub(super) may_read: bool,
-    pub(super) may_write: bool,
+    pub(super) reads: Reach,
+    pub(super) writes: Reach,
     pub(super) viewers_are_alike: bool,
     /// When the token expires.
     pub(super) expires: Option<Expiry>,
@@ -60,13 +96,28 @@ impl Expiry {
 }
 
 impl Caller {
+    /// What the caller may do with operations of this kind, and the scope for it.
+    const fn reach(&self, kind: OperationType) -> (&Reach, &'static str) {
+        match kind {
+            OperationType::Query | OperationType::Subscription => (&self.reads, READ),
+            OperationType::Mutation => (&self.writes, WRITE),
+        }
+    }
+
+    fn forbidden(scope: &'static str) -> Refusal {
+        let mut details = ErrorExtensionValues::default();
+        details.set("scope", scope);
+        let message = format!("the token does not have the scope `{scope}`");
+        Refusal::forbidden(message).details(details)
+    }
+
     /// The caller of a server without authentication.
     pub(super) fn anyone() -> Self {
         Self {
             viewer: None,
             granted: None,
-            may_read: true,
-            may_write: true,
+            reads: Reach::All,
+            writes: Reach::All,
             viewers_are_alike: false,
             expires: None,
         }
@@ -75,26 +126,27 @@ impl Caller {
 
 impl graphql_service::Caller for Caller {
     fn may(&self, kind: OperationType) -> Result<(), Refusal> {
-        let (may, scope) = match kind {
-            OperationType::Query | OperationType::Subscription => (self.may_read, READ),
-            OperationType::Mutation => (self.may_write, WRITE),
-        };
-        if may {
-            return Ok(());
+        match self.reach(kind) {
+            (Reach::Nothing, scope) => Err(Self::forbidden(scope)),
+            (Reach::Ledgers(_) | Reach::All, _) => Ok(()),
         }
-        let mut details = ErrorExtensionValues::default();
-        details.set("scope", scope);
-        let message = format!("the token does not have the scope `{scope}`");
-        Err(Refusal::forbidden(message).details(details))
+    }
+
+    /// The metrics are about all ledgers.
+    fn may_read_metrics(&self) -> Result<(), Refusal> {
+        match self.reads {
+            Reach::All => Ok(()),
+            Reach::Ledgers(_) | Reach::Nothing => Err(Self::forbidden(READ)),
+        }
     }
 
     /// Names the viewer to the unit of work, since idempotency keys belong to a viewer, and tells the schema what the caller may do.
-    fn attach(&self, request: &mut Request) {
+    fn attach(&self, request: &mut Request, kind: OperationType) {
         if let Some(viewer) = &self.viewer {
             request.data.insert(Viewer(viewer.clone()));
         }
         if let Some((grant, scopes)) = &self.granted {
-            grant(request, scopes);
+            grant(request, scopes, self.reach(kind).0.ledgers());
         }
     }
 
@@ -111,10 +163,7 @@ impl graphql_service::Caller for Caller {
         let viewer = self.viewer.as_ref().filter(|_| !self.viewers_are_alike);
         let granted = self.granted.iter().flat_map(|(_, scopes)| scopes.iter());
         let granted: BTreeSet<_> = granted.collect();
-        format!(
-            "{viewer:?} {} {} {granted:?}",
-            self.may_read, self.may_write
-        )
+        format!("{viewer:?} {:?} {:?} {granted:?}", self.reads, self.writes)
     }
 }
 
@@ -123,16 +172,55 @@ mod tests {
     use super::*;
     use graphql_service::Caller as _;
 
+    fn reach(scopes: &[&str], scope: &str) -> Reach {
+        let scopes: Vec<_> = scopes.iter().copied().map(str::to_owned).collect();
+        Reach::of(&scopes, scope)
+    }
+
+    #[test]
+    fn a_scope_is_for_all_ledgers_or_for_those_that_it_names() {
+        let ledgers =
+            |codes: &[&str]| Reach::Ledgers(codes.iter().map(|it| (*it).to_owned()).collect());
+        for (scopes, expected) in [
+            (&[][..], Reach::Nothing),
+            (&[READ], Reach::All),
+            (&["ledger:read:acme"], ledgers(&["acme"])),
+            (
+                &["ledger:read:acme", "ledger:read:b"],
+                ledgers(&["acme", "b"]),
+            ),
+            (&["ledger:read:acme", READ], Reach::All),
+            (
+                &["ledger:write:acme", "ledger:reader", "ledger:read2"],
+                Reach::Nothing,
+            ),
+            // No ledger has such a code.
+            (&["ledger:read:"], ledgers(&[""])),
+            (&["ledger:read:a:b"], ledgers(&["a:b"])),
+        ] {
+            assert_eq!(reach(scopes, READ), expected, "{scopes:?}");
+        }
+        let confined = Caller {
+            reads: reach(&["ledger:read:acme"], READ),
+            writes: Reach::Nothing,
+            ..Caller::anyone()
+        };
+        assert!(confined.may(OperationType::Query).is_ok());
+        assert!(confined.may_read_metrics().is_err());
+        assert!(confined.may(OperationType::Mutation).is_err());
+        assert!(Caller::anyone().may_read_metrics().is_ok());
+    }
+
     #[test]
     fn who_may_do_something_else_is_another_audience() {
         let caller = |viewer: &str, scopes: &[&str], viewers_are_alike| Caller {
             viewer: Some(viewer.to_owned()),
             granted: Some((
-                |_, _| {},
+                |_, _, _| {},
                 scopes.iter().copied().map(str::to_owned).collect(),
             )),
-            may_read: scopes.contains(&READ),
-            may_write: scopes.contains(&WRITE),
+            reads: reach(scopes, READ),
+            writes: reach(scopes, WRITE),
             viewers_are_alike,
             expires: None,
         };
@@ -145,6 +233,7 @@ mod tests {
             &["a, b"],
             &["a\", \"b"],
             &[READ, "a", "b"],
+            &["ledger:read:acme", "a", "b"],
         ] {
             assert_ne!(
                 alike("ann", &["a", "b"]),

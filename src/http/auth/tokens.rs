@@ -9,7 +9,7 @@ use std::{
 use jsonwebtoken::{Validation, decode, errors};
 
 use super::{
-    caller::{Caller, Expiry, Grant, READ, WRITE},
+    caller::{Caller, Expiry, Grant, READ, Reach, WRITE},
     claims::{self, Claims, Refused, Unchecked},
     key_ring::{KeyError, KeyRing, KeySource},
     keys::Keys,
@@ -20,6 +20,7 @@ use super::{
 pub struct Tokens {
     inner: Arc<Inner>,
     grant: Option<Grant>,
+    for_ledgers: bool,
     viewers_are_alike: bool,
 }
 
@@ -66,6 +67,7 @@ impl Tokens {
                 audience,
             }),
             grant: None,
+            for_ledgers: false,
             viewers_are_alike: false,
         }
     }
@@ -75,6 +77,16 @@ impl Tokens {
     pub fn granting(self, grant: Grant) -> Self {
         Self {
             grant: Some(grant),
+            ..self
+        }
+    }
+
+    /// Takes tokens that are for some ledgers alone: what [`Self::granting`] calls has to confine their operations. By default, they have no
+    /// scope.
+    #[must_use]
+    pub fn for_ledgers(self) -> Self {
+        Self {
+            for_ledgers: true,
             ..self
         }
     }
@@ -106,14 +118,18 @@ impl Tokens {
                 return None;
             }
         };
-        let has = |scope| claims.scopes.iter().any(|has| has == scope);
-        let (may_read, may_write) = (has(READ), has(WRITE));
+        // Only who grants can confine an operation to ledgers.
+        let reach = |scope| match Reach::of(&claims.scopes, scope) {
+            Reach::Ledgers(_) if !self.for_ledgers || self.grant.is_none() => Reach::Nothing,
+            reach => reach,
+        };
+        let (reads, writes) = (reach(READ), reach(WRITE));
         // A token whose end is beyond the clock's range never expires.
         let left = Duration::try_from_secs_f64(claims.seconds_left).unwrap_or(Duration::MAX);
         Some(Caller {
             viewers_are_alike: self.viewers_are_alike,
-            may_read,
-            may_write,
+            reads,
+            writes,
             expires: Expiry::after(left),
             viewer: Some(claims.subject),
             granted: self.grant.map(|grant| (grant, claims.scopes.into())),

@@ -19,7 +19,7 @@ mod horizon;
 
 use std::collections::HashMap;
 
-use super::AccountRef;
+use super::{AccountRef, Visible};
 pub use horizon::{Horizon, Progress};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 use uuid::Uuid;
@@ -85,6 +85,19 @@ pub struct Chosen<'a> {
     pub kind: EventKind,
     /// About one of these accounts, or an entry that touches one, if any are given.
     pub accounts: Option<&'a [AccountRef]>,
+    /// Of these ledgers, if not of all.
+    pub visible: Option<&'a Visible>,
+}
+
+/// An account that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TouchedAccount {
+    /// Its id.
+    pub id: Uuid,
+    /// Its code.
+    pub code: String,
+    /// Its ledger; none is the one without a name.
+    pub ledger: Option<String>,
 }
 
 /// What one snapshot shows of the outbox.
@@ -254,34 +267,46 @@ pub async fn read_outbox(
     chosen: Chosen<'_>,
     limit: usize,
 ) -> Result<Vec<OutboxEvent>, DbErr> {
-    let Chosen { kind, accounts } = chosen;
+    let Chosen {
+        kind,
+        accounts,
+        visible,
+    } = chosen;
     let mut parameters: Vec<Value> = vec![after.into(), until.into()];
-    let wanted = match accounts {
-        None => String::new(),
-        Some(accounts) => {
-            let (ids, codes) = AccountRef::ids_and_codes(accounts);
-            let mut places = |values: Vec<Value>| -> Vec<String> {
-                let first = parameters.len() + 1;
-                let places = (first..).take(values.len());
-                parameters.extend(values);
-                places.map(|place| format!("${place}")).collect()
-            };
-            let ids = places(ids.into_iter().map(Value::from).collect());
-            let codes = places(codes.into_iter().map(Value::from).collect());
-            // By code anew each time: an account that does not exist yet may be opened later.
-            let about = match kind {
-                EventKind::Entry | EventKind::EntryChange => {
-                    "entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id)
-                     WHERE entry_line.entry_id = outbox.entry_id"
-                }
-                EventKind::AccountChange => "account WHERE account.id = outbox.account_id",
-            };
-            format!(
-                " AND EXISTS (SELECT 1 FROM {about} AND ({} OR {}))",
-                one_of("account.id", &ids),
-                one_of("account.code", &codes)
-            )
-        }
+    let mut places = |values: Vec<Value>| -> Vec<String> {
+        let first = parameters.len() + 1;
+        let places = (first..).take(values.len());
+        parameters.extend(values);
+        places.map(|place| format!("${place}")).collect()
+    };
+    let mut conditions = Vec::new();
+    if let Some(accounts) = accounts {
+        let (ids, codes) = AccountRef::ids_and_codes(accounts);
+        let ids = places(ids.into_iter().map(Value::from).collect());
+        let codes = places(codes.into_iter().map(Value::from).collect());
+        // By code anew each time: an account that does not exist yet may be opened later.
+        conditions.push(format!(
+            "({} OR {})",
+            one_of("account.id", &ids),
+            one_of("account.code", &codes)
+        ));
+    }
+    if let Some(visible) = visible {
+        let codes = places(visible.codes().map(Value::from).collect());
+        conditions.push(one_of("account.ledger", &codes));
+    }
+    let wanted = if conditions.is_empty() {
+        String::new()
+    } else {
+        let about = match kind {
+            EventKind::Entry | EventKind::EntryChange => {
+                "entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id)
+                 WHERE entry_line.entry_id = outbox.entry_id"
+            }
+            EventKind::AccountChange => "account WHERE account.id = outbox.account_id",
+        };
+        let conditions = conditions.join(" AND ");
+        format!(" AND EXISTS (SELECT 1 FROM {about} AND {conditions})")
     };
     let sql = format!(
         "SELECT seq, entry_id, account_id, revision FROM outbox
@@ -295,14 +320,14 @@ pub async fn read_outbox(
         .collect()
 }
 
-/// The accounts that each of these is about, by id and code: those that an entry touches, or the account itself.
+/// The accounts that each of these is about: those that an entry touches, or the account itself.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn accounts_of_subjects(
     db: &impl ConnectionTrait,
     subjects: &[Subject],
-) -> Result<HashMap<Subject, Vec<(Uuid, String)>>, DbErr> {
+) -> Result<HashMap<Subject, Vec<TouchedAccount>>, DbErr> {
     let (mut entries, mut accounts) = (Vec::new(), Vec::new());
     for subject in subjects {
         match *subject {
@@ -317,25 +342,29 @@ pub async fn accounts_of_subjects(
     let mut parts = Vec::new();
     if !entries.is_empty() {
         parts.push(format!(
-            "SELECT DISTINCT entry_line.entry_id AS subject, account.id, account.code
+            "SELECT DISTINCT entry_line.entry_id AS subject, account.id, account.code, account.ledger
              FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE {}",
             one_of("entry_line.entry_id", &entry_places)
         ));
     }
     if !accounts.is_empty() {
         parts.push(format!(
-            "SELECT id AS subject, id, code FROM account WHERE {}",
+            "SELECT id AS subject, id, code, ledger FROM account WHERE {}",
             one_of("id", &account_places)
         ));
     }
-    let mut touched: HashMap<Uuid, Vec<(Uuid, String)>> = HashMap::new();
+    let mut touched: HashMap<Uuid, Vec<TouchedAccount>> = HashMap::new();
     if !parts.is_empty() {
         let parameters = entries.iter().chain(&accounts).map(|id| Value::from(*id));
         let sql = parts.join(" UNION ALL ");
         let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
         for row in db.query_all_raw(statement).await? {
             let touched = touched.entry(row.try_get("", "subject")?).or_default();
-            touched.push((row.try_get("", "id")?, row.try_get("", "code")?));
+            touched.push(TouchedAccount {
+                id: row.try_get("", "id")?,
+                code: row.try_get("", "code")?,
+                ledger: row.try_get("", "ledger")?,
+            });
         }
     }
     let touched = |subject: &Subject| {

@@ -21,6 +21,7 @@ struct Row {
     resolves_id: Option<Uuid>,
     reverses_id: Option<Uuid>,
     reference: Option<String>,
+    ledger: Option<String>,
     part: Option<i32>,
     leaves_rest: bool,
 }
@@ -39,7 +40,7 @@ impl Row {
     }
 }
 
-/// The entry with this id, what parts of it there are, and whether an entry has the reference: one statement.
+/// The entry with this id, what parts of it there are, and whether an entry of its ledger has the reference: one statement.
 pub(in crate::ledger) async fn subject(
     db: &impl ConnectionTrait,
     relation: Relation,
@@ -57,6 +58,7 @@ pub(in crate::ledger) async fn subject(
             Column::ResolvesId,
             Column::ReversesId,
             Column::Reference,
+            Column::Ledger,
             Column::Part,
             Column::LeavesRest,
         ])
@@ -69,9 +71,12 @@ pub(in crate::ledger) async fn subject(
         .into_model()
         .all(db)
         .await?;
-    let owner = found
-        .iter()
-        .find(|it| reference.is_some() && it.reference.as_deref() == reference);
+    let Some(row) = found.iter().find(|it| it.id == id) else {
+        return Ok(None);
+    };
+    let owner = found.iter().find(|it| {
+        reference.is_some() && it.reference.as_deref() == reference && it.ledger == row.ledger
+    });
     let mut parts = found.iter().filter(|it| it.is_about(relation) == Some(id));
     let (parts, ended_by) = match owner {
         Some(owner) if owner.is_about(relation) == Some(id) => (owner.number() - 1, None),
@@ -82,7 +87,7 @@ pub(in crate::ledger) async fn subject(
         ),
     };
     let is_taken = owner.is_some();
-    Ok(found.iter().find(|it| it.id == id).map(|row| Subject {
+    Ok(Some(Subject {
         id,
         kind: row.kind,
         effective_at: row.effective_at,

@@ -101,8 +101,12 @@ impl BulkPosting {
         let mut late = Late::default();
         for (index, draft) in drafts.into_iter().enumerate() {
             let resolved = resolve::resolve(&self.locked, &draft);
-            let Resolved { lines, movements } = resolved.map_err(at(index))?;
-            let entry = draft.recorded_at(now);
+            let Resolved {
+                lines,
+                movements,
+                ledger,
+            } = resolved.map_err(at(index))?;
+            let entry = draft.recorded_at(now, ledger);
             if !self.locked.closed.is_empty() {
                 let touched = touched(&self.locked, &movements);
                 let checked = refuse_closed(db, &entry, touched, &self.locked.closed).await;

@@ -196,8 +196,12 @@ impl Draft {
         self.resolves_id.is_some() || self.reverses_id.is_some() || self.reference.is_some()
     }
 
-    /// The entry's row, when it is recorded at this instant.
-    pub(super) fn recorded_at(self, recorded_at: DateTime<Utc>) -> entry::Model {
+    /// The entry's row, when it is recorded at this instant, in this ledger.
+    pub(super) fn recorded_at(
+        self,
+        recorded_at: DateTime<Utc>,
+        ledger: Option<String>,
+    ) -> entry::Model {
         entry::Model {
             id: self.id,
             kind: self.kind,
@@ -212,6 +216,7 @@ impl Draft {
             recorded_by: self.recorded_by,
             part: self.part.number,
             leaves_rest: self.part.leaves_rest,
+            ledger,
         }
     }
 }

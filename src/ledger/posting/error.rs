@@ -51,6 +51,25 @@ pub enum PostEntryError {
         /// The line's currency.
         line_currency: String,
     },
+    /// An entry is of one ledger.
+    #[error(
+        "line {} is on the account `{account_code}` of {}, and the entry is of {}: post an entry in each ledger, on accounts of its own",
+        line + 1,
+        of_ledger(account_ledger.as_deref()),
+        of_ledger(entry_ledger.as_deref())
+    )]
+    CrossesLedgers {
+        /// The line, from 0 as in the input.
+        line: usize,
+        /// The account's id.
+        account_id: Uuid,
+        /// The account's code.
+        account_code: String,
+        /// The account's ledger; none is the one that has no name.
+        account_ledger: Option<String>,
+        /// That of the entry's first account.
+        entry_ledger: Option<String>,
+    },
     /// The account's limit does not allow it.
     #[error(
         "the account `{account_code}` has {available} minor units of {currency} available{}, and {requested} are asked for: post less, \
@@ -138,7 +157,7 @@ pub enum PostEntryError {
     /// A balance is not what the caller asks it to be. Boxed: it says much, and every result would otherwise be as large.
     #[error(transparent)]
     ConditionNotMet(Box<UnmetCondition>),
-    /// Another entry has the reference, for ever.
+    /// Another entry of the ledger has the reference, for ever.
     #[error(
         "the reference `{reference}` is that of the entry {}{}",
         Id::Entry(*entry_id),
@@ -211,6 +230,7 @@ impl PostEntryError {
             Self::AccountNotFound { .. } => Some(Code::AccountNotFound),
             Self::AccountNotOpen { .. } => Some(Code::AccountNotOpen),
             Self::CurrencyMismatch { .. } => Some(Code::CurrencyMismatch),
+            Self::CrossesLedgers { .. } => Some(Code::EntryCrossesLedgers),
             Self::InsufficientFunds { .. } => Some(Code::InsufficientFunds),
             Self::LimitExceeded { .. } => Some(Code::LimitExceeded),
             Self::AmountOutOfRange { .. } => Some(Code::AmountOutOfRange),
@@ -221,6 +241,13 @@ impl PostEntryError {
             Self::Accounts { .. } | Self::Database { .. } => None,
         }
     }
+}
+
+fn of_ledger(ledger: Option<&str>) -> String {
+    ledger.map_or_else(
+        || "the ledger without a name".to_owned(),
+        |code| format!("the ledger `{code}`"),
+    )
 }
 
 fn above(min_balance: Option<i64>) -> String {

@@ -89,11 +89,15 @@ pub(super) async fn write(
     resolve::lock(db, &drafts, &mut locked).await?;
     let [mut draft] = drafts;
     let parts = std::mem::take(&mut draft.part.lines);
-    let Resolved { lines, movements } = resolve::resolve(&locked, &draft)?;
+    let Resolved {
+        lines,
+        movements,
+        ledger,
+    } = resolve::resolve(&locked, &draft)?;
     let has_rival = draft.has_rival();
     let (on_taken, counts_from) = (draft.on_taken_reference, draft.counts_from);
     // The accounts are locked from here on. The next entry on them is recorded later, and by default also counts from later.
-    let entry = draft.recorded_at(input::instant("now", clock.now())?);
+    let entry = draft.recorded_at(input::instant("now", clock.now())?, ledger);
     let failed = |source| PostEntryError::Database {
         entry_id: entry.id,
         source,
@@ -163,7 +167,9 @@ async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<
     // writer, so what is not found here cannot appear before the insert.
     if db.get_database_backend() == DbBackend::Sqlite
         && let Some(reference) = &entry.reference
-        && find::entry_by_reference(db, reference).await?.is_some()
+        && find::entry_by_reference(db, reference, entry.ledger.as_deref())
+            .await?
+            .is_some()
     {
         return Ok(false);
     }

@@ -1,4 +1,4 @@
-//! References: the names that callers give their entries, at most one entry for each, for ever.
+//! References: the names that callers give their entries, at most one entry of a ledger for each, for ever.
 //!
 //! A unique index keeps this. The domain does not wait for the index to refuse an entry, which would end the transaction on PostgreSQL: it
 //! inserts the entry only if no row is in the way, and then reads whose row that is.
@@ -41,7 +41,7 @@ pub(super) async fn answer(
     let Some(reference) = &entry.reference else {
         return Ok(None);
     };
-    let earlier = find::entry_by_reference(db, reference)
+    let earlier = find::entry_by_reference(db, reference, entry.ledger.as_deref())
         .await
         .map_err(failed)?;
     let Some(earlier) = earlier else {
@@ -150,7 +150,7 @@ pub(super) async fn insert_all(
     Ok(Ok(()))
 }
 
-/// The first of these entries whose reference another entry has: one before it among these, or one in the ledger.
+/// The first of these entries whose reference another entry of its ledger has: one before it among these, or one that was posted.
 async fn any_taken(
     db: &impl ConnectionTrait,
     entries: &[entry::Model],
@@ -162,13 +162,14 @@ async fn any_taken(
         .await?;
     let found = found
         .iter()
-        .filter_map(|it| Some((it.reference.as_deref()?, it)));
-    let mut owners: HashMap<&str, &entry::Model> = found.collect();
+        .filter_map(|it| Some(((it.reference.as_deref()?, it.ledger.as_deref()), it)));
+    let mut owners: HashMap<(&str, Option<&str>), &entry::Model> = found.collect();
     for (index, entry) in entries.iter().enumerate() {
         let Some(reference) = entry.reference.as_deref() else {
             continue;
         };
-        let owner = *owners.entry(reference).or_insert(entry);
+        let named = (reference, entry.ledger.as_deref());
+        let owner = *owners.entry(named).or_insert(entry);
         if owner.id != entry.id {
             return Ok(Some((index, taken(reference, owner, Vec::new()))));
         }

@@ -28,6 +28,8 @@ pub(super) struct Resolved {
     pub(super) lines: Vec<ResolvedLine>,
     /// One for each account, by its id.
     pub(super) movements: BTreeMap<Uuid, Movement>,
+    /// The ledger of all accounts of the lines.
+    pub(super) ledger: Option<String>,
 }
 
 /// What is wrong with the lines, expected versions and conditions, as far as that shows without the database.
@@ -139,6 +141,7 @@ fn resolved(locked: &Locked, draft: &Draft) -> (Resolved, Vec<PostEntryError>) {
     let mut problems = Vec::new();
     let mut movements: BTreeMap<Uuid, Movement> = BTreeMap::new();
     let mut resolved = Vec::with_capacity(lines.len());
+    let mut ledger: Option<&Option<String>> = None;
     for (index, line) in lines.iter().enumerate() {
         let sides = [("debit", &line.debit), ("credit", &line.credit)];
         let [debit, credit] = sides.map(|(side, by)| {
@@ -164,6 +167,17 @@ fn resolved(locked: &Locked, draft: &Draft) -> (Resolved, Vec<PostEntryError>) {
             let Some(account) = account else {
                 continue;
             };
+            let entry_ledger = *ledger.get_or_insert(&account.ledger);
+            if account.ledger != *entry_ledger {
+                problems.push(PostEntryError::CrossesLedgers {
+                    line: index,
+                    account_id: account.id,
+                    account_code: account.code.clone(),
+                    account_ledger: account.ledger.clone(),
+                    entry_ledger: entry_ledger.clone(),
+                });
+                break;
+            }
             if account.currency != line.currency {
                 problems.push(PostEntryError::CurrencyMismatch {
                     line: index,
@@ -231,6 +245,7 @@ fn resolved(locked: &Locked, draft: &Draft) -> (Resolved, Vec<PostEntryError>) {
     let resolved = Resolved {
         lines: resolved,
         movements,
+        ledger: ledger.cloned().flatten(),
     };
     (resolved, problems)
 }

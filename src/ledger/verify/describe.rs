@@ -112,6 +112,11 @@ impl fmt::Display for Difference {
                 "what is kept for the account `{}` so that its balance at an instant can be found is not what its lines make",
                 account.code
             ),
+            Self::Ledger { account } => write!(
+                f,
+                "the account `{}` is in another ledger than the first part of its code says",
+                account.code
+            ),
             Self::AccountChanges { account } => write!(
                 f,
                 "what describes the account `{}` is not what its history says, or the outbox does not have each change of it once",
@@ -187,6 +192,10 @@ impl fmt::Display for Difference {
                     EntryProblem::Parts => write!(
                         f,
                         "what is said to be taken and left in parts, of the entry {entry} or by it, is not what lines make"
+                    ),
+                    EntryProblem::Ledger => write!(
+                        f,
+                        "the entry {entry} has a line on an account of another ledger"
                     ),
                     EntryProblem::PeriodClosed => write!(
                         f,

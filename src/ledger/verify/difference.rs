@@ -115,6 +115,11 @@ pub enum Difference {
         /// The account.
         account: CheckedAccount,
     },
+    /// An account is in another ledger than its code says.
+    Ledger {
+        /// The account.
+        account: CheckedAccount,
+    },
     /// What describes an account is not what the last of its changes says, a change is missing, or the outbox does not have each change
     /// once.
     AccountChanges {
@@ -195,6 +200,8 @@ pub enum EntryProblem {
     ReversedInPart,
     /// What it is said that parts took and left of its lines, or that it took itself as a part, is not what the lines make.
     Parts,
+    /// A line is on an account of another ledger.
+    Ledger,
     /// Its metadata is not what the last change of it says, or a change is missing.
     Changes,
     /// It counts from an instant that was closed when it was posted.

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Each problem, and the statement that finds the ids of the entries that have it.
-const CHECKS: [(EntryProblem, &str); 20] = [
+const CHECKS: [(EntryProblem, &str); 21] = [
     (
         EntryProblem::NoLines,
         "SELECT id FROM entry WHERE NOT EXISTS (SELECT 1 FROM entry_line WHERE entry_line.entry_id = entry.id)",
@@ -18,6 +18,11 @@ const CHECKS: [(EntryProblem, &str); 20] = [
     (
         EntryProblem::Amount,
         "SELECT DISTINCT entry_id AS id FROM entry_line WHERE amount <= 0 OR debit_account_id = credit_account_id",
+    ),
+    (
+        EntryProblem::Ledger,
+        "SELECT DISTINCT entry.id FROM entry JOIN entry_line ON entry_line.entry_id = entry.id
+         JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE account.ledger IS DISTINCT FROM entry.ledger",
     ),
     (
         EntryProblem::Effect,

@@ -15,6 +15,7 @@ mod difference;
 mod entries;
 mod groups;
 mod history;
+mod ledgers;
 
 pub use difference::{CheckedAccount, CheckedLine, Difference, EntryProblem, SealProblem, Total};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -42,7 +43,7 @@ impl LedgerCheck {
     }
 }
 
-/// Checks the whole ledger in fifteen statements, and some for each 100 events that are sealed, and reports at most `limit` differences.
+/// Checks the whole ledger in seventeen statements, and some for each 100 events that are sealed, and reports at most `limit` differences.
 ///
 /// # Errors
 /// When the database fails.
@@ -58,6 +59,7 @@ pub async fn verify(db: &impl ConnectionTrait, limit: usize) -> Result<LedgerChe
     differences.extend(history::pending(db, room(&differences)).await?);
     differences.extend(history::late(db, room(&differences)).await?);
     differences.extend(changes::accounts(db, room(&differences)).await?);
+    differences.extend(ledgers::accounts(db, room(&differences)).await?);
     differences.extend(changes::closings(db, room(&differences)).await?);
     differences.extend(groups::groups(db, room(&differences)).await?);
     differences.extend(groups::members(db, room(&differences)).await?);

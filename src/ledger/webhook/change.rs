@@ -326,7 +326,7 @@ async fn account_ids(
     if accounts.is_empty() {
         return Ok(BTreeSet::new());
     }
-    if let Some(unknown) = unknown_account(db, "accounts", accounts).await? {
+    if let Some(unknown) = unknown_account(db, "accounts", accounts, None).await? {
         return Err(unknown.into());
     }
     let (ids, codes) = AccountRef::ids_and_codes(accounts);

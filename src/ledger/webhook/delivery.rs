@@ -188,6 +188,7 @@ pub async fn next_delivery(
         let chosen = Chosen {
             kind,
             accounts: accounts.as_deref(),
+            visible: None,
         };
         // Only what would come before what was found already.
         let until = first.map_or(until, |first| first.seq - 1);
