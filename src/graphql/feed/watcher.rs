@@ -157,17 +157,20 @@ impl Watcher {
         let look = feed.database.read(look).await?;
         let is_cut = look.is_cut;
         self.pause = PAUSE;
-        match self.horizon.see(look) {
+        // The horizon moves when its events are announced, without a wait in between: if this is dropped before, the next look reads them again.
+        let mut horizon = self.horizon.clone();
+        match horizon.see(look) {
             Progress::Events(events) if events.is_empty() => {
                 if was_waiting {
                     self.pause = (last_pause * 2).min(LONGEST_PAUSE);
                 }
             }
             Progress::Events(events) => {
+                let touched = feed.touched(&events).await;
                 self.has_more = is_cut;
-                feed.announce(&events, self.horizon.settled()).await;
+                feed.announce(&events, touched, horizon.settled());
             }
-            Progress::Jumped => feed.restart(self.horizon.settled()),
+            Progress::Jumped => feed.restart(horizon.settled()),
             Progress::HistoryLost => {
                 tracing::error!(
                     settled = from,
@@ -176,6 +179,7 @@ impl Watcher {
                 feed.lose();
             }
         }
+        self.horizon = horizon;
         if let Some(newest) = self.horizon.needs_fence() {
             self.pause = LOOK_ANYWAY;
             let id = feed.fence().await?;
@@ -188,18 +192,22 @@ impl Watcher {
 
 impl Inner {
     /// Adds settled events to the window, and tells subscribers.
-    async fn announce(&self, events: &[OutboxEvent], settled: Option<i64>) {
-        let touched = match self.choosing.load(Ordering::Relaxed) {
-            0 => None,
-            _ => self.touched(events).await,
-        };
+    fn announce(
+        &self,
+        events: &[OutboxEvent],
+        touched: Option<TouchedBySubject>,
+        settled: Option<i64>,
+    ) {
         self.change_window(|window| window.extend(events, touched));
         self.settled.tell(|state| state.number = settled);
     }
 
-    /// The accounts that these events are about. `None` if they cannot be read: then subscribers that chose accounts or ledgers read
-    /// the table.
+    /// The accounts that these events are about. `None` if no subscriber chose accounts or ledgers, or they cannot be read: then subscribers
+    /// that chose some read the table.
     async fn touched(&self, events: &[OutboxEvent]) -> Option<TouchedBySubject> {
+        if self.choosing.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         let subjects: Vec<_> = events.iter().map(|event| event.subject).collect();
         let read = async |unit| ledger::accounts_of_subjects(&unit, &subjects).await;
         self.database

@@ -94,7 +94,7 @@ fn is_code(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Creates a ledger: three statements, and on PostgreSQL one more, which waits for those who open accounts, and lets them wait until the
+/// Creates a ledger: four statements, and on PostgreSQL one more, which waits for those who open accounts, and lets them wait until the
 /// transaction ends.
 ///
 /// # Errors

@@ -31,12 +31,6 @@ impl Visible {
         ledger.is_some_and(|code| self.0.contains(code))
     }
 
-    /// Whether an account with this code can be one of theirs.
-    #[must_use]
-    pub fn has_code(&self, account_code: &str) -> bool {
-        self.contains(Some(super::first_part(account_code.trim())))
-    }
-
     /// What holds for the transaction of somebody who sees these, on PostgreSQL: names and values of settings.
     #[must_use]
     pub fn settings(&self) -> [(&'static str, String); 2] {
@@ -170,8 +164,6 @@ mod tests {
         let visible = Visible::new(["acme", "b'c", "", "x:y"].map(str::to_owned));
         assert_eq!(visible.codes().collect::<Vec<_>>(), ["acme"]);
         assert!(visible.contains(Some("acme")) && !visible.contains(None));
-        assert!(visible.has_code("acme:cash") && visible.has_code(" acme"));
-        assert!(!visible.has_code("acme2:cash") && !visible.has_code("cash"));
         let none = Visible::new([]);
         assert!(
             none.rows()

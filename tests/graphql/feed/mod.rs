@@ -1,5 +1,6 @@
 //! `entryPosted`: every committed entry once, in the order of commits, from any cursor on.
 
+mod dropped;
 mod interrupted;
 mod killed;
 mod order;

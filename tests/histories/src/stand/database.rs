@@ -54,6 +54,8 @@ impl Database {
             ("deadlock_timeout", "100ms"),
             ("commit_siblings", "0"),
             ("wal_retrieve_retry_interval", "100ms"),
+            // Else a server that takes over removes what a standby that is behind has not got yet.
+            ("wal_keep_size", "2GB"),
             // Longer than any fault, and so short that nothing waits for long.
             ("wal_sender_timeout", "10s"),
             ("wal_receiver_timeout", "10s"),
