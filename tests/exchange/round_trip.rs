@@ -369,7 +369,7 @@ on_every_engine! {
         let observer = test.observer().await;
         let book = Book::new(test).await;
         let empty: Json = serde_json::from_str(&export(&url, "json")).unwrap();
-        assert_eq!(empty, json!({ "currencies": [], "closings": [], "accountGroups": [], "accounts": [], "entries": [] }));
+        assert_eq!(empty, json!({ "currencies": [], "ledgers": [], "closings": [], "accountGroups": [], "accounts": [], "entries": [] }));
         rich(&book).await;
         for path in ["tax", "tax:in"] {
             groups::create(&book, path).await.unwrap();
