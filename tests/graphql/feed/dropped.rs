@@ -98,7 +98,7 @@ on_every_engine! {
                 assert_eq!(heard, (expected.clone(), expected.clone()), "after {waits} waits");
             }
         }
-        // It reads the outbox and then the accounts. SQLite may have answered before it is waited for.
-        assert!(dropped > 2 || engine == Engine::Sqlite, "a look was dropped {dropped} times");
+        // How many waits a look has depends on how fast the database answers. PostgreSQL is always waited for; SQLite may have answered before.
+        assert!(dropped > 0 || engine == Engine::Sqlite, "no look was dropped");
     }
 }
