@@ -173,7 +173,7 @@ async fn names_hide_nothing() {
         "WITH document AS (SELECT 'b1' AS title) SELECT title FROM document",
         "SELECT title FROM (WITH document (title) AS (SELECT 'b1') SELECT title FROM document)",
         "SELECT title FROM document; SELECT title FROM main.document",
-        "SELECT 1; SELECT title FROM document",
+        "SELECT 1; SELECT title FROM main.document",
         "PRAGMA table_info(document)",
         "EXPLAIN SELECT title FROM document",
         "CREATE VIEW mine AS SELECT * FROM document",

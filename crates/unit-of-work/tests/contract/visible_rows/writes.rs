@@ -167,7 +167,7 @@ async fn new_rows_are_not_looked_at() {
         "INSERT INTO main.document VALUES ('1', 'ann', 'c1', 0, '', 0)",
         "UPDATE document SET pages = 0 WHERE title = 'a1') OR (title = 'b1'",
         "UPDATE document SET pages = 0 \0 WHERE pages = 1",
-        "DELETE FROM document; DELETE FROM note",
+        "DELETE FROM document; DELETE FROM main.document",
     ] {
         scene.assert_refused(sql, &tenant("ann")).await;
     }
