@@ -28,6 +28,7 @@ export default [
               "EntryChange",
               "HoldState",
               "IncomeStatement",
+              "Ledger",
               "LedgerCheck",
               "LedgerDifference",
               "Money",
