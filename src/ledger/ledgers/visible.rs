@@ -73,7 +73,8 @@ pub async fn confine(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Whether callers can be confined to ledgers: each table has its policy, and the user of this connection may become the role.
+/// Whether callers can be confined to ledgers: each table has its policy, the user of this connection may become the role, and the role is
+/// subject to policies.
 ///
 /// # Errors
 /// When the database fails.
@@ -83,7 +84,7 @@ pub async fn can_confine(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
     }
     let tables = ROWS.map(|(table, _)| format!("('{table}')")).join(", ");
     let sql = format!(
-        "SELECT COALESCE((SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = '{ROLE}'), FALSE) AND NOT EXISTS (
+        "SELECT COALESCE((SELECT pg_has_role(oid, 'MEMBER') AND NOT rolsuper AND NOT rolbypassrls FROM pg_roles WHERE rolname = '{ROLE}'), FALSE) AND NOT EXISTS (
              SELECT 1 FROM (VALUES {tables}) AS ruled (name) WHERE NOT EXISTS (
                  SELECT 1 FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid
                  WHERE pg_class.oid = to_regclass(ruled.name) AND relrowsecurity AND polname = 'confined'
