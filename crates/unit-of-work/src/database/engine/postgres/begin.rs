@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 
 use sea_orm::DbErr;
 
-use super::position::POSITION;
 use crate::{Access, database::begin::Begin};
 
-/// BEGIN with its settings, and the question for the transaction's id.
+/// BEGIN with its settings, and the questions for the transaction's id or the server's position, which is `position`.
 ///
 /// # Errors
 /// If a setting has the character U+0000, and if there are rows to see, which is SQLite's.
-pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
+pub(super) fn begin_sql(begin: &Begin, position: &str) -> Result<String, DbErr> {
     if !begin.settings.of_sqlite().is_empty() {
         return Err(DbErr::BackendNotSupported {
             db: "PostgreSQL",
@@ -45,7 +44,7 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     }
     if begin.locate && begin.access == Access::ReadOnly {
         // The first statement takes the snapshot. The position is read after that, so the snapshot has nothing from beyond it.
-        let _ = write!(sql, "; {POSITION}");
+        let _ = write!(sql, "; {position}");
     }
     if begin.identify {
         sql.push_str("; SELECT pg_current_xact_id()::text, pg_backend_pid()::text");

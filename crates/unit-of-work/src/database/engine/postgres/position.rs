@@ -22,7 +22,19 @@ pub(super) const POSITION: &str = "\
     SELECT CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli::text FROM pg_stat_wal_receiver) \
                 ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int::text END";
 
-/// The answer to [`POSITION`].
+/// The question to the primary, which costs it less. The timeline is known: a primary gets another one, or becomes a standby, only when it is
+/// started again, and no connection outlasts that.
+const OF_PRIMARY: &str = "SELECT pg_current_wal_insert_lsn()::text";
+
+/// What to ask the server at the other end of a connection, behind BEGIN or the end of a transaction.
+pub(super) fn question(backend: &Backend) -> &'static str {
+    match backend.server {
+        Some(_) => OF_PRIMARY,
+        None => POSITION,
+    }
+}
+
+/// The answer to [`POSITION`], or to [`question`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
     /// Up to here, a later snapshot has everything.
@@ -34,7 +46,20 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// Reads the answer from the last rows of a flight. `None` if the server does not tell.
+    /// Reads the answer to [`question`] from the last rows of a flight. `None` if the server does not tell.
+    pub(super) fn answered(rows: &[PgRow], backend: &Backend) -> Option<Self> {
+        let Some(server) = &backend.server else {
+            return Self::read(rows);
+        };
+        let position = rows.last()?.try_get_unchecked::<Option<String>, usize>(0);
+        Some(Self {
+            position: lsn(&position.ok()??)?,
+            is_replaying: false,
+            timeline: NonZero::new(server.timeline),
+        })
+    }
+
+    /// Reads the answer to [`POSITION`] from the last rows of a flight. `None` if the server does not tell.
     pub(super) fn read(rows: &[PgRow]) -> Option<Self> {
         let [.., position, timeline] = rows else {
             return None;

@@ -12,7 +12,7 @@ use sqlx::{
 use super::{
     backend::Backend,
     begin::begin_sql,
-    position::{POSITION, Position},
+    position::{Position, question},
     replicas::honours,
     servers::{Servers, search},
     session::PostgresSession,
@@ -94,7 +94,7 @@ impl Engine for Postgres {
     /// sqlx's own transaction manager sends one statement and drops its rows. A simple query can send the settings with BEGIN, in one round
     /// trip.
     async fn begin(lease: &mut Lease<Self>, begin: &Begin) -> Result<(), DbErr> {
-        let sql = begin_sql(begin)?;
+        let sql = begin_sql(begin, question(lease.connection.peer()))?;
         lease.begins(begin.access);
         lease.locates = begin.locate && begin.access == Access::ReadWrite;
         let rows = lease
@@ -143,7 +143,8 @@ impl Engine for Postgres {
 
     async fn locate(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
         lease.connection.in_doubt(true);
-        let rows = lease.connection.fetch_all(POSITION).await?;
+        let question = question(lease.connection.peer());
+        let rows = lease.connection.fetch_all(question).await?;
         lease.connection.in_doubt(false);
         located(lease, &rows).map(drop).ok_or_else(not_told)
     }
@@ -193,7 +194,8 @@ async fn end_and_locate(
     flight: &str,
     statements: usize,
 ) -> Result<(), sqlx::Error> {
-    let flight = AssertSqlSafe(format!("{flight}; {POSITION}"));
+    let question = question(lease.connection.peer());
+    let flight = AssertSqlSafe(format!("{flight}; {question}"));
     let (mut answered, mut rows) = (0, Vec::new());
     {
         let mut answers = lease.connection.fetch_many(flight);
@@ -218,7 +220,7 @@ async fn end_and_locate(
 
 /// Notes the server's position, which the last rows of a flight have. `None` if the server does not tell.
 fn located(lease: &mut Lease<Postgres>, rows: &[PgRow]) -> Option<Position> {
-    let position = Position::read(rows)?;
+    let position = Position::answered(rows, lease.connection.peer())?;
     lease.position = Some(Box::new(position.seen(lease.connection.peer())?));
     Some(position)
 }
