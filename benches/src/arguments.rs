@@ -21,6 +21,10 @@ pub struct Arguments {
     /// On which engine; on both by default
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
+    /// Measure a primary with two replicas instead: what it spends on a read with none, one and both, where reads go, and what a
+    /// consistency token costs
+    #[arg(long, conflicts_with_all = ["only", "engine", "without_bare"])]
+    pub replicas: bool,
     /// On how many connections, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "16", value_name = "N")]
     connections: Vec<usize>,

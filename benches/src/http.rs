@@ -30,6 +30,15 @@ pub enum Pace {
     Open(f64),
 }
 
+/// What a connection does with the consistency tokens of its answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// Nothing.
+    Ignored,
+    /// It shows the last one in its next request.
+    Shown,
+}
+
 /// What a run of the load has seen.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -51,6 +60,7 @@ pub fn load(
     connections: usize,
     duration: Duration,
     pace: Pace,
+    tokens: Tokens,
     body: &Body,
 ) -> Result<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,6 +81,8 @@ pub fn load(
                 body: Vec::new(),
                 answer: vec![0; 256 * 1024],
                 random: fastrand::Rng::with_seed(fastrand::u64(..) ^ seed as u64),
+                tokens,
+                token: Vec::new(),
             });
         }
         let start = Instant::now();
@@ -115,6 +127,8 @@ pub async fn ask(address: SocketAddr, path: &str, body: &str) -> Result<String> 
         body: body.as_bytes().to_vec(),
         answer: vec![0; 1024 * 1024],
         random: fastrand::Rng::new(),
+        tokens: Tokens::Ignored,
+        token: Vec::new(),
     };
     let answer = link.exchange().await?;
     Ok(String::from_utf8_lossy(answer).into_owned())
@@ -155,6 +169,9 @@ struct Link {
     body: Vec<u8>,
     answer: Vec<u8>,
     random: fastrand::Rng,
+    tokens: Tokens,
+    /// The header line of the last token, if there was one and it is to be shown.
+    token: Vec<u8>,
 }
 
 impl Link {
@@ -204,7 +221,9 @@ impl Link {
         self.request.extend_from_slice(&self.head);
         self.request
             .extend_from_slice(self.body.len().to_string().as_bytes());
-        self.request.extend_from_slice(b"\r\n\r\n");
+        self.request.extend_from_slice(b"\r\n");
+        self.request.extend_from_slice(&self.token);
+        self.request.extend_from_slice(b"\r\n");
         self.request.extend_from_slice(&self.body);
         self.stream.write_all(&self.request).await?;
         let mut filled = 0;
@@ -217,6 +236,12 @@ impl Link {
             if let Some((head, length)) = complete(&self.answer[..filled])?
                 && filled >= head + length
             {
+                if self.tokens == Tokens::Shown
+                    && let Some(line) = token_in(&self.answer[..head])
+                {
+                    self.token.clear();
+                    self.token.extend_from_slice(line);
+                }
                 return Ok(&self.answer[head..head + length]);
             }
             if filled == self.answer.len() {
@@ -242,6 +267,13 @@ fn complete(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
         .context("a response without a length")?
         .1;
     Ok(Some((end + 4, length.trim().parse()?)))
+}
+
+/// The header line of the token in the head of a response.
+fn token_in(head: &[u8]) -> Option<&[u8]> {
+    const NAME: &[u8] = b"x-consistency:";
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    lines.find(|line| line.starts_with(NAME))
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -16,6 +16,7 @@ mod http;
 mod machine;
 mod pgbench;
 mod process;
+mod replicas;
 mod report;
 mod rounds;
 mod sqlite;
@@ -45,6 +46,13 @@ async fn main() -> Result<()> {
         circumstances: machine::circumstances(&arguments)?,
         ..Report::default()
     };
+    if arguments.replicas {
+        replicas::measure(&arguments, &mut report).await?;
+        return arguments
+            .out
+            .as_ref()
+            .map_or(Ok(()), |file| report.write(file));
+    }
     if arguments.postgres() {
         on_postgres(&arguments, &mut report, earlier.as_ref()).await?;
     }

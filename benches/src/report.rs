@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::replicas::Reads;
+
 /// One round of one subject.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -151,6 +153,9 @@ pub struct Report {
     pub flights: BTreeMap<String, Vec<String>>,
     /// The figures.
     pub figures: Vec<Figures>,
+    /// Where queries were read, by workload and subject, on a database with replicas.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reads: BTreeMap<String, Reads>,
 }
 
 impl Report {

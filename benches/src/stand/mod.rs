@@ -10,20 +10,23 @@ use serde_json::Value;
 
 use crate::{arguments::Arguments, data::Size, http, process::Server};
 
-pub use self::{postgres::PostgresStand, sqlite::SqliteStand};
+pub use self::{
+    postgres::{PostgresStand, SETTINGS, postmaster},
+    sqlite::SqliteStand,
+};
 
 /// Where the servers answer.
-const PATH: &str = "/graphql";
+pub const PATH: &str = "/graphql";
 
 /// The server: the one that was named, or the one beside this program.
-fn program(arguments: &Arguments) -> Result<PathBuf> {
+pub fn program(arguments: &Arguments) -> Result<PathBuf> {
     Ok(match &arguments.server {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("daybook"),
     })
 }
 
-fn serve(program: &Path, url: &str, more: &[&str]) -> Result<Server> {
+pub fn serve(program: &Path, url: &str, more: &[&str]) -> Result<Server> {
     let mut arguments = vec!["--listen", "127.0.0.1:0", "--database", url];
     if !more.contains(&"--log") {
         arguments.extend(["--log", "error"]);
@@ -32,7 +35,7 @@ fn serve(program: &Path, url: &str, more: &[&str]) -> Result<Server> {
     Server::start(program, &arguments)
 }
 
-fn migrate(program: &Path, url: &str) -> Result<()> {
+pub fn migrate(program: &Path, url: &str) -> Result<()> {
     let migrated = std::process::Command::new(program)
         .args(["migrate", "--log", "warn", "--database", url])
         .status()?;
@@ -44,7 +47,7 @@ fn migrate(program: &Path, url: &str) -> Result<()> {
 ///
 /// # Errors
 /// When it does not add up.
-async fn verify(program: &Path, url: &str, size: Size, entries: u64) -> Result<()> {
+pub async fn verify(program: &Path, url: &str, size: Size, entries: u64) -> Result<()> {
     // A server of its own, that has the time.
     let server = serve(program, url, &["--deadline", "30m"])?;
     let query =

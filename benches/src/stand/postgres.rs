@@ -11,7 +11,7 @@ use crate::{
     arguments::Arguments,
     capture,
     data::{self, Size},
-    http::{self, Body},
+    http::{self, Body, Tokens},
     pgbench::Script,
     process::{self, Server},
     rounds::{self, Outcome, Subject},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Durable, as a ledger wants it, and without a checkpoint in the middle of a round.
-const SETTINGS: [(&str, &str); 6] = [
+pub const SETTINGS: [(&str, &str); 6] = [
     ("fsync", "on"),
     ("synchronous_commit", "on"),
     ("shared_buffers", "1GB"),
@@ -304,7 +304,15 @@ pub fn served<'a>(
         name,
         server: Some(server.id()),
         load: Box::new(move |connections, duration, _| {
-            http::load(server.address, PATH, connections, duration, pace, body)
+            http::load(
+                server.address,
+                PATH,
+                connections,
+                duration,
+                pace,
+                Tokens::Ignored,
+                body,
+            )
         }),
     }
 }
@@ -318,7 +326,7 @@ async fn copy(postgres: &PostgresServer) -> Result<String> {
 }
 
 /// The process that all of PostgreSQL's are children of.
-async fn postmaster(url: &str) -> Result<u32> {
+pub async fn postmaster(url: &str) -> Result<u32> {
     let mut connection = PgConnection::connect(url).await?;
     let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
         .fetch_one(&mut connection)
