@@ -82,7 +82,10 @@ pub fn load(
                 answer: vec![0; 256 * 1024],
                 random: fastrand::Rng::with_seed(fastrand::u64(..) ^ seed as u64),
                 tokens,
-                token: Vec::new(),
+                token: match tokens {
+                    Tokens::Ignored => Vec::new(),
+                    Tokens::Shown => FIRST.to_vec(),
+                },
             });
         }
         let start = Instant::now();
@@ -170,7 +173,7 @@ struct Link {
     answer: Vec<u8>,
     random: fastrand::Rng,
     tokens: Tokens,
-    /// The header line of the last token, if there was one and it is to be shown.
+    /// The header line of the token to show, if one is to be shown.
     token: Vec<u8>,
 }
 
@@ -268,6 +271,9 @@ fn complete(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
         .1;
     Ok(Some((end + 4, length.trim().parse()?)))
 }
+
+/// The header line of a client that has no token yet.
+const FIRST: &[u8] = b"x-consistency: 0\r\n";
 
 /// The header line of the token in the head of a response.
 fn token_in(head: &[u8]) -> Option<&[u8]> {

@@ -70,7 +70,7 @@ type Who = (&'static str, usize, Tokens);
 
 const READERS: [Who; 4] = [
     ("no replica", 0, Tokens::Ignored),
-    ("one, not used", 1, Tokens::Ignored),
+    ("one, no token", 1, Tokens::Ignored),
     ("one, tokens", 1, Tokens::Shown),
     ("two, tokens", 2, Tokens::Shown),
 ];

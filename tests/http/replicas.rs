@@ -126,9 +126,15 @@ async fn own_write_is_read_on_the_replica() {
     assert_eq!(codes(&read.body), ["a"]);
     assert!(read.token >= opened.token);
     assert!(scene.was_read());
-    // Without a token it is the primary that is read.
-    let read = scene.send(ACCOUNTS, None).await;
+    // Without a token it is the primary that is read, and who has none yet is told the first one there.
+    let read = scene.send(ACCOUNTS, Some("0")).await;
     assert_eq!(codes(&read.body), ["a"]);
+    assert!(!scene.was_read());
+    let untold = scene.post(&json!({ "query": ACCOUNTS }), &[]).await;
+    assert!(!untold.headers().contains_key("x-consistency"));
+    let untold: Json = untold.json().await.unwrap();
+    assert_eq!(codes(&untold), ["a"]);
+    assert_eq!(untold["extensions"]["consistency"], Json::Null);
     assert!(!scene.was_read());
 }
 
@@ -184,6 +190,7 @@ async fn header_that_is_no_token_is_refused() {
     for (headers, code) in [
         (&[("x-consistency", "")][..], "CONSISTENCY_TOKEN_INVALID"),
         (&[("x-consistency", "latest")], "CONSISTENCY_TOKEN_INVALID"),
+        (&[("x-consistency", "00")], "CONSISTENCY_TOKEN_INVALID"),
         (&[("x-consistency", &long)], "CONSISTENCY_TOKEN_INVALID"),
         (
             &[(
@@ -267,5 +274,5 @@ async fn metrics_tell_how_far_the_replica_is_behind() {
         is_away && behind(&scene).await.is_some_and(|behind| behind > 3.0)
     })
     .await;
-    scene.send(ACCOUNTS, None).await;
+    scene.send(ACCOUNTS, Some("0")).await;
 }

@@ -33,18 +33,21 @@ pub(crate) enum Judgement {
 impl Place {
     /// Judges the server. Precedence: another system, then what is not known, then timelines, then positions.
     pub(crate) fn judge(&self, token: &ConsistencyToken) -> Judgement {
+        if *token == ConsistencyToken::FIRST {
+            return Judgement::Included;
+        }
         if self.system != token.system {
             return Judgement::Foreign;
         }
-        let Some(timeline) = self.timeline else {
+        if self.timeline.is_none() {
             return Judgement::Unknown;
-        };
+        }
         // A server that follows an old primary may get as far as the position, and has other data there.
-        if timeline < token.timeline {
+        if self.timeline < token.timeline {
             return Judgement::Behind;
         }
         // Nobody tells where the token's timeline ended.
-        if timeline > token.timeline {
+        if self.timeline > token.timeline {
             return Judgement::Lost;
         }
         if self.position >= token.position.get() {
@@ -87,6 +90,7 @@ mod tests {
         ] {
             let token = token(2, 150, system);
             assert_eq!(place.judge(&token), expected, "{name}");
+            assert_eq!(place.judge(&ConsistencyToken::FIRST), Included, "{name}");
         }
     }
 }

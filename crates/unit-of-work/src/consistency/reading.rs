@@ -6,7 +6,7 @@ use async_graphql::{Request, Response, ServerError, Value};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ConsistencyToken;
-use crate::{Database, UnitError, UnitOfWork, Viewer, codes, operation::respond::coded};
+use crate::{Access, Database, UnitError, UnitOfWork, Viewer, codes, operation::respond::coded};
 
 /// The member of `extensions`, in requests and in responses.
 pub(crate) const MEMBER: &str = "consistency";
@@ -17,7 +17,7 @@ pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-consistency");
 /// What an operation on a database with replicas asks of the server that it reads from. Other databases have no use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// The token that the client has shown.
+    /// The token that the client has shown, if it stands for something.
     pub(crate) shown: Option<ConsistencyToken>,
     /// How far behind the primary a replica may be, where that counts.
     pub(crate) staleness: Option<Duration>,
@@ -25,18 +25,23 @@ pub(crate) struct Reading {
     pub(crate) wrote: Option<ConsistencyToken>,
     /// Whether a replica will do, if it has all of that.
     pub(crate) on_replica: bool,
+    /// Whether the client is told a token: it writes, or has shown one. Who does not care for tokens does not pay for them: a query that is not told
+    /// one needs no position, and is read as on a database without replicas.
+    pub(crate) is_told: bool,
 }
 
 impl Reading {
     /// What a client asks of a database with replicas by the token that it has shown, and by how old what it reads may be. `can_be_read_there`
-    /// says whether a standby could serve its operation at all.
+    /// says whether a standby could serve its operation at all, which has this access.
     pub(crate) fn new(
         database: &Database,
         shown: Option<ConsistencyToken>,
         own_staleness: Option<Duration>,
         viewer: impl FnOnce() -> Viewer,
-        can_be_read_there: bool,
+        (access, can_be_read_there): (Access, bool),
     ) -> Self {
+        let is_told = shown.is_some() || access == Access::ReadWrite;
+        let shown = shown.filter(|token| *token != ConsistencyToken::FIRST);
         let staleness = match (own_staleness, shown) {
             (None, None) => database.max_staleness(),
             (own, _) => own,
@@ -52,6 +57,7 @@ impl Reading {
             on_replica: can_be_read_there
                 && (shown.is_some() || staleness.is_some())
                 && staleness != Some(Duration::ZERO),
+            is_told,
         }
     }
 
@@ -65,6 +71,9 @@ impl Reading {
 
     /// Whether who reads as `other` asks has all that this one asks for.
     pub(crate) fn is_covered_by(&self, other: Option<&Self>) -> bool {
+        if self.is_told && !other.is_some_and(|other| other.is_told) {
+            return false;
+        }
         let Some(own) = self.shown else {
             return true;
         };
@@ -99,9 +108,14 @@ pub(crate) fn newer(
     other: Option<ConsistencyToken>,
 ) -> Result<Option<ConsistencyToken>, ServerError> {
     match (one, other) {
-        (Some(one), Some(other)) if one.system != other.system => Err(invalid()),
+        (Some(one), Some(other)) if are_foreign(&one, &other) => Err(invalid()),
         (one, other) => Ok(one.max(other)),
     }
+}
+
+fn are_foreign(one: &ConsistencyToken, other: &ConsistencyToken) -> bool {
+    let stands_for_something = |token: &ConsistencyToken| *token != ConsistencyToken::FIRST;
+    one.system != other.system && [*one, *other].iter().all(stands_for_something)
 }
 
 /// Adds the token of what the unit has written and seen.

@@ -1,8 +1,8 @@
-//! The token as text: `00000002.000000000401abcd.68fa3c2d11e0a7b5`.
+//! The token as text: `00000002.000000000401abcd.68fa3c2d11e0a7b5`, or `0`.
 //!
-//! The parts are the timeline, the position in the write-ahead log and the system identifier, each as hexadecimal digits of a fixed number. A
-//! token has one spelling only. So of two tokens of one system, the greater text is the newer token, and a client with several requests
-//! under way can keep the greatest.
+//! The parts are the timeline, the position in the write-ahead log and the system identifier, each as hexadecimal digits of a fixed number. `0`
+//! stands for nothing. A token has one spelling only. So of two tokens of one system, the greater text is the newer token, and a client with
+//! several requests under way can keep the greatest. The text `0` is less than all others.
 
 use std::{fmt, num::NonZero, str::FromStr};
 
@@ -11,9 +11,9 @@ use thiserror::Error;
 /// What a client has written, or may have seen, up to a position in the history of one database system. A query that shows it reads a
 /// snapshot that includes all of that, on a [replica](crate::DatabaseOptions::replicas) or on the primary.
 ///
-/// Put the token of a client into the data of its request. The response of each query and mutation that used the database has the
-/// client's next one, as `extensions.consistency` and as the header `x-consistency` in `Response::http_headers`. Where nobody can put
-/// data into a request, the member `consistency` of its `extensions` is read.
+/// Put the token of a client into the data of its request. The response of a query that shows one, and of every mutation, has the client's next
+/// one if it used the database: as `extensions.consistency` and as the header `x-consistency` in `Response::http_headers`. A client that has none
+/// yet shows [`FIRST`](Self::FIRST). Where nobody can put data into a request, the member `consistency` of its `extensions` is read.
 ///
 /// Clients must not rely on what is in it. But of two tokens of one system the greater text is the newer, so a client with several
 /// requests under way keeps the greatest.
@@ -32,8 +32,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsistencyToken {
     // The order of the fields is the order of tokens.
-    /// The timeline of the primary that wrote up to the position. PostgreSQL begins with 1.
-    pub(crate) timeline: NonZero<u32>,
+    /// The timeline of the primary that wrote up to the position. PostgreSQL begins with 1. `None` for what stands for nothing.
+    pub(crate) timeline: Option<NonZero<u32>>,
     /// A position in the write-ahead log (LSN), in bytes from the beginning of the log.
     pub(crate) position: NonZero<u64>,
     /// `system_identifier`: the same for a primary and all of its standbys.
@@ -54,6 +54,26 @@ pub struct InvalidConsistencyToken;
 
 const TIMELINE: usize = 8;
 const NUMBER: usize = 16;
+const FIRST: &str = "0";
+
+impl ConsistencyToken {
+    /// What a client shows that has no token yet: `0`. It stands for nothing that was written or seen, so the query is read as one without a
+    /// token. But its response has a token, as if it had shown one.
+    ///
+    /// ```
+    /// use unit_of_work::ConsistencyToken;
+    ///
+    /// assert_eq!("0".parse(), Ok(ConsistencyToken::FIRST));
+    /// let other: ConsistencyToken = "00000002.000000000401abcd.68fa3c2d11e0a7b5".parse()?;
+    /// assert!(ConsistencyToken::FIRST < other);
+    /// # Ok::<_, unit_of_work::InvalidConsistencyToken>(())
+    /// ```
+    pub const FIRST: Self = Self {
+        timeline: None,
+        position: NonZero::<u64>::MIN,
+        system: 0,
+    };
+}
 
 impl fmt::Display for ConsistencyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,6 +82,9 @@ impl fmt::Display for ConsistencyToken {
             position,
             system,
         } = self;
+        let Some(timeline) = timeline else {
+            return f.write_str(FIRST);
+        };
         write!(
             f,
             "{timeline:0TIMELINE$x}.{position:0NUMBER$x}.{system:0NUMBER$x}"
@@ -74,11 +97,14 @@ impl FromStr for ConsistencyToken {
 
     /// Reads a token as it was written: it has one spelling only.
     fn from_str(text: &str) -> Result<Self, InvalidConsistencyToken> {
+        if text == FIRST {
+            return Ok(Self::FIRST);
+        }
         let mut parts = text.splitn(3, '.');
         let mut part = |digits| hexadecimal(parts.next()?, digits);
         let token = (|| {
             Some(Self {
-                timeline: NonZero::new(u32::try_from(part(TIMELINE)?).ok()?)?,
+                timeline: Some(NonZero::new(u32::try_from(part(TIMELINE)?).ok()?)?),
                 position: NonZero::new(part(NUMBER)?)?,
                 system: part(NUMBER)?,
             })
@@ -99,7 +125,7 @@ fn hexadecimal(text: &str, digits: usize) -> Option<u64> {
 #[cfg(test)]
 pub(super) fn token(timeline: u32, position: u64, system: u64) -> ConsistencyToken {
     ConsistencyToken {
-        timeline: NonZero::new(timeline).expect("is not 0"),
+        timeline: Some(NonZero::new(timeline).expect("is not 0")),
         position: NonZero::new(position).expect("is not 0"),
         system,
     }
@@ -118,6 +144,19 @@ mod tests {
         let known = token(2, 0x0401_abcd, 0x68fa_3c2d_11e0_a7b5);
         assert_eq!(known.to_string(), TEXT);
         assert_eq!(TEXT.parse(), Ok(known));
+        let first = ConsistencyToken::FIRST;
+        assert_eq!(
+            (first.to_string(), "0".parse()),
+            ("0".to_owned(), Ok(first))
+        );
+    }
+
+    /// A client that keeps the greatest text has any other token afterwards.
+    #[test]
+    fn the_first_token_is_less_than_all_others() {
+        let least = token(1, 1, 0);
+        assert!(ConsistencyToken::FIRST < least);
+        assert!(ConsistencyToken::FIRST.to_string() < least.to_string());
     }
 
     #[test]
@@ -125,6 +164,11 @@ mod tests {
         let long = "0".repeat(1 << 20);
         for text in [
             "",
+            "00",
+            "+0",
+            " 0",
+            "0.",
+            "0.0.0",
             ".",
             "..",
             &long,

@@ -16,6 +16,7 @@ use tracing::Span;
 use super::SharedLookUp;
 use crate::{
     Access, Database, UnitOfWork,
+    observe::server::ServerRole,
     unit::{RollBackOnDrop, terms::Terms},
 };
 
@@ -67,10 +68,13 @@ pub(super) enum Boarded<L: SharedLookUp> {
     /// Its own statement is a flight.
     Departs(UnderWay<L>),
     /// It waits for a flight. If that fails, the channel closes without a result.
-    Waits(oneshot::Receiver<Option<L::Value>>),
+    Waits(oneshot::Receiver<Answer<L>>),
     /// It makes a statement for itself only: the flights under way take too long.
     Alone,
 }
+
+/// What a passenger gets: the value, and the server that it comes from, if the database has several.
+type Answer<L> = (Option<<L as SharedLookUp>::Value>, Option<ServerRole>);
 
 /// The flights of one kind.
 struct Flights<L: SharedLookUp>(Mutex<Airport<L>>);
@@ -83,7 +87,7 @@ struct Airport<L: SharedLookUp> {
 
 struct Passenger<L: SharedLookUp> {
     key: L::Key,
-    answer: oneshot::Sender<Option<L::Value>>,
+    answer: oneshot::Sender<Answer<L>>,
 }
 
 impl<L: SharedLookUp> Default for Flights<L> {
@@ -178,6 +182,7 @@ impl<L: SharedLookUp> UnderWay<L> {
         let loaded = timeout(LONGEST, load).await;
         guard.disarm();
         unit.end_read();
+        let server = unit.stats().server();
         let Ok(Ok(Ok(mut found))) = loaded else {
             return;
         };
@@ -188,7 +193,7 @@ impl<L: SharedLookUp> UnderWay<L> {
             let value = found.remove(&key);
             for answer in answers {
                 // A passenger that has gone away is skipped.
-                let _ = answer.send(value.clone());
+                let _ = answer.send((value.clone(), server));
             }
         }
     }

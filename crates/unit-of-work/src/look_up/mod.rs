@@ -12,8 +12,8 @@
 //!                                             └─ it fails, or takes too long ──> its own statement
 //! ```
 //!
-//! A query may share if it has no settings, isolation level, timeline or shorter time-outs of its own, and if this is its first statement
-//! and expected to be its only one. If a query is dropped, its flight goes on. If a flight fails, no query gets an error from it. No
+//! A query may share if it has no settings, isolation level, timeline or shorter time-outs of its own, neither shows a consistency token nor may be
+//! read on a replica, and if this is its first statement and expected to be its only one. If a query is dropped, its flight goes on. If a flight fails, no query gets an error from it. No
 //! look-up waits longer than [`look_up_patience`](crate::DatabaseOptions::look_up_patience): sharing does not help a slower database, and a
 //! connection that hangs must delay only its own operation.
 
@@ -85,10 +85,10 @@ impl UnitOfWork {
                 Boarded::Alone => None,
                 Boarded::Departs(under_way) => Some(under_way),
                 Boarded::Waits(landing) => {
-                    if let Ok(Ok(found)) =
+                    if let Ok(Ok((found, server))) =
                         timeout(self.database().look_up_patience(), landing).await
                     {
-                        boarding.landed(self);
+                        boarding.landed(self, server);
                         return Ok(found);
                     }
                     None

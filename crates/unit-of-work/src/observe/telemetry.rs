@@ -114,9 +114,12 @@ impl Stats {
         metrics::counter!("unit_of_work_statements_total").increment(1);
     }
 
-    /// The unit's one statement was shared with other operations.
-    pub(crate) fn shared(&self, access: Access) {
+    /// The unit's one statement was shared with other operations, and made on this server, if the database has several.
+    pub(crate) fn shared(&self, access: Access, server: Option<ServerRole>) {
         self.begun(access);
+        if let Some(role) = server {
+            self.server.get_or_init(|| role);
+        }
         self.statements.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("unit_of_work_look_ups_shared_total").increment(1);
     }

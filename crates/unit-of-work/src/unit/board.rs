@@ -3,6 +3,7 @@
 use tokio::sync::OwnedMutexGuard;
 
 use super::{State, UnitOfWork, scope};
+use crate::observe::server::ServerRole;
 
 /// A unit that waits for a shared look-up in place of its one statement. No other statement can run meanwhile.
 pub(crate) struct Boarding(OwnedMutexGuard<State>);
@@ -11,7 +12,10 @@ impl UnitOfWork {
     /// `None` if the unit must make its own statement.
     pub(crate) fn board(&self) -> Option<Boarding> {
         let terms = &self.inner.terms;
+        // A flight reads the primary.
+        let for_a_replica = terms.reading.is_some_and(|reading| reading.on_replica);
         if !terms.without_transaction
+            || for_a_replica
             || terms.timeline.is_some()
             || !self.begin_statement().is_plain()
         {
@@ -25,9 +29,9 @@ impl UnitOfWork {
 }
 
 impl Boarding {
-    /// The value has arrived. It counts as the unit's one statement.
-    pub(crate) fn landed(mut self, unit: &UnitOfWork) {
+    /// The value has arrived, from this server if the database has several. It counts as the unit's one statement.
+    pub(crate) fn landed(mut self, unit: &UnitOfWork, server: Option<ServerRole>) {
         *self.0 = State::Spent;
-        unit.inner.stats.shared(unit.inner.terms.access);
+        unit.inner.stats.shared(unit.inner.terms.access, server);
     }
 }

@@ -39,7 +39,7 @@ impl UnitOfWork {
             statement_timeout: shorter(database.statement_timeout()),
             idle_timeout: shorter(database.idle_in_transaction_timeout()),
             settings: terms.settings.clone(),
-            locate: terms.reading.is_some(),
+            locate: terms.reading.is_some_and(|reading| reading.is_told),
             identify: terms.access == Access::ReadWrite,
         }
     }

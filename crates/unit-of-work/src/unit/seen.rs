@@ -2,7 +2,7 @@
 //!
 //! | unit | what its token says |
 //! |---|---|
-//! | a query | where its server was just after the snapshot was taken |
+//! | a query that shows a token | where its server was just after the snapshot was taken |
 //! | a mutation that was committed | where the primary was just after COMMIT |
 //! | a mutation whose outcome is not known | more than any replica ever has: it is looked for on the primary |
 //! | a mutation that was rolled back | where the primary was just after ROLLBACK: its answer may rest on what it has read |
@@ -39,7 +39,7 @@ impl UnitOfWork {
     }
 
     pub(super) fn has_seen(&self, token: ConsistencyToken) {
-        if self.reading().is_some() {
+        if self.reading().is_some_and(|reading| reading.is_told) {
             self.inner.seen.get_or_init(|| token);
         }
     }

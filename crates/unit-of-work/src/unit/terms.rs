@@ -21,8 +21,7 @@ pub(crate) struct Terms {
     pub(crate) without_transaction: bool,
     /// Whether the unit may share its COMMIT, because its operation is run again if that fails.
     pub(crate) shares_commit: bool,
-    /// What is asked of the server that is read from, and that its position is asked for. `None` on a database without replicas, and for
-    /// work outside of an operation.
+    /// What is asked of the server that is read from. `None` on a database without replicas, and for work outside of an operation.
     pub(crate) reading: Option<Reading>,
     /// Who sends the operation, if there is a reading.
     pub(crate) viewer: Option<Box<Viewer>>,

@@ -93,7 +93,13 @@ impl Asks {
             access == Access::ReadOnly && isolation != Some(IsolationLevel::Serializable);
         let whose = || viewer.clone();
         Some(Self {
-            reading: Reading::new(database, token, staleness, whose, can_be_read_there),
+            reading: Reading::new(
+                database,
+                token,
+                staleness,
+                whose,
+                (access, can_be_read_there),
+            ),
             viewer: viewer.clone(),
         })
     }
@@ -113,14 +119,14 @@ impl Asks {
     }
 }
 
-/// Adds the token of what the unit has written and seen.
+/// Adds the token of what the unit has written and seen, if the client is told one.
 pub(super) fn tell_token(response: &mut Response, unit: &UnitOfWork) {
-    let Some(token) = unit.seen() else {
-        return;
-    };
     let headers = response.headers_mut();
-    reading::put_header(headers, &token.to_string());
-    if unit.access() == Access::ReadOnly {
+    if let Some(token) = unit.seen() {
+        reading::put_header(headers, &token.to_string());
+    }
+    let has_read = unit.stats().server().is_some() && unit.access() == Access::ReadOnly;
+    if unit.reading().is_some() && has_read {
         // Where a cache keeps the response, it must not answer a request with a newer token by it.
         headers.append(header::VARY, VARY);
     }

@@ -32,8 +32,8 @@
 //! table as GraphQL mutations. With [`UnitOfWorkLayer::retry`] a handler that loses a conflict runs again.
 //!
 //! On a database with [replicas](crate::DatabaseOptions::replicas), the layer reads and answers
-//! [consistency tokens](crate::ConsistencyToken) as GraphQL operations do: the response to a request that has used the database has the
-//! header `x-consistency`. A request that shows it reads what it stands for, and one that only reads may be read on a replica that
+//! [consistency tokens](crate::ConsistencyToken) as GraphQL operations do: the response to a request that writes, or shows a token, has the
+//! header `x-consistency` if it has used the database. A request that shows it reads what it stands for, and one that only reads may be read on a replica that
 //! has that. `x-max-staleness: 5s` is [`MaxStaleness`](crate::MaxStaleness). A request whose token cannot be honoured is answered by
 //! 400 (`CONSISTENCY_TOKEN_INVALID`) or 412 (`CONSISTENCY_LOST`), whatever its handler makes of the error, and nothing of it happens. A
 //! response that was read has `Vary` with both headers, so that a cache does not answer one token for another. With

@@ -6,7 +6,7 @@ mod operation;
 mod random;
 mod socket;
 mod subscriber;
-mod tokens;
+pub mod tokens;
 
 use std::{
     net::SocketAddr,

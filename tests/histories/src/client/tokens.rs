@@ -18,29 +18,32 @@ pub struct Answered {
     pub told: Option<String>,
 }
 
-/// The newest token; none before the first, and after a failover that may have lost what it stood for.
+/// What is shown before the first token: it stands for nothing, and asks for one.
+pub const FIRST: &str = "0";
+
+/// The newest token; [`FIRST`] at the beginning, and after a failover that may have lost what it stood for.
 #[derive(Debug)]
 pub struct Tokens {
-    newest: Mutex<Option<String>>,
+    newest: Mutex<String>,
     /// Whether operations show it.
     are_shown: bool,
 }
 
 impl Tokens {
-    pub const fn new(are_shown: bool) -> Self {
+    pub fn new(are_shown: bool) -> Self {
         Self {
-            newest: Mutex::new(None),
+            newest: Mutex::new(FIRST.to_owned()),
             are_shown,
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Option<String>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut String) -> T) -> T {
         act(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What an operation shows.
     pub fn newest(&self) -> Option<String> {
-        self.with(|newest| newest.clone().filter(|_| self.are_shown))
+        self.are_shown.then(|| self.with(|newest| newest.clone()))
     }
 
     /// Takes note of an answer: of two tokens, the greater text is the newer. The token that was shown is forgotten, if the answer says that what it
@@ -52,11 +55,14 @@ impl Tokens {
         // Whoever does not know the outcome has told nothing. Its token is one that no standby ever has, and nothing would be read there any more.
         let is_unknown = codes.iter().any(|code| *code == OUTCOME_UNKNOWN);
         self.with(|newest| {
-            if is_lost && newest.as_deref() == shown {
-                *newest = None;
+            if is_lost && Some(newest.as_str()) == shown {
+                FIRST.clone_into(newest);
             }
-            if !is_unknown && told > newest.as_deref() {
-                *newest = told.map(str::to_owned);
+            if let Some(told) = told
+                && !is_unknown
+                && told > newest.as_str()
+            {
+                told.clone_into(newest);
             }
         });
     }

@@ -7,6 +7,7 @@ mod staleness;
 mod starting;
 mod tokens;
 mod told;
+mod without_a_token;
 
 use std::time::Duration;
 
@@ -128,6 +129,25 @@ impl Scene {
     }
 }
 
+/// A look of a client that has no token yet, and wants one.
+fn first_look() -> Request {
+    Request::new(LOOK).data(ConsistencyToken::FIRST)
+}
+
+/// What a look has shown that was told no token.
+fn looked_untold(response: &Response) -> (i64, String) {
+    assert!(!has_token(response), "{response:?}");
+    shown(response)
+}
+
+/// How many marks there are, and the port of the server that says so.
+fn shown(response: &Response) -> (i64, String) {
+    assert!(response.is_ok(), "{response:?}");
+    let data = data(response);
+    let port = data["setting"].as_str().expect("a text").to_owned();
+    (data["marks"].as_i64().expect("a number"), port)
+}
+
 /// What a look has shown.
 #[derive(Debug)]
 struct Looked {
@@ -138,11 +158,10 @@ struct Looked {
 
 impl Looked {
     fn of(response: &Response) -> Self {
-        assert!(response.is_ok(), "{response:?}");
-        let data = data(response);
+        let (marks, port) = shown(response);
         Self {
-            marks: data["marks"].as_i64().expect("a number"),
-            port: data["setting"].as_str().expect("a text").to_owned(),
+            marks,
+            port,
             token: token(response),
         }
     }

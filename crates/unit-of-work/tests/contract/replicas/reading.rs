@@ -6,9 +6,9 @@ use async_graphql::{Executor, Request, Value};
 use daybook_test_harness::{Cluster, eventually, list};
 use sea_orm::IsolationLevel;
 use tokio::time::timeout;
-use unit_of_work::{Database, DatabaseOptions, Isolation};
+use unit_of_work::{ConsistencyToken, Database, DatabaseOptions, Isolation};
 
-use super::{LOOK, Looked, SHORT, Scene, has_token, replica, token};
+use super::{LOOK, Looked, SHORT, Scene, first_look, has_token, looked_untold, replica, token};
 use crate::stage::{PATIENCE, codes, data, ended};
 
 /// A replica is waited for until it has what the token stands for, and is read then.
@@ -134,7 +134,7 @@ async fn queries_that_fall_back_leave_room_on_the_primary() {
     );
     assert!(second.is_err());
     // Who shows no token is not held up.
-    assert_eq!(Looked::of(&scene.send(Request::new(LOOK)).await).marks, 1);
+    assert_eq!(looked_untold(&scene.send(Request::new(LOOK)).await).0, 1);
     scene.cue.proceed();
     let first = ended(first).await;
     assert!(first.is_ok(), "{first:?}");
@@ -150,7 +150,7 @@ async fn other_operations_use_the_primary() {
     assert_eq!(scene.look(token).await.port, scene.port(1));
     let serializable = Isolation(IsolationLevel::Serializable);
     for request in [
-        Request::new(LOOK),
+        first_look(),
         Request::new(LOOK).data(token).data(serializable),
         Request::new(format!("mutation {LOOK}").replace("marks", "ping")).data(token),
     ] {
@@ -158,6 +158,16 @@ async fn other_operations_use_the_primary() {
         assert!(response.is_ok(), "{response:?}");
         assert_eq!(data(&response)["setting"], scene.port(0));
         assert!(super::token(&response) >= token);
+    }
+    let untold = scene.send(Request::new(LOOK)).await;
+    assert_eq!(looked_untold(&untold), (1, scene.port(0)));
+    for mark in ["b", "c"] {
+        let response = scene
+            .send(Request::new(format!(
+                "mutation {{ mark(name: \"{mark}\") }}"
+            )))
+            .await;
+        assert!(super::token(&response) > token);
     }
 }
 
@@ -271,6 +281,8 @@ async fn token_is_read_strictly() {
         1.into(),
         "".into(),
         "latest".into(),
+        0.into(),
+        "00".into(),
         format!("{text} ").into(),
         text.to_uppercase().into(),
         foreign.clone().into(),
@@ -314,9 +326,11 @@ async fn database_without_replicas_has_no_tokens() {
         .await
         .expect("connects");
     let schema = crate::stage::schema(&database, &scene.cue, |it| it);
-    for query in [LOOK, "mutation { mark(name: \"b\") }"] {
-        let response = schema.execute(Request::new(query).data(token)).await;
-        assert!(response.is_ok() && !has_token(&response), "{response:?}");
+    for (shown, mark) in [(token, "b"), (ConsistencyToken::FIRST, "c")] {
+        for query in [LOOK, &format!("mutation {{ mark(name: \"{mark}\") }}")] {
+            let response = schema.execute(Request::new(query).data(shown)).await;
+            assert!(response.is_ok() && !has_token(&response), "{response:?}");
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use async_graphql::Request;
 use daybook_test_harness::eventually;
-use unit_of_work::{Database, DatabaseOptions, MaxStaleness, Viewer};
+use unit_of_work::{ConsistencyToken, Database, DatabaseOptions, MaxStaleness, Viewer};
 
-use super::{LOOK, Looked, SHORT, Scene};
+use super::{LOOK, Looked, SHORT, Scene, looked_untold};
 use crate::stage::PATIENCE;
 
 /// Longer than any test takes.
@@ -27,8 +27,8 @@ impl Scene {
     /// The replica is read: the primary was asked where it is, and there is a connection.
     async fn reads_without_a_token(&self) {
         eventually("the replica is read", async || {
-            let looked = Looked::of(&self.send(look("reader")).await);
-            looked.port == self.port(1)
+            let (_, port) = looked_untold(&self.send(look("reader")).await);
+            port == self.port(1)
         })
         .await;
     }
@@ -47,13 +47,20 @@ async fn replica_is_read_within_its_staleness_and_own_writes_are_seen() {
     let scene = scene(LONG).await;
     scene.cluster.pause(1).await;
     scene.mark_as("writer", "a").await;
-    let others = Looked::of(&scene.send(look("reader")).await);
-    assert_eq!((others.marks, others.port), (0, scene.port(1)));
-    let own = Looked::of(&scene.send(look("writer")).await);
-    assert_eq!((own.marks, own.port), (1, scene.port(0)));
+    let others = looked_untold(&scene.send(look("reader")).await);
+    assert_eq!(others, (0, scene.port(1)));
+    let own = looked_untold(&scene.send(look("writer")).await);
+    assert_eq!(own, (1, scene.port(0)));
+    // Whoever wants a first token is read as late as the others, and is told what it has seen.
+    let first = look("reader").data(ConsistencyToken::FIRST);
+    let first = Looked::of(&scene.send(first).await);
+    assert_eq!((first.marks, first.port), (0, scene.port(1)));
     // Whoever wants nothing old gets nothing old.
-    let now = look("reader").data(MaxStaleness(Duration::ZERO));
+    let now = look("reader")
+        .data(MaxStaleness(Duration::ZERO))
+        .data(ConsistencyToken::FIRST);
     let now = Looked::of(&scene.send(now).await);
+    assert!(first.token < now.token);
     assert_eq!((now.marks, now.port), (1, scene.port(0)));
     // A token asks for what it stands for.
     let token = look("reader").data(now.token);
@@ -61,9 +68,9 @@ async fn replica_is_read_within_its_staleness_and_own_writes_are_seen() {
     assert_eq!((seen.marks, seen.port), (1, scene.port(0)));
     scene.cluster.resume(1).await;
     eventually("the writer reads on the replica", async || {
-        let own = Looked::of(&scene.send(look("writer")).await);
-        assert_eq!(own.marks, 1);
-        own.port == scene.port(1)
+        let (marks, port) = looked_untold(&scene.send(look("writer")).await);
+        assert_eq!(marks, 1);
+        port == scene.port(1)
     })
     .await;
 }
@@ -78,14 +85,14 @@ async fn replica_is_not_read_beyond_its_staleness() {
     let written = Instant::now();
     eventually("the primary is read", async || {
         let asked = Instant::now();
-        let looked = Looked::of(&scene.send(look("reader")).await);
-        if looked.port == scene.port(1) {
-            assert_eq!(looked.marks, 0);
+        let (marks, port) = looked_untold(&scene.send(look("reader")).await);
+        if port == scene.port(1) {
+            assert_eq!(marks, 0);
             let late = asked.duration_since(written);
             assert!(late < LIMIT, "it is {late:?} old");
             return false;
         }
-        assert_eq!(looked.marks, 1);
+        assert_eq!(marks, 1);
         true
     })
     .await;
@@ -99,15 +106,15 @@ async fn staleness_is_nobody_s_unless_it_is_asked_for() {
     scene.reads_on(token, 1).await;
     for _ in 0..3 {
         assert_eq!(
-            Looked::of(&scene.send(look("reader")).await).port,
-            scene.port(0)
+            looked_untold(&scene.send(look("reader")).await),
+            (1, scene.port(0))
         );
     }
     eventually("a request asks for it", async || {
         let request = look("reader").data(MaxStaleness(LONG));
-        let looked = Looked::of(&scene.send(request).await);
-        assert_eq!(looked.marks, 1);
-        looked.port == scene.port(1)
+        let (marks, port) = looked_untold(&scene.send(request).await);
+        assert_eq!(marks, 1);
+        port == scene.port(1)
     })
     .await;
     // Without replicas it makes no difference.

@@ -7,11 +7,11 @@ use daybook_test_harness::Cluster;
 use futures_util::FutureExt as _;
 use sea_orm::DbBackend;
 use unit_of_work::{
-    AllOrNothing, DatabaseOptions, DryRun, IdempotencyKey, IdempotencySettings,
+    AllOrNothing, ConsistencyToken, DatabaseOptions, DryRun, IdempotencyKey, IdempotencySettings,
     UnitOfWorkExtension, idempotency::create_table,
 };
 
-use super::{LOOK, Looked, Scene, has_token, token};
+use super::{LOOK, Looked, Scene, first_look, has_token, token};
 use crate::stage::{Mutation, PATIENCE, Query, Subscriptions, codes, data, ended};
 
 /// The answer of a mutation that changes nothing rests on what it has read.
@@ -177,4 +177,13 @@ async fn batch_that_is_one_unit_has_one_token() {
     let read = batch(&scene, vec![look(tokens[0]), look(later)]).await;
     assert_eq!(codes(&read[1]), ["BATCH_REFUSED"]);
     assert_eq!(data(&read[1]), serde_json::Value::Null);
+    // Its position was not asked for when it began.
+    let read = batch(&scene, vec![Request::new(LOOK), first_look()]).await;
+    assert_eq!(codes(&read[1]), ["BATCH_REFUSED"]);
+    let read = batch(&scene, vec![first_look(), Request::new(LOOK)]).await;
+    assert!(read.iter().all(|response| token(response) >= later));
+    // Of a mutation it is known anyway.
+    let first = mutation("e").data(ConsistencyToken::FIRST);
+    let written = batch(&scene, vec![mutation("d"), first]).await;
+    assert!(written.iter().all(|response| token(response) > later));
 }

@@ -134,7 +134,13 @@ async fn handler_is_read_on_the_primary_otherwise() {
     assert_eq!(rest.look(&shows).await, primary);
     rest.scene.cluster.resume(1).await;
     rest.reads_on_the_replica(1, &shows).await;
-    assert_eq!(rest.look(&[]).await, primary);
+    // Who shows no token is told none. Whoever wants a first one gets it.
+    for (shows, is_told) in [(&[][..], false), (&[("x-consistency", "0")], true)] {
+        let answer = rest.send(with(Method::GET, "/look", shows)).await;
+        assert_eq!(looked(&answer), primary);
+        assert_eq!(answer.headers.contains_key("x-consistency"), is_told);
+        assert_eq!(answer.headers["vary"], "x-consistency, x-max-staleness");
+    }
     let by_post = rest.send(with(Method::POST, "/look", &shows)).await;
     assert_eq!(looked(&by_post), primary);
     rest = Rest::of(rest.scene, |layer| {
@@ -242,7 +248,14 @@ async fn token_of_a_request_is_read_strictly() {
         (Method::POST, "/swallow/b"),
         (Method::POST, "/look-as/404"),
     ];
-    let cases: [&[&str]; 5] = [&["latest"], &[""], &[&foreign], &[&token, &token], &["ä"]];
+    let cases: [&[&str]; 6] = [
+        &["latest"],
+        &["00"],
+        &[""],
+        &[&foreign],
+        &[&token, &token],
+        &["ä"],
+    ];
     for (method, path) in requests {
         for case in cases {
             let headers: Vec<_> = case.iter().map(|token| ("x-consistency", *token)).collect();

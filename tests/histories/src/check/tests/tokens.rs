@@ -1,7 +1,7 @@
 //! What tokens say, and what a failover takes with it.
 
 use super::{Action, Book, Kind};
-use crate::history::Switch;
+use crate::{client::tokens::FIRST, history::Switch};
 
 /// A token of this timeline and position.
 fn token(timeline: u32, position: u64) -> String {
@@ -53,6 +53,9 @@ fn a_token_that_a_client_was_told_goes_back() {
 fn an_answer_has_no_token() {
     let mut book = Book::with_tokens();
     let read = book.reads(&[]);
+    // It has shown none, and asks for none.
+    assert_eq!(book.kinds(), []);
+    book.tokens(read, Some(FIRST.to_owned()), None);
     assert_eq!(book.kinds(), [Kind::TokenMissing]);
     book.answer(read, super::Answer::Refused("INTERNAL".to_owned()));
     assert_eq!(book.kinds(), []);
@@ -64,6 +67,9 @@ fn a_query_with_a_token_of_before_a_failover_is_answered_after_it() {
     let read = book.reads(&[]);
     book.tokens(read, Some(token(1, 20)), Some(token(2, 30)));
     assert_eq!(book.kinds(), [Kind::TokenIgnored]);
+    book.tokens(read, Some(FIRST.to_owned()), Some(token(2, 30)));
+    assert_eq!(book.kinds(), []);
+    book.tokens(read, Some(token(1, 20)), Some(token(2, 30)));
     // A mutation may have been committed before, and be found after it.
     book.history.operations[read].action = Action::Mutation;
     assert_eq!(book.kinds(), []);

@@ -77,7 +77,7 @@ impl Position {
     /// A token for all that a snapshot has which is taken after this at the server at the other end. `None` if the server does not tell enough.
     pub(super) fn included(self, backend: &Backend) -> Option<ConsistencyToken> {
         Some(ConsistencyToken {
-            timeline: self.timeline?,
+            timeline: Some(self.timeline?),
             position: NonZero::new(self.position)?,
             system: backend.system_number()?,
         })

@@ -131,7 +131,7 @@ impl Engine for Postgres {
 
     fn latest(peer: &Arc<Backend>) -> Option<ConsistencyToken> {
         Some(ConsistencyToken {
-            timeline: NonZero::new(peer.server.as_ref()?.timeline)?,
+            timeline: Some(NonZero::new(peer.server.as_ref()?.timeline)?),
             position: NonZero::<u64>::MAX,
             system: peer.system_number()?,
         })

@@ -102,7 +102,7 @@ impl PerRequest {
             && settings.is_none_or(SessionSettings::is_empty)
             && wanted != Report::Timeline
             && !dry_run;
-        let reading = self.reading(ctx, kind, isolation, &database)?;
+        let reading = self.reading(ctx, (kind, access), isolation, &database)?;
         let terms = Terms {
             access,
             isolation,
@@ -113,9 +113,9 @@ impl PerRequest {
                 && together.is_none()
                 && attempt.is_some_and(|attempt| attempt.shares_commit)
                 && database.shares_commits(),
-            // A query on a database with replicas asks where its server is, behind BEGIN.
+            // For a token, a query asks where its server is, behind BEGIN.
             without_transaction: kind == OperationType::Query
-                && reading.is_none()
+                && reading.is_none_or(|reading| !reading.is_told)
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
             viewer: reading.map(|_| Box::new(viewer_of(ctx))),
             reading,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::PerRequest;
 use crate::{
-    ConsistencyToken, Database, Isolation, MaxStaleness, OperationDeadline, Viewer,
+    Access, ConsistencyToken, Database, Isolation, MaxStaleness, OperationDeadline, Viewer,
     consistency::reading::{self, Reading},
     observe::timeline::Timeline,
     retry::attempt::Attempt,
@@ -54,7 +54,7 @@ impl PerRequest {
     pub(super) fn reading(
         &self,
         ctx: &ExtensionContext<'_>,
-        kind: OperationType,
+        (kind, access): (OperationType, Access),
         isolation: Option<IsolationLevel>,
         database: &Database,
     ) -> Result<Option<Reading>, ServerError> {
@@ -75,7 +75,7 @@ impl PerRequest {
             shown,
             own_staleness,
             || viewer_of(ctx),
-            can_be_read_there,
+            (access, can_be_read_there),
         )))
     }
 
