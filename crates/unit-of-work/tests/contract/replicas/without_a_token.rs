@@ -1,16 +1,16 @@
 //! Who does not care for tokens does not pay for them: a query without one is read as on a database without replicas.
 
 use async_graphql::{Executor as _, Request};
-use daybook_test_harness::{Cluster, eventually};
+use daybook_test_harness::{Cluster, WireProxy, eventually};
 use unit_of_work::{ConsistencyToken, DatabaseOptions, MaxStaleness};
 
-use super::{Scene, has_token};
-use crate::stage::{PATIENCE, data};
+use super::has_token;
+use crate::stage::{PATIENCE, Stage, data};
 
 const MARKS: &str = "{ marks }";
 
 /// The flights of the connection that has read marks.
-fn of_the_reader(proxy: &daybook_test_harness::WireProxy) -> Vec<String> {
+fn of_the_reader(proxy: &WireProxy) -> Vec<String> {
     let flights = proxy.flights();
     let read = flights
         .iter()
@@ -30,10 +30,14 @@ async fn query_without_a_token_is_one_flight() {
     let primary = test.proxy().await;
     let replica = cluster.database_on(&test, 1).proxy().await;
     let named = [replica.url().parse().expect("is a URL")];
-    let options = DatabaseOptions::default().replicas(named);
+    // Shorter than the deadline, so that the operation has no time-outs of its own, which would need a BEGIN.
+    let options = DatabaseOptions::default()
+        .replicas(named)
+        .statement_timeout(PATIENCE / 2)
+        .idle_in_transaction_timeout(PATIENCE / 2);
     let url = primary.url().to_owned();
-    let scene = Scene::at(cluster, test, &url, options, (0, PATIENCE)).await;
-    let retrying = scene.retrying(5);
+    let stage = Stage::at(test, &url, options, |it| it.deadline(PATIENCE)).await;
+    let retrying = stage.retrying(5);
     let run = async |request: Request| {
         let response = retrying.execute(request).await;
         assert_eq!(data(&response), serde_json::json!({ "marks": 0 }));
@@ -68,5 +72,5 @@ async fn query_without_a_token_is_one_flight() {
         flights.len() == 1 && !flights.iter().any(is_looked_at)
     })
     .await;
-    scene.assert_whole().await;
+    stage.assert_whole().await;
 }
