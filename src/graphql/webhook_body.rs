@@ -21,7 +21,7 @@ use crate::ledger::{Clock, EventKind, Id, OutboxEvent, Subject};
 
 const ENTRY: &str = "{ event: entry { cursor entry {
     id reference kind description metadata effectiveAt recordedAt recordedBy
-    resolves { id } reverses { id }
+    resolves { id } reverses { id } leavesRest
     lines {
         id effect amount { amount currency decimal }
         debit { id code } credit { id code }

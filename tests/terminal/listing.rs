@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use daybook::ledger::OpenAccount;
-use daybook_entity::AccountStatus;
+use daybook_entity::{AccountStatus, LimitPolicy};
 use daybook_test_harness::{TestDatabase, on_every_engine};
 use serde_json::json;
 
@@ -62,6 +62,30 @@ on_every_engine! {
             let none = ledger.both(&[args, &["--json"]].concat()).await;
             assert_eq!(none.json(), json!([]));
         }
+    }
+
+    /// The table has every limit of an account, and so has JSON.
+    async fn limits_are_listed(test: TestDatabase) {
+        let ledger = Ledger::small(test).await;
+        for (code, policy, min, max) in [
+            ("assets:cash", LimitPolicy::None, Some(-10_000), Some(50_000)),
+            ("assets:現金", LimitPolicy::None, Some(-5), None),
+            ("customers:zoë", LimitPolicy::NoDebitOverdraft, None, Some(1_000_000)),
+        ] {
+            ledger.book.limit(code, policy, min, max).await.unwrap();
+        }
+        let table = ledger.both(&["accounts"]).await.printed();
+        for limits in [
+            "  debit   at least -100.00, at most 500.00        open",
+            "  debit   at least -5                             open",
+            "  credit  no debit overdraft, at most 10000.00    open",
+            "  credit  none                                    open",
+        ] {
+            assert!(table.contains(limits), "{limits}: {table}");
+        }
+        let accounts = ledger.both(&["accounts", "assets:cash", "--json"]).await.json();
+        let limits = [&accounts[0]["minBalance"], &accounts[0]["maxBalance"]];
+        assert_eq!(limits, [&json!({ "amount": "-10000", "decimal": "-100.00" }), &json!({ "amount": "50000", "decimal": "500.00" })]);
     }
 
     async fn accounts_are_chosen(test: TestDatabase) {

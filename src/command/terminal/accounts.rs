@@ -4,17 +4,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    client::Client, failure::Failure, list::List, output::Output, paint::Paint, table::Column,
-    text::words,
+    client::Client, failure::Failure, list::List, money::Money, output::Output, paint::Paint,
+    table::Column, text::words,
 };
 use crate::config::AccountsTask;
 
 pub(super) const DOCUMENT: &str = "query Accounts($filter: AccountFilter, $after: String) {
   accounts(first: 90, after: $after, filter: $filter) {
     pageInfo { hasNextPage endCursor }
-    edges { node { id code name class currency normalSide limitPolicy status createdAt metadata } }
+    edges { node {
+      id code name class currency normalSide limitPolicy status createdAt metadata
+      minBalance { amount decimal } maxBalance { amount decimal }
+    } }
   }
 }";
+
+/// `LimitPolicy.NONE`.
+const NO_LIMIT: &str = "NONE";
 
 const COLUMNS: [Column; 7] = [
     Column::Name("ACCOUNT"),
@@ -36,6 +42,8 @@ struct Account {
     currency: String,
     normal_side: String,
     limit_policy: String,
+    min_balance: Option<Money>,
+    max_balance: Option<Money>,
     status: String,
     created_at: String,
     metadata: Json,
@@ -69,13 +77,33 @@ pub(super) async fn run(
 }
 
 fn row(account: Account) -> Vec<String> {
+    let limits = limits(&account);
     vec![
         account.code,
         account.name,
         account.class.as_deref().map(words).unwrap_or_default(),
         account.currency,
         words(&account.normal_side),
-        words(&account.limit_policy),
+        limits,
         words(&account.status),
     ]
+}
+
+/// All limits of an account, as "no debit overdraft, at most 500.00".
+fn limits(account: &Account) -> String {
+    let bound = |name, bound: &Option<Money>| {
+        let bound = bound.as_ref();
+        bound.map(|bound| format!("{name} {}", bound.decimal))
+    };
+    let policy = (account.limit_policy != NO_LIMIT).then(|| words(&account.limit_policy));
+    let all = [
+        policy,
+        bound("at least", &account.min_balance),
+        bound("at most", &account.max_balance),
+    ];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    if all.is_empty() {
+        return words(NO_LIMIT);
+    }
+    all.join(", ")
 }

@@ -181,6 +181,13 @@ impl Entry {
         load(ctx, self.row.reverses_id).await
     }
 
+    /// Whether this capture, release or reversal has left something of its hold or entry for another one to take. It says so for ever; what is left
+    /// now, `remaining` of the lines says. Null for other entries.
+    async fn leaves_rest(&self) -> Option<bool> {
+        let takes_of_another = self.row.resolves_id.is_some() || self.row.reverses_id.is_some();
+        takes_of_another.then_some(self.row.leaves_rest)
+    }
+
     /// All reversals of this entry, in their order: at most 100. Each has moved back a part, or all that was left.
     async fn reversals(&self, ctx: &Context<'_>) -> Result<Vec<Entry>> {
         let entries = loaders::load::<ReversalParts, _>(ctx, self.row.id).await?;

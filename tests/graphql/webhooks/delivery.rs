@@ -41,12 +41,18 @@ on_every_engine! {
             assert!(message.json()["timestamp"].is_string(), "{message:?}");
         }
         // The same fields as a query has.
-        let fields = "id reference kind description metadata effectiveAt recordedAt recordedBy resolves { id } reverses { id } lines { id effect
+        let fields = "id reference kind description metadata effectiveAt recordedAt recordedBy resolves { id } reverses { id } leavesRest lines { id effect
             amount { amount currency decimal } debit { id code } credit { id code } debitBalanceAfter { amount currency decimal }
             creditBalanceAfter { amount currency decimal } }";
         let last = &messages[8].json()["data"]["entry"];
         let query = format!("{{ entry(by: {{ id: {} }}) {{ {fields} }} }}", last["id"]);
         assert_eq!(client.data(&query, json!({})).await["entry"], *last);
+        // Only what takes of another entry may leave a rest.
+        for at in [2, 3, 6, 7, 8] {
+            let entry = &messages[at].json()["data"]["entry"];
+            let takes = entry["resolves"].is_object() || entry["reverses"].is_object();
+            assert_eq!(entry["leavesRest"], if takes { json!(false) } else { json!(null) }, "{entry}");
+        }
         assert_eq!(messages[4].json()["data"]["change"]["after"], json!({ "k": 1 }));
         assert_eq!(messages[5].json()["data"]["change"]["before"]["name"], "n");
 

@@ -24,7 +24,7 @@ pub(super) const POSITION: &str = "\
 
 /// The question to the primary, which costs it less. The timeline is known: a primary gets another one, or becomes a standby, only when it is
 /// started again, and no connection outlasts that.
-const OF_PRIMARY: &str = "SELECT pg_current_wal_insert_lsn()::text";
+const OF_PRIMARY: &str = "SELECT pg_current_wal_insert_lsn()";
 
 /// What to ask the server at the other end of a connection, behind BEGIN or the end of a transaction.
 pub(super) fn question(backend: &Backend) -> &'static str {
