@@ -61,6 +61,17 @@ impl Reading {
         }
     }
 
+    /// What several queries ask together that show tokens, of which this is the newest.
+    pub(crate) fn with(token: ConsistencyToken) -> Self {
+        Self {
+            shown: Some(token),
+            staleness: None,
+            wrote: None,
+            on_replica: true,
+            is_told: true,
+        }
+    }
+
     /// The same, on the primary.
     pub(crate) fn on_the_primary(self) -> Self {
         Self {

@@ -75,6 +75,15 @@ impl ConsistencyToken {
     };
 }
 
+impl ConsistencyToken {
+    /// Whether whoever has what this one stands for has what the other one stands for. Tokens of two timelines do not tell.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        let are_of_one_line = self.system == other.system && self.timeline == other.timeline;
+        are_of_one_line && self.position >= other.position
+    }
+}
+
 impl fmt::Display for ConsistencyToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -47,7 +47,7 @@ use self::{
     health::Health,
 };
 use crate::{
-    ConnectError, UnitError,
+    ConnectError, ConsistencyToken, UnitError,
     consistency::{reading::Reading, writes::Writes},
     error::CommitFailure,
     look_up::LookUps,
@@ -268,6 +268,11 @@ impl Database {
     /// Whether queries may be read from replicas, so that responses have consistency tokens.
     pub(crate) fn has_replicas(&self) -> bool {
         on_engine!(Opened, &self.inner.opened, open => open.has_replicas())
+    }
+
+    /// Whether a replica is known to have what the token stands for. None may have been asked yet.
+    pub(crate) fn replicas_have(&self, token: &ConsistencyToken) -> bool {
+        on_engine!(Opened, &self.inner.opened, open => open.replicas_have(token))
     }
 
     pub(crate) fn max_staleness(&self) -> Option<Duration> {

@@ -15,7 +15,8 @@ use tracing::Span;
 
 use super::SharedLookUp;
 use crate::{
-    Access, Database, UnitOfWork,
+    Access, ConsistencyToken, Database, UnitOfWork,
+    consistency::reading::Reading,
     observe::server::ServerRole,
     unit::{RollBackOnDrop, terms::Terms},
 };
@@ -39,8 +40,13 @@ impl fmt::Debug for LookUps {
 }
 
 impl LookUps {
-    pub(super) fn board<L: SharedLookUp>(&self, database: &Database, key: &L::Key) -> Boarded<L> {
-        self.flights::<L>().board(database, key)
+    pub(super) fn board<L: SharedLookUp>(
+        &self,
+        database: &Database,
+        to: Destination,
+        key: &L::Key,
+    ) -> Boarded<L> {
+        self.flights::<L>().board(database, to, key)
     }
 
     fn flights<L: SharedLookUp>(&self) -> Arc<Flights<L>> {
@@ -63,6 +69,23 @@ impl LookUps {
     }
 }
 
+/// Where a look-up may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Primary,
+    /// A replica that has what the token stands for.
+    Replica(ConsistencyToken),
+}
+
+/// What a flight tells its passengers beside their values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Landing {
+    /// What the server is that was read, if the database has several.
+    pub(crate) server: Option<ServerRole>,
+    /// The token of what was seen, for those who are told one.
+    pub(crate) seen: Option<ConsistencyToken>,
+}
+
 /// How a look-up proceeds.
 pub(super) enum Boarded<L: SharedLookUp> {
     /// Its own statement is a flight.
@@ -73,11 +96,14 @@ pub(super) enum Boarded<L: SharedLookUp> {
     Alone,
 }
 
-/// What a passenger gets: the value, and the server that it comes from, if the database has several.
-type Answer<L> = (Option<<L as SharedLookUp>::Value>, Option<ServerRole>);
+/// What a passenger gets.
+type Answer<L> = (Option<<L as SharedLookUp>::Value>, Landing);
 
 /// The flights of one kind.
-struct Flights<L: SharedLookUp>(Mutex<Airport<L>>);
+struct Flights<L: SharedLookUp> {
+    to_primary: Mutex<Airport<L>>,
+    to_replicas: Mutex<Airport<L>>,
+}
 
 struct Airport<L: SharedLookUp> {
     /// When the flights under way departed.
@@ -87,26 +113,37 @@ struct Airport<L: SharedLookUp> {
 
 struct Passenger<L: SharedLookUp> {
     key: L::Key,
+    to: Destination,
     answer: oneshot::Sender<Answer<L>>,
 }
 
 impl<L: SharedLookUp> Default for Flights<L> {
     fn default() -> Self {
-        Self(Mutex::new(Airport {
-            departed: [None; AT_ONCE],
-            waiting: Vec::new(),
-        }))
+        let airport = || {
+            Mutex::new(Airport {
+                departed: [None; AT_ONCE],
+                waiting: Vec::new(),
+            })
+        };
+        Self {
+            to_primary: airport(),
+            to_replicas: airport(),
+        }
     }
 }
 
 impl<L: SharedLookUp> Flights<L> {
-    fn airport(&self) -> MutexGuard<'_, Airport<L>> {
+    fn airport(&self, to: Destination) -> MutexGuard<'_, Airport<L>> {
+        let airport = match to {
+            Destination::Primary => &self.to_primary,
+            Destination::Replica(_) => &self.to_replicas,
+        };
         // Nothing can panic while the lock is held, except a key's own `clone`.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        airport.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn board(self: Arc<Self>, database: &Database, key: &L::Key) -> Boarded<L> {
-        let mut airport = self.airport();
+    fn board(self: Arc<Self>, database: &Database, to: Destination, key: &L::Key) -> Boarded<L> {
+        let mut airport = self.airport(to);
         let is_free = |departed: &Option<Instant>| departed.is_none();
         if let Some(place) = airport.departed.iter().position(is_free) {
             airport.departed[place] = Some(Instant::now());
@@ -114,6 +151,7 @@ impl<L: SharedLookUp> Flights<L> {
             return Boarded::Departs(UnderWay {
                 flights: self,
                 database: database.clone(),
+                to,
                 place,
             });
         }
@@ -125,6 +163,7 @@ impl<L: SharedLookUp> Flights<L> {
         let (answer, landing) = oneshot::channel();
         airport.waiting.push(Passenger {
             key: key.clone(),
+            to,
             answer,
         });
         Boarded::Waits(landing)
@@ -135,12 +174,13 @@ impl<L: SharedLookUp> Flights<L> {
 pub(super) struct UnderWay<L: SharedLookUp> {
     flights: Arc<Flights<L>>,
     database: Database,
+    to: Destination,
     place: usize,
 }
 
 impl<L: SharedLookUp> Drop for UnderWay<L> {
     fn drop(&mut self) {
-        let mut airport = self.flights.airport();
+        let mut airport = self.flights.airport(self.to);
         airport
             .waiting
             .retain(|waiting| !waiting.answer.is_closed());
@@ -157,6 +197,7 @@ impl<L: SharedLookUp> Drop for UnderWay<L> {
         let next = Self {
             flights: Arc::clone(&self.flights),
             database: self.database.clone(),
+            to: self.to,
             place: self.place,
         };
         let tasks = self.database.tasks();
@@ -167,14 +208,23 @@ impl<L: SharedLookUp> Drop for UnderWay<L> {
 impl<L: SharedLookUp> UnderWay<L> {
     /// Looks up the keys of all passengers. If that fails, each makes a statement of its own.
     async fn fly(self, passengers: Vec<Passenger<L>>) {
+        // The newest of their tokens includes the others.
+        let shown = passengers
+            .iter()
+            .filter_map(|passenger| match passenger.to {
+                Destination::Primary => None,
+                Destination::Replica(token) => Some(token),
+            });
+        let reading = shown.max().map(Reading::with);
         let terms = Terms {
             without_transaction: true,
+            reading,
             ..Terms::of(Access::ReadOnly)
         };
         let unit = UnitOfWork::new(self.database.clone(), terms, Span::none());
         let guard = RollBackOnDrop::new(unit.clone());
         let mut asked: HashMap<_, Vec<_>> = HashMap::with_capacity(passengers.len());
-        for Passenger { key, answer } in passengers {
+        for Passenger { key, answer, .. } in passengers {
             asked.entry(key).or_default().push(answer);
         }
         let keys: Vec<_> = asked.keys().cloned().collect();
@@ -182,10 +232,16 @@ impl<L: SharedLookUp> UnderWay<L> {
         let loaded = timeout(LONGEST, load).await;
         guard.disarm();
         unit.end_read();
-        let server = unit.stats().server();
+        let landing = Landing {
+            server: unit.stats().server(),
+            seen: unit.seen(),
+        };
         let Ok(Ok(Ok(mut found))) = loaded else {
             return;
         };
+        if reading.is_some() && landing.seen.is_none() {
+            return;
+        }
         metrics::counter!("unit_of_work_flights_total").increment(1);
         // First, so that the next flight departs while these results are handed out.
         drop(self);
@@ -193,7 +249,7 @@ impl<L: SharedLookUp> UnderWay<L> {
             let value = found.remove(&key);
             for answer in answers {
                 // A passenger that has gone away is skipped.
-                let _ = answer.send((value.clone(), server));
+                let _ = answer.send((value.clone(), landing));
             }
         }
     }

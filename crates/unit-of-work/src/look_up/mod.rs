@@ -12,8 +12,10 @@
 //!                                             └─ it fails, or takes too long ──> its own statement
 //! ```
 //!
-//! A query may share if it has no settings, isolation level, timeline or shorter time-outs of its own, neither shows a consistency token nor may be
-//! read on a replica, and if this is its first statement and expected to be its only one. If a query is dropped, its flight goes on. If a flight fails, no query gets an error from it. No
+//! A query may share if it has no settings, isolation level, timeline or shorter time-outs of its own, and if this is its first statement and
+//! expected to be its only one. Queries that show consistency tokens have flights of their own, to replicas: a flight shows the newest of the tokens,
+//! and all passengers are told what it has seen. A token that no replica is known to have does not fly: nobody else waits for it. Nor does a query
+//! that may be read a little behind. If a query is dropped, its flight goes on. If a flight fails, no query gets an error from it. No
 //! look-up waits longer than [`look_up_patience`](crate::DatabaseOptions::look_up_patience): sharing does not help a slower database, and a
 //! connection that hangs must delay only its own operation.
 
@@ -26,8 +28,8 @@ use crate::UnitOfWork;
 
 mod flights;
 
-pub(crate) use flights::LookUps;
 use flights::{Boarded, UnderWay};
+pub(crate) use flights::{Destination, Landing, LookUps};
 
 /// A look-up by key which operations of one [`Database`](crate::Database) may share, with [`UnitOfWork::look_up`].
 ///
@@ -81,14 +83,17 @@ impl UnitOfWork {
     pub async fn look_up<L: SharedLookUp>(&self, key: L::Key) -> Result<Option<L::Value>, DbErr> {
         let _under_way: Option<UnderWay<L>> = match self.board() {
             None => None,
-            Some(boarding) => match self.look_ups().board::<L>(self.database(), &key) {
+            Some(boarding) => match self
+                .look_ups()
+                .board::<L>(self.database(), boarding.to(), &key)
+            {
                 Boarded::Alone => None,
                 Boarded::Departs(under_way) => Some(under_way),
                 Boarded::Waits(landing) => {
-                    if let Ok(Ok((found, server))) =
+                    if let Ok(Ok((found, landed))) =
                         timeout(self.database().look_up_patience(), landing).await
                     {
-                        boarding.landed(self, server);
+                        boarding.landed(self, landed);
                         return Ok(found);
                     }
                     None

@@ -12,7 +12,7 @@ use super::{
     outcome::{Found, Progress},
 };
 use crate::{
-    Access, Database, DatabaseOptions, UnitOfWork,
+    Access, ConsistencyToken, Database, DatabaseOptions, UnitOfWork,
     consistency::reading::Reading,
     database::{
         checkpoint::Checkpoint,
@@ -47,6 +47,11 @@ pub(crate) trait OpenDatabase {
 
     /// Whether queries may be read from replicas.
     fn has_replicas(&self) -> bool {
+        false
+    }
+
+    /// Whether a replica is known to have what the token stands for.
+    fn replicas_have(&self, _token: &ConsistencyToken) -> bool {
         false
     }
 

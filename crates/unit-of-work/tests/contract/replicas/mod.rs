@@ -168,7 +168,7 @@ impl Looked {
 }
 
 /// The token of a response, which is the same in its extensions and in its headers.
-fn token(response: &Response) -> ConsistencyToken {
+pub fn token(response: &Response) -> ConsistencyToken {
     let Some(Value::String(text)) = response.extensions.get("consistency") else {
         panic!("no token: {response:?}");
     };

@@ -96,16 +96,17 @@ impl Backend {
 
     /// Whether the server was proved to have what the token stands for.
     pub(super) fn was_proved(&self, token: &ConsistencyToken) -> bool {
-        let is_included = |proved: ConsistencyToken| {
-            let of_one_line = proved.system == token.system && proved.timeline == token.timeline;
-            of_one_line && proved.position >= token.position
-        };
-        self.proved().is_some_and(is_included)
+        self.proved().is_some_and(|proved| proved.includes(token))
     }
 
     /// Notes that the server has what the token stands for.
     pub(super) fn prove(&self, token: ConsistencyToken) {
         *self.proved() = Some(token);
+    }
+
+    /// The newest token that the server was proved to have.
+    pub(super) fn newest_proved(&self) -> Option<ConsistencyToken> {
+        *self.proved()
     }
 
     fn proved(&self) -> MutexGuard<'_, Option<ConsistencyToken>> {

@@ -43,7 +43,7 @@ use super::{
 #[cfg(feature = "migration")]
 use crate::database::migrate::one_for_migrations;
 use crate::{
-    Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
+    Access, ConnectError, ConsistencyToken, Database, DatabaseOptions, UnitOfWork,
     consistency::reading::Reading,
     database::{
         after_connect::AfterConnect,
@@ -231,6 +231,11 @@ impl OpenDatabase for Server {
 
     fn has_replicas(&self) -> bool {
         self.replicas.is_some()
+    }
+
+    fn replicas_have(&self, token: &ConsistencyToken) -> bool {
+        let replicas = self.replicas.as_ref();
+        replicas.is_some_and(|replicas| replicas.have(token))
     }
 
     async fn acquire_to_read(

@@ -113,9 +113,7 @@ impl PerRequest {
                 && together.is_none()
                 && attempt.is_some_and(|attempt| attempt.shares_commit)
                 && database.shares_commits(),
-            // For a token, a query asks where its server is, behind BEGIN.
             without_transaction: kind == OperationType::Query
-                && reading.is_none_or(|reading| !reading.is_told)
                 && attempt.is_some_and(|attempt| attempt.without_transaction),
             viewer: reading.map(|_| Box::new(viewer_of(ctx))),
             reading,

@@ -43,6 +43,7 @@ impl Replicas {
             };
             match replica.judge(&mut connection, &asked, until).await {
                 Judgement::Included => {
+                    self.proved(connection.peer());
                     read_for_a_replica("replica");
                     return Some(connection);
                 }
@@ -61,6 +62,7 @@ impl Replicas {
             for (replica, mut connection) in behind {
                 match replica.judge(&mut connection, &asked, until).await {
                     Judgement::Included => {
+                        self.proved(connection.peer());
                         read_for_a_replica("replica_later");
                         return Some(connection);
                     }

@@ -17,7 +17,7 @@ mod watch;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -33,11 +33,12 @@ use self::beacons::Beacons;
 pub(super) use self::primary::{honours, wait_for_commits};
 
 use super::{
+    backend::Backend,
     servers::{Servers, name},
     session::{PostgresSession, Role},
 };
 use crate::{
-    ConnectError, DatabaseOptions,
+    ConnectError, ConsistencyToken, DatabaseOptions,
     database::{connect::limits, driver_options::Given, pool::Pool},
     observe::telemetry,
 };
@@ -56,6 +57,8 @@ pub(super) struct Replicas {
     at_primary: Arc<Semaphore>,
     /// How long a query waits for such a place.
     patience: Duration,
+    /// The newest token that one of them was proved to have.
+    newest: Mutex<Option<ConsistencyToken>>,
     /// Where the next choice begins, so that all are used.
     next: AtomicUsize,
     /// For orders about their backends.
@@ -137,6 +140,7 @@ impl Replicas {
                 usize::try_from(options.max_connections / 2).map_or(1, |half| half.max(1)),
             )),
             patience: options.acquire_timeout,
+            newest: Mutex::default(),
             next: AtomicUsize::new(0),
             to_control: servers.of(writer),
         })
@@ -145,6 +149,18 @@ impl Replicas {
     /// The servers, for orders about their backends.
     pub(super) fn to_control(&self) -> &Servers {
         &self.to_control
+    }
+
+    /// Whether one of them was proved to have what the token stands for. Another one may not have it.
+    pub(super) fn have(&self, token: &ConsistencyToken) -> bool {
+        let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.is_some_and(|newest| newest.includes(token))
+    }
+
+    /// Notes what a server was proved to have.
+    fn proved(&self, backend: &Backend) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = backend.newest_proved().max(*newest);
     }
 
     /// A place for a query with a token on the primary.

@@ -1,5 +1,7 @@
 //! Look-ups that operations share.
 
+mod replicas;
+
 use std::{
     collections::{BTreeSet, HashMap},
     hash::{Hash, Hasher},
@@ -10,7 +12,7 @@ use std::{
 use async_graphql::{
     Context, EmptySubscription, Executor, Object, Request, Response, Result, Schema,
 };
-use daybook_test_harness::{Cluster, TestDatabase, on_every_engine};
+use daybook_test_harness::{TestDatabase, on_every_engine};
 use futures_util::{future::BoxFuture, poll};
 use sea_orm::{ConnectionTrait, DbErr, IsolationLevel, Statement};
 use tokio::{
@@ -19,8 +21,8 @@ use tokio::{
     time::timeout,
 };
 use unit_of_work::{
-    ConsistencyToken, ContextExt, DatabaseOptions, Isolation, MaxStaleness, Report, Retrying,
-    SessionSettings, SharedLookUp, UnitOfWork, UnitOfWorkExtension,
+    ContextExt, DatabaseOptions, Isolation, Report, Retrying, SessionSettings, SharedLookUp,
+    UnitOfWork, UnitOfWorkExtension,
 };
 
 use crate::stage::{PATIENCE, Stage, codes, data, report};
@@ -362,47 +364,4 @@ on_every_engine! {
         }
         busy.ends().await;
     }
-}
-
-/// With replicas, who shows no token shares as ever, and is told that the primary was read. A token is for its own snapshot, and a query that may be
-/// read on a replica does not wait for the primary.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn look_ups_are_shared_beside_replicas() {
-    let cluster = Cluster::start(1).await;
-    let test = cluster.database().await;
-    let replica = cluster.database_on(&test, 1).url().to_owned();
-    let mut options = DatabaseOptions::default()
-        .replicas([replica.parse().expect("is a URL")])
-        .replica_wait(PATIENCE);
-    options.look_up_patience = PATIENCE;
-    options.max_connections = 4;
-    let busy = Busy::with(test, options).await;
-    let shared = busy.begun(mark("c").as_str()).await;
-    let again = busy.begun(mark("d").as_str()).await;
-    assert_eq!(busy.gate.statements().len(), 2);
-    cluster.caught_up(&busy.stage.test, 1).await;
-    let late = MaxStaleness(30 * PATIENCE);
-    for (place, request) in [
-        Request::new(mark("c")).data(ConsistencyToken::FIRST),
-        Request::new(mark("c")).data(late),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let own = busy.begun(request).await;
-        let own = tokio::spawn(own);
-        busy.gate.statements_are(3 + place).await;
-        assert_eq!(busy.gate.statements()[2 + place], names(&["c"]));
-        own.abort();
-        let _ = own.await;
-    }
-    busy.gate.let_go(100);
-    for (operation, name) in [(shared, "c"), (again, "d")] {
-        let response = answer(operation).await;
-        assert_eq!(found(&response), name);
-        assert_eq!(report(&response)["server"], "PRIMARY");
-        assert!(!response.extensions.contains_key("consistency"));
-    }
-    assert_eq!(busy.gate.statements()[4], names(&["c", "d"]));
-    busy.ends().await;
 }
