@@ -78,7 +78,7 @@ impl SessionSettings {
     /// - A table without a condition is seen as a whole. For a view or a virtual table, which could read around the conditions of others,
     ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused.
     ///
-    /// An operation sends single SELECT, VALUES, INSERT, UPDATE, DELETE, REPLACE and WITH statements then. Everything else is refused with
+    /// An operation sends only SELECT, VALUES, INSERT, UPDATE, DELETE, REPLACE and WITH statements then. Everything else is refused with
     /// [`UnitError::RowsRefused`](crate::UnitError::RowsRefused): a PRAGMA, a table named with its schema (`main.account`), a table
     /// expression of its own with the name of such a table, REPLACE into one. So is a condition for a table that does not exist.
     ///

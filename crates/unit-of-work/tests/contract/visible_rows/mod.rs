@@ -4,6 +4,8 @@
 //! which the other tenant's rows were never written.
 
 mod entities;
+#[cfg(feature = "axum")]
+mod rest;
 mod scene;
 mod shapes;
 mod writes;
@@ -155,6 +157,7 @@ async fn names_hide_nothing() {
         "SELECT document.title FROM document",
         "SELECT title FROM document AS main WHERE main.title <> ''",
         "SELECT document FROM (SELECT title AS document FROM document)",
+        "SELECT title FROM document WHERE 0; SELECT title FROM document",
     ] {
         assert_eq!(scene.rows(sql).await, json!([["a1"], ["a2"]]), "{sql}");
     }
@@ -166,7 +169,7 @@ async fn names_hide_nothing() {
         "SELECT title FROM MAIN . /* */ document",
         "SELECT 'b1' IN main.note",
         "SELECT title FROM \u{feff}document",
-        "SELECT $a(') FROM main.document",
+        "SELECT $a(') FROM main.document --')",
         "SELECT title FROM titles",
         "SELECT title FROM found",
         "SELECT title FROM [titles]",
@@ -174,6 +177,7 @@ async fn names_hide_nothing() {
         "SELECT title FROM (WITH document (title) AS (SELECT 'b1') SELECT title FROM document)",
         "SELECT title FROM document; SELECT title FROM main.document",
         "SELECT 1; SELECT title FROM main.document",
+        "SELECT 1; PRAGMA table_info(document)",
         "PRAGMA table_info(document)",
         "EXPLAIN SELECT title FROM document",
         "CREATE VIEW mine AS SELECT * FROM document",

@@ -64,35 +64,31 @@ impl VisibleRows {
     /// # Errors
     /// [`UnitError::RowsRefused`] for a statement that could see or change other rows.
     pub(crate) fn narrow(&self, text: &str) -> Result<Option<String>, UnitError> {
-        let tokens = read(text).map_err(refused)?;
-        let mut statements: Vec<_> = tokens.split(|token| token.is_symbol(b';')).collect();
-        // Semicolons may end the last one.
-        while statements.len() > 1 && statements.last().is_some_and(|last| last.is_empty()) {
-            statements.pop();
-        }
-        let [_, _, ..] = statements[..] else {
-            return self.narrowed(text, &tokens).map_err(refused);
-        };
-        let (mut narrowed, mut is_changed) = (String::new(), false);
-        for statement in statements {
-            let (Some(first), Some(last)) = (statement.first(), statement.last()) else {
-                return Err(refused("one of its statements is empty".to_owned()));
-            };
-            // Read again by itself: the places of its tokens are those in its own text.
-            let text = &text[first.start..last.end];
-            let tokens = read(text).map_err(refused)?;
-            let edited = self.narrowed(text, &tokens).map_err(refused)?;
-            is_changed |= edited.is_some();
-            if !narrowed.is_empty() {
-                narrowed.push_str("; ");
-            }
-            narrowed.push_str(edited.as_deref().unwrap_or(text));
-        }
-        Ok(is_changed.then_some(narrowed))
+        self.narrowed(text).map_err(refused)
     }
 
-    /// As [`Self::narrow`], for one statement.
-    fn narrowed(&self, text: &str, tokens: &[Placed<'_>]) -> Result<Option<String>, String> {
+    fn narrowed(&self, text: &str) -> Result<Option<String>, String> {
+        let tokens = read(text)?;
+        // Several statements in one text run one after the other, and each is held to the rows.
+        let statements = tokens.split(|token| token.is_symbol(b';'));
+        let statements: Vec<_> = statements.filter(|tokens| !tokens.is_empty()).collect();
+        if statements.is_empty() {
+            return Err("there is no statement".to_owned());
+        }
+        let mut edits = Vec::new();
+        for tokens in statements {
+            self.narrow_statement(text, tokens, &mut edits)?;
+        }
+        Ok((!edits.is_empty()).then(|| edited(text, edits)))
+    }
+
+    /// Adds what has to be inserted into one statement.
+    fn narrow_statement(
+        &self,
+        text: &str,
+        tokens: &[Placed<'_>],
+        edits: &mut Vec<(usize, String)>,
+    ) -> Result<(), String> {
         let statement = Statement::read(text, tokens)?;
         let mut named = vec![false; self.tables.len()];
         for (place, token) in tokens.iter().enumerate() {
@@ -132,9 +128,9 @@ impl VisibleRows {
             }
         }
         let Some(expressions) = self.expressions(named) else {
-            return Ok(None);
+            return Ok(());
         };
-        let mut edits = statement.introduced(&expressions);
+        edits.push(statement.introduced(&expressions));
         if let Some(target) = &statement.target
             && let Some(table) = self
                 .tables
@@ -148,10 +144,10 @@ impl VisibleRows {
                 ));
             }
             for clause in &target.clauses {
-                clause.narrow(&table.condition, &mut edits);
+                clause.narrow(&table.condition, edits);
             }
         }
-        Ok(Some(edited(text, edits)))
+        Ok(())
     }
 
     /// The table expressions for the tables that are named, and for those that their conditions name. `None` if there are none.

@@ -45,16 +45,14 @@ impl Clause {
 }
 
 impl Statement {
+    /// The statement of these tokens, without the semicolon at its end.
+    ///
     /// # Errors
-    /// If it is not one SELECT, VALUES, INSERT, REPLACE, UPDATE or DELETE, with or without WITH.
+    /// If it is not a SELECT, VALUES, INSERT, REPLACE, UPDATE or DELETE, with or without WITH.
     pub(super) fn read(text: &str, tokens: &[Placed<'_>]) -> Result<Self, String> {
-        let end = tokens
-            .iter()
-            .rposition(|token| !token.is_symbol(b';'))
-            .map_or(0, |last| last + 1);
         let mut reader = Reader {
             text,
-            tokens: &tokens[..end],
+            tokens,
             at: 0,
         };
         reader.check()?;
@@ -69,11 +67,11 @@ impl Statement {
     }
 
     /// The insertion that puts table expressions in front.
-    pub(super) fn introduced(&self, expressions: &str) -> Vec<(usize, String)> {
-        vec![match self.with {
+    pub(super) fn introduced(&self, expressions: &str) -> (usize, String) {
+        match self.with {
             Some(with) => (with, format!(" {expressions},")),
             None => (self.start, format!("WITH {expressions} ")),
-        }]
+        }
     }
 }
 
@@ -130,13 +128,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Refuses several statements, and parentheses that do not fit.
+    /// Refuses parentheses that do not fit: what is inserted would stand somewhere else.
     fn check(&self) -> Result<(), String> {
         let mut depth = 0_usize;
         for token in self.tokens {
-            if token.is_symbol(b';') {
-                return Err("these are several statements".to_owned());
-            }
             if token.is_symbol(b'(') {
                 depth += 1;
             } else if token.is_symbol(b')') {

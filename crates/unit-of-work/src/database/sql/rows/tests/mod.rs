@@ -1,5 +1,6 @@
+mod engine;
+
 use proptest::{prelude::*, sample::select};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
 
 use super::*;
 
@@ -14,9 +15,10 @@ fn schema() -> Schema {
             "other",
             "view",
             "found",
+            "hidden",
         ]),
         indirect: names(&["view", "found", "temporary_view"]),
-        temporary: names(&["temporary", "temporary_view"]),
+        temporary: names(&["hidden", "temporary_view"]),
     }
 }
 
@@ -46,22 +48,6 @@ fn two() -> VisibleRows {
 const ACCOUNT: &str =
     "\"account\" AS NOT MATERIALIZED (SELECT * FROM main.\"account\" WHERE (a = 1))";
 const LINE: &str = "\"line\" AS NOT MATERIALIZED (SELECT * FROM main.\"line\" WHERE (owner IN (SELECT id FROM account)))";
-
-#[test]
-fn each_of_several_statements_is_held_to_the_rows() {
-    for (text, expected) in [
-        ("SELECT 1; SELECT 2", None),
-        (
-            "INSERT INTO other VALUES (?, ';'); UPDATE account SET n = ?; SELECT * FROM account;",
-            Some(format!(
-                "INSERT INTO other VALUES (?, ';'); WITH {ACCOUNT} UPDATE account SET n = ? WHERE (a = 1); WITH {ACCOUNT} SELECT * FROM account"
-            )),
-        ),
-    ] {
-        let narrowed = two().narrow(text);
-        assert_eq!(narrowed.expect("are understood"), expected, "{text}");
-    }
-}
 
 #[test]
 fn expressions_stand_in_front_of_what_is_named() {
@@ -197,6 +183,16 @@ fn what_changes_rows_has_the_condition() {
 }
 
 #[test]
+fn each_statement_of_a_text_is_held_to_rows() {
+    let text = "; INSERT INTO other VALUES (?); DELETE FROM account;; /* all */ UPDATE account SET b = ? WHERE c; -- ; end";
+    let expected = format!(
+        "; INSERT INTO other VALUES (?); WITH {ACCOUNT} DELETE FROM account WHERE (a = 1);; /* all */ \
+         WITH {ACCOUNT} UPDATE account SET b = ? WHERE ( c) AND (a = 1); -- ; end"
+    );
+    assert_eq!(two().narrow(text), Ok(Some(expected)));
+}
+
+#[test]
 fn what_cannot_be_held_to_rows_is_refused() {
     for text in [
         "",
@@ -211,11 +207,9 @@ fn what_cannot_be_held_to_rows_is_refused() {
         "VACUUM",
         "\"SELECT\" 1",
         "(SELECT 1)",
-        ";SELECT 1",
         "SELECT 1; PRAGMA user_version",
-        "SELECT 1;; SELECT 2",
-        "SELECT 1; SELECT * FROM main.account",
-        "SELECT * FROM account; DROP TABLE account",
+        "SELECT 1; SELECT * FROM main.account; SELECT 2",
+        "UPDATE account SET a = 1; DELETE FROM account WHERE (b; SELECT 1)",
         "SELECT * FROM main.account",
         "SELECT * FROM \"main\" . \"account\"",
         "SELECT * FROM 'Main'/**/.[Account]",
@@ -248,9 +242,9 @@ fn what_cannot_be_held_to_rows_is_refused() {
         "INSERT account VALUES (1)",
         "SELECT * FROM \u{feff}account",
         "UPDATE account SET a = 1 \0 WHERE b",
-        "SELECT $a(') FROM main.account",
-        "SELECT :a(') FROM main.account",
-        "SELECT @a::b(') FROM main.account",
+        "SELECT $a(') FROM main.account --')",
+        "SELECT :a(') FROM main.account --')",
+        "SELECT @a::b(') FROM main.account --')",
     ] {
         let narrowed = two().narrow(text);
         assert!(
@@ -275,7 +269,7 @@ fn what_cannot_be_held_to_rows_is_refused() {
 fn conditions_that_would_not_protect_are_refused() {
     for (table, condition) in [
         ("acount", "TRUE"),
-        ("temporary", "TRUE"),
+        ("hidden", "TRUE"),
         ("temporary_view", "TRUE"),
         ("account", ""),
         ("account", "-- a = 1"),
@@ -328,82 +322,6 @@ fn conditions_of_one_table_hold_together() {
         ),
     ] {
         assert_eq!(rows.narrow(text), Ok(Some(expected.to_owned())), "{text}");
-    }
-}
-
-/// Indexes are used through the conditions, in every place where a table can stand.
-#[tokio::test]
-async fn a_look_up_stays_a_look_up() {
-    let mut connection = SqliteConnection::connect("sqlite::memory:")
-        .await
-        .expect("opens");
-    let tables = "CREATE TABLE account (id BLOB PRIMARY KEY, code TEXT UNIQUE, a INTEGER, n INTEGER); CREATE INDEX account_n ON account (n); \
-                  CREATE TABLE line (id INTEGER PRIMARY KEY, owner BLOB); CREATE INDEX line_owner ON line (owner)";
-    connection.execute(tables).await.expect("are made");
-    let rows = rows(&[
-        ("account", "+a IN (1, 2)"),
-        (
-            "line",
-            "EXISTS (SELECT 1 FROM account WHERE account.id = owner)",
-        ),
-    ])
-    .expect("are conditions");
-    let of_line = "SEARCH main.account USING INDEX sqlite_autoindex_account_1 (id=?)";
-    for (text, expected) in [
-        (
-            "SELECT * FROM account WHERE code = 'x'",
-            vec!["SEARCH main.account USING INDEX sqlite_autoindex_account_2 (code=?)"],
-        ),
-        (
-            "SELECT * FROM account ORDER BY code LIMIT 3",
-            vec!["SCAN main.account USING INDEX sqlite_autoindex_account_2"],
-        ),
-        (
-            "SELECT max(n) FROM account WHERE n > 5",
-            vec!["SEARCH main.account USING INDEX account_n (n>?)"],
-        ),
-        (
-            "UPDATE account SET n = 1 WHERE code = 'x'",
-            vec!["SEARCH account USING INDEX sqlite_autoindex_account_2 (code=?)"],
-        ),
-        (
-            "DELETE FROM account WHERE id = 'x'",
-            vec!["SEARCH account USING INDEX sqlite_autoindex_account_1 (id=?)"],
-        ),
-        (
-            "SELECT * FROM line WHERE id = 7",
-            vec![
-                "SEARCH main.line USING INTEGER PRIMARY KEY (rowid=?)",
-                "CORRELATED SCALAR SUBQUERY",
-                of_line,
-            ],
-        ),
-        (
-            "SELECT account.n, line.id FROM account LEFT JOIN line ON line.owner = account.id WHERE account.code = 'x'",
-            vec![
-                "SEARCH main.account USING INDEX sqlite_autoindex_account_2 (code=?)",
-                "SEARCH main.line USING COVERING INDEX line_owner (owner=?) LEFT-JOIN",
-                "CORRELATED SCALAR SUBQUERY",
-                of_line,
-            ],
-        ),
-    ] {
-        let narrowed = rows
-            .narrow(text)
-            .expect("can be held to rows")
-            .expect("names a table");
-        let explain = format!("EXPLAIN QUERY PLAN {narrowed}");
-        let plan = connection
-            .fetch_all(AssertSqlSafe(explain))
-            .await
-            .expect("is a statement");
-        let plan: Vec<String> = plan.iter().map(|step| step.get(3)).collect();
-        let is_as_expected = plan.len() == expected.len()
-            && plan
-                .iter()
-                .zip(&expected)
-                .all(|(step, expected)| step.starts_with(expected));
-        assert!(is_as_expected, "{text}: {plan:#?}");
     }
 }
 
