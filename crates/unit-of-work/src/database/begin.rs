@@ -65,7 +65,7 @@ impl SessionSettings {
     ///
     /// It holds in every statement of the operation, whatever a resolver asks for: a table expression with the table's name stands in
     /// front of the statement (`WITH "account" AS NOT MATERIALIZED (SELECT * FROM main."account" WHERE …)`), so joins, subqueries and
-    /// loaders read that. Indexes are used as before.
+    /// loaders read that. Indexes are used as before. BEGIN reads the names of the tables and views, which takes some ten microseconds.
     ///
     /// - **UPDATE, DELETE and ON CONFLICT DO UPDATE** change only rows that the operation sees: the condition is added to their WHERE.
     /// - **INSERT, and the new values of an UPDATE, are not looked at**: an operation can write a row that it does not see. Whoever
@@ -74,6 +74,7 @@ impl SessionSettings {
     /// - The condition names the table's columns without the table, so that it can stand in an UPDATE with an alias. (UPDATE … FROM fails
     ///   if what it reads from has a column of the same name.) It can name other tables: those with conditions are seen through them. It
     ///   cannot read its own table, except as `main."account"`.
+    /// - `rowid` and INDEXED BY are not to be had through it: name the primary key.
     /// - `IN (SELECT …)` is better than `EXISTS (…)`: with EXISTS in a WHERE, SQLite 3.51 counts the rows of OFFSET wrong, here as anywhere.
     /// - A table without a condition is seen as a whole. For a view or a virtual table, which could read around the conditions of others,
     ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused.

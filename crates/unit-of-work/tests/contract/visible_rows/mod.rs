@@ -261,8 +261,8 @@ async fn rows_of_one_operation_are_not_the_next_one_s() {
             (SessionSettings::new(), all.clone()),
             (tenant("bob"), json!([["b1"], ["b2"], ["b3"]])),
             (
-                tenant("bob").rows("document", "pages > 10"),
-                json!([["b3"]]),
+                tenant("bob").rows("document", "title < 'b3'"),
+                json!([["b1"], ["b2"]]),
             ),
             (SessionSettings::new(), all.clone()),
         ] {
@@ -289,15 +289,13 @@ async fn rows_of_one_operation_are_not_the_next_one_s() {
 async fn every_unit_is_held_to_its_rows() {
     let scene = Scene::new().await;
     let before = scene.all().await;
-    let dry = Request::new("mutation { change(sql: \"DELETE FROM document\") }")
-        .data(tenant("ann"))
-        .data(DryRun);
+    let dry = "mutation { changeUnprepared(sql: \"DELETE FROM note\") changeInASavepoint(sql: \"UPDATE document SET pages = 0\") \
+               change(sql: \"DELETE FROM document\") }";
+    let dry = Request::new(dry).data(tenant("ann")).data(DryRun);
     let response = scene.send(dry).await;
     assert!(response.is_ok(), "{response:?}");
-    assert_eq!(
-        response.data.into_json().expect("is JSON"),
-        json!({ "change": 2 })
-    );
+    let changed = json!({ "changeUnprepared": 2, "changeInASavepoint": 2, "change": 2 });
+    assert_eq!(response.data.into_json().expect("is JSON"), changed);
     assert_eq!(scene.all().await, before);
     // What COMMIT would refuse is looked for among all rows.
     let orphan =
