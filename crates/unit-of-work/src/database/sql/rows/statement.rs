@@ -17,10 +17,24 @@ pub(super) struct Statement {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) name: String,
-    /// Whether rows that are in the way of a new one are deleted.
-    pub(super) replaces: bool,
+    /// What becomes of rows that are in the way of a new one; `None` for a DELETE, which has none.
+    pub(super) conflict: Option<Conflict>,
+    /// Whether an UPDATE has a FROM.
+    pub(super) reads_from: bool,
+    /// Whether one of the columns that an INSERT names has the table's name.
+    pub(super) names_itself: bool,
     /// The conditions under which rows are changed that are there.
     pub(super) clauses: Vec<Clause>,
+}
+
+/// What becomes of rows that are in the way of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conflict {
+    /// What the table's definition says.
+    AsDefined,
+    /// They are deleted.
+    Replaces,
+    Other,
 }
 
 /// A WHERE, or the place where one can be.
@@ -218,15 +232,15 @@ impl Reader<'_> {
         if self.is("SELECT") || self.is("VALUES") {
             return Ok(None);
         }
-        let (mut replaces, mut inserts) = (false, true);
+        let (mut conflict, mut inserts) = (None, true);
         if self.skip("REPLACE") {
-            replaces = true;
+            conflict = Some(Conflict::Replaces);
             self.expect("INTO")?;
         } else if self.skip("INSERT") {
-            replaces = self.skip_conflict();
+            conflict = Some(self.skip_conflict());
             self.expect("INTO")?;
         } else if self.skip("UPDATE") {
-            replaces = self.skip_conflict();
+            conflict = Some(self.skip_conflict());
             inserts = false;
         } else if self.skip("DELETE") {
             self.expect("FROM")?;
@@ -258,21 +272,44 @@ impl Reader<'_> {
         } else {
             vec![self.clause(self.at, &["RETURNING"])]
         };
+        let outside = self.outside(self.at);
+        let is_from = |place: &usize| self.tokens[*place].is("FROM");
         Ok(Some(Target {
+            conflict,
+            reads_from: !inserts && outside.iter().any(is_from),
+            names_itself: inserts
+                && self.columns().iter().any(|column| {
+                    let column = column.name(self.text);
+                    column.is_some_and(|column| column.eq_ignore_ascii_case(&name))
+                }),
             name: name.into_owned(),
-            replaces,
             clauses,
         }))
     }
 
-    /// Skips `OR …`, and returns whether it is OR REPLACE.
-    fn skip_conflict(&mut self) -> bool {
+    /// The tokens of `[AS alias] (column, …)`, behind the table of an INSERT.
+    fn columns(&self) -> &[Placed<'_>] {
+        let mut rest = &self.tokens[self.at..];
+        if rest.first().is_some_and(|token| token.is("AS")) {
+            rest = rest.get(2..).unwrap_or_default();
+        }
+        match group(rest) {
+            Some(length) if rest[0].is_symbol(b'(') => &rest[..length],
+            _ => &[],
+        }
+    }
+
+    /// Skips `OR …`.
+    fn skip_conflict(&mut self) -> Conflict {
         if !self.skip("OR") {
-            return false;
+            return Conflict::AsDefined;
         }
         let replaces = self.is("REPLACE");
         self.at += 1;
-        replaces
+        match replaces {
+            true => Conflict::Replaces,
+            false => Conflict::Other,
+        }
     }
 
     /// The clauses of `ON CONFLICT … DO UPDATE SET … [WHERE …]`.

@@ -125,7 +125,7 @@ fn between() -> impl Strategy<Value = &'static str> {
         12 => Just(" "),
         1 => select(&[
             "\t", "\n", "\r", "\u{b}", "\u{c}", "\u{a0}", "\u{feff}", "\0", "/**/", "/*'*/", "/*/ */", "--'\n", "--\r", "-- */\n", "/*", "*/",
-            "'", "\"", "[", "]", "`", "''", "(", ")", ";", ",", ".", "\\", "1", "é", "$a(')", "--')", ":b(/*)", "@c::d(--)", "#e(\")", "$f", "?1", "x'00'",
+            "'", "\"", "[", "]", "`", "''", "(", ")", ";", ",", ".", "\\", "1", "é", "$a(')", "--')", ":b(/*)", "@c::d(--)", "#e(\")", "$f", "?1", "$1$(')", "x'00'",
         ][..]),
     ]
 }
@@ -228,7 +228,7 @@ fn sqlite_shows_nothing_that_is_hidden() {
         .expect("starts");
     let rows = VisibleRows::new(
         &[("account".to_owned(), "word = 'open'".to_owned())],
-        Schema {
+        &Schema {
             tables: vec!["account".to_owned(), "copy".to_owned()],
             ..Schema::default()
         },
