@@ -79,7 +79,8 @@ impl SessionSettings {
     /// - `IN (SELECT …)` is better than `EXISTS (…)`: with EXISTS in a WHERE, SQLite 3.51 counts the rows of OFFSET wrong, here as anywhere.
     /// - A table without a condition is seen as a whole. For a view or a virtual table, which could read around the conditions of others,
     ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused. So are the tables in which a virtual table
-    ///   keeps its rows, SQLite's own (`sqlite_sequence`, `sqlite_stat1`), `dbstat`, and a PRAGMA as a table (`pragma_foreign_key_check`).
+    ///   keeps its rows (whose names begin with its own and `_`), SQLite's own (`sqlite_sequence`, `sqlite_stat1`), `dbstat`, and a PRAGMA
+    ///   that is read as a table (`pragma_foreign_key_check`).
     /// - **That a hidden row exists can be found out**, as with policies: by a violation of UNIQUE or of a foreign key, by the number that a
     ///   new row is given, by `last_insert_rowid()` and `total_changes()`, which are the connection's, and by the ranks of a full-text
     ///   search. SQLite may also compute an expression of the statement for a row before it looks at the condition, and an error in it is

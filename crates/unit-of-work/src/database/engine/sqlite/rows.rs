@@ -15,17 +15,16 @@ use crate::database::{
 /// a change that is undone. No other databases are attached to a connection.
 const VERSIONS: &str = "PRAGMA main.schema_version; PRAGMA temp.schema_version";
 
-/// Where each object is, whether its rows come from elsewhere, its name, and how it was defined.
+/// Where each object is, what it is, its name, and how it was defined. A virtual table has no root page.
 ///
-/// A virtual table has no root page, as a view. It keeps its rows in tables that have its name and more: those of `found` are in
-/// `found_content`. Modules such as `dbstat` can be read as tables that nobody has made; those for JSON read only what they are given.
+/// Modules such as `dbstat` can be read as tables that nobody has made; those for JSON read only what they are given.
 const OBJECTS: &str = "\
-    SELECT 'main', type = 'view' OR rootpage = 0 OR name LIKE 'sqlite\\_%' ESCAPE '\\' OR EXISTS ( \
-        SELECT 1 FROM main.sqlite_schema AS of \
-        WHERE of.rootpage = 0 AND of.type = 'table' AND lower(substr(object.name, 1, length(of.name) + 1)) = lower(of.name || '_') \
-    ), name, sql FROM main.sqlite_schema AS object WHERE type IN ('table', 'view') \
-    UNION ALL SELECT 'temp', type = 'view' OR rootpage = 0, name, NULL FROM temp.sqlite_schema WHERE type IN ('table', 'view') \
-    UNION ALL SELECT 'module', 1, name, NULL FROM pragma_module_list WHERE name NOT LIKE 'json%'";
+    SELECT 'main', CASE WHEN type = 'view' THEN 'view' WHEN rootpage = 0 THEN 'virtual' ELSE 'table' END, name, sql \
+    FROM main.sqlite_schema WHERE type IN ('table', 'view') \
+    UNION ALL SELECT 'temp', CASE WHEN type = 'view' THEN 'view' WHEN rootpage = 0 THEN 'virtual' ELSE 'table' END, name, NULL \
+    FROM temp.sqlite_schema WHERE type IN ('table', 'view') \
+    UNION ALL SELECT 'module', 'module', name, NULL FROM pragma_module_list \
+    WHERE name NOT IN ('json_each', 'json_tree', 'jsonb_each', 'jsonb_tree')";
 
 /// The schema that a connection has read last, by SQLite's numbers for it.
 #[derive(Debug, Default)]
@@ -44,7 +43,8 @@ impl KnownSchema {
         let versions = connection.fetch_all(VERSIONS).await.map_err(query_error)?;
         let versions = versions.iter().map(|row| row.try_get_unchecked(0));
         let versions: Vec<i64> = versions.collect::<Result<_, _>>().map_err(query_error)?;
-        if self.0.as_ref().is_none_or(|(of, _)| *of != versions) {
+        let is_known = |(of, _): &(Vec<i64>, _)| *of == versions && versions.len() == 2;
+        if !self.0.as_ref().is_some_and(is_known) {
             let objects = connection.fetch_all(OBJECTS).await.map_err(query_error)?;
             self.0 = Some((versions, schema(&objects).map_err(query_error)?));
         }
@@ -57,17 +57,22 @@ impl KnownSchema {
 
 fn schema(objects: &[SqliteRow]) -> Result<Schema, sqlx::Error> {
     let mut schema = Schema::default();
-    let mut modules = Vec::new();
+    // A virtual table keeps its rows in tables that have its name and more: those of `found` are in `found_content`.
+    let (mut keepers, mut modules) = (Vec::new(), Vec::new());
     for object in objects {
         let place: String = object.try_get_unchecked(0)?;
-        let is_indirect: bool = object.try_get_unchecked(1)?;
+        let kind: String = object.try_get_unchecked(1)?;
         let name: String = object.try_get_unchecked(2)?;
         let definition: Option<String> = object.try_get_unchecked(3)?;
-        if place == "module" {
-            modules.push(name);
-            continue;
+        match kind.as_str() {
+            "module" => {
+                modules.push(name);
+                continue;
+            }
+            "virtual" => keepers.push(format!("{name}_")),
+            _ => {}
         }
-        if is_indirect {
+        if kind != "table" || begins_with(&name, "sqlite_") {
             schema.indirect.push(name.clone());
         }
         if definition.is_some_and(|definition| replaces(&definition)) {
@@ -79,11 +84,17 @@ fn schema(objects: &[SqliteRow]) -> Result<Schema, sqlx::Error> {
             schema.tables.push(name);
         }
     }
+    let tables = || schema.tables.iter().chain(&schema.temporary);
+    let is_kept = |name: &&String| keepers.iter().any(|begin| begins_with(name, begin));
+    let mut kept: Vec<_> = tables().filter(is_kept).cloned().collect();
     // A table hides the module of its name.
-    modules.retain(|module| {
-        let mut tables = schema.tables.iter().chain(&schema.temporary);
-        !tables.any(|table| table.eq_ignore_ascii_case(module))
-    });
+    modules.retain(|module| !tables().any(|table| table.eq_ignore_ascii_case(module)));
+    schema.indirect.append(&mut kept);
     schema.indirect.append(&mut modules);
     Ok(schema)
+}
+
+fn begins_with(name: &str, begin: &str) -> bool {
+    let head = name.as_bytes().get(..begin.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(begin.as_bytes()))
 }
