@@ -65,22 +65,31 @@ impl SessionSettings {
     ///
     /// It holds in every statement of the operation, whatever a resolver asks for: a table expression with the table's name stands in
     /// front of the statement (`WITH "account" AS NOT MATERIALIZED (SELECT * FROM main."account" WHERE …)`), so joins, subqueries and
-    /// loaders read that. Indexes are used as before.
+    /// loaders read that. Indexes are used as before. BEGIN asks whether the schema has changed, and reads it if it has.
     ///
     /// - **UPDATE, DELETE and ON CONFLICT DO UPDATE** change only rows that the operation sees: the condition is added to their WHERE.
     /// - **INSERT, and the new values of an UPDATE, are not looked at**: an operation can write a row that it does not see. Whoever
     ///   writes has to know whose row it is.
     /// - **Triggers and foreign keys** see and change all rows, as they do with policies.
     /// - The condition names the table's columns without the table, so that it can stand in an UPDATE with an alias. (UPDATE … FROM fails
-    ///   if what it reads from has a column of the same name.) It can name other tables: those with conditions are seen through them. It
-    ///   cannot read its own table, except as `main."account"`.
+    ///   if what it reads from has a column of the same name, and is refused if the condition names the table or `rowid`.) It can name
+    ///   other tables: those with conditions are seen through them. It cannot read its own table, except as `main."account"`. A name in
+    ///   double quotes is a name, and never a text, as it otherwise is to SQLite where there is no such column.
+    /// - `rowid` and INDEXED BY are not to be had through it: name the primary key.
     /// - `IN (SELECT …)` is better than `EXISTS (…)`: with EXISTS in a WHERE, SQLite 3.51 counts the rows of OFFSET wrong, here as anywhere.
     /// - A table without a condition is seen as a whole. For a view or a virtual table, which could read around the conditions of others,
-    ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused.
+    ///   there has to be one (`"TRUE"`, for all of its rows): without, naming it is refused. So are the tables in which a virtual table
+    ///   keeps its rows (whose names begin with its own and `_`), SQLite's own (`sqlite_sequence`, `sqlite_stat1`), `dbstat`, and a PRAGMA
+    ///   that is read as a table (`pragma_foreign_key_check`).
+    /// - **That a hidden row exists can be found out**, as with policies: by a violation of UNIQUE or of a foreign key, by the number that a
+    ///   new row is given, by `last_insert_rowid()` and `total_changes()`, which are the connection's, and by the ranks of a full-text
+    ///   search. SQLite may also compute an expression of the statement for a row before it looks at the condition, and an error in it is
+    ///   seen then. So this does not protect from a client that can send SQL of its own.
     ///
-    /// An operation sends single SELECT, VALUES, INSERT, UPDATE, DELETE, REPLACE and WITH statements then. Everything else is refused with
+    /// An operation sends only SELECT, VALUES, INSERT, UPDATE, DELETE, REPLACE and WITH statements then. Everything else is refused with
     /// [`UnitError::RowsRefused`](crate::UnitError::RowsRefused): a PRAGMA, a table named with its schema (`main.account`), a table
-    /// expression of its own with the name of such a table, REPLACE into one. So is a condition for a table that does not exist.
+    /// expression of its own with the name of such a table or of one that a condition reads, REPLACE into one. (Also an INSERT or UPDATE
+    /// without OR where the table is defined with ON CONFLICT REPLACE.) So is a condition for a table that does not exist.
     ///
     /// ```
     /// use unit_of_work::SessionSettings;

@@ -277,3 +277,26 @@ async fn session_of_sqlite_does_not_stay_changed() {
         assert_eq!(find(look).await, expected, "{change}");
     }
 }
+
+/// SQLite and its driver read some texts in other ways than one would: the driver cuts white space of all kinds off both ends, a byte order
+/// mark is a space, and `$a(…)` is a variable, with all that is in the parentheses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_hides_no_end_of_the_transaction() {
+    let stage = Stage::new(TestDatabase::create(Engine::Sqlite).await).await;
+    for sql in [
+        "\u{a0}COMMIT\u{2003}",
+        "SELECT 1; \u{feff}COMMIT",
+        "SELECT $a(');COMMIT;--')",
+    ] {
+        let refused = stage
+            .database
+            .write(async |unit| {
+                insert_mark(&unit, "a").await?;
+                prepared(&unit, sql).await
+            })
+            .await;
+        assert_refused(refused, sql);
+        assert_eq!(stage.marks().await, Vec::<String>::new(), "{sql}");
+    }
+    stage.assert_whole().await;
+}

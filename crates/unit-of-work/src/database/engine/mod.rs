@@ -67,6 +67,9 @@ pub(crate) trait Engine: sqlx::Database {
     /// What the texts of a transaction's statements are changed by, so that it sees only some rows.
     type Rows: fmt::Debug + Send + Sync + 'static;
 
+    /// What is known of a connection's database from one transaction to the next.
+    type Known: Default + fmt::Debug + Send + Sync + 'static;
+
     /// The engine, as SeaORM names it.
     const BACKEND: DbBackend;
 

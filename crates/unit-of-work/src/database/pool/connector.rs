@@ -21,6 +21,7 @@ const REPLACE_AFTER: Duration = Duration::from_secs(30 * 60);
 pub(super) struct Open<DB: Engine> {
     pub(super) connection: DB::Connection,
     pub(super) peer: DB::Peer,
+    pub(super) known: DB::Known,
 }
 
 /// Makes connections, and tests those that were idle.
@@ -46,7 +47,11 @@ impl<DB: Engine> Manager for Connector<DB> {
             let (target, asked) = (self.target.clone(), self.asked.clone());
             let opened = async move {
                 let (connection, peer) = DB::connect(&target, &asked).await?;
-                Ok(Open { connection, peer })
+                Ok(Open {
+                    connection,
+                    peer,
+                    known: DB::Known::default(),
+                })
             };
             let is_elsewhere = |runtime: &&Handle| {
                 Handle::try_current().is_ok_and(|current| current.id() != runtime.id())

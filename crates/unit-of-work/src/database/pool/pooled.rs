@@ -39,6 +39,24 @@ impl<DB: Engine> Pooled<DB> {
         }
     }
 
+    /// The connection, and what is known of its database.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(
+            dead_code,
+            reason = "PostgreSQL has policies, and nothing has to be known"
+        )
+    )]
+    pub(crate) fn with_known(&mut self) -> (&mut DB::Connection, &mut DB::Known) {
+        match &mut self.connection {
+            Some(open) => {
+                let open = &mut **open;
+                (&mut open.connection, &mut open.known)
+            }
+            None => unreachable!("it is taken only when this is dropped"),
+        }
+    }
+
     /// Notes that its server no longer accepts writes. The connection is closed when it is dropped, and all idle ones with it, so that new
     /// ones are made.
     pub(crate) fn leave_server(&mut self) {

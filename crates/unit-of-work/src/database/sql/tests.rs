@@ -85,6 +85,10 @@ fn what_controls_the_transaction_is_seen() {
             ("SELECT [a; COMMIT] FROM t", NOTHING),
             ("SELECT `a; COMMIT` FROM t", NOTHING),
             ("SELECT '\\'; COMMIT", control("COMMIT")),
+            ("SELECT $a(');COMMIT;--')", control("COMMIT")),
+            ("SELECT 1; \u{feff}COMMIT", control("COMMIT")),
+            ("\u{a0}COMMIT\u{2003}", control("COMMIT")),
+            ("SELECT $a(;COMMIT)", NOTHING),
             (
                 "CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT CASE WHEN 1 THEN 2 END; DELETE FROM t; END",
                 NOTHING,
@@ -186,6 +190,10 @@ fn text() -> impl Strategy<Value = String> {
         "é",
         "(",
         ")",
+        "?1",
+        ":a",
+        "\u{feff}",
+        "\u{a0}",
     ]);
     prop::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }

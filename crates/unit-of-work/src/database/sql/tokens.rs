@@ -18,6 +18,8 @@ pub(super) enum Token<'a> {
     Quoted(&'a str),
     /// A literal. Its value is not read.
     Literal,
+    /// A variable of SQLite: `?`, `?1`, `:name`, `@name`, `$name`, `#name`, and what Tcl may write behind a name, as in `$a::b(c)`.
+    Variable,
     /// Any other character, such as the semicolon.
     Symbol(u8),
 }
@@ -38,10 +40,18 @@ pub(super) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str, dialect: Dialect) -> Self {
-        Self {
-            text,
-            at: 0,
-            dialect,
+        match dialect {
+            Dialect::Postgres => Self {
+                text,
+                at: 0,
+                dialect,
+            },
+            // The driver cuts white space off both ends, also such as is part of a name to SQLite: U+00A0.
+            Dialect::Sqlite => Self {
+                text: text.trim_end(),
+                at: text.len() - text.trim_start().len(),
+                dialect,
+            },
         }
     }
 
@@ -75,6 +85,12 @@ impl<'a> Tokens<'a> {
                 }
                 // Engines stop at U+0000. The rest is read here all the same.
                 (Some(b' ' | b'\t' | 0x0b | 0x0c | 0), _) => self.at += 1,
+                // A byte order mark is white space to SQLite, where it does not go on with a word.
+                (Some(0xef), Some(0xbb))
+                    if self.dialect == Dialect::Sqlite && self.peek(2) == Some(0xbf) =>
+                {
+                    self.at += 3;
+                }
                 (Some(b'-'), Some(b'-')) => {
                     let dialect = self.dialect;
                     self.skip_while(|byte| {
@@ -164,6 +180,35 @@ impl<'a> Tokens<'a> {
         true
     }
 
+    /// A variable of SQLite, read as its tokenizer does: whatever stands in the parentheses of `$a(…)` is no other token.
+    fn variable(&mut self, sign: u8) -> Token<'a> {
+        self.at += 1;
+        if sign == b'?' {
+            self.skip_while(|byte| byte.is_ascii_digit());
+            return Token::Variable;
+        }
+        let mut has_name = false;
+        loop {
+            match (self.peek(0), self.peek(1)) {
+                (Some(byte), _) if goes_on(byte) => {
+                    has_name = true;
+                    self.at += 1;
+                }
+                (Some(b':'), Some(b':')) => self.at += 2,
+                (Some(b'('), _) if has_name => {
+                    self.skip_while(|byte| {
+                        byte != b')' && byte != 0x0b && !byte.is_ascii_whitespace()
+                    });
+                    // Without the parenthesis, SQLite refuses the statement.
+                    self.at += usize::from(self.peek(0) == Some(b')'));
+                    return Token::Variable;
+                }
+                _ if has_name => return Token::Variable,
+                _ => return Token::Symbol(sign),
+            }
+        }
+    }
+
     fn word(&mut self) -> Token<'a> {
         let start = self.at;
         self.skip_while(goes_on);
@@ -195,6 +240,9 @@ impl<'a> Iterator for Tokens<'a> {
             b'[' if self.dialect == Dialect::Sqlite => Token::Quoted(self.skip_quoted(b']', false)),
             b'$' if self.dialect == Dialect::Postgres && self.skip_dollar_quoted() => {
                 Token::Literal
+            }
+            b'?' | b'$' | b'@' | b':' | b'#' if self.dialect == Dialect::Sqlite => {
+                self.variable(byte)
             }
             byte if byte.is_ascii_digit() => {
                 self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
@@ -248,13 +296,26 @@ mod tests {
             ),
             ("a xe'b\\' c", vec!["a", "xe", "c"], vec!["a", "xe", "c"]),
             ("a $$ b $$ c", vec!["a", "c"], vec!["a", "b", "c"]),
-            (
-                "a $x$ b $y$ $x$ c",
-                vec!["a", "c"],
-                vec!["a", "x$", "b", "y$", "x$", "c"],
-            ),
+            ("a $x$ b $y$ $x$ c", vec!["a", "c"], vec!["a", "b", "c"]),
             ("a$b$ c", vec!["a$b$", "c"], vec!["a$b$", "c"]),
             ("$1 b $2", vec!["b"], vec!["b"]),
+            ("?1on b", vec!["b"], vec!["on", "b"]),
+            (":a b", vec!["a", "b"], vec!["b"]),
+            ("@a::b(c) d", vec!["a", "b", "c", "d"], vec!["d"]),
+            ("$1$(') a --') b", vec!["b"], vec!["a"]),
+            ("#a(b c) d", vec!["a", "b", "c", "d"], vec!["c", "d"]),
+            ("a : (b)", vec!["a", "b"], vec!["a", "b"]),
+            (
+                "\u{a0}a\u{a0} b\u{2003}\n",
+                vec!["\u{a0}a\u{a0}", "b\u{2003}"],
+                vec!["a\u{a0}", "b"],
+            ),
+            ("\u{a0}", vec!["\u{a0}"], vec![]),
+            (
+                "\u{feff}a b\u{feff}",
+                vec!["\u{feff}a", "b\u{feff}"],
+                vec!["a", "b\u{feff}"],
+            ),
             ("a \"b\"\"c\" d", vec!["a", "d"], vec!["a", "d"]),
             ("a `b` [c] d", vec!["a", "b", "c", "d"], vec!["a", "d"]),
             ("1e5 0x1f a", vec!["a"], vec!["a"]),

@@ -66,6 +66,11 @@ async fn nothing_outside_is_changed() {
             vec!["ann a2 -", "on a2"],
         ),
         (
+            "UPDATE document SET pages = 9; DELETE FROM note WHERE text LIKE '%1' OR 1 RETURNING text",
+            json!([["on a1"], ["on a2"]]),
+            vec!["ann a1 9", "ann a2 9"],
+        ),
+        (
             "INSERT INTO document (id, tenant, title, is_open, written_at) SELECT x'01' || id, tenant, 'new ' || title, 0, '' FROM document \
              RETURNING title, (SELECT COUNT(*) FROM document WHERE tenant <> 'ann')",
             json!([["new a1", 0], ["new a2", 0]]),
@@ -168,6 +173,7 @@ async fn new_rows_are_not_looked_at() {
         "UPDATE document SET pages = 0 WHERE title = 'a1') OR (title = 'b1'",
         "UPDATE document SET pages = 0 \0 WHERE pages = 1",
         "DELETE FROM document; DELETE FROM main.document",
+        "DELETE FROM note; DELETE FROM main.document",
     ] {
         scene.assert_refused(sql, &tenant("ann")).await;
     }

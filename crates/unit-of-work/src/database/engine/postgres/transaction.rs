@@ -36,6 +36,7 @@ impl Engine for Postgres {
     type Asked = PostgresSession;
     type Peer = Arc<Backend>;
     type Rows = Infallible;
+    type Known = ();
 
     const BACKEND: DbBackend = DbBackend::Postgres;
     const DIALECT: Dialect = Dialect::Postgres;

@@ -39,6 +39,9 @@ use crate::{
 /// How many rows SQLite's thread may read ahead. Each time it has to wait, both threads must be switched.
 const ROWS_AHEAD: usize = 1024;
 
+/// Whether a row refers to one that is not there.
+const FIND_ORPHAN: &str = "SELECT 1 FROM pragma_foreign_key_check LIMIT 1";
+
 /// An open SQLite database.
 #[derive(Debug)]
 pub(crate) struct File {
@@ -248,10 +251,7 @@ impl OpenDatabase for File {
 
     /// SQLite checks deferred constraints only at COMMIT. This checks every row that has a foreign key.
     async fn check_deferred(&self, unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
-        let check = Statement::from_string(
-            DbBackend::Sqlite,
-            "SELECT 1 FROM pragma_foreign_key_check LIMIT 1",
-        );
+        let check = Statement::from_string(DbBackend::Sqlite, FIND_ORPHAN);
         let orphan = unit.query_one_raw(check).await?;
         Ok(orphan.map(|_| CommitFailure {
             kind: FailureKind::Constraint,

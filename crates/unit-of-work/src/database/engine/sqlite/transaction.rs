@@ -7,7 +7,7 @@ use sqlx::{
 };
 use sqlx_core::transaction::TransactionManager as _;
 
-use super::{interrupt::Interrupt, rows, session::SqliteSession};
+use super::{FIND_ORPHAN, interrupt::Interrupt, rows::KnownSchema, session::SqliteSession};
 use crate::{
     Access, UnitError,
     database::{
@@ -29,6 +29,7 @@ impl Engine for Sqlite {
     type Asked = SqliteSession;
     type Peer = Interrupt;
     type Rows = VisibleRows;
+    type Known = KnownSchema;
 
     const BACKEND: DbBackend = DbBackend::Sqlite;
     const DIALECT: Dialect = Dialect::Sqlite;
@@ -88,13 +89,18 @@ impl Engine for Sqlite {
             .map_err(query_error)?;
         let conditions = begin.settings.of_sqlite();
         if !conditions.is_empty() {
-            let rows = rows::visible(&mut lease.connection, conditions).await?;
+            let (connection, schema) = lease.connection.with_known();
+            let rows = schema.visible(connection, conditions).await?;
             lease.rows = Some(Box::new(rows));
         }
         Ok(())
     }
 
     fn narrow(rows: &VisibleRows, text: &str) -> Result<Option<String>, UnitError> {
+        // A dry run looks for what COMMIT would refuse, among all rows.
+        if text == FIND_ORPHAN {
+            return Ok(None);
+        }
         rows.narrow(text)
     }
 

@@ -9,7 +9,8 @@
 //! SQLite looks for a name among table expressions first, at every depth of the statement, also in RETURNING and ON CONFLICT. It merges
 //! them into the query, so indexes are used. What the name does not hide is looked after here:
 //! - the target of an INSERT, UPDATE or DELETE is the table itself: what changes rows that are there gets the condition into its WHERE;
-//! - a name with a schema is the table itself, and a view reads the table itself: such statements are refused.
+//! - a name with a schema is the table itself, and a view reads the table itself: such statements are refused;
+//! - a condition stands among the statement's own table expressions: one with the name of a table that a condition reads is refused.
 //!
 //! Triggers and foreign keys have the table itself as well, as it should be.
 //!
@@ -33,8 +34,11 @@ use crate::UnitError;
 pub(crate) struct Schema {
     /// The tables and views.
     pub(crate) tables: Vec<String>,
-    /// Those of them whose rows come from elsewhere: views, virtual tables, the samples that ANALYZE takes.
+    /// Those of them whose rows come from elsewhere: views, virtual tables and what these keep theirs in, the samples that ANALYZE takes;
+    /// and what can be read as a table without being one.
     pub(crate) indirect: Vec<String>,
+    /// Those in which a new row can replace others, whatever the statement says: `UNIQUE ON CONFLICT REPLACE`.
+    pub(crate) replacing: Vec<String>,
     /// The tables and views of the connection alone. They hide the database's.
     pub(crate) temporary: Vec<String>,
 }
@@ -45,6 +49,8 @@ pub(crate) struct VisibleRows {
     tables: Vec<Table>,
     /// What reads rows around the conditions, and has none itself.
     indirect: Vec<String>,
+    /// The tables without a condition that conditions name.
+    read: Vec<String>,
 }
 
 impl VisibleRows {
@@ -52,11 +58,15 @@ impl VisibleRows {
     ///
     /// # Errors
     /// [`UnitError::RowsRefused`] for a condition that would not protect.
-    pub(crate) fn new(conditions: &[(String, String)], schema: Schema) -> Result<Self, UnitError> {
-        let tables = condition::tables(conditions, &schema).map_err(refused)?;
-        let mut indirect = schema.indirect;
-        indirect.retain(|name| !tables.iter().any(|table| table.is_named(name)));
-        Ok(Self { tables, indirect })
+    pub(crate) fn new(conditions: &[(String, String)], schema: &Schema) -> Result<Self, UnitError> {
+        let (tables, read) = condition::tables(conditions, schema).map_err(refused)?;
+        let indirect = schema.indirect.iter();
+        let indirect = indirect.filter(|name| !tables.iter().any(|table| table.is_named(name)));
+        Ok(Self {
+            indirect: indirect.cloned().collect(),
+            tables,
+            read,
+        })
     }
 
     /// The text to send in the place of `text`, which is one statement or several; `None` if it names none of the tables.
@@ -64,63 +74,57 @@ impl VisibleRows {
     /// # Errors
     /// [`UnitError::RowsRefused`] for a statement that could see or change other rows.
     pub(crate) fn narrow(&self, text: &str) -> Result<Option<String>, UnitError> {
-        let tokens = read(text).map_err(refused)?;
-        let mut statements: Vec<_> = tokens.split(|token| token.is_symbol(b';')).collect();
-        // Semicolons may end the last one.
-        while statements.len() > 1 && statements.last().is_some_and(|last| last.is_empty()) {
-            statements.pop();
-        }
-        let [_, _, ..] = statements[..] else {
-            return self.narrowed(text, &tokens).map_err(refused);
-        };
-        let (mut narrowed, mut is_changed) = (String::new(), false);
-        for statement in statements {
-            let (Some(first), Some(last)) = (statement.first(), statement.last()) else {
-                return Err(refused("one of its statements is empty".to_owned()));
-            };
-            // Read again by itself: the places of its tokens are those in its own text.
-            let text = &text[first.start..last.end];
-            let tokens = read(text).map_err(refused)?;
-            let edited = self.narrowed(text, &tokens).map_err(refused)?;
-            is_changed |= edited.is_some();
-            if !narrowed.is_empty() {
-                narrowed.push_str("; ");
-            }
-            narrowed.push_str(edited.as_deref().unwrap_or(text));
-        }
-        Ok(is_changed.then_some(narrowed))
+        self.narrowed(text).map_err(refused)
     }
 
-    /// As [`Self::narrow`], for one statement.
-    fn narrowed(&self, text: &str, tokens: &[Placed<'_>]) -> Result<Option<String>, String> {
+    fn narrowed(&self, text: &str) -> Result<Option<String>, String> {
+        let tokens = read(text)?;
+        // Several statements in one text run one after the other, and each is held to the rows.
+        let statements = tokens.split(|token| token.is_symbol(b';'));
+        let statements: Vec<_> = statements.filter(|tokens| !tokens.is_empty()).collect();
+        if statements.is_empty() {
+            return Err("there is no statement".to_owned());
+        }
+        let mut edits = Vec::new();
+        for tokens in statements {
+            self.narrow_statement(text, tokens, &mut edits)?;
+        }
+        Ok((!edits.is_empty()).then(|| edited(text, edits)))
+    }
+
+    /// Adds what has to be inserted into one statement.
+    fn narrow_statement(
+        &self,
+        text: &str,
+        tokens: &[Placed<'_>],
+        edits: &mut Vec<(usize, String)>,
+    ) -> Result<(), String> {
         let statement = Statement::read(text, tokens)?;
         let mut named = vec![false; self.tables.len()];
         for (place, token) in tokens.iter().enumerate() {
             let Some(name) = token.name(text) else {
                 continue;
             };
-            let before = &tokens[..place];
-            let is_part = before.last().is_some_and(|dot| dot.is_symbol(b'.'));
             let table = self.tables.iter().position(|table| table.is_named(&name));
-            if table.is_none()
-                && !self
-                    .indirect
-                    .iter()
-                    .any(|view| view.eq_ignore_ascii_case(&name))
+            let is_indirect = table.is_none() && self.is_indirect(&name);
+            if (table.is_some() || is_in(&self.read, &name))
+                && statement::is_own_table(&tokens[place + 1..])
             {
+                return Err(format!(
+                    "a table expression of the statement is named `{name}`, as a table of the conditions is"
+                ));
+            }
+            if table.is_none() && !is_indirect {
                 continue;
             }
+            let before = &tokens[..place];
+            let is_part = before.last().is_some_and(|dot| dot.is_symbol(b'.'));
             if is_part && before.len() > 1 && is_schema(&before[before.len() - 2], text) {
                 return Err(format!(
                     "`{name}` is named with its schema, and would be seen as a whole"
                 ));
             }
             match table {
-                Some(_) if statement::is_own_table(&tokens[place + 1..]) => {
-                    return Err(format!(
-                        "a table expression of the statement is named `{name}`, as a table with a condition is"
-                    ));
-                }
                 Some(table) => named[table] = true,
                 // A column, as in `line.name`.
                 None if is_part => {}
@@ -132,26 +136,27 @@ impl VisibleRows {
             }
         }
         let Some(expressions) = self.expressions(named) else {
-            return Ok(None);
+            return Ok(());
         };
-        let mut edits = statement.introduced(&expressions);
+        edits.push(statement.introduced(&expressions));
         if let Some(target) = &statement.target
             && let Some(table) = self
                 .tables
                 .iter()
                 .find(|table| table.is_named(&target.name))
         {
-            if target.replaces {
-                return Err(format!(
-                    "REPLACE in `{}` would delete rows that the operation does not see",
-                    target.name
-                ));
-            }
+            table.admits(target)?;
             for clause in &target.clauses {
-                clause.narrow(&table.condition, &mut edits);
+                clause.narrow(&table.condition, edits);
             }
         }
-        Ok(Some(edited(text, edits)))
+        Ok(())
+    }
+
+    /// Whether this is the name of something that reads rows around the conditions: also a PRAGMA that is read as a table.
+    fn is_indirect(&self, name: &str) -> bool {
+        let is_pragma = |begin: &[u8]| begin.eq_ignore_ascii_case(b"pragma_");
+        is_in(&self.indirect, name) || name.as_bytes().get(..7).is_some_and(is_pragma)
     }
 
     /// The table expressions for the tables that are named, and for those that their conditions name. `None` if there are none.
@@ -175,6 +180,18 @@ impl VisibleRows {
 
 fn refused(problem: String) -> UnitError {
     UnitError::RowsRefused { problem }
+}
+
+/// Whether one of these is the name. SQLite does not tell upper from lower case, within ASCII.
+fn is_in(names: &[String], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a table of this definition deletes rows that are in the way of a new one, as in `UNIQUE ON CONFLICT REPLACE`.
+pub(crate) fn replaces(definition: &str) -> bool {
+    let tokens: Vec<_> = Tokens::of(definition, Dialect::Sqlite).collect();
+    let mut pairs = tokens.windows(2);
+    pairs.any(|pair| pair[0].is("CONFLICT") && pair[1].is("REPLACE"))
 }
 
 /// Whether a token is the name of a schema. No other databases are attached to a connection.
@@ -220,7 +237,7 @@ impl Placed<'_> {
                 let inside = &whole[1..];
                 Some(Cow::Borrowed(inside.strip_suffix(']').unwrap_or(inside)))
             }
-            Token::Literal | Token::Symbol(_) => None,
+            Token::Literal | Token::Variable | Token::Symbol(_) => None,
         }
     }
 }
@@ -228,7 +245,7 @@ impl Placed<'_> {
 /// The tokens of a text, as SQLite reads it.
 ///
 /// # Errors
-/// For what SQLite reads in another way than [`Tokens`] do.
+/// For a character at which SQLite stops, and [`Tokens`] do not.
 fn read(text: &str) -> Result<Vec<Placed<'_>>, String> {
     if text.contains('\0') {
         return Err("it has the character U+0000, at which SQLite stops".to_owned());
@@ -236,32 +253,13 @@ fn read(text: &str) -> Result<Vec<Placed<'_>>, String> {
     let mut tokens = Tokens::of(text, Dialect::Sqlite);
     let mut placed: Vec<Placed<'_>> = Vec::new();
     while let Some((token, place)) = tokens.next_placed() {
-        let token = Placed {
+        placed.push(Placed {
             token,
             start: place.start,
             end: place.end,
-        };
-        if matches!(token.token, Token::Word(word) if word.contains('\u{feff}')) {
-            return Err("it has the character U+FEFF, which is white space to SQLite".to_owned());
-        }
-        // `$a(…)` is one variable to SQLite, whatever stands inside.
-        if token.is_symbol(b'(') && ends_with_variable(&placed, token.start) {
-            return Err("a variable is followed by a parenthesis".to_owned());
-        }
-        placed.push(token);
+        });
     }
     Ok(placed)
-}
-
-/// Whether the tokens end with a variable, without white space before `end`.
-fn ends_with_variable(tokens: &[Placed<'_>], end: usize) -> bool {
-    let [.., sign, name] = tokens else {
-        return false;
-    };
-    let is_sign = [b'$', b'@', b':', b'#']
-        .into_iter()
-        .any(|symbol| sign.is_symbol(symbol));
-    is_sign && sign.end == name.start && name.end == end
 }
 
 /// The text with insertions, each at its place.

@@ -17,10 +17,24 @@ pub(super) struct Statement {
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) name: String,
-    /// Whether rows that are in the way of a new one are deleted.
-    pub(super) replaces: bool,
+    /// What becomes of rows that are in the way of a new one; `None` for a DELETE, which has none.
+    pub(super) conflict: Option<Conflict>,
+    /// Whether an UPDATE has a FROM.
+    pub(super) reads_from: bool,
+    /// Whether one of the columns that an INSERT names has the table's name.
+    pub(super) names_itself: bool,
     /// The conditions under which rows are changed that are there.
     pub(super) clauses: Vec<Clause>,
+}
+
+/// What becomes of rows that are in the way of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conflict {
+    /// What the table's definition says.
+    AsDefined,
+    /// They are deleted.
+    Replaces,
+    Other,
 }
 
 /// A WHERE, or the place where one can be.
@@ -45,16 +59,14 @@ impl Clause {
 }
 
 impl Statement {
+    /// The statement of these tokens, without the semicolon at its end.
+    ///
     /// # Errors
-    /// If it is not one SELECT, VALUES, INSERT, REPLACE, UPDATE or DELETE, with or without WITH.
+    /// If it is not a SELECT, VALUES, INSERT, REPLACE, UPDATE or DELETE, with or without WITH.
     pub(super) fn read(text: &str, tokens: &[Placed<'_>]) -> Result<Self, String> {
-        let end = tokens
-            .iter()
-            .rposition(|token| !token.is_symbol(b';'))
-            .map_or(0, |last| last + 1);
         let mut reader = Reader {
             text,
-            tokens: &tokens[..end],
+            tokens,
             at: 0,
         };
         reader.check()?;
@@ -69,11 +81,11 @@ impl Statement {
     }
 
     /// The insertion that puts table expressions in front.
-    pub(super) fn introduced(&self, expressions: &str) -> Vec<(usize, String)> {
-        vec![match self.with {
+    pub(super) fn introduced(&self, expressions: &str) -> (usize, String) {
+        match self.with {
             Some(with) => (with, format!(" {expressions},")),
             None => (self.start, format!("WITH {expressions} ")),
-        }]
+        }
     }
 }
 
@@ -130,13 +142,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Refuses several statements, and parentheses that do not fit.
+    /// Refuses parentheses that do not fit: what is inserted would stand somewhere else.
     fn check(&self) -> Result<(), String> {
         let mut depth = 0_usize;
         for token in self.tokens {
-            if token.is_symbol(b';') {
-                return Err("these are several statements".to_owned());
-            }
             if token.is_symbol(b'(') {
                 depth += 1;
             } else if token.is_symbol(b')') {
@@ -223,15 +232,15 @@ impl Reader<'_> {
         if self.is("SELECT") || self.is("VALUES") {
             return Ok(None);
         }
-        let (mut replaces, mut inserts) = (false, true);
+        let (mut conflict, mut inserts) = (None, true);
         if self.skip("REPLACE") {
-            replaces = true;
+            conflict = Some(Conflict::Replaces);
             self.expect("INTO")?;
         } else if self.skip("INSERT") {
-            replaces = self.skip_conflict();
+            conflict = Some(self.skip_conflict());
             self.expect("INTO")?;
         } else if self.skip("UPDATE") {
-            replaces = self.skip_conflict();
+            conflict = Some(self.skip_conflict());
             inserts = false;
         } else if self.skip("DELETE") {
             self.expect("FROM")?;
@@ -263,21 +272,44 @@ impl Reader<'_> {
         } else {
             vec![self.clause(self.at, &["RETURNING"])]
         };
+        let outside = self.outside(self.at);
+        let is_from = |place: &usize| self.tokens[*place].is("FROM");
         Ok(Some(Target {
+            conflict,
+            reads_from: !inserts && outside.iter().any(is_from),
+            names_itself: inserts
+                && self.columns().iter().any(|column| {
+                    let column = column.name(self.text);
+                    column.is_some_and(|column| column.eq_ignore_ascii_case(&name))
+                }),
             name: name.into_owned(),
-            replaces,
             clauses,
         }))
     }
 
-    /// Skips `OR …`, and returns whether it is OR REPLACE.
-    fn skip_conflict(&mut self) -> bool {
+    /// The tokens of `[AS alias] (column, …)`, behind the table of an INSERT.
+    fn columns(&self) -> &[Placed<'_>] {
+        let mut rest = &self.tokens[self.at..];
+        if rest.first().is_some_and(|token| token.is("AS")) {
+            rest = rest.get(2..).unwrap_or_default();
+        }
+        match group(rest) {
+            Some(length) if rest[0].is_symbol(b'(') => &rest[..length],
+            _ => &[],
+        }
+    }
+
+    /// Skips `OR …`.
+    fn skip_conflict(&mut self) -> Conflict {
         if !self.skip("OR") {
-            return false;
+            return Conflict::AsDefined;
         }
         let replaces = self.is("REPLACE");
         self.at += 1;
-        replaces
+        match replaces {
+            true => Conflict::Replaces,
+            false => Conflict::Other,
+        }
     }
 
     /// The clauses of `ON CONFLICT … DO UPDATE SET … [WHERE …]`.
