@@ -24,6 +24,15 @@ equity         “equity”         equity  JPY       credit  none              
 income:sales   “income:sales”   income  EUR       credit  none                open
 ";
 
+const LIMITS: &str = "\
+ACCOUNT        NAME             CLASS   CURRENCY  SIDE    LIMIT                                 STATUS
+assets:cash    “assets:cash”    asset   EUR       debit   at least -100.00, at most 500.00      open
+assets:現金    “assets:現金”    asset   JPY       debit   at least -5                           open
+customers:zoë  “customers:zoë”          EUR       credit  no debit overdraft, at most 10000.00  open
+equity         “equity”         equity  JPY       credit  none                                  open
+income:sales   “income:sales”   income  EUR       credit  none                                  open
+";
+
 const BALANCES: &str = "\
 ACCOUNT        POSTED  PENDING  AVAILABLE  CURRENCY  SIDE
 assets:cash    112.34   -30.00      82.34  EUR       debit
@@ -75,14 +84,7 @@ on_every_engine! {
             ledger.book.limit(code, policy, min, max).await.unwrap();
         }
         let table = ledger.both(&["accounts"]).await.printed();
-        for limits in [
-            "  debit   at least -100.00, at most 500.00        open",
-            "  debit   at least -5                             open",
-            "  credit  no debit overdraft, at most 10000.00    open",
-            "  credit  none                                    open",
-        ] {
-            assert!(table.contains(limits), "{limits}: {table}");
-        }
+        assert_eq!(table, LIMITS);
         let accounts = ledger.both(&["accounts", "assets:cash", "--json"]).await.json();
         let limits = [&accounts[0]["minBalance"], &accounts[0]["maxBalance"]];
         assert_eq!(limits, [&json!({ "amount": "-10000", "decimal": "-100.00" }), &json!({ "amount": "50000", "decimal": "500.00" })]);
