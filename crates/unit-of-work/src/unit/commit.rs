@@ -83,7 +83,7 @@ impl UnitOfWork {
             match outcome {
                 Outcome::Committed if self.seen().is_none() => {
                     // Boxed: it is rare.
-                    Box::pin(self.see_commit(latest)).await;
+                    Box::pin(self.see_primary(latest)).await;
                 }
                 // Whoever looks whether it happened must look on the primary.
                 Outcome::Unknown => self.see_all_of(latest),

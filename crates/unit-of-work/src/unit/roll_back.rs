@@ -13,7 +13,10 @@ use tokio::{
 };
 
 use super::{Ending, State, UnitOfWork, commit::is_refusal};
-use crate::database::{connection::Connection, engine::Peer};
+use crate::{
+    Access,
+    database::{connection::Connection, engine::Peer},
+};
 
 /// How long an abandoned statement may take to end by itself, as most do, before it is stopped.
 const STOP_AFTER: Duration = Duration::from_millis(20);
@@ -75,7 +78,14 @@ impl UnitOfWork {
                 self.saw(&connection);
                 drop(connection);
             }
-            Err(_) => self.inner.database.give_up(connection),
+            Err(_) => {
+                let latest = self.reading().and_then(|_| connection.latest());
+                self.inner.database.give_up(connection);
+                if self.access() == Access::ReadWrite && self.reading().is_some() {
+                    // What was answered rests on what was read: a stored response, for one. Boxed: it is rare.
+                    Box::pin(self.see_primary(latest)).await;
+                }
+            }
         }
         self.inner.stats.held();
     }

@@ -18,7 +18,7 @@ use crate::{
     Access, ConsistencyToken, consistency::reading::Reading, database::connection::Connection,
 };
 
-/// How long the primary may take to say where it is, where COMMIT's own flight has not told.
+/// How long the primary may take to say where it is, where the flight of COMMIT or ROLLBACK has not told.
 const LIMIT: Duration = Duration::from_secs(1);
 
 impl UnitOfWork {
@@ -51,9 +51,9 @@ impl UnitOfWork {
         }
     }
 
-    /// Asks the primary where it is, if the flight of COMMIT has not told. If the primary does not say so either, the token is one that no
+    /// Asks the primary where it is, if the flight of COMMIT or ROLLBACK has not told. If the primary does not say so either, the token is one that no
     /// replica ever has. Without one, the client might read on a replica that lacks what it has just written.
-    pub(super) async fn see_commit(&self, latest: Option<ConsistencyToken>) {
+    pub(super) async fn see_primary(&self, latest: Option<ConsistencyToken>) {
         let database = self.database();
         let asked = timeout(LIMIT, async {
             let mut connection = database.acquire(Access::ReadOnly, None).await?;

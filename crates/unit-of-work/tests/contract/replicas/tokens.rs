@@ -142,6 +142,31 @@ async fn commit_whose_answer_is_lost_has_a_token() {
     scene.assert_whole().await;
 }
 
+/// ROLLBACK's own answer is lost, and with it the position. What a dry run or a refusal tells was read, so its client is told a token all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rollback_whose_answer_is_lost_has_a_token() {
+    let cluster = Cluster::start(1).await;
+    let test = cluster.database().await;
+    let proxy = test.proxy().await;
+    let url = proxy.url().to_owned();
+    let options = DatabaseOptions::default();
+    let scene = Scene::at(cluster, test, &url, options, (1, PATIENCE)).await;
+    let before = scene.mark("a").await;
+    let dry = Request::new("mutation { mark(name: \"b\") }").data(DryRun);
+    let refused = Request::new("mutation { mark(name: \"b\") refuse }");
+    for (request, is_ok) in [(dry, true), (refused, false)] {
+        let gate = proxy.hold_reply(|sql| sql.contains("ROLLBACK"));
+        let schema = scene.schema.clone();
+        let operation = tokio::spawn(async move { schema.execute(request).await });
+        gate.reached().await;
+        gate.cut();
+        let response = ended(operation).await;
+        assert_eq!(response.is_ok(), is_ok, "{response:?}");
+        assert!(token(&response) > before, "{response:?}");
+    }
+    scene.assert_whole().await;
+}
+
 async fn batch(scene: &Scene, requests: Vec<Request>) -> Vec<Response> {
     let requests = requests
         .into_iter()
