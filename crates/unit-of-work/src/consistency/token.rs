@@ -15,8 +15,8 @@ use thiserror::Error;
 /// one if it used the database: as `extensions.consistency` and as the header `x-consistency` in `Response::http_headers`. A client that has none
 /// yet shows [`FIRST`](Self::FIRST). Where nobody can put data into a request, the member `consistency` of its `extensions` is read.
 ///
-/// Clients must not rely on what is in it. But of two tokens of one system the greater text is the newer, so a client with several
-/// requests under way keeps the greatest.
+/// Clients must not rely on what is in it. A response's token includes the one that its request has shown, and takes its place. If another response
+/// has come meanwhile, of two tokens of one system the greater text is the newer, and is kept.
 ///
 /// ```
 /// use async_graphql::Request;

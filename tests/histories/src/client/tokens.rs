@@ -7,8 +7,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::answer::OUTCOME_UNKNOWN;
-
 /// What was answered to one request, and the tokens of both.
 #[derive(Debug)]
 pub struct Answered {
@@ -46,21 +44,19 @@ impl Tokens {
         self.are_shown.then(|| self.with(|newest| newest.clone()))
     }
 
-    /// Takes note of an answer: of two tokens, the greater text is the newer. The token that was shown is forgotten, if the answer says that what it
-    /// stands for may be lost.
+    /// Takes note of an answer, as the `fetch` in `docs/replicas.md` does: its token takes the place of the one that was shown; if another answer has
+    /// come meanwhile, the greater text is the newer. The token that was shown is forgotten, if the answer says that what it stands for may be
+    /// lost.
     pub fn see(&self, shown: Option<&str>, told: Option<&str>, answer: &Value) {
         let errors = answer["errors"].as_array().into_iter().flatten();
         let codes: Vec<_> = errors.map(|error| &error["extensions"]["code"]).collect();
         let is_lost = codes.iter().any(|code| *code == "CONSISTENCY_LOST");
-        // Whoever does not know the outcome has told nothing. Its token is one that no standby ever has, and nothing would be read there any more.
-        let is_unknown = codes.iter().any(|code| *code == OUTCOME_UNKNOWN);
         self.with(|newest| {
             if is_lost && Some(newest.as_str()) == shown {
                 FIRST.clone_into(newest);
             }
             if let Some(told) = told
-                && !is_unknown
-                && told > newest.as_str()
+                && (told > newest.as_str() || Some(newest.as_str()) == shown)
             {
                 told.clone_into(newest);
             }

@@ -11,7 +11,7 @@ use unit_of_work::{
     UnitOfWorkExtension, idempotency::create_table,
 };
 
-use super::{LOOK, Looked, Scene, first_look, has_token, token};
+use super::{LOOK, Looked, SHORT, Scene, first_look, has_token, token};
 use crate::stage::{Mutation, PATIENCE, Query, Subscriptions, codes, data, ended};
 
 /// The answer of a mutation that changes nothing rests on what it has read.
@@ -164,6 +164,42 @@ async fn rollback_whose_answer_is_lost_has_a_token() {
         assert_eq!(response.is_ok(), is_ok, "{response:?}");
         assert!(token(&response) > before, "{response:?}");
     }
+    scene.assert_whole().await;
+}
+
+/// Where the primary cannot be asked either, the token is one that no replica ever has. The next query reads on the primary, and has an ordinary one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_of_what_is_not_known_leads_to_the_primary() {
+    let cluster = Cluster::start(1).await;
+    let test = cluster.database().await;
+    let proxy = test.proxy().await;
+    let url = proxy.url().to_owned();
+    let options = DatabaseOptions::default();
+    let scene = Scene::at(cluster, test, &url, options, (1, SHORT)).await;
+    let before = scene.mark("a").await;
+    scene.reads_on(before, 1).await;
+    let gate = proxy.hold_reply(|sql| sql.contains("ROLLBACK"));
+    let schema = scene.schema.clone();
+    let request = Request::new("mutation { mark(name: \"b\") }").data(DryRun);
+    let operation = tokio::spawn(async move { schema.execute(request).await });
+    gate.reached().await;
+    scene.cluster.crash(0).await;
+    gate.cut();
+    let response = ended(operation).await;
+    assert!(response.is_ok(), "{response:?}");
+    let unknown = token(&response);
+    assert!(
+        unknown.to_string().contains(".ffffffffffffffff."),
+        "{unknown}"
+    );
+    scene.cluster.start_again(0).await;
+    let looked = scene.look(unknown).await;
+    assert_eq!((looked.marks, &looked.port), (1, &scene.port(0)));
+    assert!(
+        before <= looked.token && looked.token < unknown,
+        "{looked:?}"
+    );
+    scene.reads_on(looked.token, 1).await;
     scene.assert_whole().await;
 }
 

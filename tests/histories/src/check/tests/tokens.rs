@@ -31,6 +31,9 @@ fn a_token_goes_back() {
     assert_eq!(book.kinds(), []);
     book.tokens(read, Some(token(1, 20)), Some(token(1, 19)));
     assert_eq!(book.kinds(), [Kind::TokenBack]);
+    // What is not known is found out.
+    book.tokens(read, Some(token(1, u64::MAX)), Some(token(1, 19)));
+    assert_eq!(book.kinds(), []);
 }
 
 #[test]
