@@ -65,17 +65,15 @@ impl Case<'_> {
             begun > 1 || !self.scene.logs.lines(Level::WARN, &self.name).is_empty()
         };
         let mut sending = std::pin::pin!(self.send());
-        let released = async {
-            eventually("it loses", async || lost()).await;
-            other.execute("COMMIT").await;
+        let response = tokio::select! {
+            response = &mut sending => Some(response),
+            () = eventually("it loses", async || lost()) => None,
         };
-        let mut released = std::pin::pin!(released);
-        tokio::select! {
-            response = &mut sending => {
-                other.execute("ROLLBACK").await;
-                response
-            }
-            () = &mut released => sending.await,
+        // Not within the select: a future that is no longer polled would keep the observer's connection.
+        other.execute("COMMIT").await;
+        match response {
+            Some(response) => response,
+            None => sending.await,
         }
     }
 
