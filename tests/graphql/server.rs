@@ -132,6 +132,7 @@ impl Ledger {
         let url = test.url().to_owned();
         let tokens = Tokens::new(Keys::from_secret(SECRET).unwrap(), "issuer", "daybook");
         let engine = match test.engine() {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => DbBackend::Sqlite,
             Engine::Postgres => DbBackend::Postgres,
         };

@@ -241,6 +241,7 @@ impl Book {
     pub(crate) async fn plan(&self, statement: Statement) -> String {
         let Statement { sql, values, .. } = statement;
         let (explain, column) = match self.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
             Engine::Postgres => ("EXPLAIN", 0),
         };

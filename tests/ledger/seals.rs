@@ -38,6 +38,7 @@ on_every_engine! {
         book.is_sound().await;
 
         let (id, other_id) = match book.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => ("x'018f0000000070008000000000000000'", "x'018f0000000070008000000000001000'"),
             Engine::Postgres => (
                 "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
@@ -45,6 +46,7 @@ on_every_engine! {
             ),
         };
         let instant = match book.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => "'2026-01-01T00:00:00+00:00'",
             Engine::Postgres => "CAST('2026-01-01T00:00:00Z' AS timestamptz)",
         };
@@ -223,6 +225,7 @@ on_every_engine! {
             .write(async |tx| {
                 use sea_orm::ConnectionTrait as _;
                 let lift = match book.engine {
+                    Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
                     Engine::Sqlite => "DROP TRIGGER account_change_refuse_DELETE",
                     Engine::Postgres => "SET LOCAL session_replication_role = replica",
                 };

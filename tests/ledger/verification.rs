@@ -12,6 +12,7 @@ use serde_json::json;
 /// Runs `sql` with the database's own rules out of the way, as a restored or edited file would have it.
 async fn damage(book: &Book, sql: &str) {
     let (before, after) = match book.engine {
+        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
         Engine::Sqlite => (
             "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP TRIGGER IF EXISTS account_next_revision;
              DROP TRIGGER IF EXISTS entry_line_refuse_UPDATE; DROP TRIGGER IF EXISTS entry_line_refuse_DELETE",
@@ -123,6 +124,7 @@ pub(super) async fn a_book_of_parts(database: TestDatabase) -> Book {
 /// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
 pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
     let lift = match book.engine {
+        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
         Engine::Sqlite => {
             book.db
                 .execute_unprepared(
@@ -185,6 +187,7 @@ on_every_engine! {
         let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
         let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
         let nobody = match book.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => "x'018f0000000070008000000000000000'",
             Engine::Postgres => "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
         };

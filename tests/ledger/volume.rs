@@ -15,6 +15,7 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
             "CAST(lpad(to_hex(n), 16, '0') || '7000' || '000000000000' AS uuid)",
             format!("to_timestamp({epoch} + n)"),
         ),
+        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
         Engine::Sqlite => (
             "unhex(printf('%016x', n) || '7000' || '000000000000')",
             format!("strftime('%Y-%m-%dT%H:%M:%S+00:00', {epoch} + n, 'unixepoch')"),
@@ -22,6 +23,7 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
     };
     let hex = |id: uuid::Uuid| match book.engine {
         Engine::Postgres => format!("CAST('{id}' AS uuid)"),
+        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
         Engine::Sqlite => format!("x'{}'", id.simple()),
     };
     let micros = format!("({epoch} + n + 62135596800) * 1000000");
@@ -57,6 +59,7 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
                 assert!(latest.timestamp() > epoch + count);
                 let latest = match book.engine {
                     Engine::Postgres => format!("to_timestamp({})", latest.timestamp()),
+                    Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
                     Engine::Sqlite => format!(
                         "strftime('%Y-%m-%dT%H:%M:%S+00:00', {}, 'unixepoch')",
                         latest.timestamp()

@@ -50,6 +50,7 @@ pub(crate) struct Stand {
 /// Runs `body` on this thread's server on this engine, in whose ledger are some accounts.
 pub(crate) fn on<T>(engine: Engine, body: impl FnOnce(&mut Stand) -> T) -> T {
     let place = match engine {
+        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
         Engine::Sqlite => 0,
         Engine::Postgres => 1,
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::mariadb;
 use crate::postgres::{self, PostgresServer};
 use crate::{Engine, Observer, WireProxy};
 
@@ -26,6 +27,9 @@ enum Place {
         /// Whose it is, if not that of this process's tests.
         private: Option<Arc<PostgresServer>>,
     },
+    MariaDb {
+        name: String,
+    },
 }
 
 impl TestDatabase {
@@ -33,7 +37,7 @@ impl TestDatabase {
     ///
     /// # Panics
     ///
-    /// When it cannot be made, in particular where PostgreSQL is not installed.
+    /// When it cannot be made, in particular where PostgreSQL or MariaDB is not installed.
     pub async fn create(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => {
@@ -45,6 +49,18 @@ impl TestDatabase {
                 }
             }
             Engine::Postgres => Self::on(postgres::server().await, None).await,
+            Engine::MariaDb => {
+                let server = mariadb::server().await;
+                let name = format!("daybook_{}", Uuid::new_v4().simple());
+                Observer::connect(Engine::MariaDb, server.url())
+                    .await
+                    .execute(&format!("CREATE DATABASE {name}"))
+                    .await;
+                Self {
+                    url: server.database_url(&name),
+                    place: Place::MariaDb { name },
+                }
+            }
         }
     }
 
@@ -74,11 +90,11 @@ impl TestDatabase {
     ///
     /// # Panics
     ///
-    /// On SQLite.
+    /// On another engine than PostgreSQL.
     #[must_use]
     pub fn on_standby(&self, standby: Arc<PostgresServer>) -> Self {
         let Place::Server { name, .. } = &self.place else {
-            panic!("SQLite has no standby");
+            panic!("only PostgreSQL has a standby here");
         };
         Self {
             url: standby.database_url(name),
@@ -99,6 +115,7 @@ impl TestDatabase {
         match self.place {
             Place::File { .. } => Engine::Sqlite,
             Place::Server { .. } => Engine::Postgres,
+            Place::MariaDb { .. } => Engine::MariaDb,
         }
     }
 
@@ -132,6 +149,7 @@ impl TestDatabase {
                     Err(error) => panic!("BEGIN IMMEDIATE: {error}"),
                 }
             }
+            Place::MariaDb { name } => open_transactions_of_mariadb(name).await,
             Place::Server { name, private } => {
                 // Asked from the maintenance database, so that the asker is not counted.
                 let url = match private {
@@ -154,7 +172,7 @@ impl TestDatabase {
     ///
     /// # Panics
     ///
-    /// On SQLite, which has no wire.
+    /// On another engine than PostgreSQL.
     pub async fn proxy(&self) -> WireProxy {
         assert!(
             self.engine() == Engine::Postgres,
@@ -162,6 +180,29 @@ impl TestDatabase {
         );
         WireProxy::start(&self.url).await
     }
+}
+
+/// InnoDB's report names the threads with transactions. Its tables (`INNODB_TRX`) answer with what was so a moment ago.
+async fn open_transactions_of_mariadb(name: &str) -> i64 {
+    let observer = Observer::connect(Engine::MariaDb, mariadb::server().await.url()).await;
+    let report = observer.column("SHOW ENGINE INNODB STATUS", 2).await;
+    let report = report.into_iter().flatten().collect::<String>();
+    let transactions = report.split("---TRANSACTION ").skip(1);
+    let is_open = |told: &&str| {
+        let first = told.lines().next();
+        first.is_some_and(|line| line.contains("ACTIVE"))
+    };
+    let threads = transactions
+        .filter(is_open)
+        .filter_map(|told| told.split_once("MariaDB thread id ")?.1.split(',').next());
+    // There is no thread 0.
+    let threads: Vec<_> = std::iter::once("0").chain(threads).collect();
+    let threads = threads.join(", ");
+    observer
+        .i64(&format!(
+            "SELECT count(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND ID IN ({threads})"
+        ))
+        .await
 }
 
 /// Whether SQLite refused a lock (its extended codes carry the primary one in the low byte).
@@ -175,22 +216,32 @@ fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         // A SQLite folder removes itself, and so does a server of the test's own.
-        let Place::Server {
-            name,
-            private: None,
-        } = &self.place
-        else {
-            return;
+        let (engine, sql) = match &self.place {
+            Place::Server {
+                name,
+                private: None,
+            } => (
+                Engine::Postgres,
+                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            ),
+            Place::MariaDb { name } => (Engine::MariaDb, format!("DROP DATABASE IF EXISTS {name}")),
+            Place::File { .. } | Place::Server { .. } => return,
         };
-        let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         // A thread and a runtime of its own: the test's runtime may be going down.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
-                let server = postgres::server().await;
-                let observer = Observer::connect(Engine::Postgres, server.url()).await;
+                let url = match engine {
+                    Engine::MariaDb => mariadb::server().await.url(),
+                    _ => postgres::server().await.url(),
+                };
+                let observer = Observer::connect(engine, url).await;
+                if engine == Engine::MariaDb {
+                    // A transaction that was forgotten keeps the tables. The server goes with them.
+                    observer.lock_timeout(Duration::from_secs(1)).await;
+                }
                 observer
                     .try_execute(&sql)
                     .await

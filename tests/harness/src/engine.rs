@@ -7,10 +7,14 @@ pub enum Engine {
     Sqlite,
     /// A database of the test process's private server.
     Postgres,
+    /// A database of the test process's other private server.
+    MariaDb,
 }
 
 /// Makes each `async fn name(database: TestDatabase) { … }` two tests, `name::sqlite` and `name::postgres`, each with
-/// a fresh database.
+/// a fresh database; and `name::mariadb` in a crate whose feature `mariadb` is on.
+///
+/// A test that cannot pass on MariaDB says why in front: `(not on MariaDB: "why") async fn …`. It is ignored there.
 ///
 /// Each function becomes a module that imports everything of the module around it (`use super::*`). Its attributes and
 /// doc comments go to both tests, so `#[ignore = "…"]` and `#[should_panic]` work. The using crate needs tokio's
@@ -19,6 +23,7 @@ pub enum Engine {
 macro_rules! on_every_engine {
     ($(
         $(#[$attribute:meta])*
+        $((not on MariaDB: $reason:literal))?
         async fn $name:ident($($database:ident)+ : $type:ty $(,)?) $body:block
     )+) => {$(
         mod $name {
@@ -38,6 +43,14 @@ macro_rules! on_every_engine {
             #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 run($crate::TestDatabase::create($crate::Engine::Postgres).await).await;
+            }
+
+            #[cfg(feature = "mariadb")]
+            $(#[$attribute])*
+            $(#[ignore = $reason])?
+            #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                run($crate::TestDatabase::create($crate::Engine::MariaDb).await).await;
             }
         }
     )+};

@@ -1,4 +1,4 @@
-//! What the tests of this workspace stand on: a private PostgreSQL server per test process, fresh databases,
+//! What the tests of this workspace stand on: private PostgreSQL and MariaDB servers per test process, fresh databases,
 //! an observer that sees only what was committed, and a proxy that watches and disturbs the PostgreSQL wire.
 //!
 //! This is test support: whatever goes wrong here panics with a line that says what to do, so that a test shows the
@@ -28,9 +28,11 @@ mod cluster;
 mod database;
 mod engine;
 mod eventually;
+pub mod mariadb;
 mod observer;
 pub mod postgres;
 mod proxy;
+mod script;
 
 pub use cluster::{Cluster, at_nobody, list};
 pub use database::TestDatabase;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Row, raw_sql};
@@ -23,6 +24,7 @@ pub struct Observer {
 enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+    MariaDb(MySqlConnection),
 }
 
 impl Observer {
@@ -40,6 +42,7 @@ impl Observer {
                     .map(Link::Sqlite)
             }
             Engine::Postgres => PgConnection::connect(url).await.map(Link::Postgres),
+            Engine::MariaDb => MySqlConnection::connect(url).await.map(Link::MariaDb),
         };
         let link =
             link.unwrap_or_else(|error| panic!("the observer cannot connect to {url}: {error}"));
@@ -81,6 +84,7 @@ impl Observer {
         match &mut *self.connection.lock().await {
             Link::Sqlite(link) => Ok(sql.execute(link).await?.rows_affected()),
             Link::Postgres(link) => Ok(sql.execute(link).await?.rows_affected()),
+            Link::MariaDb(link) => Ok(sql.execute(link).await?.rows_affected()),
         }
     }
 
@@ -133,33 +137,44 @@ impl Observer {
     ///
     /// When `sql` fails.
     pub async fn texts(&self, sql: &str) -> Vec<Option<String>> {
+        self.column(sql, 0).await
+    }
+
+    /// As [`Self::texts`], another column.
+    pub(crate) async fn column(&self, sql: &str, at: usize) -> Vec<Option<String>> {
         let query = raw_sql(AssertSqlSafe(sql));
         // Unchecked, because every type has a text: SQLite converts it, and PostgreSQL answers a simple query in text.
         let texts: Result<Vec<_>, _> = match &mut *self.connection.lock().await {
             Link::Sqlite(link) => query
                 .fetch_all(link)
                 .await
-                .and_then(|rows| rows.iter().map(|row| row.try_get_unchecked(0)).collect()),
+                .and_then(|rows| rows.iter().map(|row| row.try_get_unchecked(at)).collect()),
             Link::Postgres(link) => query
                 .fetch_all(link)
                 .await
-                .and_then(|rows| rows.iter().map(|row| row.try_get_unchecked(0)).collect()),
+                .and_then(|rows| rows.iter().map(|row| row.try_get_unchecked(at)).collect()),
+            Link::MariaDb(link) => query
+                .fetch_all(link)
+                .await
+                .and_then(|rows| rows.iter().map(|row| row.try_get_unchecked(at)).collect()),
         };
         texts.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Bounds how long this connection's statements wait for the locks of others: at first ten seconds on SQLite, for
-    /// ever on PostgreSQL. Zero is no wait at all (one millisecond on PostgreSQL, where zero means for ever).
+    /// ever on PostgreSQL. Zero is no wait at all (one millisecond on PostgreSQL, where zero means for ever). MariaDB counts whole
+    /// seconds.
     pub async fn lock_timeout(&self, timeout: Duration) {
-        let sqlite = matches!(&*self.connection.lock().await, Link::Sqlite(_));
         let milliseconds = timeout.as_millis();
-        if sqlite {
-            self.execute(&format!("PRAGMA busy_timeout = {milliseconds}"))
-                .await;
-        } else {
-            self.execute(&format!("SET lock_timeout = {}", milliseconds.max(1)))
-                .await;
-        }
+        let sql = match &*self.connection.lock().await {
+            Link::Sqlite(_) => format!("PRAGMA busy_timeout = {milliseconds}"),
+            Link::Postgres(_) => format!("SET lock_timeout = {}", milliseconds.max(1)),
+            Link::MariaDb(_) => {
+                let seconds = milliseconds.div_ceil(1000);
+                format!("SET innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
+            }
+        };
+        self.execute(&sql).await;
     }
 
     /// Keeps everybody else from writing to a table (on SQLite, to any), until `execute("COMMIT")`.
@@ -168,12 +183,14 @@ impl Observer {
     ///
     /// When somebody else does not let go of a lock on it.
     pub async fn hold_writers(&self, table: &str) {
-        let sqlite = matches!(&*self.connection.lock().await, Link::Sqlite(_));
-        if sqlite {
-            self.execute("BEGIN IMMEDIATE").await;
-        } else {
-            self.execute(&format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE"))
-                .await;
-        }
+        let sql = match &*self.connection.lock().await {
+            Link::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
+            Link::Postgres(_) => format!("BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE"),
+            // All rows, and the gaps between them.
+            Link::MariaDb(_) => format!(
+                "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN; SELECT * FROM {table} FOR UPDATE"
+            ),
+        };
+        self.execute(&sql).await;
     }
 }

@@ -8,14 +8,13 @@
 //! databases.
 
 use std::env;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use url::Url;
+
+use crate::script::{Script, free_ports};
 
 /// The environment variable that names a server to use instead of a private one.
 pub const SERVER_URL: &str = "DAYBOOK_TEST_POSTGRES_URL";
@@ -30,14 +29,11 @@ const TEST_SETTINGS: &[(&str, &str)] = &[
     ("deadlock_timeout", "100ms"),
 ];
 
-/// How many free ports the script is given: another process may take one before the server does.
-const PORTS: usize = 5;
-
 /// A PostgreSQL server for tests.
 #[derive(Debug)]
 pub struct PostgresServer {
     url: Url,
-    script: Option<Mutex<Script>>,
+    script: Option<Script>,
 }
 
 /// A disk of a server that was started by [`PostgresServer::start_on_small_disks`].
@@ -56,14 +52,6 @@ impl SmallDisk {
             Self::Log => "log",
         }
     }
-}
-
-/// The script that runs the server. The pipe to it must stay open for as long as the server is to run.
-#[derive(Debug)]
-struct Script {
-    _process: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
 }
 
 impl PostgresServer {
@@ -205,15 +193,7 @@ impl PostgresServer {
     }
 
     fn order(&self, order: &str) {
-        let script = self.script.as_ref().expect("a private server");
-        let mut script = script.lock().expect("no order has panicked");
-        writeln!(script.orders, "{order}").expect("the script takes orders");
-        let mut answer = String::new();
-        script
-            .answers
-            .read_line(&mut answer)
-            .expect("the script answers");
-        assert_eq!(answer.trim(), "done", "{order}");
+        self.script.as_ref().expect("a private server").order(order);
     }
 
     /// The URL of the server's maintenance database.
@@ -273,45 +253,22 @@ fn start(settings: &[(&str, &str)], primary: Option<u16>, on_small_disks: bool) 
     } else {
         Command::new("sh")
     };
-    let mut script = script
+    script
         .args(["-c", SCRIPT, "postgres"])
         .arg(&programs)
         .arg(env::temp_dir())
         .arg(settings.join(" "))
         .arg(primary.map_or_else(String::new, |port| port.to_string()))
-        .args(free_ports().iter().map(u16::to_string))
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // A signal to the tests' group, such as Ctrl-C, must leave the script alive to clean up.
-        .process_group(0)
-        .spawn()
-        .expect("no `sh`");
-    let orders = script.stdin.take().unwrap();
-    let mut answers = BufReader::new(script.stdout.take().unwrap());
-    let mut answer = String::new();
-    answers
-        .read_line(&mut answer)
-        .expect("the script's answer is text");
-    let Some(port) = answer.trim().strip_prefix("ready ") else {
-        answers
-            .read_to_string(&mut answer)
-            .expect("the script's answer is text");
-        drop(orders);
-        script.wait().expect("the script ends");
+        .args(free_ports().iter().map(u16::to_string));
+    let (port, script) = Script::start(script).unwrap_or_else(|said| {
         panic!(
-            "PostgreSQL of {} did not start:\n{answer}",
+            "PostgreSQL of {} did not start:\n{said}",
             programs.display()
-        );
-    };
+        )
+    });
     PostgresServer {
         url: Url::parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).unwrap(),
-        script: Some(Mutex::new(Script {
-            _process: script,
-            orders,
-            answers,
-        })),
+        script: Some(script),
     }
 }
 
@@ -359,15 +316,4 @@ fn has_server_programs(folder: &Path) -> bool {
     ["initdb", "pg_ctl", "postgres"]
         .iter()
         .all(|program| folder.join(program).is_file())
-}
-
-fn free_ports() -> Vec<u16> {
-    // All are bound at once, so that they differ.
-    let listeners: Vec<_> = (0..PORTS)
-        .map(|_| TcpListener::bind("127.0.0.1:0").expect("no free port on 127.0.0.1"))
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().unwrap().port())
-        .collect()
 }

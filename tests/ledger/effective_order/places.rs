@@ -80,6 +80,7 @@ on_every_engine! {
         }
         let written = places(&book).await;
         let (missing, form) = match book.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => ("late_place.effective_at", "late_place_effective_at_form"),
             Engine::Postgres => ("null value in column \"effective_at\" of relation \"late_place\" violates not-null constraint", ""),
         };

@@ -21,6 +21,7 @@ on_every_engine! {
         let book = Book::new(database).await;
         create(&book, "big").await.unwrap();
         let id = match book.engine {
+            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
             Engine::Sqlite => "randomblob(16)",
             Engine::Postgres => "gen_random_uuid()",
         };

@@ -6,28 +6,42 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use daybook_test_harness::{Engine, TestDatabase, eventually, postgres};
+use daybook_test_harness::{Engine, TestDatabase, eventually, mariadb, postgres};
 
-/// Set where this file's tests run in a process of their own.
+/// Set where this file's tests run in a process of their own: to the engine.
 const CHILD: &str = "DAYBOOK_TEST_HARNESS_CHILD";
 
 /// Starts a server and says where it is; then waits to be killed.
 #[tokio::test]
-#[ignore = "runs as the child of a_server_ends_with_its_process_even_when_killed"]
+#[ignore = "runs as the child of the tests below"]
 async fn child_that_is_killed() {
-    if env::var_os(CHILD).is_none() {
-        return;
-    }
-    let database = TestDatabase::create(Engine::Postgres).await;
+    let Ok(engine) = env::var(CHILD) else { return };
+    let engine = match engine.as_str() {
+        "mariadb" => Engine::MariaDb,
+        _ => Engine::Postgres,
+    };
+    let database = TestDatabase::create(engine).await;
     let observer = database.observer().await;
-    let data = observer.text("SHOW data_directory").await;
-    let port = observer.text("SHOW port").await;
+    let (data, port) = match engine {
+        Engine::MariaDb => ("SELECT @@datadir", "SELECT @@port"),
+        _ => ("SHOW data_directory", "SHOW port"),
+    };
+    let (data, port) = (observer.text(data).await, observer.text(port).await);
     println!("\nserver {port} {data}");
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn a_server_ends_with_its_process_even_when_killed() {
+    ends_with_its_process("postgres").await;
+}
+
+#[tokio::test]
+async fn a_server_of_mariadb_ends_with_its_process_even_when_killed() {
+    ends_with_its_process("mariadb").await;
+}
+
+async fn ends_with_its_process(engine: &str) {
     let mut child = Command::new(env::current_exe().unwrap())
         .args([
             "--exact",
@@ -35,8 +49,9 @@ async fn a_server_ends_with_its_process_even_when_killed() {
             "--ignored",
             "--nocapture",
         ])
-        .env(CHILD, "1")
+        .env(CHILD, engine)
         .env_remove(postgres::SERVER_URL)
+        .env_remove(mariadb::SERVER_URL)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
