@@ -61,8 +61,8 @@ impl NewConnection<'_> {
     pub fn postgres(&mut self) -> Option<&mut sqlx::PgConnection> {
         match self.driver.get_mut() {
             Driver::Postgres(connection) => Some(connection),
-            #[cfg(feature = "sqlite")]
-            Driver::Sqlite(_) => None,
+            #[cfg(any(feature = "mariadb", feature = "sqlite"))]
+            _ => None,
         }
     }
 
@@ -71,8 +71,18 @@ impl NewConnection<'_> {
     pub fn sqlite(&mut self) -> Option<&mut sqlx::SqliteConnection> {
         match self.driver.get_mut() {
             Driver::Sqlite(connection) => Some(connection),
-            #[cfg(feature = "postgres")]
-            Driver::Postgres(_) => None,
+            #[cfg(any(feature = "mariadb", feature = "postgres"))]
+            _ => None,
+        }
+    }
+
+    /// The driver's connection, on MariaDB.
+    #[cfg(feature = "mariadb")]
+    pub fn mariadb(&mut self) -> Option<&mut sqlx::MySqlConnection> {
+        match self.driver.get_mut() {
+            Driver::MariaDb(connection) => Some(connection),
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
+            _ => None,
         }
     }
 

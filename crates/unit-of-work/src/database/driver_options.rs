@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+#[cfg(feature = "mariadb")]
+use sqlx::mysql::MySqlConnectOptions;
 #[cfg(feature = "postgres")]
 use sqlx::postgres::PgConnectOptions;
 #[cfg(feature = "sqlite")]
@@ -30,13 +32,15 @@ use crate::ConnectError;
 #[derive(Clone)]
 pub struct DriverOptions(pub(super) Given);
 
-/// The options of either driver.
+/// The options of one of the drivers.
 #[derive(Clone)]
 pub(super) enum Given {
     #[cfg(feature = "postgres")]
     Postgres(Vec<PgConnectOptions>),
     #[cfg(feature = "sqlite")]
     Sqlite(Box<SqliteConnectOptions>),
+    #[cfg(feature = "mariadb")]
+    MariaDb(Box<MySqlConnectOptions>),
 }
 
 #[cfg(feature = "postgres")]
@@ -83,6 +87,8 @@ impl DriverOptions {
             Given::Postgres(servers) => servers,
             #[cfg(feature = "sqlite")]
             Given::Sqlite(_) => &[],
+            #[cfg(feature = "mariadb")]
+            Given::MariaDb(_) => &[],
         }
     }
 }
@@ -94,6 +100,13 @@ impl From<SqliteConnectOptions> for DriverOptions {
     }
 }
 
+#[cfg(feature = "mariadb")]
+impl From<MySqlConnectOptions> for DriverOptions {
+    fn from(options: MySqlConnectOptions) -> Self {
+        Self(Given::MariaDb(Box::new(options)))
+    }
+}
+
 /// Without the options, which may have a password in them.
 impl fmt::Debug for DriverOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +115,8 @@ impl fmt::Debug for DriverOptions {
             Given::Postgres(_) => "DriverOptions(PostgreSQL)",
             #[cfg(feature = "sqlite")]
             Given::Sqlite(_) => "DriverOptions(SQLite)",
+            #[cfg(feature = "mariadb")]
+            Given::MariaDb(_) => "DriverOptions(MariaDB)",
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Lease<E: Engine> {
     pub(super) locates: bool,
     /// The server's position, as the last flight that asked was told. Boxed, because most databases have no replicas.
     pub(super) position: Option<Box<ConsistencyToken>>,
+    /// Whether the transaction has changed the session's time-outs, on an engine where they do not end with it.
+    pub(super) has_limits: bool,
     /// The rows that the transaction sees, if not all. Boxed, because most operations see all.
     pub(super) rows: Option<Box<E::Rows>>,
 }
@@ -35,6 +37,7 @@ impl<E: Engine> Lease<E> {
             identity: None,
             locates: false,
             position: None,
+            has_limits: false,
             rows: None,
         }
     }

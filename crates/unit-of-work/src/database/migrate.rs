@@ -15,6 +15,9 @@ use super::{
 };
 use crate::unit::acquire_error;
 
+/// The name of the lock on MariaDB, which has names instead of numbers.
+const MIGRATION_LOCK_NAME: &str = "unit_of_work_migration";
+
 /// A number that no other program locks: "unit_of_" in ASCII.
 const MIGRATION_LOCK: i64 = 0x75_6e_69_74_5f_6f_66_5f;
 
@@ -108,8 +111,13 @@ where
 }
 
 async fn run<M: MigratorTrait>(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
+    let lock = match transaction.get_database_backend() {
+        DbBackend::Postgres => Some(format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")),
+        // It is free again when the connection is closed. A day is for ever.
+        DbBackend::MySql => Some(format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', 86400)")),
+        _ => None,
+    };
+    if let Some(lock) = lock {
         transaction.execute_unprepared(&lock).await?;
     }
     M::up(transaction, None).await

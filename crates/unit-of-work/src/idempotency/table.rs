@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::{fingerprint, recorder::Ticket, stored::Stored};
 use crate::{
     Database, UnitOfWork,
-    database::engine::words::{Words, words},
+    database::engine::words::{Words, numbered, words},
 };
 
 /// How many rows one statement of a sweep deletes. It is small, so that SQLite's one writer is not kept for long.
@@ -28,6 +28,7 @@ const BATCH: u64 = 500;
 pub fn create_table(engine: DbBackend) -> String {
     let Words {
         text,
+        long_text,
         bigint,
         table_options,
         ..
@@ -37,7 +38,7 @@ pub fn create_table(engine: DbBackend) -> String {
             viewer          {text} NOT NULL,
             idempotency_key {text} NOT NULL,
             fingerprint     {text} NOT NULL,
-            response        text,
+            response        {long_text},
             expires_at      {bigint} NOT NULL,
             CONSTRAINT unit_of_work_idempotency_pkey PRIMARY KEY (viewer, idempotency_key)
         ){table_options};
@@ -77,6 +78,16 @@ pub(super) async fn claim(
     expires_at: i64,
 ) -> Result<Claim, DbErr> {
     let fingerprint = fingerprint::with_settings(unit.settings(), ticket.fingerprint()?);
+    let values = [
+        ticket.viewer.0.as_str().into(),
+        ticket.key.as_str().into(),
+        fingerprint.as_ref().into(),
+        expires_at.into(),
+        now.into(),
+    ];
+    if unit.get_database_backend() == DbBackend::MySql {
+        return claim_on_mariadb(unit, &fingerprint, values).await;
+    }
     let claimed = run(
         unit,
         "INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, response, expires_at) \
@@ -84,13 +95,7 @@ pub(super) async fn claim(
          ON CONFLICT (viewer, idempotency_key) DO UPDATE \
          SET fingerprint = excluded.fingerprint, response = NULL, expires_at = excluded.expires_at \
          WHERE unit_of_work_idempotency.expires_at <= $5",
-        [
-            ticket.viewer.0.as_str().into(),
-            ticket.key.as_str().into(),
-            fingerprint.as_ref().into(),
-            expires_at.into(),
-            now.into(),
-        ],
+        values,
     )
     .await?;
     if claimed == 1 {
@@ -98,19 +103,51 @@ pub(super) async fn claim(
     }
     let sql = "SELECT fingerprint, response FROM unit_of_work_idempotency \
                WHERE viewer = $1 AND idempotency_key = $2";
-    let row = Statement::from_sql_and_values(
+    let row = numbered(
         unit.get_database_backend(),
         sql,
         [ticket.viewer.0.as_str().into(), ticket.key.as_str().into()],
     );
     let row = unit.query_one_raw(row).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("idempotency key".to_owned()))?;
+    // A committed row always has a response: see `record`.
+    let stored: String = row.try_get_by_index(1)?;
+    used(&row, &fingerprint, &stored)
+}
+
+/// What a key was used for, by its row.
+fn used(row: &QueryResult, fingerprint: &str, stored: &str) -> Result<Claim, DbErr> {
     if row.try_get_by_index::<String>(0)? != fingerprint {
         return Ok(Claim::Reused);
     }
-    // A committed row always has a response: see `record`.
-    let stored: String = row.try_get_by_index(1)?;
-    Stored::read(&stored).map(Claim::Done)
+    Stored::read(stored).map(Claim::Done)
+}
+
+/// In one statement: MariaDB answers with the row as it is afterwards. How many rows were changed says nothing there, since 1 is also the
+/// answer for a row that is as it was.
+async fn claim_on_mariadb(
+    unit: &UnitOfWork,
+    fingerprint: &str,
+    values: [Value; 5],
+) -> Result<Claim, DbErr> {
+    // Assignments are made from left to right.
+    let sql = "\
+        INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, response, expires_at) \
+        VALUES ($1, $2, $3, NULL, $4) \
+        ON DUPLICATE KEY UPDATE \
+            fingerprint = IF(expires_at <= $5, VALUES(fingerprint), fingerprint), \
+            response = IF(expires_at <= $5, NULL, response), \
+            expires_at = IF(expires_at <= $5, VALUES(expires_at), expires_at) \
+        RETURNING fingerprint, response";
+    let row = unit
+        .query_one_raw(numbered(DbBackend::MySql, sql, values))
+        .await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("idempotency key".to_owned()))?;
+    // A committed row always has a response: see `record`. So one without was inserted, or taken over, by this statement.
+    match row.try_get_by_index::<Option<String>>(1)? {
+        None => Ok(Claim::Fresh),
+        Some(stored) => used(&row, fingerprint, &stored),
+    }
 }
 
 /// Stores the response under the claimed key, in the same unit.
@@ -164,11 +201,24 @@ pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
     let now = milliseconds(now);
     // A key that is being taken over or swept by another server is left to that.
     let locked = words.skip_locked;
-    let delete = format!(
-        "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND (viewer, idempotency_key) IN \
-         (SELECT viewer, idempotency_key FROM unit_of_work_idempotency \
-          WHERE expires_at <= $1 AND idempotency_key <> '' LIMIT {BATCH}{locked})"
-    );
+    let is_mariadb = database.backend() == DbBackend::MySql;
+    let delete = if is_mariadb {
+        // It knows no LIMIT in such a subquery, and waits.
+        format!(
+            "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND idempotency_key <> '' LIMIT {BATCH}"
+        )
+    } else {
+        format!(
+            "DELETE FROM unit_of_work_idempotency WHERE expires_at <= $1 AND (viewer, idempotency_key) IN \
+             (SELECT viewer, idempotency_key FROM unit_of_work_idempotency \
+              WHERE expires_at <= $1 AND idempotency_key <> '' LIMIT {BATCH}{locked})"
+        )
+    };
+    let note = if is_mariadb {
+        NOTE_SWEPT_ON_MARIADB
+    } else {
+        NOTE_SWEPT
+    };
     let mut swept = 0;
     loop {
         let delete = delete.as_str();
@@ -176,7 +226,7 @@ pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
             .write(async move |unit| {
                 let deleted = run(&unit, delete, [now.into()]).await?;
                 if deleted > 0 && words.has_markers {
-                    run(&unit, NOTE_SWEPT, [now.into()]).await?;
+                    run(&unit, note, [now.into()]).await?;
                 }
                 Ok::<_, DbErr>(deleted)
             })
@@ -194,6 +244,11 @@ const NOTE_SWEPT: &str = "\
     VALUES ('', '', '', NULL, $1) \
     ON CONFLICT (viewer, idempotency_key) DO UPDATE SET expires_at = excluded.expires_at \
     WHERE noted.expires_at < excluded.expires_at";
+
+const NOTE_SWEPT_ON_MARIADB: &str = "\
+    INSERT INTO unit_of_work_idempotency (viewer, idempotency_key, fingerprint, response, expires_at) \
+    VALUES ('', '', '', NULL, $1) \
+    ON DUPLICATE KEY UPDATE expires_at = GREATEST(expires_at, VALUES(expires_at))";
 
 /// When the last key expires, if there is one.
 pub(super) async fn last_expiry(database: &Database) -> Result<Option<SystemTime>, DbErr> {
@@ -220,6 +275,6 @@ async fn run<const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<u64, DbErr> {
-    let statement = Statement::from_sql_and_values(unit.get_database_backend(), sql, values);
+    let statement = numbered(unit.get_database_backend(), sql, values);
     Ok(unit.execute_raw(statement).await?.rows_affected())
 }

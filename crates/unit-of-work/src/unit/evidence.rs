@@ -13,7 +13,10 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait as _, Query},
 };
 
-use crate::unit::{marker::ASKED_WITHIN, scope::Scope};
+use crate::{
+    database::engine::words::numbered,
+    unit::{marker::ASKED_WITHIN, scope::Scope},
+};
 
 /// A row that exists if and only if the unit that has named it was committed.
 #[derive(Clone, Debug)]
@@ -48,9 +51,12 @@ impl Evidence {
                 key,
                 begins,
                 expires_at,
-            } => Statement::from_sql_and_values(
+            } => numbered(
                 engine,
-                KEY_QUESTION,
+                match engine {
+                    DbBackend::MySql => KEY_QUESTION_ON_MARIADB,
+                    _ => KEY_QUESTION,
+                },
                 [
                     viewer.as_str().into(),
                     key.as_str().into(),
@@ -68,6 +74,14 @@ impl Evidence {
 const KEY_QUESTION: &str = "\
     SELECT coalesce(starts_with(response, $3), false) FROM unit_of_work_idempotency \
     WHERE viewer = $1 AND idempotency_key = $2 AND (starts_with(response, $3) OR expires_at > $5) \
+    UNION ALL \
+    SELECT false FROM unit_of_work_idempotency \
+    WHERE viewer = '' AND idempotency_key = '' AND expires_at >= $4";
+
+/// The same. MariaDB has no `starts_with`, and LIKE has wildcards.
+const KEY_QUESTION_ON_MARIADB: &str = "\
+    SELECT coalesce(left(response, char_length($3)) = $3, false) FROM unit_of_work_idempotency \
+    WHERE viewer = $1 AND idempotency_key = $2 AND (left(response, char_length($3)) = $3 OR expires_at > $5) \
     UNION ALL \
     SELECT false FROM unit_of_work_idempotency \
     WHERE viewer = '' AND idempotency_key = '' AND expires_at >= $4";

@@ -3,6 +3,8 @@
 use sqlx::error::DatabaseError;
 
 use crate::FailureKind;
+#[cfg(feature = "mariadb")]
+use crate::database::engine::mariadb;
 #[cfg(feature = "postgres")]
 use crate::database::engine::postgres;
 #[cfg(feature = "sqlite")]
@@ -17,6 +19,10 @@ pub(crate) fn kind(error: &dyn DatabaseError) -> FailureKind {
     #[cfg(feature = "sqlite")]
     if let Some(error) = error.try_downcast_ref() {
         return sqlite::failure::kind(error);
+    }
+    #[cfg(feature = "mariadb")]
+    if let Some(error) = error.try_downcast_ref() {
+        return mariadb::failure::kind(error);
     }
     FailureKind::Other
 }
@@ -41,6 +47,10 @@ pub(crate) fn constraint(error: &dyn DatabaseError) -> Option<String> {
     if let Some(error) = error.try_downcast_ref() {
         return sqlite::failure::constraint(error);
     }
+    #[cfg(feature = "mariadb")]
+    if let Some(error) = error.try_downcast_ref() {
+        return mariadb::failure::constraint(error);
+    }
     error.constraint().map(str::to_owned)
 }
 
@@ -49,6 +59,10 @@ pub(crate) fn ends_session(error: &dyn DatabaseError) -> bool {
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref() {
         return postgres::failure::ends_session(error);
+    }
+    #[cfg(feature = "mariadb")]
+    if let Some(error) = error.try_downcast_ref() {
+        return mariadb::failure::ends_session(error);
     }
     let _ = error;
     false

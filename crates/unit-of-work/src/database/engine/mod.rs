@@ -1,4 +1,4 @@
-//! The interface to the engines: everything in which PostgreSQL and SQLite differ.
+//! The interface to the engines: everything in which PostgreSQL, SQLite and MariaDB differ.
 //!
 //! | item | purpose |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | [`OpenDatabase`] | an open database: its pools, how a statement is stopped, how the outcome of a COMMIT is found out |
 //! | [`Opened`], [`AnyLease`], [`Driver`], [`Peer`] | enums with a variant for each engine |
 //! | `outcome`, `session`, `failure`, `words` | what engines have in common |
-//! | `postgres/`, `sqlite/` | one tree per engine, with the same file names for the same purposes |
+//! | `postgres/`, `sqlite/`, `mariadb/` | one tree per engine, with the same file names for the same purposes |
 //!
-//! A new engine is a folder beside these two, a variant in the enums, and a row in `failure` and `words`. Nothing outside of this
+//! A new engine is a folder beside these, a variant in the enums, and a row in `failure` and `words`. Nothing outside of this
 //! folder asks which engine it is. The enums are matched instead of using trait objects, so a statement costs no dynamic call.
 
 pub(crate) mod failure;
@@ -18,6 +18,8 @@ pub(crate) mod words;
 
 mod open_database;
 
+#[cfg(feature = "mariadb")]
+mod mariadb;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -43,14 +45,24 @@ use crate::{
     unit::marker::Marker,
 };
 
-#[cfg(not(any(feature = "postgres", feature = "sqlite")))]
-compile_error!("unit-of-work needs an engine: its feature `postgres`, `sqlite`, or both");
+#[cfg(not(any(feature = "mariadb", feature = "postgres", feature = "sqlite")))]
+compile_error!(
+    "unit-of-work needs an engine: one of its features `postgres`, `sqlite` and `mariadb`"
+);
 
 /// The URL schemes that are supported.
-pub(crate) const SCHEMES: &str = match (cfg!(feature = "postgres"), cfg!(feature = "sqlite")) {
-    (true, true) => "postgres:// or sqlite://",
-    (true, false) => "postgres://",
-    (false, _) => "sqlite://",
+pub(crate) const SCHEMES: &str = match (
+    cfg!(feature = "postgres"),
+    cfg!(feature = "sqlite"),
+    cfg!(feature = "mariadb"),
+) {
+    (true, true, true) => "postgres://, sqlite:// or mariadb://",
+    (true, true, false) => "postgres:// or sqlite://",
+    (true, false, true) => "postgres:// or mariadb://",
+    (true, false, false) => "postgres://",
+    (false, true, true) => "sqlite:// or mariadb://",
+    (false, true, false) => "sqlite://",
+    (false, false, _) => "mariadb://",
 };
 
 /// The sessions and transactions of one engine.
@@ -75,6 +87,10 @@ pub(crate) trait Engine: sqlx::Database {
 
     /// The dialect of its SQL.
     const DIALECT: Dialect;
+
+    /// Whether a connection can be used after the future of a statement on it was dropped: the driver then reads the rest of the answer
+    /// first.
+    const SURVIVES_ABANDONMENT: bool = true;
 
     /// Checks whether a connection may be made, before it is made: opening another database by mistake would change it.
     ///
@@ -178,6 +194,8 @@ macro_rules! on_engine {
             $crate::database::engine::$enum::Postgres($inner) => $body,
             #[cfg(feature = "sqlite")]
             $crate::database::engine::$enum::Sqlite($inner) => $body,
+            #[cfg(feature = "mariadb")]
+            $crate::database::engine::$enum::MariaDb($inner) => $body,
         }
     };
 }
@@ -191,8 +209,14 @@ macro_rules! on_peer {
             (Opened::Postgres($open), Peer::Postgres($inner)) => $body,
             #[cfg(feature = "sqlite")]
             (Opened::Sqlite($open), Peer::Sqlite($inner)) => $body,
-            #[cfg(all(feature = "postgres", feature = "sqlite"))]
-            (Opened::Postgres(_), _) | (Opened::Sqlite(_), _) => $otherwise,
+            #[cfg(feature = "mariadb")]
+            (Opened::MariaDb($open), Peer::MariaDb($inner)) => $body,
+            #[cfg(any(
+                all(feature = "postgres", feature = "sqlite"),
+                all(feature = "postgres", feature = "mariadb"),
+                all(feature = "sqlite", feature = "mariadb")
+            ))]
+            _ => $otherwise,
         }
     };
 }
@@ -208,6 +232,8 @@ pub(crate) enum Opened {
     Postgres(postgres::Server),
     #[cfg(feature = "sqlite")]
     Sqlite(sqlite::File),
+    #[cfg(feature = "mariadb")]
+    MariaDb(mariadb::Server),
 }
 
 /// A connection that one unit holds.
@@ -217,6 +243,8 @@ pub(crate) enum AnyLease {
     Postgres(Lease<sqlx::Postgres>),
     #[cfg(feature = "sqlite")]
     Sqlite(Lease<sqlx::Sqlite>),
+    #[cfg(feature = "mariadb")]
+    MariaDb(Lease<sqlx::MySql>),
 }
 
 /// A driver's connection that no unit has yet.
@@ -225,6 +253,8 @@ pub(crate) enum Driver<'c> {
     Postgres(&'c mut sqlx::PgConnection),
     #[cfg(feature = "sqlite")]
     Sqlite(&'c mut sqlx::SqliteConnection),
+    #[cfg(feature = "mariadb")]
+    MariaDb(&'c mut sqlx::MySqlConnection),
 }
 
 /// The other end of a connection, with which its statements can be stopped.
@@ -234,6 +264,8 @@ pub(crate) enum Peer {
     Postgres(std::sync::Arc<postgres::backend::Backend>),
     #[cfg(feature = "sqlite")]
     Sqlite(sqlite::interrupt::Interrupt),
+    #[cfg(feature = "mariadb")]
+    MariaDb(std::sync::Arc<mariadb::backend::Backend>),
 }
 
 impl Peer {
@@ -244,6 +276,8 @@ impl Peer {
             Self::Postgres(_) => true,
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => false,
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => true,
         }
     }
 
@@ -254,6 +288,8 @@ impl Peer {
             Self::Postgres(_) => {}
             #[cfg(feature = "sqlite")]
             Self::Sqlite(interrupt) => interrupt.lower(),
+            #[cfg(feature = "mariadb")]
+            Self::MariaDb(_) => {}
         }
     }
 }
@@ -265,6 +301,8 @@ pub(crate) fn parse(url: &str) -> Result<DriverOptions, ConnectError> {
         "postgres" | "postgresql" => postgres::Server::parse(url).map(Into::into),
         #[cfg(feature = "sqlite")]
         "sqlite" => sqlite::File::parse(url).map(Into::into),
+        #[cfg(feature = "mariadb")]
+        "mariadb" | "mysql" => mariadb::Server::parse(url).map(Into::into),
         other => Err(ConnectError::UnsupportedScheme {
             scheme: other.to_owned(),
         }),
@@ -293,6 +331,11 @@ impl Opened {
             Given::Sqlite(given) => {
                 let file = sqlite::File::open(*given, options).await?;
                 Ok(Self::Sqlite(file))
+            }
+            #[cfg(feature = "mariadb")]
+            Given::MariaDb(given) => {
+                let server = mariadb::Server::open(*given, options).await?;
+                Ok(Self::MariaDb(server))
             }
         }
     }

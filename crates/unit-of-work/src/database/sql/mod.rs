@@ -4,6 +4,7 @@
 //! Every statement of a unit is looked at. For most, the first word and a search for a few words are enough; only the others are read
 //! token by token.
 
+mod mariadb;
 #[cfg(feature = "sqlite")]
 pub(crate) mod rows;
 mod tokens;
@@ -24,7 +25,7 @@ pub(crate) enum Effect {
 
 /// The side effect of `text`, one or several statements, as far as the text shows. What a called function does is not visible.
 pub(crate) fn effect(text: &str, dialect: Dialect) -> Effect {
-    if is_plain(text) {
+    if is_plain(text) && (dialect != Dialect::MariaDb || mariadb::is_plain(text)) {
         return Effect::Nothing;
     }
     read(text, dialect)
@@ -131,6 +132,8 @@ impl<'a> StatementReader<'a> {
         match self.dialect {
             Dialect::Postgres => self.ends_function(token, next) && is_end,
             Dialect::Sqlite => self.ends_trigger(is_end, next) && is_end,
+            // All that could have a body is refused.
+            Dialect::MariaDb => is_end,
         }
     }
 
@@ -168,6 +171,9 @@ impl<'a> StatementReader<'a> {
 
     /// The side effect of a word anywhere in the statement.
     fn word_inside(&self, token: Token<'_>, next: Option<&Token<'_>>) -> Effect {
+        if self.dialect == Dialect::MariaDb {
+            return self.inside_on_mariadb(token, next);
+        }
         let (Token::Word(word) | Token::Quoted(word)) = token else {
             return Effect::Nothing;
         };
@@ -188,6 +194,7 @@ impl<'a> StatementReader<'a> {
                 }
             },
             Dialect::Sqlite => word == "temp" && self.is(0, "CREATE"),
+            Dialect::MariaDb => false,
         };
         if changes {
             Effect::ChangesSession
@@ -214,6 +221,7 @@ impl<'a> StatementReader<'a> {
         match self.dialect {
             Dialect::Postgres => self.effect_on_postgres(),
             Dialect::Sqlite => self.effect_on_sqlite(),
+            Dialect::MariaDb => self.effect_on_mariadb(),
         }
     }
 

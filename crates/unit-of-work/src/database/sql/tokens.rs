@@ -8,6 +8,7 @@ use std::ops::Range;
 pub(crate) enum Dialect {
     Postgres,
     Sqlite,
+    MariaDb,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +92,39 @@ impl<'a> Tokens<'a> {
                 {
                     self.at += 3;
                 }
-                (Some(b'-'), Some(b'-')) => {
+                // Read in full, with whatever a comment of this kind has in it: MariaDB executes that.
+                (Some(b'/'), Some(b'*')) if self.is_executed_comment() => self.at += 3,
+                (Some(b'*'), Some(b'/')) if self.dialect == Dialect::MariaDb => self.at += 2,
+                // A variable of the server or the session, which is only read.
+                (Some(b'@'), Some(b'@')) if self.dialect == Dialect::MariaDb => self.at += 2,
+                (Some(b'#'), _) if self.dialect == Dialect::MariaDb => {
+                    self.skip_while(|byte| byte != b'\n');
+                }
+                (Some(b'-'), Some(b'-')) if self.begins_comment() => {
                     let dialect = self.dialect;
                     self.skip_while(|byte| {
-                        byte != b'\n' && (dialect == Dialect::Sqlite || byte != b'\r')
+                        byte != b'\n' && (dialect != Dialect::Postgres || byte != b'\r')
                     });
                 }
                 (Some(b'/'), Some(b'*')) => self.skip_comment(),
                 _ => return line_ended,
             }
         }
+    }
+
+    /// Whether `--` begins a comment. For MariaDB, a space has to follow.
+    fn begins_comment(&self) -> bool {
+        self.dialect != Dialect::MariaDb
+            || self
+                .peek(2)
+                .is_none_or(|byte| byte.is_ascii_whitespace() || byte.is_ascii_control())
+    }
+
+    /// Whether a comment begins here that MariaDB executes: `/*!` or `/*M!`.
+    fn is_executed_comment(&self) -> bool {
+        self.dialect == Dialect::MariaDb
+            && (self.peek(2) == Some(b'!')
+                || self.peek(2) == Some(b'M') && self.peek(3) == Some(b'!'))
     }
 
     /// Skips a comment. PostgreSQL's comments can be nested.
@@ -232,11 +256,17 @@ impl<'a> Iterator for Tokens<'a> {
         let byte = self.peek(0)?;
         Some(match byte {
             b'\'' => {
-                self.skip_quoted(b'\'', false);
+                self.skip_quoted(b'\'', self.dialect == Dialect::MariaDb);
+                Token::Literal
+            }
+            b'"' if self.dialect == Dialect::MariaDb => {
+                self.skip_quoted(b'"', true);
                 Token::Literal
             }
             b'"' => Token::Quoted(self.skip_quoted(b'"', false)),
-            b'`' if self.dialect == Dialect::Sqlite => Token::Quoted(self.skip_quoted(b'`', false)),
+            b'`' if self.dialect != Dialect::Postgres => {
+                Token::Quoted(self.skip_quoted(b'`', false))
+            }
             b'[' if self.dialect == Dialect::Sqlite => Token::Quoted(self.skip_quoted(b']', false)),
             b'$' if self.dialect == Dialect::Postgres && self.skip_dollar_quoted() => {
                 Token::Literal
@@ -282,6 +312,23 @@ mod tests {
 
     #[test]
     fn words_are_told_from_what_looks_like_them() {
+        for (text, mariadb) in [
+            ("a -- b\nc", vec!["a", "c"]),
+            ("a --b\nc", vec!["a", "b", "c"]),
+            ("a --", vec!["a"]),
+            ("a # b\nc", vec!["a", "c"]),
+            ("a /* b */ c", vec!["a", "c"]),
+            ("a /*! b */ c", vec!["a", "b", "c"]),
+            ("a /*!50000 b */ c", vec!["a", "b", "c"]),
+            ("a /*M! b */ c", vec!["a", "b", "c"]),
+            ("a 'b\\' c' d", vec!["a", "d"]),
+            ("a \"b\\\" c\" d", vec!["a", "d"]),
+            ("a 'b''c' `d` e", vec!["a", "e"]),
+            ("a $$ b $$ c", vec!["a", "b", "c"]),
+            ("@@b @c", vec!["b", "c"]),
+        ] {
+            assert_eq!(words(text, Dialect::MariaDb), mariadb, "{text}");
+        }
         for (text, postgres, sqlite) in [
             ("a -- b\nc", vec!["a", "c"], vec!["a", "c"]),
             ("a -- b\rc", vec!["a", "c"], vec!["a"]),
@@ -332,7 +379,7 @@ mod tests {
         /// Whatever is given, it ends, and does not panic.
         #[test]
         fn any_text_is_cut(text in "[-/*'\"`$\\[\\]\\\\eE\n ;aé\0]{0,40}|.*") {
-            for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+            for dialect in [Dialect::Postgres, Dialect::Sqlite, Dialect::MariaDb] {
                 let tokens = Tokens::of(&text, dialect).count();
                 prop_assert!(tokens <= text.len());
             }

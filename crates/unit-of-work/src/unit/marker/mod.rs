@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     Database,
-    database::engine::words::{Words, words},
+    database::engine::words::{Words, numbered, uuid_literal, words},
 };
 
 #[cfg(feature = "migration")]
@@ -118,25 +118,38 @@ pub async fn sweep(database: &Database, now: SystemTime) -> Result<u64, DbErr> {
         return Ok(0);
     }
     let old = milliseconds(now.checked_sub(KEPT_FOR).unwrap_or(UNIX_EPOCH));
-    // A marker that another server is sweeping is left to that.
-    let delete = format!(
-        "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
-         (SELECT created_at, id FROM unit_of_work_marker \
-          WHERE created_at < $1 AND id <> '{SWEPT}' LIMIT {BATCH}{skip_locked})"
-    );
-    let note = format!(
-        "WITH earlier AS (DELETE FROM unit_of_work_marker WHERE created_at < $1 AND id = '{SWEPT}') \
-         INSERT INTO unit_of_work_marker (created_at, id) VALUES ($1, '{SWEPT}') ON CONFLICT DO NOTHING"
-    );
-    let statement = |sql: &str| Statement::from_sql_and_values(backend, sql, [old.into()]);
+    let zero = uuid_literal(backend, SWEPT);
+    // A marker that another server is sweeping is left to that. MariaDB knows no LIMIT in such a subquery, and waits.
+    let delete = match backend {
+        DbBackend::MySql => format!(
+            "DELETE FROM unit_of_work_marker WHERE created_at < $1 AND id <> {zero} ORDER BY created_at, id LIMIT {BATCH}"
+        ),
+        _ => format!(
+            "DELETE FROM unit_of_work_marker WHERE (created_at, id) IN \
+             (SELECT created_at, id FROM unit_of_work_marker \
+              WHERE created_at < $1 AND id <> {zero} LIMIT {BATCH}{skip_locked})"
+        ),
+    };
+    let earlier = format!("DELETE FROM unit_of_work_marker WHERE created_at < $1 AND id = {zero}");
+    let insert = format!("INSERT INTO unit_of_work_marker (created_at, id) VALUES ($1, {zero})");
+    let notes = match backend {
+        DbBackend::MySql => vec![earlier, format!("{insert} ON DUPLICATE KEY UPDATE id = id")],
+        _ => vec![format!(
+            "WITH earlier AS ({earlier}) {insert} ON CONFLICT DO NOTHING"
+        )],
+    };
+    let statement = |sql: &str| numbered(backend, sql, [old.into()]);
     let mut swept = 0;
     loop {
-        let (delete, note) = (statement(&delete), statement(&note));
+        let delete = statement(&delete);
+        let notes: Vec<_> = notes.iter().map(|note| statement(note)).collect();
         let batch = database
             .write(async |unit| {
                 let deleted = unit.execute_raw(delete).await?.rows_affected();
                 if deleted > 0 {
-                    unit.execute_raw(note).await?;
+                    for note in notes {
+                        unit.execute_raw(note).await?;
+                    }
                 }
                 Ok::<_, DbErr>(deleted)
             })
@@ -166,25 +179,26 @@ impl Marker {
         }
     }
 
-    /// The INSERT that is sent before COMMIT in one round trip. If it fails, PostgreSQL ignores the COMMIT after it.
-    pub(crate) fn insert(&self) -> String {
+    /// The INSERT that is sent before COMMIT in one round trip. If it fails, the COMMIT after it is ignored.
+    pub(crate) fn insert(&self, engine: DbBackend) -> String {
         let Self {
             table,
             created_at,
             id,
         } = self;
-        format!("INSERT INTO {table} (created_at, id) VALUES ({created_at}, '{id}')")
+        let id = uuid_literal(engine, *id);
+        format!("INSERT INTO {table} (created_at, id) VALUES ({created_at}, {id})")
     }
 
     /// Has a row that is true if the COMMIT happened; one that is false if markers as old as this one were deleted; else none.
     pub(crate) fn question(&self, engine: DbBackend) -> Statement {
         let sql = format!(
             "SELECT id = $2 FROM {table} WHERE created_at = $1 AND id = $2 \
-             UNION ALL SELECT false FROM {table} WHERE created_at > $1 AND id = '{SWEPT}'",
-            table = self.table
+             UNION ALL SELECT false FROM {table} WHERE created_at > $1 AND id = {zero}",
+            table = self.table,
+            zero = uuid_literal(engine, SWEPT)
         );
-        let values = [self.created_at.into(), self.id.into()];
-        Statement::from_sql_and_values(engine, sql, values)
+        numbered(engine, &sql, [self.created_at.into(), self.id.into()])
     }
 }
 

@@ -155,7 +155,7 @@ impl Engine for Postgres {
             None if lease.locates => end_and_locate(lease, "COMMIT", 1).await,
             None => end(lease, "COMMIT").await,
             Some(marker) => {
-                let flight = format!("{}; COMMIT", marker.insert());
+                let flight = format!("{}; COMMIT", marker.insert(Self::BACKEND));
                 if lease.locates {
                     return end_and_locate(lease, &flight, 2).await;
                 }

@@ -96,8 +96,8 @@ pub(super) fn named(options: &DatabaseOptions) -> Result<Vec<PgConnectOptions>, 
     for driver in &options.replicas {
         match &driver.0 {
             Given::Postgres(given) => servers.extend(given.iter().cloned()),
-            #[cfg(feature = "sqlite")]
-            Given::Sqlite(_) => return refused("a replica is a standby of PostgreSQL"),
+            #[cfg(any(feature = "mariadb", feature = "sqlite"))]
+            _ => return refused("a replica is a standby of PostgreSQL"),
         }
     }
     Ok(servers)

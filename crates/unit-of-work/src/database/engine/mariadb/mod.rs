@@ -1,0 +1,239 @@
+//! MariaDB: two pools with different sessions, and one for orders about hanging connections.
+//!
+//! MySQL is refused when it is connected to: the time-outs, the isolation and the markers of a unit rest on what MariaDB alone has.
+//!
+//! Where MariaDB is not as PostgreSQL is:
+//!
+//! - DDL commits the transaction before and after it. So units refuse it (`sql::mariadb`).
+//! - A deadlock rolls back the whole transaction, and the next statement would run in one of its own. A unit sends none after an error.
+//! - A connection whose statement was abandoned is closed: its driver does not know where in the stream it is.
+//! - Nothing is deferred to COMMIT, so no constraint can refuse it.
+
+pub(super) mod backend;
+pub(super) mod failure;
+
+mod begin;
+mod control;
+mod driver;
+mod session;
+mod transaction;
+mod writable;
+
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, IsolationLevel, Statement};
+#[cfg(feature = "migration")]
+use sea_orm::{DatabaseConnection, SqlxMySqlConnector};
+use sqlx::{MySql, mysql::MySqlConnectOptions};
+use tokio::time::Instant;
+
+use self::{backend::Backend, control::Control, session::MariaDbSession};
+use super::{
+    OpenDatabase,
+    outcome::{Found, Progress},
+};
+#[cfg(feature = "migration")]
+use crate::database::migrate::one_for_migrations;
+use crate::{
+    Access, ConnectError, Database, DatabaseOptions, UnitOfWork,
+    database::{
+        after_connect::AfterConnect,
+        connect::{first_connection, first_connections, limits},
+        pool::{Pool, Pooled},
+    },
+    error::CommitFailure,
+};
+
+/// An open MariaDB database.
+#[derive(Debug)]
+pub(crate) struct Server {
+    reader: Pool<MySql>,
+    writer: Pool<MySql>,
+    control: Control,
+    /// The connect options as they were given, for migrations.
+    #[cfg_attr(
+        not(feature = "migration"),
+        expect(dead_code, reason = "only migrations connect by them")
+    )]
+    given: MySqlConnectOptions,
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
+    hook: Option<AfterConnect>,
+    /// Whether the log has said that there are no markers.
+    warned: Once,
+}
+
+impl Server {
+    /// The connect options in a URL.
+    pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, ConnectError> {
+        driver::parse(url)
+    }
+
+    pub(super) async fn open(
+        given: MySqlConnectOptions,
+        options: &DatabaseOptions,
+    ) -> Result<Self, ConnectError> {
+        driver::refuse_contradictions(&given)?;
+        if !options.replicas.is_empty() {
+            return Err(ConnectError::Refused {
+                problem: "`DatabaseOptions::replicas` names standbys of PostgreSQL, and the database is MariaDB's".to_owned(),
+            });
+        }
+        let hook = |access| {
+            let access = match options.read_only {
+                true => Access::ReadOnly,
+                false => access,
+            };
+            Some((options.after_connect.clone()?, access))
+        };
+        let session = |access, isolation| MariaDbSession {
+            access,
+            takes_writes: access == Access::ReadWrite,
+            isolation,
+            statement_timeout: options.statement_timeout,
+            idle_in_transaction_timeout: options.idle_in_transaction_timeout,
+            hook: hook(access),
+        };
+        let reader = session(Access::ReadOnly, IsolationLevel::RepeatableRead);
+        let writer = session(Access::ReadWrite, options.writer_isolation);
+        let bare = driver::without_settings(given.clone());
+        first_connections(options, async {
+            first_connection::<MySql>(&bare, &reader).await?;
+            if options.read_only {
+                return Ok(());
+            }
+            first_connection::<MySql>(&bare, &writer).await
+        })
+        .await?;
+        let limits = limits(options, options.max_connections);
+        Ok(Self {
+            control: Control::new(&bare, &reader, options),
+            reader: Pool::new(bare.clone(), reader, limits),
+            writer: Pool::new(bare, writer, limits),
+            given,
+            hook: options.after_connect.clone(),
+            warned: Once::new(),
+        })
+    }
+}
+
+impl OpenDatabase for Server {
+    type Engine = MySql;
+
+    fn pool(&self, access: Access) -> &Pool<MySql> {
+        match access {
+            Access::ReadOnly => &self.reader,
+            Access::ReadWrite => &self.writer,
+        }
+    }
+
+    fn isolation(&self, access: Access, options: &DatabaseOptions) -> IsolationLevel {
+        match access {
+            Access::ReadOnly => IsolationLevel::RepeatableRead,
+            Access::ReadWrite => options.writer_isolation,
+        }
+    }
+
+    async fn acquire(
+        &self,
+        _database: &Database,
+        access: Access,
+        deadline: Option<Instant>,
+    ) -> Result<Pooled<MySql>, sqlx::Error> {
+        let connection = self.pool(access).acquire_until(deadline).await?;
+        if access == Access::ReadWrite && connection.peer().markers.is_none() {
+            self.warned.call_once(|| {
+                tracing::warn!(
+                    "there is no table unit_of_work_marker that this user may read and insert into: of a COMMIT whose \
+                     answer is lost clients are told OUTCOME_UNKNOWN, except where a row that it inserted was named as \
+                     evidence (unit_of_work::marker has the migration)"
+                );
+            });
+        }
+        Ok(connection)
+    }
+
+    async fn check_writable(
+        &self,
+        database: &Database,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        writable::check(&self.writer, database, limit).await
+    }
+
+    /// Nothing is deferred.
+    async fn check_deferred(&self, _unit: &UnitOfWork) -> Result<Option<CommitFailure>, DbErr> {
+        Ok(None)
+    }
+
+    fn doubt_idle(&self) {
+        self.reader.doubt_idle();
+        self.writer.doubt_idle();
+        self.control.doubt_idle();
+    }
+
+    async fn stop(&self, peer: &Arc<Backend>) -> bool {
+        self.doubt_idle();
+        self.control.stop(peer).await
+    }
+
+    async fn end(&self, peer: &Arc<Backend>) {
+        self.doubt_idle();
+        self.control.end(peer).await;
+    }
+
+    async fn end_waiting(&self, _transaction: &str, peer: &Arc<Backend>) {
+        self.doubt_idle();
+        self.control.end_waiting(peer).await;
+    }
+
+    async fn progress(
+        &self,
+        _transaction: &str,
+        peer: &Arc<Backend>,
+    ) -> Result<Progress, sqlx::Error> {
+        self.control.progress(peer).await
+    }
+
+    async fn look(
+        &self,
+        _transaction: &str,
+        peer: &Arc<Backend>,
+        question: Statement,
+    ) -> Result<Found, sqlx::Error> {
+        self.control.look(peer, question).await
+    }
+
+    /// A log that is not synced with each COMMIT, and tables that know no transactions.
+    async fn weaknesses(&self, database: &Database) -> Result<Vec<String>, DbErr> {
+        let question = "\
+            SELECT 'innodb_flush_log_at_trx_commit' FROM DUAL WHERE @@innodb_flush_log_at_trx_commit <> 1 \
+            UNION ALL SELECT 'innodb_doublewrite' FROM DUAL WHERE NOT @@innodb_doublewrite \
+            UNION ALL SELECT 'sync_binlog' FROM DUAL WHERE @@log_bin AND @@sync_binlog <> 1 \
+            UNION ALL SELECT CONCAT('ENGINE = ', ENGINE, ' of the table ', TABLE_NAME) FROM information_schema.TABLES \
+            WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB'";
+        let question = Statement::from_string(DbBackend::MySql, question);
+        let rows = database
+            .read(async |unit| unit.query_all_raw(question).await)
+            .await?;
+        rows.iter()
+            .map(|row| row.try_get_by_index::<String>(0))
+            .collect()
+    }
+
+    #[cfg(feature = "migration")]
+    async fn for_migrations(
+        &self,
+        options: &DatabaseOptions,
+    ) -> Result<DatabaseConnection, sqlx::Error> {
+        let pool =
+            one_for_migrations::<MySql>(self.given.clone(), self.hook.clone(), options).await?;
+        Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+    }
+
+    async fn close(&self) {
+        self.control.close().await;
+    }
+}
