@@ -25,7 +25,7 @@ async fn refused(url: &str) -> ConnectError {
 #[tokio::test]
 async fn unknown_scheme() {
     assert!(
-        matches!(refused("mysql://localhost/x").await, ConnectError::UnsupportedScheme { scheme } if scheme == "mysql")
+        matches!(refused("oracle://localhost/x").await, ConnectError::UnsupportedScheme { scheme } if scheme == "oracle")
     );
     assert!(matches!(
         refused("nonsense").await,

@@ -8,7 +8,7 @@ use unit_of_work::{
     violated_constraint,
 };
 
-use crate::stage::{Stage, codes, insert_mark};
+use crate::stage::{Stage, codes, insert_mark, text};
 
 fn told(code: &'static str) -> Error {
     Error::new(format!("It is {code}.")).extend_with(|_, extensions| extensions.set("code", code))
@@ -21,7 +21,7 @@ async fn stage(test: TestDatabase) -> Stage {
 
 fn naming(units: UnitOfWorkExtension) -> UnitOfWorkExtension {
     units
-        .constraint(["mark_pkey", "mark.name"], told("TAKEN"))
+        .constraint(["mark_pkey", "mark.name", "PRIMARY"], told("TAKEN"))
         .constraint(["child_has_parent"], told("ORPHAN"))
 }
 
@@ -56,6 +56,8 @@ on_every_engine! {
         let expected = match stage.test.engine() {
             Engine::Postgres => "ORPHAN",
             Engine::Sqlite => "COMMIT_FAILED",
+            // It is the statement that is refused.
+            Engine::MariaDb => "ORPHAN",
         };
         let response = stage.run("mutation { orphan }").await;
         assert_eq!(codes(&response), [expected], "{response:?}");
@@ -79,22 +81,30 @@ on_every_engine! {
 
     async fn names_of_violated_constraints(test: TestDatabase) {
         let stage = stage(test).await;
-        let is_postgres = stage.test.engine() == Engine::Postgres;
+        let engine = stage.test.engine();
+        let of = |on_postgres, on_sqlite, on_mariadb| match engine {
+            Engine::Postgres => on_postgres,
+            Engine::Sqlite => on_sqlite,
+            Engine::MariaDb => on_mariadb,
+        };
         let observer = stage.observer().await;
+        let text = text(engine);
         observer
-            .execute("CREATE TABLE person (id BIGINT PRIMARY KEY, name TEXT NOT NULL CONSTRAINT person_name_key UNIQUE, \
-                      age BIGINT CONSTRAINT age_is_positive CHECK (age > 0))")
+            .execute(&format!(
+                "CREATE TABLE person (id BIGINT PRIMARY KEY, name {text} NOT NULL, age BIGINT, \
+                 CONSTRAINT person_name_key UNIQUE (name), CONSTRAINT age_is_positive CHECK (age > 0))"
+            ))
             .await;
         observer.execute("INSERT INTO person VALUES (1, 'a', 1)").await;
-        for (values, on_postgres, on_sqlite) in [
-            ("(2, 'a', 1)", Some("person_name_key"), Some("person.name")),
-            ("(1, 'b', 1)", Some("person_pkey"), Some("person.id")),
-            ("(2, 'b', 0)", Some("age_is_positive"), Some("age_is_positive")),
-            ("(2, NULL, 1)", Some("person.name"), Some("person.name")),
+        for (values, on_postgres, on_sqlite, on_mariadb) in [
+            ("(2, 'a', 1)", "person_name_key", "person.name", "person_name_key"),
+            ("(1, 'b', 1)", "person_pkey", "person.id", "PRIMARY"),
+            ("(2, 'b', 0)", "age_is_positive", "age_is_positive", "age_is_positive"),
+            ("(2, NULL, 1)", "person.name", "person.name", "name"),
         ] {
             let error = failure(&stage, &format!("INSERT INTO person VALUES {values}")).await;
-            let expected = if is_postgres { on_postgres } else { on_sqlite };
-            assert_eq!(violated_constraint(&error).as_deref(), expected, "{error}");
+            let expected = of(on_postgres, on_sqlite, on_mariadb);
+            assert_eq!(violated_constraint(&error).as_deref(), Some(expected), "{error}");
         }
         assert_eq!(violated_constraint(&failure(&stage, "SELECT nothing").await), None);
         assert_eq!(violated_constraint(&DbErr::from(UnitError::Doomed)), None);
@@ -103,7 +113,7 @@ on_every_engine! {
             insert_mark(&unit, "a").await
         });
         let name = violated_constraint(&twice.await.expect_err("fails"));
-        assert_eq!(name.as_deref(), Some(if is_postgres { "mark_pkey" } else { "mark.name" }));
+        assert_eq!(name.as_deref(), Some(of("mark_pkey", "mark.name", "PRIMARY")));
         stage.assert_whole().await;
     }
 }

@@ -26,6 +26,7 @@ on_every_engine! {
         // A disk that is full in truth is nothing for a test: PostgreSQL's code does say so, and SQLite's file may not grow.
         let fill = match engine {
             Engine::Postgres => "DO $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$",
+            Engine::MariaDb => "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'disk full'",
             Engine::Sqlite => "PRAGMA max_page_count = 1; INSERT INTO mark VALUES (hex(zeroblob(1000000)))",
         };
         let mutation = format!("mutation {{ mark(name: \"a\") raw(sql: \"{fill}\") }}");

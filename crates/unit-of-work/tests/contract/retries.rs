@@ -56,7 +56,7 @@ impl Stage {
     ) -> JoinHandle<Response> {
         let other = self.observer().await;
         match self.test.engine() {
-            Engine::Postgres => {
+            Engine::Postgres | Engine::MariaDb => {
                 let running = start(retrying, request(operation.replace("MEET", "true")));
                 self.cue.reached().await;
                 other.execute("UPDATE counter SET value = value + 10").await;
@@ -114,7 +114,7 @@ on_every_engine! {
         if stage.test.engine() == Engine::Sqlite {
             other.execute("BEGIN IMMEDIATE").await;
         }
-        let meet = stage.test.engine() == Engine::Postgres;
+        let meet = stage.test.engine() != Engine::Sqlite;
         let stream = retrying.execute_stream(Request::new(format!("mutation {{ increment(meet: {meet}) }}")), None);
         let running = tokio::spawn(stream.collect::<Vec<_>>());
         if meet {
@@ -199,7 +199,7 @@ on_every_engine! {
         request.set_upload("variables.file", UploadValue { filename: "f".to_owned(), content_type: None, content: "text".into() });
         let other = stage.observer().await;
         let running = match stage.test.engine() {
-            Engine::Postgres => {
+            Engine::Postgres | Engine::MariaDb => {
                 request.query = request.query.replace("MEET", "true");
                 let running = start(&retrying, request);
                 stage.cue.reached().await;

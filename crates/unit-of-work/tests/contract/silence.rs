@@ -19,6 +19,8 @@ use crate::{
 /// Well below every time-out of the server.
 const SOON: Duration = Duration::from_secs(6);
 
+const SLEEPS_ON_MARIADB: &str = "SELECT count(*) FROM information_schema.PROCESSLIST WHERE INFO = 'SELECT SLEEP(600)' AND DB = DATABASE()";
+
 const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = 'SELECT pg_sleep(600)' AND datname = current_database()";
 
 /// A client that goes during a statement leaves nothing behind: no statement, no lock, no connection that is taken.
@@ -36,9 +38,14 @@ async fn is_stopped(test: TestDatabase, query: &str) {
     let operation = tokio::spawn(async move { retrying.execute(request).await });
     stage.cue.reached().await;
     let observer = stage.observer().await;
-    if stage.test.engine() == Engine::Postgres {
+    let sleeps = match stage.test.engine() {
+        Engine::Sqlite => None,
+        Engine::Postgres => Some(SLEEPS),
+        Engine::MariaDb => Some(SLEEPS_ON_MARIADB),
+    };
+    if let Some(sleeps) = sleeps {
         eventually("the statement runs", async || {
-            observer.i64(SLEEPS).await == 1
+            observer.i64(sleeps).await == 1
         })
         .await;
     } else {
@@ -48,9 +55,9 @@ async fn is_stopped(test: TestDatabase, query: &str) {
     operation.abort();
     let gone = Instant::now();
     assert!(operation.await.expect_err("is gone").is_cancelled());
-    if stage.test.engine() == Engine::Postgres {
+    if let Some(sleeps) = sleeps {
         eventually("the statement is stopped", async || {
-            observer.i64(SLEEPS).await == 0
+            observer.i64(sleeps).await == 0
         })
         .await;
         assert!(gone.elapsed() < SOON, "{:?}", gone.elapsed());

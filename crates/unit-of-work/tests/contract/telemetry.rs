@@ -238,7 +238,7 @@ on_every_engine! {
         let told = stage.schema.execute(asked).await;
         assert_eq!(report(&told)["outcome"], "READ");
         assert_eq!(report(&told)["statements"], 1);
-        let isolation = if stage.test.engine() == Engine::Postgres { "REPEATABLE READ" } else { "SERIALIZABLE" };
+        let isolation = if stage.test.engine() == Engine::Sqlite { "SERIALIZABLE" } else { "REPEATABLE READ" };
         assert_eq!(report(&told)["isolation"], isolation);
         assert!(report(&told)["milliseconds"].as_f64().is_some_and(|time| time > 0.0));
     }

@@ -132,6 +132,10 @@ on_every_engine! {
                 other.execute("LOCK TABLE mark").await;
                 2
             }
+            Engine::MariaDb => {
+                other.hold_writers("mark").await;
+                2
+            }
         };
         let response = stage.run("mutation { mark(name: \"a\") }").await;
         other.execute("ROLLBACK").await;

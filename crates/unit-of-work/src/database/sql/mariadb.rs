@@ -6,9 +6,9 @@
 use super::{Effect, StatementReader, tokens::Token};
 
 /// Statements that read or write rows, or tell something.
-const PLAIN: [&str; 16] = [
+const PLAIN: [&str; 17] = [
     "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "WITH", "VALUES", "TABLE", "DO", "EXPLAIN",
-    "DESCRIBE", "DESC", "SHOW", "HELP", "CHECKSUM", "KILL",
+    "DESCRIBE", "DESC", "SHOW", "HELP", "CHECKSUM", "KILL", "SIGNAL",
 ];
 
 /// Statements that leave something on the session.

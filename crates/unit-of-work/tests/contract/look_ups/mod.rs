@@ -317,6 +317,7 @@ on_every_engine! {
     }
 
     /// What has terms of its own makes its own statement, at once.
+    (not on MariaDB: "it has no settings of a transaction, and no rows of an operation")
     async fn own_terms_are_not_shared(test: TestDatabase) {
         let busy = Busy::new(test).await;
         let mut own = vec![

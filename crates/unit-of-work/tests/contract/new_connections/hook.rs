@@ -17,6 +17,11 @@ fn setting(engine: Engine) -> [&'static str; 3] {
             "SELECT current_setting('app.hooked')",
             "SET app.hooked = 'no'",
         ],
+        Engine::MariaDb => [
+            "SET @hooked = 'yes'",
+            "SELECT @hooked",
+            "SET @hooked = 'no'",
+        ],
         Engine::Sqlite => [
             "PRAGMA cache_size = -1234",
             "PRAGMA cache_size",

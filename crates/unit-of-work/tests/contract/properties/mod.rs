@@ -43,7 +43,7 @@ on_every_engine! {
         let engine = test.engine();
         let cases = match engine {
             Engine::Sqlite => 10_000,
-            Engine::Postgres => 1_000,
+            Engine::Postgres | Engine::MariaDb => 1_000,
         };
         let config = Config { cases, failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
         // A theatre that saw a failure is not used again: what is broken there would fail the next case too.
@@ -119,6 +119,7 @@ impl Theatre {
             .execute(match stage.test.engine() {
                 Engine::Sqlite => "PRAGMA synchronous = OFF",
                 Engine::Postgres => "SET synchronous_commit = off",
+                Engine::MariaDb => "DO 0",
             })
             .await;
         let schema = schema(&stage.database);

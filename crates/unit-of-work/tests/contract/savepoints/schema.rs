@@ -307,6 +307,7 @@ pub fn brief_sql(connection: &impl ConnectionTrait) -> &'static str {
         sea_orm::DbBackend::Sqlite => {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT COUNT(*) FROM n"
         }
+        sea_orm::DbBackend::MySql => "SELECT SLEEP(0.2)",
         _ => "SELECT pg_sleep(0.2)",
     }
 }

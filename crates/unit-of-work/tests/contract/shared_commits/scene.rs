@@ -45,7 +45,7 @@ impl Scene {
     /// On PostgreSQL there is a connection for every mutation, so that they wait for rows alone.
     pub async fn on(test: TestDatabase, mut options: DatabaseOptions) -> Self {
         let proxy = match test.engine() {
-            Engine::Sqlite => None,
+            Engine::Sqlite | Engine::MariaDb => None,
             Engine::Postgres => {
                 options.max_connections = 12;
                 let markers = marker::create_table(DbBackend::Postgres);

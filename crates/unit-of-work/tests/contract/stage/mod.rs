@@ -14,7 +14,7 @@ mod subscriptions;
 use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Request, Response, Schema};
-use daybook_test_harness::{Observer, TestDatabase};
+use daybook_test_harness::{Engine, Observer, TestDatabase};
 use tokio::time::timeout;
 use unit_of_work::{Database, DatabaseOptions, Report, RetryPolicy, Retrying, UnitOfWorkExtension};
 
@@ -24,7 +24,7 @@ pub use self::{
     mutation::Mutation,
     query::Query,
     response::{codes, data, outcome, report},
-    sql::{count_marks, insert_mark, slow_sql, statement},
+    sql::{count_marks, insert_mark, slow_sql, statement, text},
     subscriptions::Subscriptions,
 };
 
@@ -65,17 +65,23 @@ impl Stage {
         configure: impl FnOnce(UnitOfWorkExtension) -> UnitOfWorkExtension,
     ) -> Self {
         let setup = test.observer().await;
+        let text = text(test.engine());
+        // MariaDB defers nothing.
+        let deferred = match test.engine() {
+            Engine::MariaDb => "",
+            Engine::Sqlite | Engine::Postgres => "DEFERRABLE INITIALLY DEFERRED",
+        };
         setup
-            .execute("CREATE TABLE mark (name TEXT PRIMARY KEY)")
+            .execute(&format!("CREATE TABLE mark (name {text} PRIMARY KEY)"))
             .await;
         setup
             .execute("CREATE TABLE parent (id BIGINT PRIMARY KEY)")
             .await;
         setup
-            .execute(
+            .execute(&format!(
                 "CREATE TABLE child (id BIGINT PRIMARY KEY, parent_id BIGINT NOT NULL CONSTRAINT child_has_parent \
-                 REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)",
-            )
+                 REFERENCES parent (id) {deferred})"
+            ))
             .await;
         setup
             .execute("CREATE TABLE counter (value BIGINT NOT NULL)")

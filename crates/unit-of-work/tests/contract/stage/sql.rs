@@ -1,7 +1,16 @@
 //! The statements of the resolvers.
 
+use daybook_test_harness::Engine;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use unit_of_work::UnitOfWork;
+
+/// The type of a short text that can be a key.
+pub fn text(engine: Engine) -> &'static str {
+    match engine {
+        Engine::MariaDb => "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+        Engine::Sqlite | Engine::Postgres => "TEXT",
+    }
+}
 
 pub fn statement(unit: &impl ConnectionTrait, sql: &str) -> Statement {
     Statement::from_string(unit.get_database_backend(), sql)
@@ -44,6 +53,7 @@ pub fn slow_sql(unit: &UnitOfWork) -> &'static str {
         sea_orm::DbBackend::Sqlite => {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500000) SELECT COUNT(*) FROM n"
         }
+        sea_orm::DbBackend::MySql => "SELECT SLEEP(600)",
         _ => "SELECT pg_sleep(600)",
     }
 }
@@ -54,6 +64,7 @@ pub(super) fn endless_sql(unit: &UnitOfWork) -> &'static str {
         sea_orm::DbBackend::Sqlite => {
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
         }
+        sea_orm::DbBackend::MySql => "SELECT SLEEP(600)",
         _ => "SELECT pg_sleep(600)",
     }
 }
@@ -62,6 +73,7 @@ pub(super) fn endless_sql(unit: &UnitOfWork) -> &'static str {
 pub(super) fn brief_sql(unit: &UnitOfWork) -> &'static str {
     match unit.get_database_backend() {
         sea_orm::DbBackend::Sqlite => slow_sql(unit),
+        sea_orm::DbBackend::MySql => "SELECT SLEEP(0.2)",
         _ => "SELECT pg_sleep(0.2)",
     }
 }
