@@ -46,9 +46,16 @@ impl Observer {
         };
         let link =
             link.unwrap_or_else(|error| panic!("the observer cannot connect to {url}: {error}"));
-        Self {
+        let observer = Self {
             connection: Mutex::new(link),
+        };
+        if engine == Engine::MariaDb {
+            // By default, rows after the thousandth are left out.
+            observer
+                .execute("SET max_recursive_iterations = 4294967295")
+                .await;
         }
+        observer
     }
 
     /// A connection to a PostgreSQL server that may not be ready.

@@ -16,7 +16,6 @@ use crate::{
         lease::Lease,
         pool::Pooled,
         sql::{self, Dialect, Effect},
-        statements::query_error,
     },
     observe::{
         server::NamedServer,
@@ -168,26 +167,12 @@ impl Connection {
     /// # Cancel safety
     /// Cancel safe.
     pub(crate) async fn settle(&mut self) -> Result<(), sqlx::Error> {
-        self.refuse_abandoned()?;
         on_engine!(AnyLease, &mut self.lease, lease => lease.end_abandoned().await)
-    }
-
-    /// Refuses a connection whose last statement was abandoned, on an engine where nothing can follow that.
-    fn refuse_abandoned(&self) -> Result<(), sqlx::Error> {
-        if self.is_busy && !on_engine!(AnyLease, &self.lease, lease => survives_abandonment(lease))
-        {
-            return Err(sqlx::Error::Protocol(
-                "a statement on this connection was abandoned, and it cannot be used any more"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
     }
 
     /// Refuses a statement that would end or change the transaction, or that could see rows which the transaction may not see. Remembers
     /// one that changes the session. Returns the text to send in the place of the statement's, if it is another.
     fn admit(&mut self, text: &str) -> Result<Option<String>, DbErr> {
-        self.refuse_abandoned().map_err(query_error)?;
         let dialect = on_engine!(AnyLease, &self.lease, lease => dialect_of(lease));
         match sql::effect(text, dialect) {
             Effect::Nothing => {}
@@ -294,7 +279,6 @@ impl Connection {
 
     /// Sends SAVEPOINT, RELEASE or ROLLBACK TO.
     pub(crate) async fn control(&mut self, sql: &str) -> Result<(), DbErr> {
-        self.refuse_abandoned().map_err(query_error)?;
         self.is_busy = true;
         let step = self.step(Step::Savepoint, Some(sql));
         let sent = on_engine!(AnyLease, &mut self.lease, lease => lease.statements().execute_unprepared(sql).await);
@@ -345,7 +329,6 @@ impl Connection {
     /// # Cancel safety
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
-        self.refuse_abandoned()?;
         let step = self.step(Step::Rollback, None);
         let done = on_engine!(AnyLease, &mut self.lease, lease => {
             if lease.has_begun {
@@ -369,10 +352,6 @@ impl Connection {
 
 fn backend_of<E: Engine>(_: &Lease<E>) -> DbBackend {
     E::BACKEND
-}
-
-fn survives_abandonment<E: Engine>(_: &Lease<E>) -> bool {
-    E::SURVIVES_ABANDONMENT
 }
 
 fn dialect_of<E: Engine>(_: &Lease<E>) -> Dialect {

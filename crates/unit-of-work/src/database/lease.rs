@@ -1,11 +1,14 @@
 //! A connection that one unit has taken from its pool.
 
+#[cfg(feature = "mariadb")]
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, pin::Pin};
+
 use crate::{
     Access, ConsistencyToken,
     database::{
         engine::{Engine, outcome::Identity},
         pool::Pooled,
-        statements::Statements,
     },
 };
 
@@ -13,6 +16,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Lease<E: Engine> {
     pub(super) connection: Pooled<E>,
+    /// A statement under way, or abandoned, that has the connection until it ends.
+    carried: Option<Carried<E::Connection>>,
     /// Whether a transaction is, or may be, open.
     pub(super) has_begun: bool,
     pub(super) access: Access,
@@ -32,6 +37,7 @@ impl<E: Engine> Lease<E> {
     pub(super) fn new(connection: Pooled<E>) -> Self {
         Self {
             connection,
+            carried: None,
             has_begun: false,
             access: Access::ReadOnly,
             identity: None,
@@ -56,17 +62,64 @@ impl<E: Engine> Lease<E> {
 
     /// Waits until the abandoned statement has ended.
     pub(super) async fn end_abandoned(&mut self) -> Result<(), sqlx::Error> {
+        self.regain().await;
         sqlx::Connection::ping(&mut *self.connection).await?;
         self.connection.in_doubt(false);
         Ok(())
     }
 
     /// The connection, for the statements of SeaORM.
-    pub(super) fn statements(&mut self) -> Statements<'_, E::Connection> {
-        Statements::on(&mut self.connection)
+    pub(super) fn statements(&mut self) -> E::Statements<'_> {
+        E::statements(self)
+    }
+
+    /// Waits until an abandoned statement has given the connection back.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    async fn regain(&mut self) {
+        if let Some(carried) = &mut self.carried {
+            let connection = carried.0.as_mut().await;
+            self.carried = None;
+            self.connection.give_back(connection);
+        }
+    }
+
+    /// Runs something that must not be dropped half way, and that gives the connection back when it ends.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: if this is dropped, the rest is done before anything else on this connection.
+    #[cfg(feature = "mariadb")]
+    pub(super) async fn carry<T, F>(&mut self, run: impl FnOnce(E::Connection) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = (E::Connection, T)> + Send + 'static,
+    {
+        self.regain().await;
+        let answer = Arc::new(Mutex::new(None));
+        let run = run(self.connection.lend());
+        let told = Arc::clone(&answer);
+        self.carried = Some(Carried(Box::pin(async move {
+            let (connection, answered) = run.await;
+            // Nothing can panic while the lock is held.
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
+            connection
+        })));
+        self.regain().await;
+        let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answered.unwrap_or_else(|| unreachable!("it has ended, and said so"))
     }
 
     pub(super) fn close_hard(mut self) {
         self.connection.in_doubt(true);
+    }
+}
+
+/// A future that has the connection of a lease, and returns it.
+struct Carried<C>(Pin<Box<dyn Future<Output = C> + Send>>);
+
+impl<C> fmt::Debug for Carried<C> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Carried")
     }
 }

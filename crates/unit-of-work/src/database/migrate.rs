@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -50,7 +50,8 @@ impl Database {
     ///
     /// # Errors
     /// Errors of the database or of a migration, and [`UnitError::ReadOnlyDatabase`](crate::UnitError::ReadOnlyDatabase). Nothing has
-    /// changed then.
+    /// changed then. MariaDB commits each statement of DDL by itself: there, the migrations before the one that failed are kept, and so is
+    /// what that has done until it failed.
     ///
     /// # Cancel safety
     /// Dropping the future before it has committed rolls back.
@@ -64,6 +65,12 @@ impl Database {
         let connection =
             on_engine!(Opened, &self.inner.opened, open => open.for_migrations(options).await)
                 .map_err(acquire_error)?;
+        if connection.get_database_backend() == DbBackend::MySql {
+            let run = run_on_mariadb::<M>(&connection).await;
+            // Also where that failed, since this gives the lock back.
+            connection.close().await?;
+            return run;
+        }
         let transaction = connection
             .begin_with_options(TransactionOptions {
                 // SQLite has one writer: who takes the write lock first is alone.
@@ -91,6 +98,9 @@ where
     let told = Arc::clone(&refused);
     let pool = sqlx::pool::PoolOptions::<E>::new()
         .max_connections(1)
+        // The one that has the lock stays the one.
+        .max_lifetime(None)
+        .idle_timeout(None)
         .acquire_timeout(options.connect_timeout)
         .after_connect(move |connection, _| {
             let (hook, told) = (hook.clone(), Arc::clone(&told));
@@ -111,14 +121,17 @@ where
 }
 
 async fn run<M: MigratorTrait>(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    let lock = match transaction.get_database_backend() {
-        DbBackend::Postgres => Some(format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")),
-        // It is free again when the connection is closed. A day is for ever.
-        DbBackend::MySql => Some(format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', 86400)")),
-        _ => None,
-    };
-    if let Some(lock) = lock {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
         transaction.execute_unprepared(&lock).await?;
     }
     M::up(transaction, None).await
+}
+
+/// Each statement of DDL commits by itself there, so a transaction around them would be none. The lock belongs to the one connection of the
+/// pool, and is free again when that is closed. A day is for ever.
+async fn run_on_mariadb<M: MigratorTrait>(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let lock = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', 86400)");
+    connection.execute_unprepared(&lock).await?;
+    M::up(connection, None).await
 }

@@ -5,10 +5,10 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Connection, Database, Executor, IntoArguments};
 
 /// A driver's connection, for the statements of SeaORM.
-pub(super) struct Statements<'c, C>(&'c mut C);
+pub(crate) struct Statements<'c, C>(&'c mut C);
 
 impl<'c, C> Statements<'c, C> {
-    pub(super) fn on(connection: &'c mut C) -> Self {
+    pub(crate) fn on(connection: &'c mut C) -> Self {
         Self(connection)
     }
 }
@@ -21,7 +21,7 @@ where
     <C::Database as Database>::QueryResult: Into<ExecResult>,
     <C::Database as Database>::Row: Into<QueryResult>,
 {
-    pub(super) async fn execute(self, statement: Statement) -> Result<ExecResult, DbErr> {
+    pub(crate) async fn execute(self, statement: Statement) -> Result<ExecResult, DbErr> {
         self.0
             .execute(query::<C::Database>(statement))
             .await
@@ -29,7 +29,7 @@ where
             .map_err(exec_error)
     }
 
-    pub(super) async fn execute_unprepared(self, sql: &str) -> Result<ExecResult, DbErr> {
+    pub(crate) async fn execute_unprepared(self, sql: &str) -> Result<ExecResult, DbErr> {
         self.0
             .execute(AssertSqlSafe(sql.to_owned()))
             .await
@@ -37,7 +37,7 @@ where
             .map_err(exec_error)
     }
 
-    pub(super) async fn query_one(
+    pub(crate) async fn query_one(
         self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
@@ -48,7 +48,7 @@ where
             .map_err(query_error)
     }
 
-    pub(super) async fn query_all(self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+    pub(crate) async fn query_all(self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let rows = self
             .0
             .fetch_all(query::<C::Database>(statement))
@@ -67,10 +67,10 @@ where
     sqlx::query_with(AssertSqlSafe(statement.sql), SqlxValues(values))
 }
 
-fn exec_error(error: sqlx::Error) -> DbErr {
+pub(crate) fn exec_error(error: sqlx::Error) -> DbErr {
     DbErr::Exec(RuntimeErr::SqlxError(error.into()))
 }
 
-pub(super) fn query_error(error: sqlx::Error) -> DbErr {
+pub(crate) fn query_error(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }

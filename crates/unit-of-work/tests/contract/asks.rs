@@ -91,6 +91,10 @@ on_every_engine! {
             ("mutation { swallow(name: \"a\") }", "UNIT_DOOMED"),
             ("mutation { rollbackOnly(reason: \"no\") }", "ROLLBACK_ONLY"),
         ] {
+            // MariaDB defers nothing to COMMIT: see `mariadb`.
+            if stage.test.engine() == Engine::MariaDb && code == "COMMIT_FAILED" {
+                continue;
+            }
             let response = stage.schema.execute(Request::new(query).data(DryRun)).await;
             assert_eq!(codes(&response), [code], "{query}");
             assert_eq!(data(&response), serde_json::Value::Null, "{query}");

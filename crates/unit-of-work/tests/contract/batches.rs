@@ -112,6 +112,10 @@ on_every_engine! {
             (["mutation { rollbackOnly(reason: \"no\") }", "mutation { mark(name: \"a\") }"], "ROLLBACK_ONLY"),
             (["mutation { mark(name: \"a\") }", "mutation { swallow(name: \"b\") }"], "UNIT_DOOMED"),
         ] {
+            // MariaDB defers nothing to COMMIT: see `mariadb`.
+            if stage.test.engine() == Engine::MariaDb && code == "COMMIT_FAILED" {
+                continue;
+            }
             let responses = all_or_nothing(&stage.retrying(5), &queries).await;
             assert_eq!(all_codes(&responses), [[code], [code]], "{queries:?}");
             assert_eq!(stage.marks().await, Vec::<String>::new(), "{queries:?}");

@@ -23,6 +23,8 @@ mod kinds;
 mod loaders;
 mod logs;
 mod look_ups;
+#[cfg(feature = "mariadb")]
+mod mariadb;
 mod masks;
 #[cfg(feature = "migration")]
 mod migrations;

@@ -17,7 +17,7 @@ impl MigrationName for CreateMark {
 #[async_trait::async_trait]
 impl MigrationTrait for CreateMark {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let sql = "CREATE TABLE mark (name TEXT PRIMARY KEY)";
+        let sql = "CREATE TABLE mark (name VARCHAR(100) PRIMARY KEY)";
         manager.get_connection().execute_unprepared(sql).await?;
         Ok(())
     }
@@ -61,6 +61,7 @@ impl MigratorTrait for Failing {
 }
 
 on_every_engine! {
+    (not on MariaDB: "DDL commits by itself there: a migration that fails half way stays half way")
     async fn migrations_are_all_or_nothing(test: TestDatabase) {
         let database = Database::connect(test.url(), DatabaseOptions::default()).await.expect("connects");
         database.migrate::<Failing>().await.expect_err("fails");

@@ -82,15 +82,14 @@ pub(crate) trait Engine: sqlx::Database {
     /// What is known of a connection's database from one transaction to the next.
     type Known: Default + fmt::Debug + Send + Sync + 'static;
 
+    /// What runs SeaORM's statements on a connection.
+    type Statements<'c>;
+
     /// The engine, as SeaORM names it.
     const BACKEND: DbBackend;
 
     /// The dialect of its SQL.
     const DIALECT: Dialect;
-
-    /// Whether a connection can be used after the future of a statement on it was dropped: the driver then reads the rest of the answer
-    /// first.
-    const SURVIVES_ABANDONMENT: bool = true;
 
     /// Checks whether a connection may be made, before it is made: opening another database by mistake would change it.
     ///
@@ -139,6 +138,9 @@ pub(crate) trait Engine: sqlx::Database {
         lease: &mut Lease<Self>,
         begin: &Begin,
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// What runs SeaORM's statements on the connection. If the future of one is dropped, the next one goes on after it.
+    fn statements(lease: &mut Lease<Self>) -> Self::Statements<'_>;
 
     /// The text to send in the place of a statement's, so that it sees only these rows. `None` if it can be sent as it is.
     ///

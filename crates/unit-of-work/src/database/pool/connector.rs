@@ -19,7 +19,8 @@ const REPLACE_AFTER: Duration = Duration::from_secs(30 * 60);
 
 /// A connection, with its other end.
 pub(super) struct Open<DB: Engine> {
-    pub(super) connection: DB::Connection,
+    /// `None` while its user has lent it out.
+    pub(super) connection: Option<DB::Connection>,
     pub(super) peer: DB::Peer,
     pub(super) known: DB::Known,
 }
@@ -48,7 +49,7 @@ impl<DB: Engine> Manager for Connector<DB> {
             let opened = async move {
                 let (connection, peer) = DB::connect(&target, &asked).await?;
                 Ok(Open {
-                    connection,
+                    connection: Some(connection),
                     peer,
                     known: DB::Known::default(),
                 })
@@ -75,12 +76,15 @@ impl<DB: Engine> Manager for Connector<DB> {
         if DB::is_outdated(&self.target, &open.peer) {
             return Err(RecycleError::message("its server was replaced"));
         }
+        let Some(connection) = &mut open.connection else {
+            return Err(RecycleError::message("it was not given back"));
+        };
         let unused = metrics.last_used();
         if self.doubt.is_silent(unused) {
             return Err(RecycleError::message("others of its time are silent"));
         }
         if unused > TEST_AFTER || self.doubt.is_doubtful(unused) {
-            let Ok(tested) = timeout(TEST_LIMIT, open.connection.ping()).await else {
+            let Ok(tested) = timeout(TEST_LIMIT, connection.ping()).await else {
                 self.doubt.found_silent();
                 return Err(RecycleError::message("it is silent"));
             };

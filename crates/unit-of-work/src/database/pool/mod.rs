@@ -227,8 +227,10 @@ impl<DB: Engine> Pool<DB> {
         self.used.close();
         self.used.wait().await;
         for connection in self.connections.retain(|_, _| false).removed {
-            // It is closed even if this fails.
-            let _ = connection.connection.close().await;
+            if let Some(connection) = connection.connection {
+                // It is closed even if this fails.
+                let _ = connection.close().await;
+            }
         }
         self.connections.close();
     }

@@ -9,8 +9,11 @@ use deadpool::managed::Object;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::connector::Connector;
+use super::connector::{Connector, Open};
 use crate::database::engine::Engine;
+
+const ABSENT: &str =
+    "whoever was lent it gives it back first, and it is taken only when this is dropped";
 
 /// A connection that goes back to its pool when it is dropped, or is closed if it is in doubt.
 pub(crate) struct Pooled<DB: Engine> {
@@ -44,16 +47,34 @@ impl<DB: Engine> Pooled<DB> {
         not(feature = "sqlite"),
         expect(
             dead_code,
-            reason = "PostgreSQL has policies, and nothing has to be known"
+            reason = "only SQLite's hidden rows ask for the schema"
         )
     )]
     pub(crate) fn with_known(&mut self) -> (&mut DB::Connection, &mut DB::Known) {
-        match &mut self.connection {
-            Some(open) => {
-                let open = &mut **open;
-                (&mut open.connection, &mut open.known)
-            }
-            None => unreachable!("it is taken only when this is dropped"),
+        let open = self.connection.as_mut().map(|open| &mut **open);
+        match open {
+            Some(Open {
+                connection: Some(connection),
+                known,
+                ..
+            }) => (connection, known),
+            _ => unreachable!("{ABSENT}"),
+        }
+    }
+
+    /// Lends the connection out, to somebody who gives it back. Until then it must not be used.
+    #[cfg(feature = "mariadb")]
+    pub(crate) fn lend(&mut self) -> DB::Connection {
+        let lent = self
+            .connection
+            .as_mut()
+            .and_then(|open| open.connection.take());
+        lent.unwrap_or_else(|| unreachable!("{ABSENT}"))
+    }
+
+    pub(crate) fn give_back(&mut self, connection: DB::Connection) {
+        if let Some(open) = &mut self.connection {
+            open.connection = Some(connection);
         }
     }
 
@@ -101,18 +122,26 @@ impl<DB: Engine> Deref for Pooled<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
-        match &self.connection {
-            Some(open) => &open.connection,
-            None => unreachable!("it is taken only when this is dropped"),
+        match self
+            .connection
+            .as_ref()
+            .and_then(|open| open.connection.as_ref())
+        {
+            Some(connection) => connection,
+            None => unreachable!("{ABSENT}"),
         }
     }
 }
 
 impl<DB: Engine> DerefMut for Pooled<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
-        match &mut self.connection {
-            Some(open) => &mut open.connection,
-            None => unreachable!("it is taken only when this is dropped"),
+        match self
+            .connection
+            .as_mut()
+            .and_then(|open| open.connection.as_mut())
+        {
+            Some(connection) => connection,
+            None => unreachable!("{ABSENT}"),
         }
     }
 }

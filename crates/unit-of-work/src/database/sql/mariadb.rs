@@ -96,9 +96,9 @@ impl StatementReader<'_> {
     pub(super) fn inside_on_mariadb(&self, token: Token<'_>, next: Option<&Token<'_>>) -> Effect {
         const LOCKS: [&str; 3] = ["get_lock", "release_lock", "release_all_locks"];
         let (Token::Word(word) | Token::Quoted(word)) = token else {
-            // A variable of the user, which lasts as long as the session.
-            return match token {
-                Token::Symbol(b'@') => Effect::ChangesSession,
+            // `@a := 1`: a variable of the user lasts as long as the session.
+            return match (token, next) {
+                (Token::Symbol(b':'), Some(Token::Symbol(b'='))) => Effect::ChangesSession,
                 _ => Effect::Nothing,
             };
         };
@@ -107,7 +107,9 @@ impl StatementReader<'_> {
             && (is_one_of(&OF_TRANSACTION) || word.eq_ignore_ascii_case("transaction_read_only"))
         {
             Effect::ControlsTransaction("SET TRANSACTION")
-        } else if next == Some(&Token::Symbol(b'(')) && is_one_of(&LOCKS) {
+        } else if next == Some(&Token::Symbol(b'(')) && is_one_of(&LOCKS)
+            || next == Some(&Token::Symbol(b'@')) && word.eq_ignore_ascii_case("INTO")
+        {
             Effect::ChangesSession
         } else {
             Effect::Nothing
@@ -189,6 +191,7 @@ mod tests {
     fn rows_are_read_and_written() {
         for text in [
             "SELECT @@autocommit",
+            "SELECT @a",
             "INSERT INTO mark VALUES ('a@b.example')",
             "INSERT INTO mark VALUES (\"GET_LOCK\")",
             "SELECT 1 FROM t WHERE a = 'it''s; COMMIT'",

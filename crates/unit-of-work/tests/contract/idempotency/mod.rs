@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_graphql::{Request, Response, Schema, Value};
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::time::timeout;
@@ -189,6 +189,10 @@ on_every_engine! {
             ("mutation { mark(name: \"a\") orphan }", "COMMIT_FAILED"),
         ];
         for (query, code) in failures {
+            // MariaDB defers nothing to COMMIT: see `mariadb`.
+            if stage.test.engine() == Engine::MariaDb && code == "COMMIT_FAILED" {
+                continue;
+            }
             // Twice: the failure itself is not replayed either.
             for _ in 0..2 {
                 let failed = stage.run_with_key("k", query).await;
@@ -229,7 +233,7 @@ on_every_engine! {
         let stage = Recorded::new(test).await;
         let numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1234)";
         stage.observer().await.execute(&format!(
-            "INSERT INTO unit_of_work_idempotency {numbers} SELECT 'v', CAST(i AS TEXT), 'f', '{{}}', 1000000 + i FROM n"
+            "INSERT INTO unit_of_work_idempotency {numbers} SELECT 'v', CAST(i AS CHAR(9)), 'f', '{{}}', 1000000 + i FROM n"
         )).await;
         assert!(stage.run_with_key("k", "mutation { ping }").await.is_ok());
         for (now, swept) in [(1_000, 0), (1_001, 1_000), (1_001, 0), (1_059, 234), (1_060, 1)] {

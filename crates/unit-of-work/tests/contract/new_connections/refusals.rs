@@ -68,6 +68,10 @@ on_every_engine! {
             if test.engine() != Engine::Sqlite && statements[0].starts_with("SAVEPOINT") {
                 continue;
             }
+            if test.engine() == Engine::MariaDb && statements.len() > 1 {
+                // It has committed.
+                continue;
+            }
             let options = DatabaseOptions::default().after_connect(move |connection| {
                 Box::pin(async move {
                     for sql in statements {

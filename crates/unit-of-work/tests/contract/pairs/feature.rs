@@ -112,7 +112,7 @@ impl Expected {
             code: Some(code),
             has_run: true,
         };
-        if has(Batch) && (scenario == Late || has(Settings) && engine == Engine::Sqlite) {
+        if has(Batch) && (scenario == Late || has(Settings) && engine != Engine::Postgres) {
             // The operation before it fails already.
             return Self {
                 has_run: false,
@@ -132,7 +132,7 @@ impl Expected {
                 ..nothing("DEADLINE_EXCEEDED")
             };
         }
-        if has(Settings) && engine == Engine::Sqlite {
+        if has(Settings) && engine != Engine::Postgres {
             // With a key, the key is the first that meets the database.
             return Self {
                 has_run: !has(Key) || has(Dry),

@@ -53,7 +53,7 @@ impl Case<'_> {
         if !self.has(Conflict) {
             return self.send().await;
         }
-        if self.scene.stage.test.engine() == Engine::Postgres {
+        if self.scene.stage.test.engine() != Engine::Sqlite {
             self.scene.conflicts.left.store(1, Ordering::SeqCst);
             return self.send().await;
         }

@@ -40,7 +40,7 @@ impl Mutation {
         true
     }
 
-    /// PostgreSQL says that the operation has lost, as often as it is to.
+    /// The server says that the operation has lost, as often as it is to.
     async fn conflicts(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
         let conflicts = ctx.data_unchecked::<Arc<Conflicts>>();
         conflicts.met.fetch_add(1, Ordering::SeqCst);
@@ -50,7 +50,12 @@ impl Mutation {
                 left.checked_sub(1)
             });
         if left.is_ok() {
-            let lose = "DO $$ BEGIN RAISE EXCEPTION 'it lost' USING ERRCODE = '40001'; END $$";
+            let lose = match ctx.unit().get_database_backend() {
+                sea_orm::DbBackend::MySql => {
+                    "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'it lost'"
+                }
+                _ => "DO $$ BEGIN RAISE EXCEPTION 'it lost' USING ERRCODE = '40001'; END $$",
+            };
             ctx.unit().execute_unprepared(lose).await?;
         }
         Ok(Some(true))

@@ -149,6 +149,10 @@ on_every_engine! {
             ("/swallow/a", StatusCode::INTERNAL_SERVER_ERROR, "UNIT_DOOMED"),
             ("/rollback-only/a", StatusCode::CONFLICT, "ROLLBACK_ONLY"),
         ] {
+            // MariaDB defers nothing to COMMIT: see `mariadb`.
+            if scene.stage.test.engine() == Engine::MariaDb && code == "COMMIT_FAILED" {
+                continue;
+            }
             let answer = scene.post(path).await;
             assert_eq!((answer.status, &*answer.code()), (status, code), "{path}");
         }

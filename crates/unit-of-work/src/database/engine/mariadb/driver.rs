@@ -7,20 +7,12 @@ use sqlx::{
     mysql::{MySqlConnectOptions, MySqlSslMode},
 };
 
+use super::statements::STATEMENTS;
 use crate::{ConnectError, database::connect::invalid_url};
 
 /// The parameters of a URL that say where to connect, and how safely. The driver ignores those that it does not know.
-const KNOWN: [&str; 10] = [
-    "sslmode",
-    "ssl-mode",
-    "sslca",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "socket",
-    "statement-cache-capacity",
+const KNOWN: [&str; 9] = [
+    "sslmode", "ssl-mode", "sslca", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key", "socket",
 ];
 
 /// # Errors
@@ -72,6 +64,7 @@ pub(super) fn refuse_contradictions(options: &MySqlConnectOptions) -> Result<(),
 /// The same, so that the driver sets nothing on a new connection: everything is set at once (`session`).
 pub(super) fn without_settings(options: MySqlConnectOptions) -> MySqlConnectOptions {
     options
+        .statement_cache_capacity(STATEMENTS)
         .charset("utf8mb4")
         .timezone(None)
         .pipes_as_concat(false)

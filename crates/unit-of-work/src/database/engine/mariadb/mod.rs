@@ -6,7 +6,7 @@
 //!
 //! - DDL commits the transaction before and after it. So units refuse it (`sql::mariadb`).
 //! - A deadlock rolls back the whole transaction, and the next statement would run in one of its own. A unit sends none after an error.
-//! - A connection whose statement was abandoned is closed: its driver does not know where in the stream it is.
+//! - Its driver must not be dropped in the middle of an answer. So a lease keeps the future of an abandoned statement ([`statements`]).
 //! - Nothing is deferred to COMMIT, so no constraint can refuse it.
 
 pub(super) mod backend;
@@ -16,6 +16,7 @@ mod begin;
 mod control;
 mod driver;
 mod session;
+mod statements;
 mod transaction;
 mod writable;
 

@@ -80,8 +80,9 @@ impl MariaDbSession {
             ("foreign_key_checks", "1"),
             ("unique_checks", "1"),
             ("check_constraint_checks", "1"),
-            // A smaller one leaves out rows, without an error.
+            // With smaller ones, rows are left out, without an error.
             ("sql_select_limit", "18446744073709551615"),
+            ("max_recursive_iterations", "4294967295"),
             ("sql_auto_is_null", "0"),
             // REPEATABLE READ does not overwrite what it has not seen.
             ("innodb_snapshot_isolation", "1"),

@@ -13,6 +13,7 @@ use super::{
     backend::Backend,
     begin::{begin_sql, changes_limits},
     session::MariaDbSession,
+    statements::CarriedStatements,
 };
 use crate::{
     Access, UnitError,
@@ -33,11 +34,10 @@ impl Engine for MySql {
     type Asked = MariaDbSession;
     type Peer = Arc<Backend>;
     type Rows = Infallible;
+    type Statements<'c> = CarriedStatements<'c>;
 
     const BACKEND: DbBackend = DbBackend::MySql;
     const DIALECT: Dialect = Dialect::MariaDb;
-    /// The driver reads a message in several steps, and forgets where it was if it is dropped between them.
-    const SURVIVES_ABANDONMENT: bool = false;
 
     fn hook(asked: &MariaDbSession) -> Option<(&AfterConnect, Access)> {
         asked.hook.as_ref().map(|(hook, access)| (hook, *access))
@@ -95,6 +95,10 @@ impl Engine for MySql {
         Ok(())
     }
 
+    fn statements(lease: &mut Lease<Self>) -> CarriedStatements<'_> {
+        CarriedStatements::on(lease)
+    }
+
     fn narrow(rows: &Infallible, _text: &str) -> Result<Option<String>, UnitError> {
         match *rows {}
     }
@@ -132,24 +136,36 @@ async fn end(
         flight.push_str("; ");
         flight.push_str(&lease.connection.peer().limits);
     }
+    let end = async move |mut connection: MySqlConnection| {
+        let ended = send_end(&mut connection, flight, statements).await;
+        (connection, ended)
+    };
+    if lease.carry(end).await? {
+        lease.has_ended();
+    }
+    Ok(())
+}
+
+/// `true` if all of the flight was done, and `false` if only its end was not.
+async fn send_end(
+    connection: &mut MySqlConnection,
+    flight: String,
+    statements: usize,
+) -> Result<bool, sqlx::Error> {
     let mut answered = 0;
-    {
-        let mut answers = lease.connection.fetch_many(AssertSqlSafe(flight));
-        loop {
-            match answers.try_next().await {
-                Ok(Some(Either::Left(_))) => answered += 1,
-                Ok(Some(Either::Right(_))) => {}
-                Ok(None) => break,
-                Err(error) if answered < statements => return Err(error),
-                Err(error) => {
-                    tracing::debug!(%error, "a transaction has ended, and its time-outs are not set back");
-                    return Ok(());
-                }
+    let mut answers = connection.fetch_many(AssertSqlSafe(flight));
+    loop {
+        match answers.try_next().await {
+            Ok(Some(Either::Left(_))) => answered += 1,
+            Ok(Some(Either::Right(_))) => {}
+            Ok(None) => return Ok(true),
+            Err(error) if answered < statements => return Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "a transaction has ended, and its time-outs are not set back");
+                return Ok(false);
             }
         }
     }
-    lease.has_ended();
-    Ok(())
 }
 
 impl From<Lease<MySql>> for AnyLease {

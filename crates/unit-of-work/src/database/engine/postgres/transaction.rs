@@ -25,7 +25,7 @@ use crate::{
         engine::{AnyLease, Driver, Engine, Peer, outcome::Identity},
         lease::Lease,
         sql::Dialect,
-        statements::query_error,
+        statements::{Statements, query_error},
     },
     observe::server::NamedServer,
     unit::marker::Marker,
@@ -37,6 +37,7 @@ impl Engine for Postgres {
     type Peer = Arc<Backend>;
     type Rows = Infallible;
     type Known = ();
+    type Statements<'c> = Statements<'c, PgConnection>;
 
     const BACKEND: DbBackend = DbBackend::Postgres;
     const DIALECT: Dialect = Dialect::Postgres;
@@ -124,6 +125,10 @@ impl Engine for Postgres {
             });
         }
         Ok(())
+    }
+
+    fn statements(lease: &mut Lease<Self>) -> Statements<'_, PgConnection> {
+        Statements::on(&mut lease.connection)
     }
 
     fn narrow(rows: &Infallible, _text: &str) -> Result<Option<String>, UnitError> {

@@ -17,7 +17,7 @@ use crate::{
         engine::{AnyLease, Driver, Engine, Peer},
         lease::Lease,
         sql::{Dialect, rows::VisibleRows},
-        statements::query_error,
+        statements::{Statements, query_error},
     },
     unit::marker::Marker,
 };
@@ -30,6 +30,7 @@ impl Engine for Sqlite {
     type Peer = Interrupt;
     type Rows = VisibleRows;
     type Known = KnownSchema;
+    type Statements<'c> = Statements<'c, SqliteConnection>;
 
     const BACKEND: DbBackend = DbBackend::Sqlite;
     const DIALECT: Dialect = Dialect::Sqlite;
@@ -94,6 +95,10 @@ impl Engine for Sqlite {
             lease.rows = Some(Box::new(rows));
         }
         Ok(())
+    }
+
+    fn statements(lease: &mut Lease<Self>) -> Statements<'_, SqliteConnection> {
+        Statements::on(&mut lease.connection)
     }
 
     fn narrow(rows: &VisibleRows, text: &str) -> Result<Option<String>, UnitError> {
