@@ -29,17 +29,19 @@ if [ "$(id -u)" = 0 ]; then
 fi
 
 folder=$(mktemp -d "$parent/daybook-mariadb.XXXXXX") || { echo "no folder in $parent"; exit 1; }
-[ -z "${user:-}" ] || chown "$user" "$folder"
+# A server removes the temporary tables that it finds when it starts, whosever they are.
+mkdir "$folder/tmp" || exit 1
+[ -z "${user:-}" ] || chown "$user" "$folder" "$folder/tmp"
 cd "$folder" || exit 1
 
 make() {
-    (as_server "$install" --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal --skip-test-db)
+    (TMPDIR=$folder/tmp as_server "$install" --no-defaults --datadir="$folder/data" --tmpdir="$folder/tmp" --auth-root-authentication-method=normal --skip-test-db)
 }
 
 # Whether the server answers: its log says so, and then its process still lives.
 start_on() {
     : >server.log
-    (as_server "$server" --no-defaults --datadir="$folder/data" --socket="$folder/socket" --pid-file="$folder/pid" \
+    (as_server "$server" --no-defaults --datadir="$folder/data" --tmpdir="$folder/tmp" --socket="$folder/socket" --pid-file="$folder/pid" \
         --port="$1" --bind-address=127.0.0.1 --skip-name-resolve $settings >>server.log 2>&1) &
     pid=$!
     tries=0
