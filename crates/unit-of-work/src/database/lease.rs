@@ -28,6 +28,7 @@ pub(crate) struct Lease<E: Engine> {
     /// The server's position, as the last flight that asked was told. Boxed, because most databases have no replicas.
     pub(super) position: Option<Box<ConsistencyToken>>,
     /// Whether the transaction has changed the session's time-outs, on an engine where they do not end with it.
+    #[cfg(feature = "mariadb")]
     pub(super) has_limits: bool,
     /// The rows that the transaction sees, if not all. Boxed, because most operations see all.
     pub(super) rows: Option<Box<E::Rows>>,
@@ -43,6 +44,7 @@ impl<E: Engine> Lease<E> {
             identity: None,
             locates: false,
             position: None,
+            #[cfg(feature = "mariadb")]
             has_limits: false,
             rows: None,
         }
