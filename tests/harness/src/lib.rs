@@ -24,6 +24,7 @@
     reason = "test support: a panic is how it reports"
 )]
 
+mod cable;
 mod cluster;
 mod database;
 mod engine;
@@ -34,6 +35,7 @@ pub mod postgres;
 mod proxy;
 mod script;
 
+pub use cable::Cable;
 pub use cluster::{Cluster, at_nobody, list};
 pub use database::TestDatabase;
 pub use engine::Engine;

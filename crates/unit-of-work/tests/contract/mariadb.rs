@@ -1,13 +1,15 @@
 //! What only MariaDB does: it commits at DDL, rolls back everything at a deadlock, and defers nothing to COMMIT.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use daybook_test_harness::{Engine, Observer, TestDatabase, mariadb::MariaDbServer};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use daybook_test_harness::{
+    Cable, Engine, Observer, TestDatabase, eventually, mariadb::MariaDbServer,
+};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::time::timeout;
 use unit_of_work::{ConnectError, Database, DatabaseOptions, FailureKind, UnitError, marker};
 
-use crate::stage::{PATIENCE, Stage, codes, count_marks, insert_mark, outcome};
+use crate::stage::{PATIENCE, Stage, codes, count_marks, ended, insert_mark, outcome};
 
 async fn test() -> TestDatabase {
     TestDatabase::create(Engine::MariaDb).await
@@ -19,6 +21,30 @@ async fn marked() -> Stage {
     let markers = marker::create_table(DbBackend::MySql);
     test.observer().await.execute(&markers).await;
     Stage::new(test).await
+}
+
+/// The same, behind a cable.
+async fn behind_a_cable() -> (Stage, Cable) {
+    let test = test().await;
+    let markers = marker::create_table(DbBackend::MySql);
+    test.observer().await.execute(&markers).await;
+    let cable = Cable::to(test.url()).await;
+    let stage = Stage::at(test, cable.url(), DatabaseOptions::default(), |it| it).await;
+    (stage, cable)
+}
+
+/// Begins a mutation whose COMMIT loses what the cable is told to lose.
+async fn loses(
+    stage: &Stage,
+    lose: impl FnOnce(),
+) -> tokio::task::JoinHandle<async_graphql::Response> {
+    let operation = stage.start("mutation { mark(name: \"a\") effects meet }");
+    timeout(PATIENCE, stage.cue.reached())
+        .await
+        .expect("in time");
+    lose();
+    stage.cue.proceed();
+    operation
 }
 
 /// DDL would commit what came before it, and nothing would say so.
@@ -164,7 +190,7 @@ async fn commit_that_dies_with_its_server_did_not_happen() {
                 .await
         }
     });
-    daybook_test_harness::eventually("COMMIT is under way", async || {
+    eventually("COMMIT is under way", async || {
         let hangs = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(600)%' AND ID <> CONNECTION_ID()";
         observer.i64(hangs).await == 1
     })
@@ -252,4 +278,83 @@ async fn weaknesses_are_told() {
         .await;
     let told = stage.database.weaknesses().await.expect("is asked");
     assert_eq!(told, ["ENGINE = MyISAM of the table old"]);
+}
+
+/// COMMIT has happened and its answer is lost with the connection: the marker says so, and the client is told of success.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_after_the_commit_is_success() {
+    let (stage, cable) = behind_a_cable().await;
+    let operation = loses(&stage, || cable.lose_answers()).await;
+    eventually("it is committed", async || stage.marks().await == ["a"]).await;
+    cable.cut();
+    let response = ended(operation).await;
+    assert!(response.is_ok(), "{response:?}");
+    assert_eq!(outcome(&response), "COMMITTED");
+    assert_eq!(stage.cue.effects(), ["first", "last"]);
+    stage.assert_whole().await;
+}
+
+/// The connection goes silent after COMMIT. The server is asked how far it is, and what it says is enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_after_the_commit_is_success() {
+    let (stage, cable) = behind_a_cable().await;
+    let operation = loses(&stage, || cable.lose_answers()).await;
+    let response = ended(operation).await;
+    assert_eq!(outcome(&response), "COMMITTED", "{response:?}");
+    assert_eq!(stage.marks().await, ["a"]);
+    cable.cut();
+    stage.assert_whole().await;
+}
+
+/// COMMIT never arrives, and the server still holds the transaction open: it is ended, so that there is an outcome.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_before_the_commit_is_failure() {
+    let (stage, cable) = behind_a_cable().await;
+    let operation = loses(&stage, || cable.lose_orders()).await;
+    let response = ended(operation).await;
+    assert_eq!(codes(&response), ["COMMIT_FAILED"], "{response:?}");
+    assert_eq!(stage.marks().await, Vec::<String>::new());
+    assert_eq!(stage.cue.effects(), Vec::<String>::new());
+    cable.cut();
+    stage.assert_whole().await;
+}
+
+/// Without the table nothing proves a COMMIT, and nothing is claimed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_markers_it_is_unknown() {
+    let test = test().await;
+    let cable = Cable::to(test.url()).await;
+    let stage = Stage::at(test, cable.url(), DatabaseOptions::default(), |it| it).await;
+    let operation = loses(&stage, || cable.lose_answers()).await;
+    eventually("it is committed", async || stage.marks().await == ["a"]).await;
+    cable.cut();
+    assert_eq!(codes(&ended(operation).await), ["OUTCOME_UNKNOWN"]);
+}
+
+/// Statements with values are prepared. When there is no room for another one, all are closed at once: the driver would close one before each,
+/// and wait 40 milliseconds for the server's acknowledgement.
+#[tokio::test]
+async fn many_prepared_statements_are_no_slower() {
+    const STATEMENTS: usize = 500;
+    let stage = Stage::new(test().await).await;
+    let started = Instant::now();
+    let found = stage
+        .database
+        .read(async |unit| {
+            let mut sum = 0;
+            for number in 0..STATEMENTS {
+                let sql = format!("SELECT CAST(? AS SIGNED) + {number}");
+                let ask = Statement::from_sql_and_values(DbBackend::MySql, sql, [1_i64.into()]);
+                let row = unit.query_one_raw(ask).await?.expect("a row");
+                sum += row.try_get_by_index::<i64>(0)?;
+            }
+            Ok::<_, DbErr>(sum)
+        })
+        .await;
+    assert_eq!(found.expect("is read"), 125_250);
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
 }
