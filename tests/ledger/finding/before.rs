@@ -22,6 +22,7 @@ on_every_engine! {
                     ("account_metadata", Engine::Sqlite) => "key || value || hex(account_id)",
                     ("account_metadata", Engine::Postgres) => "key || value || CAST(account_id AS text)",
                     (_, Engine::Sqlite) => "key || value || hex(entry_id)",
+                    (_, Engine::MariaDb) => unreachable!("the ledger is not on MariaDB yet"),
                     (_, Engine::Postgres) => "key || value || CAST(entry_id AS text)",
                 };
                 let sql = format!("SELECT {columns} AS row FROM {table}");
