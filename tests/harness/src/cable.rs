@@ -15,6 +15,7 @@ pub struct Cable {
     url: String,
     listening: JoinHandle<()>,
     lines: Arc<Mutex<Vec<Line>>>,
+    orders: Arc<Mutex<Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -44,13 +45,16 @@ impl Cable {
         url.set_port(Some(port)).expect("takes a port");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let laid = Arc::clone(&lines);
+        let orders = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&orders);
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(server).await else {
                     continue;
                 };
                 let loses = Arc::new(Loses::default());
-                let passing = tokio::spawn(pass(client, server, Arc::clone(&loses)));
+                let passing =
+                    tokio::spawn(pass(client, server, Arc::clone(&loses), Arc::clone(&heard)));
                 laid.lock().unwrap().push(Line { loses, passing });
             }
         });
@@ -58,12 +62,19 @@ impl Cable {
             url: url.into(),
             listening,
             lines,
+            orders,
         }
     }
 
     /// The URL to connect to.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many messages of clients have been such ones. A message is what has arrived at once.
+    pub fn orders(&self, is_one: impl Fn(&str) -> bool) -> usize {
+        let orders = self.orders.lock().unwrap();
+        orders.iter().filter(|order| is_one(order)).count()
     }
 
     /// From now on, the connections that are there lose what the server says.
@@ -95,13 +106,20 @@ impl Drop for Cable {
     }
 }
 
-async fn pass(client: TcpStream, server: TcpStream, loses: Arc<Loses>) {
+async fn pass(
+    client: TcpStream,
+    server: TcpStream,
+    loses: Arc<Loses>,
+    heard: Arc<Mutex<Vec<String>>>,
+) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let orders = async {
         let mut buffer = [0; 16 * 1024];
         while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
+            let order = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            heard.lock().unwrap().push(order);
             if !loses.orders.load(Ordering::SeqCst)
                 && to_server.write_all(&buffer[..length]).await.is_err()
             {

@@ -64,6 +64,11 @@ impl<E: Engine> Lease<E> {
 
     /// Waits until the abandoned statement has ended.
     pub(super) async fn end_abandoned(&mut self) -> Result<(), sqlx::Error> {
+        if self.carried.is_some() && self.has_begun {
+            // Nobody will hear whether it has failed. After a COMMIT that was refused, the transaction is still open on MariaDB, and the next
+            // START TRANSACTION would commit it.
+            self.connection.close_after_use();
+        }
         self.regain().await;
         sqlx::Connection::ping(&mut *self.connection).await?;
         self.connection.in_doubt(false);

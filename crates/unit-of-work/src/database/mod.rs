@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | PostgreSQL | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
 //! | SQLite | one connection, `BEGIN IMMEDIATE` | connections opened read-only on the WAL: one snapshot per unit |
+//! | MariaDB | READ COMMITTED by default, read-write | REPEATABLE READ, read-only: one snapshot per unit |
 //!
 //! All differences between engines are in [`engine`]. Nothing outside of it asks which engine it is.
 
@@ -103,7 +104,7 @@ impl Drop for Inner {
 }
 
 impl Database {
-    /// Connects to `postgres://…` or `sqlite://path?mode=rwc`. Fails at once if that cannot work.
+    /// Connects to `postgres://…`, `sqlite://path?mode=rwc`, or `mariadb://…` (with the feature `mariadb`). Fails at once if that cannot work.
     ///
     /// A PostgreSQL URL may name several servers of one cluster: `postgres://app@one,two:5433,three/app`. Each new connection is asked
     /// for the role of its server. Writers and readers use the primary, wherever it stands in the list, and find it again after a failover;
@@ -117,12 +118,13 @@ impl Database {
         Self::connect_with(url.parse::<DriverOptions>()?, options).await
     }
 
-    /// Connects by options of the driver instead of a URL: sqlx's `PgConnectOptions` or `SqliteConnectOptions`, which SeaORM re-exports as
-    /// `sea_orm::sqlx`. Only where to connect, and how to log in, is theirs. What protects is set and checked as for a URL:
+    /// Connects by options of the driver instead of a URL: sqlx's `PgConnectOptions`, `SqliteConnectOptions` or `MySqlConnectOptions`, which
+    /// SeaORM re-exports as `sea_orm::sqlx`. Only where to connect, and how to log in, is theirs. What protects is set and checked as for a URL:
     ///
     /// - PostgreSQL: a start-up option that contradicts what a session must be is refused.
     /// - SQLite: `journal_mode`, `synchronous`, `foreign_keys`, `busy_timeout` and `query_only` are replaced, and a shared cache, an
     ///   immutable file, a database in memory and an exclusive locking mode are refused.
+    /// - MariaDB: whatever the driver would set on a new connection (character set, time zone, `sql_mode`) is replaced.
     ///
     /// Statements are logged as the options say; by default, sqlx logs each at the level DEBUG.
     ///

@@ -33,10 +33,11 @@ pub struct DatabaseOptions {
     /// How long it may take to make one connection. The first one, in [`Database::connect`](crate::Database::connect), is tried once.
     /// Default: 10 seconds.
     pub connect_timeout: Duration,
-    /// PostgreSQL's `statement_timeout`: the server itself ends a statement that runs longer. Default: 30 seconds.
+    /// PostgreSQL's `statement_timeout`, and MariaDB's `max_statement_time`: the server itself ends a statement that runs longer. Default: 30
+    /// seconds.
     pub statement_timeout: Duration,
-    /// PostgreSQL's `idle_in_transaction_session_timeout`: the server itself ends a transaction whose client has gone silent. An operation
-    /// with a shorter deadline has a shorter time-out. Default: 30 seconds.
+    /// PostgreSQL's `idle_in_transaction_session_timeout`, and MariaDB's `idle_transaction_timeout` (in whole seconds): the server itself ends
+    /// a transaction whose client has gone silent. An operation with a shorter deadline has a shorter time-out. Default: 30 seconds.
     pub idle_in_transaction_timeout: Duration,
     /// SQLite's `busy_timeout`: how long to wait while another *process* writes. Default: 5 seconds.
     pub busy_timeout: Duration,
@@ -55,7 +56,7 @@ pub struct DatabaseOptions {
     /// How long a finished mutation waits for others that share its COMMIT. One that takes longer is undone, and runs again by itself. New
     /// ones are accepted during the first fifth of this time. Default: 50 milliseconds.
     pub commit_patience: Duration,
-    /// The isolation level of the writer on PostgreSQL. Default: READ COMMITTED.
+    /// The isolation level of the writer on PostgreSQL and MariaDB. Default: READ COMMITTED.
     pub writer_isolation: IsolationLevel,
     /// Whether everything only reads. A mutation is refused before it runs ([`READ_ONLY`](crate::codes::READ_ONLY)), and so is
     /// [`Database::write`](crate::Database::write) ([`UnitError::ReadOnlyDatabase`](crate::UnitError::ReadOnlyDatabase)). On PostgreSQL, a

@@ -148,6 +148,7 @@ pub(crate) fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 /// |---|---|---|---|---|
 /// | PostgreSQL | its name | its name | its name | `person.name` |
 /// | SQLite | its columns: `person.name`, or `person.first, person.last` | its name, or its expression | not named | `person.name` |
+/// | MariaDB | its name; a primary key's is `PRIMARY`, whatever its table | its name | its name | `name` |
 ///
 /// ```
 /// use sea_orm::DbErr;

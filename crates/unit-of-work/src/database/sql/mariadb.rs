@@ -60,10 +60,7 @@ pub(super) fn is_plain(text: &str) -> bool {
     memchr::memchr(b'@', bytes).is_none()
         && memchr::memmem::find(bytes, b"/*").is_none()
         // GET_LOCK, RELEASE_LOCK and RELEASE_ALL_LOCKS.
-        && !super::contains(bytes, b'k', b"k(")
-        && !super::contains(bytes, b'k', b"k (")
-        && !super::contains(bytes, b's', b"s(")
-        && !super::contains(bytes, b's', b"s (")
+        && !super::contains(bytes, b'_', b"_lock")
 }
 
 impl StatementReader<'_> {
@@ -172,6 +169,7 @@ mod tests {
             "SELECT 1 INTO @a",
             "SELECT GET_LOCK('a', 1)",
             "SELECT get_lock ('a', 1)",
+            "SELECT get_lock\n('a', 1)",
             "SELECT RELEASE_ALL_LOCKS()",
             "CREATE TEMPORARY TABLE t (a INT)",
             "CREATE OR REPLACE TEMPORARY TABLE t (a INT)",

@@ -12,7 +12,6 @@ use crate::stage::{codes, data, ended};
 on_every_engine! {
     /// A member that fails in the database, swallows that, drops a statement half way, or is undone in part by savepoints of its own:
     /// it is told what it would be told alone, and the others commit.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn member_that_fails_is_undone_alone(test: TestDatabase) {
         for (query, told) in [
             (

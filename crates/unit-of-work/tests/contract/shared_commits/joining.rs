@@ -213,7 +213,6 @@ async fn key_is_used_once_within_a_group() {
 
 on_every_engine! {
     /// A root field that is undone by itself is undone within its member.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn fields_with_savepoints_join(test: TestDatabase) {
         let mut scene = Scene::on(test, patient()).await;
         scene.retrying = Retrying::new(scene.schema_with(|extension| extension.field_savepoints(true)));

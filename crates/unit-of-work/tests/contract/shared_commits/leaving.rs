@@ -75,7 +75,6 @@ async fn statement_of_a_handle_that_got_away_is_stopped() {
 
 on_every_engine! {
     /// Clients go: one that waits, one whose unit is under way, between statements and in one, and one whose unit is done.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn client_that_goes_leaves_the_group(test: TestDatabase) {
         let scene = Scene::on(test, patient()).await;
         let first = scene.first(A).await;

@@ -45,7 +45,6 @@ async fn effects(scene: &Scene) -> Vec<String> {
 
 on_every_engine! {
     /// Nobody hears anything before the one COMMIT, and then everybody does: success, refusal and panic.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn nothing_is_heard_before_the_one_commit(test: TestDatabase) {
         let scene = Scene::on(test, patient()).await;
         let first = scene.first(A).await;
@@ -87,7 +86,6 @@ on_every_engine! {
 
 on_every_engine! {
     /// Who is alone sends what it would send without any of this, and so do those who come one after the other.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn who_is_alone_commits_alone(test: TestDatabase) {
         let scene = Scene::on(test, patient()).await;
         for number in 1..=5 {
@@ -103,7 +101,6 @@ on_every_engine! {
 
 on_every_engine! {
     /// What each member sees is what those before it have left: nothing of who was undone.
-    (not on MariaDB: "nothing watches its wire yet, to count COMMITs")
     async fn members_run_one_after_the_other(test: TestDatabase) {
         let scene = Scene::on(test, patient()).await;
         let first = scene.first("mutation { increment meet }").await;

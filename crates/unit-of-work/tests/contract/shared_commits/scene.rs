@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use async_graphql::{Executor, Request, Response, Value};
-use daybook_test_harness::{Engine, TestDatabase, WireProxy};
+use daybook_test_harness::{Cable, Engine, TestDatabase, WireProxy};
 use futures_util::{future::BoxFuture, poll};
 use sea_orm::DbBackend;
 use tokio::task::JoinHandle;
@@ -17,6 +17,8 @@ pub struct Scene {
     pub retrying: Retrying<TestSchema>,
     /// Between the schema and PostgreSQL.
     pub proxy: Option<WireProxy>,
+    /// On MariaDB.
+    pub cable: Option<Cable>,
 }
 
 /// Options with which nobody overstays, whatever the machine does meanwhile.
@@ -42,24 +44,35 @@ impl Scene {
         Self::on(TestDatabase::create(Engine::Sqlite).await, options).await
     }
 
-    /// On PostgreSQL there is a connection for every mutation, so that they wait for rows alone.
+    /// On a server there is a connection for every mutation, so that they wait for rows alone.
     pub async fn on(test: TestDatabase, mut options: DatabaseOptions) -> Self {
-        let proxy = match test.engine() {
-            Engine::Sqlite | Engine::MariaDb => None,
-            Engine::Postgres => {
-                options.max_connections = 12;
-                let markers = marker::create_table(DbBackend::Postgres);
-                test.observer().await.execute(&markers).await;
-                Some(test.proxy().await)
-            }
+        if test.engine() != Engine::Sqlite {
+            options.max_connections = 12;
+            let backend = match test.engine() {
+                Engine::MariaDb => DbBackend::MySql,
+                _ => DbBackend::Postgres,
+            };
+            let markers = marker::create_table(backend);
+            test.observer().await.execute(&markers).await;
+        }
+        let (proxy, cable) = match test.engine() {
+            Engine::Sqlite => (None, None),
+            Engine::Postgres => (Some(test.proxy().await), None),
+            Engine::MariaDb => (None, Some(Cable::to(test.url()).await)),
         };
-        let url = proxy.as_ref().map_or(test.url(), WireProxy::url).to_owned();
+        let url = match (&proxy, &cable) {
+            (Some(proxy), _) => proxy.url(),
+            (None, Some(cable)) => cable.url(),
+            (None, None) => test.url(),
+        };
+        let url = url.to_owned();
         let stage = Stage::at(test, &url, options, |extension| extension).await;
         let retrying = stage.retrying(20);
         Self {
             stage,
             retrying,
             proxy,
+            cable,
         }
     }
 
@@ -101,7 +114,7 @@ impl Scene {
         mut request: Request,
     ) -> impl Future<Output = Response> + Send + use<> {
         let retrying = self.retrying.clone();
-        if self.proxy.is_some() {
+        if self.test.engine() != Engine::Sqlite {
             let names = format!("{{ willLock(names: {names:?})");
             request.query = request.query.replacen('{', &names, 1);
         }
@@ -123,6 +136,10 @@ impl Scene {
 
     /// How often somebody has committed since the log was begun.
     pub fn commits(&self) -> usize {
+        if let Some(cable) = &self.cable {
+            // A new connection says READ-COMMITTED.
+            return cable.orders(|order| order.contains("COMMIT") && !order.contains("COMMITTED"));
+        }
         match &self.proxy {
             None => commit_ends(&self.log()).count(),
             Some(proxy) => {

@@ -34,6 +34,7 @@ impl Engine for MySql {
     type Asked = MariaDbSession;
     type Peer = Arc<Backend>;
     type Rows = Infallible;
+    type Known = ();
     type Statements<'c> = CarriedStatements<'c>;
 
     const BACKEND: DbBackend = DbBackend::MySql;

@@ -1,15 +1,18 @@
-//! What only MariaDB does: it commits at DDL, rolls back everything at a deadlock, and defers nothing to COMMIT.
+//! What only MariaDB does: it commits at DDL, rolls back everything at a deadlock, and defers nothing to COMMIT. `lost` has COMMITs that are not
+//! answered.
+
+mod lost;
 
 use std::time::{Duration, Instant};
 
-use daybook_test_harness::{
-    Cable, Engine, Observer, TestDatabase, eventually, mariadb::MariaDbServer,
-};
+use daybook_test_harness::{Engine, TestDatabase, mariadb::MariaDbServer};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::time::timeout;
-use unit_of_work::{ConnectError, Database, DatabaseOptions, FailureKind, UnitError, marker};
+use unit_of_work::{
+    ConnectError, Database, DatabaseOptions, FailureKind, UnitError, UnitTerms, marker,
+};
 
-use crate::stage::{PATIENCE, Stage, codes, count_marks, ended, insert_mark, outcome};
+use crate::stage::{PATIENCE, Stage, codes, insert_mark, outcome};
 
 async fn test() -> TestDatabase {
     TestDatabase::create(Engine::MariaDb).await
@@ -21,30 +24,6 @@ async fn marked() -> Stage {
     let markers = marker::create_table(DbBackend::MySql);
     test.observer().await.execute(&markers).await;
     Stage::new(test).await
-}
-
-/// The same, behind a cable.
-async fn behind_a_cable() -> (Stage, Cable) {
-    let test = test().await;
-    let markers = marker::create_table(DbBackend::MySql);
-    test.observer().await.execute(&markers).await;
-    let cable = Cable::to(test.url()).await;
-    let stage = Stage::at(test, cable.url(), DatabaseOptions::default(), |it| it).await;
-    (stage, cable)
-}
-
-/// Begins a mutation whose COMMIT loses what the cable is told to lose.
-async fn loses(
-    stage: &Stage,
-    lose: impl FnOnce(),
-) -> tokio::task::JoinHandle<async_graphql::Response> {
-    let operation = stage.start("mutation { mark(name: \"a\") effects meet }");
-    timeout(PATIENCE, stage.cue.reached())
-        .await
-        .expect("in time");
-    lose();
-    stage.cue.proceed();
-    operation
 }
 
 /// DDL would commit what came before it, and nothing would say so.
@@ -160,68 +139,6 @@ async fn commit_that_is_refused_is_told() {
     );
 }
 
-/// A server that dies in the middle of a COMMIT: the marker is not there, so nothing happened, and the client is told so.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commit_that_dies_with_its_server_did_not_happen() {
-    let server = tokio::task::spawn_blocking(|| MariaDbServer::start(&[]))
-        .await
-        .expect("starts");
-    let observer = Observer::connect(Engine::MariaDb, server.url()).await;
-    observer.execute("CREATE DATABASE dies").await;
-    let url = server.database_url("dies");
-    let setup = Observer::connect(Engine::MariaDb, &url).await;
-    setup
-        .execute("CREATE TABLE mark (name VARCHAR(100) PRIMARY KEY)")
-        .await;
-    setup.execute(&marker::create_table(DbBackend::MySql)).await;
-    setup
-        .execute(
-            "CREATE TRIGGER hangs BEFORE INSERT ON unit_of_work_marker FOR EACH ROW SET @slept = SLEEP(600)",
-        )
-        .await;
-    let database = Database::connect(&url, DatabaseOptions::default())
-        .await
-        .expect("connects");
-    let unit = tokio::spawn({
-        let database = database.clone();
-        async move {
-            database
-                .write(async |unit| insert_mark(&unit, "a").await)
-                .await
-        }
-    });
-    eventually("COMMIT is under way", async || {
-        let hangs = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(600)%' AND ID <> CONNECTION_ID()";
-        observer.i64(hangs).await == 1
-    })
-    .await;
-    let again = tokio::task::spawn_blocking(move || {
-        server.crash();
-        server.start_again();
-        server
-    });
-    let server = timeout(PATIENCE, again)
-        .await
-        .expect("in time")
-        .expect("starts again");
-    let ended = timeout(PATIENCE, unit)
-        .await
-        .expect("in time")
-        .expect("ends");
-    let error = ended.expect_err("is not committed");
-    assert!(
-        matches!(
-            UnitError::in_db_err(&error),
-            Some(UnitError::CommitFailed(_))
-        ),
-        "{error:?}"
-    );
-    let marks = database.read(async |unit| count_marks(&unit).await).await;
-    assert_eq!(marks.expect("is read"), 0);
-    database.close().await;
-    drop(server);
-}
-
 /// A server that others may not write on is not used for mutations, and can be read.
 #[tokio::test]
 async fn server_that_is_read_only_takes_no_mutations() {
@@ -280,57 +197,6 @@ async fn weaknesses_are_told() {
     assert_eq!(told, ["ENGINE = MyISAM of the table old"]);
 }
 
-/// COMMIT has happened and its answer is lost with the connection: the marker says so, and the client is told of success.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lost_after_the_commit_is_success() {
-    let (stage, cable) = behind_a_cable().await;
-    let operation = loses(&stage, || cable.lose_answers()).await;
-    eventually("it is committed", async || stage.marks().await == ["a"]).await;
-    cable.cut();
-    let response = ended(operation).await;
-    assert!(response.is_ok(), "{response:?}");
-    assert_eq!(outcome(&response), "COMMITTED");
-    assert_eq!(stage.cue.effects(), ["first", "last"]);
-    stage.assert_whole().await;
-}
-
-/// The connection goes silent after COMMIT. The server is asked how far it is, and what it says is enough.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_after_the_commit_is_success() {
-    let (stage, cable) = behind_a_cable().await;
-    let operation = loses(&stage, || cable.lose_answers()).await;
-    let response = ended(operation).await;
-    assert_eq!(outcome(&response), "COMMITTED", "{response:?}");
-    assert_eq!(stage.marks().await, ["a"]);
-    cable.cut();
-    stage.assert_whole().await;
-}
-
-/// COMMIT never arrives, and the server still holds the transaction open: it is ended, so that there is an outcome.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_before_the_commit_is_failure() {
-    let (stage, cable) = behind_a_cable().await;
-    let operation = loses(&stage, || cable.lose_orders()).await;
-    let response = ended(operation).await;
-    assert_eq!(codes(&response), ["COMMIT_FAILED"], "{response:?}");
-    assert_eq!(stage.marks().await, Vec::<String>::new());
-    assert_eq!(stage.cue.effects(), Vec::<String>::new());
-    cable.cut();
-    stage.assert_whole().await;
-}
-
-/// Without the table nothing proves a COMMIT, and nothing is claimed.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_markers_it_is_unknown() {
-    let test = test().await;
-    let cable = Cable::to(test.url()).await;
-    let stage = Stage::at(test, cable.url(), DatabaseOptions::default(), |it| it).await;
-    let operation = loses(&stage, || cable.lose_answers()).await;
-    eventually("it is committed", async || stage.marks().await == ["a"]).await;
-    cable.cut();
-    assert_eq!(codes(&ended(operation).await), ["OUTCOME_UNKNOWN"]);
-}
-
 /// Statements with values are prepared. When there is no room for another one, all are closed at once: the driver would close one before each,
 /// and wait 40 milliseconds for the server's acknowledgement.
 #[tokio::test]
@@ -357,4 +223,36 @@ async fn many_prepared_statements_are_no_slower() {
         "{:?}",
         started.elapsed()
     );
+}
+
+/// A deadline shortens the time-outs of the session, and the next operation has them as they were, with a transaction or without.
+#[tokio::test]
+async fn limits_end_with_their_transaction() {
+    const LIMITS: &str = "SELECT CONCAT(@@max_statement_time, ' ', @@idle_transaction_timeout)";
+    let stage = Stage::new(test().await).await;
+    let limits = async |terms: UnitTerms| {
+        let limits = stage.database.write_with(terms, async |unit| {
+            let ask = Statement::from_string(DbBackend::MySql, LIMITS);
+            let row = unit.query_one_raw(ask).await?.expect("a row");
+            row.try_get_by_index::<String>(0)
+        });
+        limits.await.expect("is read")
+    };
+    let usual = "30.000000 30";
+    assert_eq!(limits(UnitTerms::default()).await, usual);
+    for ends_well in [true, false] {
+        let terms = UnitTerms::named("short").deadline(Duration::from_secs(5));
+        if ends_well {
+            let short = limits(terms).await;
+            assert_ne!(short, usual);
+            assert!(short.ends_with(" 5"), "{short}");
+        } else {
+            let failed = stage.database.write_with(terms, async |unit| {
+                unit.execute_unprepared("nonsense").await
+            });
+            failed.await.expect_err("fails");
+        }
+        let terms = || UnitTerms::default().deadline(None);
+        assert_eq!(limits(terms()).await, usual, "{ends_well}");
+    }
 }
