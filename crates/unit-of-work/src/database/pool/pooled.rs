@@ -45,10 +45,7 @@ impl<DB: Engine> Pooled<DB> {
     /// The connection, and what is known of its database.
     #[cfg_attr(
         not(feature = "sqlite"),
-        expect(
-            dead_code,
-            reason = "only SQLite's hidden rows ask for the schema"
-        )
+        expect(dead_code, reason = "only SQLite's hidden rows ask for the schema")
     )]
     pub(crate) fn with_known(&mut self) -> (&mut DB::Connection, &mut DB::Known) {
         let open = self.connection.as_mut().map(|open| &mut **open);

@@ -42,7 +42,7 @@ pub(super) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     pub(super) fn of(text: &'a str, dialect: Dialect) -> Self {
         match dialect {
-            Dialect::Postgres => Self {
+            Dialect::Postgres | Dialect::MariaDb => Self {
                 text,
                 at: 0,
                 dialect,
