@@ -29,6 +29,35 @@ struct Line {
 struct Loses {
     orders: AtomicBool,
     answers: AtomicBool,
+    /// What it loses from the order on that has this word.
+    from: Mutex<Option<(&'static str, Lost)>>,
+}
+
+/// What is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// What the client says.
+    Orders,
+    /// What the server says.
+    Answers,
+}
+
+impl Loses {
+    fn lose(&self, lost: Lost) {
+        let flag = match lost {
+            Lost::Orders => &self.orders,
+            Lost::Answers => &self.answers,
+        };
+        flag.store(true, Ordering::SeqCst);
+    }
+
+    /// Hears an order before it is passed on.
+    fn hear(&self, order: &str) {
+        let mut from = self.from.lock().unwrap();
+        if let Some((_, lost)) = from.take_if(|(word, _)| order.contains(*word)) {
+            self.lose(lost);
+        }
+    }
 }
 
 impl Cable {
@@ -80,14 +109,21 @@ impl Cable {
     /// From now on, the connections that are there lose what the server says.
     pub fn lose_answers(&self) {
         for line in &*self.lines.lock().unwrap() {
-            line.loses.answers.store(true, Ordering::SeqCst);
+            line.loses.lose(Lost::Answers);
         }
     }
 
     /// From now on, the connections that are there lose what the client says.
     pub fn lose_orders(&self) {
         for line in &*self.lines.lock().unwrap() {
-            line.loses.orders.store(true, Ordering::SeqCst);
+            line.loses.lose(Lost::Orders);
+        }
+    }
+
+    /// From the next order on that has this word, the connection that it comes from loses this. Of the connections that are there.
+    pub fn lose_from(&self, word: &'static str, lost: Lost) {
+        for line in &*self.lines.lock().unwrap() {
+            *line.loses.from.lock().unwrap() = Some((word, lost));
         }
     }
 
@@ -119,6 +155,7 @@ async fn pass(
         let mut buffer = [0; 16 * 1024];
         while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
             let order = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            loses.hear(&order);
             heard.lock().unwrap().push(order);
             if !loses.orders.load(Ordering::SeqCst)
                 && to_server.write_all(&buffer[..length]).await.is_err()

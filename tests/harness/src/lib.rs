@@ -35,7 +35,7 @@ pub mod postgres;
 mod proxy;
 mod script;
 
-pub use cable::Cable;
+pub use cable::{Cable, Lost};
 pub use cluster::{Cluster, at_nobody, list};
 pub use database::TestDatabase;
 pub use engine::Engine;

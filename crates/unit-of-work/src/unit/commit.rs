@@ -11,7 +11,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::{Outcome, UnitOfWork};
 use sea_orm::{DbBackend, DbErr, RuntimeErr};
@@ -43,6 +43,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long to wait for the answer to a COMMIT that is over, since it may be on its way.
 const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// How long a question about a COMMIT may take. After that it is asked on another connection: what has silenced the one of the COMMIT may
+/// have silenced those that were idle.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// The row that shows whether the unit was committed.
 enum Proof {
@@ -276,12 +280,13 @@ async fn wait_on(
     let mut progress = Progress::Unknown;
     let silence = async {
         loop {
-            match opened.progress(identity).await {
-                Ok(Progress::Waiting | Progress::Over) => {
+            match timeout(ANSWER_WITHIN, opened.progress(identity)).await {
+                Ok(Ok(Progress::Waiting | Progress::Over)) => {
                     return sleep(LAST_CALL).await;
                 }
-                Ok(now) => progress = now,
-                Err(error) => tracing::debug!(%error, "cannot ask how far a COMMIT is"),
+                Ok(Ok(now)) => progress = now,
+                Ok(Err(error)) => tracing::debug!(%error, "cannot ask how far a COMMIT is"),
+                Err(_) => opened.doubt_idle(),
             }
             sleep(ASK_AGAIN).await;
         }
@@ -304,16 +309,18 @@ async fn wait_on(
 async fn look(database: &Database, identity: &Identity, proof: &Proof) -> Found {
     loop {
         let question = proof.question(database.backend());
-        match database.opened().look(identity, question).await {
-            Ok(Found::NotYet) => {}
-            Ok(found) => return found,
-            Err(error) if is_refusal(&error) && !FailureKind::of_driver(&error).retryable() => {
+        let opened = database.opened();
+        match timeout(ANSWER_WITHIN, opened.look(identity, question)).await {
+            Ok(Ok(Found::NotYet)) => {}
+            Ok(Ok(found)) => return found,
+            Ok(Err(error)) if is_refusal(&error) && !FailureKind::of_driver(&error).retryable() => {
                 tracing::warn!(%error, "the row that would show the outcome of a COMMIT cannot be read");
                 return Found::NotYet;
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::debug!(%error, "cannot look for the outcome of a COMMIT yet");
             }
+            Err(_) => opened.doubt_idle(),
         }
         sleep(LOOK_AGAIN).await;
     }

@@ -3,17 +3,18 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use async_graphql::{Executor, Request};
-use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
+use daybook_test_harness::{Cable, Engine, TestDatabase, eventually, on_every_engine};
 use futures_util::future::join_all;
+use sea_orm::DbBackend;
 use tokio::{
     sync::Barrier,
     time::{Instant, sleep, timeout},
 };
-use unit_of_work::{DatabaseOptions, OperationDeadline};
+use unit_of_work::{DatabaseOptions, OperationDeadline, marker};
 
 use crate::{
     clients::behind_a_proxy,
-    stage::{Stage, codes, count_marks, data, ended},
+    stage::{Stage, codes, count_marks, data, ended, outcome},
 };
 
 /// Well below every time-out of the server.
@@ -253,4 +254,38 @@ async fn idle_time_out_follows_the_deadline() {
             .expect("in milliseconds");
         assert!((1..=3000).contains(&limit), "{access}: {limit}");
     }
+}
+
+/// A COMMIT goes unanswered, and the idle connection on which the server would be asked about it has gone silent with it. It is asked on
+/// another one.
+async fn who_would_be_asked_is_silent_too(engine: Engine, backend: DbBackend) {
+    let test = TestDatabase::create(engine).await;
+    let markers = marker::create_table(backend);
+    test.observer().await.execute(&markers).await;
+    let cable = Cable::to(test.url()).await;
+    let stage = Stage::at(test, cable.url(), DatabaseOptions::default(), |it| it).await;
+    for name in ["a", "b"] {
+        let operation = stage.start(&format!("mutation {{ mark(name: \"{name}\") meet }}"));
+        stage.cue.reached().await;
+        // The second time, there is a connection that has asked before.
+        cable.lose_answers();
+        stage.cue.proceed();
+        let response = ended(operation).await;
+        assert_eq!(outcome(&response), "COMMITTED", "{response:?}");
+        if name == "a" {
+            // Those who were lost are cut; who has asked is not.
+            stage.assert_whole().await;
+        }
+    }
+    assert_eq!(stage.marks().await, ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_is_asked_on_another_connection() {
+    who_would_be_asked_is_silent_too(Engine::Postgres, DbBackend::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_is_asked_on_another_connection() {
+    who_would_be_asked_is_silent_too(Engine::MariaDb, DbBackend::MySql).await;
 }

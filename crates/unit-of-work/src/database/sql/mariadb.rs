@@ -54,6 +54,17 @@ const OF_TRANSACTION: [&str; 8] = [
     "transaction_isolation",
 ];
 
+/// What says how the server reads a text. If it were changed, this reader would see other literals than the server does.
+const OF_TEXTS: [&str; 7] = [
+    "sql_mode",
+    "NAMES",
+    "CHARACTER",
+    "CHARSET",
+    "character_set_client",
+    "character_set_connection",
+    "collation_connection",
+];
+
 /// Whether a text that begins as one of SELECT, INSERT, … has nothing else that can have a side effect on MariaDB.
 pub(super) fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -96,6 +107,10 @@ impl StatementReader<'_> {
             // `@a := 1`: a variable of the user lasts as long as the session.
             return match (token, next) {
                 (Token::Symbol(b':'), Some(Token::Symbol(b'='))) => Effect::ChangesSession,
+                // Which version executes it is not known, so neither is where its literals end.
+                (Token::ExecutedComment, _) => {
+                    Effect::ControlsTransaction("a comment that is executed")
+                }
                 _ => Effect::Nothing,
             };
         };
@@ -104,6 +119,8 @@ impl StatementReader<'_> {
             && (is_one_of(&OF_TRANSACTION) || word.eq_ignore_ascii_case("transaction_read_only"))
         {
             Effect::ControlsTransaction("SET TRANSACTION")
+        } else if self.is(0, "SET") && is_one_of(&OF_TEXTS) {
+            Effect::ControlsTransaction("SET sql_mode, SET NAMES or the like")
         } else if next == Some(&Token::Symbol(b'(')) && is_one_of(&LOCKS)
             || next == Some(&Token::Symbol(b'@')) && word.eq_ignore_ascii_case("INTO")
         {
@@ -138,6 +155,8 @@ mod tests {
             "SELECT 1 /*! ; COMMIT */",
             "/*!50000 COMMIT */",
             "/*M! COMMIT */",
+            "SELECT 1 /*!999999 ' */ ; COMMIT -- '",
+            "SELECT 1 /*!50000 + 1 */",
             "BEGIN NOT ATOMIC COMMIT; END",
             "SET autocommit = 1",
             "SET @a = 1, SESSION autocommit = 1",
@@ -145,6 +164,11 @@ mod tests {
             "SET TRANSACTION READ WRITE",
             "SET STATEMENT max_statement_time = 1 FOR DROP TABLE t",
             "SET PASSWORD = ''",
+            "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
+            "SET @a = 1, @@session.sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+            "SET NAMES gbk",
+            "SET CHARACTER SET gbk",
+            "SET `character_set_client` = gbk",
             "XA START 'a'",
             "something nobody has heard of",
             "SELECT 'a\\'; COMMIT; -- '",

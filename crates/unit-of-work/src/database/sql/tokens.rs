@@ -21,6 +21,8 @@ pub(super) enum Token<'a> {
     Literal,
     /// A variable of SQLite: `?`, `?1`, `:name`, `@name`, `$name`, `#name`, and what Tcl may write behind a name, as in `$a::b(c)`.
     Variable,
+    /// `/*!` or `/*M!`: what follows is executed by some versions of MariaDB, and a comment to others.
+    ExecutedComment,
     /// Any other character, such as the semicolon.
     Symbol(u8),
 }
@@ -92,8 +94,8 @@ impl<'a> Tokens<'a> {
                 {
                     self.at += 3;
                 }
-                // Read in full, with whatever a comment of this kind has in it: MariaDB executes that.
-                (Some(b'/'), Some(b'*')) if self.is_executed_comment() => self.at += 3,
+                // A token of its own.
+                (Some(b'/'), Some(b'*')) if self.is_executed_comment() => return line_ended,
                 (Some(b'*'), Some(b'/')) if self.dialect == Dialect::MariaDb => self.at += 2,
                 // A variable of the server or the session, which is only read.
                 (Some(b'@'), Some(b'@')) if self.dialect == Dialect::MariaDb => self.at += 2,
@@ -279,6 +281,10 @@ impl<'a> Iterator for Tokens<'a> {
                 Token::Literal
             }
             byte if begins_word(byte) => self.word(),
+            b'/' if self.is_executed_comment() => {
+                self.at += 3;
+                Token::ExecutedComment
+            }
             byte => {
                 self.at += 1;
                 Token::Symbol(byte)

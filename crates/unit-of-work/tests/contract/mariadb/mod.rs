@@ -41,6 +41,9 @@ async fn statements_that_commit_by_themselves_are_refused() {
         "SET autocommit = 1",
         "SELECT 1 /*! ; COMMIT */",
         "/*M! COMMIT */",
+        "SELECT 1 /*!999999 ' */ ; COMMIT -- '",
+        "SET NAMES gbk",
+        "SET sql_mode = ''",
     ] {
         let response = stage
             .run(&format!(

@@ -65,6 +65,12 @@ impl Control {
         }
     }
 
+    pub(crate) fn doubt_idle(&self) {
+        for pool in self.servers.iter().chain(&self.primary) {
+            pool.doubt_idle();
+        }
+    }
+
     pub(crate) async fn close(&self) {
         for pool in self.servers.iter().chain(&self.primary) {
             pool.close().await;

@@ -224,6 +224,7 @@ impl OpenDatabase for Server {
     fn doubt_idle(&self) {
         self.reader.doubt_idle();
         self.writer.doubt_idle();
+        self.control.doubt_idle();
         if let Some(replicas) = &self.replicas {
             replicas.doubt_idle();
         }

@@ -237,7 +237,7 @@ impl Placed<'_> {
                 let inside = &whole[1..];
                 Some(Cow::Borrowed(inside.strip_suffix(']').unwrap_or(inside)))
             }
-            Token::Literal | Token::Variable | Token::Symbol(_) => None,
+            Token::Literal | Token::Variable | Token::ExecutedComment | Token::Symbol(_) => None,
         }
     }
 }
