@@ -163,6 +163,10 @@ async fn pass(
                 break;
             }
         }
+        // That the client has gone is lost, too: the server goes on waiting for it.
+        if loses.orders.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     };
     let answers = async {
         let mut buffer = [0; 16 * 1024];

@@ -48,7 +48,7 @@ impl<DB: Engine> Pooled<DB> {
         expect(dead_code, reason = "only SQLite's hidden rows ask for the schema")
     )]
     pub(crate) fn with_known(&mut self) -> (&mut DB::Connection, &mut DB::Known) {
-        let open = self.connection.as_mut().map(|open| &mut **open);
+        let open = self.connection.as_deref_mut();
         match open {
             Some(Open {
                 connection: Some(connection),
