@@ -285,6 +285,7 @@ async fn postgres_is_asked_on_another_connection() {
     who_would_be_asked_is_silent_too(Engine::Postgres, DbBackend::Postgres).await;
 }
 
+#[cfg(feature = "mariadb")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb_is_asked_on_another_connection() {
     who_would_be_asked_is_silent_too(Engine::MariaDb, DbBackend::MySql).await;
