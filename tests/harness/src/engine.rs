@@ -17,7 +17,7 @@ pub enum Engine {
 /// A test that cannot pass on MariaDB says why in front: `(not on MariaDB: "why") async fn …`. It is ignored there.
 ///
 /// Each function becomes a module that imports everything of the module around it (`use super::*`). Its attributes and
-/// doc comments go to both tests, so `#[ignore = "…"]` and `#[should_panic]` work. The using crate needs tokio's
+/// doc comments go to all of them, so `#[ignore = "…"]` and `#[should_panic]` work. The using crate needs tokio's
 /// `macros` and `rt-multi-thread`.
 #[macro_export]
 macro_rules! on_every_engine {

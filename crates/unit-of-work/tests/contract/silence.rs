@@ -267,13 +267,12 @@ async fn who_would_be_asked_is_silent_too(engine: Engine, backend: DbBackend) {
     for name in ["a", "b"] {
         let operation = stage.start(&format!("mutation {{ mark(name: \"{name}\") meet }}"));
         stage.cue.reached().await;
-        // The second time, there is a connection that has asked before.
+        // The second time, this silences the connection on which the first outcome was found, too.
         cable.lose_answers();
         stage.cue.proceed();
         let response = ended(operation).await;
         assert_eq!(outcome(&response), "COMMITTED", "{response:?}");
         if name == "a" {
-            // Those who were lost are cut; who has asked is not.
             stage.assert_whole().await;
         }
     }

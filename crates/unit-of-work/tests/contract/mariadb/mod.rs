@@ -114,6 +114,26 @@ async fn deadlock_that_is_hidden_commits_no_half() {
     stage.assert_whole().await;
 }
 
+/// A node of Galera promises less than a server: it is refused, whoever asks, and no write is acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_of_a_cluster_is_refused() {
+    let settings = [("wsrep-on", "ON"), ("binlog-format", "ROW")];
+    let server = tokio::task::spawn_blocking(move || MariaDbServer::start(&settings))
+        .await
+        .expect("starts");
+    for read_only in [false, true] {
+        let mut options = DatabaseOptions::default();
+        options.read_only = read_only;
+        let refused = Database::connect(&server.database_url("mysql"), options).await;
+        let refused = refused.expect_err("is refused");
+        assert!(
+            matches!(refused, ConnectError::Session { .. }),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("wsrep_on"), "{refused}");
+    }
+}
+
 /// A COMMIT can be refused all the same: its marker is inserted in the same flight.
 #[tokio::test]
 async fn commit_that_is_refused_is_told() {

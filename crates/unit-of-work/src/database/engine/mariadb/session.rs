@@ -35,6 +35,14 @@ const LONGEST: Duration = Duration::from_secs(31_536_000);
 
 const NEEDED: &str = "MariaDB 10.11.8 or later";
 
+/// Of the server and not of the session, which anybody may change. A server that is built without Galera does not know the variable.
+const IN_A_CLUSTER: &str =
+    "SELECT GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = 'WSREP_ON'";
+
+const NO_CLUSTER: &str = "a node of Galera that has lost its cluster answers COMMIT with success, and its locks do not hold on other nodes";
+
+pub(super) const READ_ONLY: &str = "`read_only` is on for the server";
+
 const CHANGED: &str = "something between here and the server, or the server itself, does not keep to what a session sets";
 
 /// `max_statement_time`, in seconds with six digits behind the point. 0 would mean no limit.
@@ -150,7 +158,7 @@ impl MariaDbSession {
     /// [`SessionError`] if a property is missing, and errors of the question itself.
     pub(super) async fn prove(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         let expected = self.expected();
-        let mut question = "SELECT VERSION(), @@read_only".to_owned();
+        let mut question = format!("SELECT VERSION(), @@read_only, ({IN_A_CLUSTER})");
         for (name, _) in &expected {
             question.push_str(&format!(", @@{name}"));
         }
@@ -173,11 +181,19 @@ impl MariaDbSession {
         expected: &[(&'static str, String)],
         found: &[String],
     ) -> Result<(), SessionError> {
-        let [version, read_only, found @ ..] = found else {
+        let [version, read_only, in_a_cluster, found @ ..] = found else {
             return Err(wrong_version("unknown"));
         };
         if !is_usable(version) {
             return Err(wrong_version(version));
+        }
+        if !matches!(in_a_cluster.as_str(), "" | "OFF") {
+            return Err(SessionError::not_as_asked(
+                "wsrep_on",
+                "OFF",
+                in_a_cluster,
+                NO_CLUSTER,
+            ));
         }
         for (at, (name, asked)) in expected.iter().enumerate() {
             let found = found.get(at).map_or("unknown", String::as_str);
@@ -186,9 +202,7 @@ impl MariaDbSession {
             }
         }
         if self.takes_writes && read_only != "0" {
-            return Err(SessionError::TakesNoWrites(
-                "`read_only` is on for the server",
-            ));
+            return Err(SessionError::TakesNoWrites(READ_ONLY));
         }
         Ok(())
     }
@@ -233,7 +247,7 @@ mod tests {
         for access in [Access::ReadOnly, Access::ReadWrite] {
             let session = session(access);
             let expected = session.expected();
-            let mut kept = vec!["10.11.19-MariaDB".to_owned(), "0".to_owned()];
+            let mut kept = ["10.11.19-MariaDB", "0", "OFF"].map(str::to_owned).to_vec();
             kept.extend(expected.iter().map(|(_, value)| value.clone()));
             assert_eq!(session.judge(&expected, &kept), Ok(()));
             for at in 0..kept.len() {

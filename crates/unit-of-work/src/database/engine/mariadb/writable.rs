@@ -13,12 +13,7 @@ use crate::{
     },
 };
 
-/// Why it takes no writes, or the empty text. A node of Galera answers simple questions whatever state it is in.
-const WHY_NOT: &str = "\
-    SELECT CASE WHEN @@read_only THEN 'read_only' \
-                WHEN @@wsrep_on AND NOT EXISTS (SELECT 1 FROM information_schema.GLOBAL_STATUS \
-                     WHERE VARIABLE_NAME = 'WSREP_READY' AND VARIABLE_VALUE = 'ON') THEN 'wsrep' \
-                ELSE '' END";
+use super::session::READ_ONLY;
 
 pub(super) async fn check(
     pool: &Pool<MySql>,
@@ -33,21 +28,20 @@ pub(super) async fn check(
         let (mut connection, row) = loop {
             let mut connection = pool.acquire_for(limit / 2, Some(deadline)).await?;
             connection.in_doubt(true);
-            match connection.fetch_one(WHY_NOT).await {
+            match connection.fetch_one("SELECT @@read_only").await {
                 // The connection was lost while idle. That says nothing about the current server.
                 Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {}
                 row => break (connection, row?),
             }
         };
         connection.in_doubt(false);
-        let why_not: String = row.try_get_unchecked(0)?;
-        let error = match why_not.as_str() {
-            "" => return Ok(()),
-            "wsrep" => "the node is not part of its cluster now",
-            _ => "`read_only` is on for the server",
-        };
+        // By the text protocol, so the value is text.
+        let read_only: String = row.try_get_unchecked(0)?;
+        if read_only == "0" {
+            return Ok(());
+        }
         connection.leave_server();
-        Err(SessionError::TakesNoWrites(error).into())
+        Err(SessionError::TakesNoWrites(READ_ONLY).into())
     };
     timeout(limit, ask)
         .await
