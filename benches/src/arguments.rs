@@ -18,7 +18,7 @@ pub struct Arguments {
     /// What to measure, separated by commas; everything by default
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub only: Vec<Name>,
-    /// On which engine; on both by default
+    /// On which engine; on all by default
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
     /// Measure a primary with two replicas instead: what it spends on a read with none, one and both, where reads go, and what a
@@ -103,12 +103,17 @@ impl Arguments {
 
     /// Whether to measure on PostgreSQL.
     pub fn postgres(&self) -> bool {
-        self.engine != Some(Engine::Sqlite)
+        self.engine.is_none_or(|engine| engine == Engine::Postgres)
     }
 
     /// Whether to measure on SQLite.
     pub fn sqlite(&self) -> bool {
-        self.engine != Some(Engine::Postgres)
+        self.engine.is_none_or(|engine| engine == Engine::Sqlite)
+    }
+
+    /// Whether to measure on MariaDB.
+    pub fn mariadb(&self) -> bool {
+        self.engine == Some(Engine::MariaDb)
     }
 
     /// How much to load.
@@ -139,6 +144,9 @@ impl fmt::Display for Arguments {
 /// What the ledger is kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
+    /// A private server.
+    #[value(name = "mariadb")]
+    MariaDb,
     /// A private server.
     Postgres,
     /// A file.

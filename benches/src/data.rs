@@ -8,7 +8,7 @@
 //! The ids are such that `pgbench` can write them: of a UUID's 32 digits the last twelve are the account's number.
 
 use anyhow::{Result, ensure};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, Row as _, raw_sql};
 use type_safe_id::{DynamicType, TypeSafeId};
 use uuid::Uuid;
 
@@ -90,12 +90,63 @@ pub async fn load_postgres(url: &str, size: Size) -> Result<()> {
     Ok(())
 }
 
+/// Loads a migrated, empty MariaDB database.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn load_mariadb(url: &str, size: Size) -> Result<()> {
+    let mut connection = MySqlConnection::connect(url).await?;
+    // Right by construction, and checked as a whole afterwards. Triggers cannot be switched off, so they are made anew.
+    let settings = "SET SESSION sql_mode = 'PIPES_AS_CONCAT,STRICT_ALL_TABLES', time_zone = '+00:00', max_recursive_iterations = 4294967295,
+        foreign_key_checks = 0, unique_checks = 0, check_constraint_checks = 0";
+    raw_sql(settings).execute(&mut connection).await?;
+    let triggers = sqlx::query(
+        "SELECT TRIGGER_NAME, CONCAT('CREATE TRIGGER `', TRIGGER_NAME, '` ', ACTION_TIMING, ' ', EVENT_MANIPULATION, ' ON `',
+             EVENT_OBJECT_TABLE, '` FOR EACH ROW ', ACTION_STATEMENT)
+         FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER",
+    );
+    let triggers = triggers.fetch_all(&mut connection).await?;
+    let text = |row: &sqlx::mysql::MySqlRow, column| -> Result<String, sqlx::Error> {
+        row.try_get_unchecked(column)
+    };
+    for trigger in &triggers {
+        let drop = format!("DROP TRIGGER `{}`", text(trigger, 0)?);
+        raw_sql(AssertSqlSafe(drop))
+            .execute(&mut connection)
+            .await?;
+    }
+    let history = "INSERT INTO account_change (account_id, revision, name, class, limit_policy, status, metadata, recorded_at)
+            SELECT id, 1, name, class, limit_policy, status, metadata, created_at FROM account;
+        INSERT INTO outbox (account_id, revision) SELECT id, 1 FROM account ORDER BY id;
+        INSERT INTO outbox (entry_id) SELECT id FROM entry ORDER BY id";
+    let load = format!("{} {history}", sql(size, &MARIADB));
+    for statement in load.split(";\n").flat_map(|part| part.split("; ")) {
+        raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await?;
+    }
+    for trigger in &triggers {
+        raw_sql(AssertSqlSafe(text(trigger, 1)?))
+            .execute(&mut connection)
+            .await?;
+    }
+    raw_sql("ANALYZE TABLE account, entry, entry_line, outbox, account_change")
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(())
+}
+
 /// How an engine writes what the formula makes.
 pub struct Dialect {
     /// A UUID, from an expression that is its 32 digits.
     uuid: fn(&str) -> String,
     /// The moment that is this many seconds after the beginning of 2026.
     moment: fn(&str) -> String,
+    /// The type of a text.
+    text: &'static str,
+    /// Divides whole numbers, and drops the rest.
+    divide: &'static str,
 }
 
 /// PostgreSQL's.
@@ -104,6 +155,16 @@ pub const POSTGRES: Dialect = Dialect {
     moment: |seconds| {
         format!("timestamptz '2026-01-01 00:00:00+00' + ({seconds}) * interval '1 second'")
     },
+    text: "text",
+    divide: "/",
+};
+
+/// MariaDB's.
+pub const MARIADB: Dialect = Dialect {
+    uuid: |digits| format!("UNHEX({digits})"),
+    moment: |seconds| format!("TIMESTAMPADD(SECOND, {seconds}, TIMESTAMP'2026-01-01 00:00:00')"),
+    text: "char",
+    divide: "DIV",
 };
 
 /// SQLite's.
@@ -112,21 +173,27 @@ pub const SQLITE: Dialect = Dialect {
     moment: |seconds| {
         format!("strftime('%Y-%m-%dT%H:%M:%S+00:00', '2026-01-01', ({seconds}) || ' seconds')")
     },
+    text: "text",
+    divide: "/",
 };
 
 /// The statements that load an empty ledger.
 pub fn sql(size: Size, dialect: &Dialect) -> String {
     let Size { accounts, lines } = size;
+    let Dialect { text, divide, .. } = dialect;
     let rounds = size.rounds();
     // Of the last round.
     let shift = ((rounds - 1) * 15838 + 1) % accounts;
     let account_id = |number: &str| {
         let head = ID_HEAD.replace('-', "");
-        (dialect.uuid)(&format!("'{head}' || CAST({FIRST_ID} + {number} AS text)"))
+        (dialect.uuid)(&format!(
+            "'{head}' || CAST({FIRST_ID} + {number} AS {text})"
+        ))
     };
     // They sort by their number, and end in the three zeros that an entry's id ends in.
-    let entry_id =
-        (dialect.uuid)("'0190' || '0000000000000' || CAST(100000000000 + i AS text) || '000'");
+    let entry_id = (dialect.uuid)(&format!(
+        "'0190' || '0000000000000' || CAST(100000000000 + i AS {text}) || '000'"
+    ));
     let series = |name: &str, count: u64| {
         format!(
             "WITH RECURSIVE series ({name}) AS (SELECT 0 UNION ALL SELECT {name} + 1 FROM series WHERE {name} < {count} - 1)"
@@ -136,7 +203,7 @@ pub fn sql(size: Size, dialect: &Dialect) -> String {
         "INSERT INTO account (id, code, name, currency, normal_side, debits_posted, credits_posted, limit_policy,
                               version, status, metadata, created_at, latest_effective_at)
          {numbers}
-         SELECT {id}, CAST({FIRST_CODE} + n AS text), 'Account ' || n, 'EUR', CASE n % 2 WHEN 0 THEN 'DEBIT' ELSE 'CREDIT' END,
+         SELECT {id}, CAST({FIRST_CODE} + n AS {text}), 'Account ' || n, 'EUR', CASE n % 2 WHEN 0 THEN 'DEBIT' ELSE 'CREDIT' END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 10000 ELSE 3000 END,
                 {rounds} * CASE n % 2 WHEN 0 THEN 3000 ELSE 10000 END,
                 CASE n % 2 WHEN 0 THEN 'NONE' ELSE 'NO_DEBIT_OVERDRAFT' END,
@@ -150,8 +217,8 @@ pub fn sql(size: Size, dialect: &Dialect) -> String {
          SELECT {entry_id}, 1, {debit_id}, {credit_id}, 'EUR', CASE debit % 2 WHEN 0 THEN 10000 ELSE 3000 END,
                 {LINE_COLUMNS}
          FROM (SELECT i, round, debit, shift, (debit + shift) % {accounts} AS credit
-               FROM (SELECT i, i / {accounts} AS round, i % {accounts} AS debit,
-                            (i / {accounts} * 15838 + 1) % {accounts} AS shift
+               FROM (SELECT i, i {divide} {accounts} AS round, i % {accounts} AS debit,
+                            (i {divide} {accounts} * 15838 + 1) % {accounts} AS shift
                      FROM series) AS place) AS line;",
         numbers = series("n", accounts),
         indices = series("i", lines),

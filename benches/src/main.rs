@@ -14,6 +14,8 @@ mod chart;
 mod data;
 mod http;
 mod machine;
+mod mariadb;
+mod parameter;
 mod pgbench;
 mod process;
 mod replicas;
@@ -31,7 +33,7 @@ use crate::{
     arguments::Arguments,
     report::{HEAD, Report},
     rounds::Outcome,
-    stand::{PostgresStand, SqliteStand},
+    stand::{MariaDbStand, PostgresStand, SqliteStand},
     workload::Workload,
 };
 
@@ -58,6 +60,9 @@ async fn main() -> Result<()> {
     }
     if arguments.sqlite() {
         on_sqlite(&arguments, &mut report, earlier.as_ref()).await?;
+    }
+    if arguments.mariadb() {
+        on_mariadb(&arguments, &mut report, earlier.as_ref()).await?;
     }
     if arguments.quick {
         println!("\n{}", summary::table(&report));
@@ -118,6 +123,35 @@ async fn on_sqlite(
         for connections in arguments.connections() {
             let outcome = tokio::task::block_in_place(|| {
                 stand.measure(workload, &statements, connections, arguments)
+            })?;
+            take(outcome, report, earlier);
+        }
+    }
+    stand.verify().await
+}
+
+async fn on_mariadb(
+    arguments: &Arguments,
+    report: &mut Report,
+    earlier: Option<&Report>,
+) -> Result<()> {
+    eprintln!("MariaDB: loading and verifying {arguments}");
+    let mut stand = MariaDbStand::build(arguments).await?;
+    report.circumstances.extend(stand.circumstances().await?);
+    println!("{HEAD}");
+    for workload in arguments.workloads() {
+        // The first needs no database, and the last is about the engine of another.
+        if matches!(workload, Workload::N0 | Workload::L1) {
+            continue;
+        }
+        let script = stand.script(workload).await?;
+        report.flights.insert(
+            format!("{} on MariaDB", workload.name()),
+            script.sent().iter().map(ToString::to_string).collect(),
+        );
+        for connections in arguments.connections() {
+            let outcome = tokio::task::block_in_place(|| {
+                stand.measure(workload, &script, connections, arguments)
             })?;
             take(outcome, report, earlier);
         }

@@ -18,7 +18,7 @@ pub struct Sample {
     pub p99: f64,
     /// Microseconds of processor time an operation: the server's (none for `pgbench`).
     pub server: f64,
-    /// Microseconds of processor time an operation: PostgreSQL's.
+    /// Microseconds of processor time an operation: the database server's.
     pub database: f64,
     /// Microseconds of processor time an operation: the load's, or `pgbench`'s.
     pub client: f64,
@@ -126,7 +126,7 @@ impl Figures {
 }
 
 /// The head of the table.
-pub const HEAD: &str = "what conn  who                            ops/s ratio    p50 µs   p99 µs   server postgres  client  RSS MB
+pub const HEAD: &str = "what conn  who                            ops/s ratio    p50 µs   p99 µs   server database  client  RSS MB
                                                                               (processor µs/operation)";
 
 /// The middle one, or the mean of the two in the middle.

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use crate::{
     data::{FIRST_CODE, FIRST_ID, ID_HEAD, SQLITE, Size, sql},
     http::Tally,
+    parameter::{Name, Parameter},
     workload::{ACCOUNTS, LINES, Workload, instant, prefixes},
 };
 
@@ -20,19 +21,6 @@ pub struct Script {
     workload: Workload,
     size: Size,
     statements: Vec<(String, Vec<Parameter>)>,
-}
-
-enum Parameter {
-    Null,
-    Text(&'static str),
-    /// A number that SQLite has as text.
-    Code(fn(&Operation) -> i64),
-    Number(fn(&Operation) -> i64),
-    Account(fn(&Operation) -> i64),
-    /// The account that is so many places after the first of a page.
-    AccountOfPage(i64),
-    Entry,
-    Now,
 }
 
 /// The numbers that one operation works with.
@@ -52,6 +40,32 @@ struct Operation {
 }
 
 impl Operation {
+    /// A number by its name.
+    fn number(&self, name: Name) -> Result<i64> {
+        let debit_is_low = self.debit < self.credit;
+        Ok(match name.0 {
+            "one" => 1,
+            "zero" => 0,
+            "limit" => ACCOUNTS as i64 + 1,
+            "first" => self.last - LINES as i64 + 1,
+            "last" => self.last,
+            "account" => self.account,
+            "prefix" => self.prefix,
+            "after" => self.prefix + 1,
+            "debit" => self.debit,
+            "credit" => self.credit,
+            "low" => self.debit.min(self.credit),
+            "high" => self.debit.max(self.credit),
+            "low_debits" => i64::from(debit_is_low),
+            "high_debits" => i64::from(!debit_is_low),
+            "debit_version" => self.debited.0,
+            "debit_balance" => self.debited.1,
+            "credit_version" => self.credited.0,
+            "credit_balance" => self.credited.1,
+            other => bail!("SQLite's half does not know :{other}"),
+        })
+    }
+
     /// Keeps what the accounts, whose rows come in the order of their ids, will have become.
     fn take(&mut self, row: usize, [version, credits, debits]: [i64; 3]) {
         let balance = credits - debits;
@@ -63,71 +77,21 @@ impl Operation {
     }
 }
 
-impl Parameter {
-    /// From what stands for it in a script of `pgbench`.
-    fn parse(text: &str) -> Result<Self> {
-        if text == "NULL" {
-            return Ok(Self::Null);
+/// What SQLite is given for a parameter.
+fn value(parameter: Parameter, one: &Operation) -> Result<Value> {
+    Ok(match parameter {
+        Parameter::Null => Value::Null,
+        Parameter::Text(text) => Value::Text(text.to_owned()),
+        Parameter::Code(name) => Value::Text(one.number(name)?.to_string()),
+        Parameter::Number(name) => Value::Integer(one.number(name)?),
+        Parameter::Account(name) => account_id(one.number(name)?),
+        Parameter::AccountOfPage(place) => {
+            let first = 100 * one.prefix - FIRST_CODE as i64;
+            account_id(FIRST_ID as i64 + first + place)
         }
-        let is_account = text.contains(ID_HEAD);
-        let (_, name) = text
-            .rsplit_once(" :")
-            .or(text.split_once(':'))
-            .context(text.to_owned())?;
-        let name = name.split([')', ' ', ':']).next().unwrap_or_default();
-        if let Some(place) = name.strip_prefix('a').filter(|_| is_account)
-            && let Ok(place) = place.parse()
-        {
-            return Ok(Self::AccountOfPage(place));
-        }
-        let number: fn(&Operation) -> i64 = match name {
-            "kind" => return Ok(Self::Text("POST")),
-            "currency" => return Ok(Self::Text("EUR")),
-            "metadata" => return Ok(Self::Text("{}")),
-            "now" => return Ok(Self::Now),
-            "entry" => return Ok(Self::Entry),
-            "prefix" => return Ok(Self::Code(|one| one.prefix)),
-            "after" => return Ok(Self::Code(|one| one.prefix + 1)),
-            "one" => |_| 1,
-            "zero" => |_| 0,
-            "limit" => |_| ACCOUNTS as i64 + 1,
-            "first" => |one| one.last - LINES as i64 + 1,
-            "last" => |one| one.last,
-            "account" => |one| one.account,
-            "debit" => |one| one.debit,
-            "credit" => |one| one.credit,
-            "low" => |one| one.debit.min(one.credit),
-            "high" => |one| one.debit.max(one.credit),
-            "low_debits" => |one| i64::from(one.debit < one.credit),
-            "high_debits" => |one| i64::from(one.credit < one.debit),
-            "debit_version" => |one| one.debited.0,
-            "debit_balance" => |one| one.debited.1,
-            "credit_version" => |one| one.credited.0,
-            "credit_balance" => |one| one.credited.1,
-            other => bail!("SQLite's half does not know :{other}"),
-        };
-        Ok(if is_account {
-            Self::Account(number)
-        } else {
-            Self::Number(number)
-        })
-    }
-
-    fn value(&self, one: &Operation) -> Value {
-        match self {
-            Self::Null => Value::Null,
-            Self::Text(text) => Value::Text((*text).to_owned()),
-            Self::Code(number) => Value::Text(number(one).to_string()),
-            Self::Number(number) => Value::Integer(number(one)),
-            Self::Account(number) => account_id(number(one)),
-            Self::AccountOfPage(place) => {
-                let first = 100 * one.prefix - FIRST_CODE as i64;
-                account_id(FIRST_ID as i64 + first + place)
-            }
-            Self::Entry => Value::Blob(bytes(&format!("f199000000{}000", one.entry))),
-            Self::Now => Value::Text(one.now.clone()),
-        }
-    }
+        Parameter::Entry => Value::Blob(bytes(&format!("f199000000{}000", one.entry))),
+        Parameter::Now => Value::Text(one.now.clone()),
+    })
 }
 
 fn account_id(number: i64) -> Value {
@@ -230,7 +194,8 @@ impl Script {
                 } else {
                     [0; 3]
                 };
-                let values = parameters.iter().map(|parameter| parameter.value(&one));
+                let values = parameters.iter().map(|parameter| value(*parameter, &one));
+                let values = values.collect::<Result<Vec<_>>>()?;
                 let mut rows = prepared.query(params_from_iter(values))?;
                 let mut seen = 0;
                 while let Some(row) = rows.next()? {

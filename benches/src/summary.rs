@@ -35,7 +35,7 @@ pub fn table(report: &Report) -> String {
         );
     }
     table.push_str(
-        "\nof the database: the rate beside the same statements without a server, sent by pgbench, or by SQLite's C library on one \
+        "\nof the database: the rate beside the same statements without a server, sent by pgbench, by MariaDB's C library, or by SQLite's on one \
          connection; of two fields in either order, the rate beside one order.\nof a server: the rate beside async-graphql with SeaORM; its queries have no transaction, its mutations one.\n",
     );
     table
@@ -85,6 +85,8 @@ fn what(name: &str) -> String {
         .find(|workload| name.starts_with(workload.name()));
     let engine = if name.ends_with("SQLite") {
         "SQLite"
+    } else if name.ends_with("MariaDB") {
+        "MariaDB"
     } else {
         "PostgreSQL"
     };

@@ -221,6 +221,11 @@ impl Workload {
         steps
     }
 
+    /// What is known of the statements that the server sends to MariaDB, each by itself.
+    pub fn steps_on_mariadb(self) -> Vec<Step> {
+        self.steps()
+    }
+
     /// What is known of the statements that the server sends, one after the other.
     pub fn steps(self) -> Vec<Step> {
         match self {

@@ -1,5 +1,6 @@
 //! The stands: a loaded ledger on one engine, the servers on it, and who is compared with whom.
 
+mod mariadb;
 mod postgres;
 mod sqlite;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::{arguments::Arguments, data::Size, http, process::Server};
 
 pub use self::{
+    mariadb::MariaDbStand,
     postgres::{PostgresStand, SETTINGS, postmaster},
     sqlite::SqliteStand,
 };
