@@ -4,11 +4,11 @@
 //! keeps what it was. Nothing else of an entry ever changes.
 
 use super::{Clock, Code, Id, InvalidInput, find, input};
+use crate::ledger::dialect;
 use daybook_entity::{entry, entry_change};
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
 };
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -149,7 +149,7 @@ pub async fn annotate_entry(
     }
     // The database writes it to the entry. What was before is copied there, too, as it is spelled.
     let recorded_at = input::instant("now", clock.now())?;
-    let change = Statement::from_sql_and_values(
+    let change = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO entry_change (entry_id, number, metadata_before, metadata_after, recorded_at, recorded_by)
          SELECT id, $1, metadata, $2, $3, $4 FROM entry WHERE id = $5",

@@ -3,11 +3,12 @@
 //! Absence is `Ok(None)`, or a key that the map does not have.
 
 use super::{Id, PageError, Visible, input, ledgers::first_part, statement_cache::StatementCache};
+use crate::ledger::dialect;
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, currency as currencies_table, entry as entries_table, entry_line};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
+    QueryOrder, QuerySelect, QueryTrait, Value,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -367,7 +368,7 @@ pub(super) async fn currency_and_ledger(
     if !input::is_currency_code(currency) {
         return Ok(None);
     }
-    let found = Statement::from_sql_and_values(
+    let found = dialect::statement(
         db.get_database_backend(),
         "SELECT currency.*, (SELECT ledger.code FROM ledger WHERE ledger.code = $1) AS ledger FROM currency WHERE currency.code = $2",
         [first_part(account_code).into(), currency.into()],

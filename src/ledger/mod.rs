@@ -15,6 +15,7 @@ mod clock;
 mod closing;
 mod code;
 mod currencies;
+mod dialect;
 mod entry_filter;
 mod find;
 mod group;

@@ -1,10 +1,11 @@
 //! The whole ledger, in the order in which entries were posted. Posted again in this order, every entry is possible.
 
 use super::{find, part};
+use crate::ledger::dialect;
 use daybook_entity::{account, currency, entry, entry_line, line_part};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement,
+    QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ pub async fn replay(
     after: i64,
     limit: u64,
 ) -> Result<Vec<ReplayedEntry>, DbErr> {
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "SELECT outbox.seq, entry.* FROM outbox JOIN entry ON entry.id = outbox.entry_id
          WHERE outbox.seq > $1 AND outbox.revision IS NULL ORDER BY outbox.seq LIMIT $2",

@@ -1,5 +1,6 @@
 //! Pieces of SQL that are put together, each with its parameters.
 
+use crate::ledger::dialect;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
@@ -69,7 +70,7 @@ impl Sql {
     /// As a statement for this database.
     pub(super) fn statement(self, db: &impl ConnectionTrait) -> Statement {
         let (text, parameters) = self.numbered();
-        Statement::from_sql_and_values(db.get_database_backend(), text, parameters)
+        dialect::statement(db.get_database_backend(), text, parameters)
     }
 
     /// As a condition of a statement that is built.
@@ -78,6 +79,10 @@ impl Sql {
             DbBackend::Postgres => {
                 let (text, parameters) = self.numbered();
                 Expr::cust_with_values(text, parameters)
+            }
+            DbBackend::MySql => {
+                let (text, _) = dialect::in_mariadbs_words(&self.text);
+                Expr::cust_with_values(text, self.parameters)
             }
             _ => Expr::cust_with_values(self.text, self.parameters),
         }

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 pub(super) struct StatementCache<S> {
     on_sqlite: RwLock<BTreeMap<S, String>>,
     on_postgres: RwLock<BTreeMap<S, String>>,
+    on_mariadb: RwLock<BTreeMap<S, String>>,
 }
 
 impl<S: Ord> StatementCache<S> {
@@ -17,6 +18,7 @@ impl<S: Ord> StatementCache<S> {
         Self {
             on_sqlite: RwLock::new(BTreeMap::new()),
             on_postgres: RwLock::new(BTreeMap::new()),
+            on_mariadb: RwLock::new(BTreeMap::new()),
         }
     }
 
@@ -30,6 +32,7 @@ impl<S: Ord> StatementCache<S> {
     ) -> Statement {
         let texts = match engine {
             DbBackend::Sqlite => &self.on_sqlite,
+            DbBackend::MySql => &self.on_mariadb,
             _ => &self.on_postgres,
         };
         let known = texts.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,13 @@
 //! Whether an entry would be in a closed period, asked for with the statement that locks its accounts.
 
+use crate::ledger::dialect;
 use crate::ledger::posting::PostEntryError;
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, entry};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryFilter, QueryResult, QuerySelect,
-    Select, Statement,
+    Select,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -65,7 +66,7 @@ pub(in crate::ledger) async fn refuse_closed(
         entry_id: entry.id,
         source,
     };
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "SELECT code_prefix FROM closed_period
          WHERE closed_until = $1 AND substr($2, 1, length(code_prefix)) = code_prefix ORDER BY code_prefix",

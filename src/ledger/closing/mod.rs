@@ -15,12 +15,13 @@ use super::keyset::{Key, Keyset};
 use super::{
     Clock, Code, InvalidInput, Page, PageError, PageRequest, Random, input, new_account_id,
 };
+use crate::ledger::dialect;
 pub(super) use check::{Asked, Closed, ask, refuse_closed};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::closing;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    PaginatorTrait as _, QueryFilter, QueryOrder, Statement, Value,
+    PaginatorTrait as _, QueryFilter, QueryOrder, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -160,7 +161,7 @@ async fn locked(
     let engine = db.get_database_backend();
     if engine == DbBackend::Postgres {
         let lock = "LOCK TABLE closed_period IN EXCLUSIVE MODE";
-        db.execute_raw(Statement::from_string(engine, lock)).await?;
+        db.execute_raw(dialect::plain(engine, lock)).await?;
     }
     closing::Entity::find()
         .filter(closing::Column::CodePrefix.eq(code_prefix))
@@ -175,7 +176,7 @@ async fn insert(
     closed_until: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<closing::Model, CloseBooksError> {
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO closing (id, code_prefix, closed_until, reason, recorded_at, recorded_by, after_seq)
          VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(seq), 0) FROM outbox)) RETURNING *",
@@ -240,7 +241,7 @@ const CLOSED: &str =
 /// When the database fails.
 pub async fn closed_periods(db: &impl ConnectionTrait) -> Result<Vec<closing::Model>, DbErr> {
     let sql = format!("SELECT * FROM closing WHERE {CLOSED} ORDER BY code_prefix");
-    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let statement = dialect::plain(db.get_database_backend(), sql);
     closing::Model::find_by_statement(statement).all(db).await
 }
 
@@ -263,7 +264,7 @@ pub async fn closed_until(
         places.join(", ")
     );
     let parameters = account_ids.iter().map(|id| Value::from(*id));
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;
     let rows = rows.iter();
     rows.map(|row| Ok((row.try_get("", "id")?, row.try_get("", "closed_until")?)))

@@ -2,6 +2,7 @@
 
 use super::super::sql::Sql;
 use super::super::{InvalidInput, PageError};
+use crate::ledger::dialect;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -87,7 +88,7 @@ async fn begun(
         "), begun.number + 1 FROM begun WHERE begun.word IS NOT NULL AND begun.number <= {MOST_BEGUN}) SELECT word FROM begun WHERE word IS NOT NULL"
     );
     let (sql, values) = sql.then(&last).numbered();
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let statement = dialect::statement(db.get_database_backend(), sql, values);
     if let Some(notes) = notes {
         notes.push(statement.clone());
     }
@@ -117,7 +118,7 @@ pub(super) async fn counts_of(
             .then(&format!(") AS count_{index}"))
     });
     let (sql, values) = Sql::new("SELECT ").and(Sql::join(columns, ", ")).numbered();
-    let statement = Statement::from_sql_and_values(engine, sql, values);
+    let statement = dialect::statement(engine, sql, values);
     if let Some(notes) = notes {
         notes.push(statement.clone());
     }

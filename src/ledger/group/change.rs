@@ -5,11 +5,11 @@
 use super::find::{self, not_found};
 use super::place::below;
 use super::{AccountGroupError, GroupRef, MOST_GROUPS, MOST_TREES, path, tree_of};
+use crate::ledger::dialect;
 use crate::ledger::{Clock, InvalidInput, Random, input, new_account_id};
 use daybook_entity::account_group;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    Statement,
 };
 
 /// The group to create.
@@ -94,7 +94,7 @@ pub async fn create_account_group(
     let now = input::instant("now", clock.now())?;
     let id = new_account_id(now, command.random);
     let tree_id = tree_id.unwrap_or(id);
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO group_change (tree_id, group_id, path_after, name_after, recorded_at, recorded_by)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -151,7 +151,7 @@ pub async fn update_account_group(
     let now = input::instant("now", clock.now())?;
     let (from, until) = below(&group.path);
     // Those above first, so that each change is of a group whose parent has moved.
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO group_change
              (tree_id, group_id, path_before, path_after, name_before, name_after, recorded_at, recorded_by)
@@ -189,7 +189,7 @@ pub async fn delete_account_group(
     clock: &Clock,
 ) -> Result<account_group::Model, AccountGroupError> {
     let group = expected(db, &command.group, command.expected_revision).await?;
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "SELECT (SELECT COUNT(*) FROM account_group WHERE parent_path = $1) AS group_count,
                 (SELECT COUNT(*) FROM group_member WHERE group_id = $2) AS account_count,
@@ -213,7 +213,7 @@ pub async fn delete_account_group(
         });
     }
     let now = input::instant("now", clock.now())?;
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO group_change (tree_id, group_id, path_before, name_before, recorded_at, recorded_by)
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -235,7 +235,7 @@ async fn lock_trees(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     let engine = db.get_database_backend();
     if engine == DbBackend::Postgres {
         let lock = "LOCK TABLE account_group IN SHARE ROW EXCLUSIVE MODE";
-        db.execute_raw(Statement::from_string(engine, lock)).await?;
+        db.execute_raw(dialect::plain(engine, lock)).await?;
     }
     Ok(())
 }

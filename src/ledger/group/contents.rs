@@ -2,11 +2,12 @@
 
 use super::find::{self, not_found};
 use super::{AccountGroupError, GroupRef, MOST_PREFIXES};
+use crate::ledger::dialect;
 use crate::ledger::{
     AccountNotFound, AccountRef, Clock, InvalidInput, accounts_by_code, accounts_by_id, input,
 };
 use daybook_entity::account_group;
-use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -172,7 +173,7 @@ async fn now(
             places.join(", ")
         );
         let parameters = std::iter::once(group.tree_id.into()).chain(values);
-        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+        let statement = dialect::statement(db.get_database_backend(), sql, parameters);
         for row in db.query_all_raw(statement).await? {
             let content = match column {
                 "account_id" => Content::Account(row.try_get("", "content")?),
@@ -199,7 +200,7 @@ async fn refuse_many_prefixes(
     if new == 0 {
         return Ok(());
     }
-    let statement = Statement::from_sql_and_values(
+    let statement = dialect::statement(
         db.get_database_backend(),
         "SELECT COUNT(*) AS prefix_count FROM group_prefix WHERE tree_id = $1",
         [group.tree_id.into()],
@@ -256,7 +257,7 @@ async fn insert(
          VALUES {}",
         rows.join(", ")
     );
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     db.execute_raw(statement).await?;
     Ok(())
 }

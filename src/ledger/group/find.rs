@@ -1,13 +1,14 @@
 //! Reads groups: by key, by sets of keys, and by the page.
 
 use super::{GroupNotFound, GroupRef, path};
+use crate::ledger::dialect;
 use crate::ledger::keyset::{Key, Keyset};
 use crate::ledger::{Page, PageError, PageRequest};
 use daybook_entity::account_group;
 use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, Statement, Value,
+    QuerySelect, QueryTrait, Select, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -149,7 +150,7 @@ pub async fn code_prefixes_of_groups(
         places.join(", ")
     );
     let parameters = ids.iter().map(|id| Value::from(*id));
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let mut prefixes: HashMap<Uuid, Vec<String>> = HashMap::new();
     if ids.is_empty() {
         return Ok(prefixes);

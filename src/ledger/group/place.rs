@@ -4,9 +4,10 @@
 //! byte, and no others: what lies between two texts that begin with a prefix begins with it, too. So the accounts of a prefix are read by
 //! the index of codes.
 
+use crate::ledger::dialect;
 use crate::ledger::sql::Sql;
 use daybook_entity::account_group;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Value};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -184,6 +185,6 @@ async fn of_accounts(
         .replace("{ids}", &ids.join(", "))
         .replace("{last}", &format!("${}", ids.len() + 1));
     let parameters = account_ids.iter().map(|id| Value::from(*id)).chain(last);
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     db.query_all_raw(statement).await
 }

@@ -2,6 +2,7 @@
 
 use super::buckets::up_to;
 use super::point_in_time::PointInTime;
+use crate::ledger::dialect;
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
@@ -123,7 +124,7 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
          SELECT found.account_id, found.version, COALESCE({debit}, {credit}, 0) AS posted, {debits_pending}, {credits_pending}, {columns}
          FROM found {joins}"
     );
-    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters.0)
+    dialect::statement(db.get_database_backend(), sql, parameters.0)
 }
 
 /// For each account, the last version whose `instant` is at most `until`, by binary search: steps are powers of two, from the largest

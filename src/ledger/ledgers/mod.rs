@@ -10,11 +10,12 @@
 mod visible;
 
 use super::{Code, InvalidInput, input, input::Checks};
+use crate::ledger::dialect;
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, ledger};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement, TryInsertResult,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
 };
 use std::collections::HashMap;
 
@@ -120,7 +121,7 @@ pub async fn create_ledger(
     let code = command.code;
     let engine = db.get_database_backend();
     if engine == DbBackend::Postgres {
-        let lock = Statement::from_string(engine, "LOCK TABLE ledger IN EXCLUSIVE MODE");
+        let lock = dialect::plain(engine, "LOCK TABLE ledger IN EXCLUSIVE MODE");
         db.execute_raw(lock).await?;
     }
     let count = ledger::Entity::find().count(db).await?;

@@ -1,7 +1,8 @@
 //! What is seen of the database by somebody who may see some ledgers and not others.
 
 use super::is_code;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use crate::ledger::dialect;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::collections::BTreeSet;
 
 /// The role that PostgreSQL's policies are for.
@@ -67,7 +68,7 @@ impl Visible {
 /// When the database fails, which it does where the user may not create roles and there is none.
 pub async fn confine(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     if db.get_database_backend() == DbBackend::Postgres {
-        let call = Statement::from_string(DbBackend::Postgres, "SELECT daybook_confine()");
+        let call = dialect::plain(DbBackend::Postgres, "SELECT daybook_confine()");
         db.query_one_raw(call).await?;
     }
     Ok(())
@@ -92,7 +93,7 @@ pub async fn can_confine(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
          ) AS can_confine"
     );
     let row = db
-        .query_one_raw(Statement::from_string(DbBackend::Postgres, sql))
+        .query_one_raw(dialect::plain(DbBackend::Postgres, sql))
         .await?;
     row.map_or(Ok(false), |row| row.try_get("", "can_confine"))
 }

@@ -17,11 +17,12 @@
 
 mod horizon;
 
+use crate::ledger::dialect;
 use std::collections::HashMap;
 
 use super::{AccountRef, Visible};
 pub use horizon::{Horizon, Progress};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
 /// Something was committed.
@@ -139,7 +140,7 @@ pub async fn look_at_outbox(
          LEFT JOIN (SELECT seq, entry_id, account_id, revision FROM outbox WHERE seq >= $1 ORDER BY seq LIMIT {limit}) AS page ON 1 = 1
          ORDER BY page.seq"
     );
-    let statement = Statement::from_sql_and_values(backend, sql, [from.into()]);
+    let statement = dialect::statement(backend, sql, [from.into()]);
     let rows = db.query_all_raw(statement).await?;
     let mut look = Look::default();
     for row in &rows {
@@ -177,7 +178,7 @@ pub(super) fn event_of(row: &QueryResult) -> Result<Option<OutboxEvent>, DbErr> 
 /// When the database fails.
 pub async fn fence_outbox(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let sql = "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS fence";
-    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let statement = dialect::plain(db.get_database_backend(), sql);
     let row = db.query_one_raw(statement).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("a transaction id".to_owned()))?
         .try_get("", "fence")
@@ -195,7 +196,7 @@ pub async fn numbers_one_by_one(db: &impl ConnectionTrait) -> Result<bool, DbErr
     let sql =
         "SELECT seqcache = 1 AND seqincrement = 1 AND NOT seqcycle AS one_by_one FROM pg_sequence
                WHERE seqrelid = CAST(pg_get_serial_sequence('outbox', 'seq') AS regclass)";
-    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    let statement = dialect::plain(DbBackend::Postgres, sql);
     let row = db.query_one_raw(statement).await?;
     row.map_or(Ok(false), |row| row.try_get("", "one_by_one"))
 }
@@ -211,7 +212,7 @@ pub(super) async fn events_between(
         "SELECT seq, entry_id, account_id, revision FROM outbox WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT {limit}"
     );
     let parameters = [after.into(), until.into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;
     rows.iter()
         .filter_map(|row| event_of(row).transpose())
@@ -234,7 +235,7 @@ pub(super) async fn event_by_number(
 pub async fn newest_in_outbox(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     let sql = "SELECT COALESCE(MAX(seq), 0) AS newest FROM outbox";
     let row = db
-        .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+        .query_one_raw(dialect::plain(db.get_database_backend(), sql))
         .await?;
     row.map_or(Ok(0), |row| row.try_get("", "newest"))
 }
@@ -251,7 +252,7 @@ pub async fn visible_in_outbox(
     let sql = "SELECT seq FROM outbox
                WHERE seq > $1 AND seq > COALESCE((SELECT MAX(seq) FROM outbox), 0) - $2 ORDER BY seq";
     let parameters = [after.into(), most.into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;
     rows.iter().map(|row| row.try_get("", "seq")).collect()
 }
@@ -313,7 +314,7 @@ pub async fn read_outbox(
          WHERE seq > $1 AND seq <= $2 AND {}{wanted} ORDER BY seq LIMIT {limit}",
         kind.condition()
     );
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;
     rows.iter()
         .filter_map(|row| event_of(row).transpose())
@@ -357,7 +358,7 @@ pub async fn accounts_of_subjects(
     if !parts.is_empty() {
         let parameters = entries.iter().chain(&accounts).map(|id| Value::from(*id));
         let sql = parts.join(" UNION ALL ");
-        let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+        let statement = dialect::statement(db.get_database_backend(), sql, parameters);
         for row in db.query_all_raw(statement).await? {
             let touched = touched.entry(row.try_get("", "subject")?).or_default();
             touched.push(TouchedAccount {

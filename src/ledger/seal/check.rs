@@ -3,7 +3,8 @@
 use super::super::outbox::{OutboxEvent, Subject, event_of};
 use super::super::verify::{Difference, SealProblem};
 use super::{NONE_BEFORE, content, hash};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use crate::ledger::dialect;
+use sea_orm::{ConnectionTrait, DbErr};
 
 /// How many events are read at a time: few, since an entry can have a thousand lines.
 const BATCH: usize = 100;
@@ -27,9 +28,7 @@ pub(in crate::ledger) async fn differences(
     let mut found = Vec::new();
     let engine = db.get_database_backend();
     let sql = "SELECT COALESCE(MAX(seq), 0) AS seq FROM seal";
-    let last = db
-        .query_one_raw(Statement::from_string(engine, sql))
-        .await?;
+    let last = db.query_one_raw(dialect::plain(engine, sql)).await?;
     let last: i64 = last.map_or(Ok(0), |row| row.try_get("", "seq"))?;
     // Of the seal before: its number and its hash.
     let mut before = (0, NONE_BEFORE.to_owned());
@@ -83,7 +82,7 @@ async fn read(db: &impl ConnectionTrait, after: i64, until: i64) -> Result<Vec<K
          WHERE outbox.seq > $1 AND outbox.seq <= $2 ORDER BY outbox.seq LIMIT {BATCH}"
     );
     let parameters = [after.into(), until.into()];
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let mut kept = Vec::new();
     for row in db.query_all_raw(statement).await? {
         if let Some(event) = event_of(&row)? {
@@ -104,7 +103,7 @@ async fn without_events(db: &impl ConnectionTrait, limit: usize) -> Result<Vec<D
     let sql = format!(
         "SELECT seq FROM seal WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.seq = seal.seq) ORDER BY seq LIMIT {limit}"
     );
-    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let statement = dialect::plain(db.get_database_backend(), sql);
     let rows = db.query_all_raw(statement).await?;
     let difference = |row: &sea_orm::QueryResult| {
         Ok(Difference::Seal {

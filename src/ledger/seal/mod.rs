@@ -16,7 +16,8 @@ mod content;
 pub(super) use check::differences;
 
 use super::outbox::{self, OutboxEvent, Subject};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use crate::ledger::dialect;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -56,7 +57,7 @@ pub async fn seal_events(
             .await?;
     }
     let last = "SELECT seq, hash FROM seal ORDER BY seq DESC LIMIT 1";
-    let last = db.query_one_raw(Statement::from_string(engine, last));
+    let last = db.query_one_raw(dialect::plain(engine, last));
     let (mut after, mut previous) = match last.await? {
         Some(row) => (row.try_get("", "seq")?, row.try_get("", "hash")?),
         None => (0, NONE_BEFORE.to_owned()),
@@ -101,7 +102,7 @@ pub async fn seal_events(
         "INSERT INTO seal (seq, after_seq, entry_id, hash) VALUES {}",
         rows.collect::<Vec<_>>().join(", ")
     );
-    db.execute_raw(Statement::from_sql_and_values(engine, sql, parameters))
+    db.execute_raw(dialect::statement(engine, sql, parameters))
         .await?;
     Ok(events.len())
 }
@@ -145,7 +146,7 @@ pub async fn entry_receipts(
 /// When the database fails.
 pub async fn latest_receipt(db: &impl ConnectionTrait) -> Result<Option<Receipt>, DbErr> {
     let sql = "SELECT MAX(seq) AS seq FROM seal";
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
+    let row = db.query_one_raw(dialect::plain(db.get_database_backend(), sql));
     let Some(seq) = row.await?.map(|row| row.try_get("", "seq")).transpose()? else {
         return Ok(None);
     };
@@ -170,7 +171,7 @@ async fn receipts_where(
         "{SEALED} WHERE {column} IN ({}) ORDER BY outbox.seq",
         places.join(", ")
     );
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let statement = dialect::statement(db.get_database_backend(), sql, values);
     let sealed = sealed(&db.query_all_raw(statement).await?)?;
     let events: Vec<_> = sealed.iter().map(|(event, ..)| *event).collect();
     let mut contents = content::of_events(db, &events).await?;

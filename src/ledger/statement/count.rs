@@ -5,6 +5,7 @@ use super::{
     read::{add, conditions, sides},
 };
 use crate::ledger::InvalidInput;
+use crate::ledger::dialect;
 use daybook_entity::account;
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 use std::collections::HashMap;
@@ -87,5 +88,5 @@ pub fn count_statement(db: &impl ConnectionTrait, counts: &[StatementCount]) -> 
         .collect();
     // One table of rows rather than a union: SQLite allows 500 selects of a union, and any number of rows.
     let sql = format!("VALUES {}", selects.join(", "));
-    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
+    dialect::statement(db.get_database_backend(), sql, parameters)
 }

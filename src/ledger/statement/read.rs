@@ -1,6 +1,7 @@
 //! Reads the lines of statements: one statement for all that have no filter, one for all that have.
 
 use super::{Search, StatementFilter, StatementLine, StatementSlice};
+use crate::ledger::dialect;
 use daybook_entity::{Side, entry_line};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -86,7 +87,7 @@ pub fn whole_statement<S: std::borrow::Borrow<StatementSlice>>(
         side("debit"),
         side("credit")
     );
-    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
+    dialect::statement(db.get_database_backend(), sql, parameters)
 }
 
 async fn searched_slices(
@@ -105,7 +106,7 @@ async fn searched_slices(
         return Ok(lines);
     }
     let sql = searches.join(" UNION ALL ");
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, parameters);
+    let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     for row in db.query_all_raw(statement).await? {
         let number: i32 = row.try_get("", "slice")?;
         if let Some(slice) = usize::try_from(number)

@@ -2,6 +2,7 @@
 
 use super::{COLUMNS, CodeParts, MOST_ROWS, Periods, SumRequest};
 use crate::ledger::PageError;
+use crate::ledger::dialect;
 use crate::ledger::group::named_tree;
 use crate::ledger::group::place::{by_prefix, last_code};
 use crate::ledger::page_accounts::select;
@@ -113,7 +114,7 @@ pub(super) async fn write(
         );
     }
     sql += &format!(" LIMIT {}", MOST_ROWS + 1);
-    Ok(Statement::from_sql_and_values(engine, sql, parameters))
+    Ok(dialect::statement(engine, sql, parameters))
 }
 
 /// A column of codes or paths, cut to so many of its parts. SQLite cannot split a text: what is read of it is cut afterwards.

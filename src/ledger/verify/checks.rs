@@ -3,8 +3,9 @@
 //! Sums leave the database as text: PostgreSQL's are `numeric`, SQLite's are integers.
 
 use super::{CheckedAccount, CheckedLine, Difference, Total};
+use crate::ledger::dialect;
 use daybook_entity::{AccountStatus, Side};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Every line twice, once for each of its accounts, with what it adds to that side's posted and pending totals.
@@ -283,8 +284,7 @@ pub(super) async fn rows<R: FromQueryResult>(
     sql: &str,
     limit: usize,
 ) -> Result<Vec<R>, DbErr> {
-    let statement =
-        Statement::from_string(db.get_database_backend(), format!("{sql} LIMIT {limit}"));
+    let statement = dialect::plain(db.get_database_backend(), format!("{sql} LIMIT {limit}"));
     db.query_all_raw(statement)
         .await?
         .iter()

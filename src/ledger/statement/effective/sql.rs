@@ -4,6 +4,7 @@
 //! could read a table from end to end to make one.
 
 use super::{EffectiveSlice, LinePlace, Place};
+use crate::ledger::dialect;
 use crate::ledger::history::{LEVELS, latest_effective_at, microseconds, of_line};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side};
@@ -62,7 +63,7 @@ pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S])
         chosen = chosen.join(" UNION ALL "),
         rows = rows.join(" UNION ALL "),
     );
-    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
+    dialect::statement(db.get_database_backend(), sql, parameters)
 }
 
 /// The parts of the balance after each line.
@@ -74,7 +75,7 @@ pub fn balances(db: &impl ConnectionTrait, lines: &[LinePlace]) -> Statement {
     }
     let (places, parameters) = cuts.places();
     let sql = format!("WITH RECURSIVE {places} SELECT slice, {BALANCE} FROM place");
-    Statement::from_sql_and_values(db.get_database_backend(), sql, parameters)
+    dialect::statement(db.get_database_backend(), sql, parameters)
 }
 
 /// The first and the last instant that the ledger knows, in microseconds since 1970.
