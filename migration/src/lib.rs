@@ -4,10 +4,13 @@
 //! with a better message. `entity` is never imported: migrations must not change, and entities do.
 //!
 //! Two servers must not migrate at the same time. The caller of [`Migrator::up`] must hold a lock: on PostgreSQL `pg_advisory_xact_lock`,
-//! on SQLite the write lock of `BEGIN IMMEDIATE`.
+//! on SQLite the write lock of `BEGIN IMMEDIATE`, on MariaDB one by `GET_LOCK`.
+//!
+//! [`Migrator`] is for SQLite and PostgreSQL. MariaDB has migrations of its own: [`MariaDbMigrator`].
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 mod dialect;
 mod iso_4217;
@@ -36,8 +39,20 @@ mod m20261128_91_add_currency_symbol;
 mod m20261128_93_create_webhook;
 mod m20261128_95_add_parts;
 mod m20261128_97_create_ledger;
+mod mariadb;
 
-/// All migrations, in order.
+pub use mariadb::MariaDbMigrator;
+
+/// All migrations of an engine, in order.
+#[must_use]
+pub fn migrations(engine: DbBackend) -> Vec<Box<dyn MigrationTrait>> {
+    match engine {
+        DbBackend::MySql => MariaDbMigrator::migrations(),
+        _ => Migrator::migrations(),
+    }
+}
+
+/// All migrations of SQLite and PostgreSQL, in order.
 #[derive(Debug)]
 pub struct Migrator;
 
