@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use daybook_migration::{Migrator, MigratorTrait};
+use daybook_migration::{MariaDbMigrator, Migrator, MigratorTrait, migrations};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, sea_query::Query};
 use tokio::time::timeout;
 use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitOfWork};
@@ -115,12 +115,15 @@ pub async fn confine(url: &DatabaseUrl) -> Result<(), StartError> {
 }
 
 /// Applies all missing migrations in one transaction. Servers that start at the same time wait for each other, and the second finds
-/// nothing to do.
+/// nothing to do. On MariaDB, each statement of a migration is a transaction.
 ///
 /// # Errors
 /// [`StartError::Migrate`].
 pub async fn bring_up_to_date(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
-    let migrated = database.migrate::<Migrator>().await;
+    let migrated = match database.backend() {
+        DbBackend::MySql => database.migrate::<MariaDbMigrator>().await,
+        _ => database.migrate::<Migrator>().await,
+    };
     migrated.map_err(|error| StartError::Migrate {
         database: url.clone(),
         reason: error.to_string(),
@@ -247,8 +250,8 @@ pub async fn refuse_other_versions(
     }
 }
 
-/// Runs SQLite's check of the whole file, and returns what it finds, line by line. Returns nothing for a sound file, and on PostgreSQL,
-/// which has its own checks: `pg_amcheck` and data checksums.
+/// Runs SQLite's check of the whole file, and returns what it finds, line by line. Returns nothing for a sound file, and on the servers,
+/// which have their own checks: `pg_amcheck` and data checksums, `mariadb-check`.
 ///
 /// # Errors
 /// When the database fails.
@@ -275,6 +278,9 @@ pub async fn has_table(unit: &UnitOfWork, table: &str) -> Result<bool, DbErr> {
     let backend = unit.get_database_backend();
     let sql = match backend {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?",
+        DbBackend::MySql => {
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?"
+        }
         _ => "SELECT 1 WHERE to_regclass($1) IS NOT NULL",
     };
     let question = Statement::from_sql_and_values(backend, sql, [table.into()]);
@@ -294,7 +300,7 @@ async fn standing(unit: UnitOfWork) -> Result<Standing, DbErr> {
         applied.insert(row.try_get_by_index::<String>(0)?);
     }
     let mut missing = 0;
-    for migration in Migrator::migrations() {
+    for migration in migrations(unit.get_database_backend()) {
         if !applied.remove(migration.name()) {
             missing += 1;
         }

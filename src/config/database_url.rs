@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use unit_of_work::DriverOptions;
 
 /// The URL of a database that Daybook can use. Neither `Display` nor `Debug` shows its password.
@@ -20,6 +20,7 @@ pub struct DatabaseUrl {
 enum Target {
     Sqlite(PathBuf),
     Postgres(DriverOptions),
+    MariaDb(Box<MySqlConnectOptions>),
 }
 
 impl DatabaseUrl {
@@ -39,7 +40,17 @@ impl DatabaseUrl {
                     .map_err(|_| "sqlite://FILE?mode=rwc".to_owned())?
             }
             "postgres" | "postgresql" => Target::Postgres(postgres(text)?),
-            _ => return Err("a URL that begins with sqlite:// or postgres://".to_owned()),
+            "mariadb" => Target::MariaDb(Box::new(mariadb(text)?)),
+            "mysql" => {
+                return Err(
+                    "a URL that begins with mariadb://, if the server is MariaDB: MySQL is not supported".to_owned(),
+                );
+            }
+            _ => {
+                return Err(
+                    "a URL that begins with sqlite://, postgres:// or mariadb://".to_owned(),
+                );
+            }
         };
         Ok(Self {
             url: text.to_owned(),
@@ -56,22 +67,22 @@ impl DatabaseUrl {
     pub fn file(&self) -> Option<&Path> {
         match &self.target {
             Target::Sqlite(path) => Some(path),
-            Target::Postgres(_) => None,
+            Target::Postgres(_) | Target::MariaDb(_) => None,
         }
     }
 
     /// The driver's options for each server of a PostgreSQL database.
     pub fn servers(&self) -> &[PgConnectOptions] {
         match &self.target {
-            Target::Sqlite(_) => &[],
+            Target::Sqlite(_) | Target::MariaDb(_) => &[],
             Target::Postgres(options) => options.postgres(),
         }
     }
 
-    /// The driver's options of a PostgreSQL database; `None` for SQLite.
+    /// The driver's options of a PostgreSQL database; `None` for another engine.
     pub fn postgres(&self) -> Option<&DriverOptions> {
         match &self.target {
-            Target::Sqlite(_) => None,
+            Target::Sqlite(_) | Target::MariaDb(_) => None,
             Target::Postgres(options) => Some(options),
         }
     }
@@ -137,6 +148,53 @@ fn postgres(text: &str) -> Result<DriverOptions, String> {
     Ok(options)
 }
 
+/// The parameters of a MariaDB URL that unit-of-work lets the driver see.
+const MARIADB_PARAMETERS: [&str; 9] = [
+    "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "sslca", "sslcert", "sslkey", "sslmode",
+];
+
+/// Checks a URL of MariaDB.
+fn mariadb(text: &str) -> Result<MySqlConnectOptions, String> {
+    const EXPECTED: &str = "mariadb://USER:PASSWORD@HOST:PORT/NAME, with one server";
+    let (_, rest) = text.split_once("://").ok_or(EXPECTED)?;
+    if rest.contains('#') {
+        return Err(format!("{EXPECTED}, where a `#` is written `%23`"));
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        if !MARIADB_PARAMETERS.contains(&name) {
+            let known = MARIADB_PARAMETERS.join(", ");
+            return Err(format!("{EXPECTED}, with no parameters but {known}"));
+        }
+    }
+    let name = place.split_once('/').map_or("", |(_, name)| name);
+    if name.is_empty() {
+        return Err(format!("{EXPECTED}: the name of the database is missing"));
+    }
+    if name.contains(['@', '/']) {
+        return Err(format!(
+            "{EXPECTED}, where a `/` in a password is written `%2F`, and no name of a database has an `@` or a `/`"
+        ));
+    }
+    let options = MySqlConnectOptions::from_str(text).map_err(|_| EXPECTED)?;
+    if options.get_host().contains(',') {
+        return Err(EXPECTED.to_owned());
+    }
+    Ok(options)
+}
+
+/// The URL of MariaDB without its password.
+fn shown_mariadb(server: &MySqlConnectOptions) -> String {
+    let place = match server.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", server.get_host(), server.get_port()),
+    };
+    let user = server.get_username();
+    let name = server.get_database().unwrap_or_default();
+    format!("mariadb://{user}@{place}/{name}")
+}
+
 /// The URL without its password.
 fn shown(servers: &[PgConnectOptions]) -> String {
     let hosts: Vec<_> = servers
@@ -160,6 +218,7 @@ impl Display for DatabaseUrl {
         match &self.target {
             Target::Sqlite(path) => Display::fmt(&path.display(), f),
             Target::Postgres(options) => f.write_str(&shown(options.postgres())),
+            Target::MariaDb(server) => f.write_str(&shown_mariadb(server)),
         }
     }
 }
@@ -192,6 +251,10 @@ mod tests {
         let shown = "postgres://ann@one.example:5432,two.example:5433/ledger";
         assert_eq!(url.to_string(), shown);
         assert_eq!(url.servers().len(), 2);
+        let url = "mariadb://ann:hunter2@db.example:3307/ledger?ssl-mode=required";
+        let url = DatabaseUrl::parse(url).unwrap();
+        assert_eq!(url.to_string(), "mariadb://ann@db.example:3307/ledger");
+        assert!(url.expose().contains("hunter2"));
         let error = DatabaseUrl::parse("postgres://ann:hunter2@db:notaport/x").unwrap_err();
         assert!(!error.contains("hunter2"));
     }
@@ -230,6 +293,13 @@ mod tests {
     fn an_engine_that_is_not_supported_is_refused() {
         for url in [
             "mysql://localhost/x",
+            "mariadb://localhost",
+            "mariadb://localhost/",
+            "mariadb://one,two/ledger",
+            "mariadb://ann:1/hunter2@db.example/ledger",
+            "mariadb://ann:1#hunter2@db.example/ledger",
+            "mariadb://ann@db.example/ledger?charset=latin1",
+            "mariadb:/ann@db.example/ledger",
             "nonsense",
             "",
             "sqlite::memory:",

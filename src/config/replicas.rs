@@ -39,7 +39,7 @@ pub(super) fn replicas(args: &ReplicaArgs, values: &mut Reader<'_>) -> Option<Re
 fn replica(text: &str) -> Result<DatabaseUrl, String> {
     let url = DatabaseUrl::parse(text)?;
     if url.servers().is_empty() {
-        return Err("a URL that begins with postgres://: SQLite has no standbys".to_owned());
+        return Err("a URL that begins with postgres://: only its standbys are used".to_owned());
     }
     Ok(url)
 }

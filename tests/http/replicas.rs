@@ -221,7 +221,7 @@ async fn header_that_is_no_token_is_refused() {
 #[test]
 fn replicas_that_are_none_are_refused() {
     for (replica, said) in [
-        ("sqlite://ledger.db", "SQLite has no standbys"),
+        ("sqlite://ledger.db", "only its standbys are used"),
         ("mysql://ann:hunter2@db/x", "postgres://"),
         ("postgres://ann:hunter2@db:notaport/x", "postgres://USER"),
     ] {

@@ -18,7 +18,7 @@ fn every_wrong_setting_is_listed_at_once() {
     for line in [
         "daybook: 5 settings are wrong",
         "  --listen is \"nonsense\"; expected a host and a port, such as 127.0.0.1:8000 or [::]:8000",
-        "  DAYBOOK_DATABASE_URL is wrong; expected a URL that begins with sqlite:// or postgres://",
+        "  DAYBOOK_DATABASE_URL is wrong; expected a URL that begins with sqlite://, postgres:// or mariadb://",
         "  DAYBOOK_MAX_CONNECTIONS is \"0\"; expected a number from 1 to 10000",
         "  --drain is \"soon\"; expected a time of at most a day, such as 30s, 500ms or 2m",
         "  DAYBOOK_LOG_FORMAT is \"xml\"; expected text or json",
