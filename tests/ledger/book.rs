@@ -9,13 +9,15 @@ use daybook::ledger::{
     release_hold, reverse_entry, set_account_status, update_account, verify,
 };
 use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
-use daybook_migration::Migrator;
+use daybook_migration::{MariaDbMigrator, Migrator, migrations};
 use daybook_test_harness::{Engine, TestDatabase};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
     RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
+use sqlx::Executor as _;
+use unit_of_work::violated_constraint;
 use uuid::Uuid;
 
 /// A migrated database of a test.
@@ -35,10 +37,22 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     noon() + Duration::seconds(seconds)
 }
 
+/// What a unit of work sets in a session of MariaDB, as far as the ledger's statements depend on it.
+const MARIADB_SESSION: &str = "SET NAMES utf8mb4, tx_isolation = 'READ-COMMITTED', innodb_snapshot_isolation = 1,
+    sql_mode = 'PIPES_AS_CONCAT,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
+    max_recursive_iterations = 4294967295";
+
 impl Book {
     pub(crate) async fn empty(database: TestDatabase) -> Self {
-        let mut options = ConnectOptions::new(database.url());
+        // SeaORM knows MariaDB by the other name alone.
+        let url = database.url().replacen("mariadb://", "mysql://", 1);
+        let mut options = ConnectOptions::new(url);
         options
+            .map_sqlx_mysql_pool_opts(|pool| {
+                pool.after_connect(|connection, _| {
+                    Box::pin(async move { connection.execute(MARIADB_SESSION).await.map(|_| ()) })
+                })
+            })
             .sqlx_logging(false)
             .max_connections(if database.engine() == Engine::Sqlite {
                 1
@@ -55,16 +69,34 @@ impl Book {
 
     pub(crate) async fn new(database: TestDatabase) -> Self {
         let book = Self::empty(database).await;
-        Migrator::up(&book.db, None).await.unwrap();
+        book.migrate().await;
         book
+    }
+
+    /// Applies all migrations of the engine.
+    pub(crate) async fn migrate(&self) {
+        let migrated = match self.engine {
+            Engine::MariaDb => MariaDbMigrator::up(&self.db, None).await,
+            Engine::Sqlite | Engine::Postgres => Migrator::up(&self.db, None).await,
+        };
+        migrated.unwrap();
+    }
+
+    /// Undoes the last migrations of the engine, or all.
+    pub(crate) async fn migrate_down(&self, count: Option<u32>) {
+        let undone = match self.engine {
+            Engine::MariaDb => MariaDbMigrator::down(&self.db, count).await,
+            Engine::Sqlite | Engine::Postgres => Migrator::down(&self.db, count).await,
+        };
+        undone.unwrap();
     }
 
     /// Undoes the migration whose name ends so, and all that follow it.
     pub(crate) async fn undo_from(&self, name: &str) {
-        let all = Migrator::migrations();
+        let all = migrations(self.db.get_database_backend());
         let first = all.iter().position(|it| it.name().ends_with(name)).unwrap();
         let count = u32::try_from(all.len() - first).unwrap();
-        Migrator::down(&self.db, Some(count)).await.unwrap();
+        self.migrate_down(Some(count)).await;
     }
 
     /// Runs `body` in a transaction: committed when it answers Ok, else rolled back.
@@ -375,6 +407,9 @@ pub(crate) fn new_reversal(entry_id: Uuid) -> ReverseEntry {
 /// What the database says it is that was violated: the constraint's or trigger's name. SQLite has only columns for a unique
 /// constraint, and no name for a foreign key.
 pub(crate) fn violated(error: &DbErr) -> String {
+    if let Some(name) = violated_constraint(error) {
+        return name;
+    }
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
         error
     else {
@@ -383,13 +418,9 @@ pub(crate) fn violated(error: &DbErr) -> String {
     let SqlxError::Database(error) = &**error else {
         panic!("no error of the database: {error:?}")
     };
-    match error.constraint() {
-        Some(name) => name.to_owned(),
-        None => error
-            .message()
-            .rsplit(": ")
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    }
+    // A trigger's: on MariaDB `NAME: refused`, on SQLite `…: NAME`.
+    let message = error.message();
+    let message = message.strip_suffix(": refused").unwrap_or(message);
+    let name = message.rsplit(": ").next();
+    name.unwrap_or_default().to_owned()
 }
