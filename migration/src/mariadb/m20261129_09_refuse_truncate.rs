@@ -9,8 +9,8 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
 
-/// The tables that are append-only, or keep locks or events, with their keys.
-const KEYS: [(&str, &[(&str, &str)]); 12] = [
+/// The tables whose rows cannot be deleted freely, with their keys.
+const KEYS: [(&str, &[(&str, &str)]); 15] = [
     (
         "account_change",
         &[("account_id", UUID), ("revision", "bigint")],
@@ -19,10 +19,16 @@ const KEYS: [(&str, &[(&str, &str)]); 12] = [
         "account_pending",
         &[("account_id", UUID), ("version", "bigint")],
     ),
+    ("closed_period", &[("code_prefix", KEY_TEXT)]),
     ("closing", &[("number", "bigint")]),
     ("entry_change", &[("entry_id", UUID), ("number", "bigint")]),
     ("entry_word", &[("word", KEY_TEXT), ("entry_id", UUID)]),
     ("group_change", &[("number", "bigint")]),
+    ("group_member", &[("tree_id", UUID), ("account_id", UUID)]),
+    (
+        "group_prefix",
+        &[("tree_id", UUID), ("code_prefix", KEY_TEXT)],
+    ),
     ("import", &[("sha256", KEY_TEXT)]),
     (
         "late_place",

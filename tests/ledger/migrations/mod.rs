@@ -1,5 +1,8 @@
 //! Up, down and up again.
 
+#[cfg(feature = "mariadb")]
+mod mariadb;
+
 use super::book::Book;
 use daybook::ledger::{currencies, currency};
 use daybook_migration::{Migrator, migrations};
