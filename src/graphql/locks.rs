@@ -82,7 +82,7 @@ pub(super) fn in_order<F: Future>(
 /// How to lock the accounts, if not in the usual way.
 fn how(ctx: &Context<'_>, locks: &LockSet) -> Option<Locking> {
     let unit = ctx.unit();
-    if unit.get_database_backend() != DbBackend::Postgres {
+    if unit.get_database_backend() == DbBackend::Sqlite {
         return None;
     }
     // Only before the first statement; an account that is called by its id here and by its code there waits in the database.

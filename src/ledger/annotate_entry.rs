@@ -3,12 +3,12 @@
 //! Keys are added. A key that has another value already is refused, unless the caller asks for the value to be replaced: then the history
 //! keeps what it was. Nothing else of an entry ever changes.
 
-use super::{Clock, Code, Id, InvalidInput, find, input};
+use super::{Clock, Code, Id, InvalidInput, find, input, locking};
 use crate::ledger::dialect;
 use daybook_entity::{entry, entry_change};
-use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement, Value,
 };
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -117,7 +117,7 @@ pub async fn annotate_entry(
         // The lock is not that of a foreign key: other entries can still end or reverse this one.
         Some(found) => {
             let select = entry::Entity::find().filter(found);
-            let mut found = select.lock(LockType::NoKeyUpdate).all(db).await?;
+            let mut found = select.lock(locking::of_update(db)).all(db).await?;
             if found.len() > 1 {
                 let problem = "is that of an entry in each of several ledgers: give the id of one";
                 return Err(InvalidInput::new("entry.reference", problem).into());
@@ -147,22 +147,37 @@ pub async fn annotate_entry(
             format!("cannot be changed any more: it was changed {CHANGES_PER_ENTRY} times");
         return Err(InvalidInput::new("metadata", problem).into());
     }
-    // The database writes it to the entry. What was before is copied there, too, as it is spelled.
     let recorded_at = input::instant("now", clock.now())?;
-    let change = dialect::statement(
-        db.get_database_backend(),
-        "INSERT INTO entry_change (entry_id, number, metadata_before, metadata_after, recorded_at, recorded_by)
-         SELECT id, $1, metadata, $2, $3, $4 FROM entry WHERE id = $5",
-        [
-            number.into(),
-            metadata.clone().into(),
-            recorded_at.into(),
-            command.recorded_by.into(),
-            entry.id.into(),
-        ],
-    );
-    db.execute_raw(change).await?;
+    let change = [
+        number.into(),
+        metadata.clone().into(),
+        recorded_at.into(),
+        command.recorded_by.into(),
+        entry.id.into(),
+    ];
+    write(db, change, entry.id).await?;
     Ok(entry::Model { metadata, ..entry })
+}
+
+/// Writes a change. The database writes it to the entry. What was before is copied, as it is spelled.
+async fn write(db: &impl ConnectionTrait, change: [Value; 5], entry_id: Uuid) -> Result<(), DbErr> {
+    let engine = db.get_database_backend();
+    if engine != DbBackend::MySql {
+        let insert = "INSERT INTO entry_change (entry_id, number, metadata_before, metadata_after, recorded_at, recorded_by)
+             SELECT id, $1, metadata, $2, $3, $4 FROM entry WHERE id = $5";
+        let insert = dialect::statement(engine, insert, change);
+        return db.execute_raw(insert).await.map(drop);
+    }
+    // There, a table that a statement reads cannot be written by its triggers.
+    let before = "SELECT metadata FROM entry WHERE id = ?";
+    let before = dialect::statement(engine, before, [entry_id.into()]);
+    let before = db.query_one_raw(before).await?;
+    let before: Option<String> = before.map(|row| row.try_get("", "metadata")).transpose()?;
+    let insert = "INSERT INTO entry_change (number, metadata_after, recorded_at, recorded_by, entry_id, metadata_before)
+         VALUES (?, ?, ?, ?, ?, ?)";
+    let values = change.into_iter().chain([before.into()]);
+    let insert = dialect::statement(engine, insert, values);
+    db.execute_raw(insert).await.map(drop)
 }
 
 /// The entry's metadata with these keys.

@@ -2,12 +2,10 @@
 //!
 //! A currency's code and exponent never change: amounts are kept in its minor units. Its symbol can change, since it is for people alone.
 
-use super::{Code, InvalidInput, input, input::Checks};
+use super::{Code, InvalidInput, input, input::Checks, insert_once};
 use chrono::{DateTime, Utc};
 use daybook_entity::currency;
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Set, TryInsertResult,
-};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, IntoActiveModel, Set};
 
 /// The most characters of a symbol.
 const SYMBOL_LENGTH: usize = 12;
@@ -154,11 +152,7 @@ pub async fn register_currency(
 
 /// Whether it was inserted: not if there is one of its code.
 async fn insert(db: &impl ConnectionTrait, currency: currency::Model) -> Result<bool, DbErr> {
-    let inserted = currency::Entity::insert(currency.into_active_model())
-        .on_conflict_do_nothing_on([currency::Column::Code])
-        .exec_without_returning(db)
-        .await?;
-    Ok(matches!(inserted, TryInsertResult::Inserted(1)))
+    insert_once::insert_once(db, &currency, &[currency::Column::Code]).await
 }
 
 fn check(code: &str, exponent: i32) -> Result<(), InvalidInput> {

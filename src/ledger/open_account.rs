@@ -1,10 +1,10 @@
 //! Opens an account, with nothing on it.
 
 use super::input::Checks;
-use super::{Code, InvalidInput, Visible, find, input, limit};
+use super::{Code, InvalidInput, Visible, find, input, insert_once, limit};
 use chrono::{DateTime, Utc};
 use daybook_entity::{AccountClass, AccountStatus, LimitPolicy, Side, account};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -156,16 +156,14 @@ pub async fn open_account(
         account_code: account.code.clone(),
         source,
     };
-    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead.
-    let inserted = account::Entity::insert(account.clone().into_active_model())
-        .on_conflict_do_nothing_on([account::Column::Code])
-        .exec_without_returning(db)
+    if insert_once::insert_once(db, &account, &[account::Column::Code])
         .await
-        .map_err(failed)?;
-    match inserted {
-        TryInsertResult::Inserted(1..) => Ok(account),
-        _ => Err(OpenAccountError::CodeTaken {
+        .map_err(failed)?
+    {
+        Ok(account)
+    } else {
+        Err(OpenAccountError::CodeTaken {
             account_code: account.code,
-        }),
+        })
     }
 }

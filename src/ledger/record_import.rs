@@ -1,8 +1,8 @@
 //! Which files were imported: each once.
 
-use super::input;
+use super::{input, insert_once};
 use daybook_entity::import;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 /// Records that this transaction imports a file. Answers the earlier import instead, if a file with the same contents was imported.
 ///
@@ -19,15 +19,9 @@ pub async fn record_import(
     if earlier.is_some() {
         return Ok(earlier);
     }
-    // Not a plain INSERT: where two import at once, a unique violation would abort the transaction of the second.
-    let sha256 = import.sha256.clone();
-    let inserted = import::Entity::insert(import.into_active_model())
-        .on_conflict_do_nothing_on([import::Column::Sha256])
-        .exec_without_returning(db)
-        .await?;
-    if matches!(inserted, TryInsertResult::Inserted(1..)) {
+    if insert_once::insert_once(db, &import, &[import::Column::Sha256]).await? {
         return Ok(None);
     }
-    let earlier = import::Entity::find_by_id(sha256).one(db).await?;
+    let earlier = import::Entity::find_by_id(&import.sha256).one(db).await?;
     earlier.map_or(Err(DbErr::RecordNotInserted), |it| Ok(Some(it)))
 }

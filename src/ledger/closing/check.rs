@@ -1,6 +1,7 @@
 //! Whether an entry would be in a closed period, asked for with the statement that locks its accounts.
 
 use crate::ledger::dialect;
+use crate::ledger::locking::mariadb::Asking;
 use crate::ledger::posting::PostEntryError;
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, entry};
@@ -29,6 +30,15 @@ impl FromQueryResult for Asked {
         })
     }
 }
+
+/// Asks until when accounts are closed, on MariaDB. No closing can be made from then on until the transaction ends.
+///
+/// It reads with a lock, and so what is committed when it reads: the statement's snapshot can be older than a closing that it has waited for.
+pub(in crate::ledger) const ON_MARIADB: Asking = Asking {
+    column: "(SELECT MAX(closed_until) FROM closed_period WHERE substr(account.code, 1, char_length(code_prefix)) = code_prefix \
+             LOCK IN SHARE MODE) AS closed_until",
+    shares: "closed_period",
+};
 
 /// Asks with `select` until when the accounts are closed. On PostgreSQL, no closing can be made from then on until the transaction ends.
 pub(in crate::ledger) fn ask(

@@ -12,16 +12,17 @@
 mod check;
 
 use super::keyset::{Key, Keyset};
+use super::locking;
 use super::{
     Clock, Code, InvalidInput, Page, PageError, PageRequest, Random, input, new_account_id,
 };
 use crate::ledger::dialect;
-pub(super) use check::{Asked, Closed, ask, refuse_closed};
+pub(super) use check::{Asked, Closed, ON_MARIADB, ask, refuse_closed};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::closing;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    PaginatorTrait as _, QueryFilter, QueryOrder, Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait as _,
+    QueryFilter, QueryOrder, Statement, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -158,11 +159,7 @@ async fn locked(
     db: &impl ConnectionTrait,
     code_prefix: &str,
 ) -> Result<Option<closing::Model>, DbErr> {
-    let engine = db.get_database_backend();
-    if engine == DbBackend::Postgres {
-        let lock = "LOCK TABLE closed_period IN EXCLUSIVE MODE";
-        db.execute_raw(dialect::plain(engine, lock)).await?;
-    }
+    locking::whole(db, "closed_period", "EXCLUSIVE").await?;
     closing::Entity::find()
         .filter(closing::Column::CodePrefix.eq(code_prefix))
         .order_by_desc(closing::Column::Number)

@@ -6,10 +6,12 @@ use super::find::{self, not_found};
 use super::place::below;
 use super::{AccountGroupError, GroupRef, MOST_GROUPS, MOST_TREES, path, tree_of};
 use crate::ledger::dialect;
-use crate::ledger::{Clock, InvalidInput, Random, input, new_account_id};
+use crate::ledger::{Clock, InvalidInput, Random, input, locking, new_account_id, sql::Sql};
+use chrono::{DateTime, Utc};
 use daybook_entity::account_group;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, Statement,
 };
 
 /// The group to create.
@@ -149,8 +151,27 @@ pub async fn update_account_group(
         refuse_place(db, &group, &changed.path).await?;
     }
     let now = input::instant("now", clock.now())?;
+    match db.get_database_backend() {
+        DbBackend::MySql => move_on_mariadb(db, &group, &changed, now, command.recorded_by).await?,
+        _ => move_all(db, &group, &changed, now, command.recorded_by).await?,
+    }
+    let parent = changed.path.rsplit_once(':');
+    Ok(account_group::Model {
+        parent_path: parent.map(|(parent, _)| parent.to_owned()),
+        ..changed
+    })
+}
+
+/// Inserts the change of a group, and of those below it if its path changes: one statement. Those above first, so that each change is of a
+/// group whose parent has moved.
+async fn move_all(
+    db: &impl ConnectionTrait,
+    group: &account_group::Model,
+    changed: &account_group::Model,
+    now: DateTime<Utc>,
+    recorded_by: Option<String>,
+) -> Result<(), DbErr> {
     let (from, until) = below(&group.path);
-    // Those above first, so that each change is of a group whose parent has moved.
     let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO group_change
@@ -164,19 +185,63 @@ pub async fn update_account_group(
             changed.path.as_str().into(),
             changed.name.as_str().into(),
             now.into(),
-            command.recorded_by.into(),
+            recorded_by.into(),
             group.tree_id.into(),
-            i32::from(moves).into(),
+            i32::from(changed.path != group.path).into(),
             from.into(),
             until.into(),
         ],
     );
-    db.execute_raw(statement).await?;
-    let parent = changed.path.rsplit_once(':');
-    Ok(account_group::Model {
-        parent_path: parent.map(|(parent, _)| parent.to_owned()),
-        ..changed
-    })
+    db.execute_raw(statement).await.map(drop)
+}
+
+/// As [`move_all`], in two statements: on MariaDB, a table that a statement reads cannot be written by its triggers.
+async fn move_on_mariadb(
+    db: &impl ConnectionTrait,
+    group: &account_group::Model,
+    changed: &account_group::Model,
+    now: DateTime<Utc>,
+    recorded_by: Option<String>,
+) -> Result<(), DbErr> {
+    let mut moved = vec![group.clone()];
+    if changed.path != group.path {
+        moved.extend(groups_below(db, group).await?);
+    }
+    let rows = moved.iter().map(|it| {
+        let rest = it.path.strip_prefix(&group.path).unwrap_or_default();
+        let is_group = it.id == group.id;
+        let name = if is_group { &changed.name } else { &it.name };
+        Sql::new("(?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(it.tree_id)
+            .bind(it.id)
+            .bind(it.path.as_str())
+            .bind(format!("{}{rest}", changed.path))
+            .bind(it.name.as_str())
+            .bind(name.as_str())
+            .bind(now)
+            .bind(recorded_by.clone())
+    });
+    let insert = Sql::new(
+        "INSERT INTO group_change
+             (tree_id, group_id, path_before, path_after, name_before, name_after, recorded_at, recorded_by) VALUES ",
+    );
+    let insert = insert.and(Sql::join(rows, ", "));
+    db.execute_raw(insert.statement(db)).await.map(drop)
+}
+
+/// The groups below this one, those above first.
+async fn groups_below(
+    db: &impl ConnectionTrait,
+    group: &account_group::Model,
+) -> Result<Vec<account_group::Model>, DbErr> {
+    let (from, until) = below(&group.path);
+    account_group::Entity::find()
+        .filter(account_group::Column::TreeId.eq(group.tree_id))
+        .filter(account_group::Column::Path.gte(from))
+        .filter(account_group::Column::Path.lt(until))
+        .order_by_asc(account_group::Column::Path)
+        .all(db)
+        .await
 }
 
 /// Deletes a group with nothing in it: four statements. Its history stays.
@@ -232,12 +297,7 @@ pub async fn delete_account_group(
 
 /// Nobody else creates or deletes a tree until the transaction ends.
 async fn lock_trees(db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let engine = db.get_database_backend();
-    if engine == DbBackend::Postgres {
-        let lock = "LOCK TABLE account_group IN SHARE ROW EXCLUSIVE MODE";
-        db.execute_raw(dialect::plain(engine, lock)).await?;
-    }
-    Ok(())
+    locking::whole(db, "account_group", "SHARE ROW EXCLUSIVE").await
 }
 
 /// The group, locked, at the revision that it must have.
@@ -265,7 +325,7 @@ async fn refuse_place(
     group: &account_group::Model,
     path: &str,
 ) -> Result<(), AccountGroupError> {
-    let (from, until) = below(&group.path);
+    let (from, _) = below(&group.path);
     if path.starts_with(&from) {
         let problem = "is below the group itself: choose another place";
         return Err(InvalidInput::new("path", problem).into());
@@ -293,13 +353,7 @@ async fn refuse_place(
         }
     }
     refuse_taken(db, path).await?;
-    let groups = account_group::Entity::find()
-        .filter(account_group::Column::TreeId.eq(group.tree_id))
-        .filter(account_group::Column::Path.gte(from))
-        .filter(account_group::Column::Path.lt(until))
-        .all(db)
-        .await?;
-    for lower in groups {
+    for lower in groups_below(db, group).await? {
         let rest = lower.path.strip_prefix(&group.path).unwrap_or_default();
         self::path("path", &format!("{path}{rest}")).map_err(|refusal| {
             let problem = format!(

@@ -3,9 +3,8 @@
 use super::{GroupNotFound, GroupRef, path};
 use crate::ledger::dialect;
 use crate::ledger::keyset::{Key, Keyset};
-use crate::ledger::{Page, PageError, PageRequest};
+use crate::ledger::{Page, PageError, PageRequest, locking};
 use daybook_entity::account_group;
-use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Select, Value,
@@ -76,7 +75,7 @@ pub(super) async fn locked(
     // The lock is not that of a foreign key: what refers to the tree meanwhile does not wait.
     let locked = account_group::Entity::find()
         .filter(account_group::Column::Id.in_subquery(tree.into_query()))
-        .lock(LockType::NoKeyUpdate)
+        .lock(locking::of_update(db))
         .all(db)
         .await?;
     if locked.is_empty() {

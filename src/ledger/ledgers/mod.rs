@@ -9,13 +9,12 @@
 
 mod visible;
 
-use super::{Code, InvalidInput, input, input::Checks};
-use crate::ledger::dialect;
+use super::{Code, InvalidInput, input, input::Checks, insert_once, locking};
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, ledger};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, TryInsertResult,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use std::collections::HashMap;
 
@@ -119,11 +118,7 @@ pub async fn create_ledger(
         return Err(refusal.into());
     }
     let code = command.code;
-    let engine = db.get_database_backend();
-    if engine == DbBackend::Postgres {
-        let lock = dialect::plain(engine, "LOCK TABLE ledger IN EXCLUSIVE MODE");
-        db.execute_raw(lock).await?;
-    }
+    locking::whole(db, "ledger", "EXCLUSIVE").await?;
     let count = ledger::Entity::find().count(db).await?;
     if ledger(db, &code).await?.is_some() {
         return Err(CreateLedgerError::Taken { code });
@@ -156,13 +151,10 @@ pub async fn create_ledger(
         recorded_at,
         recorded_by: command.recorded_by,
     };
-    let inserted = ledger::Entity::insert(ledger.clone().into_active_model())
-        .on_conflict_do_nothing_on([ledger::Column::Code])
-        .exec_without_returning(db)
-        .await?;
-    match inserted {
-        TryInsertResult::Inserted(1..) => Ok(ledger),
-        _ => Err(CreateLedgerError::Taken { code: ledger.code }),
+    if insert_once::insert_once(db, &ledger, &[ledger::Column::Code]).await? {
+        Ok(ledger)
+    } else {
+        Err(CreateLedgerError::Taken { code: ledger.code })
     }
 }
 

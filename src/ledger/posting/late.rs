@@ -9,9 +9,10 @@ use super::together;
 use crate::ledger::history::buckets;
 use chrono::{DateTime, Utc};
 use daybook_entity::{account, entry, late_line, late_total};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -155,7 +156,10 @@ async fn add_to_totals(
         Column::DebitsPending,
         Column::CreditsPending,
     ] {
-        let added = Expr::col((Alias::new("excluded"), column));
+        let added: Expr = match db.get_database_backend() {
+            DbBackend::MySql => Func::cust("VALUES").arg(Expr::col(column)).into(),
+            _ => Expr::col((Alias::new("excluded"), column)),
+        };
         on_conflict.value(column, Expr::col((late_total::Entity, column)).add(added));
     }
     // Within every engine's number of parameters: an entry touches at most two thousand accounts.

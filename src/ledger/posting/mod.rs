@@ -36,7 +36,7 @@ mod rows;
 mod together;
 
 use super::closing::refuse_closed;
-use super::{Clock, find, input};
+use super::{Clock, find, input, insert_once};
 pub(super) use all::WrittenEntries;
 pub use all::{BulkPosting, PostEntriesError};
 pub use condition::{BalanceCondition, BalanceKind, UnmetCondition};
@@ -50,8 +50,7 @@ use late::Late;
 use movement::Movement;
 use resolve::{Locked, Resolved};
 use rows::Rows;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, TryInsertResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -161,7 +160,7 @@ fn touched<'a>(
 
 /// Inserts the entry. `false` when another operation has resolved or reversed the same entry meanwhile, or has used the same reference.
 /// This waits until that operation has ended. That nothing had resolved or reversed the entry was checked before: there, only
-/// concurrent writers (PostgreSQL) can race.
+/// concurrent writers (PostgreSQL, MariaDB) can race.
 async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<bool, DbErr> {
     // The triggers of SQLite refuse a row that is in another's way, also where the statement would insert nothing. There is one
     // writer, so what is not found here cannot appear before the insert.
@@ -173,11 +172,5 @@ async fn insert_once(db: &impl ConnectionTrait, entry: &entry::Model) -> Result<
     {
         return Ok(false);
     }
-    // Not a plain INSERT: a unique violation would abort the transaction. This inserts no row instead, whichever rule the row would break.
-    let inserted = entry::Entity::insert(entry.clone().into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .try_insert()
-        .exec_without_returning(db)
-        .await?;
-    Ok(matches!(inserted, TryInsertResult::Inserted(1..)))
+    insert_once::insert_once(db, entry, &[]).await
 }

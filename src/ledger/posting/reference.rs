@@ -11,12 +11,9 @@ use super::draft::{CountsFrom, OnTakenReference};
 use super::error::PostEntryError;
 use super::resolve::ResolvedLine;
 use super::{PostedEntry, find, together};
-use crate::ledger::annotate_entry;
+use crate::ledger::{annotate_entry, insert_once};
 use daybook_entity::{account, entry, entry_line};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, TryInsertResult,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the caller wants of an entry that is there already.
@@ -132,13 +129,7 @@ pub(super) async fn insert_all(
         return Ok(Err(refusal));
     }
     for some in entries.chunks(together::ROWS) {
-        let rows = some.iter().cloned().map(IntoActiveModel::into_active_model);
-        let inserted = entry::Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .try_insert()
-            .exec_without_returning(db)
-            .await?;
-        if matches!(inserted, TryInsertResult::Inserted(rows) if rows == some.len() as u64) {
+        if insert_once::insert_all_once(db, some, &[]).await? {
             continue;
         }
         // Another transaction has committed one of the references since they were looked up.

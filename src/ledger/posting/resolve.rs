@@ -5,7 +5,7 @@ use super::error::PostEntryError;
 use super::movement::Movement;
 use crate::ledger::closing::{self, Asked, Closed};
 use crate::ledger::input::Checks;
-use crate::ledger::locking::{self, Locking};
+use crate::ledger::locking::{self, Locking, mariadb};
 use crate::ledger::{
     AccountRef, InvalidInput, LINES_PER_ENTRY, MOST_PROBLEMS, find, statement_cache::StatementCache,
 };
@@ -289,6 +289,11 @@ pub(super) async fn lock(
     }
     let engine = db.get_database_backend();
     let statement = match locking::wanted() {
+        wanted if engine == DbBackend::MySql => {
+            let (wanted, asking) = (wanted.unwrap_or_default(), &closing::ON_MARIADB);
+            let statement = mariadb::statement(&ids, &codes, &wanted, Some(asking));
+            statement.map_err(|source| PostEntryError::Accounts { source })?
+        }
         Some(wanted) => {
             closing::ask(locking::statement(&ids, &codes, &wanted), engine).build(engine)
         }

@@ -1,7 +1,7 @@
 //! Statements that do not depend on each other's results: they are sent in one round trip.
 
 use crate::ledger::statement_cache::StatementCache;
-use crate::ledger::words;
+use crate::ledger::{literal, words};
 use daybook_entity::entry;
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Expr, Func, Query, SubQueryStatement, Values, WithQuery,
@@ -86,14 +86,24 @@ impl Part for Words {
     }
 
     fn write(&self, engine: DbBackend) -> SubQueryStatement {
-        let (each, id) = match engine {
-            DbBackend::Sqlite => ("json_each", "unhex(one.value ->> 1)"),
-            _ => ("jsonb_array_elements", "CAST(one.value ->> 1 AS uuid)"),
+        let (word, id) = match engine {
+            DbBackend::Sqlite => ("one.value ->> 0", "unhex(one.value ->> 1)"),
+            DbBackend::MySql => ("one.word", "unhex(one.id)"),
+            _ => ("one.value ->> 0", "CAST(one.value ->> 1 AS uuid)"),
+        };
+        let each = match engine {
+            DbBackend::Sqlite => Func::cust("json_each").arg(self.0.clone()),
+            // A function with its columns among its arguments.
+            DbBackend::MySql => {
+                let text = "?, '$[*]' COLUMNS (word varchar(64) CHARACTER SET utf8mb4 PATH '$[0]', id char(32) PATH '$[1]')";
+                Func::cust("JSON_TABLE").arg(Expr::cust_with_values(text, [self.0.clone()]))
+            }
+            _ => Func::cust("jsonb_array_elements").arg(self.0.clone()),
         };
         let pairs = Query::select()
-            .expr(Expr::cust("one.value ->> 0"))
+            .expr(Expr::cust(word))
             .expr(Expr::cust(id))
-            .from_function(Func::cust(each).arg(self.0.clone()), "one")
+            .from_function(each, "one")
             .to_owned();
         let mut insert = Query::insert();
         insert
@@ -123,8 +133,8 @@ pub(super) fn words<'a>(entries: &[entry::Model]) -> Option<Box<dyn Part + 'a>> 
     (!all.is_empty()).then(|| Box::new(Words(Json::from(all))) as _)
 }
 
-/// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; elsewhere one after the other, in one turn
-/// of the connection's thread.
+/// Executes them: on PostgreSQL as one statement, whose foreign keys are checked at its end; on SQLite one after the other, in one turn of
+/// the connection's thread; on MariaDB one after the other, in one round trip.
 ///
 /// None may read what another writes.
 pub(super) async fn execute(
@@ -132,8 +142,28 @@ pub(super) async fn execute(
     parts: Vec<Box<dyn Part + '_>>,
 ) -> Result<(), DbErr> {
     let engine = db.get_database_backend();
+    if engine == DbBackend::MySql {
+        return in_one_text(db, &parts).await;
+    }
     if let Some((last, others)) = parts.split_last() {
         db.execute_raw(statement(engine, others, &**last)).await?;
+    }
+    Ok(())
+}
+
+/// Executes them on MariaDB, as one text: with literals, because only a single statement can have parameters there.
+async fn in_one_text(db: &impl ConnectionTrait, parts: &[Box<dyn Part + '_>]) -> Result<(), DbErr> {
+    /// A longer text is sent in several round trips. The server takes 16 MiB at once, unless it is set to take less.
+    const LONG: usize = 512 * 1024;
+    let mut text = String::new();
+    for (part, place) in parts.iter().zip(1..) {
+        text += &literal::inline(&statement(DbBackend::MySql, &[], &**part))?;
+        if place == parts.len() || text.len() > LONG {
+            db.execute_unprepared(&text).await?;
+            text.clear();
+        } else {
+            text += "; ";
+        }
     }
     Ok(())
 }

@@ -15,9 +15,10 @@ mod content;
 
 pub(super) use check::differences;
 
+use super::locking;
 use super::outbox::{self, OutboxEvent, Subject};
 use crate::ledger::dialect;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -51,11 +52,8 @@ pub async fn seal_events(
     limit: usize,
 ) -> Result<usize, DbErr> {
     let engine = db.get_database_backend();
-    if engine == DbBackend::Postgres {
-        // Other servers wait here, and then go on from what this one has sealed. Who reads does not wait.
-        db.execute_unprepared("LOCK TABLE seal IN SHARE ROW EXCLUSIVE MODE")
-            .await?;
-    }
+    // Other servers wait here, and then go on from what this one has sealed. Who reads does not wait.
+    locking::whole(db, "seal", "SHARE ROW EXCLUSIVE").await?;
     let last = "SELECT seq, hash FROM seal ORDER BY seq DESC LIMIT 1";
     let last = db.query_one_raw(dialect::plain(engine, last));
     let (mut after, mut previous) = match last.await? {

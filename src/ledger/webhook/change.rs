@@ -6,14 +6,13 @@ use super::{
 };
 use crate::ledger::{
     AccountRef, EventKind, Id, InvalidInput, Random, accounts_by_code, accounts_by_id, input,
-    input::Checks, new_account_id, sql::Sql, unknown_account,
+    input::Checks, locking, new_account_id, sql::Sql, unknown_account,
 };
 use chrono::{DateTime, Duration, Utc};
 use daybook_entity::{WebhookSecret, WebhookStatus, WhenExhausted, webhook, webhook_dead_letter};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
-    PaginatorTrait, QueryFilter, QuerySelect, Set,
-    sea_query::{Expr, LockType},
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QuerySelect, Set, sea_query::Expr,
 };
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -275,16 +274,12 @@ pub async fn redeliver_webhook_events(
 
 /// Nobody else creates an endpoint until the transaction ends. The database does so, too; that would be after they were counted.
 async fn one_by_one(db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    if db.get_database_backend() == DbBackend::Postgres {
-        let lock = Sql::new("LOCK TABLE webhook IN SHARE ROW EXCLUSIVE MODE");
-        db.execute_raw(lock.statement(db)).await?;
-    }
-    Ok(())
+    locking::whole(db, "webhook", "SHARE ROW EXCLUSIVE").await
 }
 
 /// The endpoint, locked: of two changes at once, the second builds on the first.
 async fn locked(db: &impl ConnectionTrait, id: Uuid) -> Result<webhook::Model, WebhookError> {
-    let find = webhook::Entity::find_by_id(id).lock(LockType::NoKeyUpdate);
+    let find = webhook::Entity::find_by_id(id).lock(locking::of_update(db));
     let webhook = find.one(db).await?;
     webhook.ok_or_else(|| WebhookError::NotFound {
         id: Id::Webhook(id).to_string(),

@@ -5,14 +5,16 @@
 //! runs such a transaction again knows which accounts it is about: it says so with [`locking`], and the first entry locks all of
 //! them, in one order. And where accounts have met in a deadlock lately, a later entry need not wait for them: [`Locking::waits`].
 //!
-//! SQLite locks no rows.
+//! SQLite locks no rows. MariaDB finds a deadlock out at once, and rolls one of the two back. What its statement is like is in [`mariadb`].
+
+pub(super) mod mariadb;
 
 use super::AccountRef;
 use daybook_entity::{account, entry_line};
 use sea_orm::sea_query::{LockBehavior, LockType, Query};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 
@@ -94,12 +96,19 @@ pub(super) async fn account(
         Some(AccountRef::NoId(_)) | None => return Ok(None),
     };
     let wanted = wanted().unwrap_or_default();
-    let found = statement(&ids, &codes, &wanted).all(db).await?;
+    let found = match db.get_database_backend() {
+        DbBackend::MySql => {
+            let statement = mariadb::statement(&ids, &codes, &wanted, None)?;
+            account::Model::find_by_statement(statement).all(db).await?
+        }
+        _ => statement(&ids, &codes, &wanted).all(db).await?,
+    };
     let mut found = found.into_iter();
     Ok(found.find(|it| ids.contains(&it.id) || codes.contains(&it.code)))
 }
 
-/// The statement that locks and reads these accounts, and those that `locking` adds, in the order of their ids.
+/// The statement that locks and reads these accounts, and those that `locking` adds, in the order of their ids. That of MariaDB is in
+/// [`mariadb`].
 pub(super) fn statement(
     ids: &[Uuid],
     codes: &[String],
@@ -137,5 +146,36 @@ pub(super) fn statement(
         select.lock(LockType::NoKeyUpdate)
     } else {
         select.lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::Nowait)
+    }
+}
+
+/// Locks a whole table against who does the same, until the transaction ends: on PostgreSQL in this mode, on MariaDB by the row of
+/// `named_lock` that stands for it. SQLite has one writer. One statement, or none.
+pub(super) async fn whole(
+    db: &impl ConnectionTrait,
+    table: &'static str,
+    mode: &'static str,
+) -> Result<(), DbErr> {
+    let lock = match db.get_database_backend() {
+        DbBackend::Sqlite => return Ok(()),
+        DbBackend::Postgres => format!("LOCK TABLE {table} IN {mode} MODE"),
+        DbBackend::MySql => {
+            // The turn counts, so that whoever has waited with an older snapshot is told of a conflict.
+            format!("UPDATE named_lock SET turn = turn + 1 WHERE name = '{table}'")
+        }
+        _ => return Err(unknown_engine()),
+    };
+    db.execute_unprepared(&lock).await.map(drop)
+}
+
+fn unknown_engine() -> DbErr {
+    DbErr::Custom("this database cannot be locked: it is of an unknown kind".to_owned())
+}
+
+/// The lock that an UPDATE takes which changes no key. MariaDB has only one kind for all UPDATEs, for which foreign keys wait.
+pub(super) fn of_update(db: &impl ConnectionTrait) -> LockType {
+    match db.get_database_backend() {
+        DbBackend::MySql => LockType::Update,
+        _ => LockType::NoKeyUpdate,
     }
 }
