@@ -8,7 +8,7 @@ use crate::ledger::dialect;
 use daybook_entity::{entry, entry_change};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value,
+    QuerySelect, Value,
 };
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -169,12 +169,12 @@ async fn write(db: &impl ConnectionTrait, change: [Value; 5], entry_id: Uuid) ->
         return db.execute_raw(insert).await.map(drop);
     }
     // There, a table that a statement reads cannot be written by its triggers.
-    let before = "SELECT metadata FROM entry WHERE id = ?";
+    let before = "SELECT metadata FROM entry WHERE id = $1";
     let before = dialect::statement(engine, before, [entry_id.into()]);
     let before = db.query_one_raw(before).await?;
     let before: Option<String> = before.map(|row| row.try_get("", "metadata")).transpose()?;
     let insert = "INSERT INTO entry_change (number, metadata_after, recorded_at, recorded_by, entry_id, metadata_before)
-         VALUES (?, ?, ?, ?, ?, ?)";
+         VALUES ($1, $2, $3, $4, $5, $6)";
     let values = change.into_iter().chain([before.into()]);
     let insert = dialect::statement(engine, insert, values);
     db.execute_raw(insert).await.map(drop)

@@ -22,7 +22,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::closing;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait as _,
-    QueryFilter, QueryOrder, Statement, Value,
+    QueryFilter, QueryOrder, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use daybook_entity::account_group;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, Statement,
+    QueryOrder,
 };
 
 /// The group to create.

@@ -18,7 +18,7 @@ pub(super) use check::differences;
 use super::locking;
 use super::outbox::{self, OutboxEvent, Subject};
 use crate::ledger::dialect;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -186,8 +186,8 @@ async fn receipts_where(
 }
 
 /// Events that are sealed, with the hash before each.
-const SEALED: &str = "SELECT outbox.seq, outbox.entry_id, outbox.account_id, outbox.revision, seal.hash, before.hash AS previous
-    FROM seal JOIN outbox ON outbox.seq = seal.seq LEFT JOIN seal AS before ON before.seq = seal.after_seq";
+const SEALED: &str = "SELECT outbox.seq, outbox.entry_id, outbox.account_id, outbox.revision, seal.hash, earlier.hash AS previous
+    FROM seal JOIN outbox ON outbox.seq = seal.seq LEFT JOIN seal AS earlier ON earlier.seq = seal.after_seq";
 
 fn sealed(rows: &[QueryResult]) -> Result<Vec<(OutboxEvent, String, String)>, DbErr> {
     let mut sealed = Vec::with_capacity(rows.len());
