@@ -57,9 +57,9 @@ where
     M: ModelTrait + IntoActiveModel<Active<M>> + FromQueryResult,
 {
     use sea_orm::QueryTrait as _;
-    let ignoring = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
-    let mut statement = ignoring.build(DbBackend::MySql);
-    statement.sql += " RETURNING *";
+    let mut statement = insert.build(DbBackend::MySql);
+    let rest = statement.sql.strip_prefix("INSERT ").unwrap_or_default();
+    statement.sql = format!("INSERT IGNORE {rest} RETURNING *");
     let inserted = M::find_by_statement(statement).all(db).await?;
     if inserted.len() != rows.len() {
         return Ok(false);
