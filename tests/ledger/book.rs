@@ -13,7 +13,7 @@ use daybook_migration::{MariaDbMigrator, Migrator, migrations};
 use daybook_test_harness::{Engine, TestDatabase};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    RuntimeErr, SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
+    RuntimeErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::Executor as _;
@@ -267,27 +267,6 @@ impl Book {
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
-    }
-
-    /// The plan of a statement, or of each of several in one text.
-    pub(crate) async fn plan(&self, statement: Statement) -> String {
-        let Statement { sql, values, .. } = statement;
-        let (explain, column) = match self.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-            Engine::Sqlite => ("EXPLAIN QUERY PLAN", 3),
-            Engine::Postgres => ("EXPLAIN", 0),
-        };
-        let statement = Statement::from_sql_and_values(
-            self.db.get_database_backend(),
-            format!("{explain} {}", sql.replace("; ", &format!("; {explain} "))),
-            values.unwrap(),
-        );
-        let rows = self.db.query_all_raw(statement).await.unwrap();
-        let lines: Vec<String> = rows
-            .iter()
-            .map(|row| row.try_get_by_index(column).unwrap())
-            .collect();
-        lines.join("\n")
     }
 
     /// Everything adds up.

@@ -17,6 +17,7 @@ mod limits;
 mod migrations;
 mod pages;
 mod parts;
+mod plans;
 mod posting;
 mod properties;
 mod reversals;

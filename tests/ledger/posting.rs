@@ -9,7 +9,7 @@ use daybook::ledger::{
 use daybook_entity::{
     AccountStatus, LimitPolicy, Side, account, entry as entries_table, entry_line,
 };
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +23,14 @@ async fn nothing_posted_but(book: &Book, entries: u64) {
     );
     let check = verify(&book.db, 10).await.unwrap();
     assert!(check.is_sound(), "{check:?}");
+}
+
+/// How many statements of an entry are counted. A text of several, as MariaDB gets one, is not: see `graphql::round_trips`.
+fn counted(book: &Book) -> usize {
+    match book.engine {
+        Engine::MariaDb => 1,
+        Engine::Sqlite | Engine::Postgres => 2,
+    }
 }
 
 on_every_engine! {
@@ -227,11 +235,11 @@ on_every_engine! {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         book.transfer("a", "b", 1).await.unwrap();
-        assert_eq!(statements.swap(0, Ordering::Relaxed), 2);
+        assert_eq!(statements.swap(0, Ordering::Relaxed), counted(&book));
         let mut lines = vec![line("a", "b", 1); 20];
         lines.push(line("b", "c", 1));
         book.post(new_entry(lines)).await.unwrap();
-        assert_eq!(statements.load(Ordering::Relaxed), 2);
+        assert_eq!(statements.load(Ordering::Relaxed), counted(&book));
     }
 
     /// By index, however many accounts there are, and once the engine has statistics of them.
@@ -241,13 +249,13 @@ on_every_engine! {
         let others = (0..1000).map(|n| account::Model { id: new_account_id(noon(), random()), code: n.to_string(), ..first.clone() });
         account::Entity::insert_many(others.map(IntoActiveModel::into_active_model)).exec_without_returning(&book.db).await.unwrap();
         book.transfer("a", "0", 1).await.unwrap();
-        book.db.execute_unprepared("ANALYZE").await.unwrap();
+        book.analyze().await;
         let statements = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&statements);
         book.db.set_metric_callback(move |info| seen.lock().unwrap().push(info.statement.clone()));
         book.transfer("a", "999", 1).await.unwrap();
         let statements = std::mem::take(&mut *statements.lock().unwrap());
-        assert!(statements.len() >= 2);
+        assert!(statements.len() >= counted(&book));
         for statement in statements {
             // What is closed is a few rows: one for each prefix.
             let plan = book.plan(statement.clone()).await.replace("Seq Scan on closed_period", "");
