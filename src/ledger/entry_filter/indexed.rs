@@ -4,7 +4,7 @@ use super::super::sql::Sql;
 use super::super::{InvalidInput, PageError};
 use crate::ledger::dialect;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 /// At most so many rows of an index are read to begin with.
 pub(super) const FEW: i64 = 2_000;
@@ -53,7 +53,15 @@ impl Indexed {
     ) -> Result<Expr, PageError> {
         let engine = db.get_database_backend();
         if count <= FEW {
-            let by_ids = Sql::new("entry.id IN (").and(self.ids).then(")");
+            let (head, tail) = match engine {
+                // Of a union, it would ask for each entry whether it is in there.
+                DbBackend::MySql => (
+                    "entry.id IN (WITH chosen (id) AS (",
+                    ") SELECT id FROM chosen)",
+                ),
+                _ => ("entry.id IN (", ")"),
+            };
+            let by_ids = Sql::new(head).and(self.ids).then(tail);
             return Ok(by_ids.expr(engine));
         }
         let each = match self.each {
@@ -71,24 +79,26 @@ impl Indexed {
     }
 }
 
-/// The words of descriptions in a range: each is looked up after the one before it.
+/// The words of descriptions in a range.
 async fn begun(
     db: &impl ConnectionTrait,
     from: &str,
     until: Option<&str>,
     notes: &mut Option<Vec<Statement>>,
 ) -> Result<Vec<String>, PageError> {
-    let sql = Sql::new(
-        "WITH RECURSIVE begun(word, number) AS (SELECT MIN(found.word), 1 FROM entry_word AS found WHERE ",
-    );
-    let sql = sql.and(Sql::range("found.word", from, until));
-    let next = " UNION ALL SELECT (SELECT MIN(found.word) FROM entry_word AS found WHERE found.word > begun.word AND ";
-    let sql = sql.then(next).and(Sql::range("found.word", from, until));
-    let last = format!(
-        "), begun.number + 1 FROM begun WHERE begun.word IS NOT NULL AND begun.number <= {MOST_BEGUN}) SELECT word FROM begun WHERE word IS NOT NULL"
-    );
-    let (sql, values) = sql.then(&last).numbered();
-    let statement = dialect::statement(db.get_database_backend(), sql, values);
+    let engine = db.get_database_backend();
+    let range = Sql::range("found.word", from, until);
+    let sql = if engine == DbBackend::MySql {
+        // By jumps in the index, too. In a subquery, it would read all words of the range for each of them.
+        let distinct = Sql::new("SELECT DISTINCT found.word FROM entry_word AS found WHERE ");
+        distinct
+            .and(range)
+            .then(&format!(" LIMIT {}", MOST_BEGUN + 1))
+    } else {
+        one_after_the_other(range)
+    };
+    let (sql, values) = sql.numbered();
+    let statement = dialect::statement(engine, sql, values);
     if let Some(notes) = notes {
         notes.push(statement.clone());
     }
@@ -102,6 +112,17 @@ async fn begun(
     }
     let words = rows.iter().map(|row| row.try_get("", "word"));
     Ok(words.collect::<Result<_, _>>()?)
+}
+
+/// The words of a range, and one more than are wanted: each is looked up after the one before it.
+fn one_after_the_other(range: Sql) -> Sql {
+    let first = "WITH RECURSIVE begun(word, number) AS (SELECT MIN(found.word), 1 FROM entry_word AS found WHERE ";
+    let next = " UNION ALL SELECT (SELECT MIN(found.word) FROM entry_word AS found WHERE found.word > begun.word AND ";
+    let last = format!(
+        "), begun.number + 1 FROM begun WHERE begun.word IS NOT NULL AND begun.number <= {MOST_BEGUN}) SELECT word FROM begun WHERE word IS NOT NULL"
+    );
+    let sql = Sql::new(first).and(range.clone());
+    sql.then(next).and(range).then(&last)
 }
 
 /// These numbers, in one statement.

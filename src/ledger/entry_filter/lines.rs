@@ -48,10 +48,14 @@ pub(super) async fn lines(
                 let tail = Sql::new(" OFFSET 0) AS touched WHERE ").and(owner.clone());
                 (Sql::new(&head), tail)
             }
-            // CROSS makes SQLite begin with the accounts.
+            // CROSS makes SQLite begin with the accounts, and STRAIGHT_JOIN MariaDB.
             _ => {
+                let join = match engine {
+                    DbBackend::MySql => "STRAIGHT_JOIN",
+                    _ => "CROSS JOIN",
+                };
                 let head = format!(
-                    "SELECT entry_line.entry_id FROM account AS owner CROSS JOIN entry_line
+                    "SELECT entry_line.entry_id FROM account AS owner {join} entry_line
                      WHERE entry_line.{side}_account_id = owner.id AND "
                 );
                 (Sql::new(&head).and(owner.clone()), Sql::new(""))

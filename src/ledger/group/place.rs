@@ -33,8 +33,8 @@ pub(super) fn below(path: &str) -> (String, String) {
 /// Whether an account, `ruled`, has a code that begins with the prefix `rule`. There is a `{last}` to be replaced.
 const RULED: &str = "ruled.code >= rule.code_prefix AND ruled.code <= rule.code_prefix || {last}";
 
-/// Prefixes, `rule`, each with the accounts, `ruled`, whose codes begin with it. There is a `{last}` to be replaced. Both engines begin with the
-/// prefixes: SQLite joins in the order that CROSS says, and PostgreSQL does not look through an OFFSET.
+/// Prefixes, `rule`, each with the accounts, `ruled`, whose codes begin with it. There is a `{last}` to be replaced. All engines begin with the
+/// prefixes: SQLite joins in the order that CROSS says, MariaDB in that of STRAIGHT_JOIN, and PostgreSQL does not look through an OFFSET.
 const fn prefixes_with_accounts(engine: DbBackend) -> &'static str {
     match engine {
         DbBackend::Postgres => {
@@ -42,6 +42,10 @@ const fn prefixes_with_accounts(engine: DbBackend) -> &'static str {
                 SELECT begun.id, begun.code FROM account AS begun
                 WHERE begun.code >= rule.code_prefix AND begun.code <= rule.code_prefix || {last} OFFSET 0
              ) AS ruled"
+        }
+        DbBackend::MySql => {
+            "group_prefix AS rule STRAIGHT_JOIN account AS ruled
+             ON ruled.code >= rule.code_prefix AND ruled.code <= rule.code_prefix || {last}"
         }
         _ => {
             "group_prefix AS rule CROSS JOIN account AS ruled
@@ -81,6 +85,8 @@ pub(in crate::ledger) fn in_group(
     // PostgreSQL cannot know how many accounts a prefix has, expects very many, and reads all there are. Of an array it expects a few.
     let (head, tail) = match engine {
         DbBackend::Postgres => ("= ANY (ARRAY(", "))"),
+        // Of a union itself, it would ask for each account whether it is in there.
+        DbBackend::MySql => ("IN (WITH grouped (id) AS (", ") SELECT id FROM grouped)"),
         _ => ("IN (", ")"),
     };
     let from = prefixes_with_accounts(engine).replace("{last}", "?");

@@ -138,7 +138,7 @@ fn search(ids: &str, instant: &str, until: &str) -> String {
                    CASE WHEN search.version + step > newest THEN search.version
                         WHEN {instant} <= {until} THEN search.version + step
                         ELSE search.version END,
-                   step / 2
+                   step >> 1
             FROM search WHERE step > 0
          ), found AS (SELECT account_id, version FROM search WHERE step = 0)",
         first = 1_i64 << 62

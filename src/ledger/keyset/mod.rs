@@ -14,8 +14,8 @@ pub(super) use cursor::Key;
 pub(super) use cursor::Position;
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, Select, SelectExt,
+    ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, Order, QueryFilter,
+    QueryOrder, QuerySelect, Select, SelectExt,
 };
 use uuid::Uuid;
 
@@ -165,12 +165,13 @@ where
             after,
             before,
         } = Window::new(request, self.tag)?;
+        let engine = db.get_database_backend();
         let mut window = select.clone();
         if let Some(position) = &after {
-            window = window.filter(self.beyond(position, true));
+            window = window.filter(self.beyond(engine, position, true));
         }
         if let Some(position) = &before {
-            window = window.filter(self.beyond(position, false));
+            window = window.filter(self.beyond(engine, position, false));
         }
         let mut rows = self.ordered(window, count, backward).all(db).await?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -185,7 +186,7 @@ where
             Some(position) => {
                 select
                     .clone()
-                    .filter(self.beyond(&position, following).not())
+                    .filter(self.beyond(engine, &position, following).not())
                     .exists(db)
                     .await
             }
@@ -240,10 +241,29 @@ where
     }
 
     /// The condition that a row follows `position` in the order (or precedes it).
-    fn beyond(&self, position: &Position, following: bool) -> SimpleExpr {
+    fn beyond(&self, engine: DbBackend, position: &Position, following: bool) -> SimpleExpr {
+        let is_less = following == self.descending;
+        if engine == DbBackend::MySql {
+            // It does not read a range of an index for a comparison of rows.
+            let (column, id) = (Expr::col(self.column), Expr::col(self.id));
+            let key = || Expr::val(position.key.to_value());
+            let (near, beyond, by_id) = match is_less {
+                true => (
+                    column.clone().lte(key()),
+                    column.lt(key()),
+                    id.lt(position.id),
+                ),
+                false => (
+                    column.clone().gte(key()),
+                    column.gt(key()),
+                    id.gt(position.id),
+                ),
+            };
+            return near.and(beyond.or(by_id));
+        }
         let row = Expr::tuple([Expr::col(self.column), Expr::col(self.id)]);
         let position = Expr::tuple([Expr::val(position.key.to_value()), Expr::val(position.id)]);
-        if following == self.descending {
+        if is_less {
             row.lt(position)
         } else {
             row.gt(position)

@@ -55,8 +55,8 @@ pub async fn count_statement_lines(
     let rows = db.query_all_raw(count_statement(db, counts)).await?;
     rows.iter()
         .map(|row| {
-            let number: i32 = row.try_get("", "column1")?;
-            let lines: i64 = row.try_get("", "column2")?;
+            let number: i32 = row.try_get("", "number")?;
+            let lines: i64 = row.try_get("", "line_count")?;
             let count = usize::try_from(number).ok().and_then(|at| counts.get(at));
             let count =
                 count.ok_or_else(|| DbErr::Custom("a count was not asked for".to_owned()))?;
@@ -87,6 +87,9 @@ pub fn count_statement(db: &impl ConnectionTrait, counts: &[StatementCount]) -> 
         })
         .collect();
     // One table of rows rather than a union: SQLite allows 500 selects of a union, and any number of rows.
-    let sql = format!("VALUES {}", selects.join(", "));
+    let sql = format!(
+        "WITH counted(number, line_count) AS (VALUES {}) SELECT number, line_count FROM counted",
+        selects.join(", ")
+    );
     dialect::statement(db.get_database_backend(), sql, parameters)
 }

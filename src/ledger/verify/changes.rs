@@ -1,6 +1,6 @@
 //! Checks what describes accounts, and what is closed, against its history.
 
-use super::checks::rows;
+use super::checks::{FullJoin, rows};
 use super::{CheckedAccount, Difference};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use uuid::Uuid;
@@ -53,12 +53,19 @@ pub(super) async fn closings(
     struct Row {
         code_prefix: String,
     }
-    let sql = "SELECT COALESCE(last.code_prefix, closed_period.code_prefix) AS code_prefix FROM (
+    let join = FullJoin {
+        columns: "COALESCE(last.code_prefix, closed_period.code_prefix) AS code_prefix",
+        left: "(
             SELECT * FROM closing WHERE number IN (SELECT MAX(number) FROM closing GROUP BY code_prefix) AND closed_until IS NOT NULL
-        ) AS last FULL JOIN closed_period ON closed_period.code_prefix = last.code_prefix
-        WHERE last.closed_until IS DISTINCT FROM closed_period.closed_until
-        ORDER BY 1";
-    let rows = rows::<Row>(db, sql, limit).await?;
+        ) AS last",
+        right: "closed_period",
+        on: "closed_period.code_prefix = last.code_prefix",
+        and: "",
+        condition: "last.closed_until IS DISTINCT FROM closed_period.closed_until",
+        left_key: "last.code_prefix",
+    };
+    let sql = join.sql(db.get_database_backend()) + " ORDER BY 1";
+    let rows = rows::<Row>(db, &sql, limit).await?;
     let difference = |row: Row| Difference::Closing {
         code_prefix: row.code_prefix,
     };

@@ -5,7 +5,7 @@
 use super::{CheckedAccount, CheckedLine, Difference, Total};
 use crate::ledger::dialect;
 use daybook_entity::{AccountStatus, Side};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 /// Every line twice, once for each of its accounts, with what it adds to that side's posted and pending totals.
@@ -134,7 +134,7 @@ pub(super) async fn running_balances(
     let sql = format!(
         "WITH {TOUCHED}, running AS (
             SELECT account.id, account.code, entry_id, line_no, side, touched.version, balance,
-                   ROW_NUMBER() OVER so_far AS recomputed_version,
+                   COUNT(*) OVER so_far AS recomputed_version,
                    SUM(CASE normal_side WHEN 'DEBIT' THEN debit - credit ELSE credit - debit END) OVER so_far AS recomputed_balance
             FROM touched JOIN account ON account.id = touched.account_id
             WINDOW so_far AS (
@@ -277,6 +277,43 @@ pub(super) async fn limits(
         }
     }
     Ok(differences)
+}
+
+/// A SELECT from a FULL JOIN, which MariaDB does not have.
+pub(super) struct FullJoin<'a> {
+    pub(super) columns: &'a str,
+    pub(super) left: &'a str,
+    pub(super) right: &'a str,
+    pub(super) on: &'a str,
+    /// What follows: other joins.
+    pub(super) and: &'a str,
+    pub(super) condition: &'a str,
+    /// A column of the left side that no row of it lacks.
+    pub(super) left_key: &'a str,
+}
+
+impl FullJoin<'_> {
+    pub(super) fn sql(&self, engine: DbBackend) -> String {
+        let Self {
+            columns,
+            left,
+            right,
+            on,
+            and,
+            condition,
+            left_key,
+        } = self;
+        if engine != DbBackend::MySql {
+            return format!(
+                "SELECT {columns} FROM {left} FULL JOIN {right} ON {on} {and} WHERE {condition}"
+            );
+        }
+        format!(
+            "SELECT {columns} FROM {left} LEFT JOIN {right} ON {on} {and} WHERE {condition}
+             UNION ALL
+             SELECT {columns} FROM {right} LEFT JOIN {left} ON {on} {and} WHERE {left_key} IS NULL AND ({condition})"
+        )
+    }
 }
 
 pub(super) async fn rows<R: FromQueryResult>(

@@ -84,7 +84,7 @@ const CHECKS: [(EntryProblem, &str); 21] = [
     (
         EntryProblem::Parts,
         "SELECT DISTINCT entry_id AS id FROM (
-            SELECT line_part.entry_id, line_part.amount, remaining, entry_line.effect, LAG(remaining, 1, entry_line.amount) OVER in_order AS left_before
+            SELECT line_part.entry_id, line_part.amount, remaining, entry_line.effect, COALESCE(LAG(remaining) OVER in_order, entry_line.amount) AS left_before
             FROM line_part LEFT JOIN entry_line ON entry_line.entry_id = line_part.entry_id AND entry_line.line_no = line_part.line_no
             WINDOW in_order AS (PARTITION BY line_part.entry_id, line_part.line_no ORDER BY part)
          ) AS chain WHERE effect IS NULL OR effect = 'RELEASE' OR amount <= 0 OR remaining < 0 OR remaining <> left_before - amount",

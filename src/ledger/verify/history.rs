@@ -1,6 +1,6 @@
 //! Checks the sums that history keeps against sums over the lines.
 
-use super::checks::{TOUCHED, rows, sum};
+use super::checks::{FullJoin, TOUCHED, rows, sum};
 use super::{CheckedAccount, Difference};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use uuid::Uuid;
@@ -20,21 +20,26 @@ pub(super) async fn pending(
         debits: Option<String>,
         credits: Option<String>,
     }
+    let join = FullJoin {
+        columns: "account.id, account.code, COALESCE(changed.version, kept.version) AS version,
+               kept.debits_pending AS recorded_debits, kept.credits_pending AS recorded_credits,
+               CAST(changed.debits AS text) AS debits, CAST(changed.credits AS text) AS credits",
+        left: "changed",
+        right: "account_pending AS kept",
+        on: "kept.account_id = changed.account_id AND kept.version = changed.version",
+        and: "JOIN account ON account.id = COALESCE(changed.account_id, kept.account_id)",
+        condition: "changed.version IS NULL OR kept.version IS NULL
+           OR kept.debits_pending <> changed.debits OR kept.credits_pending <> changed.credits",
+        left_key: "changed.version",
+    };
     let sql = format!(
         "WITH {TOUCHED}, running AS (
             SELECT account_id, version, effect, SUM(debit_pending) OVER so_far AS debits, SUM(credit_pending) OVER so_far AS credits
             FROM touched
             WINDOW so_far AS (PARTITION BY account_id ORDER BY version, entry_id, line_no, side ROWS UNBOUNDED PRECEDING)
         ), changed AS (SELECT * FROM running WHERE effect <> 'POST')
-        SELECT account.id, account.code, COALESCE(changed.version, kept.version) AS version,
-               kept.debits_pending AS recorded_debits, kept.credits_pending AS recorded_credits,
-               CAST(changed.debits AS text) AS debits, CAST(changed.credits AS text) AS credits
-        FROM changed
-        FULL JOIN account_pending kept ON kept.account_id = changed.account_id AND kept.version = changed.version
-        JOIN account ON account.id = COALESCE(changed.account_id, kept.account_id)
-        WHERE changed.version IS NULL OR kept.version IS NULL
-           OR kept.debits_pending <> changed.debits OR kept.credits_pending <> changed.credits
-        ORDER BY account.id, COALESCE(changed.version, kept.version)"
+        {} ORDER BY id, version",
+        join.sql(db.get_database_backend())
     );
     let difference = |row: Row| {
         let recomputed = match (&row.debits, &row.credits) {
@@ -65,7 +70,39 @@ pub(super) async fn late(
         id: Uuid,
         code: String,
     }
-    let microseconds = microseconds(db.get_database_backend());
+    let engine = db.get_database_backend();
+    let microseconds = microseconds(engine);
+    let lines = FullJoin {
+        columns: "COALESCE(running.account_id, kept.account_id) AS account_id",
+        left: "running",
+        right: "late_line AS kept",
+        on: "kept.account_id = running.account_id AND kept.version = running.version",
+        and: "",
+        condition: "running.version IS NULL OR kept.version IS NULL OR kept.latest_effective_at <> running.latest
+               OR kept.lines <> running.lines OR kept.posted <> running.posted OR kept.held <> running.held
+               OR kept.debits_pending <> running.debits_pending OR kept.credits_pending <> running.credits_pending",
+        left_key: "running.version",
+    };
+    let places = FullJoin {
+        columns: "COALESCE(placed.account_id, kept.account_id)",
+        left: "placed",
+        right: "late_place AS kept",
+        on: "kept.account_id = placed.account_id AND kept.version = placed.version",
+        condition: "placed.version IS NULL OR kept.version IS NULL OR kept.effective_at <> placed.effective_at OR kept.posted <> placed.posted",
+        left_key: "placed.version",
+        ..lines
+    };
+    let buckets = FullJoin {
+        columns: "COALESCE(totals.account_id, kept.account_id)",
+        left: "totals",
+        right: "late_total AS kept",
+        on: "kept.account_id = totals.account_id AND kept.level = totals.level AND kept.bucket = totals.bucket",
+        condition: "totals.level IS NULL OR kept.level IS NULL OR kept.lines <> totals.lines OR kept.posted <> totals.posted
+               OR kept.debits_pending <> totals.debits_pending OR kept.credits_pending <> totals.credits_pending",
+        left_key: "totals.level",
+        ..lines
+    };
+    let [lines, places, buckets] = [lines, places, buckets].map(|join| join.sql(engine));
     let sql = format!(
         "WITH {TOUCHED}, dated AS (
             SELECT account_id, touched.version, effective_at, debit_pending, credit_pending,
@@ -89,20 +126,11 @@ pub(super) async fn late(
                    SUM(debit_pending) AS debits_pending, SUM(credit_pending) AS credits_pending
             FROM late CROSS JOIN sizes GROUP BY account_id, level, ({microseconds}) >> (6 * level)
         ), wrong AS (
-            SELECT COALESCE(running.account_id, kept.account_id) AS account_id FROM running
-            FULL JOIN late_line kept ON kept.account_id = running.account_id AND kept.version = running.version
-            WHERE running.version IS NULL OR kept.version IS NULL OR kept.latest_effective_at <> running.latest
-               OR kept.lines <> running.lines OR kept.posted <> running.posted OR kept.held <> running.held
-               OR kept.debits_pending <> running.debits_pending OR kept.credits_pending <> running.credits_pending
+            {lines}
             UNION
-            SELECT COALESCE(placed.account_id, kept.account_id) FROM placed
-            FULL JOIN late_place kept ON kept.account_id = placed.account_id AND kept.version = placed.version
-            WHERE placed.version IS NULL OR kept.version IS NULL OR kept.effective_at <> placed.effective_at OR kept.posted <> placed.posted
+            {places}
             UNION
-            SELECT COALESCE(totals.account_id, kept.account_id) FROM totals
-            FULL JOIN late_total kept ON kept.account_id = totals.account_id AND kept.level = totals.level AND kept.bucket = totals.bucket
-            WHERE totals.level IS NULL OR kept.level IS NULL OR kept.lines <> totals.lines OR kept.posted <> totals.posted
-               OR kept.debits_pending <> totals.debits_pending OR kept.credits_pending <> totals.credits_pending
+            {buckets}
             UNION
             SELECT account.id FROM account
             LEFT JOIN (SELECT account_id, MAX(effective_at) AS latest FROM dated GROUP BY account_id) AS newest ON newest.account_id = account.id
@@ -128,6 +156,7 @@ fn microseconds(engine: DbBackend) -> &'static str {
             "(CAST(extract(epoch FROM date_trunc('second', effective_at)) AS bigint) + 62135596800) * 1000000
              + CAST(extract(microseconds FROM effective_at) AS bigint) % 1000000"
         }
+        DbBackend::MySql => "timestampdiff(microsecond, '0001-01-01', effective_at)",
         _ => {
             "(CAST(strftime('%s', effective_at) AS INTEGER) + 62135596800) * 1000000
              + CAST(substr(substr(replace(substr(effective_at, 20), '+00:00', ''), 2) || '000000', 1, 6) AS INTEGER)"

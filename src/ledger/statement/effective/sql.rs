@@ -156,7 +156,7 @@ impl Cuts {
                            CASE WHEN search.version + step > newest THEN search.version
                                 WHEN {latest} <= instant THEN search.version + step
                                 ELSE search.version END,
-                           step / 2
+                           step >> 1
                     FROM search WHERE step > 0
                  ), ",
                 rows = self.searched.join(", "),
@@ -186,7 +186,7 @@ const BALANCE: &str = "
               ORDER BY late_line.version DESC LIMIT 1), 0) AS late_by_then,
     CAST(COALESCE((SELECT SUM((
         SELECT SUM(posted) FROM late_total WHERE late_total.account_id = place.account_id AND late_total.level = size.level
-            AND bucket BETWEEN (place.microseconds >> (6 * size.level + 6)) << 6 AND (place.microseconds >> (6 * size.level)) - 1
+            AND bucket >= (place.microseconds >> (6 * size.level + 6)) << 6 AND bucket < place.microseconds >> (6 * size.level)
     )) FROM size), 0) AS bigint) AS late_before,
     COALESCE((SELECT posted FROM late_place WHERE late_place.account_id = place.account_id AND effective_at = place.instant
               AND late_place.version <= place.version ORDER BY late_place.version DESC LIMIT 1), 0) AS late_since";
