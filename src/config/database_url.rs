@@ -87,6 +87,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// Whether it is a database of MariaDB.
+    pub fn is_mariadb(&self) -> bool {
+        matches!(self.target, Target::MariaDb(_))
+    }
+
     /// Whether the URL allows to create the file of an SQLite database.
     pub fn creates(&self) -> bool {
         self.file().is_some() && self.url.contains("mode=rwc")

@@ -212,6 +212,11 @@ fn migrate_settings(
     ) else {
         return Err(values.wrong());
     };
+    if args.confine && database.is_mariadb() {
+        let expected = "not to be there with MariaDB, where tokens cannot be for some ledgers";
+        values.refuse("confine", expected);
+        return Err(values.wrong());
+    }
     Ok(MigrateSettings {
         confine: args.confine,
         database,

@@ -100,9 +100,9 @@ pub use locking::{LockSet, Locking, locking};
 pub use money::{decimal, sum_decimal};
 pub use open_account::{OpenAccount, OpenAccountError, open_account};
 pub use outbox::{
-    Chosen, EventKind, Horizon, Look, OutboxEvent, Progress, Subject, TouchedAccount,
-    accounts_of_subjects, fence_outbox, look_at_outbox, newest_in_outbox, numbers_one_by_one,
-    read_outbox, visible_in_outbox,
+    Chosen, EventKind, Horizon, Look, NUMBERED_AT_ONCE, OutboxEvent, Progress, Subject,
+    TouchedAccount, accounts_of_subjects, fence_outbox, has_unnumbered_events, look_at_outbox,
+    newest_in_outbox, number_events, numbers_one_by_one, read_outbox, visible_in_outbox,
 };
 pub use page_accounts::{
     AccountFilter, AccountOrder, AccountOrderField, InGroup, count_accounts, page_accounts,

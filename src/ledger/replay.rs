@@ -1,11 +1,11 @@
 //! The whole ledger, in the order in which entries were posted. Posted again in this order, every entry is possible.
 
-use super::{find, part};
+use super::{find, outbox::NEXT_NUMBERS, part};
 use crate::ledger::dialect;
 use daybook_entity::{account, currency, entry, entry_line, line_part};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ pub struct ReplayedEntry {
     pub takes: Vec<line_part::Model>,
 }
 
-/// At most `limit` entries after the number `after`: two statements, and a third if there are parts. Entries that touch a common account come in the order in which
+/// At most `limit` entries after the number `after`: two statements, a third if there are parts, and one more on MariaDB. Entries that touch a common account come in the order in which
 /// they were posted, so that posting them again meets no limit of an account that was not met before.
 ///
 /// # Errors
@@ -32,19 +32,14 @@ pub async fn replay(
     after: i64,
     limit: u64,
 ) -> Result<Vec<ReplayedEntry>, DbErr> {
-    let statement = dialect::statement(
-        db.get_database_backend(),
-        "SELECT outbox.seq, entry.* FROM outbox JOIN entry ON entry.id = outbox.entry_id
-         WHERE outbox.seq > $1 AND outbox.revision IS NULL ORDER BY outbox.seq LIMIT $2",
-        [
-            after.into(),
-            i64::try_from(limit).unwrap_or(i64::MAX).into(),
-        ],
-    );
-    let mut entries = Vec::new();
-    for row in db.query_all_raw(statement).await? {
-        let entry = entry::Model::from_query_result(&row, "")?;
-        entries.push((row.try_get::<i64>("", "seq")?, entry));
+    let engine = db.get_database_backend();
+    let mut entries = entries_of("outbox", db, after, limit).await?;
+    let found = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+    if engine == DbBackend::MySql && found < limit {
+        // The last ones may have no number yet.
+        let last = entries.last().map_or(after, |(seq, _)| *seq);
+        let unnumbered = format!("({NEXT_NUMBERS}) AS outbox");
+        entries.extend(entries_of(&unnumbered, db, last, limit - found).await?);
     }
     let ids: Vec<Uuid> = entries.iter().map(|(_, entry)| entry.id).collect();
     let mut lines = find::lines_by_entry_id(db, ids).await?;
@@ -57,6 +52,34 @@ pub async fn replay(
         entry,
     });
     Ok(entries.collect())
+}
+
+/// The entries of these events, with the events' numbers, after a number.
+async fn entries_of(
+    events: &str,
+    db: &impl ConnectionTrait,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<(i64, entry::Model)>, DbErr> {
+    let statement = dialect::statement(
+        db.get_database_backend(),
+        format!(
+            "SELECT outbox.seq, entry.* FROM {events} JOIN entry ON entry.id = outbox.entry_id
+             WHERE outbox.seq > $1 AND outbox.revision IS NULL ORDER BY outbox.seq LIMIT $2"
+        ),
+        [
+            after.into(),
+            i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        ],
+    );
+    let rows = db.query_all_raw(statement).await?;
+    let entry = |row: &QueryResult| {
+        Ok((
+            row.try_get("", "seq")?,
+            entry::Model::from_query_result(row, "")?,
+        ))
+    };
+    rows.iter().map(entry).collect()
 }
 
 /// The currencies that accounts have, by code.

@@ -3,7 +3,7 @@
 //! Whoever inserts a line shares the lock `closed_period`, and whoever inserts into `closing` takes it alone. So a closing waits for the
 //! entries that are under way, and entries that come after it see it.
 //!
-//! A closing has the number of the last event before it, so no event that it can see may be without a number.
+//! A closing has the number of the last event before it. So every entry that was posted before it must have its number.
 
 use super::rules::{INSTANT, KEY_TEXT, TABLE, UUID, append_only, length, refuse, take, trigger};
 use crate::dialect::run;
@@ -52,7 +52,8 @@ impl MigrationTrait for Migration {
                 "closing",
                 "closing_numbered",
                 "BEFORE INSERT",
-                "NEW.after_seq <> (SELECT COALESCE(MAX(seq), 0) FROM outbox) OR EXISTS (SELECT 1 FROM outbox_unnumbered)",
+                "NEW.after_seq <> (SELECT COALESCE(MAX(seq), 0) FROM outbox)
+                     OR EXISTS (SELECT 1 FROM outbox_unnumbered WHERE entry_id IS NOT NULL AND revision IS NULL)",
             ),
             trigger(
                 "closing",

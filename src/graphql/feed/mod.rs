@@ -26,7 +26,7 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnAcquireErr, DbErr};
+use sea_orm::{ConnAcquireErr, DbBackend, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
@@ -36,6 +36,7 @@ use unit_of_work::{Database, SharedEvents, UnitOfWork};
 pub use self::watcher::{WatchError, Watcher};
 use self::{error::is_passing, event::EventKey, settled::Announcements, window::Window};
 pub(super) use self::{error::undelivered, event::FeedEvent};
+use crate::ledger;
 
 /// The waits between attempts of a read. The first doubles each time, up to the last.
 const FIRST_DELAY: Duration = Duration::from_millis(5);
@@ -151,6 +152,19 @@ impl Feed {
     pub(super) async fn read_slot(&self) -> Option<ReadSlot> {
         // The semaphore is never closed.
         Arc::clone(&self.0.reads).acquire_owned().await.ok()
+    }
+
+    /// Gives the events their numbers that are committed and have none, on MariaDB.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: an event whose number is not committed has none.
+    async fn number(&self) -> Result<(), DbErr> {
+        let has_unnumbered = async |unit| ledger::has_unnumbered_events(&unit).await;
+        let database = &self.0.database;
+        if database.backend() == DbBackend::MySql && database.read(has_unnumbered).await? {
+            self.0.number().await?;
+        }
+        Ok(())
     }
 
     /// Reads through a slot. Passing failures are retried within the deadline.

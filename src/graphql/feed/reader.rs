@@ -105,6 +105,8 @@ impl Reader {
     /// Begins with the first event that is not visible now.
     async fn begin_now(&mut self, settled: Option<i64>) -> Result<()> {
         let after = self.position;
+        let numbered = self.subscriber.feed.number().await;
+        numbered.map_err(|error| unreadable(after, &error))?;
         let read = async |unit| ledger::visible_in_outbox(&unit, after, LOOK_BACK).await;
         let visible = self.subscriber.feed.read(read).await;
         let visible = visible.map_err(|error| unreadable(after, &error))?;

@@ -13,14 +13,14 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::{sleep, timeout},
 };
-use unit_of_work::{Database, SharedEvents};
+use unit_of_work::{Database, SharedEvents, UnitOfWork};
 
 use super::{
     Feed, FeedOptions, Inner,
     settled::{Announcements, Settled},
     window::{TouchedBySubject, Window},
 };
-use crate::ledger::{self, Horizon, OutboxEvent, Progress};
+use crate::ledger::{self, Horizon, NUMBERED_AT_ONCE, OutboxEvent, Progress};
 
 /// How long a lost wake-up can delay an event.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl Watcher {
         let limit = if was_waiting { GLANCE } else { PAGE };
         let look = async |unit| ledger::look_at_outbox(&unit, from, limit).await;
         let look = feed.database.read(look).await?;
-        let is_cut = look.is_cut;
+        let (is_cut, has_unnumbered) = (look.is_cut, look.has_unnumbered);
         self.pause = PAUSE;
         // The horizon moves when its events are announced, without a wait in between: if this is dropped before, the next look reads them again.
         let mut horizon = self.horizon.clone();
@@ -184,6 +184,12 @@ impl Watcher {
             self.pause = LOOK_ANYWAY;
             let id = feed.fence().await?;
             self.horizon.fence(newest, id);
+            self.pause = PAUSE;
+        }
+        if has_unnumbered {
+            self.pause = LOOK_ANYWAY;
+            // What was read may be older than what is written: then there is nothing to number, and nothing new to read.
+            self.has_more |= feed.number().await?;
             self.pause = PAUSE;
         }
         Ok(())
@@ -237,6 +243,23 @@ impl Inner {
     fn change_window(&self, change: impl FnOnce(&mut Window)) {
         let window = self.window.write();
         change(&mut window.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Gives the events their numbers that are committed and have none, on MariaDB. Returns whether there were any.
+    pub(super) async fn number(&self) -> Result<bool, DbErr> {
+        let number = async |unit: UnitOfWork| {
+            // If it is not known whether they were committed, the next call finds out.
+            unit.needs_no_proof();
+            ledger::number_events(&unit).await
+        };
+        let mut any = false;
+        loop {
+            let numbered = self.database.write(number).await?;
+            any |= numbered > 0;
+            if numbered < NUMBERED_AT_ONCE {
+                return Ok(any);
+            }
+        }
     }
 
     /// Draws a transaction id. Its transaction is rolled back; the id is used up all the same.

@@ -16,7 +16,7 @@ use super::locking;
 use super::{
     Clock, Code, InvalidInput, Page, PageError, PageRequest, Random, input, new_account_id,
 };
-use crate::ledger::dialect;
+use crate::ledger::{dialect, outbox::number_all_events};
 pub(super) use check::{Asked, Closed, ON_MARIADB, ask, refuse_closed};
 use chrono::{DateTime, SecondsFormat, Utc};
 use daybook_entity::closing;
@@ -173,6 +173,8 @@ async fn insert(
     closed_until: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<closing::Model, CloseBooksError> {
+    // What was posted before has a smaller number than what is posted from now on.
+    number_all_events(db).await?;
     let statement = dialect::statement(
         db.get_database_backend(),
         "INSERT INTO closing (id, code_prefix, closed_until, reason, recorded_at, recorded_by, after_seq)

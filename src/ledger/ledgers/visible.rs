@@ -65,11 +65,15 @@ impl Visible {
 /// is needed.
 ///
 /// # Errors
-/// When the database fails, which it does where the user may not create roles and there is none.
+/// When the database fails, which it does where the user may not create roles and there is none. On MariaDB, where no rows are hidden.
 pub async fn confine(db: &impl ConnectionTrait) -> Result<(), DbErr> {
     if db.get_database_backend() == DbBackend::Postgres {
         let call = dialect::plain(DbBackend::Postgres, "SELECT daybook_confine()");
         db.query_one_raw(call).await?;
+    }
+    if db.get_database_backend() == DbBackend::MySql {
+        let problem = "no rows are hidden from an operation on MariaDB";
+        return Err(DbErr::Custom(problem.to_owned()));
     }
     Ok(())
 }
@@ -80,8 +84,10 @@ pub async fn confine(db: &impl ConnectionTrait) -> Result<(), DbErr> {
 /// # Errors
 /// When the database fails.
 pub async fn can_confine(db: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    if db.get_database_backend() != DbBackend::Postgres {
-        return Ok(true);
+    match db.get_database_backend() {
+        DbBackend::Sqlite => return Ok(true),
+        DbBackend::MySql => return Ok(false),
+        _ => {}
     }
     let tables = ROWS.map(|(table, _)| format!("('{table}')")).join(", ");
     let sql = format!(

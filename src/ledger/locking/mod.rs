@@ -165,7 +165,11 @@ pub(super) async fn whole(
         }
         _ => return Err(unknown_engine()),
     };
-    db.execute_unprepared(&lock).await.map(drop)
+    let locked = db.execute_unprepared(&lock).await?;
+    if db.get_database_backend() == DbBackend::MySql && locked.rows_affected() != 1 {
+        return Err(DbErr::RecordNotFound(format!("the lock `{table}`")));
+    }
+    Ok(())
 }
 
 fn unknown_engine() -> DbErr {

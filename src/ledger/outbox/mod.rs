@@ -13,15 +13,19 @@
 //! one by one. Both hold by construction: a number is drawn only by triggers that run after the insertion of a line or of a change,
 //! which has given the transaction its id; and the sequence has no cache. [`numbers_one_by_one`] asks the database for the latter.
 //!
-//! On SQLite there is one writer at a time, so whatever is visible is settled.
+//! On SQLite there is one writer at a time, so whatever is visible is settled. On MariaDB too, because an event gets its number after its
+//! transaction has committed, and one transaction at a time gives out numbers: [`number_events`].
 
 mod horizon;
+mod numbering;
 
 use crate::ledger::dialect;
 use std::collections::HashMap;
 
 use super::{AccountRef, Visible};
 pub use horizon::{Horizon, Progress};
+pub(super) use numbering::{NEXT_NUMBERS, number_all_events, of_every_event};
+pub use numbering::{NUMBERED_AT_ONCE, has_unnumbered_events, number_events};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
@@ -70,11 +74,14 @@ impl Subject {
 
 impl EventKind {
     /// The condition for rows of this kind.
-    const fn condition(self) -> &'static str {
-        match self {
-            Self::Entry => "revision IS NULL",
-            Self::EntryChange => "revision IS NOT NULL AND entry_id IS NOT NULL",
-            Self::AccountChange => "revision IS NOT NULL AND account_id IS NOT NULL",
+    const fn condition(self, engine: DbBackend) -> &'static str {
+        match (self, engine) {
+            (Self::Entry, _) => "revision IS NULL",
+            // By the column of its index.
+            (Self::EntryChange, DbBackend::MySql) => "is_change = 1 AND entry_id IS NOT NULL",
+            (Self::AccountChange, DbBackend::MySql) => "is_change = 1 AND account_id IS NOT NULL",
+            (Self::EntryChange, _) => "revision IS NOT NULL AND entry_id IS NOT NULL",
+            (Self::AccountChange, _) => "revision IS NOT NULL AND account_id IS NOT NULL",
         }
     }
 }
@@ -106,7 +113,7 @@ pub struct TouchedAccount {
 pub struct Look {
     /// The largest number that is visible; 0 when there is none.
     pub newest: i64,
-    /// All transactions with smaller ids have ended; `None` on SQLite, where numbers become visible in order.
+    /// All transactions with smaller ids have ended; `None` on SQLite and MariaDB, where numbers become visible in order.
     pub oldest_running: Option<i64>,
     /// When the database server was started: another value is another server, or the same after a restart.
     pub server_started: i64,
@@ -114,6 +121,8 @@ pub struct Look {
     pub events: Vec<OutboxEvent>,
     /// Whether there may be more events than these.
     pub is_cut: bool,
+    /// Whether there are events that have no number yet; see [`number_events`].
+    pub has_unnumbered: bool,
 }
 
 /// Looks at the outbox from number `from` on, and reads at most `limit` events: one statement, by index.
@@ -133,8 +142,12 @@ pub async fn look_at_outbox(
         ),
         _ => ("NULL", "0"),
     };
+    let has_unnumbered = match backend {
+        DbBackend::MySql => "EXISTS (SELECT 1 FROM outbox_unnumbered) AS has_unnumbered, ",
+        _ => "",
+    };
     let sql = format!(
-        "SELECT look.newest, look.oldest_running, look.server_started, page.*
+        "SELECT {has_unnumbered}look.newest, look.oldest_running, look.server_started, page.*
          FROM (SELECT COALESCE((SELECT MAX(seq) FROM outbox), 0) AS newest,
                       {oldest_running} AS oldest_running, {server_started} AS server_started) AS look
          LEFT JOIN (SELECT seq, entry_id, account_id, revision FROM outbox WHERE seq >= $1 ORDER BY seq LIMIT {limit}) AS page ON 1 = 1
@@ -150,6 +163,9 @@ pub async fn look_at_outbox(
         look.events.extend(event_of(row)?);
     }
     look.is_cut = look.events.len() >= limit;
+    if let (DbBackend::MySql, Some(row)) = (backend, rows.first()) {
+        look.has_unnumbered = row.try_get::<i64>("", "has_unnumbered")? != 0;
+    }
     Ok(look)
 }
 
@@ -312,7 +328,7 @@ pub async fn read_outbox(
     let sql = format!(
         "SELECT seq, entry_id, account_id, revision FROM outbox
          WHERE seq > $1 AND seq <= $2 AND {}{wanted} ORDER BY seq LIMIT {limit}",
-        kind.condition()
+        kind.condition(db.get_database_backend())
     );
     let statement = dialect::statement(db.get_database_backend(), sql, parameters);
     let rows = db.query_all_raw(statement).await?;

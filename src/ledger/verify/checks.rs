@@ -3,7 +3,7 @@
 //! Sums leave the database as text: PostgreSQL's are `numeric`, SQLite's are integers.
 
 use super::{CheckedAccount, CheckedLine, Difference, Total};
-use crate::ledger::dialect;
+use crate::ledger::{dialect, outbox::of_every_event};
 use daybook_entity::{AccountStatus, Side};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use uuid::Uuid;
@@ -321,7 +321,9 @@ pub(super) async fn rows<R: FromQueryResult>(
     sql: &str,
     limit: usize,
 ) -> Result<Vec<R>, DbErr> {
-    let statement = dialect::plain(db.get_database_backend(), format!("{sql} LIMIT {limit}"));
+    let engine = db.get_database_backend();
+    let sql = of_every_event(engine, sql);
+    let statement = dialect::plain(engine, format!("{sql} LIMIT {limit}"));
     db.query_all_raw(statement)
         .await?
         .iter()

@@ -1,7 +1,7 @@
 //! Where a new endpoint begins.
 
 use super::WebhookError;
-use crate::ledger::{InvalidInput, newest_in_outbox, visible_in_outbox};
+use crate::ledger::{InvalidInput, newest_in_outbox, outbox::number_all_events, visible_in_outbox};
 use sea_orm::{ConnectionTrait, DbBackend};
 
 /// How many of the last numbers are looked at for the place to begin at.
@@ -27,6 +27,10 @@ pub(super) async fn start(
     db: &impl ConnectionTrait,
     after: StartAfter,
 ) -> Result<i64, WebhookError> {
+    let engine = db.get_database_backend();
+    if engine == DbBackend::MySql && matches!(after, StartAfter::Now { .. }) {
+        number_all_events(db).await?;
+    }
     let newest = newest_in_outbox(db).await?;
     match after {
         StartAfter::Number(after) if (0..=newest).contains(&after) => Ok(after),
@@ -34,7 +38,8 @@ pub(super) async fn start(
             let problem = "no event has this cursor yet: give one as it arrived in an event of this ledger, or \"0\" for the beginning";
             Err(InvalidInput::new("after", problem).into())
         }
-        StartAfter::Now { .. } if db.get_database_backend() == DbBackend::Sqlite => Ok(newest),
+        // Numbers become visible in order there.
+        StartAfter::Now { .. } if engine != DbBackend::Postgres => Ok(newest),
         StartAfter::Now { settled } => {
             // Where nothing is known to be settled, what is before the last ten thousand numbers counts as settled.
             let mut position = settled.unwrap_or(newest - LOOK_BACK).clamp(0, newest);
