@@ -9,8 +9,9 @@
 //     times                        instead of `seconds`, how often on each connection
 //     accounts, customers, hot     how many there are, and the number of the customer that everybody pays (-1: anybody)
 //     first_id, first_prefix, prefixes, last, lines, page, n, now    what values are made of
-//     q TEXT                       a text that is sent as it is, with {random} for 32 random hexadecimal digits
-//     s TEXT                       a prepared statement; its parameters follow, a line each:
+//     q TEXT                       a text that is sent as it is, with {random} for 32 random hexadecimal digits and {} for a literal
+//     s TEXT                       a prepared statement
+//                                  the parameters of both follow, a line each:
 //     p null | text T | code V | number V | account V | page N | entry | now
 //
 // Of a SELECT with the columns `version`, `credits_posted` and `debits_posted`, it keeps these for the statements behind it. A conflict
@@ -28,7 +29,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { STEPS = 40, PARAMETERS = 200, COLUMNS = 64, WIDTH = 512, NAME = 32 };
+enum { STEPS = 40, PARAMETERS = 200, COLUMNS = 64, WIDTH = 512, NAME = 32, LONGEST = 16384 };
 
 enum kind { IS_NULL, TEXT, CODE, NUMBER, ACCOUNT, PAGE, ENTRY, NOW };
 
@@ -152,18 +153,52 @@ static bool is_conflict(unsigned error) {
     return error == 1020 || error == 1205 || error == 1213;
 }
 
-// Answers false after a conflict.
-static bool send_text(MYSQL *connection, struct thread *thread, const char *text) {
-    char filled[4096];
-    const char *hole = strstr(text, "{random}");
-    if (hole) {
-        snprintf(filled, sizeof filled, "%.*s%016" PRIx64 "%016" PRIx64 "%s", (int)(hole - text), text,
-                 (uint64_t)draw(&thread->random, INT64_MAX), (uint64_t)draw(&thread->random, INT64_MAX), hole + 8);
-        text = filled;
+// The digits of an id that a parameter stands for, if it stands for one.
+static bool digits_of(const struct parameter *parameter, const struct operation *one, char *digits) {
+    switch (parameter->kind) {
+        case ACCOUNT: sprintf(digits, "01900000000070008000%012" PRId64, number(one, parameter->word)); return true;
+        case PAGE:
+            sprintf(digits, "01900000000070008000%012" PRId64,
+                    script.first_id + 100 * (one->prefix - script.first_prefix) + parameter->place);
+            return true;
+        case ENTRY: sprintf(digits, "f199000000%019" PRId64 "000", one->entry); return true;
+        default: return false;
     }
-    if (mysql_real_query(connection, text, strlen(text))) {
+}
+
+static int write_literal(char *text, const struct parameter *parameter, const struct operation *one) {
+    char digits[40];
+    if (digits_of(parameter, one, digits)) return sprintf(text, "X'%s'", digits);
+    switch (parameter->kind) {
+        case IS_NULL: return sprintf(text, "NULL");
+        case TEXT: return sprintf(text, "'%s'", parameter->word);
+        case NOW: return sprintf(text, "'%s'", script.now);
+        case CODE: return sprintf(text, "'%" PRId64 "'", number(one, parameter->word));
+        default: return sprintf(text, "%" PRId64, number(one, parameter->word));
+    }
+}
+
+// Answers false after a conflict.
+static bool send_text(MYSQL *connection, struct thread *thread, const struct step *step, const struct operation *one) {
+    static _Thread_local char text[LONGEST];
+    char *end = text;
+    const struct parameter *parameter = step->parameter;
+    for (const char *from = step->text; *from;) {
+        if (end - text > LONGEST - 200) fail("too long: %s", step->text);
+        if (!strncmp(from, "{random}", 8)) {
+            end += sprintf(end, "%016" PRIx64 "%016" PRIx64, draw(&thread->random, INT64_MAX), draw(&thread->random, INT64_MAX));
+            from += 8;
+        } else if (!strncmp(from, "{}", 2)) {
+            if (parameter == step->parameter + step->parameters) fail("too few parameters: %s", step->text);
+            end += write_literal(end, parameter++, one);
+            from += 2;
+        } else {
+            *end++ = *from++;
+        }
+    }
+    if (mysql_real_query(connection, text, (unsigned long)(end - text))) {
         if (is_conflict(mysql_errno(connection))) return false;
-        fail("%s: %s", text, mysql_error(connection));
+        fail("%.*s: %s", (int)(end - text), text, mysql_error(connection));
     }
     for (int next = 0; next == 0; next = mysql_next_result(connection)) {
         MYSQL_RES *result = mysql_store_result(connection);
@@ -171,7 +206,7 @@ static bool send_text(MYSQL *connection, struct thread *thread, const char *text
     }
     if (mysql_errno(connection)) {
         if (is_conflict(mysql_errno(connection))) return false;
-        fail("%s: %s", text, mysql_error(connection));
+        fail("%.*s: %s", (int)(end - text), text, mysql_error(connection));
     }
     return true;
 }
@@ -230,14 +265,7 @@ static bool execute(struct statement *statement, const struct step *step, struct
                 numbers[at] = number(one, parameter->word);
                 bind->buffer_type = MYSQL_TYPE_LONGLONG, bind->buffer = &numbers[at];
                 continue;
-            case ACCOUNT:
-                sprintf(digits, "01900000000070008000%012" PRId64, number(one, parameter->word));
-                break;
-            case PAGE:
-                sprintf(digits, "01900000000070008000%012" PRId64,
-                        script.first_id + 100 * (one->prefix - script.first_prefix) + parameter->place);
-                break;
-            case ENTRY: sprintf(digits, "f199000000%019" PRId64 "000", one->entry); break;
+            default: digits_of(parameter, one, digits);
         }
         uuid(texts[at], digits);
         bind->buffer_type = MYSQL_TYPE_BLOB, bind->buffer_length = 16;
@@ -264,14 +292,17 @@ static bool execute(struct statement *statement, const struct step *step, struct
         rows++;
     }
     if (fetched != MYSQL_NO_DATA) {
-        if (is_conflict(mysql_stmt_errno(handle))) return false;
-        fail("%s: %s", step->text, mysql_stmt_error(handle));
+        // An error among the rows is the connection's.
+        unsigned error = mysql_stmt_errno(handle) ? mysql_stmt_errno(handle) : mysql_errno(handle->mysql);
+        if (is_conflict(error)) return false;
+        fail("%s: %u %s %s", step->text, error, mysql_stmt_error(handle), mysql_error(handle->mysql));
     }
     if (rows == 0 && !strncmp(step->text, "SELECT", 6)) fail("no row: %s", step->text);
     return true;
 }
 
 static void *work(void *argument) {
+    static const struct step back = {.text = "ROLLBACK"};
     struct thread *thread = argument;
     MYSQL *connection = mysql_init(NULL);
     if (!connection || !mysql_real_connect(connection, script.host, script.user, NULL, script.database, (unsigned)script.port, NULL,
@@ -280,7 +311,7 @@ static void *work(void *argument) {
     struct statement *statements = calloc((size_t)script.steps, sizeof *statements);
     if (!statements) fail("no memory");
     // The settings of a session are the first text.
-    send_text(connection, thread, script.step[0].text);
+    send_text(connection, thread, &script.step[0], NULL);
     for (int at = 1; at < script.steps; at++)
         if (script.step[at].is_prepared) prepare(connection, &statements[at], &script.step[at]);
     int64_t end = now() + script.seconds * 1000000000;
@@ -292,11 +323,11 @@ static void *work(void *argument) {
             is_done = true;
             for (int at = 1; at < script.steps && is_done; at++) {
                 const struct step *step = &script.step[at];
-                is_done = step->is_prepared ? execute(&statements[at], step, &one) : send_text(connection, thread, step->text);
+                is_done = step->is_prepared ? execute(&statements[at], step, &one) : send_text(connection, thread, step, &one);
             }
             if (!is_done) {
                 thread->again++;
-                send_text(connection, thread, "ROLLBACK");
+                send_text(connection, thread, &back, NULL);
             }
         }
         thread->answered++;

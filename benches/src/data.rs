@@ -115,10 +115,18 @@ pub async fn load_mariadb(url: &str, size: Size) -> Result<()> {
             .execute(&mut connection)
             .await?;
     }
-    let history = "INSERT INTO account_change (account_id, revision, name, class, limit_policy, status, metadata, recorded_at)
+    // Numbered, as they are after a look at the feed.
+    let history = format!(
+        "INSERT INTO account_change (account_id, revision, name, class, limit_policy, status, metadata, recorded_at)
             SELECT id, 1, name, class, limit_policy, status, metadata, created_at FROM account;
-        INSERT INTO outbox (account_id, revision) SELECT id, 1 FROM account ORDER BY id;
-        INSERT INTO outbox (entry_id) SELECT id FROM entry ORDER BY id";
+        INSERT INTO outbox (seq, unnumbered_id, account_id, revision)
+            SELECT ROW_NUMBER() OVER (ORDER BY id), ROW_NUMBER() OVER (ORDER BY id), id, 1 FROM account;
+        INSERT INTO outbox (seq, unnumbered_id, entry_id)
+            SELECT {accounts} + ROW_NUMBER() OVER (ORDER BY id), {accounts} + ROW_NUMBER() OVER (ORDER BY id), id FROM entry;
+        ALTER TABLE outbox_unnumbered AUTO_INCREMENT = {next}",
+        accounts = size.accounts,
+        next = size.accounts + size.lines + 1
+    );
     let load = format!("{} {history}", sql(size, &MARIADB));
     for statement in load.split(";\n").flat_map(|part| part.split("; ")) {
         raw_sql(AssertSqlSafe(statement))

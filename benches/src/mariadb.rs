@@ -161,7 +161,15 @@ impl Script {
         writeln!(text, "q {session}")?;
         for sent in sent {
             match sent {
-                Sent::Text(sql) => writeln!(text, "q {}", with_hole(sql))?,
+                Sent::Text(sql) => {
+                    let statements = sql.split("; ").map(|sql| template(sql, &mut steps));
+                    let statements = statements.collect::<Result<Vec<_>>>()?;
+                    let texts: Vec<&str> = statements.iter().map(|(text, _)| &**text).collect();
+                    writeln!(text, "q {}", texts.join("; "))?;
+                    for parameter in statements.iter().flat_map(|(_, parameters)| parameters) {
+                        writeln!(text, "p {}", word(Parameter::parse(parameter)?))?;
+                    }
+                }
                 Sent::Prepared(sql) => {
                     writeln!(text, "s {sql}")?;
                     for parameter in &take_step(&mut steps, sql)?.parameters {
@@ -221,8 +229,52 @@ fn take_step(steps: &mut Vec<Step>, statement: &str) -> Result<Step> {
     Ok(steps.remove(at))
 }
 
+/// A statement with literals, with a hole for each if it is a known one, and with what stands for them. Of the others, only the id of a
+/// marker is not the same each time.
+fn template(sql: &str, steps: &mut Vec<Step>) -> Result<(String, Vec<String>)> {
+    let Some(at) = steps.iter().position(|step| sql.starts_with(step.begins)) else {
+        return Ok((with_random_id(sql), Vec::new()));
+    };
+    let step = steps.remove(at);
+    let (text, holes) = with_holes(sql);
+    ensure!(
+        holes == step.parameters.len(),
+        "{} parameters are known of a statement that has {holes}: {sql}",
+        step.parameters.len()
+    );
+    Ok((text, step.parameters))
+}
+
+/// The statement with `{}` for each literal, and how many there are.
+pub fn with_holes(sql: &str) -> (String, usize) {
+    let (mut text, mut holes) = (String::new(), 0);
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '`';
+        let word = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let quoted = |at: usize| rest[at..].find('\'').map_or(rest.len(), |end| at + end + 1);
+        let literal = match &rest[..word] {
+            "X" if rest[1..].starts_with('\'') => Some(quoted(2)),
+            "" if first == '\'' => Some(quoted(1)),
+            "NULL" if !text.ends_with("IS ") => Some(word),
+            "TRUE" | "FALSE" => Some(word),
+            number if number.starts_with(|c: char| c.is_ascii_digit()) => Some(word),
+            _ => None,
+        };
+        let taken = literal.unwrap_or(word.max(first.len_utf8()));
+        if literal.is_some() {
+            text.push_str("{}");
+            holes += 1;
+        } else {
+            text.push_str(&rest[..taken]);
+        }
+        rest = &rest[taken..];
+    }
+    (text, holes)
+}
+
 /// The text with a hole for what is random in it: the id of a marker.
-fn with_hole(sql: &str) -> String {
+fn with_random_id(sql: &str) -> String {
     const DIGITS: usize = 32;
     let mut at = 0;
     while let Some(found) = sql[at..].find("X'") {
@@ -253,6 +305,8 @@ fn word(parameter: Parameter) -> String {
 #[derive(Debug)]
 pub struct Log {
     connection: MySqlConnection,
+    /// What triggers do, which is logged as if it had been sent.
+    triggers: Vec<String>,
 }
 
 /// What one connection was sent.
@@ -279,13 +333,21 @@ impl Log {
         ] {
             sqlx::raw_sql(sql).execute(&mut connection).await?;
         }
-        Ok(Self { connection })
+        let triggers = "SELECT ACTION_STATEMENT FROM information_schema.TRIGGERS";
+        let triggers = sqlx::raw_sql(triggers).fetch_all(&mut connection).await?;
+        let triggers = triggers.iter().map(|row| row.try_get_unchecked(0));
+        let triggers = triggers.map(|body| body.map(|body: String| one_line(&body)));
+        let triggers = triggers.collect::<Result<_, _>>()?;
+        Ok(Self {
+            connection,
+            triggers,
+        })
     }
 
     /// What was logged of each connection so far, in the order in which they came.
     ///
     /// # Errors
-    /// When the server refuses, or something was executed that nobody prepared.
+    /// When the server refuses.
     pub async fn read(&mut self) -> Result<Vec<Logged>> {
         let rows = sqlx::raw_sql(
             "SELECT thread_id, command_type, CAST(argument AS BINARY) FROM mysql.general_log WHERE thread_id <> CONNECTION_ID()",
@@ -298,7 +360,7 @@ impl Log {
             let command: String = row.try_get_unchecked(1)?;
             let argument: Vec<u8> = row.try_get_unchecked(2)?;
             let text = String::from_utf8_lossy(&argument);
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = one_line(&text);
             let at = threads.iter().position(|(id, ..)| *id == thread);
             let at = at.unwrap_or_else(|| {
                 threads.push((thread, Logged::default(), Vec::new()));
@@ -309,12 +371,13 @@ impl Log {
                 "Query" if logged.session.is_empty() && text.starts_with("SET NAMES") => {
                     logged.session = text;
                 }
+                "Query" if self.triggers.iter().any(|body| body.contains(&text)) => {}
                 "Query" => logged.sent.push(Sent::Text(text)),
                 "Prepare" => prepared.push(text),
                 "Execute" => {
+                    // Of a connection that is older than the log, it is not known.
                     let statement = prepared.iter().rev().find(|one| could_be(&text, one));
-                    let statement = statement.with_context(|| format!("who prepared {text}"))?;
-                    logged.sent.push(Sent::Prepared(statement.clone()));
+                    logged.sent.extend(statement.cloned().map(Sent::Prepared));
                 }
                 _ => {}
             }
@@ -333,6 +396,10 @@ impl Log {
         self.connection.close().await?;
         Ok(())
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a statement is this prepared one with something for each `?`.

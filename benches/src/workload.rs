@@ -221,9 +221,20 @@ impl Workload {
         steps
     }
 
-    /// What is known of the statements that the server sends to MariaDB, each by itself.
+    /// What is known of the statements that the server sends to MariaDB, where those that write an entry are one text.
     pub fn steps_on_mariadb(self) -> Vec<Step> {
-        self.steps()
+        let mut steps = self.steps();
+        for step in &mut steps {
+            step.begins = match step.begins {
+                SELECT_ACCOUNT if self.posts() => "SELECT account.*",
+                SELECT_ACCOUNT => "SELECT `account`",
+                INSERT_ENTRY => "INSERT INTO `entry` ",
+                UPDATE_ACCOUNT => "UPDATE `account`",
+                INSERT_LINE => "INSERT INTO `entry_line` ",
+                other => other,
+            };
+        }
+        steps
     }
 
     /// What is known of the statements that the server sends, one after the other.
@@ -309,6 +320,9 @@ pub fn prefixes(size: Size) -> std::ops::Range<u64> {
 }
 
 const SELECT_ACCOUNT: &str = "SELECT \"account\"";
+const INSERT_ENTRY: &str = "INSERT INTO \"entry\" ";
+const UPDATE_ACCOUNT: &str = "UPDATE \"account\"";
+const INSERT_LINE: &str = "INSERT INTO \"entry_line\" ";
 
 fn step(begins: &'static str, parameters: impl IntoIterator<Item = String>) -> Step {
     Step {
@@ -336,12 +350,12 @@ fn post_entry() -> Vec<Step> {
     };
     let update = |account, debits, credits| {
         let parameters = format!(":one, {debits}, {credits}, :zero, :zero, :now, :now, {account}");
-        step("UPDATE \"account\"", list(&parameters))
+        step(UPDATE_ACCOUNT, list(&parameters))
     };
     vec![
         step(SELECT_ACCOUNT, list("low, high")),
         step(
-            "INSERT INTO \"entry\" ",
+            INSERT_ENTRY,
             list(
                 "entry, :kind, NULL, NULL, NULL, :now, :now, NULL, :metadata, NULL, NULL, NULL, :zero, NULL",
             ),
@@ -350,7 +364,7 @@ fn post_entry() -> Vec<Step> {
         update("low", ":low_debits", ":high_debits"),
         update("high", ":high_debits", ":low_debits"),
         step(
-            "INSERT INTO \"entry_line\" ",
+            INSERT_LINE,
             list(
                 "entry, :one, debit, credit, :currency, :one, :debit_version, :debit_balance, :credit_version, \
                  :credit_balance, :kind",

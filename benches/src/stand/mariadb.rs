@@ -11,7 +11,7 @@ use crate::{
     arguments::Arguments,
     data::{self, Size},
     http,
-    mariadb::{Client, Log, Logged, Script, Sent},
+    mariadb::{Client, Log, Logged, Script, Sent, with_holes},
     process::Server,
     rounds::{self, Outcome, Subject},
     workload::Workload,
@@ -165,7 +165,7 @@ impl MariaDbStand {
         log.end().await?;
         let client = logged.into_iter().find(|one| !one.sent.is_empty());
         let client = client.context("the client sent nothing")?;
-        let kinds = |sent: &[Sent]| -> Vec<Sent> { sent.iter().map(without_digits).collect() };
+        let kinds = |sent: &[Sent]| -> Vec<Sent> { sent.iter().map(without_literals).collect() };
         let expected = kinds(script.sent());
         let sent = kinds(&client.sent);
         let rounds = sent.chunks(expected.len());
@@ -241,29 +241,48 @@ fn grown(before: Vec<Logged>, after: Vec<Logged>, workload: Workload) -> Result<
         .map(|step| step.begins)
         .collect();
     let does_the_work = |sent: &[Sent]| {
-        sent.iter().any(|one| match one {
-            Sent::Prepared(text) => begins.iter().any(|begin| text.starts_with(begin)),
-            Sent::Text(_) => false,
+        sent.iter().any(|one| {
+            let (Sent::Prepared(text) | Sent::Text(text)) = one;
+            begins.iter().any(|begin| text.starts_with(begin))
         })
     };
     for one in after {
         let known = before.next().map_or(0, |one| one.sent.len());
-        let sent = one.sent[known..].to_vec();
-        if does_the_work(&sent) {
+        // The server's jobs read on the same connections.
+        let mut transactions = transactions(&one.sent[known..]);
+        transactions.retain(|sent| does_the_work(sent));
+        if !transactions.is_empty() {
+            let sent = transactions.concat();
             return Ok(Logged { sent, ..one });
         }
     }
     anyhow::bail!("the server sent no statement that is known")
 }
 
-/// A text without its digits, which are those of a moment or of a marker.
-fn without_digits(sent: &Sent) -> Sent {
-    match sent {
-        Sent::Text(text) => {
-            let (before, id) = text.split_once("X'").unwrap_or((text, ""));
-            let digits = id.bytes().take_while(u8::is_ascii_hexdigit).count();
-            Sent::Text(format!("{before}{}", &id[digits..]))
+/// What was sent in each transaction, or by itself.
+fn transactions(sent: &[Sent]) -> Vec<Vec<Sent>> {
+    let mut transactions: Vec<Vec<Sent>> = Vec::new();
+    let mut is_open = false;
+    for one in sent {
+        let text = one.to_string();
+        match transactions.last_mut().filter(|_| is_open) {
+            Some(last) => last.push(one.clone()),
+            None => transactions.push(vec![one.clone()]),
         }
+        let ends = |word: &str| text == word || text.starts_with(&format!("{word};"));
+        is_open = match one {
+            Sent::Text(_) if text.contains("START TRANSACTION") => true,
+            Sent::Text(_) if ends("ROLLBACK") || text.contains("COMMIT") => false,
+            _ => is_open,
+        };
+    }
+    transactions
+}
+
+/// A text with holes for its literals.
+fn without_literals(sent: &Sent) -> Sent {
+    match sent {
+        Sent::Text(text) => Sent::Text(with_holes(text).0),
         Sent::Prepared(_) => sent.clone(),
     }
 }
