@@ -27,7 +27,7 @@ pub(super) use self::{at_start::check_all, search::search, urls::parse};
 
 use self::history::History;
 use super::{backend::Backend, session::PostgresSession};
-use crate::ConnectError;
+use crate::{ConnectError, database::engine::servers::check_names};
 
 /// The servers that connections of one kind are made to.
 #[derive(Clone, Debug)]
@@ -53,21 +53,8 @@ impl Servers {
     /// # Errors
     /// [`ConnectError::Refused`] for an empty list, a server that is in it twice, and a name that is a list itself.
     pub(super) fn new(list: Vec<PgConnectOptions>) -> Result<Self, ConnectError> {
-        let refused = |problem| Err(ConnectError::Refused { problem });
-        if list.is_empty() {
-            return refused("no server is named".to_owned());
-        }
         let names: Vec<_> = list.iter().map(name).collect();
-        for (at, name) in names.iter().enumerate() {
-            if name.contains(',') {
-                return refused(format!(
-                    "`{name}` is not the name of a server: several are written `postgres://USER@ONE:5432,OTHER:5432/NAME`"
-                ));
-            }
-            if names[..at].contains(name) {
-                return refused(format!("the server {name} is in the list twice"));
-            }
-        }
+        check_names(&names, "postgres://USER@ONE:5432,OTHER:5432/NAME")?;
         Ok(Self {
             are_told: list.len() > 1,
             list: list.into(),

@@ -1,10 +1,8 @@
 //! The search for a server that has the role that is asked for.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, Postgres, Row as _};
-use tokio::time::timeout;
 
 use super::{
     super::{
@@ -13,10 +11,13 @@ use super::{
     },
     Servers, name,
 };
-use crate::database::{connect::prepare, engine::session::SessionError, pool::may_pass};
-
-/// How long a server may take to answer before the next one is asked beside it.
-const HEAD_START: Duration = Duration::from_millis(250);
+use crate::database::{
+    connect::prepare,
+    engine::{
+        servers::{first, none},
+        session::SessionError,
+    },
+};
 
 type Found = (PgConnection, Arc<Backend>);
 
@@ -35,29 +36,10 @@ pub(in super::super) async fn search(
     if servers.is_one() {
         return ask(servers, 0, asked).await;
     }
-    let mut order = servers.order();
-    let mut asking = FuturesUnordered::new();
-    let mut failed = Vec::new();
-    let ask = |at| async move { (at, ask(servers, at, asked).await) };
-    asking.extend(order.next().map(ask));
-    loop {
-        match timeout(HEAD_START, asking.next()).await {
-            Ok(Some((at, Ok(found)))) => {
-                servers
-                    .known
-                    .last
-                    .store(at, std::sync::atomic::Ordering::Relaxed);
-                return Ok(found);
-            }
-            Ok(Some((at, Err(error)))) => {
-                tracing::debug!(server = name(servers.options(at)), %error, "the server cannot be used");
-                failed.push((at, error));
-            }
-            Ok(None) => return Err(none(servers, failed)),
-            Err(_) => {}
-        }
-        asking.extend(order.next().map(ask));
-    }
+    let found = first(servers.order(), |at| ask(servers, at, asked)).await;
+    let (at, found) = found.map_err(|failed| none(|at| name(servers.options(at)), failed))?;
+    servers.known.last.store(at, Relaxed);
+    Ok(found)
 }
 
 async fn ask(servers: &Servers, at: usize, asked: &PostgresSession) -> Result<Found, sqlx::Error> {
@@ -87,17 +69,4 @@ async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error
         "false" => Ok(()),
         _ => Err(SessionError::STANDBY.into()),
     }
-}
-
-/// The error if no server can be used.
-pub(super) fn none(servers: &Servers, failed: Vec<(usize, sqlx::Error)>) -> sqlx::Error {
-    if failed.iter().any(|(_, error)| may_pass(error)) {
-        let tried = failed
-            .iter()
-            .map(|(at, error)| format!("{}: {error}", name(servers.options(*at))))
-            .collect();
-        return SessionError::NoServer { tried }.into();
-    }
-    let first = failed.into_iter().min_by_key(|(at, _)| *at);
-    first.map_or(sqlx::Error::PoolClosed, |(_, error)| error)
 }

@@ -4,7 +4,10 @@ use std::{str::FromStr, time::Duration};
 
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
-use crate::{ConnectError, database::connect::invalid_url};
+use crate::{
+    ConnectError,
+    database::{connect::invalid_url, engine::servers::each_server},
+};
 
 /// The driver's options for each server of a URL. Everything but host and port is the same for all of them.
 ///
@@ -17,32 +20,7 @@ pub(in super::super) fn parse(url: &str) -> Result<Vec<PgConnectOptions>, Connec
             .log_statements(log::LevelFilter::Trace)
             .log_slow_statements(log::LevelFilter::Warn, Duration::from_secs(1)))
     };
-    let Some((before, hosts, after)) = split(url).filter(|(_, hosts, _)| hosts.contains(','))
-    else {
-        return Ok(vec![one(url)?]);
-    };
-    hosts
-        .split(',')
-        .map(|host| {
-            if host.is_empty() {
-                let problem = "a server has no name: there is a `,` too many";
-                return Err(invalid_url(sqlx::Error::Configuration(problem.into())));
-            }
-            one(&format!("{before}{host}{after}"))
-        })
-        .collect()
-}
-
-/// What stands before the hosts, the hosts, and what stands after them.
-fn split(url: &str) -> Option<(&str, &str, &str)> {
-    let authority = url.find("://")? + "://".len();
-    let end = url[authority..]
-        .find(['/', '?', '#'])
-        .map_or(url.len(), |end| authority + end);
-    let hosts = url[authority..end]
-        .rfind('@')
-        .map_or(authority, |at| authority + at + 1);
-    Some((&url[..hosts], &url[hosts..end], &url[end..]))
+    each_server(url)?.iter().map(|url| one(url)).collect()
 }
 
 #[cfg(test)]
