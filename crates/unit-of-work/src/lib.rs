@@ -45,6 +45,8 @@ extern crate async_graphql_7 as async_graphql;
 mod consistency;
 mod database;
 mod error;
+#[cfg(feature = "mariadb")]
+pub mod galera;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod idempotency;

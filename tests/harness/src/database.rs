@@ -29,6 +29,8 @@ enum Place {
     },
     MariaDb {
         name: String,
+        /// Whether it is on a node of a cluster, which has it for as long as the cluster is there.
+        on_a_node: bool,
     },
 }
 
@@ -58,7 +60,10 @@ impl TestDatabase {
                     .await;
                 Self {
                     url: server.database_url(&name),
-                    place: Place::MariaDb { name },
+                    place: Place::MariaDb {
+                        name,
+                        on_a_node: false,
+                    },
                 }
             }
         }
@@ -83,6 +88,16 @@ impl TestDatabase {
         Self {
             url: server.database_url(&name),
             place: Place::Server { name, private },
+        }
+    }
+
+    pub(crate) fn on_a_node(url: String, name: &str) -> Self {
+        Self {
+            url,
+            place: Place::MariaDb {
+                name: name.to_owned(),
+                on_a_node: true,
+            },
         }
     }
 
@@ -125,7 +140,15 @@ impl TestDatabase {
     ///
     /// When it cannot connect.
     pub async fn observer(&self) -> Observer {
-        Observer::connect(self.engine(), &self.url).await
+        let observer = Observer::connect(self.engine(), &self.url).await;
+        if let Place::MariaDb {
+            on_a_node: true, ..
+        } = self.place
+        {
+            // What was committed on another node.
+            observer.execute("SET wsrep_sync_wait = 7").await;
+        }
+        observer
     }
 
     /// The number of transactions that other connections have open.
@@ -149,7 +172,7 @@ impl TestDatabase {
                     Err(error) => panic!("BEGIN IMMEDIATE: {error}"),
                 }
             }
-            Place::MariaDb { name } => open_transactions_of_mariadb(name).await,
+            Place::MariaDb { name, .. } => open_transactions_of_mariadb(&self.url, name).await,
             Place::Server { name, private } => {
                 // Asked from the maintenance database, so that the asker is not counted.
                 let url = match private {
@@ -183,8 +206,8 @@ impl TestDatabase {
 }
 
 /// InnoDB's report names the threads with transactions. Its tables (`INNODB_TRX`) answer with what was so a moment ago.
-async fn open_transactions_of_mariadb(name: &str) -> i64 {
-    let observer = Observer::connect(Engine::MariaDb, mariadb::server().await.url()).await;
+async fn open_transactions_of_mariadb(url: &str, name: &str) -> i64 {
+    let observer = Observer::connect(Engine::MariaDb, url).await;
     let report = observer.column("SHOW ENGINE INNODB STATUS", 2).await;
     let report = report.into_iter().flatten().collect::<String>();
     let transactions = report.split("---TRANSACTION ").skip(1);
@@ -200,7 +223,8 @@ async fn open_transactions_of_mariadb(name: &str) -> i64 {
     let threads = threads.join(", ");
     observer
         .i64(&format!(
-            "SELECT count(*) FROM information_schema.PROCESSLIST WHERE DB = '{name}' AND ID IN ({threads})"
+            "SELECT count(*) FROM information_schema.PROCESSLIST \
+             WHERE DB = '{name}' AND ID <> CONNECTION_ID() AND ID IN ({threads})"
         ))
         .await
 }
@@ -224,8 +248,11 @@ impl Drop for TestDatabase {
                 Engine::Postgres,
                 format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
             ),
-            Place::MariaDb { name } => (Engine::MariaDb, format!("DROP DATABASE IF EXISTS {name}")),
-            Place::File { .. } | Place::Server { .. } => return,
+            Place::MariaDb {
+                name,
+                on_a_node: false,
+            } => (Engine::MariaDb, format!("DROP DATABASE IF EXISTS {name}")),
+            Place::File { .. } | Place::Server { .. } | Place::MariaDb { .. } => return,
         };
         // A thread and a runtime of its own: the test's runtime may be going down.
         let dropping = std::thread::spawn(move || {

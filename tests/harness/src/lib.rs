@@ -1,4 +1,4 @@
-//! What the tests of this workspace stand on: private PostgreSQL and MariaDB servers per test process, fresh databases,
+//! What the tests of this workspace stand on: private PostgreSQL and MariaDB servers and Galera clusters per test process, fresh databases,
 //! an observer that sees only what was committed, and a proxy that watches and disturbs the PostgreSQL wire.
 //!
 //! This is test support: whatever goes wrong here panics with a line that says what to do, so that a test shows the
@@ -29,6 +29,7 @@ mod cluster;
 mod database;
 mod engine;
 mod eventually;
+pub mod galera;
 pub mod mariadb;
 mod observer;
 pub mod postgres;

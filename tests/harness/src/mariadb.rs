@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use url::Url;
 
-use crate::script::{Script, free_ports};
+use crate::script::{PORTS, Script, free_ports};
 
 /// The environment variable that names a server to use instead of a private one.
 pub const SERVER_URL: &str = "DAYBOOK_TEST_MARIADB_URL";
@@ -70,7 +70,7 @@ impl MariaDbServer {
             .arg(program("mariadb-install-db"))
             .arg(env::temp_dir())
             .arg(settings.join(" "))
-            .args(free_ports().iter().map(u16::to_string));
+            .args(free_ports(PORTS).iter().map(u16::to_string));
         let (port, script) =
             Script::start(command).unwrap_or_else(|said| panic!("MariaDB did not start:\n{said}"));
         Self {
@@ -163,7 +163,7 @@ fn obtain() -> MariaDbServer {
 }
 
 /// A program of the server's package, which is not in every user's PATH.
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/usr/bin"].map(PathBuf::from))

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use url::Url;
 
-use crate::script::{Script, free_ports};
+use crate::script::{PORTS, Script, free_ports};
 
 /// The environment variable that names a server to use instead of a private one.
 pub const SERVER_URL: &str = "DAYBOOK_TEST_POSTGRES_URL";
@@ -259,7 +259,7 @@ fn start(settings: &[(&str, &str)], primary: Option<u16>, on_small_disks: bool) 
         .arg(env::temp_dir())
         .arg(settings.join(" "))
         .arg(primary.map_or_else(String::new, |port| port.to_string()))
-        .args(free_ports().iter().map(u16::to_string));
+        .args(free_ports(PORTS).iter().map(u16::to_string));
     let (port, script) = Script::start(script).unwrap_or_else(|said| {
         panic!(
             "PostgreSQL of {} did not start:\n{said}",

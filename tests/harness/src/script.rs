@@ -8,8 +8,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
-/// How many free ports a script is given: another process may take one before the server does.
-const PORTS: usize = 5;
+/// How many free ports the script of one server is given: another process may take one before the server does.
+pub(crate) const PORTS: usize = 5;
 
 /// A running script. It takes orders, a line each, and answers each with a line.
 #[derive(Debug)]
@@ -79,9 +79,9 @@ impl Script {
 }
 
 /// Ports of the loopback address that nobody listens on.
-pub(crate) fn free_ports() -> Vec<u16> {
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     // All are bound at once, so that they differ.
-    let listeners: Vec<_> = (0..PORTS)
+    let listeners: Vec<_> = (0..count)
         .map(|_| TcpListener::bind("127.0.0.1:0").expect("no free port on 127.0.0.1"))
         .collect();
     listeners

@@ -95,14 +95,15 @@ impl Connection {
     /// Checks the answer to a statement. If a writer is told that it is read-only, its server has become a standby, or SQLite's file was
     /// not writable when the connection was opened. Then the connection must not be used again.
     fn heard<T>(&mut self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
-        on_engine!(AnyLease, &mut self.lease, lease => {
-            if lease.access == Access::ReadWrite
-                && let Err(error) = &answer
-                && FailureKind::of(error) == FailureKind::ReadOnly
-            {
-                lease.connection.leave_server();
-            }
-        });
+        if let Err(error) = &answer {
+            let kind = FailureKind::of(error);
+            on_engine!(AnyLease, &mut self.lease, lease => {
+                if lease.access == Access::ReadWrite && kind == FailureKind::ReadOnly {
+                    lease.connection.leave_server();
+                }
+                failed_on(lease, kind);
+            });
+        }
         answer
     }
 
@@ -375,6 +376,10 @@ fn latest_of<E: Engine>(lease: &Lease<E>) -> Option<ConsistencyToken> {
 
 fn server_of<E: Engine>(lease: &Lease<E>) -> Option<&Arc<NamedServer>> {
     E::server(lease.connection.peer())
+}
+
+fn failed_on<E: Engine>(lease: &Lease<E>, kind: FailureKind) {
+    E::failed(lease.connection.peer(), kind);
 }
 
 fn markers_of<E: Engine>(lease: &Lease<E>) -> Option<&str> {

@@ -40,7 +40,7 @@ pub(super) enum Given {
     #[cfg(feature = "sqlite")]
     Sqlite(Box<SqliteConnectOptions>),
     #[cfg(feature = "mariadb")]
-    MariaDb(Box<MySqlConnectOptions>),
+    MariaDb(Vec<MySqlConnectOptions>),
 }
 
 #[cfg(feature = "postgres")]
@@ -103,7 +103,15 @@ impl From<SqliteConnectOptions> for DriverOptions {
 #[cfg(feature = "mariadb")]
 impl From<MySqlConnectOptions> for DriverOptions {
     fn from(options: MySqlConnectOptions) -> Self {
-        Self(Given::MariaDb(Box::new(options)))
+        Self(Given::MariaDb(vec![options]))
+    }
+}
+
+/// The nodes of one Galera cluster, of which one writes; see [`Database::connect`](crate::Database::connect).
+#[cfg(feature = "mariadb")]
+impl From<Vec<MySqlConnectOptions>> for DriverOptions {
+    fn from(servers: Vec<MySqlConnectOptions>) -> Self {
+        Self(Given::MariaDb(servers))
     }
 }
 

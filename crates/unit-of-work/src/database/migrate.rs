@@ -13,7 +13,7 @@ use super::{
     after_connect::AfterConnect,
     engine::{Engine, OpenDatabase as _, on_engine},
 };
-use crate::unit::acquire_error;
+use crate::{FailureKind, unit::acquire_error};
 
 /// The name of the lock on MariaDB, which has names instead of numbers.
 const MIGRATION_LOCK_NAME: &str = "unit_of_work_migration";
@@ -133,5 +133,13 @@ async fn run<M: MigratorTrait>(transaction: &DatabaseTransaction) -> Result<(), 
 async fn run_on_mariadb<M: MigratorTrait>(connection: &DatabaseConnection) -> Result<(), DbErr> {
     let lock = format!("SELECT GET_LOCK('{MIGRATION_LOCK_NAME}', 86400)");
     connection.execute_unprepared(&lock).await?;
+    // On a node of a cluster, what another one has migrated has to be seen. Others do not know the setting, or have no use for it.
+    match connection
+        .execute_unprepared("SET wsrep_sync_wait = 7")
+        .await
+    {
+        Err(error) if FailureKind::of(&error) != FailureKind::Other => return Err(error),
+        _ => {}
+    }
     M::up(connection, None).await
 }

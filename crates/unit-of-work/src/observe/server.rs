@@ -17,7 +17,7 @@ pub(crate) enum ServerRole {
 }
 
 impl NamedServer {
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "mariadb", feature = "postgres"))]
     pub(crate) fn new(name: String, is_standby: bool) -> Self {
         let role = if is_standby {
             ServerRole::Replica

@@ -6,15 +6,19 @@ use std::{
 };
 
 use sea_orm::{DbErr, RuntimeErr};
-use tokio::sync::OwnedMutexGuard;
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{sleep, sleep_until},
+};
 
 use super::{
-    State, UnitOfWork, detached_on_drop::DetachedOnDrop, group::Turn, scope, terms::Deadline,
+    State, UnitOfWork, detached_on_drop::DetachedOnDrop, group::Turn, roll_back::END_AFTER, scope,
+    terms::Deadline,
 };
 use crate::{
     Access, FailureKind, UnitError,
     consistency::reading::Reading,
-    database::{begin::Begin, connection::Connection},
+    database::{begin::Begin, connection::Connection, pool::no_answer},
     error::ends_session,
     observe::{
         telemetry,
@@ -173,7 +177,12 @@ impl UnitOfWork {
                 unit.joins_group();
                 connection.join().await
             } else {
-                connection.begin(&begin).await
+                let peer = connection.peer();
+                tokio::select! {
+                    biased;
+                    begun = connection.begin(&begin) => begun,
+                    () = unit.nobody_waits(), if peer.can_be_ended() => Err(acquire_error(no_answer())),
+                }
             };
             if result.is_ok() {
                 *unit.peer() = Some(connection.peer());
@@ -187,6 +196,23 @@ impl UnitOfWork {
             (state, result)
         };
         DetachedOnDrop::new(begun, self.inner.database.tasks())
+    }
+
+    /// Returns when nobody waits for BEGIN any more: the operation has passed its deadline, or the database is being closed. A server that does
+    /// not answer must not keep a place in the pool.
+    async fn nobody_waits(&self) {
+        let database = &self.inner.database;
+        let closing = async {
+            database.closing().cancelled().await;
+            sleep(database.finish_timeout()).await;
+        };
+        match self.inner.terms.deadline {
+            Some(deadline) => tokio::select! {
+                () = sleep_until(deadline.at + END_AFTER) => {}
+                () = closing => {}
+            },
+            None => closing.await,
+        }
     }
 
     /// Runs one statement on the transaction.

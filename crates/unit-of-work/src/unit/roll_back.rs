@@ -22,7 +22,7 @@ use crate::{
 const STOP_AFTER: Duration = Duration::from_millis(20);
 
 /// How long ROLLBACK may take before the backend is ended. That only costs a new connection.
-const END_AFTER: Duration = Duration::from_secs(1);
+pub(super) const END_AFTER: Duration = Duration::from_secs(1);
 
 /// How often to check whether a statement of a handle that outlives its operation has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

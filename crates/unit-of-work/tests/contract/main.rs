@@ -17,6 +17,8 @@ mod field_rules;
 mod field_savepoints;
 mod files;
 mod full;
+#[cfg(feature = "mariadb")]
+mod galera;
 mod handles;
 mod idempotency;
 mod kinds;

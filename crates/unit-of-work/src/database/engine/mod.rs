@@ -36,7 +36,7 @@ pub(crate) use open_database::OpenDatabase;
 
 use self::outcome::{Found, Identity, Progress};
 use crate::{
-    Access, ConnectError, ConsistencyToken, DatabaseOptions, UnitError,
+    Access, ConnectError, ConsistencyToken, DatabaseOptions, FailureKind, UnitError,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
@@ -135,6 +135,9 @@ pub(crate) trait Engine: sqlx::Database {
     fn is_outdated(_target: &Self::Target, _peer: &Self::Peer) -> bool {
         false
     }
+
+    /// Notes that a statement on the connection has failed.
+    fn failed(_peer: &Self::Peer, _kind: FailureKind) {}
 
     /// Begins the transaction, with its settings, in one round trip. Not cancel safe, like the two that follow.
     fn begin(
@@ -339,7 +342,7 @@ impl Opened {
             }
             #[cfg(feature = "mariadb")]
             Given::MariaDb(given) => {
-                let server = mariadb::Server::open(*given, options).await?;
+                let server = mariadb::Server::open(given, options).await?;
                 Ok(Self::MariaDb(server))
             }
         }

@@ -119,6 +119,8 @@ impl StatementReader<'_> {
             && (is_one_of(&OF_TRANSACTION) || word.eq_ignore_ascii_case("transaction_read_only"))
         {
             Effect::ControlsTransaction("SET TRANSACTION")
+        } else if self.is(0, "SET") && begins_with_wsrep(word) {
+            Effect::ControlsTransaction("SET wsrep_… of Galera")
         } else if self.is(0, "SET") && is_one_of(&OF_TEXTS) {
             Effect::ControlsTransaction("SET sql_mode, SET NAMES or the like")
         } else if next == Some(&Token::Symbol(b'(')) && is_one_of(&LOCKS)
@@ -129,6 +131,12 @@ impl StatementReader<'_> {
             Effect::Nothing
         }
     }
+}
+
+/// Whether it is a setting of Galera: what a COMMIT is certified by, and what a snapshot waits for.
+fn begins_with_wsrep(word: &str) -> bool {
+    let start = word.as_bytes().get(.."wsrep_".len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(b"wsrep_"))
 }
 
 #[cfg(test)]
@@ -169,6 +177,8 @@ mod tests {
             "SET NAMES gbk",
             "SET CHARACTER SET gbk",
             "SET `character_set_client` = gbk",
+            "SET wsrep_on = 0",
+            "SET @@session.WSREP_sync_wait = 0",
             "XA START 'a'",
             "something nobody has heard of",
             "SELECT 'a\\'; COMMIT; -- '",

@@ -6,12 +6,16 @@
 
 use sqlx::{Executor as _, MySqlConnection, Row as _};
 
-use super::session::MariaDbSession;
+use super::{servers::Node, session::MariaDbSession};
 use crate::{Access, FailureKind};
 
 /// A thread of MariaDB, and its server.
 #[derive(Debug)]
 pub(crate) struct Backend {
+    /// The place of its server among those of the URL.
+    pub(crate) at: usize,
+    /// The node of a cluster that it belongs to.
+    pub(crate) node: Option<Node>,
     /// `CONNECTION_ID()`.
     pub(crate) id: String,
     /// The client's address and port, as the server sees them.
@@ -41,6 +45,8 @@ impl Backend {
     pub(super) async fn introduce(
         connection: &mut MySqlConnection,
         session: &MariaDbSession,
+        at: usize,
+        node: Option<Node>,
     ) -> Result<Self, sqlx::Error> {
         let row = connection.fetch_one(WHO).await?;
         // There is none without a database.
@@ -59,6 +65,8 @@ impl Backend {
             },
         };
         Ok(Self {
+            at,
+            node,
             id: row.try_get_unchecked(0)?,
             client: row.try_get_unchecked(1)?,
             server: row.try_get_unchecked(2)?,

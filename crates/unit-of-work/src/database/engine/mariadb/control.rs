@@ -1,13 +1,18 @@
 //! Orders about a hanging connection, sent to MariaDB on another connection: stop its statement, end its thread, ask whether it is gone.
 //!
-//! They have a pool of their own, since the other pools may be full of hanging connections.
+//! They have pools of their own, since the other pools may be full of hanging connections. An order about a thread goes to its server. A row
+//! is looked for on the node that writes, which has all that was committed.
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{AssertSqlSafe, Executor as _, MySql, Row as _, mysql::MySqlConnectOptions};
+use sqlx::{AssertSqlSafe, Executor as _, MySql, Row as _};
 use tokio::time::timeout;
 
-use super::{backend::Backend, session::MariaDbSession};
+use super::{
+    backend::Backend,
+    servers::Servers,
+    session::{MariaDbSession, Role},
+};
 use crate::{
     Access, DatabaseOptions,
     database::{
@@ -17,7 +22,7 @@ use crate::{
     },
 };
 
-/// How many connections the pool may have. They are made when they are needed.
+/// How many connections each of the pools may have. They are made when they are needed.
 const CONNECTIONS: u32 = 2;
 
 /// How long one order may take. After that, its connection is closed.
@@ -28,7 +33,10 @@ const NO_SUCH_THREAD: u16 = 1094;
 
 #[derive(Debug)]
 pub(crate) struct Control {
-    pool: Pool<MySql>,
+    /// For each server, connections for orders about its threads.
+    servers: Vec<Pool<MySql>>,
+    /// Connections to the node that writes, to look for rows. Of a server that is no node, to that server.
+    writer: Pool<MySql>,
 }
 
 /// What a thread is doing.
@@ -43,26 +51,43 @@ enum Doing {
 
 impl Control {
     pub(super) fn new(
-        driver: &MySqlConnectOptions,
+        servers: &Servers,
         reader: &MariaDbSession,
         options: &DatabaseOptions,
     ) -> Self {
-        let any = MariaDbSession {
+        let limits = limits(options, CONNECTIONS);
+        let session = |role, sync_wait| MariaDbSession {
             access: Access::ReadOnly,
             takes_writes: false,
+            role,
+            sync_wait,
             ..reader.clone()
         };
+        let any = session(Role::Any, 0);
         Self {
-            pool: Pool::new(driver.clone(), any, limits(options, CONNECTIONS)),
+            servers: servers
+                .each()
+                .map(|server| Pool::new(server, any.clone(), limits))
+                .collect(),
+            // It sees everything that was committed anywhere.
+            writer: Pool::new(servers.clone(), session(Role::Writer, 7), limits),
         }
     }
 
+    fn pools(&self) -> impl Iterator<Item = &Pool<MySql>> {
+        self.servers.iter().chain([&self.writer])
+    }
+
     pub(super) fn doubt_idle(&self) {
-        self.pool.doubt_idle();
+        for pool in self.pools() {
+            pool.doubt_idle();
+        }
     }
 
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        for pool in self.pools() {
+            pool.close().await;
+        }
     }
 
     /// Stops the statement that a thread runs. `false` if it is not certain whether the order was, or will still be, carried out.
@@ -89,7 +114,7 @@ impl Control {
 
     async fn order(&self, backend: &Backend, order: &str, if_it: fn(Doing) -> bool) -> bool {
         let given = timeout(LIMIT, async {
-            let mut connection = self.acquire().await?;
+            let mut connection = acquire(&self.servers[backend.at]).await?;
             kill(&mut connection, backend, order, if_it).await?;
             connection.in_doubt(false);
             Ok::<_, sqlx::Error>(())
@@ -106,7 +131,7 @@ impl Control {
 
     /// The progress of a transaction.
     pub(super) async fn progress(&self, backend: &Backend) -> Result<Progress, sqlx::Error> {
-        let mut connection = self.acquire().await?;
+        let mut connection = acquire(&self.writer).await?;
         let progress = progress(&mut connection, backend).await?;
         connection.in_doubt(false);
         Ok(progress)
@@ -119,7 +144,7 @@ impl Control {
         backend: &Backend,
         question: sea_orm::Statement,
     ) -> Result<Found, sqlx::Error> {
-        let mut connection = self.acquire().await?;
+        let mut connection = acquire(&self.writer).await?;
         // In statements of their own, so that the snapshot of the second is newer than the answer to the first.
         let progress = progress(&mut connection, backend).await?;
         let found = match progress {
@@ -144,13 +169,13 @@ impl Control {
         connection.in_doubt(false);
         Ok(found)
     }
+}
 
-    /// A connection that counts as in doubt, so it is closed unless the order succeeds.
-    async fn acquire(&self) -> Result<Pooled<MySql>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
-        connection.in_doubt(true);
-        Ok(connection)
-    }
+/// A connection that counts as in doubt, so it is closed unless the order succeeds.
+async fn acquire(pool: &Pool<MySql>) -> Result<Pooled<MySql>, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    connection.in_doubt(true);
+    Ok(connection)
 }
 
 /// What the thread is doing, by the list that each user is shown of its own.
@@ -199,7 +224,18 @@ async fn progress(
     backend: &Backend,
 ) -> Result<Progress, sqlx::Error> {
     let here: Arc<Backend> = Arc::clone(connection.peer());
-    if here.server != backend.server {
+    let is_same = match (&here.node, &backend.node) {
+        (None, None) => here.server == backend.server,
+        (Some(here), Some(there)) => {
+            // Another epoch has begun, and this node has seen all that there will ever be of the earlier one.
+            if there.epoch().is_some() && here.epoch() > there.epoch() {
+                return Ok(Progress::Over);
+            }
+            here.is(there)
+        }
+        _ => false,
+    };
+    if !is_same {
         // It may lack data of the other one.
         return Ok(Progress::Unknown);
     }

@@ -8,16 +8,25 @@ use sqlx::{
 };
 
 use super::statements::STATEMENTS;
-use crate::{ConnectError, database::connect::invalid_url};
+use crate::{
+    ConnectError,
+    database::{connect::invalid_url, engine::servers::each_server},
+};
 
 /// The parameters of a URL that say where to connect, and how safely. The driver ignores those that it does not know.
 const KNOWN: [&str; 9] = [
     "sslmode", "ssl-mode", "sslca", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key", "socket",
 ];
 
+/// The options for each server of a URL.
+///
 /// # Errors
 /// [`ConnectError::InvalidUrl`], and [`ConnectError::Refused`] for a parameter that is not known.
-pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, ConnectError> {
+pub(super) fn parse(url: &str) -> Result<Vec<MySqlConnectOptions>, ConnectError> {
+    each_server(url)?.iter().map(|url| one(url)).collect()
+}
+
+fn one(url: &str) -> Result<MySqlConnectOptions, ConnectError> {
     let options = MySqlConnectOptions::from_str(url).map_err(invalid_url)?;
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let parameters = parameters.split('#').next().unwrap_or_default();
@@ -41,16 +50,8 @@ pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, ConnectError> {
 }
 
 /// # Errors
-/// [`ConnectError::Refused`] for several servers, and [`ConnectError::TlsMissing`].
+/// [`ConnectError::TlsMissing`].
 pub(super) fn refuse_contradictions(options: &MySqlConnectOptions) -> Result<(), ConnectError> {
-    if options.get_host().contains(',') {
-        return Err(ConnectError::Refused {
-            problem: format!(
-                "`{}` names several servers, and of MariaDB one is used",
-                options.get_host()
-            ),
-        });
-    }
     match options.get_ssl_mode() {
         MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity
             if !sqlx_core::net::tls::available() =>
@@ -90,8 +91,19 @@ mod tests {
     }
 
     #[test]
-    fn several_servers_are_refused() {
-        let options = parse("mariadb://app@one,two/app");
-        assert!(options.is_err() || refuse_contradictions(&options.unwrap_or_default()).is_err());
+    fn a_url_names_several_servers() {
+        let servers = parse("mariadb://app:secret@one,two:3307/app").expect("is understood");
+        let names: Vec<_> = servers
+            .iter()
+            .map(|server| (server.get_host(), server.get_port()))
+            .collect();
+        assert_eq!(names, [("one", 3306), ("two", 3307)]);
+        for url in [
+            "mariadb://app@one,/app",
+            "mariadb://app@one,two:notaport/app",
+            "mariadb://app@one,two/app?charset=latin1",
+        ] {
+            assert!(parse(url).is_err(), "{url}");
+        }
     }
 }

@@ -2,9 +2,13 @@
 
 use sqlx::mysql::MySqlDatabaseError;
 
+use super::servers::is_overtaken;
 use crate::FailureKind;
 
 pub(crate) fn kind(error: &MySqlDatabaseError) -> FailureKind {
+    if is_overtaken(error) {
+        return FailureKind::Conflict;
+    }
     of_number(error.number())
 }
 

@@ -15,6 +15,7 @@ pub(super) mod failure;
 mod begin;
 mod control;
 mod driver;
+mod servers;
 mod session;
 mod statements;
 mod transaction;
@@ -31,7 +32,12 @@ use sea_orm::{DatabaseConnection, SqlxMySqlConnector};
 use sqlx::{MySql, mysql::MySqlConnectOptions};
 use tokio::time::Instant;
 
-use self::{backend::Backend, control::Control, session::MariaDbSession};
+use self::{
+    backend::Backend,
+    control::Control,
+    servers::{Servers, check_all, to_migrate},
+    session::{MariaDbSession, Role},
+};
 use super::{
     OpenDatabase,
     outcome::{Found, Progress},
@@ -59,7 +65,13 @@ pub(crate) struct Server {
         not(feature = "migration"),
         expect(dead_code, reason = "only migrations connect by them")
     )]
-    given: MySqlConnectOptions,
+    given: Vec<MySqlConnectOptions>,
+    /// Those, without what the driver would set.
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
+    servers: Servers,
+    /// The writer's session.
+    #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
+    session: MariaDbSession,
     #[cfg_attr(not(feature = "migration"), expect(dead_code, reason = "as above"))]
     hook: Option<AfterConnect>,
     /// Whether the log has said that there are no markers.
@@ -67,16 +79,18 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The connect options in a URL.
-    pub(super) fn parse(url: &str) -> Result<MySqlConnectOptions, ConnectError> {
+    /// The connect options in a URL: those of each server that it names.
+    pub(super) fn parse(url: &str) -> Result<Vec<MySqlConnectOptions>, ConnectError> {
         driver::parse(url)
     }
 
     pub(super) async fn open(
-        given: MySqlConnectOptions,
+        given: Vec<MySqlConnectOptions>,
         options: &DatabaseOptions,
     ) -> Result<Self, ConnectError> {
-        driver::refuse_contradictions(&given)?;
+        for server in &given {
+            driver::refuse_contradictions(server)?;
+        }
         if !options.replicas.is_empty() {
             return Err(ConnectError::Refused {
                 problem: "`DatabaseOptions::replicas` names standbys of PostgreSQL, and the database is MariaDB's".to_owned(),
@@ -91,6 +105,12 @@ impl Server {
         };
         let session = |access, isolation| MariaDbSession {
             access,
+            role: match access {
+                Access::ReadOnly => Role::Any,
+                Access::ReadWrite => Role::Writer,
+            },
+            // A reader's snapshot has all that was committed before. The writer's node has committed it itself.
+            sync_wait: u8::from(access == Access::ReadOnly),
             takes_writes: access == Access::ReadWrite,
             isolation,
             statement_timeout: options.statement_timeout,
@@ -99,21 +119,27 @@ impl Server {
         };
         let reader = session(Access::ReadOnly, IsolationLevel::RepeatableRead);
         let writer = session(Access::ReadWrite, options.writer_isolation);
-        let bare = driver::without_settings(given.clone());
+        let bare = given.iter().cloned().map(driver::without_settings);
+        let servers = Servers::new(bare.collect())?;
+        if !servers.is_one() {
+            check_all(&servers, &reader, options).await?;
+        }
         first_connections(options, async {
-            first_connection::<MySql>(&bare, &reader).await?;
+            first_connection::<MySql>(&servers, &reader).await?;
             if options.read_only {
                 return Ok(());
             }
-            first_connection::<MySql>(&bare, &writer).await
+            first_connection::<MySql>(&servers, &writer).await
         })
         .await?;
         let limits = limits(options, options.max_connections);
         Ok(Self {
-            control: Control::new(&bare, &reader, options),
-            reader: Pool::new(bare.clone(), reader, limits),
-            writer: Pool::new(bare, writer, limits),
+            control: Control::new(&servers, &reader, options),
+            reader: Pool::new(servers.clone(), reader, limits),
+            writer: Pool::new(servers.clone(), writer.clone(), limits),
             given,
+            servers,
+            session: writer,
             hook: options.after_connect.clone(),
             warned: Once::new(),
         })
@@ -229,8 +255,9 @@ impl OpenDatabase for Server {
         &self,
         options: &DatabaseOptions,
     ) -> Result<DatabaseConnection, sqlx::Error> {
+        let at = to_migrate(&self.servers, &self.session).await?;
         let pool =
-            one_for_migrations::<MySql>(self.given.clone(), self.hook.clone(), options).await?;
+            one_for_migrations::<MySql>(self.given[at].clone(), self.hook.clone(), options).await?;
         Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
     }
 

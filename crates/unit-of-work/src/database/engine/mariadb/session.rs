@@ -17,13 +17,25 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct MariaDbSession {
     pub(crate) access: Access,
+    pub(crate) role: Role,
     /// Whether the server must take writes.
     pub(crate) takes_writes: bool,
     pub(crate) isolation: IsolationLevel,
     pub(crate) statement_timeout: Duration,
     pub(crate) idle_in_transaction_timeout: Duration,
+    /// What waits for all that the cluster has committed before, as `wsrep_sync_wait` has it. For nodes of a cluster.
+    pub(crate) sync_wait: u8,
     /// The application's hook for new connections, and what it is told of them.
     pub(crate) hook: Option<(AfterConnect, Access)>,
+}
+
+/// Which node of a cluster a connection is made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Any that is ready.
+    Any,
+    /// The one that writes.
+    Writer,
 }
 
 /// Literals end where our reader of SQL sees them end (no ANSI_QUOTES, no NO_BACKSLASH_ESCAPES), `||` concatenates, and a value that does
@@ -35,11 +47,13 @@ const LONGEST: Duration = Duration::from_secs(31_536_000);
 
 const NEEDED: &str = "MariaDB 10.11.8 or later";
 
-/// Of the server and not of the session, which anybody may change. A server that is built without Galera does not know the variable.
+/// Whether the server is a node of a cluster. A server that is built without Galera does not know the variable.
 const IN_A_CLUSTER: &str =
     "SELECT GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = 'WSREP_ON'";
 
-const NO_CLUSTER: &str = "a node of Galera that has lost its cluster answers COMMIT with success, and its locks do not hold on other nodes";
+/// What a session of a node has, in the order of the names.
+const ON_A_NODE: &str = "SELECT GROUP_CONCAT(SESSION_VALUE ORDER BY VARIABLE_NAME) FROM information_schema.SYSTEM_VARIABLES WHERE \
+     VARIABLE_NAME IN ('WSREP_DIRTY_READS', 'WSREP_ON', 'WSREP_SYNC_WAIT', 'WSREP_TRX_FRAGMENT_SIZE')";
 
 pub(super) const READ_ONLY: &str = "`read_only` is on for the server";
 
@@ -124,11 +138,11 @@ impl MariaDbSession {
         )
     }
 
-    /// Sets everything on a new connection, in one round trip.
+    /// Sets everything on a new connection, in one round trip. Returns whether the server is a node of a cluster.
     ///
     /// # Errors
     /// [`SessionError`] for a server of another kind, and those of the connection.
-    pub(super) async fn set(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn set(&self, connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
         const UNKNOWN_SETTING: u16 = 1193;
         let mut sql = "SET NAMES utf8mb4".to_owned();
         for (name, value) in self.settings() {
@@ -138,8 +152,15 @@ impl MariaDbSession {
             let quote = if is_number { "" } else { "'" };
             sql.push_str(&format!(", {name} = {quote}{value}{quote}"));
         }
-        match connection.execute(AssertSqlSafe(sql)).await {
-            Ok(_) => Ok(()),
+        sql.push_str("; ");
+        sql.push_str(IN_A_CLUSTER);
+        match connection.fetch_all(AssertSqlSafe(sql)).await {
+            Ok(rows) => {
+                let is_on = rows
+                    .first()
+                    .map(|row| row.try_get_unchecked::<String, _>(0));
+                Ok(is_on.transpose()?.is_some_and(|is_on| is_on != "OFF"))
+            }
             Err(sqlx::Error::Database(error))
                 if error
                     .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
@@ -152,13 +173,29 @@ impl MariaDbSession {
         }
     }
 
+    /// Sets what a node of a cluster has, too.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub(super) async fn set_on_node(
+        &self,
+        connection: &mut MySqlConnection,
+    ) -> Result<(), sqlx::Error> {
+        let sql = format!(
+            "SET wsrep_dirty_reads = 0, wsrep_trx_fragment_size = 0, wsrep_sync_wait = {}",
+            self.sync_wait
+        );
+        connection.execute(AssertSqlSafe(sql)).await.map(drop)
+    }
+
     /// Checks a new connection, in one round trip.
     ///
     /// # Errors
     /// [`SessionError`] if a property is missing, and errors of the question itself.
     pub(super) async fn prove(&self, connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         let expected = self.expected();
-        let mut question = format!("SELECT VERSION(), @@read_only, ({IN_A_CLUSTER})");
+        let mut question =
+            format!("SELECT VERSION(), @@read_only, ({IN_A_CLUSTER}), ({ON_A_NODE})");
         for (name, _) in &expected {
             question.push_str(&format!(", @@{name}"));
         }
@@ -181,18 +218,19 @@ impl MariaDbSession {
         expected: &[(&'static str, String)],
         found: &[String],
     ) -> Result<(), SessionError> {
-        let [version, read_only, in_a_cluster, found @ ..] = found else {
+        let [version, read_only, in_a_cluster, on_a_node, found @ ..] = found else {
             return Err(wrong_version("unknown"));
         };
         if !is_usable(version) {
             return Err(wrong_version(version));
         }
-        if !matches!(in_a_cluster.as_str(), "" | "OFF") {
+        let asked = format!("OFF,ON,{},0", self.sync_wait);
+        if !matches!(in_a_cluster.as_str(), "" | "OFF") && *on_a_node != asked {
             return Err(SessionError::not_as_asked(
-                "wsrep_on",
-                "OFF",
-                in_a_cluster,
-                NO_CLUSTER,
+                "wsrep_dirty_reads, wsrep_on, wsrep_sync_wait, wsrep_trx_fragment_size",
+                &asked,
+                on_a_node,
+                CHANGED,
             ));
         }
         for (at, (name, asked)) in expected.iter().enumerate() {
@@ -233,6 +271,8 @@ mod tests {
     fn session(access: Access) -> MariaDbSession {
         MariaDbSession {
             access,
+            role: Role::Any,
+            sync_wait: 1,
             takes_writes: access == Access::ReadWrite,
             isolation: IsolationLevel::RepeatableRead,
             statement_timeout: Duration::from_secs(30),
@@ -247,11 +287,21 @@ mod tests {
         for access in [Access::ReadOnly, Access::ReadWrite] {
             let session = session(access);
             let expected = session.expected();
-            let mut kept = ["10.11.19-MariaDB", "0", "OFF"].map(str::to_owned).to_vec();
+            let on_a_node = "OFF,ON,1,0";
+            let mut kept = ["10.11.19-MariaDB", "0", "ON", on_a_node]
+                .map(str::to_owned)
+                .to_vec();
             kept.extend(expected.iter().map(|(_, value)| value.clone()));
             assert_eq!(session.judge(&expected, &kept), Ok(()));
             for at in 0..kept.len() {
                 if at == 1 && access == Access::ReadOnly {
+                    continue;
+                }
+                if at == 2 {
+                    // What is said of nodes is not asked of others.
+                    let mut other = kept.clone();
+                    (other[2], other[3]) = ("OFF".to_owned(), "OFF,OFF,0,0".to_owned());
+                    assert_eq!(session.judge(&expected, &other), Ok(()));
                     continue;
                 }
                 let mut changed = kept.clone();

@@ -4,33 +4,33 @@ use std::{convert::Infallible, sync::Arc};
 
 use futures_util::TryStreamExt as _;
 use sea_orm::{DbBackend, DbErr};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Either, Executor as _, MySql, MySqlConnection, Row as _,
-    mysql::MySqlConnectOptions,
-};
+use sqlx::{AssertSqlSafe, Either, Executor as _, MySql, MySqlConnection, Row as _};
+use tokio::time::timeout;
 
 use super::{
     backend::Backend,
     begin::{begin_sql, changes_limits},
+    servers::{Node, SILENCE, Servers, is_overtaken, search},
     session::MariaDbSession,
     statements::CarriedStatements,
 };
 use crate::{
-    Access, UnitError,
+    Access, FailureKind, UnitError,
     database::{
         after_connect::{AfterConnect, Left},
         begin::Begin,
-        connect::prepare,
         engine::{AnyLease, Driver, Engine, Peer, outcome::Identity},
         lease::Lease,
+        pool::no_answer,
         sql::Dialect,
         statements::query_error,
     },
+    observe::server::NamedServer,
     unit::marker::Marker,
 };
 
 impl Engine for MySql {
-    type Target = MySqlConnectOptions;
+    type Target = Servers;
     type Asked = MariaDbSession;
     type Peer = Arc<Backend>;
     type Rows = Infallible;
@@ -62,14 +62,24 @@ impl Engine for MySql {
     }
 
     async fn connect(
-        driver: &MySqlConnectOptions,
+        servers: &Servers,
         asked: &MariaDbSession,
     ) -> Result<(MySqlConnection, Arc<Backend>), sqlx::Error> {
-        let mut connection = driver.connect().await?;
-        asked.set(&mut connection).await?;
-        prepare::<Self>(&mut connection, asked).await?;
-        let backend = Backend::introduce(&mut connection, asked).await?;
-        Ok((connection, Arc::new(backend)))
+        search(servers, asked).await
+    }
+
+    fn is_outdated(servers: &Servers, peer: &Arc<Backend>) -> bool {
+        peer.node
+            .as_ref()
+            .is_some_and(|node| servers.have_left(node))
+    }
+
+    fn failed(peer: &Arc<Backend>, kind: FailureKind) {
+        if kind == FailureKind::ConnectionLost
+            && let Some(node) = &peer.node
+        {
+            node.is_lost();
+        }
     }
 
     /// sqlx's own transaction manager sends one statement. A text of several sends the settings with it, in one round trip.
@@ -77,11 +87,17 @@ impl Engine for MySql {
         let sql = begin_sql(begin)?;
         lease.begins(begin.access);
         lease.has_limits = changes_limits(begin);
-        let rows = lease
-            .connection
-            .fetch_all(AssertSqlSafe(sql))
-            .await
-            .map_err(query_error)?;
+        let peer = Arc::clone(lease.connection.peer());
+        let answer = lease.connection.fetch_all(AssertSqlSafe(sql));
+        let answered = match &peer.node {
+            None => answer.await,
+            // Another node may be there.
+            Some(node) => timeout(SILENCE, answer).await.unwrap_or_else(|_| {
+                node.is_lost();
+                Err(no_answer())
+            }),
+        };
+        let rows = answered.map_err(query_error)?;
         if begin.identify
             && let Some(row) = rows.last()
         {
@@ -105,22 +121,60 @@ impl Engine for MySql {
     }
 
     async fn commit(lease: &mut Lease<Self>, marker: Option<&Marker>) -> Result<(), sqlx::Error> {
-        match marker {
-            None => end(lease, "COMMIT".to_owned(), 1).await,
-            Some(marker) => {
-                let insert = marker.insert(Self::BACKEND);
-                end(lease, format!("{insert}; COMMIT"), 2).await
+        let marker = marker.map(|marker| marker.insert(Self::BACKEND));
+        let peer = Arc::clone(lease.connection.peer());
+        let Some(node) = &peer.node else {
+            return match marker {
+                None => end(lease, "COMMIT".to_owned(), 1).await,
+                Some(insert) => end(lease, format!("{insert}; COMMIT"), 2).await,
+            };
+        };
+        let committed = end_on_node(lease, node, marker).await;
+        if let Err(error) = &committed {
+            if error
+                .as_database_error()
+                .is_some_and(|error| error.try_downcast_ref().is_some_and(is_overtaken))
+            {
+                node.is_overtaken();
             }
+            Self::failed(&peer, FailureKind::of_driver(error));
         }
+        committed
     }
 
     async fn roll_back(lease: &mut Lease<Self>) -> Result<(), sqlx::Error> {
         end(lease, "ROLLBACK".to_owned(), 1).await
     }
 
+    fn server(peer: &Arc<Backend>) -> Option<&Arc<NamedServer>> {
+        peer.node.as_ref()?.named.as_ref()
+    }
+
     fn markers(peer: &Arc<Backend>) -> Option<&str> {
         peer.markers.as_deref()
     }
+}
+
+/// Commits on a node of a cluster. COMMIT is the last statement of its flight, since a node that has lost its cluster answers it with success
+/// if there is one behind it.
+///
+/// # Errors
+/// Those of COMMIT, and of what is sent with it.
+async fn end_on_node(
+    lease: &mut Lease<MySql>,
+    node: &Node,
+    marker: Option<String>,
+) -> Result<(), sqlx::Error> {
+    let limits = lease
+        .has_limits
+        .then(|| lease.connection.peer().limits.clone());
+    let fence = node.fence.as_ref().map(|fence| fence.sql.clone());
+    let flight: Vec<_> = [limits, fence, marker, Some("COMMIT".to_owned())]
+        .into_iter()
+        .flatten()
+        .collect();
+    let statements = flight.len();
+    send(lease, flight.join("; "), statements).await
 }
 
 /// Ends the transaction, and sets the session's time-outs back in the same flight. `statements` is how many the flight has before that.
@@ -137,6 +191,15 @@ async fn end(
         flight.push_str("; ");
         flight.push_str(&lease.connection.peer().limits);
     }
+    send(lease, flight, statements).await
+}
+
+/// Sends the flight that ends the transaction.
+async fn send(
+    lease: &mut Lease<MySql>,
+    flight: String,
+    statements: usize,
+) -> Result<(), sqlx::Error> {
     let end = async move |mut connection: MySqlConnection| {
         let ended = send_end(&mut connection, flight, statements).await;
         (connection, ended)

@@ -28,9 +28,18 @@ pub(super) async fn check(
         let (mut connection, row) = loop {
             let mut connection = pool.acquire_for(limit / 2, Some(deadline)).await?;
             connection.in_doubt(true);
-            match connection.fetch_one("SELECT @@read_only").await {
+            let sql = match &connection.peer().node {
+                None => "SELECT @@read_only",
+                // A node without its cluster answers what it can without a table.
+                Some(_) => "SELECT @@read_only, MAX(commits) FROM unit_of_work_writer",
+            };
+            match connection.fetch_one(sql).await {
                 // The connection was lost while idle. That says nothing about the current server.
-                Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {}
+                Err(error) if FailureKind::of_driver(&error) == FailureKind::ConnectionLost => {
+                    if let Some(node) = &connection.peer().node {
+                        node.is_lost();
+                    }
+                }
                 row => break (connection, row?),
             }
         };
