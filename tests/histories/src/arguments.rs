@@ -13,7 +13,8 @@ use crate::{nemesis::Fault, stand::Kind};
 #[derive(Debug, Parser)]
 #[command(name = "daybook-histories", version)]
 pub struct Arguments {
-    /// sqlite; postgres; or cluster, which is PostgreSQL with a synchronous standby and an asynchronous one, and failovers
+    /// sqlite; postgres; mariadb; cluster, which is PostgreSQL with a synchronous standby and an asynchronous one, and failovers; or galera,
+    /// which is three nodes of MariaDB
     #[arg(value_parser = kind)]
     pub kind: Kind,
     /// How many seconds clients and nemesis are at work
@@ -34,7 +35,7 @@ pub struct Arguments {
     /// The mean time between an answer and the client's next operation, in milliseconds
     #[arg(long, default_value_t = 10)]
     pub pause: u64,
-    /// How many servers are beside each other on the database; 2 on PostgreSQL, and 1 on SQLite
+    /// How many servers are beside each other on the database; 1 on SQLite, and 2 elsewhere
     #[arg(long)]
     pub servers: Option<usize>,
     /// Whether queries may be read on the standbys of a cluster: clients share the newest token
@@ -46,7 +47,7 @@ pub struct Arguments {
     /// How old a query without a token may be, as 30s; with --replicas. To see that the check finds old reads
     #[arg(long)]
     pub max_staleness: Option<String>,
-    /// Whether COMMIT waits for no standby of a cluster. To see that the check finds what is lost then
+    /// Whether COMMIT waits for no standby of a cluster; on MariaDB, for no log. To see that the check finds what is lost then
     #[arg(long)]
     pub asynchronous: bool,
     /// The deadline of an operation, in milliseconds
@@ -55,7 +56,7 @@ pub struct Arguments {
     /// How long after its deadline the server may take to find out the outcome, in milliseconds
     #[arg(long, default_value_t = 10_000)]
     pub bound: u64,
-    /// How long PostgreSQL waits in COMMIT before it writes, in milliseconds, at most 100: a window in which it can be stopped
+    /// How long PostgreSQL or MariaDB waits in COMMIT before it writes, in milliseconds, at most 100: a window in which it can be stopped
     #[arg(long, default_value_t = 20)]
     pub commit_delay: u64,
     /// The daybook program to test; that beside this program, where not said
@@ -73,8 +74,10 @@ fn kind(text: &str) -> Result<Kind, String> {
     match text {
         "sqlite" => Ok(Kind::Sqlite),
         "postgres" => Ok(Kind::Postgres),
+        "mariadb" => Ok(Kind::MariaDb),
         "cluster" => Ok(Kind::Cluster),
-        _ => Err("there are sqlite, postgres and cluster".to_owned()),
+        "galera" => Ok(Kind::Galera),
+        _ => Err("there are sqlite, postgres, mariadb, cluster and galera".to_owned()),
     }
 }
 
@@ -116,10 +119,7 @@ impl Arguments {
             .iter()
             .find(|fault| !Fault::of(self.kind).contains(fault));
         if let Some(fault) = not_here {
-            bail!(match self.kind {
-                Kind::Sqlite => format!("{fault} needs PostgreSQL"),
-                _ => format!("{fault} needs a cluster"),
-            });
+            bail!("{:?} cannot have {fault}", self.kind);
         }
         Ok(faults)
     }
@@ -132,8 +132,8 @@ impl Arguments {
         let is_cluster = self.kind == Kind::Cluster;
         ensure!(!self.replicas || is_cluster, "--replicas needs a cluster");
         ensure!(
-            !self.asynchronous || is_cluster,
-            "--asynchronous needs a cluster"
+            !self.asynchronous || is_cluster || self.kind == Kind::MariaDb,
+            "--asynchronous needs a cluster, or MariaDB"
         );
         let is_of_replicas = self.no_tokens || self.max_staleness.is_some();
         ensure!(
@@ -149,7 +149,7 @@ impl Arguments {
             (self.replicas, "reads on its standbys"),
             (self.no_tokens, "no tokens"),
             (self.max_staleness.is_some(), "old reads"),
-            (self.asynchronous, "asynchronous standbys alone"),
+            (self.asynchronous, "COMMIT does not wait"),
         ];
         let modes = modes.iter().filter(|(is, _)| *is);
         modes.map(|(_, mode)| format!(", {mode}")).collect()
@@ -158,7 +158,7 @@ impl Arguments {
     pub fn servers(&self) -> usize {
         self.servers.unwrap_or(match self.kind {
             Kind::Sqlite => 1,
-            Kind::Postgres | Kind::Cluster => 2,
+            Kind::Postgres | Kind::MariaDb | Kind::Cluster | Kind::Galera => 2,
         })
     }
 

@@ -25,7 +25,23 @@ const LINES: &str =
 /// # Errors
 /// When the database cannot be read.
 pub async fn ledger(database: &Database) -> Result<Ledger> {
-    let mut link = database.connect().await?;
+    let mut ledgers = ledgers(database).await?;
+    Ok(ledgers.swap_remove(0))
+}
+
+/// The final state as each node has it; where there are no nodes, it is one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn ledgers(database: &Database) -> Result<Vec<Ledger>> {
+    let mut ledgers = Vec::new();
+    for link in database.connect().await? {
+        ledgers.push(ledger_by(link).await?);
+    }
+    Ok(ledgers)
+}
+
+async fn ledger_by(mut link: Link) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     let accounts = "SELECT code, normal_side FROM account";
     for (code, side) in link
@@ -94,7 +110,14 @@ pub async fn ledger(database: &Database) -> Result<Ledger> {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn open_sessions(database: &Database) -> Result<Vec<String>> {
-    let mut link = database.connect().await?;
+    let mut open = Vec::new();
+    for link in database.connect().await? {
+        open.extend(open_by(link).await?);
+    }
+    Ok(open)
+}
+
+async fn open_by(mut link: Link) -> Result<Vec<String>> {
     let open = match &mut link {
         Link::Postgres(link) => {
             sqlx::query_scalar(
@@ -104,6 +127,14 @@ pub async fn open_sessions(database: &Database) -> Result<Vec<String>> {
             )
             .fetch_all(link)
             .await?
+        }
+        Link::MariaDb(link) => {
+            let sql = "SELECT CONCAT_WS(' ', ID, COMMAND, STATE, trx_state, trx_started, LEFT(INFO, 80))
+                FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
+                WHERE ID <> CONNECTION_ID() AND USER <> 'system user'";
+            let rows = sqlx::query(sql).fetch_all(link).await?;
+            let texts = rows.iter().map(|row| row.try_get_unchecked(0));
+            texts.collect::<Result<_, _>>()?
         }
         Link::Sqlite(link) => {
             sqlx::query("PRAGMA busy_timeout = 0").execute(&mut *link).await?;
@@ -142,10 +173,11 @@ pub async fn read_at(server: SocketAddr) -> Result<Vec<(String, u64)>> {
     counts.collect()
 }
 
-/// A row of either engine.
+/// A row of any engine.
 enum Row<'a> {
     Sqlite(&'a sqlx::sqlite::SqliteRow),
     Postgres(&'a sqlx::postgres::PgRow),
+    MariaDb(&'a sqlx::mysql::MySqlRow),
 }
 
 impl Row<'_> {
@@ -153,6 +185,7 @@ impl Row<'_> {
         let text = match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
+            Self::MariaDb(row) => row.try_get_unchecked(column),
         };
         text.unwrap_or_default()
     }
@@ -161,6 +194,7 @@ impl Row<'_> {
         let number = match self {
             Self::Sqlite(row) => row.try_get(column),
             Self::Postgres(row) => row.try_get(column),
+            Self::MariaDb(row) => row.try_get_unchecked(column),
         };
         number.unwrap_or_default()
     }
@@ -170,7 +204,7 @@ impl Link {
     /// The statement with `ID` as the hexadecimal digits of an id, without hyphens.
     fn with_id(&self, sql: &str, id: &str) -> String {
         let digits = match self {
-            Self::Sqlite(_) => format!("lower(hex({id}))"),
+            Self::Sqlite(_) | Self::MariaDb(_) => format!("lower(hex({id}))"),
             Self::Postgres(_) => format!("replace(CAST({id} AS text), '-', '')"),
         };
         sql.replacen("ID", &digits, 1)
@@ -187,6 +221,10 @@ impl Link {
                 let rows = sqlx::query(sql).fetch_all(link).await?;
                 rows.iter().map(|row| read(Row::Postgres(row))).collect()
             }
+            Self::MariaDb(link) => {
+                let rows = sqlx::query(sql).fetch_all(link).await?;
+                rows.iter().map(|row| read(Row::MariaDb(row))).collect()
+            }
         })
     }
 
@@ -194,6 +232,7 @@ impl Link {
         let _ = match self {
             Self::Sqlite(link) => link.close().await,
             Self::Postgres(link) => link.close().await,
+            Self::MariaDb(link) => link.close().await,
         };
     }
 }

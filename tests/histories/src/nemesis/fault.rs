@@ -11,15 +11,19 @@ pub enum Fault {
     KillServer,
     /// A Daybook server stands still for a while.
     FreezeServer,
-    /// `pg_ctl stop -m immediate`, and a start.
+    /// `pg_ctl stop -m immediate`, or `kill -9` of MariaDB or of one of Galera's nodes, and a start.
     CrashDatabase,
+    /// MariaDB, or one of Galera's nodes, stands still for a while.
+    FreezeDatabase,
     /// The primary is stopped as in a crash, and does not come back; its synchronous standby becomes the primary, and the asynchronous one
     /// synchronous.
     FailOver,
     /// The primary is stopped in order; its synchronous standby becomes the primary, and it the synchronous standby.
     SwitchOver,
-    /// `kill -9` of a backend: PostgreSQL ends all others, and recovers.
+    /// `kill -9` of a backend: PostgreSQL ends all others, and recovers. On MariaDB, an operator's `KILL` of a thread.
     KillBackend,
+    /// An operator's `KILL QUERY`: the statement ends, its transaction does not.
+    KillStatement,
     /// A backend stands still, with the locks that it holds.
     FreezeBackend,
     /// What writes the log ahead stands still.
@@ -40,6 +44,10 @@ pub enum Fault {
     DarkPrimaryWire,
     /// Nothing passes between a Daybook server and the standbys; it reaches the primary.
     DarkReplicaWires,
+    /// One of Galera's nodes is cut off from the others: it is a minority.
+    CutNode,
+    /// Nothing passes between a Daybook server and one of Galera's nodes; it reaches the others.
+    DarkNodeWire,
     /// All connections between a server and its database are cut.
     CutDatabaseWire,
     /// Bytes between a server and its database come late.
@@ -55,13 +63,15 @@ pub enum Fault {
 }
 
 /// All of them, with their names.
-const ALL: [(&str, Fault); 23] = [
+const ALL: [(&str, Fault); 27] = [
     ("kill-server", Fault::KillServer),
     ("freeze-server", Fault::FreezeServer),
     ("crash-database", Fault::CrashDatabase),
+    ("freeze-database", Fault::FreezeDatabase),
     ("fail-over", Fault::FailOver),
     ("switch-over", Fault::SwitchOver),
     ("kill-backend", Fault::KillBackend),
+    ("kill-statement", Fault::KillStatement),
     ("freeze-backend", Fault::FreezeBackend),
     ("freeze-walwriter", Fault::FreezeWalWriter),
     ("freeze-walsender", Fault::FreezeWalSender),
@@ -72,6 +82,8 @@ const ALL: [(&str, Fault); 23] = [
     ("dark-standby-wire", Fault::DarkStandbyWire),
     ("dark-primary-wire", Fault::DarkPrimaryWire),
     ("dark-replica-wires", Fault::DarkReplicaWires),
+    ("cut-node", Fault::CutNode),
+    ("dark-node-wire", Fault::DarkNodeWire),
     ("cut-database-wire", Fault::CutDatabaseWire),
     ("slow-database-wire", Fault::SlowDatabaseWire),
     ("dark-database-wire", Fault::DarkDatabaseWire),
@@ -85,41 +97,40 @@ impl Fault {
     /// Those that a database can have.
     pub fn of(kind: Kind) -> Vec<Self> {
         let all = ALL.iter().map(|(_, fault)| *fault);
-        all.filter(|fault| match kind {
-            Kind::Sqlite => !fault.is_of_a_server_database(),
-            Kind::Postgres => !fault.is_of_a_cluster(),
-            Kind::Cluster => true,
-        })
-        .collect()
+        all.filter(|fault| fault.is_on(kind)).collect()
     }
 
-    /// Whether it needs a database that is a server.
-    pub const fn is_of_a_server_database(self) -> bool {
-        !matches!(
-            self,
+    const fn is_on(self, kind: Kind) -> bool {
+        match self {
             Self::KillServer
-                | Self::FreezeServer
-                | Self::CutClientWire
-                | Self::SlowClientWire
-                | Self::DarkClientWire
-        )
-    }
-
-    /// Whether it needs standbys.
-    const fn is_of_a_cluster(self) -> bool {
-        matches!(
-            self,
+            | Self::FreezeServer
+            | Self::CutClientWire
+            | Self::SlowClientWire
+            | Self::DarkClientWire => true,
+            Self::CrashDatabase
+            | Self::KillBackend
+            | Self::CutDatabaseWire
+            | Self::SlowDatabaseWire
+            | Self::DarkDatabaseWire
+            | Self::ForgottenDatabaseWire => !matches!(kind, Kind::Sqlite),
+            Self::FreezeBackend | Self::FreezeWalWriter => {
+                matches!(kind, Kind::Postgres | Kind::Cluster)
+            }
             Self::FailOver
-                | Self::SwitchOver
-                | Self::FreezeWalSender
-                | Self::PauseReplay
-                | Self::DelayReplay
-                | Self::CutStandbyWire
-                | Self::SlowStandbyWire
-                | Self::DarkStandbyWire
-                | Self::DarkPrimaryWire
-                | Self::DarkReplicaWires
-        )
+            | Self::SwitchOver
+            | Self::FreezeWalSender
+            | Self::PauseReplay
+            | Self::DelayReplay
+            | Self::CutStandbyWire
+            | Self::SlowStandbyWire
+            | Self::DarkStandbyWire
+            | Self::DarkPrimaryWire
+            | Self::DarkReplicaWires => matches!(kind, Kind::Cluster),
+            Self::FreezeDatabase | Self::KillStatement => {
+                matches!(kind, Kind::MariaDb | Kind::Galera)
+            }
+            Self::CutNode | Self::DarkNodeWire => matches!(kind, Kind::Galera),
+        }
     }
 
     /// The names, for whoever gets one wrong.

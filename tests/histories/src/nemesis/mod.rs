@@ -1,6 +1,7 @@
 //! The nemesis: makes random faults, one after the other, and undoes each.
 
 mod fault;
+mod nodes;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ pub use fault::Fault;
 
 use crate::{
     history::{Disturbance, Moment},
-    stand::{Daybook, Flow, Process, Role, Servers, Stand, Wire},
+    stand::{Database, Daybook, Flow, Process, Role, Servers, Stand, Wire},
 };
 
 /// How long a killed server may take to come back. Its database may be away meanwhile.
@@ -89,6 +90,7 @@ impl Nemesis {
     async fn make(&mut self, fault: Fault, server: usize) -> Result<bool> {
         let stand = Arc::clone(&self.stand);
         let server = &stand.servers[server];
+        let is_mariadb = matches!(stand.database, Database::Nodes(_));
         match fault {
             Fault::KillServer => {
                 let away = self.while_of(800);
@@ -97,9 +99,13 @@ impl Nemesis {
                 server.start_at_last(RECOVERY).await?;
             }
             Fault::FreezeServer => self.freeze(server).await,
+            Fault::CrashDatabase if is_mariadb => self.crash_node().await?,
             Fault::CrashDatabase => self.crash().await?,
+            Fault::FreezeDatabase => self.freeze_node(4000).await?,
             Fault::FailOver => self.fail_over().await?,
             Fault::SwitchOver => self.switch_over().await?,
+            Fault::KillBackend if is_mariadb => self.kill_thread("KILL").await?,
+            Fault::KillStatement => self.kill_thread("KILL QUERY").await?,
             Fault::KillBackend => {
                 let restarting = Arc::clone(&self.restarting);
                 let _restarting = restarting.lock().await;
@@ -139,6 +145,7 @@ impl Nemesis {
                 let wires: Vec<&Wire> = wires.map(|(_, wire)| wire).collect();
                 self.weather(wires, Flow::Dark, 6000).await;
             }
+            Fault::CutNode | Fault::DarkNodeWire => anyhow::bail!("not yet"),
             Fault::CutDatabaseWire => server.databases.iter().for_each(Wire::cut),
             Fault::ForgottenDatabaseWire => server.databases.iter().for_each(Wire::forget),
             Fault::SlowDatabaseWire => {

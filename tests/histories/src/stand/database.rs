@@ -1,19 +1,25 @@
-//! The database of a run: a private PostgreSQL, a primary of it with two standbys, or a file of SQLite.
+//! The database of a run: a private PostgreSQL, a primary of it with two standbys, a private MariaDB, three nodes of it, or a file of SQLite.
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use sqlx::{Connection as _, PgConnection, SqliteConnection};
+use sqlx::{Connection as _, Executor as _, MySqlConnection, PgConnection, SqliteConnection};
 
-use super::servers::Servers;
+use super::{
+    nodes::{Node, Nodes},
+    servers::Servers,
+};
 
 /// What the database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Sqlite,
     Postgres,
+    MariaDb,
     /// A primary of PostgreSQL, a synchronous standby, which becomes the primary when that fails, and an asynchronous one.
     Cluster,
+    /// Three nodes of MariaDB.
+    Galera,
 }
 
 /// A database that can be disturbed.
@@ -21,7 +27,10 @@ pub enum Kind {
 pub enum Database {
     /// SQLite's file, as a URL.
     File(String),
+    /// PostgreSQL's.
     Servers(Servers),
+    /// MariaDB's.
+    Nodes(Nodes),
 }
 
 /// A connection to the database.
@@ -29,6 +38,7 @@ pub enum Database {
 pub enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+    MariaDb(MySqlConnection),
 }
 
 impl Database {
@@ -42,9 +52,18 @@ impl Database {
         commit_delay: Duration,
         is_synchronous: bool,
     ) -> Result<Self> {
-        if kind == Kind::Sqlite {
-            let file = folder.join("daybook.db");
-            return Ok(Self::File(format!("sqlite://{}?mode=rwc", file.display())));
+        match kind {
+            Kind::Sqlite => {
+                let file = folder.join("daybook.db");
+                return Ok(Self::File(format!("sqlite://{}?mode=rwc", file.display())));
+            }
+            Kind::MariaDb => {
+                return Ok(Self::Nodes(
+                    Nodes::start(commit_delay, is_synchronous).await?,
+                ));
+            }
+            Kind::Galera => anyhow::bail!("not yet"),
+            Kind::Postgres | Kind::Cluster => {}
         }
         // `fsync` on, for without it PostgreSQL does not wait before it writes.
         let mut settings = [
@@ -71,19 +90,31 @@ impl Database {
     /// The servers of PostgreSQL.
     ///
     /// # Errors
-    /// When it is SQLite.
+    /// When it is another database.
     pub fn servers(&self) -> Result<&Servers> {
         match self {
             Self::Servers(servers) => Ok(servers),
-            Self::File(_) => None.context("SQLite has no server"),
+            Self::File(_) | Self::Nodes(_) => None.context("this is not PostgreSQL"),
         }
     }
 
-    /// Past the wires: the file, or the primary.
+    /// The servers of MariaDB.
+    ///
+    /// # Errors
+    /// When it is another database.
+    pub fn nodes(&self) -> Result<&Nodes> {
+        match self {
+            Self::Nodes(nodes) => Ok(nodes),
+            Self::File(_) | Self::Servers(_) => None.context("this is not MariaDB"),
+        }
+    }
+
+    /// Past the wires: the file, the primary, or all nodes.
     pub fn url(&self) -> String {
         match self {
             Self::File(file) => file.clone(),
             Self::Servers(servers) => servers.url(),
+            Self::Nodes(_) => self.url_by(&self.addresses()),
         }
     }
 
@@ -92,30 +123,44 @@ impl Database {
         match self {
             Self::File(_) => Vec::new(),
             Self::Servers(servers) => servers.addresses(),
+            Self::Nodes(nodes) => nodes.all().iter().map(Node::address).collect(),
         }
     }
 
     /// The URL of the database by other addresses of its servers.
     pub fn url_by(&self, addresses: &[SocketAddr]) -> String {
-        let own = self.addresses();
+        let (url, own) = match self {
+            Self::File(file) => return file.clone(),
+            Self::Servers(servers) => (servers.url(), servers.addresses()[0]),
+            Self::Nodes(nodes) => (nodes.all()[0].url(), nodes.all()[0].address()),
+        };
         let by = addresses
             .iter()
             .map(SocketAddr::to_string)
             .collect::<Vec<_>>();
-        own.first().map_or_else(
-            || self.url(),
-            |own| self.url().replace(&own.to_string(), &by.join(",")),
-        )
+        url.replace(&own.to_string(), &by.join(","))
     }
 
-    /// A connection of its own, past the wires.
+    /// Connections of its own, past the wires: one to the file, to the primary, or to each node.
     ///
     /// # Errors
     /// When there is none to be had.
-    pub async fn connect(&self) -> Result<Link> {
+    pub async fn connect(&self) -> Result<Vec<Link>> {
         Ok(match self {
-            Self::Servers(servers) => Link::Postgres(PgConnection::connect(&servers.url()).await?),
-            Self::File(file) => Link::Sqlite(SqliteConnection::connect(file).await?),
+            Self::Servers(servers) => {
+                vec![Link::Postgres(PgConnection::connect(&servers.url()).await?)]
+            }
+            Self::File(file) => vec![Link::Sqlite(SqliteConnection::connect(file).await?)],
+            Self::Nodes(nodes) => {
+                let mut links = Vec::new();
+                for node in nodes.all() {
+                    let mut link = MySqlConnection::connect(&node.url()).await?;
+                    // A node of Galera answers when it has applied what others have committed. Elsewhere this does nothing.
+                    link.execute("SET wsrep_sync_wait = 7").await?;
+                    links.push(Link::MariaDb(link));
+                }
+                links
+            }
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod daybook;
+mod nodes;
 mod process;
 mod role;
 mod servers;
@@ -36,14 +37,14 @@ pub struct Plan<'a> {
     pub kind: Kind,
     pub program: &'a Path,
     pub servers: usize,
-    /// Whether COMMIT waits for a standby of a cluster.
+    /// Whether COMMIT waits for a standby of a cluster; on MariaDB, for its log.
     pub is_synchronous: bool,
     /// Whether queries may be read on standbys.
     pub replicas: bool,
     /// How old queries without a token may be, in Daybook's words.
     pub max_staleness: Option<&'a str>,
     pub deadline: Duration,
-    /// How long PostgreSQL waits in COMMIT before it writes: a window in which it can be stopped.
+    /// How long PostgreSQL or MariaDB waits in COMMIT before it writes: a window in which it can be stopped.
     pub commit_delay: Duration,
     /// Where logs are kept; they go with everything else where it is not said.
     pub logs: Option<&'a Path>,
