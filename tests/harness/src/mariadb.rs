@@ -163,7 +163,7 @@ fn obtain() -> MariaDbServer {
 }
 
 /// A program of the server's package, which is not in every user's PATH.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin", "/usr/bin"].map(PathBuf::from))

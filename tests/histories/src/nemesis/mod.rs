@@ -101,7 +101,7 @@ impl Nemesis {
             Fault::FreezeServer => self.freeze(server).await,
             Fault::CrashDatabase if is_mariadb => self.crash_node().await?,
             Fault::CrashDatabase => self.crash().await?,
-            Fault::FreezeDatabase => self.freeze_node(4000).await?,
+            Fault::FreezeDatabase => self.freeze_node().await?,
             Fault::FailOver => self.fail_over().await?,
             Fault::SwitchOver => self.switch_over().await?,
             Fault::KillBackend if is_mariadb => self.kill_thread("KILL").await?,
@@ -145,7 +145,11 @@ impl Nemesis {
                 let wires: Vec<&Wire> = wires.map(|(_, wire)| wire).collect();
                 self.weather(wires, Flow::Dark, 6000).await;
             }
-            Fault::CutNode | Fault::DarkNodeWire => anyhow::bail!("not yet"),
+            Fault::CutNode => self.cut_node().await?,
+            Fault::DarkNodeWire => {
+                let wire = &server.databases[self.rng.usize(..server.databases.len())];
+                self.weather([wire], Flow::Dark, 6000).await;
+            }
             Fault::CutDatabaseWire => server.databases.iter().for_each(Wire::cut),
             Fault::ForgottenDatabaseWire => server.databases.iter().for_each(Wire::forget),
             Fault::SlowDatabaseWire => {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use tokio::time::sleep;
 
 use super::Nemesis;
+use crate::stand::Process;
 
 impl Nemesis {
     /// Kills a server of MariaDB, and starts it again.
@@ -15,21 +16,35 @@ impl Nemesis {
         let nodes = stand.database.nodes()?.all();
         let node = &nodes[self.rng.usize(..nodes.len())];
         let _disturbed = node.disturbed.lock().await;
-        node.crash().await?;
+        node.crash().await;
         sleep(away).await;
         node.start_again().await
     }
 
     /// Has a server of MariaDB stand still for a while.
-    pub(super) async fn freeze_node(&mut self, most: u64) -> Result<()> {
-        let still = self.while_of(most);
+    pub(super) async fn freeze_node(&mut self) -> Result<()> {
+        let stand = Arc::clone(&self.stand);
+        let nodes = stand.database.nodes()?.all();
+        // Long enough that the other nodes go on without it.
+        let still = self.while_of(if nodes.len() > 1 { 8000 } else { 4000 });
+        let node = &nodes[self.rng.usize(..nodes.len())];
+        let _disturbed = node.disturbed.lock().await;
+        node.with_process(Process::freeze).await;
+        sleep(still).await;
+        node.with_process(Process::thaw).await;
+        Ok(())
+    }
+
+    /// Cuts a node of Galera off from the others for a while.
+    pub(super) async fn cut_node(&mut self) -> Result<()> {
+        let lasts = self.while_of(8000);
         let stand = Arc::clone(&self.stand);
         let nodes = stand.database.nodes()?.all();
         let node = &nodes[self.rng.usize(..nodes.len())];
         let _disturbed = node.disturbed.lock().await;
-        node.freeze().await?;
-        sleep(still).await;
-        node.thaw().await
+        node.isolate(true).await?;
+        sleep(lasts).await;
+        node.isolate(false).await
     }
 
     /// Has an operator end a thread, or the statement that it is at: in half of the cases one that has something to do.

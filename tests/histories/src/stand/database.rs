@@ -57,12 +57,11 @@ impl Database {
                 let file = folder.join("daybook.db");
                 return Ok(Self::File(format!("sqlite://{}?mode=rwc", file.display())));
             }
-            Kind::MariaDb => {
-                return Ok(Self::Nodes(
-                    Nodes::start(commit_delay, is_synchronous).await?,
-                ));
+            Kind::MariaDb | Kind::Galera => {
+                let count = if kind == Kind::Galera { 3 } else { 1 };
+                let nodes = Nodes::start(folder, count, commit_delay, is_synchronous).await?;
+                return Ok(Self::Nodes(nodes));
             }
-            Kind::Galera => anyhow::bail!("not yet"),
             Kind::Postgres | Kind::Cluster => {}
         }
         // `fsync` on, for without it PostgreSQL does not wait before it writes.

@@ -1,25 +1,44 @@
-//! The servers of MariaDB: one alone.
+//! The servers of MariaDB: one alone, or three nodes of a Galera cluster.
 //!
-//! A server keeps its place and its port, however often it is killed and started again.
+//! A server keeps its place and its ports, however often it is killed and started again. Each is a process of its own, signalled by
+//! descriptor, so that what is done to one node need not wait for another.
 
 use std::{
+    fs,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
-use daybook_test_harness::mariadb::MariaDbServer;
+use anyhow::{Context as _, Result, bail, ensure};
+use daybook_test_harness::mariadb::program;
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _, mysql::MySqlRow,
 };
-use tokio::{net::TcpSocket, time::timeout};
+use tokio::{
+    net::TcpSocket,
+    process::Command,
+    sync::Mutex,
+    time::{sleep, timeout},
+};
+
+use super::process::{Guarded, Process};
 
 /// How long a server may take to answer one question: it may be frozen meanwhile.
 const ANSWER: Duration = Duration::from_secs(15);
 
+/// How long a server may take to be ready: a node of Galera waits for the others, which may be frozen or cut off.
+const READY: Duration = Duration::from_secs(120);
+
 /// The name of Daybook's database.
 const NAME: &str = "daybook";
+
+/// Galera's library, as Debian has it.
+const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
+
+/// A node that is silent is given up after a second instead of five. A node that starts waits for the others as long as faults last.
+const TIMING: &str = "evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S;evs.keepalive_period=PT0.3S;evs.inactive_check_period=PT0.3S;\
+     pc.wait_prim_timeout=PT2M";
 
 /// The servers, each at its place in the list that Daybook has.
 #[derive(Debug)]
@@ -28,41 +47,99 @@ pub struct Nodes(Vec<Node>);
 /// One server of MariaDB.
 #[derive(Debug)]
 pub struct Node {
-    server: Arc<MariaDbServer>,
-    address: SocketAddr,
-    /// Keeps the port from being given to an outgoing connection while the server is away.
-    reserved: Mutex<Option<TcpSocket>>,
+    folder: PathBuf,
+    ports: Ports,
+    is_of_galera: bool,
+    running: Mutex<Option<Guarded>>,
     /// One fault at a time stops, freezes or cuts off a server.
-    pub disturbed: tokio::sync::Mutex<()>,
+    pub disturbed: Mutex<()>,
+}
+
+/// Where a server listens: for SQL, and a node of Galera for its group and two kinds of state transfer.
+#[derive(Debug)]
+struct Ports {
+    addresses: Vec<SocketAddr>,
+    /// Keep the ports from being given to an outgoing connection while the server is away. They do not listen, so the server can.
+    _reserved: Vec<TcpSocket>,
+}
+
+impl Ports {
+    fn new() -> Result<Self> {
+        let (mut addresses, mut reserved) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(([127, 0, 0, 1], 0).into())?;
+            addresses.push(socket.local_addr()?);
+            reserved.push(socket);
+        }
+        Ok(Self {
+            addresses,
+            _reserved: reserved,
+        })
+    }
 }
 
 impl Nodes {
-    /// Starts one server with an empty database. `commit_delay` is how long a COMMIT waits before it is written, and
-    /// `is_durable` whether it is acknowledged only when it is.
+    /// Starts one server, or three nodes, with an empty database. `commit_delay` is how long a COMMIT waits before it is written, where there
+    /// is one server; `is_durable`, whether it is acknowledged only when it is.
     ///
     /// # Errors
-    /// When it does not start.
-    pub async fn start(commit_delay: Duration, is_durable: bool) -> Result<Self> {
-        let is_durable = u8::from(is_durable).to_string();
-        let delay = commit_delay.as_micros().to_string();
-        let server = tokio::task::spawn_blocking(move || {
-            MariaDbServer::start(&[
-                ("innodb-flush-method", "fsync"),
-                ("innodb-flush-log-at-trx-commit", &is_durable),
+    /// When one does not start.
+    pub async fn start(
+        folder: &Path,
+        count: usize,
+        commit_delay: Duration,
+        is_durable: bool,
+    ) -> Result<Self> {
+        let is_of_galera = count > 1;
+        ensure!(
+            !is_of_galera || Path::new(GALERA).is_file(),
+            "Galera is not installed: run .ci/test, which installs it"
+        );
+        let ports: Result<Vec<_>> = (0..count).map(|_| Ports::new()).collect();
+        let ports = ports?;
+        let group = ports.iter().map(|ports| ports.addresses[1].to_string());
+        let group = group.collect::<Vec<_>>().join(",");
+        let mut nodes = Vec::new();
+        for (number, ports) in ports.into_iter().enumerate() {
+            let folder = folder.join(format!("node{number}"));
+            let mut settings = settings(&folder, &ports, is_durable);
+            settings += &if is_of_galera {
+                settings_of_galera(number, &ports, &group)
+            } else {
                 // The log that COMMIT is written to first: it waits there for others, which never are as many.
-                ("log-bin", "log"),
-                ("binlog-format", "ROW"),
-                ("sync-binlog", &is_durable),
-                ("binlog-commit-wait-count", "1000"),
-                ("binlog-commit-wait-usec", &delay),
-            ])
-        });
-        let node = Node::of(server.await?)?;
-        let create = format!("CREATE DATABASE {NAME}");
-        let mut link = MySqlConnection::connect(node.server.url()).await?;
-        link.execute(AssertSqlSafe(create)).await?;
-        link.close().await?;
-        Ok(Self(vec![node]))
+                format!(
+                    "log-bin = log\nsync-binlog = {}\nbinlog-commit-wait-count = 1000\nbinlog-commit-wait-usec = {}\n",
+                    u8::from(is_durable),
+                    commit_delay.as_micros()
+                )
+            };
+            fs::create_dir_all(folder.join("tmp"))?;
+            fs::write(folder.join("my.cnf"), settings)?;
+            nodes.push(Node {
+                folder,
+                ports,
+                is_of_galera,
+                running: Mutex::new(None),
+                disturbed: Mutex::new(()),
+            });
+        }
+        install(folder, &nodes).await?;
+        for (number, node) in nodes.iter().enumerate() {
+            let is_first = is_of_galera && number == 0;
+            let first: &[&str] = if is_first {
+                &["--wsrep-new-cluster"]
+            } else {
+                &[]
+            };
+            node.launch(first).await?;
+            node.is_ready().await?;
+        }
+        nodes[0]
+            .ask_in("mysql", &format!("CREATE DATABASE {NAME}"))
+            .await?;
+        Ok(Self(nodes))
     }
 
     /// All of them.
@@ -71,71 +148,226 @@ impl Nodes {
     }
 }
 
-impl Node {
-    fn of(server: MariaDbServer) -> Result<Self> {
-        let address = server.url().split('@').nth(1);
-        let address = address.and_then(|rest| rest.split('/').next());
-        Ok(Self {
-            address: address.context("an address")?.parse()?,
-            server: Arc::new(server),
-            reserved: Mutex::new(None),
-            disturbed: tokio::sync::Mutex::new(()),
-        })
-    }
+fn settings(folder: &Path, ports: &Ports, is_durable: bool) -> String {
+    let folder = folder.display();
+    format!(
+        "[mysqld]
+datadir = {folder}/data
+# Two servers with one such folder remove each other's files.
+tmpdir = {folder}/tmp
+socket = {folder}/socket
+pid-file = {folder}/pid
+log-error = {folder}/server.log
+port = {}
+bind-address = 127.0.0.1
+skip-name-resolve
+character-set-server = utf8mb4
+binlog-format = ROW
+innodb-buffer-pool-size = 64M
+innodb-log-file-size = 32M
+innodb-flush-log-at-trx-commit = {}
+max-connections = 200
+performance-schema = OFF
+",
+        ports.addresses[0].port(),
+        u8::from(is_durable)
+    )
+}
 
+fn settings_of_galera(number: usize, ports: &Ports, group: &str) -> String {
+    let [sql, own, ist, sst] = [0, 1, 2, 3].map(|place| ports.addresses[place]);
+    format!(
+        "innodb-autoinc-lock-mode = 2
+wsrep-on = ON
+wsrep-provider = {GALERA}
+wsrep-cluster-name = histories
+wsrep-cluster-address = gcomm://{group}
+wsrep-node-name = node{number}
+wsrep-node-address = {sql}
+wsrep-node-incoming-address = {sql}
+wsrep-sst-method = rsync
+wsrep-sst-receive-address = {sst}
+wsrep-slave-threads = 2
+wsrep-provider-options = \"base_host={};base_port={};gmcast.listen_addr=tcp://{own};ist.recv_addr={ist};gcache.size=64M;pc.recovery=true;{TIMING}\"
+",
+        own.ip(),
+        own.port()
+    )
+}
+
+/// The data of empty servers. MariaDB refuses to run as root, and whom it runs as instead must be able to enter its folder.
+async fn install(folder: &Path, nodes: &[Node]) -> Result<()> {
+    let install = program("mariadb-install-db").context("mariadb-install-db is not installed")?;
+    // All nodes begin with the same data, so none has to be sent it.
+    let script = r#"
+        set -e
+        folder=$1; install=$2; shift 2
+        "$install" --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal --skip-test-db
+        chmod a+x "$folder"
+        for node; do cp -a "$folder/data" "$node/data"; done
+        rm -r "$folder/data"
+        [ "$(id -u)" != 0 ] || chown -R mysql "$@""#;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script, "install"])
+        .arg(folder)
+        .arg(install);
+    command.args(nodes.iter().map(|node| &node.folder));
+    let output = command.kill_on_drop(true).output().await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "MariaDB cannot be installed: {said}"
+    );
+    Ok(())
+}
+
+impl Node {
     /// Where it listens.
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> SocketAddr {
+        self.ports.addresses[0]
     }
 
     /// The URL of Daybook's database on this server alone, past the wires.
     pub fn url(&self) -> String {
-        self.server.database_url(NAME)
+        self.url_of(NAME)
     }
 
-    /// Kills it.
+    fn url_of(&self, database: &str) -> String {
+        format!("mariadb://root@{}/{database}", self.address())
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub async fn crash(&self) {
+        if let Some(guarded) = self.running.lock().await.take() {
+            guarded.kill().await;
+        }
+    }
+
+    /// Starts it again, and waits until it is ready.
     ///
     /// # Errors
-    /// When it does not stop.
-    pub async fn crash(&self) -> Result<()> {
-        self.order(MariaDbServer::crash).await?;
-        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        if reserved.is_none() {
-            let socket = TcpSocket::new_v4()?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(self.address)?;
-            *reserved = Some(socket);
+    /// When it does not become ready.
+    pub async fn start_again(&self) -> Result<()> {
+        self.launch_again().await?;
+        self.is_ready().await
+    }
+
+    async fn launch_again(&self) -> Result<()> {
+        if !self.is_of_galera {
+            return self.launch(&[]).await;
         }
+        // Where a node does not say how far it came, and none of the others knows, the cluster takes itself for a new one.
+        let position = self.position().await?;
+        self.launch(&[&format!("--wsrep-start-position={position}")])
+            .await
+    }
+
+    /// How far a node of Galera has come, as its own files say: Debian's `galera_recovery` in a few lines.
+    async fn position(&self) -> Result<String> {
+        let log = self.folder.join("position.log");
+        let _ = fs::remove_file(&log);
+        let mut command = Command::new(program("mariadbd").context("mariadbd is not installed")?);
+        command.args(self.arguments());
+        command
+            .arg(format!("--log-error={}", log.display()))
+            .arg("--wsrep-recover");
+        let output = command.kill_on_drop(true).output();
+        timeout(READY, output)
+            .await
+            .context("it does not say how far it came")??;
+        let log = fs::read_to_string(log)?;
+        let position = log
+            .lines()
+            .rev()
+            .find_map(|line| line.split_once("WSREP: Recovered position:"));
+        let (_, position) = position.context("it does not know how far it came")?;
+        Ok(position.trim().to_owned())
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![format!("--defaults-file={}/my.cnf", self.folder.display())];
+        if rustix::process::geteuid().is_root() {
+            arguments.push("--user=mysql".to_owned());
+        }
+        arguments
+    }
+
+    async fn launch(&self, more: &[&str]) -> Result<()> {
+        let arguments = self.arguments();
+        let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        arguments.extend(more);
+        let program = program("mariadbd")
+            .context("mariadbd is not installed: run .ci/test, which installs it")?;
+        let guarded = Guarded::start(&program, &arguments, &self.folder.join("out.log")).await?;
+        *self.running.lock().await = Some(guarded);
         Ok(())
     }
 
-    /// Starts it again.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub async fn start_again(&self) -> Result<()> {
-        self.order(MariaDbServer::start_again).await
+    /// Waits until it answers, and if it is a node of Galera, until it has joined the others. One that has given up is started again.
+    async fn is_ready(&self) -> Result<()> {
+        let begun = Instant::now();
+        let question = if self.is_of_galera {
+            "SELECT VARIABLE_VALUE = 'ON' FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_ready'"
+        } else {
+            "SELECT 1"
+        };
+        loop {
+            if let Ok(rows) = self.ask_in("mysql", question).await
+                && let Some(row) = rows.first()
+                && row.try_get_unchecked::<i64, _>(0)? == 1
+            {
+                return Ok(());
+            }
+            let folder = self.folder.display();
+            ensure!(
+                begun.elapsed() < READY,
+                "a server of MariaDB is not ready: see {folder}"
+            );
+            let has_ended = match &mut *self.running.lock().await {
+                Some(guarded) => guarded.has_ended().await,
+                None => true,
+            };
+            if has_ended {
+                ensure!(
+                    self.is_of_galera,
+                    "MariaDB does not start: {}",
+                    self.last_words()
+                );
+                self.launch_again().await?;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
-    /// Has it stand still.
-    ///
-    /// # Errors
-    /// When it is not there.
-    pub async fn freeze(&self) -> Result<()> {
-        self.order(MariaDbServer::freeze).await
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
-    /// Has it go on.
-    ///
-    /// # Errors
-    /// When it is not there.
-    pub async fn thaw(&self) -> Result<()> {
-        self.order(MariaDbServer::thaw).await
+    /// Does something to its process, if it has one.
+    pub async fn with_process(&self, act: impl FnOnce(&Process)) {
+        if let Some(guarded) = self.running.lock().await.as_ref() {
+            act(&guarded.process);
+        }
     }
 
-    async fn order(&self, order: fn(&MariaDbServer)) -> Result<()> {
-        let server = Arc::clone(&self.server);
-        Ok(tokio::task::spawn_blocking(move || order(&server)).await?)
+    /// Cuts a node of Galera off from the others, or lets it have them again. Clients reach it all the while.
+    ///
+    /// # Errors
+    /// When it does not answer for long.
+    pub async fn isolate(&self, is_cut_off: bool) -> Result<()> {
+        let isolate = u8::from(is_cut_off);
+        let order = format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={isolate}'");
+        let begun = Instant::now();
+        while let Err(error) = self.ask_in("mysql", &order).await {
+            if begun.elapsed() > READY {
+                bail!("a node does not take `{order}`: {error:#}");
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Every thread that serves a client, and whether it has something to do.
@@ -161,11 +393,15 @@ impl Node {
     /// # Errors
     /// When it does not answer.
     pub async fn ask(&self, sql: &str) -> Result<Vec<MySqlRow>> {
-        let url = self.url();
+        self.ask_in(NAME, sql).await
+    }
+
+    async fn ask_in(&self, database: &str, sql: &str) -> Result<Vec<MySqlRow>> {
+        let url = self.url_of(database);
         let sql = AssertSqlSafe(sql.to_owned());
         let answered = timeout(ANSWER, async {
             let mut link = MySqlConnection::connect(&url).await?;
-            let rows = sqlx::raw_sql(sql).fetch_all(&mut link).await?;
+            let rows = link.fetch_all(sqlx::raw_sql(sql)).await?;
             link.close().await?;
             Ok::<_, sqlx::Error>(rows)
         });

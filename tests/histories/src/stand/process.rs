@@ -144,6 +144,17 @@ impl Guarded {
         Ok(timeout(within, self.output.next_line()).await??)
     }
 
+    /// Whether it has ended by itself. What it has said meanwhile is lost.
+    pub async fn has_ended(&mut self) -> bool {
+        loop {
+            match self.line(Duration::from_millis(1)).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Kills it, and waits until it is gone.
     pub async fn kill(mut self) {
         self.process.kill();
