@@ -324,10 +324,11 @@ impl Node {
                 begun.elapsed() < READY,
                 "a server of MariaDB is not ready: see {folder}"
             );
-            let has_ended = match &mut *self.running.lock().await {
-                Some(guarded) => guarded.has_ended().await,
-                None => true,
-            };
+            let running = self.running.lock().await;
+            let has_ended = running
+                .as_ref()
+                .is_none_or(|guarded| guarded.process.has_ended());
+            drop(running);
             if has_ended {
                 ensure!(
                     self.is_of_galera,

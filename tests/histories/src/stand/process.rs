@@ -3,7 +3,10 @@
 use std::{fs, os::fd::OwnedFd, path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -44,6 +47,14 @@ impl Process {
 
     pub fn thaw(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        // The descriptor of a process can be read when it has ended.
+        let mut ended = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        let now = Timespec::default();
+        poll(&mut ended, Some(&now)).is_ok_and(|count| count > 0)
     }
 
     fn signal(&self, signal: Signal) {
@@ -142,17 +153,6 @@ impl Guarded {
     /// The next line that the program says, `None` where it has ended.
     pub async fn line(&mut self, within: Duration) -> Result<Option<String>> {
         Ok(timeout(within, self.output.next_line()).await??)
-    }
-
-    /// Whether it has ended by itself. What it has said meanwhile is lost.
-    pub async fn has_ended(&mut self) -> bool {
-        loop {
-            match self.line(Duration::from_millis(1)).await {
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
-            }
-        }
     }
 
     /// Kills it, and waits until it is gone.
