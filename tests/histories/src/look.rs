@@ -129,7 +129,8 @@ async fn open_by(mut link: Link) -> Result<Vec<String>> {
             .await?
         }
         Link::MariaDb(link) => {
-            let sql = "SELECT CONCAT_WS(' ', ID, COMMAND, STATE, trx_state, trx_started, LEFT(INFO, 80))
+            let sql = "SELECT CONCAT_WS(' ', ID, COMMAND, TIME_MS, STATE, trx_state, trx_id, trx_started, trx_isolation_level,
+                    trx_rows_locked, trx_rows_modified, LEFT(INFO, 80))
                 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
                 WHERE ID <> CONNECTION_ID() AND USER <> 'system user'";
             let rows = sqlx::query(sql).fetch_all(link).await?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sea_orm::DbErr;
 
-use super::session::{idle_limit, statement_limit};
+use super::session::{idle_limit, snapshot_isolation, statement_limit};
 use crate::database::begin::Begin;
 
 /// START TRANSACTION with its settings, and the question for the connection's id.
@@ -37,6 +37,14 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
         );
         set = ",";
     }
+    if let Some(level) = begin.isolation {
+        let _ = write!(
+            sql,
+            "{set} innodb_snapshot_isolation = {}",
+            snapshot_isolation(level)
+        );
+        set = ",";
+    }
     if set == "," {
         sql.push_str("; ");
     }
@@ -48,9 +56,9 @@ pub(super) fn begin_sql(begin: &Begin) -> Result<String, DbErr> {
     Ok(sql)
 }
 
-/// Whether the transaction changes the session's time-outs.
+/// Whether the transaction changes settings of the session.
 pub(super) fn changes_limits(begin: &Begin) -> bool {
-    begin.statement_timeout.is_some() || begin.idle_timeout.is_some()
+    begin.statement_timeout.is_some() || begin.idle_timeout.is_some() || begin.isolation.is_some()
 }
 
 #[cfg(test)]
@@ -94,7 +102,7 @@ mod tests {
             (one, "SET idle_transaction_timeout = 1; START TRANSACTION"),
             (
                 all,
-                "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET max_statement_time = 1.000000, idle_transaction_timeout = 1; \
+                "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET max_statement_time = 1.000000, idle_transaction_timeout = 1, innodb_snapshot_isolation = 1; \
                  START TRANSACTION; SELECT CONNECTION_ID()",
             ),
         ] {

@@ -65,6 +65,15 @@ pub(super) fn statement_limit(limit: Duration) -> String {
     format!("{}.{:06}", limit.as_secs(), limit.subsec_micros())
 }
 
+/// `innodb_snapshot_isolation`: at REPEATABLE READ, nothing is overwritten that was not seen. READ COMMITTED sees what is there when it has
+/// the lock, and without this, a statement that reads anything else beside the rows that it locks would fail whenever it waits for one.
+pub(super) const fn snapshot_isolation(level: IsolationLevel) -> u8 {
+    match level {
+        IsolationLevel::ReadCommitted | IsolationLevel::ReadUncommitted => 0,
+        IsolationLevel::RepeatableRead | IsolationLevel::Serializable => 1,
+    }
+}
+
 /// `idle_transaction_timeout`, in whole seconds. 0 would mean no limit.
 pub(super) fn idle_limit(limit: Duration) -> u64 {
     let limit = limit.min(LONGEST);
@@ -106,13 +115,15 @@ impl MariaDbSession {
             ("sql_select_limit", "18446744073709551615"),
             ("max_recursive_iterations", "4294967295"),
             ("sql_auto_is_null", "0"),
-            // REPEATABLE READ does not overwrite what it has not seen.
-            ("innodb_snapshot_isolation", "1"),
             // The names of constraints are read from messages.
             ("lc_messages", "en_US"),
             ("default_storage_engine", "InnoDB"),
         ];
         settings.extend(fixed.map(|(name, value)| (name, value.to_owned())));
+        settings.push((
+            "innodb_snapshot_isolation",
+            snapshot_isolation(self.isolation).to_string(),
+        ));
         settings
     }
 
@@ -129,12 +140,13 @@ impl MariaDbSession {
         expected
     }
 
-    /// The time-outs of a session, which a transaction may have changed.
+    /// The settings of a session that a transaction may have changed.
     pub(super) fn limits(&self) -> String {
         format!(
-            "SET max_statement_time = {}, idle_transaction_timeout = {}",
+            "SET max_statement_time = {}, idle_transaction_timeout = {}, innodb_snapshot_isolation = {}",
             statement_limit(self.statement_timeout),
-            idle_limit(self.idle_in_transaction_timeout)
+            idle_limit(self.idle_in_transaction_timeout),
+            snapshot_isolation(self.isolation)
         )
     }
 
