@@ -12,6 +12,7 @@
 //! - **Locks of tables** would end the transaction. They are locks of rows instead, in `named_lock`.
 //! - **Rules that are checked at COMMIT** do not exist. One rule is weaker for that; see [`m20261129_07_create_account_group`].
 //! - **Partial indexes** do not exist. Unique ones have a generated column for their condition, and the others have all rows.
+//! - **Ranges of an index whose end is in another row** are read by functions; see [`m20261129_10_create_lookups`].
 //! - **TRUNCATE** runs no trigger, but is refused for a table to which a foreign key refers; see [`m20261129_09_refuse_truncate`].
 //!
 //! Each statement of DDL commits by itself. A migration that fails half way stays half way: drop the database and begin again, or remove by
@@ -28,6 +29,7 @@ mod m20261129_06_create_seal;
 mod m20261129_07_create_account_group;
 mod m20261129_08_create_webhook;
 mod m20261129_09_refuse_truncate;
+mod m20261129_10_create_lookups;
 mod metadata;
 mod rules;
 
@@ -48,6 +50,7 @@ impl MigratorTrait for MariaDbMigrator {
             Box::new(m20261129_07_create_account_group::Migration),
             Box::new(m20261129_08_create_webhook::Migration),
             Box::new(m20261129_09_refuse_truncate::Migration),
+            Box::new(m20261129_10_create_lookups::Migration),
         ]
     }
 }

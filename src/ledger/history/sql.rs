@@ -1,9 +1,10 @@
-//! The one statement that asks for a point in time, for any number of accounts, the same on every engine.
+//! The one statement that asks for a point in time, for any number of accounts, the same on every engine. MariaDB has functions for
+//! what is looked up.
 
 use super::buckets::up_to;
 use super::point_in_time::PointInTime;
 use crate::ledger::dialect;
-use sea_orm::{ConnectionTrait, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use uuid::Uuid;
 
 /// Parameters, each with its place in the statement.
@@ -85,10 +86,19 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
         }
     };
     let [debit, credit] = of_line("found", "found.version", |side| format!("{side}_balance"));
+    let engine = db.get_database_backend();
+    let last_pending = match engine {
+        DbBackend::MySql => {
+            "account_pending.version = last_pending(found.account_id, found.version)"
+        }
+        _ => {
+            "account_pending.version <= found.version ORDER BY account_pending.version DESC LIMIT 1"
+        }
+    };
     let pending = |column: &str| {
         format!(
             "COALESCE((SELECT {column} FROM account_pending WHERE account_pending.account_id = found.account_id
-                AND account_pending.version <= found.version ORDER BY account_pending.version DESC LIMIT 1), 0) AS {column}"
+                AND {last_pending}), 0) AS {column}"
         )
     };
     let (debits_pending, credits_pending) = (pending("debits_pending"), pending("credits_pending"));
@@ -98,7 +108,7 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
             let columns = sums.map(|sum| {
                 format!("CAST(0 AS bigint) AS before_{sum}, CAST(0 AS bigint) AS late_{sum}")
             });
-            (String::new(), columns, "")
+            (String::new(), columns, String::new())
         }
         Some(ranges) => {
             let totals = sums
@@ -110,11 +120,19 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
             let columns = sums.map(|sum| {
                 format!("COALESCE(before.{sum}, 0) AS before_{sum}, COALESCE(late.{sum}, 0) AS late_{sum}")
             });
-            let joins = "LEFT JOIN late_line before ON before.account_id = found.account_id AND before.version = (
+            let last_late = match engine {
+                DbBackend::MySql => "last_late_line(found.account_id, found.version)",
+                _ => {
+                    "(
                     SELECT MAX(earlier.version) FROM late_line earlier
                     WHERE earlier.account_id = found.account_id AND earlier.version <= found.version
-                 )
-                 LEFT JOIN late ON late.account_id = found.account_id";
+                 )"
+                }
+            };
+            let joins = format!(
+                "LEFT JOIN late_line before ON before.account_id = found.account_id AND before.version = {last_late}
+                 LEFT JOIN late ON late.account_id = found.account_id"
+            );
             (with, columns, joins)
         }
     };
@@ -124,7 +142,7 @@ pub fn statement(db: &impl ConnectionTrait, account_ids: &[Uuid], point: PointIn
          SELECT found.account_id, found.version, COALESCE({debit}, {credit}, 0) AS posted, {debits_pending}, {credits_pending}, {columns}
          FROM found {joins}"
     );
-    dialect::statement(db.get_database_backend(), sql, parameters.0)
+    dialect::statement(engine, sql, parameters.0)
 }
 
 /// For each account, the last version whose `instant` is at most `until`, by binary search: steps are powers of two, from the largest

@@ -14,6 +14,7 @@
 //! all of which is stored, as in `history`. So the balance at an edge comes with the page. If the filter leaves out lines that
 //! move money, the page does not have all that lies between its lines, and the balance is looked up for each line ([`running_balances`]).
 
+mod mariadb;
 mod read;
 mod sql;
 

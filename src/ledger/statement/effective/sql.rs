@@ -3,22 +3,23 @@
 //! What depends on other rows is looked up by subqueries that answer one value. Joins would be shorter, but for many slices at once, PostgreSQL
 //! could read a table from end to end to make one.
 
-use super::{EffectiveSlice, LinePlace, Place};
+use super::{EffectiveSlice, LinePlace, Place, mariadb};
 use crate::ledger::dialect;
 use crate::ledger::history::{LEVELS, latest_effective_at, microseconds, of_line};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side};
-use sea_orm::{ActiveEnum, ConnectionTrait, Statement, Value};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement, Value};
 use std::borrow::Borrow;
 use uuid::Uuid;
 
 /// The lines of slices; each row also has the parts of the balance at the edge that its slice is read from.
 pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S]) -> Statement {
+    let engine = db.get_database_backend();
     let mut cuts = Cuts::default();
     let mut kinds: Vec<Kind> = Vec::new();
     for (number, slice) in slices.iter().enumerate() {
         let slice: &EffectiveSlice = slice.borrow();
-        let kind = Kind::of(slice);
+        let kind = Kind::of(slice, engine);
         let known = kinds.iter().position(|known| *known == kind);
         let kind = known.unwrap_or_else(|| {
             kinds.push(kind);
@@ -51,19 +52,20 @@ pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S])
     let (places, parameters) = cuts.places();
     let sql = format!(
         "WITH RECURSIVE {places},
-         balance AS (SELECT slice, {BALANCE} FROM place WHERE {edges}),
+         balance AS (SELECT slice, {balance} FROM place WHERE {edges}),
          slice(number, kind, account_id, low, low_at, low_version, high, high_at, high_version, wanted) AS (
             SELECT lowest.slice, lowest.kind, lowest.account_id, lowest.in_order, lowest.instant, lowest.version,
                    highest.in_order, highest.instant, highest.version, lowest.wanted
             FROM place AS lowest JOIN place AS highest ON highest.slice = lowest.slice WHERE lowest.edge = 0 AND highest.edge = 1
          ), {searches}, chosen(slice, account_id, version, is_late) AS ({chosen})
          {rows}",
+        balance = balance(engine),
         edges = edges.join(" OR "),
         searches = searches.join(", "),
         chosen = chosen.join(" UNION ALL "),
         rows = rows.join(" UNION ALL "),
     );
-    dialect::statement(db.get_database_backend(), sql, parameters)
+    dialect::statement(engine, sql, parameters)
 }
 
 /// The parts of the balance after each line.
@@ -74,8 +76,10 @@ pub fn balances(db: &impl ConnectionTrait, lines: &[LinePlace]) -> Statement {
         cuts.add([number, 0, 0], line.account_id, place, line.is_late, 0);
     }
     let (places, parameters) = cuts.places();
-    let sql = format!("WITH RECURSIVE {places} SELECT slice, {BALANCE} FROM place");
-    dialect::statement(db.get_database_backend(), sql, parameters)
+    let engine = db.get_database_backend();
+    let balance = balance(engine);
+    let sql = format!("WITH RECURSIVE {places} SELECT slice, {balance} FROM place");
+    dialect::statement(engine, sql, parameters)
 }
 
 /// The first and the last instant that the ledger knows, in microseconds since 1970.
@@ -178,30 +182,40 @@ impl Cuts {
 }
 
 /// The parts of the balance at a `place`. The buckets of all sizes that make up the time before its instant are those of `history`.
-const BALANCE: &str = "
+fn balance(engine: DbBackend) -> String {
+    let (by_then, since) = match engine {
+        DbBackend::MySql => mariadb::LAST,
+        _ => (
+            "late_line.version <= place.in_order ORDER BY late_line.version DESC LIMIT 1",
+            "late_place.version <= place.version ORDER BY late_place.version DESC LIMIT 1",
+        ),
+    };
+    format!("
     COALESCE((SELECT debit_balance FROM entry_line WHERE debit_account_id = place.account_id AND debit_version = place.in_order),
              (SELECT credit_balance FROM entry_line WHERE credit_account_id = place.account_id AND credit_version = place.in_order),
              0) AS at_version,
-    COALESCE((SELECT posted FROM late_line WHERE late_line.account_id = place.account_id AND late_line.version <= place.in_order
-              ORDER BY late_line.version DESC LIMIT 1), 0) AS late_by_then,
+    COALESCE((SELECT posted FROM late_line WHERE late_line.account_id = place.account_id AND {by_then}), 0) AS late_by_then,
     CAST(COALESCE((SELECT SUM((
         SELECT SUM(posted) FROM late_total WHERE late_total.account_id = place.account_id AND late_total.level = size.level
             AND bucket >= (place.microseconds >> (6 * size.level + 6)) << 6 AND bucket < place.microseconds >> (6 * size.level)
     )) FROM size), 0) AS bigint) AS late_before,
     COALESCE((SELECT posted FROM late_place WHERE late_place.account_id = place.account_id AND effective_at = place.instant
-              AND late_place.version <= place.version ORDER BY late_place.version DESC LIMIT 1), 0) AS late_since";
+              AND {since}), 0) AS late_since")
+}
 
 /// How slices are read, apart from where: those alike are read by the same subqueries.
 #[derive(PartialEq)]
-struct Kind {
-    newest_first: bool,
-    effects: Option<Vec<LineEffect>>,
-    side: Option<Side>,
+pub(super) struct Kind {
+    engine: DbBackend,
+    pub(super) newest_first: bool,
+    pub(super) effects: Option<Vec<LineEffect>>,
+    pub(super) side: Option<Side>,
 }
 
 impl Kind {
-    fn of(slice: &EffectiveSlice) -> Self {
+    fn of(slice: &EffectiveSlice, engine: DbBackend) -> Self {
         Self {
+            engine,
             newest_first: slice.newest_first,
             effects: slice.effects.clone(),
             side: slice.side,
@@ -219,7 +233,10 @@ impl Kind {
         };
         // Within a run, `version - lines` is the same, and from run to run it grows. It is not compared for equality, since PostgreSQL
         // would then take either index: the other one begins with lines of other runs.
-        let beyond = format!(
+        let beyond = if self.engine == DbBackend::MySql {
+            mariadb::beyond(&name, self.newest_first)
+        } else {
+            format!(
             "COALESCE((
                 SELECT run.version FROM late_line AS run
                 WHERE run.account_id = {name}.account_id AND run.version - run.lines {comparison} {name}.version - (
@@ -227,7 +244,8 @@ impl Kind {
                 )
                 ORDER BY run.version - run.lines {order}, run.version {order} LIMIT 1
              ), {name}.version)"
-        );
+        )
+        };
         let edge = if self.newest_first {
             "slice.high + 1"
         } else {
@@ -255,6 +273,9 @@ impl Kind {
         if self.effects.is_none() && self.side.is_none() {
             return format!("{from} {step} 1");
         }
+        if self.engine == DbBackend::MySql {
+            return mariadb::nearest(self, of, from);
+        }
         let effects = self.effects("effect", "AND");
         let sides = self.sides().map(|side| {
             format!(
@@ -279,23 +300,16 @@ impl Kind {
         let [debit, credit] = of_line(&name, &format!("{name}.version"), |_| {
             "effective_at".to_owned()
         });
+        let here = format!("COALESCE({debit}, {credit})");
         let (first, next) = if self.newest_first {
             (
-                self.nearest_late("slice", "<=", "slice.high_at, slice.high_version"),
-                self.nearest_late(
-                    &name,
-                    "<",
-                    &format!("COALESCE({debit}, {credit}), {name}.version"),
-                ),
+                self.nearest_late("slice", "<=", ["slice.high_at", "slice.high_version"]),
+                self.nearest_late(&name, "<", [&here, &format!("{name}.version")]),
             )
         } else {
             (
-                self.nearest_late("slice", ">", "slice.low_at, slice.low_version"),
-                self.nearest_late(
-                    &name,
-                    ">",
-                    &format!("COALESCE({debit}, {credit}), {name}.version"),
-                ),
+                self.nearest_late("slice", ">", ["slice.low_at", "slice.low_version"]),
+                self.nearest_late(&name, ">", [&here, &format!("{name}.version")]),
             )
         };
         let columns = "account_id, low_at, low_version, high_at, high_version";
@@ -309,7 +323,11 @@ impl Kind {
     }
 
     /// SQL for the version of the next late line beyond the place `from`.
-    fn nearest_late(&self, of: &str, comparison: &str, from: &str) -> String {
+    fn nearest_late(&self, of: &str, comparison: &str, from: [&str; 2]) -> String {
+        if self.engine == DbBackend::MySql {
+            return mariadb::nearest_late(self, of, comparison, from);
+        }
+        let [instant, version] = from;
         let order = if self.newest_first { "DESC" } else { "ASC" };
         let effects = self.sides().map(|side| {
             format!(
@@ -330,7 +348,7 @@ impl Kind {
         };
         format!(
             "(SELECT late.version FROM late_place AS late
-              WHERE late.account_id = {of}.account_id AND (late.effective_at, late.version) {comparison} ({from})
+              WHERE late.account_id = {of}.account_id AND (late.effective_at, late.version) {comparison} ({instant}, {version})
                 AND (late.effective_at, late.version) {other} ({of}.{edge}_at, {of}.{edge}_version) {wanted}
               ORDER BY late.effective_at {order}, late.version {order} LIMIT 1)"
         )
