@@ -18,9 +18,8 @@ on_every_engine! {
         observer.execute("ALTER TABLE entry RENAME COLUMN other TO recorded_at").await;
         // SQLite takes the name of a column that is not there for a text.
         let spoil = match test.engine() {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb | Engine::Postgres => "ALTER TABLE seaql_migrations RENAME COLUMN version TO other",
             Engine::Sqlite => "UPDATE seaql_migrations SET version = x'ff' WHERE version = (SELECT min(version) FROM seaql_migrations)",
-            Engine::Postgres => "ALTER TABLE seaql_migrations RENAME COLUMN version TO other",
         };
         observer.execute(spoil).await;
         let said = Server::try_start_in("", test.url(), &["--no-migrate"]).err().expect("it starts");
@@ -50,10 +49,12 @@ on_every_engine! {
             0,
         )
         .unwrap();
-        let at = ahead.format("%Y-%m-%dT%H:%M:%S+00:00");
+        let at = match test.engine() {
+            Engine::MariaDb => ahead.format("%Y-%m-%d %H:%M:%S"),
+            Engine::Sqlite | Engine::Postgres => ahead.format("%Y-%m-%dT%H:%M:%S+00:00"),
+        };
         let id = match test.engine() {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-            Engine::Sqlite => "x'000000000000000000000000ffff0000'",
+            Engine::MariaDb | Engine::Sqlite => "x'000000000000000000000000ffff0000'",
             Engine::Postgres => "'00000000-0000-0000-0000-0000ffff0000'",
         };
         let insert = format!(

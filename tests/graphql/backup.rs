@@ -76,7 +76,32 @@ async fn a_copy_of_the_file_without_its_log_is_no_backup() {
 /// Takes a backup and restores it into an empty database.
 async fn back_up(from: &TestDatabase, to: &TestDatabase) {
     match from.engine() {
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => {
+            let place = |database: &TestDatabase| {
+                let url = reqwest::Url::parse(database.url()).unwrap();
+                let option = |name: &str, value: String| format!("--{name}={value}");
+                [
+                    option("host", url.host_str().unwrap().to_owned()),
+                    option("port", url.port().unwrap().to_string()),
+                    option("user", url.username().to_owned()),
+                    url.path().trim_start_matches('/').to_owned(),
+                ]
+            };
+            let (from, to) = (place(from), place(to));
+            let commands = move || {
+                let folder = tempfile::tempdir().unwrap();
+                let dump = folder.path().join("daybook.sql");
+                let mut take = Command::new("mariadb-dump");
+                take.args(["--no-defaults", "--single-transaction", "--hex-blob"]);
+                run(take
+                    .args(from)
+                    .stdout(std::fs::File::create(&dump).unwrap()));
+                let mut restore = Command::new("mariadb");
+                restore.arg("--no-defaults").args(to);
+                run(restore.stdin(std::fs::File::open(&dump).unwrap()));
+            };
+            tokio::task::spawn_blocking(commands).await.unwrap();
+        }
         Engine::Sqlite => {
             let into = format!("VACUUM INTO '{}'", file(to).display());
             from.observer().await.execute(&into).await;

@@ -115,7 +115,7 @@ async fn read_only_database_is_not_ready() {
                 observer.execute(&set).await;
                 test.url().to_owned()
             }
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb => unreachable!("it is not in the list"),
             Engine::Sqlite => test.url().replace("mode=rwc", "mode=ro"),
         };
         let daybook = serve(&url, &["--no-migrate"]);

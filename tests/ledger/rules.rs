@@ -178,7 +178,11 @@ on_every_engine! {
             let error = book.db.execute_unprepared(&format!("UPDATE account SET {column} = 'OTHER', revision = revision + 1, revised_at = created_at")).await.unwrap_err();
             assert_eq!(violated(&error), name);
         }
-        let id = if book.engine == Engine::Sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
+        let id = match book.engine {
+            Engine::Sqlite => "randomblob(16)",
+            Engine::Postgres => "gen_random_uuid()",
+            Engine::MariaDb => "random_bytes(16)",
+        };
         let of_no_side = format!(
             "INSERT INTO account (id, code, name, currency, normal_side, limit_policy, status, metadata, created_at)
              SELECT {id}, 'x', name, currency, 'OTHER', limit_policy, status, metadata, created_at FROM account"

@@ -98,8 +98,7 @@ on_every_engine! {
         let ledger = Ledger::of(test, long).await;
         let observer = ledger.observer().await;
         let micros = match ledger.book.engine {
-            daybook_test_harness::Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-            daybook_test_harness::Engine::Sqlite => "effective_at",
+            daybook_test_harness::Engine::MariaDb | daybook_test_harness::Engine::Sqlite => "effective_at",
             daybook_test_harness::Engine::Postgres => "to_char(effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         };
         let rows = observer.texts(&format!(

@@ -82,8 +82,9 @@ pub(in crate::ledger) fn of_every_event(engine: DbBackend, sql: &str) -> String 
     if engine != DbBackend::MySql {
         return sql.to_owned();
     }
+    // LIMIT keeps conditions from being moved into it, which MariaDB 10.11 does wrongly with a subquery that refers to a column of it.
     let events = format!(
-        "(SELECT seq, entry_id, account_id, revision, unnumbered_id FROM outbox UNION ALL {NEXT_NUMBERS}) AS outbox"
+        "(SELECT seq, entry_id, account_id, revision, unnumbered_id FROM outbox UNION ALL {NEXT_NUMBERS} LIMIT 9223372036854775807) AS outbox"
     );
     ["FROM", "JOIN"].iter().fold(sql.to_owned(), |sql, word| {
         sql.replace(&format!("{word} outbox "), &format!("{word} {events} "))

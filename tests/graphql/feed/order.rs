@@ -179,7 +179,7 @@ on_every_engine! {
             numbers.into_iter().map(|number| number.unwrap().parse().unwrap()).collect()
         };
         let touched = "WHERE EXISTS (SELECT 1 FROM entry_line JOIN account ON account.id IN (debit_account_id, credit_account_id) WHERE entry_line.entry_id = outbox.entry_id AND account.code IN ('a', 'cash'))";
-        for (subscription, expected) in [(&mut all, numbers("WHERE entry_id IS NOT NULL").await), (&mut of_a, numbers(touched).await)] {
+        for (subscription, wanted) in [(&mut all, "WHERE entry_id IS NOT NULL"), (&mut of_a, touched)] {
             let mut heard = Vec::new();
             loop {
                 let (cursor, id) = event(&subscription.event().await);
@@ -188,7 +188,7 @@ on_every_engine! {
                     break;
                 }
             }
-            assert_eq!(heard, expected);
+            assert_eq!(heard, numbers(wanted).await);
         }
     }
 }

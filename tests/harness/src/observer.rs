@@ -149,6 +149,12 @@ impl Observer {
 
     /// As [`Self::texts`], another column.
     pub(crate) async fn column(&self, sql: &str, at: usize) -> Vec<Option<String>> {
+        let mut sql = sql.to_owned();
+        if let Link::MariaDb(_) = &*self.connection.lock().await {
+            // The type of a CAST has another name there.
+            sql = sql.replace(" AS text)", " AS char)");
+        }
+        let sql = sql.as_str();
         let query = raw_sql(AssertSqlSafe(sql));
         // Unchecked, because every type has a text: SQLite converts it, and PostgreSQL answers a simple query in text.
         let texts: Result<Vec<_>, _> = match &mut *self.connection.lock().await {
