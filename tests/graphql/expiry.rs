@@ -55,14 +55,23 @@ on_every_engine! {
         }
         let observer = ledger.observer().await;
         let is_stuck = "EXISTS (SELECT 1 FROM entry WHERE entry.id = NEW.resolves_id AND entry.description = 'stuck')";
-        let (refuse, allow) = if ledger.is_sqlite() {
-            (format!("CREATE TRIGGER stuck BEFORE INSERT ON entry WHEN {is_stuck} BEGIN SELECT RAISE(ABORT, 'stuck'); END"), "DROP TRIGGER stuck")
-        } else {
-            (
+        let (refuse, allow) = match ledger.engine() {
+            Engine::Sqlite => (
+                format!("CREATE TRIGGER stuck BEFORE INSERT ON entry WHEN {is_stuck} BEGIN SELECT RAISE(ABORT, 'stuck'); END"),
+                "DROP TRIGGER stuck",
+            ),
+            Engine::MariaDb => (
+                format!(
+                    "CREATE TRIGGER stuck BEFORE INSERT ON entry FOR EACH ROW
+                     BEGIN IF {is_stuck} THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'stuck'; END IF; END"
+                ),
+                "DROP TRIGGER stuck",
+            ),
+            Engine::Postgres => (
                 format!("CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {is_stuck} THEN RAISE 'stuck'; END IF; RETURN NEW; END $$;
                          CREATE TRIGGER stuck BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION stuck()"),
                 "DROP TRIGGER stuck ON entry",
-            )
+            ),
         };
         observer.execute(&refuse).await;
         let younger = hold("younger", 600).await;

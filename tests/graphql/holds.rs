@@ -1,6 +1,6 @@
 //! Holds and reversals, as clients meet them.
 
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use serde_json::{Value, json};
 
 use super::server::{Ledger, line};
@@ -87,10 +87,13 @@ on_every_engine! {
         // One that was placed an hour ago, for a minute.
         let expired = hold(&ledger, 100).await["entry"]["id"].take();
         let observer = ledger.observer().await;
-        let past = if ledger.is_sqlite() { "'2020-01-01T00:00:00+00:00'" } else { "TIMESTAMPTZ '2020-01-01T00:00:00Z'" };
-        let lift = if ledger.is_sqlite() { "DROP TRIGGER entry_refuse_UPDATE" } else { "ALTER TABLE entry DISABLE TRIGGER entry_append_only" };
+        let (past, lift) = match ledger.engine() {
+            Engine::Sqlite => ("'2020-01-01T00:00:00+00:00'", "DROP TRIGGER entry_refuse_UPDATE"),
+            Engine::MariaDb => ("'2020-01-01'", "DROP TRIGGER entry_refuse_UPDATE"),
+            Engine::Postgres => ("TIMESTAMPTZ '2020-01-01T00:00:00Z'", "ALTER TABLE entry DISABLE TRIGGER entry_append_only"),
+        };
         observer.execute(lift).await;
-        let newest = "(SELECT id FROM entry WHERE kind = 'HOLD' ORDER BY id DESC LIMIT 1)";
+        let newest = "(SELECT id FROM (SELECT id FROM entry WHERE kind = 'HOLD' ORDER BY id DESC LIMIT 1) AS newest)";
         observer.execute(&format!("UPDATE entry SET expires_at = {past} WHERE id = {newest}")).await;
 
         let unknown = "entry_01h455vb4pex5vsknk084sn000";

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use serde_json::{Value, json};
 
 use super::{process::Process, server::Ledger};
@@ -65,13 +65,12 @@ fn sha256sum(text: &str) -> String {
 /// Writes to the database past its rules.
 async fn tamper(ledger: &Ledger, sql: &str) {
     let observer = ledger.observer().await;
-    let lift: &[&str] = if ledger.is_sqlite() {
-        &[
+    let lift: &[&str] = match ledger.engine() {
+        Engine::Sqlite | Engine::MariaDb => &[
             "DROP TRIGGER IF EXISTS entry_refuse_UPDATE",
             "DROP TRIGGER IF EXISTS seal_refuse_DELETE",
-        ]
-    } else {
-        &["SET session_replication_role = replica"]
+        ],
+        Engine::Postgres => &["SET session_replication_role = replica"],
     };
     for sql in lift {
         observer.execute(sql).await;

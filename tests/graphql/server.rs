@@ -169,8 +169,8 @@ impl Ledger {
         &self.host
     }
 
-    pub(super) fn is_sqlite(&self) -> bool {
-        self.test.engine() == Engine::Sqlite
+    pub(super) fn engine(&self) -> Engine {
+        self.test.engine()
     }
 
     pub(super) async fn observer(&self) -> Observer {

@@ -66,14 +66,14 @@ pub(super) fn append_only_but_for(table: &str, allowed: &str) -> String {
     let rule = format!("{table}_append_only");
     let update = refuse_as(
         table,
-        &format!("{table}_refuse_update"),
+        &format!("{table}_refuse_UPDATE"),
         &rule,
         "BEFORE UPDATE",
         &format!("NOT ({allowed})"),
     );
     let delete = refuse_as(
         table,
-        &format!("{table}_refuse_delete"),
+        &format!("{table}_refuse_DELETE"),
         &rule,
         "BEFORE DELETE",
         "TRUE",

@@ -89,7 +89,10 @@ on_every_engine! {
         }
         let heard: Vec<_> = join_all(listeners).await.into_iter().map(Result::unwrap).collect();
 
-        let hex = if test.engine() == Engine::Sqlite { "lower(hex(entry_id))" } else { "replace(entry_id::text, '-', '')" };
+        let hex = match test.engine() {
+            Engine::Sqlite | Engine::MariaDb => "lower(hex(entry_id))",
+            Engine::Postgres => "replace(entry_id::text, '-', '')",
+        };
         let posted = observer.texts(&format!("SELECT {hex} FROM outbox WHERE entry_id IS NOT NULL ORDER BY seq")).await;
         assert_eq!(posted.len(), ALL);
         for heard in &heard {

@@ -1,6 +1,6 @@
 //! Endpoints: who may have them, what is refused, and what the database itself refuses.
 
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use serde_json::{Value, json};
 
 use super::{CREATE, STATE, UPDATE};
@@ -164,7 +164,11 @@ on_every_engine! {
         assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error}");
         assert_eq!(ledger.data("{ webhooks { id } }", json!({})).await["webhooks"].as_array().unwrap().len(), 100);
         let columns = "url, events, choice, when_exhausted, status, secret, position, failed_attempts, lease, created_at";
-        let random = if ledger.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+        let random = match ledger.engine() {
+            Engine::Sqlite => "randomblob(16)",
+            Engine::Postgres => "gen_random_uuid()",
+            Engine::MariaDb => "random_bytes(16)",
+        };
         let more = format!("INSERT INTO webhook (id, {columns}) SELECT {random}, {columns} FROM webhook LIMIT 1");
         let refused = ledger.observer().await.try_execute(&more).await.unwrap_err();
         assert!(refused.to_string().contains("webhook_most"), "{refused}");

@@ -23,7 +23,7 @@ on_every_engine! {
         let second = client.post("a", "b", 2).await;
         let observer = test.observer().await;
         let lift: &[&str] = match test.engine() {
-            Engine::MariaDb => &["DROP TRIGGER entry_refuse_delete", "SET foreign_key_checks = 0"],
+            Engine::MariaDb => &["DROP TRIGGER entry_refuse_DELETE", "SET foreign_key_checks = 0"],
             Engine::Sqlite => &["DROP TRIGGER entry_refuse_DELETE", "PRAGMA foreign_keys = OFF"],
             Engine::Postgres => &["SET session_replication_role = replica"],
         };

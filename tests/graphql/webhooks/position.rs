@@ -143,7 +143,7 @@ async fn forget_after(test: &TestDatabase, last: i64) {
     let observer = test.observer().await;
     let sql: &[&str] = match test.engine() {
         Engine::MariaDb => &[
-            "DROP TRIGGER outbox_refuse_delete",
+            "DROP TRIGGER outbox_refuse_DELETE",
             "DELETE FROM outbox WHERE seq > {last}",
         ],
         Engine::Sqlite => &[
