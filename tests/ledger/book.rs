@@ -12,8 +12,8 @@ use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
 use daybook_migration::{MariaDbMigrator, Migrator, migrations};
 use daybook_test_harness::{Engine, TestDatabase};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr,
-    RuntimeErr, SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
+    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, SqlxError, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::Executor as _;

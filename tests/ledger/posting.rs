@@ -10,7 +10,7 @@ use daybook_entity::{
     AccountStatus, LimitPolicy, Side, account, entry as entries_table, entry_line,
 };
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait};
+use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -3,7 +3,6 @@
 
 use super::sql::Kind;
 use daybook_entity::Side;
-use sea_orm::ActiveEnum;
 
 /// The conditions of the last late line up to a `place`, in the order of posting and of its instant.
 pub(super) const LAST: (&str, &str) = (
@@ -54,7 +53,7 @@ pub(super) fn nearest_late(
 /// The effects and the side that are wanted. These are words of this program, never of a client.
 fn filter(kind: &Kind) -> String {
     let effects = kind.effects.as_ref().map_or("NULL".to_owned(), |effects| {
-        let words: Vec<_> = effects.iter().map(|effect| effect.to_value()).collect();
+        let words: Vec<_> = effects.iter().map(sea_orm::ActiveEnum::to_value).collect();
         format!("'{}'", words.join(","))
     });
     let side = match kind.side {
