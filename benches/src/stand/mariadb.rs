@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Durable, as a ledger wants it, and without a checkpoint in the middle of a round.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
+    ("debug-no-sync", "OFF"),
     ("innodb-flush-method", "fsync"),
     ("innodb-flush-log-at-trx-commit", "1"),
     ("innodb-buffer-pool-size", "1G"),
