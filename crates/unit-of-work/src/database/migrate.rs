@@ -51,7 +51,8 @@ impl Database {
     /// # Errors
     /// Errors of the database or of a migration, and [`UnitError::ReadOnlyDatabase`](crate::UnitError::ReadOnlyDatabase). Nothing has
     /// changed then. MariaDB commits each statement of DDL by itself: there, the migrations before the one that failed are kept, and so is
-    /// what that has done until it failed.
+    /// what that has done until it failed. On a Galera cluster, they run on the node that writes, and servers wait for each other as long as
+    /// that stays the same one.
     ///
     /// # Cancel safety
     /// Dropping the future before it has committed rolls back.

@@ -112,6 +112,11 @@ impl Database {
     /// [`DatabaseOptions::read_only`], the first server that answers is used. Here, all servers of the list are asked: one that does not
     /// answer is logged, and one that answers must be usable.
     ///
+    /// A MariaDB URL may name several nodes of one Galera cluster, in the same way. One of them writes, by the table of
+    #[cfg_attr(feature = "mariadb", doc = " [`galera`](crate::galera),")]
+    #[cfg_attr(not(feature = "mariadb"), doc = " `galera`,")]
+    /// and readers use all that are ready. They see all that was committed before. The crate's README has the rules.
+    ///
     /// # Errors
     /// [`ConnectError`] if the URL is wrong, or the first connection cannot be made within [`DatabaseOptions::connect_timeout`].
     pub async fn connect(url: &str, options: DatabaseOptions) -> Result<Self, ConnectError> {
@@ -200,9 +205,9 @@ impl Database {
         self.inner.opened.backend()
     }
 
-    /// Settings of a PostgreSQL server under which an acknowledged COMMIT can be lost when the server's machine fails, and which no session
-    /// can change:
-    /// `fsync` and `full_page_writes`, if they are off. Ask once at start-up, and log a warning. Always empty on SQLite.
+    /// Settings of a server under which an acknowledged COMMIT can be lost when the server's machine fails, and which no session can change:
+    /// on PostgreSQL `fsync` and `full_page_writes`, if they are off. On MariaDB those of InnoDB and of the binary log, tables of other engines, and on a
+    /// Galera cluster, tables without a primary key. Ask once at start-up, and log a warning. Always empty on SQLite.
     ///
     /// # Errors
     /// If the database fails.

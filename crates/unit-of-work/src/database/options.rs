@@ -24,8 +24,9 @@ use crate::setters::setters;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DatabaseOptions {
-    /// The most connections of each pool, readers and writers. SQLite always has one writer. On PostgreSQL, up to two more for each
-    /// server are made, to stop statements that hang, and for a list of servers two to look up the outcome of a COMMIT. Default: 16.
+    /// The most connections of each pool, readers and writers. SQLite always has one writer. On PostgreSQL and MariaDB, up to two more for
+    /// each server are made, to stop statements that hang, and (of PostgreSQL, for a list of servers) two to look up the outcome of a COMMIT.
+    /// Default: 16.
     pub max_connections: u32,
     /// How long an operation waits for a connection that others are using before it fails (`OVERLOADED`). For a database that cannot be
     /// reached, it waits until its deadline, or this long if it has none. Default: 5 seconds.

@@ -57,7 +57,7 @@ async fn without_the_table_nothing_is_written() {
     let soon = Duration::from_millis(1500);
     let response = run_within(&without, "mutation { mark(name: \"a\") }", soon).await;
     assert_eq!(codes(&response), ["DATABASE_UNAVAILABLE"], "{response:?}");
-    let checked = without.database.check_writable(soon).await;
+    let checked = without.database.check_writable(PATIENCE / 4).await;
     let error = checked.expect_err("takes no writes");
     assert!(
         error.to_string().contains("no table unit_of_work_writer"),

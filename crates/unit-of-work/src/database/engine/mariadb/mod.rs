@@ -8,6 +8,8 @@
 //! - A deadlock rolls back the whole transaction, and the next statement would run in one of its own. A unit sends none after an error.
 //! - Its driver must not be dropped in the middle of an answer. So a lease keeps the future of an abandoned statement ([`statements`]).
 //! - Nothing is deferred to COMMIT, so no constraint can refuse it.
+//!
+//! [`servers`] has what differs on the nodes of a Galera cluster.
 
 pub(super) mod backend;
 pub(super) mod failure;
@@ -32,10 +34,12 @@ use sea_orm::{DatabaseConnection, SqlxMySqlConnector};
 use sqlx::{MySql, mysql::MySqlConnectOptions};
 use tokio::time::Instant;
 
+#[cfg(feature = "migration")]
+use self::servers::to_migrate;
 use self::{
     backend::Backend,
     control::Control,
-    servers::{Servers, check_all, to_migrate},
+    servers::{Servers, check_all},
     session::{MariaDbSession, Role},
 };
 use super::{
@@ -240,7 +244,12 @@ impl OpenDatabase for Server {
             UNION ALL SELECT 'innodb_doublewrite' FROM DUAL WHERE NOT @@innodb_doublewrite \
             UNION ALL SELECT 'sync_binlog' FROM DUAL WHERE @@log_bin AND @@sync_binlog <> 1 \
             UNION ALL SELECT CONCAT('ENGINE = ', ENGINE, ' of the table ', TABLE_NAME) FROM information_schema.TABLES \
-            WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB'";
+            WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB' \
+            UNION ALL SELECT CONCAT('no primary key of the table ', TABLE_NAME) FROM information_schema.TABLES AS t \
+            WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' \
+            AND 'ON' = (SELECT GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = 'WSREP_ON') \
+            AND NOT EXISTS (SELECT 1 FROM information_schema.STATISTICS AS s WHERE s.TABLE_SCHEMA = t.TABLE_SCHEMA \
+            AND s.TABLE_NAME = t.TABLE_NAME AND s.INDEX_NAME = 'PRIMARY')";
         let question = Statement::from_string(DbBackend::MySql, question);
         let rows = database
             .read(async |unit| unit.query_all_raw(question).await)

@@ -5,9 +5,11 @@ mod at_start;
 mod first;
 mod urls;
 
+#[cfg(feature = "mariadb")]
+pub(super) use self::first::HEAD_START;
 pub(super) use self::{
     at_start::check_all,
-    first::{HEAD_START, first, none},
+    first::{first, none},
     urls::each_server,
 };
 

@@ -10,6 +10,8 @@
 //! [`node`] is what a node tells of itself.
 
 mod fence;
+#[cfg(feature = "migration")]
+mod migrating;
 mod node;
 mod search;
 mod takeover;
@@ -25,10 +27,12 @@ use std::sync::{
 
 use sqlx::mysql::MySqlConnectOptions;
 
+#[cfg(feature = "migration")]
+pub(super) use self::migrating::to_migrate;
 pub(super) use self::{
     fence::is_overtaken,
     node::Node,
-    search::{check_all, search, to_migrate},
+    search::{check_all, search},
     takeover::SILENCE,
 };
 
