@@ -6,7 +6,7 @@
 //! | [`OpenDatabase`] | an open database: its pools, how a statement is stopped, how the outcome of a COMMIT is found out |
 //! | [`Opened`], [`AnyLease`], [`Driver`], [`Peer`] | enums with a variant for each engine |
 //! | `outcome`, `session`, `failure`, `words` | what engines have in common |
-//! | `servers/` | what lists of servers have in common |
+//! | `servers/`, `writable` | what the engines with a network have in common: lists of servers, and whether one takes writes |
 //! | `postgres/`, `sqlite/`, `mariadb/` | one tree per engine, with the same file names for the same purposes |
 //!
 //! A new engine is a folder beside these, a variant in the enums, and a row in `failure` and `words`. Nothing outside of this
@@ -20,6 +20,8 @@ pub(crate) mod words;
 mod open_database;
 #[cfg(any(feature = "mariadb", feature = "postgres"))]
 mod servers;
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+mod writable;
 
 #[cfg(feature = "mariadb")]
 mod mariadb;

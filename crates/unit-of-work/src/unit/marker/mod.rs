@@ -202,6 +202,15 @@ impl Marker {
     }
 }
 
+/// Says that there are no markers.
+#[cfg(any(feature = "mariadb", feature = "postgres"))]
+pub(crate) fn warn() {
+    tracing::warn!(
+        "there is no table unit_of_work_marker that this user may read and insert into: of a COMMIT whose answer is lost clients are told \
+         OUTCOME_UNKNOWN, except where a row that it inserted was named as evidence (unit_of_work::marker has the migration)"
+    );
+}
+
 fn milliseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

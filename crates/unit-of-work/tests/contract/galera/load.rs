@@ -73,7 +73,10 @@ async fn client(
                     told.unknown.push(name.clone());
                 }
                 Err(error) => {
-                    let kind = format!("{:?}", FailureKind::of(error));
+                    let kind = match FailureKind::of(error) {
+                        FailureKind::Other => error.to_string(),
+                        kind => format!("{kind:?}"),
+                    };
                     *told.reasons.entry(kind).or_default() += 1;
                     told.failed.push(name.clone());
                 }
@@ -94,11 +97,11 @@ async fn client(
     }
 }
 
-/// One fault after the other, each on the node that writes.
+/// One fault after the other, each on the node that writes, and each once at least.
 async fn disturb(cluster: &mut Galera, name: &str, until: Instant) -> Vec<&'static str> {
     let mut done = Vec::new();
     for fault in ["kill", "freeze", "cut off"].iter().cycle() {
-        if Instant::now() >= until {
+        if done.len() >= 3 && Instant::now() >= until {
             break;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -1,11 +1,11 @@
 //! One node writes, and no other one can.
 
 use async_graphql::{Executor, Request};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 use unit_of_work::{FailureKind, UnitTerms};
 
 use super::{stage, take_over, writer};
-use crate::stage::{codes, data, ended, insert_mark, outcome};
+use crate::stage::{codes, count_marks, data, ended, insert_mark, outcome};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_run_on_a_cluster() {
@@ -88,31 +88,28 @@ async fn commit_of_an_earlier_writer_is_refused() {
     }
 }
 
-/// Two nodes commit at once what they could not if they knew of each other. One of them is refused.
+/// Two operations hold the same lock, each on its node, and find that they are the first. One of them is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_do_not_commit_what_locks_would_keep_apart() {
     let (cluster, name, stage) = stage(&[0, 1, 2]).await;
-    let setup = stage.observer().await;
-    setup.execute("INSERT INTO mark VALUES ('a'), ('b')").await;
-    let lock_and_remove = async |unit: unit_of_work::UnitOfWork, remove: &str| {
-        unit.execute_unprepared("SELECT name FROM mark FOR UPDATE")
+    stage.assert_whole().await;
+    let add_the_first = async |unit: &unit_of_work::UnitOfWork, mark: &str| {
+        unit.execute_unprepared("SELECT value FROM counter FOR UPDATE")
             .await?;
-        unit.execute_unprepared(&format!("DELETE FROM mark WHERE name = '{remove}'"))
-            .await?;
-        Ok::<_, DbErr>(())
+        assert_eq!(count_marks(unit).await?, 0);
+        insert_mark(unit, mark).await
     };
     let other = at_another(&cluster, &name).await;
-    let terms = || UnitTerms::named("removes");
+    let terms = || UnitTerms::named("the first");
     let first = stage.database.write_with(terms(), async |unit| {
-        lock_and_remove(unit, "a").await?;
+        add_the_first(&unit, "one").await?;
         take_over(&cluster, &name, 1).await;
-        // The other one has the same locks, on its node.
-        let second = other.write_with(terms(), async |unit| lock_and_remove(unit, "b").await);
+        let second = other.write_with(terms(), async |unit| add_the_first(&unit, "two").await);
         second.await
     });
     let error = first.await.expect_err("is refused");
     assert_eq!(FailureKind::of(&error), FailureKind::Conflict, "{error:?}");
-    assert_eq!(stage.marks().await, ["a"]);
+    assert_eq!(stage.marks().await, ["two"]);
 }
 
 async fn at_another(
@@ -138,9 +135,7 @@ async fn node_that_is_named_alone_does_not_take_over() {
     let other = unit_of_work::Database::connect(&url, options)
         .await
         .expect("connects");
-    let read = other
-        .read(async |unit| crate::stage::count_marks(&unit).await)
-        .await;
+    let read = other.read(async |unit| count_marks(&unit).await).await;
     assert_eq!(read, Ok(0));
     let written = other
         .write(async |unit| insert_mark(&unit, "b").await)

@@ -56,6 +56,7 @@ use crate::{
         pool::{Pool, Pooled},
     },
     error::CommitFailure,
+    unit::marker,
 };
 
 /// An open MariaDB database.
@@ -175,13 +176,7 @@ impl OpenDatabase for Server {
     ) -> Result<Pooled<MySql>, sqlx::Error> {
         let connection = self.pool(access).acquire_until(deadline).await?;
         if access == Access::ReadWrite && connection.peer().markers.is_none() {
-            self.warned.call_once(|| {
-                tracing::warn!(
-                    "there is no table unit_of_work_marker that this user may read and insert into: of a COMMIT whose \
-                     answer is lost clients are told OUTCOME_UNKNOWN, except where a row that it inserted was named as \
-                     evidence (unit_of_work::marker has the migration)"
-                );
-            });
+            self.warned.call_once(marker::warn);
         }
         Ok(connection)
     }

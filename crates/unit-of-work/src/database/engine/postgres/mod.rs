@@ -52,6 +52,7 @@ use crate::{
     },
     error::CommitFailure,
     observe::telemetry::read_for_a_replica,
+    unit::marker,
 };
 
 /// An open PostgreSQL database.
@@ -210,13 +211,7 @@ impl OpenDatabase for Server {
     ) -> Result<Pooled<Postgres>, sqlx::Error> {
         let connection = self.pool(access).acquire_until(deadline).await?;
         if access == Access::ReadWrite && connection.peer().markers.is_none() {
-            self.warned.call_once(|| {
-                tracing::warn!(
-                    "there is no table unit_of_work_marker that this role may read and insert into: of a COMMIT whose \
-                     answer is lost clients are told OUTCOME_UNKNOWN, except where a row that it inserted was named as \
-                     evidence (unit_of_work::marker has the migration)"
-                );
-            });
+            self.warned.call_once(marker::warn);
         }
         Ok(connection)
     }
