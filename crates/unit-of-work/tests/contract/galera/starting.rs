@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use daybook_test_harness::{galera::cluster, mariadb::MariaDbServer};
-use sea_orm::DbBackend;
-use unit_of_work::{ConnectError, Database, DatabaseOptions, galera, marker};
+use unit_of_work::{ConnectError, Database, DatabaseOptions, galera};
 
 use super::{empty, run_within, stage};
 use crate::stage::{PATIENCE, codes, count_marks, insert_mark};
@@ -140,6 +139,13 @@ async fn read_only_database_needs_no_writer() {
     let database = Database::connect(&url, options).await.expect("connects");
     let read = database.read(async |unit| count_marks(&unit).await).await;
     assert_eq!(read, Ok(0));
-    let _ = marker::create_table(DbBackend::MySql);
     database.close().await;
+}
+
+/// Galera tells rows apart by their primary keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_without_a_primary_key_are_told() {
+    let (_cluster, _, stage) = stage(&[0, 1, 2]).await;
+    let told = stage.database.weaknesses().await.expect("is asked");
+    assert_eq!(told, ["no primary key of the table counter"]);
 }
