@@ -148,7 +148,11 @@ impl Observer {
     }
 
     /// As [`Self::texts`], another column.
-    pub(crate) async fn column(&self, sql: &str, at: usize) -> Vec<Option<String>> {
+    ///
+    /// # Panics
+    ///
+    /// When `sql` fails.
+    pub async fn column(&self, sql: &str, at: usize) -> Vec<Option<String>> {
         let mut sql = sql.to_owned();
         if let Link::MariaDb(_) = &*self.connection.lock().await {
             // The type of a CAST has another name there.
