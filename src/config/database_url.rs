@@ -20,7 +20,7 @@ pub struct DatabaseUrl {
 enum Target {
     Sqlite(PathBuf),
     Postgres(DriverOptions),
-    MariaDb(Box<MySqlConnectOptions>),
+    MariaDb(DriverOptions),
 }
 
 impl DatabaseUrl {
@@ -40,7 +40,7 @@ impl DatabaseUrl {
                     .map_err(|_| "sqlite://FILE?mode=rwc".to_owned())?
             }
             "postgres" | "postgresql" => Target::Postgres(postgres(text)?),
-            "mariadb" => Target::MariaDb(Box::new(mariadb(text)?)),
+            "mariadb" => Target::MariaDb(mariadb(text)?),
             "mysql" => {
                 return Err(
                     "a URL that begins with mariadb://, if the server is MariaDB: MySQL is not supported".to_owned(),
@@ -159,8 +159,8 @@ const MARIADB_PARAMETERS: [&str; 9] = [
 ];
 
 /// Checks a URL of MariaDB.
-fn mariadb(text: &str) -> Result<MySqlConnectOptions, String> {
-    const EXPECTED: &str = "mariadb://USER:PASSWORD@HOST:PORT/NAME, with one server";
+fn mariadb(text: &str) -> Result<DriverOptions, String> {
+    const EXPECTED: &str = "mariadb://USER:PASSWORD@HOST:PORT/NAME, or with the nodes of a Galera cluster HOST:PORT,HOST:PORT";
     let (_, rest) = text.split_once("://").ok_or(EXPECTED)?;
     if rest.contains('#') {
         return Err(format!("{EXPECTED}, where a `#` is written `%23`"));
@@ -182,22 +182,26 @@ fn mariadb(text: &str) -> Result<MySqlConnectOptions, String> {
             "{EXPECTED}, where a `/` in a password is written `%2F`, and no name of a database has an `@` or a `/`"
         ));
     }
-    let options = MySqlConnectOptions::from_str(text).map_err(|_| EXPECTED)?;
-    if options.get_host().contains(',') {
-        return Err(EXPECTED.to_owned());
-    }
-    Ok(options)
+    text.parse().map_err(|_| EXPECTED.to_owned())
 }
 
 /// The URL of MariaDB without its password.
-fn shown_mariadb(server: &MySqlConnectOptions) -> String {
-    let place = match server.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", server.get_host(), server.get_port()),
-    };
-    let user = server.get_username();
-    let name = server.get_database().unwrap_or_default();
-    format!("mariadb://{user}@{place}/{name}")
+fn shown_mariadb(servers: &[MySqlConnectOptions]) -> String {
+    let places: Vec<_> = servers
+        .iter()
+        .map(|server| match server.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", server.get_host(), server.get_port()),
+        })
+        .collect();
+    let first = servers.first();
+    let user = first.map_or("", MySqlConnectOptions::get_username);
+    let name = first.and_then(MySqlConnectOptions::get_database);
+    format!(
+        "mariadb://{user}@{}/{}",
+        places.join(","),
+        name.unwrap_or_default()
+    )
 }
 
 /// The URL without its password.
@@ -223,7 +227,7 @@ impl Display for DatabaseUrl {
         match &self.target {
             Target::Sqlite(path) => Display::fmt(&path.display(), f),
             Target::Postgres(options) => f.write_str(&shown(options.postgres())),
-            Target::MariaDb(server) => f.write_str(&shown_mariadb(server)),
+            Target::MariaDb(options) => f.write_str(&shown_mariadb(options.mariadb())),
         }
     }
 }
@@ -260,6 +264,9 @@ mod tests {
         let url = DatabaseUrl::parse(url).unwrap();
         assert_eq!(url.to_string(), "mariadb://ann@db.example:3307/ledger");
         assert!(url.expose().contains("hunter2"));
+        let list = "mariadb://ann:hunter2@one.example,two.example:3307/ledger";
+        let shown = "mariadb://ann@one.example:3306,two.example:3307/ledger";
+        assert_eq!(DatabaseUrl::parse(list).unwrap().to_string(), shown);
         let error = DatabaseUrl::parse("postgres://ann:hunter2@db:notaport/x").unwrap_err();
         assert!(!error.contains("hunter2"));
     }
@@ -300,7 +307,8 @@ mod tests {
             "mysql://localhost/x",
             "mariadb://localhost",
             "mariadb://localhost/",
-            "mariadb://one,two/ledger",
+            "mariadb://one,,two/ledger",
+            "mariadb://one,two:notaport/ledger",
             "mariadb://ann:1/hunter2@db.example/ledger",
             "mariadb://ann:1#hunter2@db.example/ledger",
             "mariadb://ann@db.example/ledger?charset=latin1",

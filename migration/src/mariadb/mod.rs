@@ -30,6 +30,7 @@ mod m20261129_07_create_account_group;
 mod m20261129_08_create_webhook;
 mod m20261129_09_refuse_truncate;
 mod m20261129_10_create_lookups;
+mod m20261129_11_create_writer;
 mod metadata;
 mod rules;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for MariaDbMigrator {
             Box::new(m20261129_08_create_webhook::Migration),
             Box::new(m20261129_09_refuse_truncate::Migration),
             Box::new(m20261129_10_create_lookups::Migration),
+            Box::new(m20261129_11_create_writer::Migration),
         ]
     }
 }

@@ -18,7 +18,12 @@ const OWN_RULES: [&str; 6] = [
 ];
 
 /// Tables that MariaDB alone needs.
-const OWN_TABLES: [&str; 3] = ["named_lock", "not_truncated", "outbox_unnumbered"];
+const OWN_TABLES: [&str; 4] = [
+    "named_lock",
+    "not_truncated",
+    "outbox_unnumbered",
+    "unit_of_work_writer",
+];
 
 /// Columns that MariaDB alone needs, for the most part in the place of an index's expression.
 const OWN_COLUMNS: [(&str, &str); 5] = [

@@ -101,6 +101,31 @@ impl From<SqliteConnectOptions> for DriverOptions {
 }
 
 #[cfg(feature = "mariadb")]
+impl DriverOptions {
+    /// The options for MariaDB, or for each node of its Galera cluster; empty for another engine.
+    ///
+    /// ```
+    /// use unit_of_work::DriverOptions;
+    ///
+    /// # fn main() -> Result<(), unit_of_work::ConnectError> {
+    /// let options: DriverOptions = "mariadb://app@one,two:3307/app".parse()?;
+    /// let ports: Vec<_> = options.mariadb().iter().map(|server| server.get_port()).collect();
+    /// assert_eq!(ports, [3306, 3307]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn mariadb(&self) -> &[MySqlConnectOptions] {
+        match &self.0 {
+            Given::MariaDb(servers) => servers,
+            #[cfg(feature = "sqlite")]
+            Given::Sqlite(_) => &[],
+            #[cfg(feature = "postgres")]
+            Given::Postgres(_) => &[],
+        }
+    }
+}
+
+#[cfg(feature = "mariadb")]
 impl From<MySqlConnectOptions> for DriverOptions {
     fn from(options: MySqlConnectOptions) -> Self {
         Self(Given::MariaDb(vec![options]))
