@@ -60,6 +60,8 @@ pub enum FindingKind {
     NotVerified,
     /// A server did not come back.
     NotRecovered,
+    /// Nodes of a cluster have different ledgers.
+    NodesDisagree,
 }
 
 /// One GraphQL operation: one transaction.
@@ -219,7 +221,7 @@ pub struct Disturbance {
 }
 
 /// What the database has, as a connection of its own sees it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ledger {
     /// The accounts by their code, with the side on which their balance is positive.
     pub accounts: BTreeMap<String, Side>,
@@ -232,7 +234,7 @@ pub enum Side {
     Credit,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Entry {
     pub id: String,
     pub tag: String,
@@ -241,7 +243,7 @@ pub struct Entry {
     pub lines: Vec<Line>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
     pub debit: String,
     /// The debited account's version after the line: the line's place in the list of that account.

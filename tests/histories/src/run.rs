@@ -122,6 +122,7 @@ pub async fn run(arguments: &Arguments, seed: u64) -> Result<History> {
     client::open_where_missing(shared.addresses[0], OPENED_LATER).await?;
     quiet(&stand, arguments, &mut history).await?;
     history.ledger = settled(&stand, &subscribers).await?;
+    agree(&stand, &mut history).await?;
     let heard = subscribers.into_iter().map(Subscribing::end);
     history.subscribers = heard.collect();
     verify(&program, &stand, &mut history).await?;
@@ -219,6 +220,27 @@ async fn settled(stand: &Stand, subscribers: &[Subscribing]) -> Result<Ledger> {
         }
         sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Whether all nodes of a cluster have the same ledger.
+async fn agree(stand: &Stand, history: &mut History) -> Result<()> {
+    if !matches!(stand.database, Database::Nodes(_)) {
+        return Ok(());
+    }
+    let ledgers = look::ledgers(&stand.database).await?;
+    let disagree = ledgers.iter().enumerate();
+    let disagree = disagree.filter(|(_, ledger)| **ledger != history.ledger);
+    history
+        .findings
+        .extend(disagree.map(|(number, ledger)| Finding {
+            kind: FindingKind::NodesDisagree,
+            text: format!(
+                "node {number} has {} entries where {} were read before, or other ones",
+                ledger.entries.len(),
+                history.ledger.entries.len()
+            ),
+        }));
+    Ok(())
 }
 
 async fn verify(program: &Path, stand: &Stand, history: &mut History) -> Result<()> {

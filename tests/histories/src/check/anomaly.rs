@@ -76,6 +76,8 @@ pub enum Kind {
     NotVerified,
     /// A server did not come back when everything was well again.
     NotRecovered,
+    /// Nodes of a cluster have different ledgers.
+    NodesDisagree,
 }
 
 impl Kind {
@@ -119,6 +121,7 @@ impl fmt::Display for Kind {
             Self::SessionLeft => "session left in a transaction",
             Self::NotVerified => "verify is not clean",
             Self::NotRecovered => "server not recovered",
+            Self::NodesDisagree => "nodes have different ledgers",
         })
     }
 }

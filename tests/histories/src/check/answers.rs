@@ -31,6 +31,7 @@ pub(super) fn check(history: &History, anomalies: &mut Anomalies) {
             FindingKind::SessionLeft => Kind::SessionLeft,
             FindingKind::NotVerified => Kind::NotVerified,
             FindingKind::NotRecovered => Kind::NotRecovered,
+            FindingKind::NodesDisagree => Kind::NodesDisagree,
         };
         anomalies.add(kind, &finding.text);
     }

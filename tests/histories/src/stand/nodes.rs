@@ -222,6 +222,13 @@ async fn install(folder: &Path, nodes: &[Node]) -> Result<()> {
     Ok(())
 }
 
+/// The end of a log.
+fn last_words(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
 impl Node {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
@@ -265,24 +272,25 @@ impl Node {
 
     /// How far a node of Galera has come, as its own files say: Debian's `galera_recovery` in a few lines.
     async fn position(&self) -> Result<String> {
-        let log = self.folder.join("position.log");
-        let _ = fs::remove_file(&log);
-        let mut command = Command::new(program("mariadbd").context("mariadbd is not installed")?);
-        command.args(self.arguments());
-        command
-            .arg(format!("--log-error={}", log.display()))
-            .arg("--wsrep-recover");
-        let output = command.kill_on_drop(true).output();
-        timeout(READY, output)
-            .await
-            .context("it does not say how far it came")??;
-        let log = fs::read_to_string(log)?;
-        let position = log
-            .lines()
-            .rev()
-            .find_map(|line| line.split_once("WSREP: Recovered position:"));
-        let (_, position) = position.context("it does not know how far it came")?;
-        Ok(position.trim().to_owned())
+        let path = self.folder.join("position.log");
+        let _ = fs::remove_file(&path);
+        let log = format!("--log-error={}", path.display());
+        let asking = self.run(&[&log, "--wsrep-recover"]).await?;
+        let begun = Instant::now();
+        let position = loop {
+            let log = fs::read_to_string(&path).unwrap_or_default();
+            let mut lines = log.lines().rev().skip(usize::from(!log.ends_with('\n')));
+            let position = lines.find_map(|line| line.split_once("WSREP: Recovered position:"));
+            if let Some((_, position)) = position {
+                break position.trim().to_owned();
+            }
+            let is_late = begun.elapsed() > READY || asking.process.has_ended();
+            ensure!(!is_late, "it does not say how far it came: {log}");
+            sleep(Duration::from_millis(20)).await;
+        };
+        // Once it has said so, it stops by itself, but sometimes hangs in doing so.
+        asking.kill().await;
+        Ok(position)
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -294,14 +302,17 @@ impl Node {
     }
 
     async fn launch(&self, more: &[&str]) -> Result<()> {
+        *self.running.lock().await = Some(self.run(more).await?);
+        Ok(())
+    }
+
+    async fn run(&self, more: &[&str]) -> Result<Guarded> {
         let arguments = self.arguments();
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         arguments.extend(more);
         let program = program("mariadbd")
             .context("mariadbd is not installed: run .ci/test, which installs it")?;
-        let guarded = Guarded::start(&program, &arguments, &self.folder.join("out.log")).await?;
-        *self.running.lock().await = Some(guarded);
-        Ok(())
+        Guarded::start(&program, &arguments, &self.folder.join("out.log")).await
     }
 
     /// Waits until it answers, and if it is a node of Galera, until it has joined the others. One that has given up is started again.
@@ -333,18 +344,12 @@ impl Node {
                 ensure!(
                     self.is_of_galera,
                     "MariaDB does not start: {}",
-                    self.last_words()
+                    last_words(&self.folder.join("server.log"))
                 );
                 self.launch_again().await?;
             }
             sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
     /// Does something to its process, if it has one.

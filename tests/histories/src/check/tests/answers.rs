@@ -40,6 +40,7 @@ fn what_a_run_finds_is_told() {
         (FindingKind::SessionLeft, Kind::SessionLeft),
         (FindingKind::NotVerified, Kind::NotVerified),
         (FindingKind::NotRecovered, Kind::NotRecovered),
+        (FindingKind::NodesDisagree, Kind::NodesDisagree),
     ] {
         let mut book = Book::new();
         book.history.findings.push(Finding {
