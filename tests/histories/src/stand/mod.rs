@@ -2,6 +2,7 @@
 
 mod database;
 mod daybook;
+mod node_files;
 mod nodes;
 mod process;
 mod role;

@@ -16,13 +16,14 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, MySqlConnection, Row as _, mysql::MySqlRow,
 };
 use tokio::{
-    net::TcpSocket,
-    process::Command,
     sync::Mutex,
     time::{sleep, timeout},
 };
 
-use super::process::{Guarded, Process};
+use super::{
+    node_files::{self, Durability, GALERA, Ports},
+    process::{Guarded, Process},
+};
 
 /// How long a server may take to answer one question: it may be frozen meanwhile.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -32,13 +33,6 @@ const READY: Duration = Duration::from_secs(120);
 
 /// The name of Daybook's database.
 const NAME: &str = "daybook";
-
-/// Galera's library, as Debian has it.
-const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
-
-/// A node that is silent is given up after a second instead of five. A node that starts waits for the others as long as faults last.
-const TIMING: &str = "evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S;evs.keepalive_period=PT0.3S;evs.inactive_check_period=PT0.3S;\
-     pc.wait_prim_timeout=PT2M";
 
 /// The servers, each at its place in the list that Daybook has.
 #[derive(Debug)]
@@ -53,31 +47,6 @@ pub struct Node {
     running: Mutex<Option<Guarded>>,
     /// One fault at a time stops, freezes or cuts off a server.
     pub disturbed: Mutex<()>,
-}
-
-/// Where a server listens: for SQL, and a node of Galera for its group and two kinds of state transfer.
-#[derive(Debug)]
-struct Ports {
-    addresses: Vec<SocketAddr>,
-    /// Keep the ports from being given to an outgoing connection while the server is away. They do not listen, so the server can.
-    _reserved: Vec<TcpSocket>,
-}
-
-impl Ports {
-    fn new() -> Result<Self> {
-        let (mut addresses, mut reserved) = (Vec::new(), Vec::new());
-        for _ in 0..4 {
-            let socket = TcpSocket::new_v4()?;
-            socket.set_reuseaddr(true)?;
-            socket.bind(([127, 0, 0, 1], 0).into())?;
-            addresses.push(socket.local_addr()?);
-            reserved.push(socket);
-        }
-        Ok(Self {
-            addresses,
-            _reserved: reserved,
-        })
-    }
 }
 
 impl Nodes {
@@ -101,20 +70,15 @@ impl Nodes {
         let ports = ports?;
         let group = ports.iter().map(|ports| ports.addresses[1].to_string());
         let group = group.collect::<Vec<_>>().join(",");
+        let durability = Durability {
+            is_durable,
+            commit_delay,
+        };
         let mut nodes = Vec::new();
         for (number, ports) in ports.into_iter().enumerate() {
             let folder = folder.join(format!("node{number}"));
-            let mut settings = settings(&folder, &ports, is_durable);
-            settings += &if is_of_galera {
-                settings_of_galera(number, &ports, &group)
-            } else {
-                // The log that COMMIT is written to first: it waits there for others, which never are as many.
-                format!(
-                    "log-bin = log\nsync-binlog = {}\nbinlog-commit-wait-count = 1000\nbinlog-commit-wait-usec = {}\n",
-                    u8::from(is_durable),
-                    commit_delay.as_micros()
-                )
-            };
+            let group = is_of_galera.then_some(&*group);
+            let settings = node_files::settings(&folder, number, &ports, group, durability);
             fs::create_dir_all(folder.join("tmp"))?;
             fs::write(folder.join("my.cnf"), settings)?;
             nodes.push(Node {
@@ -125,7 +89,8 @@ impl Nodes {
                 disturbed: Mutex::new(()),
             });
         }
-        install(folder, &nodes).await?;
+        let folders: Vec<_> = nodes.iter().map(|node| &*node.folder).collect();
+        node_files::install(folder, &folders).await?;
         for (number, node) in nodes.iter().enumerate() {
             let is_first = is_of_galera && number == 0;
             let first: &[&str] = if is_first {
@@ -146,80 +111,6 @@ impl Nodes {
     pub fn all(&self) -> &[Node] {
         &self.0
     }
-}
-
-fn settings(folder: &Path, ports: &Ports, is_durable: bool) -> String {
-    let folder = folder.display();
-    format!(
-        "[mysqld]
-datadir = {folder}/data
-# Two servers with one such folder remove each other's files.
-tmpdir = {folder}/tmp
-socket = {folder}/socket
-pid-file = {folder}/pid
-log-error = {folder}/server.log
-port = {}
-bind-address = 127.0.0.1
-skip-name-resolve
-character-set-server = utf8mb4
-binlog-format = ROW
-innodb-buffer-pool-size = 64M
-innodb-log-file-size = 32M
-innodb-flush-log-at-trx-commit = {}
-max-connections = 200
-performance-schema = OFF
-",
-        ports.addresses[0].port(),
-        u8::from(is_durable)
-    )
-}
-
-fn settings_of_galera(number: usize, ports: &Ports, group: &str) -> String {
-    let [sql, own, ist, sst] = [0, 1, 2, 3].map(|place| ports.addresses[place]);
-    format!(
-        "innodb-autoinc-lock-mode = 2
-wsrep-on = ON
-wsrep-provider = {GALERA}
-wsrep-cluster-name = histories
-wsrep-cluster-address = gcomm://{group}
-wsrep-node-name = node{number}
-wsrep-node-address = {sql}
-wsrep-node-incoming-address = {sql}
-wsrep-sst-method = rsync
-wsrep-sst-receive-address = {sst}
-wsrep-slave-threads = 2
-wsrep-provider-options = \"base_host={};base_port={};gmcast.listen_addr=tcp://{own};ist.recv_addr={ist};gcache.size=64M;pc.recovery=true;{TIMING}\"
-",
-        own.ip(),
-        own.port()
-    )
-}
-
-/// The data of empty servers. MariaDB refuses to run as root, and whom it runs as instead must be able to enter its folder.
-async fn install(folder: &Path, nodes: &[Node]) -> Result<()> {
-    let install = program("mariadb-install-db").context("mariadb-install-db is not installed")?;
-    // All nodes begin with the same data, so none has to be sent it.
-    let script = r#"
-        set -e
-        folder=$1; install=$2; shift 2
-        "$install" --no-defaults --datadir="$folder/data" --auth-root-authentication-method=normal --skip-test-db
-        chmod a+x "$folder"
-        for node; do cp -a "$folder/data" "$node/data"; done
-        rm -r "$folder/data"
-        [ "$(id -u)" != 0 ] || chown -R mysql "$@""#;
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", script, "install"])
-        .arg(folder)
-        .arg(install);
-    command.args(nodes.iter().map(|node| &node.folder));
-    let output = command.kill_on_drop(true).output().await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "MariaDB cannot be installed: {said}"
-    );
-    Ok(())
 }
 
 /// The end of a log.
