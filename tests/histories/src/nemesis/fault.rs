@@ -46,6 +46,8 @@ pub enum Fault {
     DarkReplicaWires,
     /// One of Galera's nodes is cut off from the others: it is a minority.
     CutNode,
+    /// One of Galera's nodes applies nothing of what the others commit.
+    PauseNode,
     /// Nothing passes between a Daybook server and one of Galera's nodes; it reaches the others.
     DarkNodeWire,
     /// All connections between a server and its database are cut.
@@ -63,7 +65,7 @@ pub enum Fault {
 }
 
 /// All of them, with their names.
-const ALL: [(&str, Fault); 27] = [
+const ALL: [(&str, Fault); 28] = [
     ("kill-server", Fault::KillServer),
     ("freeze-server", Fault::FreezeServer),
     ("crash-database", Fault::CrashDatabase),
@@ -83,6 +85,7 @@ const ALL: [(&str, Fault); 27] = [
     ("dark-primary-wire", Fault::DarkPrimaryWire),
     ("dark-replica-wires", Fault::DarkReplicaWires),
     ("cut-node", Fault::CutNode),
+    ("pause-node", Fault::PauseNode),
     ("dark-node-wire", Fault::DarkNodeWire),
     ("cut-database-wire", Fault::CutDatabaseWire),
     ("slow-database-wire", Fault::SlowDatabaseWire),
@@ -129,7 +132,7 @@ impl Fault {
             Self::FreezeDatabase | Self::KillStatement => {
                 matches!(kind, Kind::MariaDb | Kind::Galera)
             }
-            Self::CutNode | Self::DarkNodeWire => matches!(kind, Kind::Galera),
+            Self::CutNode | Self::PauseNode | Self::DarkNodeWire => matches!(kind, Kind::Galera),
         }
     }
 

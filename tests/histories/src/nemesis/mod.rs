@@ -146,6 +146,7 @@ impl Nemesis {
                 self.weather(wires, Flow::Dark, 6000).await;
             }
             Fault::CutNode => self.cut_node().await?,
+            Fault::PauseNode => self.pause_node().await?,
             Fault::DarkNodeWire => {
                 let wire = &server.databases[self.rng.usize(..server.databases.len())];
                 self.weather([wire], Flow::Dark, 6000).await;

@@ -47,6 +47,18 @@ impl Nemesis {
         node.isolate(false).await
     }
 
+    /// Has a node of Galera fall behind for a while.
+    pub(super) async fn pause_node(&mut self) -> Result<()> {
+        let lasts = self.while_of(4000);
+        let stand = Arc::clone(&self.stand);
+        let nodes = stand.database.nodes()?.all();
+        let node = &nodes[self.rng.usize(..nodes.len())];
+        let _disturbed = node.disturbed.lock().await;
+        // Where it cannot be paused now, because it is a minority, it is behind anyway.
+        let _ = node.pause(lasts).await;
+        Ok(())
+    }
+
     /// Has an operator end a thread, or the statement that it is at: in half of the cases one that has something to do.
     pub(super) async fn kill_thread(&mut self, order: &str) -> Result<()> {
         let stand = Arc::clone(&self.stand);

@@ -267,6 +267,19 @@ impl Node {
         Ok(())
     }
 
+    /// Keeps a node of Galera from applying what others have committed, and from committing, for a while. It can be read.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn pause(&self, lasts: Duration) -> Result<()> {
+        let mut link = timeout(ANSWER, MySqlConnection::connect(&self.url())).await??;
+        timeout(ANSWER, link.execute("FLUSH TABLES WITH READ LOCK")).await??;
+        sleep(lasts).await;
+        // With the connection, the lock ends in any case.
+        link.close().await?;
+        Ok(())
+    }
+
     /// Every thread that serves a client, and whether it has something to do.
     ///
     /// # Errors
