@@ -5,8 +5,9 @@ use daybook::ledger::{
     AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
     PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
     ReverseEntryError, SetAccountStatus, SetAccountStatusError, UpdateAccount, UpdateAccountError,
-    capture_hold, new_account_id, new_entry_id, open_account, place_hold, post_entry, random,
-    release_hold, reverse_entry, set_account_status, update_account, verify,
+    capture_hold, new_account_id, new_entry_id, newest_in_outbox, number_events, open_account,
+    place_hold, post_entry, random, release_hold, reverse_entry, set_account_status,
+    update_account, verify,
 };
 use daybook_entity::{AccountStatus, LimitPolicy, Side, account};
 use daybook_migration::{MariaDbMigrator, Migrator, migrations};
@@ -267,6 +268,22 @@ impl Book {
         };
         self.write(async |tx| reverse_entry(tx, command, &Clock::at(noon())).await)
             .await
+    }
+
+    /// The number of the newest event. On MariaDB, events have numbers only when somebody looks.
+    pub(crate) async fn newest(&self) -> i64 {
+        let numbered = self.write(async |tx| number_events(tx).await).await;
+        numbered.unwrap();
+        newest_in_outbox(&self.db).await.unwrap()
+    }
+
+    /// SQL for a new id.
+    pub(crate) fn new_id(&self) -> &'static str {
+        match self.engine {
+            Engine::MariaDb => "unhex(replace(uuid(), '-', ''))",
+            Engine::Sqlite => "randomblob(16)",
+            Engine::Postgres => "gen_random_uuid()",
+        }
     }
 
     /// Everything adds up.

@@ -7,12 +7,19 @@ use daybook::ledger::{
     set_account_status, verify,
 };
 use daybook_entity::{AccountStatus, account, late_line};
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine, on_every_server};
 use futures_util::future::join_all;
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, EntityTrait, Statement, TransactionTrait};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Barrier;
+
+on_every_server! {
+    a_refusal_after_a_lost_race_says_what_is_left
+    an_entry_that_waited_for_an_account_counts_from_its_turn
+    a_capture_that_waited_past_the_expiry_is_refused
+    an_account_is_not_closed_under_a_hold
+}
 
 on_every_engine! {
     /// Both ways at once, and a line each way within one entry: no update is lost, and nobody deadlocks.
@@ -116,13 +123,12 @@ on_every_engine! {
 
 /// Refusals are decided under the lock: the second spender waits for the first to commit, and is refused with what is left, in a
 /// transaction that is still usable.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn a_refusal_after_a_lost_race_says_what_is_left() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn a_refusal_after_a_lost_race_says_what_is_left(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     book.account("bank").await;
     book.wallet("wallet").await;
     book.transfer("bank", "wallet", 100).await.unwrap();
@@ -160,13 +166,12 @@ async fn a_refusal_after_a_lost_race_says_what_is_left() {
 
 /// An entry that waits for an account is recorded, and counts where nobody says otherwise, from when its turn comes: in the order of the
 /// account's versions, so that it is not late.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn an_entry_that_waited_for_an_account_counts_from_its_turn() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn an_entry_that_waited_for_an_account_counts_from_its_turn(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     book.account("a").await;
     book.account("b").await;
     let seconds = Arc::new(AtomicI64::new(1));
@@ -197,13 +202,12 @@ async fn an_entry_that_waited_for_an_account_counts_from_its_turn() {
 }
 
 /// A hold that expires while its capture waits for an account has expired.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn a_capture_that_waited_past_the_expiry_is_refused() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn a_capture_that_waited_past_the_expiry_is_refused(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     book.account("a").await;
     book.account("b").await;
     let hold = PlaceHold {
@@ -237,13 +241,12 @@ async fn a_capture_that_waited_past_the_expiry_is_refused() {
 }
 
 /// Whoever comes first, an account is never closed with a hold on it: the other waits, looks again, and is refused.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn an_account_is_not_closed_under_a_hold() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn an_account_is_not_closed_under_a_hold(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     book.account("a").await;
     book.account("b").await;
 
@@ -291,8 +294,16 @@ async fn an_account_is_not_closed_under_a_hold() {
 }
 
 pub(super) async fn somebody_waits_for_a_lock(book: &Book) {
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+    let waiting = match book.engine {
+        Engine::MariaDb => {
+            "SELECT 1 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
+             WHERE trx_state = 'LOCK WAIT' AND DB = DATABASE()"
+        }
+        Engine::Sqlite | Engine::Postgres => {
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        }
+    };
+    let waiting = Statement::from_string(book.db.get_database_backend(), waiting);
     while book
         .db
         .query_one_raw(waiting.clone())

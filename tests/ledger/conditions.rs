@@ -10,13 +10,17 @@ use daybook::ledger::{
     posted_balance,
 };
 use daybook_entity::entry_line;
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine, on_every_server};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sea_orm::{EntityTrait, Statement, TransactionTrait};
 use tokio::sync::Barrier;
 use uuid::Uuid;
+
+on_every_server! {
+    a_condition_on_an_account_waits_for_who_changes_it
+}
 
 fn at_least(code: &str, least: i64) -> Vec<BalanceCondition> {
     vec![BalanceCondition {
@@ -133,13 +137,12 @@ on_every_engine! {
 }
 
 /// The two that would both be true of what was there before: the second waits for the first, and is refused with what the first has left.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn a_condition_on_an_account_waits_for_who_changes_it() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn a_condition_on_an_account_waits_for_who_changes_it(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     for code in ["bank", "a", "b"] {
         book.account(code).await;
     }

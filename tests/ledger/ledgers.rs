@@ -59,7 +59,8 @@ on_every_engine! {
         let book = Book::new(database).await;
         assert_eq!(can_confine(&book.db).await.unwrap(), book.engine == Engine::Sqlite);
         let tables = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            // There, no rows are hidden from anybody.
+            Engine::MariaDb => return,
             Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
             Engine::Postgres => "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
         };
@@ -132,7 +133,7 @@ on_every_engine! {
         let empty = verify(&book.db, 10).await.unwrap();
         assert!(empty.is_sound(), "{empty:?}");
         let rules = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb => "DROP TRIGGER account_ledger_fixed; DROP TRIGGER entry_refuse_update;",
             Engine::Sqlite => "DROP TRIGGER account_ledger_fixed; DROP TRIGGER entry_refuse_UPDATE;",
             Engine::Postgres => "ALTER TABLE account DISABLE TRIGGER account_ledger_fixed; ALTER TABLE entry DISABLE TRIGGER entry_append_only;",
         };
@@ -146,6 +147,7 @@ on_every_engine! {
     }
 
     /// The last migration comes down where there are no ledgers, and not where there are.
+    (not on MariaDB: "its history has no migration before ledgers")
     async fn ledgers_are_not_lost_by_going_back(database: TestDatabase) {
         use daybook_migration::{Migrator, MigratorTrait};
         let book = with_ledgers(database).await;

@@ -6,18 +6,21 @@ use daybook::ledger::{
     Clock, Limit, PostEntryError, UpdateAccountError, post_entry, update_account,
 };
 use daybook_entity::LimitPolicy;
-use daybook_test_harness::{Engine, TestDatabase};
+use daybook_test_harness::{Engine, TestDatabase, on_every_server};
 use sea_orm::TransactionTrait;
 use std::sync::Arc;
 
+on_every_server! {
+    a_limit_and_an_entry_wait_for_each_other
+}
+
 /// A limit and an entry that cannot both be. SQLite has one writer: there the second only begins when the first has ended.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn a_limit_and_an_entry_wait_for_each_other() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn a_limit_and_an_entry_wait_for_each_other(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     for code in ["bank", "a", "b"] {
         book.account(code).await;
     }

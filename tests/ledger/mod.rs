@@ -22,6 +22,7 @@ mod posting;
 mod properties;
 mod reversals;
 mod rules;
+mod rules_of_mariadb;
 mod seals;
 mod sums;
 mod verification;

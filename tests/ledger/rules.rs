@@ -178,11 +178,7 @@ on_every_engine! {
             let error = book.db.execute_unprepared(&format!("UPDATE account SET {column} = 'OTHER', revision = revision + 1, revised_at = created_at")).await.unwrap_err();
             assert_eq!(violated(&error), name);
         }
-        let id = match book.engine {
-            Engine::Sqlite => "randomblob(16)",
-            Engine::Postgres => "gen_random_uuid()",
-            Engine::MariaDb => "random_bytes(16)",
-        };
+        let id = book.new_id();
         let of_no_side = format!(
             "INSERT INTO account (id, code, name, currency, normal_side, limit_policy, status, metadata, created_at)
              SELECT {id}, 'x', name, currency, 'OTHER', limit_policy, status, metadata, created_at FROM account"
@@ -310,7 +306,13 @@ on_every_engine! {
             ("UPDATE entry_line SET amount = amount + 1", "entry_line_append_only"),
             ("DELETE FROM entry_line", "entry_line_append_only"),
         ];
-        if book.engine == Engine::Postgres {
+        if book.engine == Engine::MariaDb {
+            attempts.push(("REPLACE INTO entry_line SELECT * FROM entry_line", "entry_line_append_only"));
+            attempts.push((
+                "REPLACE INTO entry (id, kind, effective_at, recorded_at, metadata) SELECT id, kind, effective_at, recorded_at, metadata FROM entry",
+                "entry_append_only",
+            ));
+        } else if book.engine == Engine::Postgres {
             attempts.push(("TRUNCATE entry_line CASCADE", "entry_line_append_only"));
             attempts.push(("TRUNCATE entry CASCADE", "entry_append_only"));
         } else {
@@ -346,7 +348,9 @@ on_every_engine! {
         for sql in ["DELETE FROM account WHERE code = 'a'", "UPDATE account SET currency = 'JPY' WHERE code = 'a'"] {
             let error = book.db.execute_unprepared(sql).await.unwrap_err();
             let name = if sql.contains("currency") { "account_identity_fixed" } else { foreign_key(&book, "entry_line_debit_account_fkey") };
-            assert_eq!(violated(&error), name, "{sql}");
+            let violated = violated(&error);
+            // Of several foreign keys, each engine names one.
+            assert!(violated == name || book.engine == Engine::MariaDb && violated == "account_change_account_fkey", "{sql}: {violated}");
         }
     }
 }

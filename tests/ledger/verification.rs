@@ -1,6 +1,7 @@
 //! `verify` finds what was damaged behind the ledger's back.
 
 use super::book::{Book, at, effective, line, new_entry, new_hold, noon};
+use super::rules_of_mariadb;
 use daybook::ledger::{
     AnnotateEntry, Clock, CloseBooks, Difference, EntryProblem, EntryRef, PostEntry, Total,
     annotate_entry, close_books, random, verify,
@@ -12,7 +13,11 @@ use serde_json::json;
 /// Runs `sql` with the database's own rules out of the way, as a restored or edited file would have it.
 async fn damage(book: &Book, sql: &str) {
     let (before, after) = match book.engine {
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => (
+            "DROP TRIGGER IF EXISTS account_next_revision; DROP TRIGGER IF EXISTS entry_line_refuse_update;
+             DROP TRIGGER IF EXISTS entry_line_refuse_delete",
+            "",
+        ),
         Engine::Sqlite => (
             "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; DROP TRIGGER IF EXISTS account_next_revision;
              DROP TRIGGER IF EXISTS entry_line_refuse_UPDATE; DROP TRIGGER IF EXISTS entry_line_refuse_DELETE",
@@ -25,7 +30,15 @@ async fn damage(book: &Book, sql: &str) {
             "ALTER TABLE entry_line ENABLE TRIGGER ALL",
         ),
     };
-    for sql in [before, sql, after] {
+    let sql = match book.engine {
+        // What is off is off for a session.
+        Engine::MariaDb => &format!("{}; {sql}; {}", rules_of_mariadb::OFF, rules_of_mariadb::ON),
+        Engine::Sqlite | Engine::Postgres => sql,
+    };
+    for sql in [before, sql, after]
+        .into_iter()
+        .filter(|sql| !sql.is_empty())
+    {
         book.db.execute_unprepared(sql).await.unwrap();
     }
 }
@@ -124,7 +137,10 @@ pub(super) async fn a_book_of_parts(database: TestDatabase) -> Book {
 /// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
 pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
     let lift = match book.engine {
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => {
+            rules_of_mariadb::drop_triggers(book).await;
+            rules_of_mariadb::OFF.to_owned()
+        }
         Engine::Sqlite => {
             book.db
                 .execute_unprepared(
@@ -164,6 +180,9 @@ pub(super) async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
             tx.execute_unprepared(&lift).await?;
             tx.execute_unprepared(sql).await?;
             found = verify(tx, 100).await?.differences;
+            if book.engine == Engine::MariaDb {
+                tx.execute_unprepared(rules_of_mariadb::ON).await?;
+            }
             Err::<(), _>(DbErr::Custom("undone".to_owned()))
         })
         .await;
@@ -187,7 +206,7 @@ on_every_engine! {
         let (capture, release, reversal) = (of("CAPTURE"), of("RELEASE"), of("REVERSAL"));
         let captured = "(SELECT resolves_id FROM entry WHERE kind = 'CAPTURE')";
         let nobody = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb => "X'018f0000000070008000000000000000'",
             Engine::Sqlite => "x'018f0000000070008000000000000000'",
             Engine::Postgres => "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
         };

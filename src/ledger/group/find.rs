@@ -6,8 +6,8 @@ use crate::ledger::keyset::{Key, Keyset};
 use crate::ledger::{Page, PageError, PageRequest, locking};
 use daybook_entity::account_group;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select, Value,
 };
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -59,7 +59,7 @@ pub(super) fn not_found(field: &str, by: &GroupRef) -> GroupNotFound {
     }
 }
 
-/// Locks the tree of the group that `by` names, and then reads the group: two statements. Nobody else changes a group of the tree, or what
+/// Locks the tree of the group that `by` names, and then reads the group: two statements, three on MariaDB. Nobody else changes a group of the tree, or what
 /// is in one, until the transaction ends.
 pub(super) async fn locked(
     db: &impl ConnectionTrait,
@@ -72,12 +72,19 @@ pub(super) async fn locked(
         .clone()
         .select_only()
         .column(account_group::Column::TreeId);
+    let trees = account_group::Entity::find();
+    let trees = match db.get_database_backend() {
+        // With a snapshot, for what is read without a lock, the statement would not wait for a change of the tree, but lose a conflict.
+        DbBackend::MySql => {
+            let Some(tree) = tree.into_tuple::<Uuid>().one(db).await? else {
+                return Ok(None);
+            };
+            trees.filter(account_group::Column::Id.eq(tree))
+        }
+        _ => trees.filter(account_group::Column::Id.in_subquery(tree.into_query())),
+    };
     // The lock is not that of a foreign key: what refers to the tree meanwhile does not wait.
-    let locked = account_group::Entity::find()
-        .filter(account_group::Column::Id.in_subquery(tree.into_query()))
-        .lock(locking::of_update(db))
-        .all(db)
-        .await?;
+    let locked = trees.lock(locking::of_update(db)).all(db).await?;
     if locked.is_empty() {
         return Ok(None);
     }

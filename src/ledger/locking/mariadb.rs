@@ -1,8 +1,11 @@
 //! How accounts are locked on MariaDB.
 //!
-//! `FOR UPDATE` locks rows in the order in which the plan reads them, and takes no heed of ORDER BY. So the ids are collected first,
-//! without locks, in their order; then the rows are read by these, one after the other (`STRAIGHT_JOIN`), and each is locked as it is
-//! read. An account keeps its code, so the account that is locked is the one that was named.
+//! `FOR UPDATE` locks rows in the order in which the plan reads them, and takes no heed of ORDER BY. So the ids are collected first, in
+//! their order; then the rows are read by these, one after the other (`STRAIGHT_JOIN`), and each is locked as it is read.
+//!
+//! Nothing is read without a lock: the statement would have a snapshot then, and a row that another transaction has changed since would
+//! not be locked, but be a conflict (error 1020). Codes are read from their index alone, which no posting changes, so nobody waits there. An
+//! account keeps its code, so the account that is locked is the one that was named.
 
 use super::Locking;
 use crate::ledger::{AccountRef, literal};
@@ -33,25 +36,24 @@ pub(in crate::ledger) fn statement(
     all_ids.extend(ids);
     all_codes.extend_from_slice(codes);
     let entries = &locking.also.entries;
-    let mut wanted = Vec::new();
-    let mut parameters: Vec<Value> = Vec::new();
-    let mut select = |from: &str, among: Vec<Value>| {
+    let mut wanted = vec!["(SELECT CAST(NULL AS BINARY(16)) AS id)".to_owned()];
+    wanted.extend(all_ids.iter().map(|_| "(SELECT ?)".to_owned()));
+    let mut parameters: Vec<Value> = all_ids.into_iter().map(Value::from).collect();
+    let mut read = |what: &str, among: Vec<Value>| {
         if !among.is_empty() {
             let places = vec!["?"; among.len()].join(", ");
-            wanted.push(format!("SELECT {from} IN ({places})"));
+            wanted.push(format!("(SELECT {what} IN ({places}) LOCK IN SHARE MODE)"));
             parameters.extend(among);
         }
     };
-    let values = |ids: &[Uuid]| ids.iter().map(|id| Value::from(*id)).collect::<Vec<_>>();
-    select("id FROM account WHERE id", values(&all_ids));
     let codes = all_codes.into_iter().map(Value::from).collect();
-    select("id FROM account WHERE code", codes);
+    read(
+        "id FROM account FORCE INDEX (account_code_key) WHERE code",
+        codes,
+    );
     for side in ["debit_account_id", "credit_account_id"] {
-        let from = format!("{side} FROM entry_line WHERE entry_id");
-        select(&from, values(entries));
-    }
-    if wanted.is_empty() {
-        wanted.push("SELECT id FROM account WHERE FALSE".to_owned());
+        let what = format!("{side} FROM entry_line WHERE entry_id");
+        read(&what, entries.iter().copied().map(Value::from).collect());
     }
     let column = asking.map_or(String::new(), |it| format!(", {}", it.column));
     let shared = asking.map_or(String::new(), |it| {

@@ -55,3 +55,23 @@ macro_rules! on_every_engine {
         }
     )+};
 }
+
+/// Makes a test of each of these functions, which take an [`Engine`](crate::Engine), on each engine with a server: where two transactions can
+/// run at once.
+#[macro_export]
+macro_rules! on_every_server {
+    ($($name:ident)+) => {$(
+        mod $name {
+            #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$name($crate::Engine::Postgres).await;
+            }
+
+            #[cfg(feature = "mariadb")]
+            #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn mariadb() {
+                super::$name($crate::Engine::MariaDb).await;
+            }
+        }
+    )+};
+}

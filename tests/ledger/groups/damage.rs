@@ -2,6 +2,7 @@
 
 use super::a_tree;
 use crate::ledger::book::Book;
+use crate::ledger::rules_of_mariadb;
 use daybook::ledger::{Difference, verify};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -9,7 +10,10 @@ use sea_orm::{ConnectionTrait, DbErr};
 /// What `verify` finds when `sql` has been run with the rules of the database out of the way. Everything is undone afterwards.
 async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
     let lift = match book.engine {
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => {
+            rules_of_mariadb::drop_triggers(book).await;
+            rules_of_mariadb::OFF.to_owned()
+        }
         Engine::Sqlite => {
             let off = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON";
             book.db.execute_unprepared(off).await.unwrap();
@@ -36,6 +40,9 @@ async fn found_after(book: &Book, sql: &str) -> Vec<Difference> {
             tx.execute_unprepared(&lift).await?;
             tx.execute_unprepared(sql).await?;
             found = verify(tx, 100).await?.differences;
+            if book.engine == Engine::MariaDb {
+                tx.execute_unprepared(rules_of_mariadb::ON).await?;
+            }
             Err::<(), _>(DbErr::Custom("undone".to_owned()))
         })
         .await;

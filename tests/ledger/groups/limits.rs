@@ -6,7 +6,7 @@ use daybook::ledger::{
     AccountGroupError, ChangeGroupContents, Clock, Code, MOST_GROUPS, MOST_PREFIXES, MOST_TREES,
     add_to_account_group,
 };
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use daybook_test_harness::{TestDatabase, on_every_engine};
 use sea_orm::ConnectionTrait;
 
 fn field(refused: &AccountGroupError) -> &str {
@@ -20,11 +20,7 @@ on_every_engine! {
     async fn there_are_so_many_groups_and_no_more(database: TestDatabase) {
         let book = Book::new(database).await;
         create(&book, "big").await.unwrap();
-        let id = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-            Engine::Sqlite => "randomblob(16)",
-            Engine::Postgres => "gen_random_uuid()",
-        };
+        let id = book.new_id();
         let numbers = format!("WITH RECURSIVE number(n) AS (SELECT CAST(2 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {MOST_GROUPS})");
         let many = format!("INSERT INTO group_change (tree_id, group_id, recorded_at, path_after, name_after)
             {numbers} SELECT tree_id, {id}, recorded_at, 'big:' || n, 'x' FROM group_change, number");

@@ -7,17 +7,20 @@ use daybook::ledger::{
     Clock, Code, DeleteAccountGroup, account_group, add_to_account_group, create_account_group,
     delete_account_group, groups_of_accounts, update_account_group,
 };
-use daybook_test_harness::{Engine, TestDatabase};
+use daybook_test_harness::{Engine, TestDatabase, on_every_server};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use std::sync::Arc;
 
-#[tokio::test]
+on_every_server! {
+    changes_of_a_tree_come_one_after_the_other
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn changes_of_a_tree_come_one_after_the_other() {
-    let book = Arc::new(Book::new(TestDatabase::create(Engine::Postgres).await).await);
+async fn changes_of_a_tree_come_one_after_the_other(engine: Engine) {
+    let book = Arc::new(Book::new(TestDatabase::create(engine).await).await);
     a_tree(&book).await;
     create(&book, "other").await.unwrap();
     let clock = Clock::at(noon());

@@ -27,7 +27,7 @@ on_every_engine! {
         let tax = "(SELECT id FROM account_group WHERE path = 'tax')";
         let next = "id, tree_id, path, name, revision";
         let new = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb => "X'018f0000000070008000000000000000'",
             Engine::Sqlite => "x'018f0000000070008000000000000000'",
             Engine::Postgres => "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
         };

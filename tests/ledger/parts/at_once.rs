@@ -6,11 +6,15 @@ use crate::ledger::concurrency::somebody_waits_for_a_lock;
 use daybook::ledger::{
     Clock, Code, HoldError, PostedEntry, RemainingExceeded, ReverseEntryError, reverse_entry,
 };
-use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine, on_every_server};
 use futures_util::future::join_all;
 use sea_orm::TransactionTrait;
 use std::sync::Arc;
 use tokio::sync::Barrier;
+
+on_every_server! {
+    the_second_of_two_parts_sees_the_first
+}
 
 on_every_engine! {
     /// Eight refunds of 15 of 100 at the same moment: six fit, and the others are told what is left.
@@ -92,13 +96,12 @@ fn resolved(said: Result<PostedEntry, HoldError>) -> Result<Option<i32>, Remaini
 
 /// The second of two refunds of 60 of 100 waits for the accounts, and is then refused with what the first has left. The second of two parts
 /// of different lines, on different accounts, waits for the number of its part, and takes the next one.
-#[tokio::test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the domain is tested without a unit of work around it"
 )]
-async fn the_second_of_two_parts_sees_the_first() {
-    let database = TestDatabase::create(Engine::Postgres).await;
+async fn the_second_of_two_parts_sees_the_first(engine: Engine) {
+    let database = TestDatabase::create(engine).await;
     let (book, id) = a_full_wallet(database).await;
     let book = Arc::new(book);
     for (code, other) in [("a", "b"), ("c", "d")] {

@@ -84,6 +84,7 @@ on_every_engine! {
     }
 
     /// Down, and up again: entries, rules, and what is found by them are as before.
+    (not on MariaDB: "its history has no migration before parts")
     async fn a_ledger_with_entries_is_migrated(database: TestDatabase) {
         let (book, id) = a_full_wallet(database).await;
         let hold = book.hold(new_hold(vec![line("wallet", "shop", 10)])).await.unwrap().entry.id;
