@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
-    AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NewLine, OpenAccount, OpenAccountError,
-    PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
+    AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NUMBERED_AT_ONCE, NewLine, OpenAccount,
+    OpenAccountError, PlaceHold, PostEntry, PostEntryError, PostedEntry, ReleaseHold, ReverseEntry,
     ReverseEntryError, SetAccountStatus, SetAccountStatusError, UpdateAccount, UpdateAccountError,
     capture_hold, new_account_id, new_entry_id, newest_in_outbox, number_events, open_account,
     place_hold, post_entry, random, release_hold, reverse_entry, set_account_status,
@@ -272,8 +272,8 @@ impl Book {
 
     /// The number of the newest event. On MariaDB, events have numbers only when somebody looks.
     pub(crate) async fn newest(&self) -> i64 {
-        let numbered = self.write(async |tx| number_events(tx).await).await;
-        numbered.unwrap();
+        let number = async || self.write(async |tx| number_events(tx).await).await;
+        while number().await.unwrap() == NUMBERED_AT_ONCE {}
         newest_in_outbox(&self.db).await.unwrap()
     }
 

@@ -294,23 +294,33 @@ async fn an_account_is_not_closed_under_a_hold(engine: Engine) {
 }
 
 pub(super) async fn somebody_waits_for_a_lock(book: &Book) {
-    let waiting = match book.engine {
-        Engine::MariaDb => {
-            "SELECT 1 FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST ON ID = trx_mysql_thread_id
-             WHERE trx_state = 'LOCK WAIT' AND DB = DATABASE()"
-        }
-        Engine::Sqlite | Engine::Postgres => {
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        }
-    };
-    let waiting = Statement::from_string(book.db.get_database_backend(), waiting);
-    while book
-        .db
-        .query_one_raw(waiting.clone())
-        .await
-        .unwrap()
-        .is_none()
-    {
+    while !somebody_waits(book).await {
         tokio::task::yield_now().await;
     }
+}
+
+async fn somebody_waits(book: &Book) -> bool {
+    let ask = async |sql| {
+        let question = Statement::from_string(book.db.get_database_backend(), sql);
+        book.db.query_all_raw(question).await.unwrap()
+    };
+    if book.engine != Engine::MariaDb {
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        return !ask(waiting).await.is_empty();
+    }
+    // Not INNODB_TRX: while somebody looks at it all the time, it stays as it was.
+    let status: String = ask("SHOW ENGINE INNODB STATUS").await[0]
+        .try_get("", "Status")
+        .unwrap();
+    let ours = ask("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE()").await;
+    let ours: Vec<i64> = ours
+        .iter()
+        .map(|row| row.try_get("", "ID").unwrap())
+        .collect();
+    let transactions = status.split("---TRANSACTION ").skip(1);
+    let waiting = transactions.filter(|it| it.contains("\nLOCK WAIT "));
+    let threads = waiting.filter_map(|it| it.split_once("MariaDB thread id "));
+    threads
+        .filter_map(|(_, rest)| rest.split(',').next()?.parse().ok())
+        .any(|thread| ours.contains(&thread))
 }

@@ -114,6 +114,7 @@ async fn never_below_nothing(
 
 /// All lines, in the order of the outbox.
 async fn in_order(book: &Book) -> Vec<entry_line::Model> {
+    book.newest().await;
     let sql = "SELECT entry_line.* FROM entry_line JOIN outbox ON outbox.entry_id = entry_line.entry_id ORDER BY seq, line_no";
     let statement = Statement::from_string(book.db.get_database_backend(), sql);
     let lines = entry_line::Entity::find().from_raw_sql(statement);

@@ -6,7 +6,7 @@ use daybook::ledger::{
     AccountGroupError, ChangeGroupContents, Clock, Code, MOST_GROUPS, MOST_PREFIXES, MOST_TREES,
     add_to_account_group,
 };
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::ConnectionTrait;
 
 fn field(refused: &AccountGroupError) -> &str {
@@ -21,7 +21,8 @@ on_every_engine! {
         let book = Book::new(database).await;
         create(&book, "big").await.unwrap();
         let id = book.new_id();
-        let numbers = format!("WITH RECURSIVE number(n) AS (SELECT CAST(2 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {MOST_GROUPS})");
+        let bigint = if book.engine == Engine::MariaDb { "signed" } else { "bigint" };
+        let numbers = format!("WITH RECURSIVE number(n) AS (SELECT CAST(2 AS {bigint}) UNION ALL SELECT n + 1 FROM number WHERE n < {MOST_GROUPS})");
         let many = format!("INSERT INTO group_change (tree_id, group_id, recorded_at, path_after, name_after)
             {numbers} SELECT tree_id, {id}, recorded_at, 'big:' || n, 'x' FROM group_change, number");
         book.db.execute_unprepared(&many).await.unwrap();

@@ -39,9 +39,11 @@ async fn changes_of_a_tree_come_one_after_the_other(engine: Engine) {
         }
     });
     somebody_waits_for_a_lock(&book).await;
-    // Neither another tree nor an entry waits.
+    // Neither another tree nor an entry waits. On MariaDB, an entry does: a foreign key locks the account that is put into a group.
     super::add(&book, "other", &["x"], &[]).await.unwrap();
-    book.transfer("x", "a", 1).await.unwrap();
+    if engine == Engine::Postgres {
+        book.transfer("x", "a", 1).await.unwrap();
+    }
     first.commit().await.unwrap();
     second.await.unwrap().unwrap();
     let account = book.find("x").await.id;

@@ -8,11 +8,19 @@ use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use sea_orm::{ConnectionTrait, DbErr};
 
 /// A change of what is before and after, of the group `tax:in` by default.
-fn change(columns: &str, values: &str) -> String {
+fn change(engine: Engine, columns: &str, values: &str) -> String {
+    // On MariaDB, a table that a statement reads cannot be written by its triggers.
+    let (before, groups) = match engine {
+        Engine::MariaDb => (
+            "CREATE OR REPLACE TEMPORARY TABLE there AS SELECT * FROM account_group; ",
+            "there AS account_group",
+        ),
+        Engine::Sqlite | Engine::Postgres => ("", "account_group"),
+    };
     format!(
-        "INSERT INTO group_change (tree_id, group_id, recorded_at, {columns})
+        "{before}INSERT INTO group_change (tree_id, group_id, recorded_at, {columns})
          SELECT account_group.tree_id, account_group.id, account.created_at, {values}
-         FROM account_group, account WHERE path = 'tax:in' AND account.code = 'x'"
+         FROM {groups}, account WHERE path = 'tax:in' AND account.code = 'x'"
     )
 }
 
@@ -21,6 +29,7 @@ on_every_engine! {
     async fn groups_are_changed_with_their_history_alone(database: TestDatabase) {
         let book = Book::new(database).await;
         a_tree(&book).await;
+        let change = |columns: &str, values: &str| change(book.engine, columns, values);
         let paths = "path_before, path_after, name_before, name_after";
         let member = "account_id, path_before, path_after";
         let prefix = "code_prefix, path_before, path_after";
@@ -99,11 +108,15 @@ on_every_engine! {
         a_tree(&book).await;
         create(&book, "other").await.unwrap();
         let move_to = |to: &str| change(
+            book.engine,
             "path_before, path_after, name_before, name_after",
             &format!("path, '{to}', account_group.name, account_group.name"),
         );
         // Into nothing, below itself, into another tree; and what was below stays behind.
-        for to in ["tax:nothing:in", "tax:in:in", "other:in", "tax:moved"] {
+        let staying = ["tax:nothing:in", "tax:in:in", "other:in"];
+        // On MariaDB, nobody looks at the end of a transaction for what was left behind: see the migration.
+        let behind = (book.engine != Engine::MariaDb).then_some("tax:moved");
+        for to in staying.into_iter().chain(behind) {
             let error = book.db.execute_unprepared(&move_to(to)).await.expect_err(to);
             assert_eq!(violated(&error), foreign_key(&book, "account_group_parent_fkey"), "{to}");
         }
