@@ -133,7 +133,7 @@ on_every_engine! {
         let empty = verify(&book.db, 10).await.unwrap();
         assert!(empty.is_sound(), "{empty:?}");
         let rules = match book.engine {
-            Engine::MariaDb => "DROP TRIGGER account_ledger_fixed; DROP TRIGGER entry_refuse_update;",
+            Engine::MariaDb => "DROP TRIGGER account_ledger_fixed; DROP TRIGGER entry_refuse_UPDATE;",
             Engine::Sqlite => "DROP TRIGGER account_ledger_fixed; DROP TRIGGER entry_refuse_UPDATE;",
             Engine::Postgres => "ALTER TABLE account DISABLE TRIGGER account_ledger_fixed; ALTER TABLE entry DISABLE TRIGGER entry_append_only;",
         };

@@ -8,6 +8,8 @@ mod concurrency;
 mod conditions;
 mod effective_order;
 mod finding;
+#[cfg(feature = "mariadb")]
+mod flights;
 pub(crate) mod groups;
 mod history;
 mod holds;

@@ -226,7 +226,7 @@ on_every_engine! {
             // It ends a transaction, so it comes before that.
             Engine::MariaDb => {
                 use sea_orm::ConnectionTrait as _;
-                book.db.execute_unprepared("DROP TRIGGER account_change_refuse_delete").await.unwrap();
+                book.db.execute_unprepared("DROP TRIGGER account_change_refuse_DELETE").await.unwrap();
                 "SELECT 1"
             }
             Engine::Sqlite => "DROP TRIGGER account_change_refuse_DELETE",

@@ -14,8 +14,8 @@ use serde_json::json;
 async fn damage(book: &Book, sql: &str) {
     let (before, after) = match book.engine {
         Engine::MariaDb => (
-            "DROP TRIGGER IF EXISTS account_next_revision; DROP TRIGGER IF EXISTS entry_line_refuse_update;
-             DROP TRIGGER IF EXISTS entry_line_refuse_delete",
+            "DROP TRIGGER IF EXISTS account_next_revision; DROP TRIGGER IF EXISTS entry_line_refuse_UPDATE;
+             DROP TRIGGER IF EXISTS entry_line_refuse_DELETE",
             "",
         ),
         Engine::Sqlite => (

@@ -2,8 +2,8 @@
 //!
 //! **What is weaker here.** Elsewhere the rule that a group's parent is there (`account_group_parent_fkey`) is checked at COMMIT, because while
 //! a group moves, those below it follow one by one. Here triggers check it: a group appears or moves only where its parent is, and is deleted
-//! only when nothing is below it. A move that leaves behind what is below the group is not refused. The domain moves all of them in one
-//! statement, and `verify` finds a group without a parent.
+//! only when nothing is below it, and moves to no place below itself. A move that leaves behind what is below the group is not refused. The
+//! domain moves all of them in one statement, and `verify` finds a group without a parent.
 //!
 //! Whoever inserts a group locks its parent, so that this stays where it is until the end of the transaction.
 
@@ -265,7 +265,9 @@ fn parents() -> String {
             "account_group_moves_to_parent",
             RULE,
             "BEFORE UPDATE",
-            &format!("NEW.path <> OLD.path AND {missing}"),
+            &format!(
+                "NEW.path <> OLD.path AND ({missing} OR substr(NEW.path, 1, char_length(OLD.path) + 1) = concat(OLD.path, ':'))"
+            ),
         ),
         refuse_as(
             "account_group",

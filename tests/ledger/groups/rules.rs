@@ -24,6 +24,13 @@ fn change(engine: Engine, columns: &str, values: &str) -> String {
     )
 }
 
+/// On MariaDB, what a trigger asks for is asked first: that the parent is there. So a path that breaks two rules breaks this one.
+fn parent_is_first(book: &Book, is: &str, name: &str) -> bool {
+    book.engine == Engine::MariaDb
+        && is == "account_group_parent_fkey"
+        && name.starts_with("account_group_")
+}
+
 on_every_engine! {
     /// Groups, and what is in them, are what the last changes say, and each change is kept.
     async fn groups_are_changed_with_their_history_alone(database: TestDatabase) {
@@ -74,7 +81,14 @@ on_every_engine! {
             ("DELETE FROM group_prefix".to_owned(), "group_prefix_stays"),
             (format!("INSERT INTO group_prefix (tree_id, code_prefix, group_id) SELECT {tax}, 'z', {tax}"), "group_prefix_is_change"),
             // A group with something in it, and a history of accounts that are there.
-            (change(paths, "path, NULL, account_group.name, NULL"), foreign_key(&book, "group_prefix_group_fkey")),
+            (
+                change(paths, "path, NULL, account_group.name, NULL"),
+                match book.engine {
+                    // There is also a group below it, which is found first there.
+                    Engine::MariaDb => "account_group_parent_fkey",
+                    Engine::Sqlite | Engine::Postgres => foreign_key(&book, "group_prefix_group_fkey"),
+                },
+            ),
             (change(member, &format!("{new}, NULL, path")), foreign_key(&book, "group_change_account_fkey")),
         ];
         for path in ["tax:", "tax::x", ":tax:x"] {
@@ -92,7 +106,8 @@ on_every_engine! {
             let error = book.db.execute_unprepared(&sql).await.expect_err(&sql);
             let is = violated(&error);
             // The guards of SQLite against REPLACE come in any order.
-            assert!(is == name || sql.contains("REPLACE INTO group_change") && is.starts_with("group_change_"), "{sql}: {is}");
+            let in_any_order = sql.contains("REPLACE INTO group_change") && is.starts_with("group_change_");
+            assert!(is == name || in_any_order || parent_is_first(&book, &is, name), "{sql}: {is}");
         }
         book.is_sound().await;
         // What was done past the domain is in the history.
@@ -123,7 +138,8 @@ on_every_engine! {
         // A tree has no parent, and nothing else has none.
         for (to, from) in [("in", "tax:in"), ("tax:tree", "other")] {
             let error = book.db.execute_unprepared(&move_to(to).replace("'tax:in'", &format!("'{from}'"))).await.expect_err(to);
-            assert_eq!(violated(&error), "account_group_tree_has_no_parent", "{to}");
+            let (is, name) = (violated(&error), "account_group_tree_has_no_parent");
+            assert!(is == name || parent_is_first(&book, &is, name), "{to}: {is}");
         }
         // With what is below it, in one transaction, whichever is first.
         let undone = book.write(async |tx| {
