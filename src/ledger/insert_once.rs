@@ -2,10 +2,12 @@
 //!
 //! Not by plain INSERTs: a unique violation would end the transaction.
 
+use super::literal;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, InsertMany, IntoActiveModel,
-    Iterable as _, ModelTrait, TryInsertResult, Value,
+    ConnectionTrait, DbBackend, DbErr, EntityName as _, EntityTrait, FromQueryResult,
+    IdenStatic as _, InsertMany, IntoActiveModel, Iterable as _, ModelTrait, Statement,
+    TryInsertResult, Value,
 };
 
 type Column<M> = <<M as ModelTrait>::Entity as EntityTrait>::Column;
@@ -57,31 +59,32 @@ where
     M: ModelTrait + IntoActiveModel<Active<M>> + FromQueryResult,
 {
     use sea_orm::QueryTrait as _;
-    let mut statement = insert.build(DbBackend::MySql);
-    let rest = statement.sql.strip_prefix("INSERT ").unwrap_or_default();
-    statement.sql = format!("INSERT IGNORE {rest} RETURNING *");
+    // With literals: prepared, it returned NULL for an instant at midnight.
+    let text = literal::inline(&insert.build(DbBackend::MySql))?;
+    let rest = text.strip_prefix("INSERT ").unwrap_or_default();
+    let text = format!("INSERT IGNORE {rest} RETURNING *");
+    let statement = Statement::from_string(DbBackend::MySql, text);
     let inserted = M::find_by_statement(statement).all(db).await?;
     if inserted.len() != rows.len() {
         return Ok(false);
     }
-    if inserted
-        .iter()
-        .zip(rows)
-        .all(|(new, row)| is_same(new, row))
-    {
-        Ok(true)
-    } else {
-        let table = sea_orm::EntityName::table_name(&M::Entity::default()).to_owned();
-        Err(DbErr::Custom(format!(
-            "a row of `{table}` is not as it was given: MariaDB has changed a value that does not fit"
-        )))
+    let mut pairs = inserted.iter().zip(rows);
+    match pairs.find_map(|(new, row)| changed(new, row)) {
+        None => Ok(true),
+        Some(column) => {
+            let table = M::Entity::default().table_name().to_owned();
+            let column = column.as_str().to_owned();
+            Err(DbErr::Custom(format!(
+                "MariaDB has changed `{column}` of a new row of `{table}`: it did not fit"
+            )))
+        }
     }
 }
 
-/// Whether all values are the same. A document that was cut is refused by its rule.
-fn is_same<M: ModelTrait>(one: &M, other: &M) -> bool {
-    Column::<M>::iter().all(|column| {
-        let value = one.get(column);
-        matches!(value, Value::Json(_)) || value == other.get(column)
+/// The first column that has another value. A document that was cut is refused by its rule.
+fn changed<M: ModelTrait>(new: &M, row: &M) -> Option<Column<M>> {
+    Column::<M>::iter().find(|column| {
+        let (is, given) = (new.get(*column), row.get(*column));
+        !matches!(is, Value::Json(_)) && is != given
     })
 }

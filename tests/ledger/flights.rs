@@ -3,7 +3,8 @@
 
 use super::book::{Book, line, new_capture, new_entry, new_hold, noon};
 use daybook::ledger::{
-    Clock, EntryNotes, PostEntry, capture_hold, place_hold, post_entry, reverse_entry,
+    Clock, EntryNotes, PostEntry, PostEntryError, capture_hold, place_hold, post_entry,
+    reverse_entry,
 };
 use daybook_test_harness::{Cable, Engine, TestDatabase};
 use sea_orm::DbErr;
@@ -70,13 +71,13 @@ async fn an_entry_is_two_round_trips_in_a_transaction() {
         };
         let post = heard.flights(async |unit| {
             let posted = post_entry(unit, entry(), &clock()).await;
-            posted.map(drop).map_err(|error| error.into_db_err())
+            posted.map(drop).map_err(PostEntryError::into_db_err)
         });
         assert_eq!(post.await, 4);
     }
     let hold = heard.flights(async |unit| {
         let held = place_hold(unit, new_hold(one()), &clock()).await;
-        held.map(drop).map_err(|error| error.into_db_err())
+        held.map(drop).map_err(PostEntryError::into_db_err)
     });
     assert_eq!(hold.await, 4);
     heard.book.is_sound().await;
@@ -92,9 +93,17 @@ async fn an_entry_with_a_rival_is_inserted_by_itself() {
         let mut entry = new_entry(one());
         entry.notes.reference = Some(entry.id.to_string());
         let posted = post_entry(unit, entry, &clock()).await;
-        posted.map(drop).map_err(|error| error.into_db_err())
+        posted.map(drop).map_err(PostEntryError::into_db_err)
     });
     assert_eq!(with_reference.await, 5);
+    let hold_with_reference = heard.flights(async |unit| {
+        let mut hold = new_hold(one());
+        hold.notes.reference = Some(hold.id.to_string());
+        hold.expires_at = Some("2999-01-01T00:00:00Z".parse().unwrap());
+        let held = place_hold(unit, hold, &clock()).await;
+        held.map(drop).map_err(PostEntryError::into_db_err)
+    });
+    assert_eq!(hold_with_reference.await, 5);
     let mut holds = Vec::new();
     for _ in 0..2 {
         holds.push(heard.book.hold(new_hold(one())).await.unwrap().entry.id);
