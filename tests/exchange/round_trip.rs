@@ -1,7 +1,7 @@
 //! Out and in again.
 
 use super::command::{
-    balances, export, hledger_balances, imported, ledger_balances, start, stderr,
+    balances, every_event, export, hledger_balances, imported, ledger_balances, start, stderr,
 };
 use crate::ledger::book::{Book, at, by, new_account, new_entry, new_hold};
 use crate::ledger::groups;
@@ -188,13 +188,14 @@ async fn rich(book: &Book) {
 /// Everything that moved money, as far as it is carried.
 async fn moved(observer: &Observer) -> Vec<Option<String>> {
     observer
-        .texts(
+        .texts(&format!(
             "SELECT CAST(line_no AS text) || ' ' || d.code || ' ' || c.code || ' ' || CAST(amount AS text) || ' ' || l.currency || ' '
                     || CAST(effective_at AS text) || ' ' || CAST(e.metadata AS text) || ' ' || COALESCE(description, '-') || ' ' || COALESCE(reference, '-')
-             FROM entry_line l JOIN entry e ON e.id = l.entry_id JOIN outbox o ON o.entry_id = e.id
+             FROM entry_line l JOIN entry e ON e.id = l.entry_id JOIN {} o ON o.entry_id = e.id
              JOIN account d ON d.id = debit_account_id JOIN account c ON c.id = credit_account_id
              WHERE effect IN ('POST', 'CAPTURE') AND o.revision IS NULL ORDER BY seq, line_no",
-        )
+            every_event(observer.engine())
+        ))
         .await
 }
 

@@ -23,6 +23,7 @@ fn verify(database: &str, receipts: &[String]) -> Output {
 
 /// Waits until all that is in the outbox is sealed, and returns the last receipt.
 async fn sealed(ledger: &Ledger) -> Value {
+    ledger.numbered().await;
     let newest = ledger
         .observer()
         .await

@@ -8,7 +8,7 @@ use daybook::{
     database, graphql,
     http::{self, Access, Keys, Options, Stop, Tokens},
 };
-use daybook_test_harness::{Engine, Observer, TestDatabase};
+use daybook_test_harness::{Engine, Observer, TestDatabase, eventually};
 use futures_util::{SinkExt, StreamExt};
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
@@ -259,10 +259,29 @@ impl Ledger {
     }
 
     pub(super) async fn count(&self, table: &str) -> i64 {
+        if table.starts_with("outbox") {
+            self.numbered().await;
+        }
         self.observer()
             .await
             .i64(&format!("SELECT COUNT(*) FROM {table}"))
             .await
+    }
+
+    /// Waits until every event has its number. On MariaDB, the server sees to that while somebody subscribes.
+    pub(super) async fn numbered(&self) {
+        if self.engine() != Engine::MariaDb {
+            return;
+        }
+        let _feed = self
+            .subscribe("subscription { entryPosted { cursor } }", json!({}))
+            .await;
+        let observer = self.observer().await;
+        let unnumbered = "SELECT COUNT(*) FROM outbox_unnumbered";
+        eventually("events have numbers", async || {
+            observer.i64(unnumbered).await == 0
+        })
+        .await;
     }
 
     /// A socket on which `query` has been subscribed to.

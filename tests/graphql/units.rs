@@ -13,7 +13,7 @@ on_every_engine! {
         let unit = |response: &serde_json::Value| response["extensions"]["unitOfWork"].clone();
         let read = unit(&ledger.run("{ account(by: { code: \"cash\" }) { id } }", json!({})).await);
         assert_eq!((&read["outcome"], &read["access"], &read["statements"]), (&json!("READ"), &json!("READ ONLY"), &json!(1)));
-        let isolation = if engine == Engine::Postgres { "REPEATABLE READ" } else { "SERIALIZABLE" };
+        let isolation = if engine == Engine::Sqlite { "SERIALIZABLE" } else { "REPEATABLE READ" };
         assert_eq!(read["isolation"], isolation);
         let posted = unit(&ledger.run(POST, json!({ "input": { "lines": [line("cash", "alice", 1, "EUR")] } })).await);
         assert_eq!((&posted["outcome"], &posted["access"]), (&json!("COMMITTED"), &json!("READ WRITE")));

@@ -17,6 +17,8 @@ mod instants;
 mod ledgers;
 mod limits;
 mod migrations;
+#[cfg(feature = "mariadb")]
+mod numbering;
 mod pages;
 mod parts;
 mod plans;

@@ -128,6 +128,7 @@ on_every_engine! {
         let ledger = Ledger::with_accounts(test).await;
         created(&ledger).await;
         ledger.post("cash", "alice", 1).await;
+        ledger.numbered().await;
         let observer = ledger.observer().await;
         let held = "lease = lease + 1, lease_ms = 1000";
         for (change, rule) in [

@@ -1,6 +1,6 @@
 //! Secrets: shown once, in no log, and replaced without a gap.
 
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use serde_json::{Value, json};
 
 use super::receiver::{Receiver, Reply};
@@ -38,7 +38,11 @@ on_every_engine! {
         let signed = [&first, &second, &third].map(|secret| message.is_signed_with(secret));
         assert_eq!(signed, [false, true, true]);
         // The time of the one before is over.
-        let past = if test.url().starts_with("sqlite") { "'2020-01-01T00:00:00+00:00'" } else { "timestamptz '2020-01-01T00:00:00Z'" };
+        let past = match test.engine() {
+            Engine::Sqlite => "'2020-01-01T00:00:00+00:00'",
+            Engine::Postgres => "timestamptz '2020-01-01T00:00:00Z'",
+            Engine::MariaDb => "'2020-01-01'",
+        };
         test.observer().await.execute(&format!("UPDATE webhook SET previous_secret_until = {past}")).await;
         client.post("a", "b", 3).await;
         let message = receiver.next().await;

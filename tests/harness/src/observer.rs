@@ -18,6 +18,7 @@ use crate::{Engine, PATIENCE};
 #[derive(Debug)]
 pub struct Observer {
     connection: Mutex<Link>,
+    engine: Engine,
 }
 
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl Observer {
             link.unwrap_or_else(|error| panic!("the observer cannot connect to {url}: {error}"));
         let observer = Self {
             connection: Mutex::new(link),
+            engine,
         };
         if engine == Engine::MariaDb {
             // By default, rows after the thousandth are left out.
@@ -67,7 +69,13 @@ impl Observer {
         let connection = PgConnection::connect(url).await?;
         Ok(Self {
             connection: Mutex::new(Link::Postgres(connection)),
+            engine: Engine::Postgres,
         })
+    }
+
+    /// The engine of the database.
+    pub const fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Runs one or several statements and returns the number of rows they changed.
@@ -154,7 +162,7 @@ impl Observer {
     /// When `sql` fails.
     pub async fn column(&self, sql: &str, at: usize) -> Vec<Option<String>> {
         let mut sql = sql.to_owned();
-        if let Link::MariaDb(_) = &*self.connection.lock().await {
+        if self.engine == Engine::MariaDb {
             // The type of a CAST has another name there.
             sql = sql.replace(" AS text)", " AS char)");
         }

@@ -1,6 +1,6 @@
 //! The spans of operations, and of what the server does by itself.
 
-use daybook_test_harness::{TestDatabase, eventually, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, eventually, on_every_engine};
 use futures_util::SinkExt;
 use serde_json::{Value as Json, json};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
@@ -44,7 +44,11 @@ on_every_engine! {
             assert_eq!(operation.attribute(name), Some(value), "{operation:#?}");
         }
 
-        let system = if test.url().starts_with("postgres") { "postgresql" } else { "sqlite" };
+        let system = match test.engine() {
+            Engine::Postgres => "postgresql",
+            Engine::Sqlite => "sqlite",
+            Engine::MariaDb => "mariadb",
+        };
         for name in ["BEGIN", "INSERT", "COMMIT"] {
             let step = spans.iter().find(|span| span.name == name);
             let step = step.unwrap_or_else(|| panic!("{name} is not in {spans:#?}"));
