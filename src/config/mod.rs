@@ -214,7 +214,7 @@ fn migrate_settings(
     };
     if args.confine && database.is_mariadb() {
         let expected = "not to be there with MariaDB, where tokens cannot be for some ledgers";
-        values.refuse("confine", expected);
+        values.refuse_variable("--confine", expected);
         return Err(values.wrong());
     }
     Ok(MigrateSettings {

@@ -18,7 +18,7 @@ fn every_wrong_setting_is_listed_at_once() {
     for line in [
         "daybook: 5 settings are wrong",
         "  --listen is \"nonsense\"; expected a host and a port, such as 127.0.0.1:8000 or [::]:8000",
-        "  DAYBOOK_DATABASE_URL is wrong; expected a URL that begins with sqlite://, postgres:// or mariadb://",
+        "  DAYBOOK_DATABASE_URL is wrong; expected a URL that begins with mariadb://, if the server is MariaDB: MySQL is not supported",
         "  DAYBOOK_MAX_CONNECTIONS is \"0\"; expected a number from 1 to 10000",
         "  --drain is \"soon\"; expected a time of at most a day, such as 30s, 500ms or 2m",
         "  DAYBOOK_LOG_FORMAT is \"xml\"; expected text or json",
@@ -29,6 +29,29 @@ fn every_wrong_setting_is_listed_at_once() {
         );
     }
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+/// A switch that would have no effect is refused, and so is a server that only looks alike.
+#[test]
+fn what_mariadb_does_not_have_is_refused() {
+    let confine = [
+        "migrate",
+        "--confine",
+        "--database",
+        "mariadb://root@127.0.0.1:1/x",
+    ];
+    let mysql = ["migrate", "--database", "mysql://root@127.0.0.1:1/x"];
+    for (args, said) in [
+        (
+            &confine[..],
+            "--confine is wrong; expected not to be there with MariaDB",
+        ),
+        (&mysql, "MySQL is not supported"),
+    ] {
+        let output = run(args, &[]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stderr(&output).contains(said), "{output:?}");
+    }
 }
 
 #[test]
