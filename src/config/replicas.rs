@@ -37,9 +37,9 @@ pub(super) fn replicas(args: &ReplicaArgs, values: &mut Reader<'_>) -> Option<Re
 }
 
 fn replica(text: &str) -> Result<DatabaseUrl, String> {
-    let url = DatabaseUrl::parse(text)?;
-    if url.servers().is_empty() {
+    // First, so that nobody is told of the URLs of other engines.
+    if !text.starts_with("postgres") {
         return Err("a URL that begins with postgres://: only its standbys are used".to_owned());
     }
-    Ok(url)
+    DatabaseUrl::parse(text)
 }
