@@ -6,7 +6,7 @@
 //! | here | MariaDB |
 //! |---|---|
 //! | `$2`, `$1`, `$2` | `?`, `?`, `?`, and a parameter for each |
-//! | `?` | `?`, for the parameter after the last one so far, as SQLite has it |
+//! | `?` | `?`, for the first parameter, then for the second one, as SQLite's driver has it |
 //! | `CAST(… AS bigint)` | `((…) DIV 1)`, for its CAST takes the nearest number where one is too large. Of a literal, a sum that is a `BIGINT` |
 //! | `CAST(… AS text)`, `CAST(… AS numeric)` | `CAST(… AS char)`, `CAST(… AS decimal(65, 0))` |
 //! | `(VALUES (…), (…))` | `(SELECT … UNION ALL SELECT …)`, for in a table of values it takes a parameter for a text of no characters |
@@ -132,6 +132,8 @@ impl<'a> Words<'a> {
 struct Written {
     text: String,
     places: Vec<usize>,
+    /// How many places without a number there were so far.
+    unnumbered: usize,
 }
 
 impl Written {
@@ -188,8 +190,8 @@ impl Written {
             _ if word.starts_with('\'') => self.text += &word.replace('\\', r"\\"),
             "?" => {
                 self.text += "?";
-                let last = self.places.iter().max();
-                self.places.push(last.map_or(0, |last| last + 1));
+                self.places.push(self.unnumbered);
+                self.unnumbered += 1;
             }
             _ => match word.strip_prefix('$').map(str::parse::<usize>) {
                 Some(Ok(number)) if number > 0 => {
@@ -291,15 +293,14 @@ mod tests {
     }
 
     #[test]
-    fn a_place_without_a_number_is_the_next_one() {
-        let (text, places) = in_mariadbs_words(
-            "SELECT `lines` FROM t WHERE a = ? AND b = ? AND c = $1 AND d = $3 AND e = ?",
-        );
+    fn places_without_a_number_are_counted() {
+        let (text, places) =
+            in_mariadbs_words("SELECT `lines` FROM t WHERE a = $3 AND b = ? AND c = ? AND d = $3");
         assert_eq!(
             text,
-            "SELECT `lines` FROM t WHERE a = ? AND b = ? AND c = ? AND d = ? AND e = ?"
+            "SELECT `lines` FROM t WHERE a = ? AND b = ? AND c = ? AND d = ?"
         );
-        assert_eq!(places, [0, 1, 0, 2, 3]);
+        assert_eq!(places, [2, 0, 1, 2]);
     }
 
     #[test]
