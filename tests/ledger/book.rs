@@ -1,5 +1,6 @@
 //! A migrated database with a connection, and short ways to say what a test is not about.
 
+use super::sent::Sent;
 use chrono::{DateTime, Duration, Utc};
 use daybook::ledger::{
     AccountRef, CaptureHold, Clock, EntryNotes, HoldError, NUMBERED_AT_ONCE, NewLine, OpenAccount,
@@ -23,7 +24,7 @@ use uuid::Uuid;
 
 /// A migrated database of a test.
 pub(crate) struct Book {
-    pub(crate) db: DatabaseConnection,
+    pub(crate) db: Sent<DatabaseConnection>,
     pub(crate) engine: Engine,
     _database: TestDatabase,
 }
@@ -62,7 +63,7 @@ impl Book {
             });
         let db = Database::connect(options).await.unwrap();
         Self {
-            db,
+            db: Sent(db),
             engine: database.engine(),
             _database: database,
         }
@@ -77,8 +78,8 @@ impl Book {
     /// Applies all migrations of the engine.
     pub(crate) async fn migrate(&self) {
         let migrated = match self.engine {
-            Engine::MariaDb => MariaDbMigrator::up(&self.db, None).await,
-            Engine::Sqlite | Engine::Postgres => Migrator::up(&self.db, None).await,
+            Engine::MariaDb => MariaDbMigrator::up(&self.db.0, None).await,
+            Engine::Sqlite | Engine::Postgres => Migrator::up(&self.db.0, None).await,
         };
         migrated.unwrap();
     }
@@ -86,8 +87,8 @@ impl Book {
     /// Undoes the last migrations of the engine, or all.
     pub(crate) async fn migrate_down(&self, count: Option<u32>) {
         let undone = match self.engine {
-            Engine::MariaDb => MariaDbMigrator::down(&self.db, count).await,
-            Engine::Sqlite | Engine::Postgres => Migrator::down(&self.db, count).await,
+            Engine::MariaDb => MariaDbMigrator::down(&self.db.0, count).await,
+            Engine::Sqlite | Engine::Postgres => Migrator::down(&self.db.0, count).await,
         };
         undone.unwrap();
     }
@@ -107,18 +108,18 @@ impl Book {
     )]
     pub(crate) async fn write<T, E>(
         &self,
-        body: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, E>,
+        body: impl AsyncFnOnce(&Sent<DatabaseTransaction>) -> Result<T, E>,
     ) -> Result<T, E> {
         let options = TransactionOptions {
             sqlite_transaction_mode: (self.engine == Engine::Sqlite)
                 .then_some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let tx = self.db.begin_with_options(options).await.unwrap();
+        let tx = Sent(self.db.begin_with_options(options).await.unwrap());
         let result = body(&tx).await;
         match result {
-            Ok(_) => tx.commit().await.unwrap(),
-            Err(_) => tx.rollback().await.unwrap(),
+            Ok(_) => tx.0.commit().await.unwrap(),
+            Err(_) => tx.0.rollback().await.unwrap(),
         }
         result
     }

@@ -263,7 +263,7 @@ on_every_engine! {
         let written = all().await;
         assert!(written.0.len() > 10 && written.1.len() > 10);
         book.undo_from("add_history").await;
-        Migrator::up(&book.db, None).await.unwrap();
+        Migrator::up(&book.db.0, None).await.unwrap();
         assert_eq!(all().await, written);
         history_is_the_sum_of_the_lines(&book, &entries).await;
     }

@@ -151,7 +151,7 @@ on_every_engine! {
     async fn ledgers_are_not_lost_by_going_back(database: TestDatabase) {
         use daybook_migration::{Migrator, MigratorTrait};
         let book = with_ledgers(database).await;
-        let error = Migrator::down(&book.db, Some(1)).await.unwrap_err().to_string();
+        let error = Migrator::down(&book.db.0, Some(1)).await.unwrap_err().to_string();
         assert!(error.contains("several ledgers"), "{error}");
         assert_eq!(names(&book, "SELECT code FROM ledger").await.len(), 2);
     }

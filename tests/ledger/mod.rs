@@ -28,6 +28,7 @@ mod reversals;
 mod rules;
 mod rules_of_mariadb;
 mod seals;
+pub(crate) mod sent;
 mod sums;
 mod verification;
 mod volume;

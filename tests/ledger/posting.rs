@@ -231,7 +231,7 @@ on_every_engine! {
         }
         let statements = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&statements);
-        book.db.set_metric_callback(move |_| {
+        book.db.0.set_metric_callback(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         book.transfer("a", "b", 1).await.unwrap();
@@ -252,7 +252,7 @@ on_every_engine! {
         book.analyze().await;
         let statements = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&statements);
-        book.db.set_metric_callback(move |info| seen.lock().unwrap().push(info.statement.clone()));
+        book.db.0.set_metric_callback(move |info| seen.lock().unwrap().push(info.statement.clone()));
         book.transfer("a", "999", 1).await.unwrap();
         let statements = std::mem::take(&mut *statements.lock().unwrap());
         assert!(statements.len() >= counted(&book));

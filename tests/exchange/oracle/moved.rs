@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use crate::exchange::command::{start, stderr};
 use crate::ledger::book::{Book, noon};
+use crate::ledger::sent::Sent;
 
 /// By date, account and currency: a quantity in 10^-18.
 pub(super) type Moved = BTreeMap<(String, String, String), i128>;
@@ -66,7 +67,7 @@ pub(super) async fn by_daybook(book: &Book, journal: &str) -> Result<Moved, Stri
         Symbols::new(HashMap::new()),
     )
     .map_err(|error| error.to_string())?;
-    let import = async |tx: &DatabaseTransaction| {
+    let import = async |tx: &Sent<DatabaseTransaction>| {
         let file = import::Model {
             sha256: "0".repeat(64),
             name: "oracle".to_owned(),
@@ -85,7 +86,7 @@ pub(super) async fn by_daybook(book: &Book, journal: &str) -> Result<Moved, Stri
     read.unwrap_err()
 }
 
-async fn written(tx: &DatabaseTransaction) -> Moved {
+async fn written(tx: &Sent<DatabaseTransaction>) -> Moved {
     let side = |column: &str, sign: &str| {
         format!(
             "SELECT substr(effective_at, 1, 10) AS date, account.code AS account, entry_line.currency AS currency,

@@ -41,8 +41,8 @@ on_every_engine! {
         let written = places(&book).await;
         assert!(written.len() > 20, "{written:?}");
         let since = Migrator::migrations().iter().rev().take_while(|it| !it.name().ends_with("add_effective_order")).count() + 1;
-        Migrator::down(&book.db, Some(u32::try_from(since).unwrap())).await.unwrap();
-        Migrator::up(&book.db, None).await.unwrap();
+        Migrator::down(&book.db.0, Some(u32::try_from(since).unwrap())).await.unwrap();
+        Migrator::up(&book.db.0, None).await.unwrap();
         assert_eq!(places(&book).await, written);
         book.is_sound().await;
     }

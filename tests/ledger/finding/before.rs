@@ -36,7 +36,7 @@ on_every_engine! {
         };
         let before = all().await;
         book.undo_from("add_finding").await;
-        book.write(async |tx| Migrator::up(tx, None).await).await.unwrap();
+        book.write(async |tx| Migrator::up(&tx.0, None).await).await.unwrap();
         assert_eq!(all().await, before);
     }
 }

@@ -43,13 +43,13 @@ on_every_engine! {
         let book = Book::empty(database).await;
         for _ in 0..2 {
             book.migrate().await;
-            let schema = SchemaManager::new(&book.db);
+            let schema = SchemaManager::new(&book.db.0);
             for table in TABLES {
                 assert!(schema.has_table(table).await.unwrap(), "{table}");
             }
             book.migrate_down(None).await;
             for table in TABLES {
-                assert!(!SchemaManager::new(&book.db).has_table(table).await.unwrap(), "{table}");
+                assert!(!SchemaManager::new(&book.db.0).has_table(table).await.unwrap(), "{table}");
             }
         }
     }
@@ -60,7 +60,7 @@ on_every_engine! {
         for _ in 0..count {
             book.migrate_down(Some(1)).await;
         }
-        assert!(!SchemaManager::new(&book.db).has_table("currency").await.unwrap());
+        assert!(!SchemaManager::new(&book.db.0).has_table("currency").await.unwrap());
         book.migrate().await;
     }
 
@@ -68,10 +68,10 @@ on_every_engine! {
     (not on MariaDB: "each statement of DDL commits by itself there")
     async fn migrations_run_within_a_transaction_and_go_with_it(database: TestDatabase) {
         let book = Book::empty(database).await;
-        let undone = book.write(async |tx| Migrator::up(tx, None).await.and(Err::<(), _>(DbErr::Custom("undo".to_owned())))).await;
+        let undone = book.write(async |tx| Migrator::up(&tx.0, None).await.and(Err::<(), _>(DbErr::Custom("undo".to_owned())))).await;
         assert_eq!(undone.unwrap_err(), DbErr::Custom("undo".to_owned()));
-        assert!(!SchemaManager::new(&book.db).has_table("currency").await.unwrap());
-        book.write(async |tx| Migrator::up(tx, None).await).await.unwrap();
+        assert!(!SchemaManager::new(&book.db.0).has_table("currency").await.unwrap());
+        book.write(async |tx| Migrator::up(&tx.0, None).await).await.unwrap();
         assert!(currency(&book.db, "EUR").await.unwrap().is_some());
     }
 

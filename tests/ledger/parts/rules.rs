@@ -96,8 +96,8 @@ on_every_engine! {
         let later = Migrator::migrations().iter().rev().position(|it| it.name() == "m20261128_95_add_parts").unwrap();
         let steps = Some(u32::try_from(later + 1).unwrap());
         for _ in 0..2 {
-            book.write(async |tx| Migrator::down(tx, steps).await).await.unwrap();
-            book.write(async |tx| Migrator::up(tx, None).await).await.unwrap();
+            book.write(async |tx| Migrator::down(&tx.0, steps).await).await.unwrap();
+            book.write(async |tx| Migrator::up(&tx.0, None).await).await.unwrap();
         }
         assert_eq!(entries().await, before);
         book.is_sound().await;
@@ -112,7 +112,7 @@ on_every_engine! {
         book.is_sound().await;
         // What is there in parts would have nowhere to be.
         let parts = entries().await;
-        book.write(async |tx| Migrator::down(tx, steps).await).await.unwrap_err();
+        book.write(async |tx| Migrator::down(&tx.0, steps).await).await.unwrap_err();
         assert_eq!(entries().await, parts);
     }
 }

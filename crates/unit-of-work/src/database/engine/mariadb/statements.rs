@@ -5,7 +5,7 @@
 //! the contract has it that a resolver may be dropped in a statement, and others go on. So the future that runs a statement belongs to
 //! the lease. If its caller is dropped, it stays there, and goes on when the connection is used next.
 
-use sea_orm::{DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{DbErr, ExecResult, QueryResult, Statement, Value};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySql, MySqlConnection};
 
 use crate::database::{
@@ -72,6 +72,7 @@ async fn execute(
         return sent.map(Into::into).map_err(exec_error);
     }
     make_room(connection).await.map_err(exec_error)?;
+    let statement = with_plain_instants(statement);
     Statements::on(connection).execute(statement).await
 }
 
@@ -86,6 +87,7 @@ async fn query_one(
         return row.map(|row| row.map(Into::into)).map_err(query_error);
     }
     make_room(connection).await.map_err(query_error)?;
+    let statement = with_plain_instants(statement);
     Statements::on(connection).query_one(statement).await
 }
 
@@ -99,7 +101,26 @@ async fn query_all(
         return Ok(rows.into_iter().map(Into::into).collect());
     }
     make_room(connection).await.map_err(query_error)?;
+    let statement = with_plain_instants(statement);
     Statements::on(connection).query_all(statement).await
+}
+
+/// The statement, with instants that are sent as `DATETIME`, in UTC, which is the time zone of all sessions.
+///
+/// The driver sends an instant that has a time zone as a `TIMESTAMP`. The server takes one before 1970 or after January 2038 for NULL, without an
+/// error: it would be stored as NULL, and no row would be before or after it.
+fn with_plain_instants(mut statement: Statement) -> Statement {
+    let values = statement.values.iter_mut().flat_map(|values| &mut values.0);
+    for value in values {
+        let utc = match value {
+            Value::ChronoDateTimeUtc(instant) => instant.map(|it| it.naive_utc()),
+            Value::ChronoDateTimeLocal(instant) => instant.map(|it| it.naive_utc()),
+            Value::ChronoDateTimeWithTimeZone(instant) => instant.map(|it| it.naive_utc()),
+            _ => continue,
+        };
+        *value = Value::ChronoDateTime(utc);
+    }
+    statement
 }
 
 /// Whether a statement is sent as it is. To prepare one without values would take another round trip, and its text, which has the values in it,
