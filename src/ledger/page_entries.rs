@@ -25,7 +25,8 @@ pub enum EntryOrderField {
     EffectiveAt,
 }
 
-/// A page of entries: one statement, two with a cursor, and one or two before it if an index has to say where to begin.
+/// A page of entries: one statement, two with a cursor, and one or two before it if an index has to say where to begin. On MariaDB, one more for each
+/// condition that few entries fulfil.
 ///
 /// # Errors
 /// When the arguments break a rule or the database fails.

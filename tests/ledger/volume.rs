@@ -15,7 +15,10 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
             "CAST(lpad(to_hex(n), 16, '0') || '7000' || '000000000000' AS uuid)",
             format!("to_timestamp({epoch} + n)"),
         ),
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => (
+            "unhex(lpad(hex(n), 16, '0') || '7000' || '000000000000')",
+            format!("CAST('1970-01-01' AS datetime(6)) + INTERVAL ({epoch} + n) SECOND"),
+        ),
         Engine::Sqlite => (
             "unhex(printf('%016x', n) || '7000' || '000000000000')",
             format!("strftime('%Y-%m-%dT%H:%M:%S+00:00', {epoch} + n, 'unixepoch')"),
@@ -23,13 +26,22 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
     };
     let hex = |id: uuid::Uuid| match book.engine {
         Engine::Postgres => format!("CAST('{id}' AS uuid)"),
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-        Engine::Sqlite => format!("x'{}'", id.simple()),
+        Engine::Sqlite | Engine::MariaDb => format!("x'{}'", id.simple()),
     };
     let micros = format!("({epoch} + n + 62135596800) * 1000000");
-    let numbers = format!(
-        "WITH RECURSIVE number(n) AS (SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {count})"
-    );
+    let numbers = match book.engine {
+        Engine::MariaDb => {
+            format!("WITH number(n) AS (SELECT CAST(seq AS signed) FROM seq_1_to_{count})")
+        }
+        Engine::Sqlite | Engine::Postgres => format!(
+            "WITH RECURSIVE number(n) AS (SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {count})"
+        ),
+    };
+    // A keyword of MariaDB.
+    let lines = match book.engine {
+        Engine::MariaDb => "`lines`",
+        Engine::Sqlite | Engine::Postgres => "lines",
+    };
     let mut sql = format!(
         "INSERT INTO entry (id, kind, effective_at, recorded_at, metadata)
          {numbers} SELECT {id}, 'POST', {time}, {time}, '{{}}' FROM number;
@@ -59,14 +71,15 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
                 assert!(latest.timestamp() > epoch + count);
                 let latest = match book.engine {
                     Engine::Postgres => format!("to_timestamp({})", latest.timestamp()),
-                    Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+                    Engine::MariaDb => format!("from_unixtime({})", latest.timestamp()),
                     Engine::Sqlite => format!(
                         "strftime('%Y-%m-%dT%H:%M:%S+00:00', {}, 'unixepoch')",
                         latest.timestamp()
                     ),
                 };
                 sql += &format!(
-                    "INSERT INTO late_line {numbers} SELECT {id}, {} + n, {latest}, n, {sign}n, 0, 0, 0 FROM number;
+                    "INSERT INTO late_line (account_id, version, latest_effective_at, {lines}, posted, debits_pending, credits_pending, held)
+                     {numbers} SELECT {id}, {} + n, {latest}, n, {sign}n, 0, 0, 0 FROM number;
                      INSERT INTO late_total {numbers}, sizes(level) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9))
                      SELECT {id}, level, ({micros}) >> (6 * level), COUNT(*), {sign}COUNT(*), 0, 0 FROM number CROSS JOIN sizes
                      GROUP BY level, ({micros}) >> (6 * level);",
@@ -80,6 +93,6 @@ pub(super) async fn fill(book: &Book, debit: &str, credit: &str, count: i64) {
             }
         }
     }
-    sql += "ANALYZE;";
     book.db.execute_unprepared(&sql).await.unwrap();
+    book.analyze().await;
 }

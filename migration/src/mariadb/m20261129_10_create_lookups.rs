@@ -12,7 +12,7 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
 
-/// Names, parameters, and the value that is returned.
+/// Names, parameters, and what they do.
 fn functions() -> Vec<(&'static str, String, String)> {
     let account = format!("of_account {UUID}");
     let filter = "effects varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin, of_side varchar(8) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
@@ -21,7 +21,7 @@ fn functions() -> Vec<(&'static str, String, String)> {
         format!("from_at {INSTANT}, from_version bigint, to_at {INSTANT}, to_version bigint");
     let last = |table: &str| {
         format!(
-            "(SELECT version FROM {table} WHERE account_id = of_account AND version <= up_to ORDER BY version DESC LIMIT 1)"
+            "RETURN (SELECT version FROM {table} WHERE account_id = of_account AND version <= up_to ORDER BY version DESC LIMIT 1)"
         )
     };
     vec![
@@ -38,7 +38,7 @@ fn functions() -> Vec<(&'static str, String, String)> {
         (
             "last_late_place",
             format!("{account}, instant {INSTANT}, up_to bigint"),
-            "(SELECT version FROM late_place WHERE account_id = of_account AND effective_at = instant AND version <= up_to
+            "RETURN (SELECT version FROM late_place WHERE account_id = of_account AND effective_at = instant AND version <= up_to
               ORDER BY version DESC LIMIT 1)"
                 .to_owned(),
         ),
@@ -86,18 +86,23 @@ fn line(end: &str, order: &str) -> String {
         )
     };
     format!(
-        "(SELECT {end}(version) FROM ({} UNION ALL {}) AS sides)",
+        "RETURN (SELECT {end}(version) FROM ({} UNION ALL {}) AS sides)",
         side("debit"),
         side("credit")
     )
 }
 
-/// The end of the run of late lines that a late line is in. Within a run, `run_after` is the same.
+/// The end of the run of late lines that a late line is in. Within a run, `run_after` is the same. It is read beforehand: what a subquery
+/// answers is not known, either, when a statement is planned.
 fn run_of(comparison: &str, order: &str) -> String {
     format!(
-        "(SELECT run.version FROM late_line AS run WHERE run.account_id = of_account
-             AND run.run_after {comparison} (SELECT here.run_after FROM late_line AS here WHERE here.account_id = of_account AND here.version = of_version)
-          ORDER BY run.run_after {order}, run.version {order} LIMIT 1)"
+        "BEGIN
+             DECLARE here bigint DEFAULT (SELECT run_after FROM late_line WHERE account_id = of_account AND version = of_version);
+             RETURN (
+                 SELECT version FROM late_line WHERE account_id = of_account AND run_after {comparison} here
+                 ORDER BY run_after {order}, version {order} LIMIT 1
+             );
+         END"
     )
 }
 
@@ -115,7 +120,7 @@ fn place(order: &str) -> String {
         effect("credit", "debit")
     );
     format!(
-        "(SELECT late.version FROM late_place AS late WHERE late.account_id = of_account
+        "RETURN (SELECT late.version FROM late_place AS late WHERE late.account_id = of_account
              AND late.effective_at >= from_at AND (late.effective_at > from_at OR late.version > from_version)
              AND late.effective_at <= to_at AND (late.effective_at < to_at OR late.version <= to_version)
              AND (effects IS NULL AND (of_side IS NULL OR {effect} IS NOT NULL) OR FIND_IN_SET({effect}, effects))
@@ -127,9 +132,9 @@ fn place(order: &str) -> String {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let mut sql = String::new();
-        for (name, parameters, value) in functions() {
+        for (name, parameters, body) in functions() {
             sql += &format!(
-                "CREATE FUNCTION {name} ({parameters}) RETURNS bigint DETERMINISTIC READS SQL DATA SQL SECURITY INVOKER RETURN {value};\n"
+                "CREATE FUNCTION {name} ({parameters}) RETURNS bigint DETERMINISTIC READS SQL DATA SQL SECURITY INVOKER {body};\n"
             );
         }
         run(manager, &sql).await

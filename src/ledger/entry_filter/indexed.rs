@@ -5,6 +5,8 @@ use super::super::{InvalidInput, PageError};
 use crate::ledger::dialect;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
 /// At most so many rows of an index are read to begin with.
 pub(super) const FEW: i64 = 2_000;
@@ -53,15 +55,10 @@ impl Indexed {
     ) -> Result<Expr, PageError> {
         let engine = db.get_database_backend();
         if count <= FEW {
-            let (head, tail) = match engine {
-                // Of a union, it would ask for each entry whether it is in there.
-                DbBackend::MySql => (
-                    "entry.id IN (WITH chosen (id) AS (",
-                    ") SELECT id FROM chosen)",
-                ),
-                _ => ("entry.id IN (", ")"),
-            };
-            let by_ids = Sql::new(head).and(self.ids).then(tail);
+            if engine == DbBackend::MySql {
+                return known(db, self.ids, notes).await;
+            }
+            let by_ids = Sql::new("entry.id IN (").and(self.ids).then(")");
             return Ok(by_ids.expr(engine));
         }
         let each = match self.each {
@@ -77,6 +74,32 @@ impl Indexed {
         };
         Ok(each.expr(engine))
     }
+}
+
+/// The condition that an entry has one of these ids, which are read first. MariaDB would ask of each entry, in the order of the list,
+/// whether it is one of them, however few they are.
+async fn known(
+    db: &impl ConnectionTrait,
+    ids: Sql,
+    notes: &mut Option<Vec<Statement>>,
+) -> Result<Expr, PageError> {
+    let statement = ids.statement(db);
+    if let Some(notes) = notes {
+        notes.push(statement.clone());
+    }
+    let mut found = BTreeSet::new();
+    for row in db.query_all_raw(statement).await? {
+        found.insert(row.try_get_by_index::<Uuid>(0)?);
+    }
+    // As literals: such a text hardly comes again, and to prepare it would be a round trip.
+    let found: Vec<_> = found
+        .iter()
+        .map(|id| format!("X'{}'", id.simple()))
+        .collect();
+    Ok(Expr::cust(match found.is_empty() {
+        true => "1 = 0".to_owned(),
+        false => format!("entry.id IN ({})", found.join(", ")),
+    }))
 }
 
 /// The words of descriptions in a range.

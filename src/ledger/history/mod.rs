@@ -29,7 +29,7 @@ use daybook_entity::Side;
 pub use point_in_time::PointInTime;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 pub use sql::statement;
-pub(super) use sql::{latest_effective_at, of_line};
+pub(super) use sql::{first_step, latest_effective_at, of_line};
 use std::collections::HashMap;
 use uuid::Uuid;
 

@@ -11,24 +11,25 @@ use sea_orm_migration::MigratorTrait;
 
 /// What there is of `late_place`, as a text a row.
 async fn places(book: &Book) -> Vec<String> {
-    let id = if book.engine == Engine::Sqlite {
-        "hex(account_id)"
-    } else {
-        "CAST(account_id AS text)"
+    let (id, text) = match book.engine {
+        Engine::Sqlite => ("hex(account_id)", "text"),
+        Engine::Postgres => ("CAST(account_id AS text)", "text"),
+        Engine::MariaDb => ("hex(account_id)", "char"),
     };
     let sql = format!(
-        "SELECT {id} || ' ' || CAST(effective_at AS text) || ' ' || CAST(version AS text) || ' ' || CAST(posted AS text) AS row
+        "SELECT {id} || ' ' || CAST(effective_at AS {text}) || ' ' || CAST(version AS {text}) || ' ' || CAST(posted AS {text}) AS place
          FROM late_place ORDER BY account_id, version"
     );
     let rows = Statement::from_string(book.db.get_database_backend(), sql);
     let rows = book.db.query_all_raw(rows).await.unwrap();
     rows.iter()
-        .map(|row| row.try_get("", "row").unwrap())
+        .map(|row| row.try_get("", "place").unwrap())
         .collect()
 }
 
 on_every_engine! {
     /// Late lines that were posted before the migration get the places that posting would have given them.
+    (not on MariaDB: "its schema begins with all of it")
     async fn what_was_posted_before_the_migration_has_its_place(database: TestDatabase) {
         let book = Book::new(database).await;
         let codes = ["a", "b", "c"].map(str::to_owned);
@@ -80,7 +81,7 @@ on_every_engine! {
         }
         let written = places(&book).await;
         let (missing, form) = match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            Engine::MariaDb => ("effective_at", ""),
             Engine::Sqlite => ("late_place.effective_at", "late_place_effective_at_form"),
             Engine::Postgres => ("null value in column \"effective_at\" of relation \"late_place\" violates not-null constraint", ""),
         };
@@ -89,8 +90,15 @@ on_every_engine! {
             ("DELETE FROM late_place", "late_place_append_only"),
             ("INSERT INTO late_place SELECT * FROM late_place", "late_place_in_order"),
             ("INSERT INTO late_place SELECT account_id, effective_at, 2, 0 FROM late_place WHERE version = 3", "late_place_in_order"),
-            ("INSERT INTO late_line SELECT account_id, 9, latest_effective_at, 3, 0, 0, 0, 0 FROM late_line WHERE version = 3", missing),
         ];
+        let columns = match book.engine {
+            Engine::MariaDb => " (account_id, version, latest_effective_at, `lines`, posted, debits_pending, credits_pending, held)",
+            Engine::Sqlite | Engine::Postgres => "",
+        };
+        let without_line = format!(
+            "INSERT INTO late_line{columns} SELECT account_id, 9, latest_effective_at, 3, 0, 0, 0, 0 FROM late_line WHERE version = 3"
+        );
+        attempts.push((without_line.as_str(), missing));
         if book.engine == Engine::Sqlite {
             attempts.push(("INSERT OR REPLACE INTO late_place SELECT * FROM late_place", "late_place_in_order"));
             attempts.push(("INSERT INTO late_place SELECT account_id, '2030', 3, 0 FROM late_place WHERE version = 3", form));

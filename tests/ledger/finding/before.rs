@@ -8,6 +8,7 @@ use sea_orm_migration::MigratorTrait;
 
 on_every_engine! {
     /// What was posted before the migration is found as what was posted after it.
+    (not on MariaDB: "its schema begins with all of it")
     async fn what_was_there_before_is_found_too(database: TestDatabase) {
         let book = filled(database).await;
         let tables = ["entry_word", "entry_metadata", "account_metadata", "open_hold"];
@@ -16,14 +17,13 @@ on_every_engine! {
             for table in tables {
                 let columns = match (table, book.engine) {
                     ("entry_word", Engine::Sqlite) => "word || hex(entry_id)",
-                    ("entry_word", Engine::Postgres) => "word || CAST(entry_id AS text)",
+                    ("entry_word", Engine::MariaDb | Engine::Postgres) => "word || CAST(entry_id AS text)",
                     ("open_hold", Engine::Sqlite) => "hex(entry_id)",
-                    ("open_hold", Engine::Postgres) => "CAST(entry_id AS text)",
+                    ("open_hold", Engine::MariaDb | Engine::Postgres) => "CAST(entry_id AS text)",
                     ("account_metadata", Engine::Sqlite) => "key || value || hex(account_id)",
-                    ("account_metadata", Engine::Postgres) => "key || value || CAST(account_id AS text)",
+                    ("account_metadata", Engine::MariaDb | Engine::Postgres) => "key || value || CAST(account_id AS text)",
                     (_, Engine::Sqlite) => "key || value || hex(entry_id)",
-                    (_, Engine::MariaDb) => unreachable!("the ledger is not on MariaDB yet"),
-                    (_, Engine::Postgres) => "key || value || CAST(entry_id AS text)",
+                    (_, Engine::MariaDb | Engine::Postgres) => "key || value || CAST(entry_id AS text)",
                 };
                 let sql = format!("SELECT {columns} AS row FROM {table}");
                 let statement = Statement::from_string(book.db.get_database_backend(), sql);

@@ -17,13 +17,21 @@ const ACCOUNTS: i64 = 20_000;
 async fn fill(book: &Book) {
     book.account("first").await;
     let (id, code) = match book.engine {
-        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+        Engine::MariaDb => ("random_bytes(16)", "'a:' || lpad(n, 5, '0')"),
         Engine::Sqlite => ("randomblob(16)", "printf('a:%05d', n)"),
         Engine::Postgres => ("gen_random_uuid()", "'a:' || lpad(CAST(n AS text), 5, '0')"),
     };
+    let number = match book.engine {
+        Engine::MariaDb => format!("number(n) AS (SELECT seq FROM seq_1_to_{ACCOUNTS})"),
+        Engine::Sqlite | Engine::Postgres => {
+            format!(
+                "number(n) AS (SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {ACCOUNTS})"
+            )
+        }
+    };
     let sql = format!(
         "INSERT INTO account (id, code, name, currency, normal_side, limit_policy, status, metadata, created_at)
-         WITH RECURSIVE number(n) AS (SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM number WHERE n < {ACCOUNTS})
+         WITH RECURSIVE {number}
          SELECT {id}, {code}, name, currency, normal_side, limit_policy, status, metadata, created_at FROM account, number"
     );
     book.db.execute_unprepared(&sql).await.unwrap();
@@ -58,8 +66,7 @@ on_every_engine! {
                 for table in ["entry", "entry_line"] {
                     // PostgreSQL counts the entries of so few accounts by them, or reads the first lines; with so few accounts, it expects a good part of all lines on each.
                     let scan = match book.engine {
-                        Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
-                        Engine::Sqlite => plan.lines().any(|line| line == format!("SCAN {table}")),
+                        Engine::Sqlite | Engine::MariaDb => plan.lines().any(|line| line == format!("SCAN {table}")),
                         Engine::Postgres => table == "entry" && plan.contains("Seq Scan on entry "),
                     };
                     assert!(!scan, "{group}\n{plan}");
@@ -105,7 +112,8 @@ on_every_engine! {
         assert_eq!(counts, [(Some("t:all"), 10_000), (Some("t:hand"), 3), (Some("t:some"), 9_998)]);
         let plan = book.plan(account_sums_statement(&book.db, &request).await.unwrap()).await;
         match book.engine {
-            Engine::MariaDb => unreachable!("the ledger is not on MariaDB yet"),
+            // The range is another one for each prefix, so it is chosen when the prefix is known.
+            Engine::MariaDb => assert!(plan.contains("Range checked for each record"), "{plan}"),
             Engine::Sqlite => assert!(plan.contains("SEARCH ruled USING INDEX sqlite_autoindex_account_2 (code>? AND code<?)"), "{plan}"),
             Engine::Postgres => assert!(plan.contains("account_code_key"), "{plan}"),
         }

@@ -5,7 +5,7 @@
 
 use super::{EffectiveSlice, LinePlace, Place, mariadb};
 use crate::ledger::dialect;
-use crate::ledger::history::{LEVELS, latest_effective_at, microseconds, of_line};
+use crate::ledger::history::{LEVELS, first_step, latest_effective_at, microseconds, of_line};
 use chrono::{DateTime, Utc};
 use daybook_entity::{LineEffect, Side};
 use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement, Value};
@@ -49,7 +49,7 @@ pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S])
              WHERE {side}_account_id = chosen.account_id AND {side}_version = chosen.version"
         )
     });
-    let (places, parameters) = cuts.places();
+    let (places, parameters) = cuts.places(engine);
     let sql = format!(
         "WITH RECURSIVE {places},
          balance AS (SELECT slice, {balance} FROM place WHERE {edges}),
@@ -75,8 +75,8 @@ pub fn balances(db: &impl ConnectionTrait, lines: &[LinePlace]) -> Statement {
         let place = Place::After(line.effective_at, line.version);
         cuts.add([number, 0, 0], line.account_id, place, line.is_late, 0);
     }
-    let (places, parameters) = cuts.places();
     let engine = db.get_database_backend();
+    let (places, parameters) = cuts.places(engine);
     let balance = balance(engine);
     let sql = format!("WITH RECURSIVE {places} SELECT slice, {balance} FROM place");
     dialect::statement(engine, sql, parameters)
@@ -138,7 +138,7 @@ impl Cuts {
 
     /// SQL for `place`, the places with the last version in order up to each, and its parameters. That version is searched for like a point in
     /// time in `history`: it is the last one that no line up to it counts from later.
-    fn places(self) -> (String, Vec<Value>) {
+    fn places(self, engine: DbBackend) -> (String, Vec<Value>) {
         const CUT: &str = "slice, edge, kind, account_id, instant, up_to, microseconds, wanted";
         let latest = latest_effective_at("search", "search.version + search.step");
         let (mut ways, mut places) = (String::new(), Vec::new());
@@ -153,7 +153,7 @@ impl Cuts {
             ways += &format!(
                 "searched({CUT}) AS (VALUES {rows}),
                  search({CUT}, newest, version, step) AS (
-                    SELECT {CUT}, account.version, CAST(0 AS bigint), CAST({first_step} AS bigint)
+                    SELECT {CUT}, account.version, CAST(0 AS bigint), {first_step}
                     FROM searched JOIN account ON account.id = searched.account_id
                     UNION ALL
                     SELECT {CUT}, newest,
@@ -164,7 +164,7 @@ impl Cuts {
                     FROM search WHERE step > 0
                  ), ",
                 rows = self.searched.join(", "),
-                first_step = 1_i64 << 62,
+                first_step = first_step(engine),
             );
             places.push(format!(
                 "SELECT {CUT}, CASE WHEN up_to < version THEN up_to ELSE version END FROM search WHERE step = 0"
