@@ -4,7 +4,8 @@ use clap::Args;
 
 #[derive(Args)]
 pub(in crate::config) struct DatabaseArgs {
-    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME; of a cluster all servers: HOST:5432,HOST:5432
+    /// The database: sqlite://FILE?mode=rwc, postgres://USER:PASSWORD@HOST/NAME or mariadb://USER:PASSWORD@HOST/NAME; of a cluster all servers:
+    /// HOST:5432,HOST:5432
     #[arg(
         long,
         env = "DAYBOOK_DATABASE_URL",
