@@ -62,10 +62,11 @@ pub(in crate::ledger) fn statement(
             it.shares
         )
     });
-    // Without LIMIT, the order of a subquery counts for nothing.
+    // Without LIMIT, the order of a subquery counts for nothing. Without the index, a few accounts would be read one and all, and a locked one
+    // waited for, whosever it is.
     let sql = format!(
         "SELECT account.*{column} FROM {shared}({} ORDER BY id LIMIT 1000000000) AS wanted \
-         STRAIGHT_JOIN account ON account.id = wanted.id FOR UPDATE{}",
+         STRAIGHT_JOIN account FORCE INDEX (PRIMARY) ON account.id = wanted.id FOR UPDATE{}",
         wanted.join(" UNION "),
         if locking.waits { "" } else { " NOWAIT" }
     );

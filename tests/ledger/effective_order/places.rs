@@ -83,7 +83,7 @@ on_every_engine! {
         let (missing, form) = match book.engine {
             Engine::MariaDb => ("effective_at", ""),
             Engine::Sqlite => ("late_place.effective_at", "late_place_effective_at_form"),
-            Engine::Postgres => ("null value in column \"effective_at\" of relation \"late_place\" violates not-null constraint", ""),
+            Engine::Postgres => ("late_place.effective_at", ""),
         };
         let mut attempts = vec![
             ("UPDATE late_place SET posted = 0", "late_place_append_only"),
