@@ -56,7 +56,7 @@ pub(super) fn refuse_as(
 }
 
 /// Makes `table` append-only: UPDATE and DELETE fail with the name `<table>_append_only`. For TRUNCATE, see
-/// [`super::m20261129_08_refuse_truncate`].
+/// [`super::m20261129_09_refuse_truncate`].
 pub(super) fn append_only(table: &str) -> String {
     append_only_but_for(table, "FALSE")
 }
