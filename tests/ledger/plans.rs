@@ -1,8 +1,9 @@
 //! What a statement reads, and the statistics by which engines decide that.
 
 use super::book::Book;
+use super::sent::Sent;
 use daybook_test_harness::Engine;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Values};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, QueryResult, Statement, Values};
 
 impl Book {
     /// The plan of a statement, or of each of several in one text.
@@ -58,29 +59,23 @@ impl Book {
 
     /// How many rows MariaDB reads for a statement, of tables and indexes, also in functions.
     pub(crate) async fn rows_read(&self, statement: Statement) -> u64 {
-        let backend = self.db.get_database_backend();
-        let mut counts = Vec::new();
+        self.rows_read_by(async |tx| tx.query_all_raw(statement).await.map(drop))
+            .await
+    }
+
+    /// As [`Self::rows_read`], of all statements that `read` sends.
+    pub(crate) async fn rows_read_by(
+        &self,
+        read: impl AsyncFnOnce(&Sent<DatabaseTransaction>) -> Result<(), DbErr>,
+    ) -> u64 {
         // One connection: the counts are those of its session.
-        let read = self.write(async |tx| {
-            for statement in [None, Some(statement)] {
-                if let Some(statement) = statement {
-                    tx.query_all_raw(statement).await?;
-                }
-                let status =
-                    Statement::from_string(backend, "SHOW SESSION STATUS LIKE 'Handler_read%'");
-                let rows = tx.query_all_raw(status).await?;
-                let count = |row: &QueryResult| {
-                    row.try_get_by_index::<String>(1)
-                        .unwrap()
-                        .parse::<u64>()
-                        .unwrap()
-                };
-                counts.push(rows.iter().map(count).sum::<u64>());
-            }
-            Ok::<_, DbErr>(())
+        let counts = self.write(async |tx| {
+            let before = handler_reads(tx).await?;
+            read(tx).await?;
+            Ok::<_, DbErr>((before, handler_reads(tx).await?))
         });
-        read.await.unwrap();
-        counts[1] - counts[0]
+        let (before, after) = counts.await.unwrap();
+        after - before
     }
 
     /// Gives the engine statistics of all tables.
@@ -97,4 +92,16 @@ impl Book {
         };
         self.db.execute_unprepared(&analyze).await.unwrap();
     }
+}
+
+/// How many rows the session has read so far, on MariaDB.
+async fn handler_reads(tx: &Sent<DatabaseTransaction>) -> Result<u64, DbErr> {
+    let status = "SHOW SESSION STATUS LIKE 'Handler_read%'";
+    let status = Statement::from_string(tx.get_database_backend(), status);
+    let rows = tx.query_all_raw(status).await?;
+    let count = |row: &QueryResult| {
+        let count: String = row.try_get_by_index(1).unwrap();
+        count.parse::<u64>().unwrap()
+    };
+    Ok(rows.iter().map(count).sum())
 }

@@ -43,6 +43,11 @@ fn functions() -> Vec<(&'static str, String, String)> {
                 .to_owned(),
         ),
         (
+            "sum_of_late_before",
+            format!("{account}, microseconds bigint"),
+            sum_of_late_before(),
+        ),
+        (
             "first_line",
             format!("{account}, {from}, {filter}"),
             line("MIN", "ASC"),
@@ -73,6 +78,24 @@ fn functions() -> Vec<(&'static str, String, String)> {
             place("DESC"),
         ),
     ]
+}
+
+/// What the late lines of an account add that count from before an instant, which is given in microseconds since the year 1: the sum of the
+/// buckets of each size that make up the time before it.
+fn sum_of_late_before() -> String {
+    let of_level = |level: u32| {
+        format!(
+            "(SELECT SUM(posted) AS posted FROM late_total WHERE account_id = of_account AND level = {level}
+                AND bucket >= (microseconds >> {above}) << 6 AND bucket < microseconds >> {own})",
+            above = 6 * level + 6,
+            own = 6 * level,
+        )
+    };
+    let levels: Vec<_> = (0..10).map(of_level).collect();
+    format!(
+        "RETURN (SELECT SUM(posted) FROM ({}) AS levels)",
+        levels.join(" UNION ALL ")
+    )
 }
 
 /// Of the lines of an account after `from_version` and up to `to_version`, the first or the last one.

@@ -5,8 +5,8 @@ use crate::ledger::book::{Book, at, effective, line, new_entry};
 use crate::ledger::history::nothing_is_scanned;
 use crate::ledger::volume::fill;
 use daybook::ledger::{
-    EffectiveRequest, NewLine, PageRequest, PostEntry, StatementFilter, effective_lines_statement,
-    running_balances_statement,
+    EffectiveRequest, NewLine, PageRequest, PostEntry, StatementFilter, effective_lines,
+    effective_lines_statement, running_balances_statement,
 };
 use daybook_entity::{Side, account};
 use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
@@ -19,16 +19,20 @@ async fn page_is_read_by_index(
     filter: &StatementFilter,
 ) -> Vec<(i64, i64)> {
     let request = EffectiveRequest::new(account, page, filter.clone(), false).unwrap();
-    let lines = effective_lines_statement(&book.db, &request.slices());
-    let (plan, pages) = carried_out(book, lines).await;
-    nothing_is_scanned(&plan);
-    // The index that leads over runs of late lines: without it, the lines of a run are read one by one. MariaDB does not show what its
-    // functions read, but counts it.
-    assert!(
-        book.engine == Engine::MariaDb || plan.contains("late_line_run_idx"),
-        "{plan}"
-    );
-    assert!(pages < 2000, "{pages} pages of the database: {plan}");
+    let slices = request.slices();
+    if book.engine == Engine::MariaDb {
+        // Two statements, with functions whose plans are not shown.
+        let read = async |tx: &_| effective_lines(tx, &slices).await.map(drop);
+        let rows = book.rows_read_by(read).await;
+        assert!(rows < 2000, "{rows} rows");
+    } else {
+        let lines = effective_lines_statement(&book.db, &slices);
+        let (plan, pages) = carried_out(book, lines).await;
+        nothing_is_scanned(&plan);
+        // The index that leads over runs of late lines: without it, the lines of a run are read one by one.
+        assert!(plan.contains("late_line_run_idx"), "{plan}");
+        assert!(pages < 2000, "{pages} pages of the database: {plan}");
+    }
     let places = looked_up(&page_of(book, account, page, filter, false).await);
     if !places.is_empty() {
         let (plan, pages) = carried_out(book, running_balances_statement(&book.db, &places)).await;

@@ -1,12 +1,12 @@
 //! Reads lines in this order, and balances at places in it.
 
-use super::{EffectiveLine, EffectiveLines, EffectiveSlice, LinePlace, sql};
+use super::{EffectiveLine, EffectiveLines, EffectiveSlice, LinePlace, mariadb, sql};
 use crate::ledger::statement::read::line;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 use std::collections::HashMap;
 
-/// The lines of each slice, from the edge on that it is read from: one statement, however many slices.
+/// The lines of each slice, from the edge on that it is read from: one statement, however many slices; two on MariaDB.
 ///
 /// # Errors
 /// When the database fails.
@@ -14,18 +14,30 @@ pub async fn effective_lines(
     db: &impl ConnectionTrait,
     slices: &[EffectiveSlice],
 ) -> Result<HashMap<EffectiveSlice, EffectiveLines>, DbErr> {
-    refuse_on_mariadb(db)?;
     let slices: Vec<&EffectiveSlice> = slices.iter().filter(|it| !it.is_empty()).collect();
     let mut read: HashMap<EffectiveSlice, EffectiveLines> = HashMap::new();
     if slices.is_empty() {
         return Ok(read);
     }
-    for row in db.query_all_raw(sql::lines(db, &slices)).await? {
+    let edges = match db.get_database_backend() {
+        DbBackend::MySql => Some(edges_on_mariadb(db, &slices).await?),
+        _ => None,
+    };
+    let statement = match &edges {
+        Some((in_order, _)) => mariadb::lines(&slices, in_order),
+        None => sql::lines(db, &slices),
+    };
+    for row in db.query_all_raw(statement).await? {
         let number: i32 = row.try_get("", "slice")?;
-        let slice = usize::try_from(number).ok().and_then(|it| slices.get(it));
-        let Some(slice) = slice else { continue };
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(slice) = slices.get(number) else {
+            continue;
+        };
         let of_slice = read.entry((*slice).clone()).or_default();
-        of_slice.balance = Parts::from_query_result(&row, "")?.balance()?;
+        of_slice.balance = match &edges {
+            Some((_, balances)) => balances.get(number).copied().unwrap_or_default(),
+            None => Parts::from_query_result(&row, "")?.balance()?,
+        };
         let effective_at: DateTime<Utc> = row.try_get("", "effective_at")?;
         let is_late: i32 = row.try_get("", "is_late")?;
         of_slice.lines.push(EffectiveLine {
@@ -55,7 +67,6 @@ pub async fn running_balances(
     db: &impl ConnectionTrait,
     places: &[LinePlace],
 ) -> Result<HashMap<LinePlace, i64>, DbErr> {
-    refuse_on_mariadb(db)?;
     // Within every engine's number of parameters.
     const PLACES: usize = 2000;
     let mut balances = HashMap::new();
@@ -94,13 +105,22 @@ impl Parts {
     }
 }
 
-/// A statement that is built of so many parts takes gigabytes of MariaDB's memory: it reads each part anew wherever the part is named.
-fn refuse_on_mariadb(db: &impl ConnectionTrait) -> Result<(), DbErr> {
-    match db.get_database_backend() {
-        DbBackend::MySql => Err(DbErr::BackendNotSupported {
-            db: "MariaDB",
-            ctx: "statements in the order of effective times",
-        }),
-        _ => Ok(()),
+/// For each slice, the last versions in order up to both edges, and the balance at the edge that it is read from.
+async fn edges_on_mariadb(
+    db: &impl ConnectionTrait,
+    slices: &[&EffectiveSlice],
+) -> Result<(Vec<[i64; 2]>, Vec<i64>), DbErr> {
+    let mut in_order = vec![[0; 2]; slices.len()];
+    let mut balances = vec![0; slices.len()];
+    for row in db.query_all_raw(mariadb::edges(slices)).await? {
+        let [slice, edge] = ["slice", "edge"].map(|name| row.try_get::<i32>("", name));
+        let [slice, edge] = [slice?, edge?].map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        if let Some(version) = in_order.get_mut(slice).and_then(|it| it.get_mut(edge)) {
+            *version = row.try_get("", "in_order")?;
+            if edge == usize::from(slices[slice].newest_first) {
+                balances[slice] = Parts::from_query_result(&row, "")?.balance()?;
+            }
+        }
     }
+    Ok((in_order, balances))
 }

@@ -12,60 +12,70 @@ use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, Statement, Value};
 use std::borrow::Borrow;
 use uuid::Uuid;
 
-/// The lines of slices; each row also has the parts of the balance at the edge that its slice is read from.
+/// The lines of slices; each row also has the parts of the balance at the edge that its slice is read from. MariaDB has two statements
+/// instead: [`mariadb::edges`] and [`mariadb::lines`].
 pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S]) -> Statement {
     let engine = db.get_database_backend();
+    let (numbers, kinds) = Kind::of_all(slices, engine);
     let mut cuts = Cuts::default();
-    let mut kinds: Vec<Kind> = Vec::new();
-    for (number, slice) in slices.iter().enumerate() {
-        let slice: &EffectiveSlice = slice.borrow();
-        let kind = Kind::of(slice, engine);
-        let known = kinds.iter().position(|known| *known == kind);
-        let kind = known.unwrap_or_else(|| {
-            kinds.push(kind);
-            kinds.len() - 1
-        });
-        for (edge, place) in [slice.between.0, slice.between.1].into_iter().enumerate() {
-            let limit = i64::try_from(slice.limit).unwrap_or(i64::MAX);
-            cuts.add([number, edge, kind], slice.account_id, place, true, limit);
-        }
+    for (number, (slice, kind)) in slices.iter().zip(numbers).enumerate() {
+        cuts.add_edges(number, kind, slice.borrow());
     }
-    let numbered = || kinds.iter().enumerate();
-    let searches: Vec<String> = numbered()
-        .map(|(number, kind)| format!("{}, {}", kind.in_order(number), kind.late(number)))
-        .collect();
-    let chosen: Vec<String> = (0..kinds.len()).map(chosen).collect();
-    let edges: Vec<String> = numbered()
+    let edges: Vec<String> = kinds
+        .iter()
+        .enumerate()
         .map(|(number, kind)| {
             let edge = i32::from(kind.newest_first);
             format!("(kind = {number} AND edge = {edge})")
         })
         .collect();
-    let rows = ["debit", "credit"].map(|side| {
-        format!(
-            "SELECT chosen.slice, chosen.is_late, at_version, late_by_then, late_before, late_since, '{side}' AS side,
-                    (SELECT effective_at FROM entry WHERE entry.id = entry_line.entry_id) AS effective_at, entry_line.*
-             FROM chosen JOIN balance ON balance.slice = chosen.slice CROSS JOIN entry_line
-             WHERE {side}_account_id = chosen.account_id AND {side}_version = chosen.version"
-        )
-    });
     let (places, parameters) = cuts.places(engine);
     let sql = format!(
         "WITH RECURSIVE {places},
          balance AS (SELECT slice, {balance} FROM place WHERE {edges}),
-         slice(number, kind, account_id, low, low_at, low_version, high, high_at, high_version, wanted) AS (
+         slice({SLICE}) AS (
             SELECT lowest.slice, lowest.kind, lowest.account_id, lowest.in_order, lowest.instant, lowest.version,
                    highest.in_order, highest.instant, highest.version, lowest.wanted
             FROM place AS lowest JOIN place AS highest ON highest.slice = lowest.slice WHERE lowest.edge = 0 AND highest.edge = 1
-         ), {searches}, chosen(slice, account_id, version, is_late) AS ({chosen})
-         {rows}",
+         ), {lines}",
         balance = balance(engine),
         edges = edges.join(" OR "),
+        lines = of_slices(
+            &kinds,
+            "at_version, late_by_then, late_before, late_since,",
+            "JOIN balance ON balance.slice = chosen.slice"
+        ),
+    );
+    dialect::statement(engine, sql, parameters)
+}
+
+/// The columns of `slice`.
+pub(super) const SLICE: &str =
+    "number, kind, account_id, low, low_at, low_version, high, high_at, high_version, wanted";
+
+/// SQL for the lines of the slices in `slice`, which are of these kinds, with more `columns` from what is joined to `chosen`.
+pub(super) fn of_slices(kinds: &[Kind], columns: &str, join: &str) -> String {
+    let searches: Vec<String> = kinds
+        .iter()
+        .enumerate()
+        .map(|(number, kind)| format!("{}, {}", kind.in_order(number), kind.late(number)))
+        .collect();
+    let chosen: Vec<String> = (0..kinds.len()).map(chosen).collect();
+    let rows = ["debit", "credit"].map(|side| {
+        format!(
+            "SELECT chosen.slice, chosen.is_late, {columns} '{side}' AS side,
+                    (SELECT effective_at FROM entry WHERE entry.id = entry_line.entry_id) AS effective_at, entry_line.*
+             FROM chosen {join} CROSS JOIN entry_line
+             WHERE {side}_account_id = chosen.account_id AND {side}_version = chosen.version"
+        )
+    });
+    format!(
+        "{searches}, chosen(slice, account_id, version, is_late) AS ({chosen})
+         {rows}",
         searches = searches.join(", "),
         chosen = chosen.join(" UNION ALL "),
         rows = rows.join(" UNION ALL "),
-    );
-    dialect::statement(engine, sql, parameters)
+    )
 }
 
 /// The parts of the balance after each line.
@@ -90,9 +100,20 @@ fn instant(microseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(microseconds).unwrap_or_default()
 }
 
+impl Place {
+    /// The last instant and, of the lines from that, the last version up to there, as the ledger has them.
+    pub(super) fn up_to(self) -> (DateTime<Utc>, i64) {
+        match self {
+            Self::Beginning => (instant(FIRST), 0),
+            Self::After(instant, version) => (instant, version),
+            Self::End => (instant(LAST), i64::MAX),
+        }
+    }
+}
+
 /// Places in accounts, to be looked up.
 #[derive(Default)]
-struct Cuts {
+pub(super) struct Cuts {
     /// Those with a known version, at most: of the last line in order up to them.
     known: Vec<String>,
     /// Those of which that version has to be searched for.
@@ -101,6 +122,14 @@ struct Cuts {
 }
 
 impl Cuts {
+    /// The edges of a slice.
+    pub(super) fn add_edges(&mut self, number: usize, kind: usize, slice: &EffectiveSlice) {
+        for (edge, place) in [slice.between.0, slice.between.1].into_iter().enumerate() {
+            let numbers = [number, edge, kind];
+            self.add(numbers, slice.account_id, place, true, slice.wanted());
+        }
+    }
+
     /// A place. `is_searched` unless it is that of a line in order, which is known by its version.
     fn add(
         &mut self,
@@ -110,11 +139,8 @@ impl Cuts {
         is_searched: bool,
         wanted: i64,
     ) {
-        let (instant, version, is_searched) = match place {
-            Place::Beginning => (instant(FIRST), 0, false),
-            Place::After(instant, version) => (instant, version, is_searched),
-            Place::End => (instant(LAST), i64::MAX, false),
-        };
+        let (instant, version) = place.up_to();
+        let is_searched = is_searched && matches!(place, Place::After(..));
         let values: [Value; 5] = [
             account_id.into(),
             instant.into(),
@@ -138,7 +164,7 @@ impl Cuts {
 
     /// SQL for `place`, the places with the last version in order up to each, and its parameters. That version is searched for like a point in
     /// time in `history`: it is the last one that no line up to it counts from later.
-    fn places(self, engine: DbBackend) -> (String, Vec<Value>) {
+    pub(super) fn places(self, engine: DbBackend) -> (String, Vec<Value>) {
         const CUT: &str = "slice, edge, kind, account_id, instant, up_to, microseconds, wanted";
         let latest = latest_effective_at("search", "search.version + search.step");
         let (mut ways, mut places) = (String::new(), Vec::new());
@@ -182,7 +208,7 @@ impl Cuts {
 }
 
 /// The parts of the balance at a `place`. The buckets of all sizes that make up the time before its instant are those of `history`.
-fn balance(engine: DbBackend) -> String {
+pub(super) fn balance(engine: DbBackend) -> String {
     let (by_then, since) = match engine {
         DbBackend::MySql => mariadb::LAST,
         _ => (
@@ -190,15 +216,19 @@ fn balance(engine: DbBackend) -> String {
             "late_place.version <= place.version ORDER BY late_place.version DESC LIMIT 1",
         ),
     };
+    let before = match engine {
+        DbBackend::MySql => mariadb::SUM_BEFORE,
+        _ => "(SELECT SUM((
+        SELECT SUM(posted) FROM late_total WHERE late_total.account_id = place.account_id AND late_total.level = size.level
+            AND bucket >= (place.microseconds >> (6 * size.level + 6)) << 6 AND bucket < place.microseconds >> (6 * size.level)
+    )) FROM size)",
+    };
     format!("
     COALESCE((SELECT debit_balance FROM entry_line WHERE debit_account_id = place.account_id AND debit_version = place.in_order),
              (SELECT credit_balance FROM entry_line WHERE credit_account_id = place.account_id AND credit_version = place.in_order),
              0) AS at_version,
     COALESCE((SELECT posted FROM late_line WHERE late_line.account_id = place.account_id AND {by_then}), 0) AS late_by_then,
-    CAST(COALESCE((SELECT SUM((
-        SELECT SUM(posted) FROM late_total WHERE late_total.account_id = place.account_id AND late_total.level = size.level
-            AND bucket >= (place.microseconds >> (6 * size.level + 6)) << 6 AND bucket < place.microseconds >> (6 * size.level)
-    )) FROM size), 0) AS bigint) AS late_before,
+    CAST(COALESCE({before}, 0) AS bigint) AS late_before,
     COALESCE((SELECT posted FROM late_place WHERE late_place.account_id = place.account_id AND effective_at = place.instant
               AND {since}), 0) AS late_since")
 }
@@ -212,7 +242,31 @@ pub(super) struct Kind {
     pub(super) side: Option<Side>,
 }
 
+impl EffectiveSlice {
+    /// How many lines are read at most.
+    pub(super) fn wanted(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
+
 impl Kind {
+    /// The kinds of slices, and the number of each slice's.
+    pub(super) fn of_all<S: Borrow<EffectiveSlice>>(
+        slices: &[S],
+        engine: DbBackend,
+    ) -> (Vec<usize>, Vec<Self>) {
+        let mut kinds: Vec<Self> = Vec::new();
+        let numbers = slices.iter().map(|slice| {
+            let kind = Self::of(slice.borrow(), engine);
+            let known = kinds.iter().position(|known| *known == kind);
+            known.unwrap_or_else(|| {
+                kinds.push(kind);
+                kinds.len() - 1
+            })
+        });
+        (numbers.collect(), kinds)
+    }
+
     fn of(slice: &EffectiveSlice, engine: DbBackend) -> Self {
         Self {
             engine,
