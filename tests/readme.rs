@@ -34,7 +34,7 @@ fn every_test_in_the_contract_exists() {
     assert!(named > 100, "only {named} tests are named");
 }
 
-/// Whether a test of the crate runs on MariaDB: by the macro, if it does not say why not, or under a name that says so. A Galera cluster is MariaDB's.
+/// Whether a test runs on MariaDB: by the macro, if it does not say why not, or under a name that says so. A Galera cluster is MariaDB's.
 fn runs_on_mariadb(test: &str, source: &str) -> bool {
     let function = test.rsplit("::").next().unwrap();
     let before = source.split(&format!("fn {function}(")).next().unwrap();
@@ -43,18 +43,9 @@ fn runs_on_mariadb(test: &str, source: &str) -> bool {
         .next()
         .is_some_and(|body| before.contains("on_every_engine! {") && !body.contains("\n}"));
     let own = before.rsplit('}').next().unwrap();
-    let is_of_the_crate = root()
-        .join("crates/unit-of-work/tests/contract")
-        .join(test.split("::").next().unwrap())
-        .with_extension("rs")
-        .exists()
-        || root()
-            .join("crates/unit-of-work/tests/contract")
-            .join(test.split("::").next().unwrap())
-            .is_dir();
     test.contains("mariadb")
         || test.starts_with("galera::")
-        || is_of_the_crate && is_of_every_engine && !own.contains("(not on MariaDB:")
+        || is_of_every_engine && !own.contains("(not on MariaDB:")
 }
 
 /// The source of the file that a test is in.

@@ -1,6 +1,6 @@
 //! Statements and balances in history, as clients meet them.
 
-use daybook_test_harness::{TestDatabase, on_every_engine};
+use daybook_test_harness::{Engine, TestDatabase, on_every_engine};
 use serde_json::{Value, json};
 
 use super::server::{Ledger, POST, line};
@@ -244,8 +244,9 @@ on_every_engine! {
                 }
                 costs.push(response["extensions"]["unitOfWork"]["statements"].clone());
             }
-            // The accounts, and their lines: of the first there are none, and nothing is asked.
-            assert_eq!(costs, [json!(1), json!(statements)], "{order_by} {filter}");
+            // The accounts, and their lines: of the first there are none, and nothing is asked. In effective order, MariaDB asks for the edges first.
+            let edges = i32::from(order_by == "EFFECTIVE_AT" && ledger.engine() == Engine::MariaDb);
+            assert_eq!(costs, [json!(1), json!(statements + edges)], "{order_by} {filter}");
         }
     }
 

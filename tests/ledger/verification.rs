@@ -210,6 +210,11 @@ on_every_engine! {
             Engine::Sqlite => "x'018f0000000070008000000000000000'",
             Engine::Postgres => "CAST('018f0000-0000-7000-8000-000000000000' AS uuid)",
         };
+        let late_line = match book.engine {
+            // It has a generated column.
+            Engine::MariaDb => " (account_id, version, latest_effective_at, `lines`, posted, debits_pending, credits_pending, held)",
+            Engine::Sqlite | Engine::Postgres => "",
+        };
         let columns = "kind, reverses_id, description, effective_at, recorded_at, expires_at, metadata";
         let mut damages: Vec<(String, Tells)> = vec![
             ("UPDATE account_pending SET debits_pending = debits_pending + 1 WHERE debits_pending = 23".to_owned(), Box::new(pending)),
@@ -219,7 +224,7 @@ on_every_engine! {
             ("UPDATE late_line SET posted = posted + 1".to_owned(), Box::new(history)),
             ("UPDATE late_line SET latest_effective_at = (SELECT MIN(effective_at) FROM entry)".to_owned(), Box::new(history)),
             ("DELETE FROM late_line".to_owned(), Box::new(history)),
-            ("INSERT INTO late_line SELECT account_id, 1, latest_effective_at, 1, 0, 0, 0, 0 FROM late_line".to_owned(), Box::new(history)),
+            (format!("INSERT INTO late_line{late_line} SELECT account_id, 1, latest_effective_at, 1, 0, 0, 0, 0 FROM late_line"), Box::new(history)),
             ("UPDATE late_place SET posted = posted + 1".to_owned(), Box::new(history)),
             ("UPDATE late_place SET effective_at = (SELECT MAX(effective_at) FROM entry)".to_owned(), Box::new(history)),
             ("DELETE FROM late_place".to_owned(), Box::new(history)),
@@ -273,6 +278,11 @@ on_every_engine! {
             damages.push((twice, Box::new(problem(Problem::ReversedTwice))));
         }
         for (sql, tells) in damages {
+            // There, events are without a number at first, and looked at as well.
+            let sql = match book.engine {
+                Engine::MariaDb => sql.replace("INTO outbox (", "INTO outbox_unnumbered ("),
+                Engine::Sqlite | Engine::Postgres => sql,
+            };
             let found = found_after(&book, &sql).await;
             assert!(found.iter().any(tells), "{sql}: {found:#?}");
             for difference in &found {
