@@ -12,6 +12,7 @@ mod arguments;
 mod capture;
 mod chart;
 mod data;
+mod general_log;
 mod http;
 mod machine;
 mod mariadb;

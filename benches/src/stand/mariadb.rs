@@ -10,8 +10,9 @@ use super::{PATH, migrate, postgres::served, program, serve, verify};
 use crate::{
     arguments::Arguments,
     data::{self, Size},
+    general_log::{Log, Logged},
     http,
-    mariadb::{Client, Log, Logged, Script, Sent, with_holes},
+    mariadb::{Client, Script, Sent, with_holes},
     process::Server,
     rounds::{self, Outcome, Subject},
     workload::Workload,

@@ -190,10 +190,14 @@ impl Random {
         pairs.collect()
     }
 
-    /// An entry that is to come next after a version that was read.
+    /// An entry that is to come next after a version that was read: of an account that it moves, or of any. One that is not moved is locked, and
+    /// not changed.
     fn expecting(&mut self, shared: &Shared) -> Operation {
         let lines = self.lines();
-        let account = lines[0].debit.clone();
+        let account = match self.0.bool() {
+            true => lines[0].debit.clone(),
+            false => self.account(),
+        };
         let version = shared.known().versions.get(&account).copied();
         let version = version.unwrap_or_default();
         let (field, input_type, mut input, mut asked) = self.post(shared, lines);
