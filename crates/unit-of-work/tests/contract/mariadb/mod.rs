@@ -1,6 +1,7 @@
 //! What only MariaDB does: it commits at DDL, rolls back everything at a deadlock, and defers nothing to COMMIT. `lost` has COMMITs that are not
 //! answered.
 
+mod instants;
 mod isolation;
 mod lost;
 
