@@ -13,7 +13,7 @@ use std::borrow::Borrow;
 use uuid::Uuid;
 
 /// The lines of slices; each row also has the parts of the balance at the edge that its slice is read from. MariaDB has two statements
-/// instead: [`mariadb::edges`] and [`mariadb::lines`].
+/// instead: `mariadb::edges` and `mariadb::lines`.
 pub fn lines<S: Borrow<EffectiveSlice>>(db: &impl ConnectionTrait, slices: &[S]) -> Statement {
     let engine = db.get_database_backend();
     let (numbers, kinds) = Kind::of_all(slices, engine);
