@@ -331,12 +331,10 @@ impl Connection {
     /// **Not** cancel safe: see [`Connection::begin`].
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         let step = self.step(Step::Rollback, None);
-        let done = on_engine!(AnyLease, &mut self.lease, lease => {
-            if lease.has_begun {
-                Engine::roll_back(lease).await
-            } else {
-                lease.end_abandoned().await
-            }
+        let done = on_engine!(AnyLease, &mut self.lease, lease => match lease.check_reach() {
+            Err(silent) => Err(silent),
+            Ok(()) if lease.has_begun => Engine::roll_back(lease).await,
+            Ok(()) => lease.end_abandoned().await,
         });
         step.ended(done, FailureKind::of_driver)
     }

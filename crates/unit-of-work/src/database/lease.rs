@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, pin::Pin};
 
+#[cfg(feature = "mariadb")]
+use crate::database::pool::no_answer;
 use crate::{
     Access, ConsistencyToken,
     database::{
@@ -18,6 +20,9 @@ pub(crate) struct Lease<E: Engine> {
     pub(super) connection: Pooled<E>,
     /// A statement under way, or abandoned, that has the connection until it ends.
     carried: Option<Carried<E::Connection>>,
+    /// Whether its server was found silent during a statement: nothing is waited for on this connection any more.
+    #[cfg(feature = "mariadb")]
+    is_given_up: bool,
     /// Whether a transaction is, or may be, open.
     pub(super) has_begun: bool,
     pub(super) access: Access,
@@ -39,6 +44,8 @@ impl<E: Engine> Lease<E> {
         Self {
             connection,
             carried: None,
+            #[cfg(feature = "mariadb")]
+            is_given_up: false,
             has_begun: false,
             access: Access::ReadOnly,
             identity: None,
@@ -115,6 +122,22 @@ impl<E: Engine> Lease<E> {
         self.regain().await;
         let answered = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         answered.unwrap_or_else(|| unreachable!("it has ended, and said so"))
+    }
+
+    /// Notes that the server is silent, in the middle of a statement. The connection can only be closed.
+    #[cfg(feature = "mariadb")]
+    pub(super) fn give_up(&mut self) {
+        self.is_given_up = true;
+    }
+
+    /// # Errors
+    /// If the server was found silent during a statement.
+    pub(super) fn check_reach(&self) -> Result<(), sqlx::Error> {
+        #[cfg(feature = "mariadb")]
+        if self.is_given_up {
+            return Err(no_answer());
+        }
+        Ok(())
     }
 
     pub(super) fn close_hard(mut self) {

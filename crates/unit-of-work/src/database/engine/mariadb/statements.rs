@@ -4,12 +4,17 @@
 //! (<https://github.com/launchbadge/sqlx/issues/563>). Then the next statement would read the rest of an answer that is not its own. But
 //! the contract has it that a resolver may be dropped in a statement, and others go on. So the future that runs a statement belongs to
 //! the lease. If its caller is dropped, it stays there, and goes on when the connection is used next.
+//!
+//! On a node of a cluster, a statement may be given up before it is answered ([`Node::is_out_of_reach`](super::servers::Node)).
+
+use std::sync::Arc;
 
 use sea_orm::{DbErr, ExecResult, QueryResult, Statement, Value};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, MySql, MySqlConnection};
 
 use crate::database::{
     lease::Lease,
+    pool::no_answer,
     statements::{Statements, exec_error, query_error},
 };
 
@@ -29,7 +34,7 @@ impl<'c> CarriedStatements<'c> {
             let done = execute(&mut connection, statement).await;
             (connection, done)
         };
-        self.0.carry(run).await
+        self.carry(run).await
     }
 
     pub(crate) async fn execute_unprepared(self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -40,7 +45,7 @@ impl<'c> CarriedStatements<'c> {
                 .await;
             (connection, done)
         };
-        self.0.carry(run).await
+        self.carry(run).await
     }
 
     pub(crate) async fn query_one(
@@ -51,7 +56,7 @@ impl<'c> CarriedStatements<'c> {
             let done = query_one(&mut connection, statement).await;
             (connection, done)
         };
-        self.0.carry(run).await
+        self.carry(run).await
     }
 
     pub(crate) async fn query_all(self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -59,7 +64,32 @@ impl<'c> CarriedStatements<'c> {
             let done = query_all(&mut connection, statement).await;
             (connection, done)
         };
-        self.0.carry(run).await
+        self.carry(run).await
+    }
+}
+
+impl CarriedStatements<'_> {
+    /// Runs a statement. Gives it up, and the connection with it, if its node can no longer be reached.
+    async fn carry<T, F>(self, run: impl FnOnce(MySqlConnection) -> F) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = (MySqlConnection, Result<T, DbErr>)> + Send + 'static,
+    {
+        let lease = self.0;
+        lease.check_reach().map_err(query_error)?;
+        let peer = Arc::clone(lease.connection.peer());
+        let Some(node) = &peer.node else {
+            return lease.carry(run).await;
+        };
+        let answered = tokio::select! {
+            biased;
+            answered = lease.carry(run) => Some(answered),
+            () = node.is_out_of_reach() => None,
+        };
+        answered.unwrap_or_else(|| {
+            lease.give_up();
+            Err(query_error(no_answer()))
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod fence;
 mod migrating;
 mod node;
 mod search;
+mod silence;
 mod takeover;
 mod writer;
 
@@ -36,6 +37,7 @@ pub(super) use self::{
     takeover::SILENCE,
 };
 
+use self::silence::LastAsked;
 use crate::{
     ConnectError,
     database::engine::{servers::check_names, session::SessionError},
@@ -55,6 +57,8 @@ pub(crate) struct Servers {
 /// What connections have shown of the servers.
 #[derive(Debug)]
 struct Known {
+    /// All that the URL names.
+    list: Arc<[MySqlConnectOptions]>,
     /// The place of the node that wrote last. It is asked first.
     writer: AtomicUsize,
     /// How many readers' connections have been asked for, to spread them.
@@ -63,6 +67,8 @@ struct Known {
     epoch: AtomicU64,
     /// How often each was found not to be a part of its cluster.
     lost: Box<[AtomicU64]>,
+    /// What came of the last question to each, because of a statement that took long.
+    asked: Box<[LastAsked]>,
     /// `wsrep_cluster_state_uuid`, which all of them have.
     cluster: OnceLock<String>,
 }
@@ -73,16 +79,19 @@ impl Servers {
     pub(super) fn new(list: Vec<MySqlConnectOptions>) -> Result<Self, ConnectError> {
         let names: Vec<_> = list.iter().map(name).collect();
         check_names(&names, "mariadb://USER@ONE:3306,OTHER:3306/NAME")?;
+        let list: Arc<[_]> = list.into();
         let known = Known {
+            list: Arc::clone(&list),
             writer: AtomicUsize::new(0),
             readers: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             lost: list.iter().map(|_| AtomicU64::new(0)).collect(),
+            asked: list.iter().map(|_| LastAsked::default()).collect(),
             cluster: OnceLock::new(),
         };
         Ok(Self {
             are_nodes: list.len() > 1,
-            list: list.into(),
+            list,
             first: 0,
             known: Arc::new(known),
         })

@@ -62,18 +62,7 @@ impl Node {
         let at = servers.first + at;
         let lost = servers.known.lost.get(at);
         let lost = lost.map_or(0, |lost| lost.load(Relaxed));
-        let mut told = Told::default();
-        for row in connection.fetch_all(WHO).await? {
-            let value: String = row.try_get_unchecked(1)?;
-            match row.try_get_unchecked::<String, _>(0)?.as_str() {
-                "wsrep_ready" => told.is_ready = value == "ON",
-                "wsrep_gcomm_uuid" => told.uuid = value,
-                "wsrep_cluster_state_uuid" => told.cluster = value,
-                "wsrep_incoming_addresses" => told.members = value,
-                "wsrep_local_index" => told.index = value.parse().unwrap_or(usize::MAX),
-                _ => {}
-            }
-        }
+        let told = Told::by(connection).await?;
         if !told.is_ready || told.uuid.is_empty() {
             return Err(not_ready());
         }
@@ -104,13 +93,32 @@ impl Node {
     }
 }
 
+/// What a node says of itself.
 #[derive(Default)]
-struct Told {
-    is_ready: bool,
-    uuid: String,
+pub(super) struct Told {
+    pub(super) is_ready: bool,
+    pub(super) uuid: String,
     cluster: String,
     members: String,
     index: usize,
+}
+
+impl Told {
+    pub(super) async fn by(connection: &mut MySqlConnection) -> Result<Self, sqlx::Error> {
+        let mut told = Self::default();
+        for row in connection.fetch_all(WHO).await? {
+            let value: String = row.try_get_unchecked(1)?;
+            match row.try_get_unchecked::<String, _>(0)?.as_str() {
+                "wsrep_ready" => told.is_ready = value == "ON",
+                "wsrep_gcomm_uuid" => told.uuid = value,
+                "wsrep_cluster_state_uuid" => told.cluster = value,
+                "wsrep_incoming_addresses" => told.members = value,
+                "wsrep_local_index" => told.index = value.parse().unwrap_or(usize::MAX),
+                _ => {}
+            }
+        }
+        Ok(told)
+    }
 }
 
 /// The error of a node without its cluster. It counts as a lost connection: nothing can be done there, and that may pass.

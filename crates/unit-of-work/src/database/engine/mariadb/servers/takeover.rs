@@ -147,6 +147,6 @@ fn plain(text: &str) -> String {
 }
 
 /// Whether a server has refused a connection although it is a part of its cluster.
-fn answers(error: &sqlx::Error) -> bool {
+pub(super) fn answers(error: &sqlx::Error) -> bool {
     number(error).is_some() && FailureKind::of_driver(error) != FailureKind::ConnectionLost
 }
