@@ -87,8 +87,9 @@ pub(super) async fn late(
         columns: "COALESCE(placed.account_id, kept.account_id)",
         left: "placed",
         right: "late_place AS kept",
-        on: "kept.account_id = placed.account_id AND kept.version = placed.version",
-        condition: "placed.version IS NULL OR kept.version IS NULL OR kept.effective_at <> placed.effective_at OR kept.posted <> placed.posted",
+        // The whole primary key, in which the instant comes before the version. A place at another instant is in neither.
+        on: "kept.account_id = placed.account_id AND kept.effective_at = placed.effective_at AND kept.version = placed.version",
+        condition: "placed.version IS NULL OR kept.version IS NULL OR kept.posted <> placed.posted",
         left_key: "placed.version",
         ..lines
     };
@@ -103,13 +104,13 @@ pub(super) async fn late(
         ..lines
     };
     let [lines, places, buckets] = [lines, places, buckets].map(|join| join.sql(engine));
+    let dated = dated(engine);
     let sql = format!(
-        "WITH {TOUCHED}, dated AS (
+        "WITH {TOUCHED}, moved AS (
             SELECT account_id, touched.version, effective_at, debit_pending, credit_pending,
-                   CASE normal_side WHEN 'DEBIT' THEN debit - credit ELSE credit - debit END AS posted,
-                   MAX(effective_at) OVER (PARTITION BY account_id ORDER BY touched.version ROWS UNBOUNDED PRECEDING) AS latest
+                   CASE normal_side WHEN 'DEBIT' THEN debit - credit ELSE credit - debit END AS posted
             FROM touched JOIN entry ON entry.id = touched.entry_id JOIN account ON account.id = touched.account_id
-        ), late AS (
+        ), {dated}, late AS (
             SELECT * FROM dated WHERE effective_at < latest
         ), running AS (
             SELECT account_id, version, latest, COUNT(*) OVER so_far AS lines, SUM(posted) OVER so_far AS posted,
@@ -147,6 +148,29 @@ pub(super) async fn late(
         },
     };
     Ok(rows.into_iter().map(difference).collect())
+}
+
+/// `dated`: the lines, with the latest instant of their account until then.
+///
+/// MariaDB looks through all rows of a window again for the maximum at each of them, so a window has a block of versions there, and no more.
+fn dated(engine: DbBackend) -> &'static str {
+    match engine {
+        DbBackend::MySql => {
+            "block(account_id, number, latest) AS (
+                SELECT account_id, version DIV 256, MAX(MAX(effective_at)) OVER (PARTITION BY account_id ORDER BY version DIV 256 ROWS UNBOUNDED PRECEDING)
+                FROM moved GROUP BY account_id, version DIV 256
+             ), dated AS (
+                SELECT moved.*, GREATEST(COALESCE(earlier.latest, effective_at), MAX(effective_at) OVER (
+                    PARTITION BY moved.account_id, version DIV 256 ORDER BY version ROWS UNBOUNDED PRECEDING)) AS latest
+                FROM moved LEFT JOIN block AS earlier ON earlier.account_id = moved.account_id AND earlier.number = version DIV 256 - 1
+             )"
+        }
+        _ => {
+            "dated AS (
+                SELECT moved.*, MAX(effective_at) OVER (PARTITION BY account_id ORDER BY version ROWS UNBOUNDED PRECEDING) AS latest FROM moved
+             )"
+        }
+    }
 }
 
 /// `effective_at` as microseconds since the year 1: what the engines spell differently.

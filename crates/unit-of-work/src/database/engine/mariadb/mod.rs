@@ -10,6 +10,21 @@
 //! - Nothing is deferred to COMMIT, so no constraint can refuse it.
 //!
 //! [`servers`] has what differs on the nodes of a Galera cluster.
+//!
+//! # Why it is as it is
+//!
+//! | question | answer | why |
+//! |---|---|---|
+//! | where are session properties set? | one `SET` after connecting; the driver's own is switched off; all are asked for after the application's hook | one flight for all; a proxy that loses them is noticed |
+//! | time-outs of one transaction | `SET` in the flight of START TRANSACTION, set back in the flight that ends it | no setting ends with a transaction |
+//! | a statement without values | text protocol, one flight | PREPARE would be a second one, for a text that hardly comes again |
+//! | identity of a thread | `CONNECTION_ID()` with the client's address; of a server, `@@server_uid` | ids begin anew with the server |
+//! | is a transaction over? | its thread is gone from `information_schema.PROCESSLIST`, on the same server. A sleeping thread is killed before its marker is looked for | nothing tells a plain user whether a sleeping thread has committed: `INNODB_TRX` needs PROCESS, and is up to 100 ms old |
+//! | keys | `INSERT … ON DUPLICATE KEY UPDATE … RETURNING`: a row without a response is ours | with CLIENT_FOUND_ROWS, which the driver sets, 1 row is also the answer for a row that is as it was |
+//! | texts of keys | `varchar(383)` with `utf8mb4_nopad_bin` | byte by byte, spaces at the end count, and two of them fit into one index |
+//! | UUIDs | `binary(16)` | what SeaORM binds; it cannot decode a `uuid` column, which is read as text |
+//! | SeaORM's `mariadb-use-returning` | off | it would send `UPDATE … RETURNING`, which MariaDB does not know |
+//! | migrations | no transaction around them, `GET_LOCK` on the one connection | DDL commits by itself, and SeaORM's savepoint fails in what is then no transaction |
 
 pub(super) mod backend;
 pub(super) mod failure;
