@@ -131,7 +131,7 @@ pub async fn annotate_entry(
         return Err(AnnotateEntryError::NotFound { entry });
     };
     let metadata = merged(&entry, added, command.replace)?;
-    if metadata == entry.metadata {
+    if is_same(&metadata, &entry.metadata) {
         return Ok(entry);
     }
     let last = entry_change::Entity::find()
@@ -189,7 +189,8 @@ fn merged(entry: &entry::Model, added: Json, replace: bool) -> Result<Json, Anno
     };
     if !replace {
         let taken = added.iter();
-        let taken = taken.filter(|(key, value)| metadata.get(*key).is_some_and(|it| it != *value));
+        let taken =
+            taken.filter(|(key, value)| metadata.get(*key).is_some_and(|it| !is_same(it, value)));
         let keys: Vec<_> = taken.map(|(key, _)| key.clone()).take(NAMED).collect();
         if !keys.is_empty() {
             let entry_id = entry.id;
@@ -198,6 +199,36 @@ fn merged(entry: &entry::Model, added: Json, replace: bool) -> Result<Json, Anno
     }
     metadata.extend(added);
     Ok(input::metadata("metadata", Some(Json::Object(metadata)))?)
+}
+
+/// Whether two values are the same. Numbers are compared by what they are worth, as PostgreSQL does: `1.0` for `1` is no change.
+fn is_same(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Number(one), Json::Number(other)) => match (whole(one), whole(other)) {
+            (Some(one), Some(other)) => one == other,
+            _ => one.as_f64() == other.as_f64(),
+        },
+        (Json::Array(one), Json::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
+        }
+        (Json::Object(one), Json::Object(other)) => {
+            let has = |(key, value): (&String, &Json)| {
+                other.get(key).is_some_and(|it| is_same(value, it))
+            };
+            one.len() == other.len() && one.iter().all(has)
+        }
+        _ => one == other,
+    }
+}
+
+/// The number, if it is written as an integer: all of its digits count then.
+fn whole(number: &serde_json::Number) -> Option<i128> {
+    let positive = number.as_u64().map(i128::from);
+    positive.or_else(|| number.as_i64().map(i128::from))
 }
 
 /// The changes of the metadata of entries, newest first, by the entry's id: one statement.

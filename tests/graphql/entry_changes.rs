@@ -57,6 +57,25 @@ on_every_engine! {
         assert_eq!(kept, [Some("bob".to_owned()), Some("dan".to_owned())]);
     }
 
+    /// PostgreSQL has one form for each number, and the other engines keep it as it was written.
+    async fn another_form_of_a_number_is_no_change(test: TestDatabase) {
+        let ledger = Ledger::with_accounts(test).await;
+        let metadata = json!({ "one": 1.0, "hundred": 100, "deep": { "list": [2, 2.5] }, "long": 9_007_199_254_740_993_u64 });
+        ledger.data(POST, entry("r", "alice", &metadata)).await;
+        let forms = [
+            json!({ "one": 1 }),
+            json!({ "hundred": 1e2 }),
+            json!({ "deep": { "list": [2.0, 2.5] }, "long": 9_007_199_254_740_993_u64 }),
+        ];
+        for (form, replace) in forms.iter().flat_map(|form| [(form, false), (form, true)]) {
+            let annotated = ledger.data(ANNOTATE, annotate("r", form, replace)).await;
+            assert_eq!(annotated["annotateEntry"]["entry"]["changes"], json!([]), "{form}");
+        }
+        let long = json!({ "long": 9_007_199_254_740_992_u64 });
+        let annotated = ledger.data(ANNOTATE, annotate("r", &long, true)).await;
+        assert_eq!(annotated["annotateEntry"]["entry"]["changes"], json!([{ "number": 1 }]));
+    }
+
     async fn what_cannot_be_added_is_refused_and_changes_nothing(test: TestDatabase) {
         let ledger = Ledger::with_accounts(test).await;
         ledger.data(POST, entry("r", "alice", &json!({ "a": 1 }))).await;
