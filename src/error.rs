@@ -14,6 +14,7 @@ use unit_of_work::ConnectError;
 
 use crate::{
     config::{DatabaseUrl, WrongSettings},
+    database::MissingGuards,
     http::{KeyError, KeySource},
 };
 
@@ -138,6 +139,14 @@ pub enum StartError {
         "the database {0} belongs to an older version of Daybook: update it with `daybook migrate`, or ask its server with --server"
     )]
     Older(DatabaseUrl),
+    /// The database has all migrations, and lacks triggers or functions that these made.
+    #[error("the database {database} {missing}; see \"Backup and restore\" in docs/operating.md")]
+    Incomplete {
+        /// Which.
+        database: DatabaseUrl,
+        /// What it lacks, and the likely reasons.
+        missing: MissingGuards,
+    },
     /// A newer version of Daybook has migrated the database.
     #[error(
         "the database {database} belongs to a newer version of Daybook, which has run the migration {migration}: update this one"

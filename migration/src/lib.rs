@@ -13,6 +13,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 mod dialect;
+mod guards;
 mod iso_4217;
 mod m20261123_01_create_currency;
 mod m20261123_02_create_account;
@@ -41,6 +42,7 @@ mod m20261128_95_add_parts;
 mod m20261128_97_create_ledger;
 mod mariadb;
 
+pub use guards::{guards, guards_query};
 pub use mariadb::MariaDbMigrator;
 
 /// All migrations of an engine, in order.

@@ -11,7 +11,7 @@ use crate::{config::VerifySettings, database, error::StartError, ledger};
 /// Checks the ledger, and prints every difference and how much was checked.
 ///
 /// # Errors
-/// [`StartError::Unsound`] or [`StartError::Damaged`] if something is wrong, and those about the database.
+/// [`StartError::Unsound`], [`StartError::Damaged`] or [`StartError::Incomplete`] if something is wrong, and those about the database.
 pub async fn verify(settings: VerifySettings) -> Result<(), StartError> {
     const MOST_DIFFERENCES: usize = 1000;
     let mut options = DatabaseOptions::default();
@@ -31,6 +31,8 @@ pub async fn verify(settings: VerifySettings) -> Result<(), StartError> {
             findings: damage.len(),
         });
     }
+    // Without its triggers, the ledger may be sound and yet not be kept so.
+    database::refuse_incomplete(&database, &settings.database).await?;
     let numbers: Vec<_> = settings.receipts.iter().map(|it| it.0).collect();
     // In one snapshot: the chain of seals that is checked is the one that the receipts are compared with.
     let (check, sealed) = database

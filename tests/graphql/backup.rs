@@ -57,6 +57,11 @@ on_every_engine! {
             assert!(cursor > last, "{event} after {last}");
             last = cursor;
         }
+        // History is read by the database's functions, on MariaDB.
+        let query = "{ account(by: { code: \"alice\" }) { statement(last: 1, orderBy: EFFECTIVE_AT) { totalCount edges { node { balanceAfter { amount } } } } } }";
+        let statement = ledger.data(query, json!({})).await["account"]["statement"].take();
+        assert_eq!(statement["totalCount"], entries + 1, "{statement}");
+        assert_eq!(statement["edges"][0]["node"]["balanceAfter"]["amount"], (entries + 1).to_string(), "{statement}");
     }
 }
 
@@ -73,34 +78,45 @@ async fn a_copy_of_the_file_without_its_log_is_no_backup() {
     assert_eq!(ledger.count("entry").await, 1);
 }
 
+/// The options of `mariadb-dump` in `docs/operating.md`.
+pub(super) const DUMP: [&str; 4] = [
+    "--single-transaction",
+    "--routines",
+    "--hex-blob",
+    "--skip-add-locks",
+];
+
+/// Dumps a database of MariaDB and restores it, each as the user whom the URL names.
+pub(super) async fn dump_and_restore(from: &str, to: &str, options: &'static [&'static str]) {
+    let place = |url: &str| {
+        let url = reqwest::Url::parse(url).unwrap();
+        let option = |name: &str, value: String| format!("--{name}={value}");
+        [
+            option("host", url.host_str().unwrap().to_owned()),
+            option("port", url.port().unwrap().to_string()),
+            option("user", url.username().to_owned()),
+            url.path().trim_start_matches('/').to_owned(),
+        ]
+    };
+    let (from, to) = (place(from), place(to));
+    let commands = move || {
+        let folder = tempfile::tempdir().unwrap();
+        let dump = folder.path().join("daybook.sql");
+        let mut take = Command::new("mariadb-dump");
+        let take = take.arg("--no-defaults").args(options).args(from);
+        run(take.stdout(std::fs::File::create(&dump).unwrap()));
+        let mut restore = Command::new("mariadb");
+        let restore = restore.arg("--no-defaults").args(to);
+        run(restore.stdin(std::fs::File::open(&dump).unwrap()));
+    };
+    tokio::task::spawn_blocking(commands).await.unwrap();
+}
+
 /// Takes a backup and restores it into an empty database.
 async fn back_up(from: &TestDatabase, to: &TestDatabase) {
     match from.engine() {
         Engine::MariaDb => {
-            let place = |database: &TestDatabase| {
-                let url = reqwest::Url::parse(database.url()).unwrap();
-                let option = |name: &str, value: String| format!("--{name}={value}");
-                [
-                    option("host", url.host_str().unwrap().to_owned()),
-                    option("port", url.port().unwrap().to_string()),
-                    option("user", url.username().to_owned()),
-                    url.path().trim_start_matches('/').to_owned(),
-                ]
-            };
-            let (from, to) = (place(from), place(to));
-            let commands = move || {
-                let folder = tempfile::tempdir().unwrap();
-                let dump = folder.path().join("daybook.sql");
-                let mut take = Command::new("mariadb-dump");
-                take.args(["--no-defaults", "--single-transaction", "--hex-blob"]);
-                run(take
-                    .args(from)
-                    .stdout(std::fs::File::create(&dump).unwrap()));
-                let mut restore = Command::new("mariadb");
-                restore.arg("--no-defaults").args(to);
-                run(restore.stdin(std::fs::File::open(&dump).unwrap()));
-            };
-            tokio::task::spawn_blocking(commands).await.unwrap();
+            dump_and_restore(from.url(), to.url(), &DUMP).await;
         }
         Engine::Sqlite => {
             let into = format!("VACUUM INTO '{}'", file(to).display());

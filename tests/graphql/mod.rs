@@ -3,6 +3,8 @@
 mod account_changes;
 mod answers;
 mod backup;
+#[cfg(feature = "mariadb")]
+mod backup_rights;
 mod classes;
 mod closing;
 mod conditions;
@@ -25,6 +27,7 @@ mod ledgers;
 mod limits;
 mod lock_order;
 mod marketplace;
+mod missing_guards;
 mod nodes;
 mod parts;
 mod post_entries;

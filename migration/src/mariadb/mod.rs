@@ -32,14 +32,38 @@ mod m20261129_09_refuse_truncate;
 mod m20261129_10_create_lookups;
 mod m20261129_11_create_writer;
 mod metadata;
+mod rehearsal;
 mod rules;
 
-/// All migrations of MariaDB, in order.
+/// All migrations of MariaDB, in order. Before the first statement of one that is missing, [`MigratorTrait::up`] tries whether the user may
+/// do what migrations do. Where none is missing, it needs no right but SELECT.
 #[derive(Debug)]
 pub struct MariaDbMigrator;
 
+/// The same, with what [`MigratorTrait::up`] does by default.
+struct Untried;
+
+impl MigratorTrait for Untried {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        MariaDbMigrator::migrations()
+    }
+}
+
 #[async_trait::async_trait]
 impl MigratorTrait for MariaDbMigrator {
+    async fn up<'c, C>(db: C, steps: Option<u32>) -> Result<(), DbErr>
+    where
+        C: IntoSchemaManagerConnection<'c>,
+    {
+        let db = db.into_database_executor();
+        let missing = Self::get_pending_migrations_read_only(&db).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        rehearsal::rehearse(&db).await?;
+        Untried::up(db, steps).await
+    }
+
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m20261129_01_create_outbox::Migration),

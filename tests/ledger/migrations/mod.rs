@@ -1,7 +1,10 @@
 //! Up, down and up again.
 
+mod guards;
 #[cfg(feature = "mariadb")]
 mod mariadb;
+#[cfg(feature = "mariadb")]
+mod rehearsal;
 
 use super::book::Book;
 use daybook::ledger::{currencies, currency};

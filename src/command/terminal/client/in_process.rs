@@ -41,6 +41,9 @@ impl InProcess {
         options.read_only = to == Use::Read && url.file().is_none_or(has_log);
         let database = database::connect(url, options).await?;
         database::refuse_other_versions(&database, url).await?;
+        if to == Use::Write {
+            database::refuse_incomplete(&database, url).await?;
+        }
         let app = serve::app_in_process(&database, url, timeout).await?;
         Ok(Self { app, database })
     }

@@ -1,27 +1,22 @@
 //! Opens the ledger's database, migrates it, and checks whether it is ready.
 
-use std::{
-    collections::HashSet, fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, sync::Arc,
-    time::Duration,
-};
+mod standing;
 
-use daybook_migration::{MariaDbMigrator, Migrator, MigratorTrait, migrations};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, sea_query::Query};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, sync::Arc, time::Duration};
+
+use daybook_migration::{MariaDbMigrator, Migrator};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::time::timeout;
 use unit_of_work::{Database, DatabaseOptions, FailureKind, UnitOfWork};
 
+pub use self::standing::{MissingGuards, refuse_incomplete, refuse_newer, refuse_other_versions};
+use self::standing::{Standing, standing};
 use crate::{
     config::{DatabaseUrl, ServeSettings},
     error::StartError,
     http::Readiness,
     ledger,
 };
-
-/// The table of the migrations that a database has applied.
-const MIGRATIONS: &str = "seaql_migrations";
-
-/// What is asked of a database before it is used.
-const VERSION: &str = "which version it belongs to";
 
 /// How long `/readyz` waits for the database.
 const READY: Duration = Duration::from_secs(2);
@@ -115,10 +110,11 @@ pub async fn confine(url: &DatabaseUrl) -> Result<(), StartError> {
 }
 
 /// Applies all missing migrations in one transaction. Servers that start at the same time wait for each other, and the second finds
-/// nothing to do. On MariaDB, each statement of a migration is a transaction.
+/// nothing to do. On MariaDB, each statement of a migration is a transaction. Then looks whether what migrations make is there, since a
+/// restored database may lack some of it.
 ///
 /// # Errors
-/// [`StartError::Migrate`].
+/// [`StartError::Migrate`], and those of [`refuse_incomplete`].
 pub async fn bring_up_to_date(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
     let migrated = match database.backend() {
         DbBackend::MySql => database.migrate::<MariaDbMigrator>().await,
@@ -127,10 +123,11 @@ pub async fn bring_up_to_date(database: &Database, url: &DatabaseUrl) -> Result<
     migrated.map_err(|error| StartError::Migrate {
         database: url.clone(),
         reason: error.to_string(),
-    })
+    })?;
+    refuse_incomplete(database, url).await
 }
 
-/// The check behind `/readyz`: the database answers, has every migration of this program, and accepts writes.
+/// The check behind `/readyz`: the database answers, has every migration of this program and what these made, and accepts writes.
 #[must_use]
 pub fn readiness(database: &Database) -> Readiness {
     let database = database.clone();
@@ -151,6 +148,7 @@ pub fn readiness(database: &Database) -> Readiness {
                     Standing::Older(missing) => Err(format!(
                         "the database lacks {missing} migrations: run `daybook migrate`"
                     )),
+                    Standing::Incomplete(missing) => Err(format!("the database {missing}")),
                     Standing::Newer(_) => Err(
                         "the database belongs to a newer version of Daybook: update this one"
                             .to_owned(),
@@ -179,75 +177,6 @@ fn not_ready(error: &DbErr, otherwise: &str) -> String {
         _ => otherwise,
     }
     .to_owned()
-}
-
-/// Whether the database's schema is that of this program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
-    UpToDate,
-    /// The database has no tables of Daybook.
-    Empty,
-    /// The database lacks this many migrations.
-    Older(usize),
-    /// The database has applied this migration, which the program does not know.
-    Newer(String),
-}
-
-/// Refuses a database that a newer version of Daybook has migrated: what this version writes could break rules that the newer one relies
-/// on. Also refuses a database whose version cannot be read.
-///
-/// # Errors
-/// [`StartError::Newer`], [`StartError::NotAsked`]. A database that has no tables yet is left to `/readyz`.
-pub async fn refuse_newer(database: &Database, url: &DatabaseUrl) -> Result<(), StartError> {
-    match database.read(standing).await {
-        Ok(Standing::Newer(migration)) => Err(StartError::Newer {
-            database: url.clone(),
-            migration,
-        }),
-        Ok(Standing::Older(missing)) => {
-            tracing::warn!(
-                missing,
-                "the database lacks migrations, and --no-migrate is given: it is not ready until `daybook migrate` has run"
-            );
-            Ok(())
-        }
-        Ok(Standing::Empty) => {
-            tracing::warn!(
-                "the database has no tables yet, and --no-migrate is given: it is not ready until `daybook migrate` has run"
-            );
-            Ok(())
-        }
-        Ok(Standing::UpToDate) => Ok(()),
-        Err(error) => Err(StartError::NotAsked {
-            database: url.clone(),
-            what: VERSION,
-            reason: error.to_string(),
-        }),
-    }
-}
-
-/// Refuses a database that has not exactly the migrations of this program.
-///
-/// # Errors
-/// [`StartError::NoLedger`], [`StartError::Older`], [`StartError::Newer`], [`StartError::NotAsked`].
-pub async fn refuse_other_versions(
-    database: &Database,
-    url: &DatabaseUrl,
-) -> Result<(), StartError> {
-    match database.read(standing).await {
-        Ok(Standing::UpToDate) => Ok(()),
-        Ok(Standing::Empty) => Err(StartError::NoLedger(url.clone())),
-        Ok(Standing::Older(_)) => Err(StartError::Older(url.clone())),
-        Ok(Standing::Newer(migration)) => Err(StartError::Newer {
-            database: url.clone(),
-            migration,
-        }),
-        Err(error) => Err(StartError::NotAsked {
-            database: url.clone(),
-            what: VERSION,
-            reason: error.to_string(),
-        }),
-    }
 }
 
 /// Runs SQLite's check of the whole file, and returns what it finds, line by line. Returns nothing for a sound file, and on the servers,
@@ -285,29 +214,4 @@ pub async fn has_table(unit: &UnitOfWork, table: &str) -> Result<bool, DbErr> {
     };
     let question = Statement::from_sql_and_values(backend, sql, [table.into()]);
     Ok(unit.query_one_raw(question).await?.is_some())
-}
-
-async fn standing(unit: UnitOfWork) -> Result<Standing, DbErr> {
-    if !has_table(&unit, MIGRATIONS).await? {
-        return Ok(Standing::Empty);
-    }
-    let versions = Query::select()
-        .column("version")
-        .from(Migrator::migration_table_name())
-        .to_owned();
-    let mut applied = HashSet::new();
-    for row in unit.query_all(&versions).await? {
-        applied.insert(row.try_get_by_index::<String>(0)?);
-    }
-    let mut missing = 0;
-    for migration in migrations(unit.get_database_backend()) {
-        if !applied.remove(migration.name()) {
-            missing += 1;
-        }
-    }
-    Ok(match applied.into_iter().min() {
-        Some(unknown) => Standing::Newer(unknown),
-        None if missing > 0 => Standing::Older(missing),
-        None => Standing::UpToDate,
-    })
 }
