@@ -158,6 +158,15 @@ const MARIADB_PARAMETERS: [&str; 9] = [
     "socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode", "sslca", "sslcert", "sslkey", "sslmode",
 ];
 
+/// The values of `ssl-mode`. They are not those of PostgreSQL's `sslmode`.
+const SSL_MODES: [&str; 5] = [
+    "disabled",
+    "preferred",
+    "required",
+    "verify_ca",
+    "verify_identity",
+];
+
 /// Checks a URL of MariaDB.
 fn mariadb(text: &str) -> Result<DriverOptions, String> {
     const EXPECTED: &str = "mariadb://USER:PASSWORD@HOST:PORT/NAME, or with the nodes of a Galera cluster HOST:PORT,HOST:PORT";
@@ -166,11 +175,26 @@ fn mariadb(text: &str) -> Result<DriverOptions, String> {
         return Err(format!("{EXPECTED}, where a `#` is written `%23`"));
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let hosts = place.split_once('/').map_or(place, |(hosts, _)| hosts);
+    let hosts = hosts.rsplit_once('@').map_or(hosts, |(_, hosts)| hosts);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !MARIADB_PARAMETERS.contains(&name) {
             let known = MARIADB_PARAMETERS.join(", ");
             return Err(format!("{EXPECTED}, with no parameters but {known}"));
+        }
+        // All servers of the list would be the one behind the socket.
+        if name == "socket" && hosts.contains(',') {
+            return Err(format!(
+                "{EXPECTED}, where `socket` and a list of servers do not go together"
+            ));
+        }
+        let value = value.to_ascii_lowercase();
+        if ["ssl-mode", "sslmode"].contains(&name) && !SSL_MODES.contains(&value.as_str()) {
+            return Err(format!(
+                "{EXPECTED}, where `{name}` is one of {}",
+                SSL_MODES.join(", ")
+            ));
         }
     }
     let name = place.split_once('/').map_or("", |(_, name)| name);
@@ -296,6 +320,29 @@ mod tests {
             "postgres:///ledger",
             "postgres://localhost",
             "postgresql://ann:p%2Fw%23%40@[::1]:5432/ledger?sslmode=require&options[search_path]=x&options=-c%20jit=off",
+        ] {
+            assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_of_mariadb_that_cannot_be_had_is_explained() {
+        for (url, expected) in [
+            (
+                "mariadb://ann@one,two/ledger?socket=/run/mysqld.sock",
+                "`socket` and a list of servers do not go together",
+            ),
+            (
+                "mariadb://ann@one/ledger?ssl-mode=require",
+                "`ssl-mode` is one of disabled, preferred, required, verify_ca, verify_identity",
+            ),
+        ] {
+            let error = DatabaseUrl::parse(url).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        for url in [
+            "mariadb://ann:a,b@one/ledger?socket=/run/mysqld.sock",
+            "mariadb://ann@one,two/ledger?ssl-mode=VERIFY_CA&ssl-ca=/ca.pem",
         ] {
             assert!(DatabaseUrl::parse(url).is_ok(), "{url}");
         }

@@ -1,6 +1,9 @@
 //! A database that lacks triggers of its migrations is not served.
 
-use std::process::{Command, Output};
+use std::{
+    net::TcpListener,
+    process::{Command, Output},
+};
 
 use daybook::{config::DatabaseUrl, database};
 use daybook_migration::guards;
@@ -10,11 +13,13 @@ use unit_of_work::DatabaseOptions;
 
 use super::{server::Ledger, verify::verify};
 
-/// Starts the server, which has to refuse.
+/// Starts the server, which has to refuse. A server that does not refuse ends all the same: its port is taken.
 fn start(database: &str, more: &[&str]) -> Output {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
     command
-        .args(["serve", "--log", "off", "--listen", "127.0.0.1:0"])
+        .args(["serve", "--log", "off", "--listen", &address])
         .args(["--database", database])
         .args(more)
         .output()

@@ -8,7 +8,7 @@ const FUNCTIONS: &str =
     "SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'ledger'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_may_not_migrate_hears_of_it_before_anything_is_made() {
+async fn mariadb_user_who_may_not_migrate_hears_of_it_before_anything_is_made() {
     let server = tokio::task::spawn_blocking(|| MariaDbServer::start(&[("log-bin", "bin")]));
     let server = server.await.unwrap();
     let root = Observer::connect(Engine::MariaDb, server.url()).await;
