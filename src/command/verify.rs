@@ -31,18 +31,23 @@ pub async fn verify(settings: VerifySettings) -> Result<(), StartError> {
             findings: damage.len(),
         });
     }
-    // Without its triggers, the ledger may be sound and yet not be kept so.
-    database::refuse_incomplete(&database, &settings.database).await?;
+    // Without its triggers, the ledger may be sound and yet not be kept so. What else is wrong is told first.
+    let complete = database::refuse_incomplete(&database, &settings.database).await;
     let numbers: Vec<_> = settings.receipts.iter().map(|it| it.0).collect();
     // In one snapshot: the chain of seals that is checked is the one that the receipts are compared with.
-    let (check, sealed) = database
+    let checked = database
         .read(async |unit| {
             let check = ledger::verify(&unit, MOST_DIFFERENCES).await?;
             Ok::<_, DbErr>((check, ledger::receipts(&unit, &numbers).await?))
         })
-        .await
-        .map_err(failed)?;
+        .await;
     database.close().await;
+    let (check, sealed) = match (checked, complete.is_ok()) {
+        (Ok(checked), _) => checked,
+        (Err(error), true) => return Err(failed(error)),
+        // The functions that are missing may be those that the check needs.
+        (Err(_), false) => return complete,
+    };
     for difference in &check.differences {
         print(&format!("{difference}\n"))?;
     }
@@ -66,7 +71,10 @@ pub async fn verify(settings: VerifySettings) -> Result<(), StartError> {
         print(&format!("checked {} receipts\n", settings.receipts.len()))?;
     }
     if check.is_sound() && wrong_receipts == 0 {
-        return Ok(());
+        return complete;
+    }
+    if let Err(incomplete) = complete {
+        print(&format!("{incomplete}\n"))?;
     }
     let more = if check.truncated { " and more" } else { "" };
     Err(StartError::Unsound {
