@@ -66,17 +66,30 @@ fn sha256sum(text: &str) -> String {
 /// Writes to the database past its rules.
 async fn tamper(ledger: &Ledger, sql: &str) {
     let observer = ledger.observer().await;
-    let lift: &[&str] = match ledger.engine() {
-        Engine::Sqlite | Engine::MariaDb => &[
-            "DROP TRIGGER IF EXISTS entry_refuse_UPDATE",
-            "DROP TRIGGER IF EXISTS seal_refuse_DELETE",
-        ],
-        Engine::Postgres => &["SET session_replication_role = replica"],
+    let definition = match ledger.engine() {
+        Engine::Sqlite => "SELECT sql FROM sqlite_schema WHERE name",
+        Engine::MariaDb => {
+            "SELECT CONCAT('CREATE TRIGGER ', TRIGGER_NAME, ' ', ACTION_TIMING, ' ', EVENT_MANIPULATION, ' ON ', EVENT_OBJECT_TABLE, \
+                 ' FOR EACH ROW ', ACTION_STATEMENT) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME"
+        }
+        Engine::Postgres => {
+            observer
+                .execute("SET session_replication_role = replica")
+                .await;
+            observer.execute(sql).await;
+            return;
+        }
     };
-    for sql in lift {
-        observer.execute(sql).await;
+    // Who hides what they have done puts the triggers back: no server starts without them.
+    let mut triggers = Vec::new();
+    for name in ["entry_refuse_UPDATE", "seal_refuse_DELETE"] {
+        triggers.push(observer.text(&format!("{definition} = '{name}'")).await);
+        observer.execute(&format!("DROP TRIGGER {name}")).await;
     }
     observer.execute(sql).await;
+    for trigger in triggers {
+        observer.execute(&trigger).await;
+    }
 }
 
 on_every_engine! {
