@@ -131,7 +131,7 @@ async fn node_that_is_named_alone_does_not_take_over() {
     drop(stage);
     let url = cluster.url(1, &name);
     let options = unit_of_work::DatabaseOptions::default()
-        .acquire_timeout(std::time::Duration::from_millis(500));
+        .acquire_timeout(std::time::Duration::from_secs(3));
     let other = unit_of_work::Database::connect(&url, options)
         .await
         .expect("connects");
