@@ -130,8 +130,8 @@ async fn node_that_is_named_alone_does_not_take_over() {
     assert_eq!(writer(&cluster, &name, 0).await, (Some(0), 1));
     drop(stage);
     let url = cluster.url(1, &name);
-    let options = unit_of_work::DatabaseOptions::default()
-        .acquire_timeout(std::time::Duration::from_secs(3));
+    let options =
+        unit_of_work::DatabaseOptions::default().acquire_timeout(std::time::Duration::from_secs(3));
     let other = unit_of_work::Database::connect(&url, options)
         .await
         .expect("connects");
